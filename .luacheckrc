@@ -1,0 +1,5 @@
+std = "luajit"
+max_line_length = 88
+self = false
+files["spec"] = { std = "+busted" }
+files["lua/weir/host/ngx.lua"] = { std = "+ngx_lua" }

@@ -1,0 +1,211 @@
+/* connector.h -- what a connector sees of the runtime.
+ *
+ * A connector is one const struct weir_connector, exported from a shared object
+ * named for it: build/connectors/NAME.so exports weir_connector. null.c is the
+ * smallest and the one to copy.
+ *
+ *     open ---- once, on the opener's thread: check the configuration, make
+ *      |        the state that all sessions share; no network
+ *      |   .--------------------- on each worker thread ----------------------.
+ *      |   | connect -> check? -> run, run, ... or start.. finish.. -> disconnect
+ *      |   '-------------------------------------------------------------------'
+ *     close --- once, after every worker has disconnected
+ *
+ * Errors:  open and connect return a negative errno and a sentence. run, start
+ *          and finish set a status on each item and return 0; a negative errno
+ *          says that the *session* is broken: what is pending takes the
+ *          matching status and the runtime disconnects. Any surprise on a
+ *          stream is a broken session.
+ * Threads: a session is used by one worker at a time; the state by all at once.
+ *          interrupt comes from another thread.
+ * Memory:  items, keys and set values stay in place until the call is finished.
+ *          Lent memory (item->data) is touched only between weir_call_lend and
+ *          weir_call_unlend; never wait in between.
+ * Waiting: only in weir_call_wait, which knows the deadline, close and new work;
+ *          a connector that must wait elsewhere gives an interrupt slot. */
+
+#ifndef WEIR_CONNECTOR_H
+#define WEIR_CONNECTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "weir.h"
+
+#pragma GCC visibility push(default)
+
+enum { WEIR_CONNECTOR_ABI = 1 };
+
+/* One slice of a batch on its way through one session. */
+struct weir_call {
+    uint32_t op;            /* enum weir_op */
+    uint32_t n;             /* of items */
+    struct weir_item *items; /* all WEIR_PENDING when the call starts */
+    uint64_t deadline_ns;   /* 0 = none */
+    void *link;             /* the connector's own, from start to finish */
+    uint64_t mark;          /* the same */
+};
+
+struct weir_slice {
+    uint32_t items;
+    uint64_t bytes;
+};
+
+struct weir_connector {
+    uint32_t abi; /* WEIR_CONNECTOR_ABI */
+
+    /* run never blocks and is safe from any number of threads at once: it is
+     * called on the submitting thread, and there are no workers unless the
+     * store is opened with inline=false. */
+    bool is_inline;
+
+    const char *name;    /* as the file: [a-z0-9_]+ */
+    const char *help;    /* one line */
+    const char *schemes; /* further URL schemes, separated by blanks; or NULL */
+
+    const struct weir_option *options; /* ended by a row without a name */
+    size_t config_size;  /* of the struct that the options' offsets are in:
+                            string, path, secret, enum with no choice: const
+                            char * (NULL when absent); integer: int64_t; size,
+                            duration: uint64_t; boolean: bool; enum: int */
+    size_t session_size; /* zeroed by the runtime before connect; 0 = run gets
+                            the state as its session */
+
+    uint32_t ops;       /* a bit (1 << op) each; the runtime answers the others
+                           UNSUPPORTED */
+    uint32_t max_key;   /* 0 = WEIR_KEY_MAX */
+    uint64_t max_value; /* 0 = no limit but the store's max_value option */
+    uint32_t workers;   /* default of the workers option; 0 = 2 */
+
+    /* What one call should carry at most; 0 = the runtime's choice (64 items,
+     * 1 MiB). A slice always has at least one item. Users may override. */
+    struct weir_slice slice;
+
+    /* start and finish: what one session may have on the way; 0 = 1024 items,
+     * 8 MiB. */
+    struct weir_slice window;
+
+    /* open checks config, which lives until close, and returns the shared state
+     * in *state. scheme is that of the URL, or the connector's name. */
+    int (*open)(const void *config, const char *scheme, void **state,
+                struct weir_error *err);
+    void (*close)(void *state);
+
+    /* label writes what messages call this store, "fs /var/cache". Optional:
+     * the name stands alone. */
+    void (*label)(void *state, char *out, size_t cap);
+
+    /* connect opens a session; may block in weir_call_wait (call->op is 0, its
+     * deadline is the runtime's connect_timeout). On failure it says why with
+     * weir_call_fail and leaves nothing behind: disconnect is not called.
+     * Optional with session_size 0. */
+    int (*connect)(void *state, void *session, struct weir_call *call);
+    void (*disconnect)(void *session);
+
+    /* check is called before a session that was idle for a second is used
+     * again; it does not block. Nonzero: the session is replaced. Optional. */
+    int (*check)(void *session);
+
+    /* run does call->op on call->items[0 .. call->n). */
+    int (*run)(void *session, struct weir_call *call);
+
+    /* Instead of run: start puts a call on the way, finish waits until that
+     * call, the oldest one, is answered. start may answer earlier calls'
+     * items while it waits to write. finish returns -EAGAIN when
+     * weir_call_wait said so (new work came): it is called again, after more
+     * starts. Both: negative errno = the session is broken, with every call on
+     * it. */
+    int (*start)(void *session, struct weir_call *call);
+    int (*finish)(void *session, struct weir_call *call);
+
+    /* interrupt makes a connect, run or finish that waits outside
+     * weir_call_wait return soon. May come at any time after the session was
+     * zeroed, even if nothing runs. Optional. */
+    void (*interrupt)(void *session);
+
+    /* gauges fills up to max numbers of the store's own and returns how many
+     * there are; any thread, at any time between open and close. Optional. */
+    size_t (*gauges)(void *state, struct weir_gauge *out, size_t max);
+};
+
+/* The symbol that a connector's shared object exports. */
+extern const struct weir_connector weir_connector;
+
+/* ---- what the runtime does for a connector ---- */
+
+/* weir_call_fail answers one item, or with NULL all that are pending, and keeps
+ * the sentence for the batch's error if it is the first. The store's name is
+ * put in front. Returns the status. */
+int weir_call_fail(struct weir_call *call, struct weir_item *item, int status,
+                   const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* weir_call_lend says whether the caller's memory (item->data of this call) may
+ * be touched now; true holds weir_batch_abandon back until weir_call_unlend.
+ * False: it was taken back; answer the items SKIPPED without touching it. */
+bool weir_call_lend(struct weir_call *call);
+void weir_call_unlend(struct weir_call *call);
+
+/* weir_call_value is what a set stores: the item's value, referenced anew, or a
+ * copy of the lent bytes. NULL: the item has been answered (out of memory, or
+ * the memory was taken back). */
+struct weir_value *weir_call_value(struct weir_call *call,
+                                   struct weir_item *item);
+
+/* weir_call_answer answers a get with bytes that the connector holds: copies
+ * them to the lent buffer (TOOBIG with the true size when it is too small), or
+ * to a new value. */
+void weir_call_answer(struct weir_call *call, struct weir_item *item,
+                      const void *bytes, uint64_t size);
+
+/* weir_call_answer_value does the same with a value: no copy when no buffer was
+ * lent. The reference stays the connector's. */
+void weir_call_answer_value(struct weir_call *call, struct weir_item *item,
+                            struct weir_value *v);
+
+/* weir_call_wait waits until fd is ready for events (poll's), returns its
+ * revents; fd -1 only waits. -ETIMEDOUT: timeout_ns (UINT64_MAX: none) or the
+ * call's deadline passed. -ECANCELED: the store is closing; the call's batch was
+ * cancelled. -EAGAIN, in finish only: new work came for this session. */
+int weir_call_wait(struct weir_call *call, int fd, short events,
+                   uint64_t timeout_ns);
+
+/* weir_call_stopped says, without waiting, whether a long call should end:
+ * 0, -ETIMEDOUT or -ECANCELED. */
+int weir_call_stopped(struct weir_call *call);
+
+/* weir_error_set fills err with a sentence and returns code. */
+int weir_error_set(struct weir_error *err, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* A page of a scan being filled. */
+struct weir_page {
+    char *data;
+    uint64_t size, cap;
+    uint64_t keys;
+};
+
+/* weir_page_add appends an entry; -ENOMEM. */
+int weir_page_add(struct weir_page *page, const void *key, uint32_t key_len,
+                  uint64_t size, uint64_t ttl_ms);
+
+/* weir_page_answer gives the page to a scan's item with the next cursor (0:
+ * that was all) and empties it. */
+void weir_page_answer(struct weir_call *call, struct weir_item *item,
+                      struct weir_page *page, uint64_t cursor);
+
+/* A connector opened inside another one (fault wraps one this way). The calls
+ * are passed on as they come; the inner connector has no queue, workers or
+ * statistics of its own. */
+struct weir_inner {
+    const struct weir_connector *connector;
+    void *state;
+};
+
+int weir_inner_open(struct weir_inner **out, const char *target,
+                    struct weir_error *err);
+void weir_inner_close(struct weir_inner *inner);
+
+#pragma GCC visibility pop
+
+#endif

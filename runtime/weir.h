@@ -1,0 +1,436 @@
+/* weir.h -- the whole public surface of the runtime.
+ *
+ * A host opens a store, fills a batch, submits it to a completion queue, waits
+ * until the queue's fd is readable, and drains the finished batches:
+ *
+ *     weir_open(&store, "memory://?capacity=64MiB", NULL, 0, &err);
+ *     weir_cq_new(&cq);
+ *     batch = weir_batch_new(1);
+ *     weir_batch_reset(batch, WEIR_GET, 1);
+ *     batch->items[0].key = "greeting";
+ *     batch->items[0].key_len = 8;
+ *     if (weir_submit(store, cq, batch) == 0) {
+ *         weir_cq_wait(cq, WEIR_FOREVER);
+ *         weir_cq_drain(cq, &batch, 1);
+ *     }
+ *
+ * Errors:  functions return 0, a count, or a negative errno. What happened to
+ *          a key is its item's status, never an errno.
+ * Threads: every function may be called from any thread, unless said
+ *          otherwise. A batch belongs to one thread at a time: to the host
+ *          until weir_submit takes it, to the runtime until it is drained.
+ * Memory:  keys are copied at submit. Values are either counted references
+ *          (struct weir_value) or the caller's memory, lent from submit until
+ *          the batch is drained or weir_batch_abandon returns.
+ * Units:   lengths are bytes, times are nanoseconds of CLOCK_MONOTONIC; a time
+ *          to live is milliseconds.
+ * Signals: worker threads block them all. Nothing here prints. */
+
+#ifndef WEIR_H
+#define WEIR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma GCC visibility push(default)
+
+/* cdef: begin -- plain C only: lua/weir/ffi.lua reads these lines. */
+
+enum {
+    WEIR_ABI = 1,          /* changes with any struct or function below */
+    WEIR_KEY_MAX = 65536,  /* the longest key */
+    WEIR_OPS = 8,          /* enum weir_op stays below */
+    WEIR_STATUSES = 16,    /* enum weir_status stays below */
+    WEIR_HISTOGRAM = 1280, /* buckets of a latency histogram */
+};
+
+enum weir_op {
+    WEIR_GET = 1, /* read the value of each key */
+    WEIR_SET,     /* store each value under its key */
+    WEIR_EXISTS,  /* OK or MISS, no value */
+    WEIR_DELETE,  /* OK: it was there; MISS: it was not */
+    WEIR_STAT,    /* size and time to live, no value */
+    WEIR_TOUCH,   /* a new time to live, value unchanged */
+    WEIR_SCAN,    /* one page of the keys that begin with each item's key */
+};
+
+/* What happened to a key. The numbers are the order of "worse": a write over
+ * several copies takes the largest, a read the smallest. */
+enum weir_status {
+    WEIR_PENDING = 0, /* not answered yet; no drained item has it */
+    WEIR_OK,
+    WEIR_MISS,        /* the backend says: no such key */
+    WEIR_REJECTED,    /* admission or capacity said no */
+    WEIR_SKIPPED,     /* never sent: deadline past, cancelled, closed */
+    WEIR_BUSY,        /* a queue or the backend is full; not applied */
+    WEIR_UNAVAILABLE, /* not connected; never sent */
+    WEIR_TIMEOUT,     /* sent, no answer in time: maybe applied */
+    WEIR_RESET,       /* sent, the session broke: maybe applied */
+    WEIR_FAILED,      /* the backend answered an error; its kinds follow */
+    WEIR_NOSPACE,     /* out of memory or disk */
+    WEIR_TOOBIG,      /* value over the limit, or buffer too small */
+    WEIR_DENIED,      /* authentication or permission */
+    WEIR_UNSUPPORTED, /* this store cannot do this op */
+    WEIR_CORRUPT,     /* length or checksum wrong; never served */
+    WEIR_INVALID,     /* the caller's fault */
+};
+
+enum weir_class { WEIR_CLASS_OK = 1, WEIR_CLASS_MISS, WEIR_CLASS_ERROR };
+
+enum weir_retry {
+    WEIR_RETRY_NO = 0,
+    WEIR_RETRY_IDEMPOTENT, /* maybe applied: only ops that may run twice */
+    WEIR_RETRY_ANY,        /* not applied */
+};
+
+enum weir_applied { WEIR_APPLIED_NO = 0, WEIR_APPLIED_YES, WEIR_APPLIED_MAYBE };
+
+/* The facts of a status, from the one table that states them. */
+struct weir_status_info {
+    const char *name; /* "ok", "miss", ... as Lua shows it */
+    uint8_t klass;    /* enum weir_class; WEIR_CLASS_MISS also for rejected */
+    uint8_t retry;    /* enum weir_retry */
+    uint8_t applied;  /* enum weir_applied */
+    uint8_t reserved;
+};
+
+/* weir_status_info returns the row of a status, or NULL for no status. */
+const struct weir_status_info *weir_status_info(int status);
+
+/* One sentence for people, written once at the place that knew. */
+struct weir_error {
+    int32_t code; /* the negative errno it came with, or 0 */
+    char message[252];
+};
+
+/* ---- values ---- */
+
+/* Immutable bytes with a reference count; private fields follow. */
+struct weir_value {
+    const char *data;
+    uint64_t size;
+};
+
+/* weir_value_new returns a value of that size with one reference, or NULL when
+ * memory is short; *data is where its bytes go, before anyone else sees it. */
+struct weir_value *weir_value_new(uint64_t size, char **data);
+
+/* weir_value_copy returns a value that holds a copy of the bytes, or NULL. */
+struct weir_value *weir_value_copy(const void *bytes, uint64_t size);
+
+/* weir_value_wrap returns a value over memory that stays where it is, or NULL;
+ * release(arg) is called once, on any thread, when the last reference goes. */
+struct weir_value *weir_value_wrap(const void *bytes, uint64_t size,
+                                   void (*release)(void *arg), void *arg);
+
+/* weir_value_ref adds a reference and returns its argument. */
+struct weir_value *weir_value_ref(struct weir_value *v);
+
+/* weir_value_unref drops one; NULL is allowed. */
+void weir_value_unref(struct weir_value *v);
+
+/* weir_values_unref drops the non-NULL ones of an array and clears them. */
+void weir_values_unref(struct weir_value **values, size_t n);
+
+/* ---- batches ---- */
+
+struct weir_item {
+    const char *key;  /* any bytes; after submit it may point at the copy */
+    uint32_t key_len; /* 1 to WEIR_KEY_MAX; scan: 0 to WEIR_KEY_MAX */
+    uint8_t status;   /* out: enum weir_status */
+    uint8_t flags;    /* 0 */
+    uint16_t reserved;
+    char *data;               /* set: lent bytes. get: lent buffer, or NULL */
+    uint64_t cap;             /* get: size of that buffer. scan: page, keys */
+    uint64_t size;            /* set: length of data. out: the true length */
+    struct weir_value *value; /* set: instead of data. get, scan: the answer
+                                 when data is NULL. The batch owns one
+                                 reference; take it by clearing the field */
+    uint64_t ttl_ms;          /* set: 0 = the store's default. touch: 0 =
+                                 never expires. stat, out: left, 0 = never */
+    uint64_t cursor;          /* scan: 0 = begin. out: 0 = that was all */
+};
+
+/* A page of a scan is a value that holds entries one after the other, each
+ * this head, then key_len bytes of key, then zeros up to a multiple of 8. A key
+ * may appear on two pages while others write; none that stays is left out. */
+struct weir_scan_entry {
+    uint64_t size;   /* of the value; UINT64_MAX: not known without asking */
+    uint64_t ttl_ms; /* left; 0 = never expires; UINT64_MAX: not known */
+    uint32_t key_len;
+    uint32_t reserved;
+};
+
+struct weir_batch {
+    uint32_t op;              /* enum weir_op */
+    uint32_t n;               /* items in use */
+    uint32_t capacity;        /* items there is room for */
+    uint32_t errors;          /* out: items of class error */
+    struct weir_item *items;
+    uint64_t deadline_ns;     /* 0 = the store's "timeout" option, else none */
+    uint64_t tag;             /* the host's own */
+    struct weir_error error;  /* out: the first error, in words */
+};
+
+/* weir_batch_new returns an empty batch with room for that many items, or NULL.
+ * Batches are made to be used again. */
+struct weir_batch *weir_batch_new(uint32_t capacity);
+
+/* weir_batch_reset makes a batch that is not in flight ready for op on n items:
+ * drops what values it still owns and zeroes items, deadline, tag and error.
+ * -EINVAL: n is over the capacity. -EBUSY: it is in flight. */
+int weir_batch_reset(struct weir_batch *b, uint32_t op, uint32_t n);
+
+/* weir_batch_free gives a batch back with the values it owns. One in flight is
+ * cancelled and abandoned first, and is freed when it ends, undrained. */
+void weir_batch_free(struct weir_batch *b);
+
+/* weir_batch_cancel ends what is still queued as SKIPPED, now; what a worker
+ * runs ends by its own time-out. The completion comes as always. */
+void weir_batch_cancel(struct weir_batch *b);
+
+/* weir_batch_abandon takes lent memory back: after it returns, the runtime
+ * neither reads nor writes it. Waits at most for the one memory copy or system
+ * call in progress there. The completion comes as always. */
+void weir_batch_abandon(struct weir_batch *b);
+
+/* ---- completion queues ---- */
+
+struct weir_cq;
+
+/* weir_cq_new makes a queue whose notifier is an eventfd of its own. */
+int weir_cq_new(struct weir_cq **out);
+
+/* weir_cq_free lets go of a queue. Batches still on their way to it are freed
+ * as they end if weir_batch_free was called on them, else they leak. */
+void weir_cq_free(struct weir_cq *cq);
+
+/* weir_cq_fd returns the fd that is readable while batches wait. Only poll it:
+ * weir_cq_drain empties it. */
+int weir_cq_fd(const struct weir_cq *cq);
+
+/* weir_cq_notify_socket makes the queue ring by writing one byte to fd, a
+ * connected non-blocking stream socket whose other end the host reads itself;
+ * at most one byte is on its way. -1 turns back to the eventfd. The fd stays
+ * the caller's; it must stay open until another notifier is set. */
+int weir_cq_notify_socket(struct weir_cq *cq, int fd);
+
+/* weir_cq_drain moves up to max finished batches to out, returns how many;
+ * never blocks. Drain until it returns less than max. */
+int weir_cq_drain(struct weir_cq *cq, struct weir_batch **out, int max);
+
+/* weir_cq_wait blocks until a batch waits to be drained (1), or the time is up
+ * (0). timeout_ns UINT64_MAX waits forever; 0 looks. For hosts with no loop. */
+int weir_cq_wait(struct weir_cq *cq, uint64_t timeout_ns);
+
+/* weir_cq_pending returns how many batches were submitted to it and have not
+ * been drained. */
+uint64_t weir_cq_pending(const struct weir_cq *cq);
+
+/* ---- stores ---- */
+
+struct weir_store;
+
+/* An option by name, its value in words: "64MiB", "50ms", "true". */
+struct weir_setting {
+    const char *name;
+    const char *value;
+};
+
+/* weir_open opens a store. target is a URL (fs:///var/cache?sync=data) or the
+ * name of a connector; the settings come on top and win. It does not touch the
+ * network. -EINVAL, -ENOENT, ...: err says what was wrong, in a sentence. */
+int weir_open(struct weir_store **out, const char *target,
+              const struct weir_setting *settings, size_t n,
+              struct weir_error *err);
+
+/* weir_submit hands a batch to the store. Never blocks.
+ * 0: taken; it comes back once, through cq.
+ * 1: finished in place (an inline store); it does not come through cq.
+ * -EAGAIN: a queue is full, drain first. -ESHUTDOWN: closed. -ECHILD: the store
+ * was opened before a fork. -EINVAL: not an op, n over capacity, cq missing.
+ * -EBUSY: the batch is in flight. -ENOMEM. A refused batch stays the caller's,
+ * its items say why (BUSY, SKIPPED, INVALID), its error says it in words.
+ * Items with a bad key or an oversized value are answered INVALID or TOOBIG
+ * without hindering the others. */
+int weir_submit(struct weir_store *s, struct weir_cq *cq, struct weir_batch *b);
+
+enum weir_close_mode {
+    WEIR_CLOSE_DRAIN = 0, /* finish what is queued, until the deadline */
+    WEIR_CLOSE_FAIL,      /* end what is queued as SKIPPED */
+};
+
+/* weir_close stops taking batches, finishes or fails what is queued, interrupts
+ * what still runs at deadline_ns, joins the workers. Every batch taken has its
+ * completion in its cq when this returns 0. A second close returns 0 at once.
+ * -ETIMEDOUT: a connector ignored the interrupt for two seconds; call again. */
+int weir_close(struct weir_store *s, uint64_t deadline_ns, int mode);
+
+/* weir_store_free closes (failing what is queued) if need be, then lets go. */
+void weir_store_free(struct weir_store *s);
+
+/* weir_store_name returns what messages call the store: "memory",
+ * "redis 127.0.0.1:6379". Lives as long as the store. */
+const char *weir_store_name(const struct weir_store *s);
+
+/* weir_store_inline returns 1 when submit answers in place, else 0. */
+int weir_store_inline(const struct weir_store *s);
+
+/* weir_store_ops returns a bit (1 << op) for each op the store can do. */
+uint32_t weir_store_ops(const struct weir_store *s);
+
+/* weir_store_max_value returns the largest value the store takes. */
+uint64_t weir_store_max_value(const struct weir_store *s);
+
+/* ---- statistics: reading them never stops a worker ---- */
+
+struct weir_latency {
+    uint64_t count;
+    uint64_t sum_ns;
+    uint64_t p50_ns, p90_ns, p99_ns, p999_ns, max_ns; /* within 3 % */
+};
+
+/* The counts of one op. */
+struct weir_op_stats {
+    uint64_t batches;
+    uint64_t items;
+    uint64_t status[16];  /* items by enum weir_status */
+    uint64_t bytes_read;  /* of values, to the host */
+    uint64_t bytes_written;
+    struct weir_latency queue;   /* from submit until a worker took the slice;
+                                    none for inline stores */
+    struct weir_latency service; /* of a slice in the connector; inline stores
+                                    time one call in 16 */
+};
+
+struct weir_store_stats {
+    uint64_t inflight_batches;
+    uint64_t inflight_items; /* queued and running */
+    uint64_t inflight_bytes;
+    uint64_t workers;
+    uint64_t sessions;   /* open now */
+    uint64_t reconnects; /* sessions opened after the first of each worker */
+    uint64_t connect_failures;
+    uint64_t refused; /* batches answered -EAGAIN */
+    uint64_t last_error_ns; /* when; 0 = never */
+    struct weir_error last_error;
+};
+
+/* A number of the connector's own: bytes held, evictions. */
+struct weir_gauge {
+    const char *name; /* lower_case; lives as long as the store */
+    const char *help;
+    uint64_t value;
+    uint32_t counter; /* 1: it only grows */
+    uint32_t reserved;
+};
+
+void weir_store_stats(struct weir_store *s, struct weir_store_stats *out);
+
+/* weir_store_op_stats fills the counts of one op; -EINVAL: not an op. */
+int weir_store_op_stats(struct weir_store *s, uint32_t op,
+                        struct weir_op_stats *out);
+
+/* weir_store_histogram copies WEIR_HISTOGRAM counts; queue 1 = waiting, 0 =
+ * service. -EINVAL: not an op. */
+int weir_store_histogram(struct weir_store *s, uint32_t op, int queue,
+                         uint64_t *counts);
+
+/* weir_histogram_floor returns the least latency counted in a bucket. */
+uint64_t weir_histogram_floor(uint32_t bucket);
+
+/* weir_store_gauges fills up to max, returns how many there are. */
+size_t weir_store_gauges(struct weir_store *s, struct weir_gauge *out,
+                         size_t max);
+
+/* ---- connectors, by name ---- */
+
+enum weir_option_type {
+    WEIR_STRING = 1,
+    WEIR_INTEGER,
+    WEIR_SIZE,     /* bytes; "64KiB", "1.5GB" */
+    WEIR_DURATION, /* "50ms", "1.5s"; a plain number is seconds */
+    WEIR_BOOLEAN,  /* true, false, yes, no, on, off, 1, 0 */
+    WEIR_ENUM,
+    WEIR_PATH,
+    WEIR_SECRET, /* a string that is never printed */
+};
+
+/* The part of a URL that an option takes its value from. */
+enum weir_url_part {
+    WEIR_URL_NONE = 0,
+    WEIR_URL_USER,
+    WEIR_URL_PASSWORD,
+    WEIR_URL_HOST,
+    WEIR_URL_PORT,
+    WEIR_URL_PATH, /* as written, with its leading slash */
+};
+
+/* One row of an option table: parsed, checked and documented from here. */
+struct weir_option {
+    const char *name;    /* NULL ends the table */
+    const char *help;    /* one line, no full stop */
+    const char *value;   /* the default, in words; NULL = none or required */
+    const char *choices; /* enum: "s3fifo|lru|sieve", numbered from 0 */
+    int64_t min, max;    /* integer, size, duration (ns); both 0 = any */
+    uint32_t type;       /* enum weir_option_type */
+    uint32_t offset;     /* where it goes in the connector's config struct */
+    uint32_t url;        /* enum weir_url_part */
+    uint32_t required;   /* 1: there is no default */
+    const char *scheme;  /* the URL part counts only for this scheme; or NULL */
+};
+
+struct weir_connector_info {
+    const char *name;
+    const char *help;
+    const char *schemes; /* further URL schemes, separated by blanks; or NULL */
+    const struct weir_option *options; /* the connector's own */
+    uint32_t ops;                      /* a bit (1 << op) each */
+    uint32_t is_inline;
+};
+
+/* weir_connector_names writes the names found, sorted, each ended by a newline,
+ * and returns the length that needs, as snprintf does. */
+size_t weir_connector_names(char *out, size_t cap);
+
+/* weir_connector_info describes a connector, by name or scheme; what it points
+ * at lives as long as the process. -ENOENT: err names the nearest. */
+int weir_connector_info(const char *name, struct weir_connector_info *out,
+                        struct weir_error *err);
+
+/* weir_store_options returns the options that every store has (workers, queue,
+ * timeout, ...), ended by a row without a name. */
+const struct weir_option *weir_store_options(void);
+
+/* ---- the rest ---- */
+
+/* weir_now returns CLOCK_MONOTONIC in nanoseconds. */
+uint64_t weir_now(void);
+
+/* weir_layout writes the sizes of the structs above, in the order value, item,
+ * scan_entry, batch, error, op_stats, store_stats, gauge, option,
+ * connector_info, status_info; returns WEIR_ABI. Bindings compare. */
+uint32_t weir_layout(uint32_t *sizes, size_t n);
+
+/* weir_version returns "MAJOR.MINOR.PATCH". */
+const char *weir_version(void);
+
+/* weir_nearest returns the one of n words that is nearest to word by edit
+ * distance, or NULL when none is near enough to suggest. */
+const char *weir_nearest(const char *word, const char *const *words, size_t n);
+
+/* cdef: end */
+
+#define WEIR_FOREVER UINT64_MAX
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
