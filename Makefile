@@ -1,0 +1,175 @@
+# weir: `make` builds all of it below build/, `make help` lists the rest.
+#
+# A connector is connectors/NAME.c or a folder connectors/NAME/ of .c files; an
+# optional build.mk in the folder sets NAME_PKGS (pkg-config names) and
+# NAME_LIBS (-l flags). spec/**/*.c are test programs, spec/connectors/NAME.c
+# connectors that only specs load, examples/bench/*.c programs of `weir bench`.
+
+VERSION := 0.1.0
+ABI     := $(shell sed -n 's/.*WEIR_ABI = \([0-9]*\).*/\1/p' runtime/weir.h)
+PREFIX  ?= /usr/local
+
+SAN ?=
+B   := build$(if $(SAN),/$(SAN))
+V   ?=
+Q   := $(if $(V),,@)
+say  = $(if $(V),,@echo "  $(1)	$(patsubst $(B)/%,%,$@)")
+
+CFLAGS ?= -O2 -g
+WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+          -Wwrite-strings $(if $(WERROR),-Werror)
+SANFLAGS := $(if $(SAN),-fno-omit-frame-pointer \
+          -fsanitize=$(SAN:address=address,undefined) \
+          $(if $(filter thread,$(SAN)),,-fno-sanitize-recover=undefined))
+CC_ALL := $(CC) -std=gnu11 -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"' \
+          -Iruntime -fPIC -pthread -fvisibility=hidden -MMD -MP \
+          $(WARN) $(CFLAGS) $(SANFLAGS)
+LD_ALL := $(CC) -pthread $(CFLAGS) $(SANFLAGS) $(LDFLAGS)
+LIBWEIR := -L$(B) -lweir
+
+# ---- what there is to build ----
+
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+files_of = $(or $(wildcard connectors/$(1).c),$(wildcard connectors/$(1)/*.c))
+
+names := $(sort $(basename $(notdir $(wildcard connectors/*.c))) \
+         $(patsubst connectors/%/,%,$(dir $(wildcard connectors/*/*.c))))
+-include $(wildcard connectors/*/build.mk)
+lacking = $(strip $(foreach p,$($(1)_PKGS),\
+          $(shell pkg-config --exists $(p) || echo $(p))))
+built := $(foreach n,$(names),$(if $(call lacking,$(n)),$(info leaving out the \
+  $(n) connector: no $(call lacking,$(n)) (make deps installs it)),$(n)))
+
+runtime    := $(B)/libweir.so $(B)/libweir-ev.so
+connectors := $(built:%=$(B)/connectors/%.so)
+doubles    := $(patsubst %.c,$(B)/%.so,$(wildcard spec/connectors/*.c))
+programs   := $(patsubst %.c,$(B)/%,$(filter-out spec/connectors/% spec/fuzz/%,\
+              $(sort $(wildcard spec/*.c spec/*/*.c spec/*/*/*.c))))
+benches    := $(patsubst examples/%.c,$(B)/%,$(wildcard examples/bench/*.c))
+fuzzers    := $(patsubst %.c,build/%,$(wildcard spec/fuzz/*.c))
+
+all: $(runtime) $(connectors) $(B)/weir $(benches) ## build everything (default)
+tests: all $(programs) $(doubles) ## build what the specs run, too
+
+# ---- how ----
+
+$(B)/obj/%.o: %.c Makefile
+	$(call say,CC)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC_ALL) $(cflags) -c -o $@ $<
+
+$(B)/libweir.so: $(call obj,$(filter-out runtime/loop.c,$(wildcard runtime/*.c)))
+	$(call say,LD)
+	$(Q)$(LD_ALL) -shared -Wl,-soname,libweir.so.$(ABI) -o $@ $^ -ldl -lm
+	$(Q)ln -sf libweir.so $@.$(ABI)
+
+$(B)/libweir-ev.so: $(call obj,$(wildcard runtime/loop.c)) | $(B)/libweir.so
+	$(call say,LD)
+	$(Q)$(LD_ALL) -shared -Wl,-rpath,'$$ORIGIN' -o $@ $^ $(LIBWEIR) -lev
+
+define connector_rule
+$(call obj,$(call files_of,$(1))): cflags = $(if $($(1)_PKGS),\
+  $(shell pkg-config --cflags $($(1)_PKGS)))
+$(B)/connectors/$(1).so: libs = $(if $($(1)_PKGS),\
+  $(shell pkg-config --libs $($(1)_PKGS))) $($(1)_LIBS)
+$(B)/connectors/$(1).so: $(call obj,$(call files_of,$(1)))
+endef
+$(foreach n,$(built),$(eval $(call connector_rule,$(n))))
+
+$(doubles): $(B)/%.so: $(B)/obj/%.o
+$(connectors) $(doubles): | $(B)/libweir.so
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(LD_ALL) -shared -Wl,-rpath,'$$ORIGIN/..:$$ORIGIN/../..' -o $@ \
+	    $(filter %.o,$^) $(LIBWEIR) $(libs) -lm
+
+$(programs): $(B)/%: $(B)/obj/%.o
+$(benches): $(B)/%: $(B)/obj/examples/%.o
+$(programs) $(benches): | $(B)/libweir.so
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(LD_ALL) -Wl,-rpath,'$$ORIGIN/..:$$ORIGIN/../..:$$ORIGIN/../../..' \
+	    -o $@ $(filter %.o,$^) $(LIBWEIR) -ldl -lm
+
+$(B)/weir: lua/weir/cli/command
+	$(call say,GEN)
+	$(Q)mkdir -p $(@D)
+	$(Q)sed 's|@LUA@|$(if $(SAN),../../lua,../lua)|' $< > $@
+	$(Q)chmod +x $@
+
+build/spec/fuzz/%: spec/fuzz/%.c $(B)/libweir.so
+	$(call say,FUZZ)
+	$(Q)mkdir -p $(@D)
+	$(Q)clang -std=gnu11 -D_GNU_SOURCE -Iruntime -g -O1 -MMD -MP -pthread \
+	    -fsanitize=fuzzer,address,undefined -Wl,-rpath,'$$ORIGIN/../..' \
+	    -o $@ $< $(LIBWEIR) $(shell pkg-config --libs hiredis libxxhash)
+
+-include $(shell find build -name '*.d' 2>/dev/null)
+.SECONDARY:
+.PHONY: all tests deps demo test soak bench sanitize fuzz lint install clean help
+
+# ---- what people type ----
+
+RUNS  := gcc make pkg-config libc6-dev luajit2 libev-dev libxxhash-dev lua-argparse \
+         lua-cjson libhiredis-dev libssl-dev liburing-dev libedit-dev
+TESTS := lua-busted lua-check clang clang-format libclang-rt-14-dev redis-server \
+         redis-tools nginx libnginx-mod-http-lua lua-nginx-redis lua-luv wrk tmux \
+         strace curl
+BUSTED = WEIR_BUILD=$(B) busted
+
+deps: ## install what is missing, from Debian's packages
+	$(Q).ci/deps $(RUNS) $(TESTS)
+
+demo: ## show a KV cache at work (TRACE=file.jsonl replays a trace)
+	$(Q).ci/deps $(RUNS)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(B)/weir run examples/kvcache.lua $(TRACE)
+
+test: ## run the specs (ONLY=spec/policy runs a part)
+	$(Q).ci/deps $(RUNS) $(TESTS)
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)$(BUSTED) $(ONLY)
+
+soak: tests ## run what is random or racy for longer (WEIR_SOAK=seconds)
+	$(Q)WEIR_SOAK=$(or $(WEIR_SOAK),600) $(BUSTED) $(ONLY)
+
+bench: all ## measure, each figure beside its reference (NAME=core)
+	$(Q)$(B)/weir bench $(NAME)
+
+sanitize: ## run the test programs under address, undefined and thread sanitizers
+	$(Q)for san in address thread; do \
+	    $(MAKE) --no-print-directory SAN=$$san tests && \
+	    WEIR_BUILD=build/$$san busted spec/programs_spec.lua || exit 1; done
+
+fuzz: $(fuzzers) ## run the fuzzers (FUZZ=seconds each)
+	$(Q)for f in $(fuzzers); do mkdir -p $$f.corpus && \
+	    $$f -max_total_time=$(or $(FUZZ),60) $$f.corpus || exit 1; done
+
+c_files = $(shell find runtime connectors examples spec -name '*.[ch]')
+lint: ## check layout and style; the compiler's warnings come with WERROR=1
+	$(Q)clang-format --dry-run -Werror $(c_files)
+	$(Q)luacheck -q lua examples spec lua/weir/cli/command
+
+D = $(DESTDIR)$(PREFIX)
+install: all ## install below PREFIX (default /usr/local; DESTDIR for packages)
+	install -d $(D)/bin $(D)/lib/pkgconfig $(D)/lib/weir/connectors $(D)/include/weir
+	install -m 755 $(B)/libweir.so $(D)/lib/libweir.so.$(VERSION)
+	ln -sf libweir.so.$(VERSION) $(D)/lib/libweir.so.$(ABI)
+	ln -sf libweir.so.$(ABI) $(D)/lib/libweir.so
+	install -m 755 $(B)/libweir-ev.so $(D)/lib
+	install -m 755 $(connectors) $(D)/lib/weir/connectors
+	install -m 644 runtime/weir.h $(D)/include
+	install -m 644 runtime/connector.h $(D)/include/weir
+	cd lua && find weir -name '*.lua' -exec install -Dm 644 {} $(abspath $(D))/share/lua/5.1/{} \;
+	sed 's|@LUA@|../share/lua/5.1|' lua/weir/cli/command > $(D)/bin/weir
+	chmod 755 $(D)/bin/weir
+	printf '%s\n' 'prefix=$(PREFIX)' 'connectordir=$${prefix}/lib/weir/connectors' '' \
+	    'Name: weir' 'Description: connector runtime' 'Version: $(VERSION)' \
+	    'Cflags: -I$${prefix}/include -I$${prefix}/include/weir' \
+	    'Libs: -L$${prefix}/lib -lweir' > $(D)/lib/pkgconfig/weir.pc
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 12
