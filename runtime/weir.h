@@ -411,6 +411,15 @@ const struct weir_option *weir_store_options(void);
 /* weir_now returns CLOCK_MONOTONIC in nanoseconds. */
 uint64_t weir_now(void);
 
+/* weir_hash returns the 64-bit XXH3 of the bytes under a seed: the same number
+ * on every machine, in every version. */
+uint64_t weir_hash(const void *bytes, size_t n, uint64_t seed);
+
+/* weir_rendezvous returns which of count seeds (0 for the first) gives the
+ * bytes the greatest weir_hash; of equal ones the first. */
+uint32_t weir_rendezvous(const void *bytes, size_t n, const uint64_t *seeds,
+                         uint32_t count);
+
 /* weir_layout writes the sizes of the structs above, in the order value, item,
  * scan_entry, batch, error, op_stats, store_stats, gauge, option,
  * connector_info, status_info; returns WEIR_ABI. Bindings compare. */

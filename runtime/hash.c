@@ -1,0 +1,30 @@
+/* hash.c -- the hash that places keys: XXH3, whose results are fixed by its
+ * specification, so that every process and every later version of weir sends
+ * a key to the same child. Lua computes in doubles and cannot do this fast. */
+
+#include "weir.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+uint64_t weir_hash(const void *bytes, size_t n, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(bytes, n, seed);
+}
+
+uint32_t weir_rendezvous(const void *bytes, size_t n, const uint64_t *seeds,
+                         uint32_t count)
+{
+    uint64_t best = 0;
+    uint32_t at = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t score = XXH3_64bits_withSeed(bytes, n, seeds[i]);
+
+        if (i == 0 || score > best) {
+            best = score;
+            at = i;
+        }
+    }
+    return at;
+}
