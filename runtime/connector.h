@@ -7,9 +7,10 @@
  *     open ---- once, on the opener's thread: check the configuration, make
  *      |        the state that all sessions share; no network
  *      |   .--------------------- on each worker thread ----------------------.
- *      |   | connect -> check? -> run, run, ... or start.. finish.. -> disconnect
- *      |   '-------------------------------------------------------------------'
- *     close --- once, after every worker has disconnected
+ *      |   | connect -> check? -> run, run, ... or start.. finish.. ->
+ * disconnect |
+ * '-------------------------------------------------------------------' close
+ * --- once, after every worker has disconnected
  *
  * Errors:  open and connect return a negative errno and a sentence. run, start
  *          and finish set a status on each item and return 0; a negative errno
@@ -21,8 +22,8 @@
  * Memory:  items, keys and set values stay in place until the call is finished.
  *          Lent memory (item->data) is touched only between weir_call_lend and
  *          weir_call_unlend; never wait in between.
- * Waiting: only in weir_call_wait, which knows the deadline, close and new work;
- *          a connector that must wait elsewhere gives an interrupt slot. */
+ * Waiting: only in weir_call_wait, which knows the deadline, close and new
+ * work; a connector that must wait elsewhere gives an interrupt slot. */
 
 #ifndef WEIR_CONNECTOR_H
 #define WEIR_CONNECTOR_H
@@ -38,12 +39,12 @@ enum { WEIR_CONNECTOR_ABI = 1 };
 
 /* One slice of a batch on its way through one session. */
 struct weir_call {
-    uint32_t op;            /* enum weir_op */
-    uint32_t n;             /* of items */
+    uint32_t op;             /* enum weir_op */
+    uint32_t n;              /* of items */
     struct weir_item *items; /* all WEIR_PENDING when the call starts */
-    uint64_t deadline_ns;   /* 0 = none */
-    void *link;             /* the connector's own, from start to finish */
-    uint64_t mark;          /* the same */
+    uint64_t deadline_ns;    /* 0 = none */
+    void *link;              /* the connector's own, from start to finish */
+    uint64_t mark;           /* the same */
 };
 
 struct weir_slice {
@@ -96,13 +97,14 @@ struct weir_connector {
     void (*label)(void *state, char *out, size_t cap);
 
     /* connect opens a session; may block in weir_call_wait (call->op is 0, its
-     * deadline is the runtime's connect_timeout). On failure it says why with
-     * weir_call_fail and leaves nothing behind: disconnect is not called.
+     * deadline is the store's connect_timeout). On failure it says why with
+     * weir_call_fail, whose status (UNAVAILABLE, DENIED) the waiting items get,
+     * and leaves nothing behind: disconnect is not called.
      * Optional with session_size 0. */
     int (*connect)(void *state, void *session, struct weir_call *call);
     void (*disconnect)(void *session);
 
-    /* check is called before a session that was idle for a second is used
+    /* check is called before a session that had nothing on its way is used
      * again; it does not block. Nonzero: the session is replaced. Optional. */
     int (*check)(void *session);
 
@@ -114,7 +116,7 @@ struct weir_connector {
      * items while it waits to write. finish returns -EAGAIN when
      * weir_call_wait said so (new work came): it is called again, after more
      * starts. Both: negative errno = the session is broken, with every call on
-     * it. */
+     * it; what it knows of their items it may answer before it returns. */
     int (*start)(void *session, struct weir_call *call);
     int (*finish)(void *session, struct weir_call *call);
 
@@ -146,6 +148,11 @@ int weir_call_fail(struct weir_call *call, struct weir_item *item, int status,
 bool weir_call_lend(struct weir_call *call);
 void weir_call_unlend(struct weir_call *call);
 
+/* weir_value_footprint returns the bytes of memory that a value takes, with
+ * what the allocator adds; what a wrapped value points at is counted by its
+ * size. */
+uint64_t weir_value_footprint(const struct weir_value *v);
+
 /* weir_call_value is what a set stores: the item's value, referenced anew, or a
  * copy of the lent bytes. NULL: the item has been answered (out of memory, or
  * the memory was taken back). */
@@ -165,8 +172,8 @@ void weir_call_answer_value(struct weir_call *call, struct weir_item *item,
 
 /* weir_call_wait waits until fd is ready for events (poll's), returns its
  * revents; fd -1 only waits. -ETIMEDOUT: timeout_ns (UINT64_MAX: none) or the
- * call's deadline passed. -ECANCELED: the store is closing; the call's batch was
- * cancelled. -EAGAIN, in finish only: new work came for this session. */
+ * call's deadline passed. -ECANCELED: the store is closing; the call's batch
+ * was cancelled. -EAGAIN, in finish only: new work came for this session. */
 int weir_call_wait(struct weir_call *call, int fd, short events,
                    uint64_t timeout_ns);
 

@@ -166,14 +166,14 @@ struct weir_scan_entry {
 };
 
 struct weir_batch {
-    uint32_t op;              /* enum weir_op */
-    uint32_t n;               /* items in use */
-    uint32_t capacity;        /* items there is room for */
-    uint32_t errors;          /* out: items of class error */
+    uint32_t op;       /* enum weir_op */
+    uint32_t n;        /* items in use */
+    uint32_t capacity; /* items there is room for */
+    uint32_t errors;   /* out: items of class error */
     struct weir_item *items;
-    uint64_t deadline_ns;     /* 0 = the store's "timeout" option, else none */
-    uint64_t tag;             /* the host's own */
-    struct weir_error error;  /* out: the first error, in words */
+    uint64_t deadline_ns;    /* 0 = the store's "timeout" option, else none */
+    uint64_t tag;            /* the host's own */
+    struct weir_error error; /* out: the first error, in words */
 };
 
 /* weir_batch_new returns an empty batch with room for that many items, or NULL.
@@ -298,8 +298,8 @@ struct weir_latency {
 struct weir_op_stats {
     uint64_t batches;
     uint64_t items;
-    uint64_t status[16];  /* items by enum weir_status */
-    uint64_t bytes_read;  /* of values, to the host */
+    uint64_t status[16]; /* items by enum weir_status */
+    uint64_t bytes_read; /* of values, to the host */
     uint64_t bytes_written;
     struct weir_latency queue;   /* from submit until a worker took the slice;
                                     none for inline stores */
@@ -315,7 +315,7 @@ struct weir_store_stats {
     uint64_t sessions;   /* open now */
     uint64_t reconnects; /* sessions opened after the first of each worker */
     uint64_t connect_failures;
-    uint64_t refused; /* batches answered -EAGAIN */
+    uint64_t refused;       /* batches answered -EAGAIN */
     uint64_t last_error_ns; /* when; 0 = never */
     struct weir_error last_error;
 };
@@ -367,7 +367,8 @@ enum weir_url_part {
     WEIR_URL_PASSWORD,
     WEIR_URL_HOST,
     WEIR_URL_PORT,
-    WEIR_URL_PATH, /* as written, with its leading slash */
+    WEIR_URL_PATH, /* with its leading slash for an option of type PATH, else
+                      without; an empty rest counts as absent */
 };
 
 /* One row of an option table: parsed, checked and documented from here. */
@@ -381,7 +382,8 @@ struct weir_option {
     uint32_t offset;     /* where it goes in the connector's config struct */
     uint32_t url;        /* enum weir_url_part */
     uint32_t required;   /* 1: there is no default */
-    const char *scheme;  /* the URL part counts only for this scheme; or NULL */
+    const char *scheme; /* the URL part counts only for these schemes, separated
+                           by blanks; NULL = for all */
 };
 
 struct weir_connector_info {

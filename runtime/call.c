@@ -1,0 +1,201 @@
+/* call.c -- what the runtime does for a connector while a call runs. */
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "store.h"
+#include "worker.h"
+
+/* While connecting there is no batch yet: what the connector says becomes what
+ * the queued ones are told. */
+static void explain(struct slice *s, int status, const char *sentence)
+{
+    if (s->batch != NULL) {
+        batch_explain(s->batch, 0, "%s", sentence);
+        return;
+    }
+    weir_error_set(&s->worker->why, -EIO, "%s", sentence);
+    s->worker->why_status = status;
+}
+
+int weir_call_fail(struct weir_call *call, struct weir_item *item, int status,
+                   const char *format, ...)
+{
+    struct slice *s = slice_of(call);
+    char sentence[sizeof((struct weir_error *)0)->message];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    explain(s, status, sentence);
+    if (item != NULL) {
+        item->status = (uint8_t)status;
+        return status;
+    }
+    for (uint32_t i = 0; i < call->n; i++) {
+        if (call->items[i].status == WEIR_PENDING)
+            call->items[i].status = (uint8_t)status;
+    }
+    return status;
+}
+
+bool weir_call_lend(struct weir_call *call)
+{
+    struct batch *b = slice_of(call)->batch;
+
+    if (!(atomic_fetch_add(&b->lends, 1) & LENDS_ABANDONED))
+        return true;
+    atomic_fetch_sub(&b->lends, 1);
+    return false;
+}
+
+void weir_call_unlend(struct weir_call *call)
+{
+    atomic_fetch_sub(&slice_of(call)->batch->lends, 1);
+}
+
+static void taken_back(struct weir_call *call, struct weir_item *item)
+{
+    weir_call_fail(call, item, WEIR_SKIPPED, "the batch was abandoned");
+}
+
+struct weir_value *weir_call_value(struct weir_call *call,
+                                   struct weir_item *item)
+{
+    struct weir_value *v;
+    char *data;
+
+    if (item->value != NULL)
+        return weir_value_ref(item->value);
+    v = weir_value_new(item->size, &data);
+    if (v == NULL) {
+        weir_call_fail(call, item, WEIR_NOSPACE,
+                       "out of memory for a value of %llu bytes",
+                       (unsigned long long)item->size);
+        return NULL;
+    }
+    if (item->size == 0)
+        return v;
+    if (!weir_call_lend(call)) {
+        taken_back(call, item);
+        weir_value_unref(v);
+        return NULL;
+    }
+    memcpy(data, item->data, item->size);
+    weir_call_unlend(call);
+    return v;
+}
+
+/* Copies to the lent buffer of a get. */
+static void answer_buffer(struct weir_call *call, struct weir_item *item,
+                          const void *bytes, uint64_t size)
+{
+    item->size = size;
+    if (size > item->cap) {
+        weir_call_fail(call, item, WEIR_TOOBIG,
+                       "a value of %llu bytes does not fit the buffer of %llu",
+                       (unsigned long long)size, (unsigned long long)item->cap);
+        return;
+    }
+    if (!weir_call_lend(call)) {
+        taken_back(call, item);
+        return;
+    }
+    if (size > 0)
+        memcpy(item->data, bytes, size);
+    weir_call_unlend(call);
+    item->status = WEIR_OK;
+}
+
+void weir_call_answer(struct weir_call *call, struct weir_item *item,
+                      const void *bytes, uint64_t size)
+{
+    if (item->data != NULL) {
+        answer_buffer(call, item, bytes, size);
+        return;
+    }
+    item->value = weir_value_copy(bytes, size);
+    if (item->value == NULL) {
+        weir_call_fail(call, item, WEIR_BUSY,
+                       "out of memory for a value of %llu bytes",
+                       (unsigned long long)size);
+        return;
+    }
+    item->size = size;
+    item->status = WEIR_OK;
+}
+
+void weir_call_answer_value(struct weir_call *call, struct weir_item *item,
+                            struct weir_value *v)
+{
+    if (item->data != NULL) {
+        answer_buffer(call, item, v->data, v->size);
+        return;
+    }
+    item->value = weir_value_ref(v);
+    item->size = v->size;
+    item->status = WEIR_OK;
+}
+
+int weir_call_stopped(struct weir_call *call)
+{
+    const struct slice *s = slice_of(call);
+
+    if (s->worker != NULL && atomic_load(&s->worker->interrupted))
+        return -ECANCELED;
+    if (s->batch != NULL && atomic_load(&s->batch->cancelled))
+        return -ECANCELED;
+    if (call->deadline_ns != 0 && weir_now() >= call->deadline_ns)
+        return -ETIMEDOUT;
+    return 0;
+}
+
+/* The worker was rung: -ECANCELED and -EAGAIN end the wait, 0 does not. */
+static int rung(struct worker *w)
+{
+    eventfd_t rings;
+
+    eventfd_read(w->fd, &rings);
+    if (atomic_load(&w->interrupted))
+        return -ECANCELED;
+    return w->listening ? -EAGAIN : 0;
+}
+
+int weir_call_wait(struct weir_call *call, int fd, short events,
+                   uint64_t timeout_ns)
+{
+    struct worker *w = slice_of(call)->worker;
+    struct pollfd p[2] = {{.fd = fd, .events = events},
+                          {.fd = w ? w->fd : -1, .events = POLLIN}};
+    uint64_t now = weir_now();
+    uint64_t until = now + timeout_ns;
+
+    if (until < now)
+        until = UINT64_MAX;
+    if (call->deadline_ns != 0 && call->deadline_ns < until)
+        until = call->deadline_ns;
+    for (;;) {
+        struct timespec left = {0};
+        int rc;
+
+        if (w != NULL && atomic_load(&w->interrupted))
+            return -ECANCELED;
+        if (until > now) {
+            left.tv_sec = (time_t)((until - now) / 1000000000u);
+            left.tv_nsec = (long)((until - now) % 1000000000u);
+        }
+        rc = ppoll(p, 2, until == UINT64_MAX ? NULL : &left, NULL);
+        if (rc < 0 && errno != EINTR)
+            return -errno;
+        if (rc > 0 && p[0].revents != 0)
+            return p[0].revents;
+        if (rc > 0 && (rc = rung(w)) < 0)
+            return rc;
+        if (rc == 0 && (now = weir_now()) >= until)
+            return -ETIMEDOUT;
+    }
+}

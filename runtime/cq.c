@@ -1,0 +1,267 @@
+/* cq.c -- completion queues: finished batches, and one fd that says so.
+ *
+ * DESIGN
+ * Workers append under the lock and ring the notifier only if it is not armed.
+ * Armed means: a ring is unread, or about to be written by the thread that
+ * armed it. The host's drain reads the ring first and takes the batches after,
+ * so that a batch appended in between rings anew: no wake-up is lost. Only a
+ * drain that has read the ring disarms; one that comes too early (armed, ring
+ * not yet written) takes the batches and leaves the ring to wake the host once
+ * more for nothing, which is harmless.
+ *
+ * With a socket instead of the eventfd the host reads the byte itself before
+ * it drains, so every drain disarms. The byte is written under the lock: the
+ * fd may be closed as soon as another notifier is set. The eventfd is written
+ * outside of it, so that the host that wakes finds the lock free; a reference
+ * keeps the fd open meanwhile.
+ *
+ * A queue lives until its host let go of it and every batch announced to it has
+ * arrived and been taken or freed. */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cq.h"
+
+struct weir_cq {
+    pthread_mutex_t lock;
+    struct batch *head, **tail; /* under lock */
+    _Atomic bool armed;         /* under lock; read without as a hint */
+    bool closed;                /* under lock: the host let go */
+    int socket;                 /* under lock; -1 = the eventfd rings */
+    int fd;                     /* the eventfd, non-blocking */
+    _Atomic uint32_t refs;      /* the host, each announced batch, each ring */
+    _Atomic uint64_t pending;   /* announced and not drained */
+    _Atomic bool waiting;       /* head is not NULL; a hint without the lock */
+};
+
+int weir_cq_new(struct weir_cq **out)
+{
+    struct weir_cq *cq = calloc(1, sizeof *cq);
+
+    if (cq == NULL)
+        return -ENOMEM;
+    cq->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (cq->fd < 0) {
+        free(cq);
+        return -errno;
+    }
+    pthread_mutex_init(&cq->lock, NULL);
+    cq->tail = &cq->head;
+    cq->socket = -1;
+    atomic_init(&cq->refs, 1);
+    *out = cq;
+    return 0;
+}
+
+static void cq_unref(struct weir_cq *cq)
+{
+    if (atomic_fetch_sub_explicit(&cq->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    close(cq->fd);
+    pthread_mutex_destroy(&cq->lock);
+    free(cq);
+}
+
+/* Takes everything there is. Under lock. */
+static struct batch *take_all(struct weir_cq *cq)
+{
+    struct batch *all = cq->head;
+
+    cq->head = NULL;
+    cq->tail = &cq->head;
+    atomic_store_explicit(&cq->waiting, false, memory_order_relaxed);
+    return all;
+}
+
+/* A batch whose queue has no host any more. */
+static void cq_discard(struct weir_cq *cq, struct batch *b)
+{
+    batch_deliver(b);
+    atomic_fetch_sub_explicit(&cq->pending, 1, memory_order_relaxed);
+    cq_unref(cq);
+}
+
+void weir_cq_free(struct weir_cq *cq)
+{
+    struct batch *rest;
+
+    if (cq == NULL)
+        return;
+    pthread_mutex_lock(&cq->lock);
+    cq->closed = true;
+    cq->socket = -1;
+    rest = take_all(cq);
+    pthread_mutex_unlock(&cq->lock);
+    while (rest != NULL) {
+        struct batch *next = rest->next;
+
+        cq_discard(cq, rest);
+        rest = next;
+    }
+    cq_unref(cq);
+}
+
+int weir_cq_fd(const struct weir_cq *cq)
+{
+    return cq->fd;
+}
+
+int weir_cq_notify_socket(struct weir_cq *cq, int fd)
+{
+    pthread_mutex_lock(&cq->lock);
+    cq->socket = fd;
+    cq->armed = false;
+    if (cq->head != NULL) {
+        /* What waits already must ring the new notifier. */
+        cq->armed = true;
+        if (fd >= 0)
+            send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        else
+            eventfd_write(cq->fd, 1);
+    }
+    pthread_mutex_unlock(&cq->lock);
+    return 0;
+}
+
+uint64_t weir_cq_pending(const struct weir_cq *cq)
+{
+    return atomic_load_explicit(&cq->pending, memory_order_relaxed);
+}
+
+void cq_expect(struct weir_cq *cq)
+{
+    atomic_fetch_add_explicit(&cq->refs, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&cq->pending, 1, memory_order_relaxed);
+}
+
+void cq_forget(struct weir_cq *cq)
+{
+    atomic_fetch_sub_explicit(&cq->pending, 1, memory_order_relaxed);
+    cq_unref(cq);
+}
+
+void cq_push(struct weir_cq *cq, struct batch *b)
+{
+    bool ring = false, closed;
+
+    b->next = NULL;
+    pthread_mutex_lock(&cq->lock);
+    closed = cq->closed;
+    if (!closed) {
+        *cq->tail = b;
+        cq->tail = &b->next;
+        atomic_store_explicit(&cq->waiting, true, memory_order_relaxed);
+        if (!cq->armed) {
+            cq->armed = true;
+            if (cq->socket >= 0) {
+                /* A full socket has unread bytes: the host will wake. */
+                send(cq->socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+            } else {
+                ring = true;
+                atomic_fetch_add_explicit(&cq->refs, 1, memory_order_relaxed);
+            }
+        }
+    }
+    pthread_mutex_unlock(&cq->lock);
+    if (ring) {
+        eventfd_write(cq->fd, 1);
+        cq_unref(cq);
+    }
+    if (closed)
+        cq_discard(cq, b);
+}
+
+/* Takes up to max batches; rang says that the caller has read the ring. */
+static struct batch *take(struct weir_cq *cq, int max, bool rang)
+{
+    struct batch *first = NULL, **last = &first;
+
+    pthread_mutex_lock(&cq->lock);
+    if (rang || cq->socket >= 0)
+        cq->armed = false;
+    if (max > 0) {
+        first = cq->head;
+        for (int n = 0; n < max && *last != NULL; n++)
+            last = &(*last)->next;
+        if (*last == NULL) {
+            take_all(cq);
+        } else {
+            cq->head = *last;
+            *last = NULL;
+        }
+    }
+    if (cq->head != NULL && !cq->armed && cq->socket < 0) {
+        cq->armed = true;
+        eventfd_write(cq->fd, 1);
+    }
+    pthread_mutex_unlock(&cq->lock);
+    return first;
+}
+
+/* Nothing waits and no ring is on its way: no need to look. */
+static bool quiet(struct weir_cq *cq)
+{
+    return !atomic_load_explicit(&cq->waiting, memory_order_relaxed) &&
+           !atomic_load_explicit(&cq->armed, memory_order_relaxed);
+}
+
+int weir_cq_drain(struct weir_cq *cq, struct weir_batch **out, int max)
+{
+    eventfd_t rings;
+    struct batch *b;
+    int n = 0;
+
+    if (quiet(cq))
+        return 0;
+    b = take(cq, max, eventfd_read(cq->fd, &rings) == 0);
+    while (b != NULL) {
+        struct batch *next = b->next;
+
+        atomic_fetch_sub_explicit(&cq->pending, 1, memory_order_relaxed);
+        if (batch_deliver(b))
+            out[n++] = &b->pub;
+        cq_unref(cq);
+        b = next;
+    }
+    return n;
+}
+
+/* What is left until a time, as ppoll wants it. */
+static struct timespec time_left(uint64_t until, uint64_t now)
+{
+    uint64_t left = until > now ? until - now : 0;
+
+    return (struct timespec){.tv_sec = (time_t)(left / 1000000000u),
+                             .tv_nsec = (long)(left % 1000000000u)};
+}
+
+int weir_cq_wait(struct weir_cq *cq, uint64_t timeout_ns)
+{
+    struct pollfd p = {.fd = cq->fd, .events = POLLIN};
+    uint64_t now = weir_now();
+    uint64_t until = now + timeout_ns;
+
+    if (until < now)
+        until = WEIR_FOREVER;
+    for (;;) {
+        struct timespec left = time_left(until, now);
+        eventfd_t rings;
+
+        if (atomic_load_explicit(&cq->waiting, memory_order_acquire))
+            return 1;
+        if (ppoll(&p, 1, until == WEIR_FOREVER ? NULL : &left, NULL) > 0 &&
+            !atomic_load_explicit(&cq->waiting, memory_order_acquire)) {
+            /* A ring for batches that were drained before it was written. */
+            take(cq, 0, eventfd_read(cq->fd, &rings) == 0);
+            continue;
+        }
+        now = weir_now();
+        if (now >= until)
+            return atomic_load_explicit(&cq->waiting, memory_order_acquire);
+    }
+}

@@ -1,0 +1,16 @@
+/* cq.h -- finished batches on their way to a host. */
+#ifndef WEIR_CQ_H
+#define WEIR_CQ_H
+
+#include "batch.h"
+
+/* cq_expect announces a batch and holds a reference for it. */
+void cq_expect(struct weir_cq *cq);
+
+/* cq_forget takes an announcement back: the batch was refused. */
+void cq_forget(struct weir_cq *cq);
+
+/* cq_push adds a finished batch and rings if the queue was quiet. */
+void cq_push(struct weir_cq *cq, struct batch *b);
+
+#endif

@@ -1,0 +1,23 @@
+/* layout.c -- what a binding compares before it trusts weir.h. */
+#include "weir.h"
+
+uint32_t weir_layout(uint32_t *sizes, size_t n)
+{
+    static const uint32_t SIZES[] = {
+        sizeof(struct weir_value),       sizeof(struct weir_item),
+        sizeof(struct weir_scan_entry),  sizeof(struct weir_batch),
+        sizeof(struct weir_error),       sizeof(struct weir_op_stats),
+        sizeof(struct weir_store_stats), sizeof(struct weir_gauge),
+        sizeof(struct weir_option),      sizeof(struct weir_connector_info),
+        sizeof(struct weir_status_info),
+    };
+
+    for (size_t i = 0; i < n; i++)
+        sizes[i] = i < sizeof SIZES / sizeof *SIZES ? SIZES[i] : 0;
+    return WEIR_ABI;
+}
+
+const char *weir_version(void)
+{
+    return WEIR_VERSION;
+}

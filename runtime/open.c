@@ -1,0 +1,223 @@
+/* open.c -- a store from a target: its connector, lanes and workers. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store.h"
+#include "target.h"
+#include "worker.h"
+
+/* Threads that submit to an inline store count in one of these. */
+#define INLINE_SHARDS 8
+
+static const struct {
+    const char *name;
+    uint32_t op;
+} OPS[] = {
+    {"get", WEIR_GET},       {"set", WEIR_SET},   {"exists", WEIR_EXISTS},
+    {"delete", WEIR_DELETE}, {"stat", WEIR_STAT}, {"touch", WEIR_TOUCH},
+    {"scan", WEIR_SCAN},
+};
+
+#define N_OPS (sizeof OPS / sizeof *OPS)
+
+static int bad_lanes(struct weir_store *s, const char *got, size_t len,
+                     struct weir_error *err)
+{
+    const char *words[N_OPS], *near;
+    char word[32];
+
+    snprintf(word, sizeof word, "%.*s", (int)len, got);
+    for (size_t i = 0; i < N_OPS; i++)
+        words[i] = OPS[i].name;
+    near = weir_nearest(word, words, N_OPS);
+    return weir_error_set(err, -EINVAL,
+                          "%s: option lanes: expected OP=WORKERS,... as in "
+                          "get=4,set=2, got \"%s\"%s%s%s",
+                          s->connector->name, word,
+                          near ? "; did you mean " : "", near ? near : "",
+                          near ? "?" : "");
+}
+
+static uint32_t op_of(const char *name, size_t len)
+{
+    for (size_t i = 0; i < N_OPS; i++) {
+        if (strlen(OPS[i].name) == len && memcmp(OPS[i].name, name, len) == 0)
+            return OPS[i].op;
+    }
+    return 0;
+}
+
+static struct lane *add_lane(struct weir_store *s, uint32_t ops,
+                             uint32_t workers)
+{
+    struct lane *l = &s->lanes[s->n_lanes++];
+
+    lane_init(l, s);
+    l->ops = ops;
+    l->n_workers = workers;
+    s->n_workers += workers;
+    return l;
+}
+
+/* Reads "get=4,set=2": a lane each; the last lane serves all other ops. */
+static int parse_lanes(struct weir_store *s, const char *words,
+                       struct weir_error *err)
+{
+    uint32_t taken = 0;
+
+    while (words != NULL && *words != '\0') {
+        size_t len = strcspn(words, ","), name = strcspn(words, "=:,");
+        uint32_t op = op_of(words, name);
+        char *end = NULL;
+        long workers = 0;
+
+        if (op != 0 && name < len)
+            workers = strtol(words + name + 1, &end, 10);
+        if (workers < 1 || workers > 256 || end != words + len ||
+            (taken & 1u << op))
+            return bad_lanes(s, words, op == 0 ? name : len, err);
+        taken |= 1u << op;
+        add_lane(s, 1u << op, (uint32_t)workers);
+        words += len + (words[len] == ',');
+    }
+    return 0;
+}
+
+static uint32_t default_workers(const struct weir_store *s)
+{
+    if (s->config.workers > 0)
+        return (uint32_t)s->config.workers;
+    return s->connector->workers ? s->connector->workers : 2;
+}
+
+static void limit(struct weir_slice *out, int64_t items, uint64_t bytes,
+                  const struct weir_slice *hint, struct weir_slice fallback)
+{
+    out->items = items         ? (uint32_t)items
+                 : hint->items ? hint->items
+                               : fallback.items;
+    out->bytes = bytes ? bytes : hint->bytes ? hint->bytes : fallback.bytes;
+}
+
+static int configure(struct weir_store *s, struct weir_error *err)
+{
+    const struct weir_connector *c = s->connector;
+    const struct store_config *config = &s->config;
+
+    if (config->inline_choice == INLINE_TRUE && !c->is_inline)
+        return weir_error_set(err, -EINVAL,
+                              "%s: option inline: this connector blocks, it "
+                              "needs workers",
+                              c->name);
+    s->is_inline = c->is_inline && config->inline_choice != INLINE_FALSE;
+    s->max_key = c->max_key ? c->max_key : WEIR_KEY_MAX;
+    if (c->max_value != 0 && c->max_value < s->config.max_value)
+        s->config.max_value = c->max_value;
+    limit(&s->slice, config->slice_items, config->slice_bytes, &c->slice,
+          (struct weir_slice){64, 1 << 20});
+    limit(&s->window, config->window_items, config->window_bytes, &c->window,
+          (struct weir_slice){1024, 8 << 20});
+    snprintf(s->name, sizeof s->name, "%s", c->name);
+    if (c->label != NULL)
+        c->label(s->state, s->name, sizeof s->name);
+    if (s->is_inline)
+        return 0;
+    if (parse_lanes(s, config->lanes, err) < 0)
+        return -EINVAL;
+    add_lane(s, ~0u, default_workers(s));
+    return 0;
+}
+
+static int make_workers(struct weir_store *s)
+{
+    uint32_t made = 0;
+    int rc = 0;
+
+    s->n_shards = s->is_inline ? INLINE_SHARDS : s->n_workers;
+    s->shards = calloc(s->n_shards, sizeof *s->shards);
+    s->workers = calloc(s->n_workers + 1, sizeof *s->workers);
+    if (s->shards == NULL || s->workers == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < s->n_lanes; i++) {
+        struct lane *l = &s->lanes[i];
+
+        l->workers = &s->workers[made];
+        for (uint32_t k = 0; k < l->n_workers && rc == 0; k++, made++)
+            rc = worker_init(&s->workers[made], l, &s->shards[made]);
+    }
+    return rc;
+}
+
+static int start_threads(struct weir_store *s)
+{
+    int rc = 0;
+
+    if (s->is_inline)
+        return 0;
+    for (uint32_t i = 0; i < s->n_workers && rc == 0; i++) {
+        rc = worker_start(&s->workers[i]);
+        if (rc == 0)
+            s->running++;
+    }
+    return rc < 0 ? rc : reaper_start(s);
+}
+
+static void init_locks(struct weir_store *s)
+{
+    pthread_condattr_t attr;
+
+    pthread_mutex_init(&s->close_lock, NULL);
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->ended, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+int weir_open(struct weir_store **out, const char *target,
+              const struct weir_setting *settings, size_t n,
+              struct weir_error *err)
+{
+    struct weir_error unseen;
+    struct weir_store *s = calloc(1, sizeof *s);
+    int rc;
+
+    if (err == NULL)
+        err = &unseen;
+    err->code = 0;
+    if (s == NULL)
+        return weir_error_set(err, -ENOMEM, "out of memory");
+    rc = options_init(&s->store_options, STORE_OPTIONS, sizeof s->config, err);
+    if (rc < 0)
+        goto free_store;
+    rc = target_open(target, settings, n, &s->options, &s->store_options,
+                     &s->connector, &s->state, err);
+    if (rc < 0)
+        goto free_store_options;
+    memcpy(&s->config, s->store_options.base, sizeof s->config);
+    init_locks(s);
+    atomic_init(&s->refs, 1);
+    s->generation = store_generation();
+    rc = configure(s, err);
+    if (rc == 0)
+        rc = make_workers(s);
+    if (rc == 0)
+        rc = start_threads(s);
+    if (rc < 0) {
+        if (err->code == 0)
+            weir_error_set(err, rc, "%s: cannot start: %s", s->connector->name,
+                           strerror(-rc));
+        weir_store_free(s);
+        return rc;
+    }
+    *out = s;
+    return 0;
+
+free_store_options:
+    options_free(&s->store_options);
+free_store:
+    free(s);
+    return rc;
+}

@@ -1,0 +1,225 @@
+/* options.c -- one table parses, checks and documents a store's options.
+ *
+ * Every error names the option, repeats the value (never a secret) and says
+ * what was expected. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "connector.h"
+#include "options.h"
+
+static size_t table_length(const struct weir_option *table)
+{
+    size_t n = 0;
+
+    while (table[n].name != NULL)
+        n++;
+    return n;
+}
+
+int options_init(struct options *o, const struct weir_option *table,
+                 size_t size, struct weir_error *err)
+{
+    size_t n = table_length(table);
+    int rc = 0;
+
+    *o = (struct options){.table = table};
+    o->base = calloc(1, size ? size : 1);
+    o->given = calloc(n + 1, 1);
+    if (o->base == NULL || o->given == NULL)
+        rc = weir_error_set(err, -ENOMEM, "out of memory");
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        if (table[i].value != NULL)
+            rc = options_set(o, &table[i], table[i].value, "default", err);
+    }
+    if (rc < 0)
+        options_free(o);
+    else
+        memset(o->given, 0, n + 1);
+    return rc;
+}
+
+void options_free(struct options *o)
+{
+    for (size_t i = 0; i < o->n_strings; i++)
+        free(o->strings[i]);
+    free(o->strings);
+    free(o->given);
+    free(o->base);
+    *o = (struct options){0};
+}
+
+const struct weir_option *options_find(const struct options *o,
+                                       const char *name)
+{
+    for (const struct weir_option *row = o->table; row->name != NULL; row++) {
+        if (strcmp(row->name, name) == 0)
+            return row;
+    }
+    return NULL;
+}
+
+static char *keep_string(struct options *o, const char *words)
+{
+    char **grown = realloc(o->strings, (o->n_strings + 1) * sizeof *grown);
+    char *copy;
+
+    if (grown == NULL)
+        return NULL;
+    o->strings = grown;
+    copy = strdup(words);
+    if (copy != NULL)
+        o->strings[o->n_strings++] = copy;
+    return copy;
+}
+
+static int expected(const struct weir_option *row, const char *value,
+                    const char *where, const char *what, struct weir_error *err)
+{
+    return weir_error_set(err, -EINVAL,
+                          "%s: option %s: expected %s, got \"%s\"", where,
+                          row->name, what, value);
+}
+
+static int set_boolean(bool *out, const char *value)
+{
+    static const char *const YES[] = {"true", "yes", "on", "1"};
+    static const char *const NO[] = {"false", "no", "off", "0"};
+
+    for (size_t i = 0; i < sizeof YES / sizeof *YES; i++) {
+        if (strcasecmp(value, YES[i]) == 0 || strcasecmp(value, NO[i]) == 0) {
+            *out = strcasecmp(value, YES[i]) == 0;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+static int set_enum(int *out, const char *choices, const char *value)
+{
+    size_t len = strlen(value);
+
+    for (int i = 0; choices != NULL; i++) {
+        const char *bar = strchr(choices, '|');
+        size_t n = bar ? (size_t)(bar - choices) : strlen(choices);
+
+        if (n == len && memcmp(choices, value, n) == 0) {
+            *out = i;
+            return 0;
+        }
+        choices = bar ? bar + 1 : NULL;
+    }
+    return -EINVAL;
+}
+
+/* A bound as the user would write it. */
+static void bound_words(const struct weir_option *row, int64_t bound, char *out,
+                        size_t cap)
+{
+    if (row->type == WEIR_DURATION && bound % 1000000000 == 0)
+        snprintf(out, cap, "%" PRId64 "s", bound / 1000000000);
+    else if (row->type == WEIR_DURATION && bound % 1000000 == 0)
+        snprintf(out, cap, "%" PRId64 "ms", bound / 1000000);
+    else if (row->type == WEIR_DURATION)
+        snprintf(out, cap, "%" PRId64 "ns", bound);
+    else if (row->type == WEIR_SIZE && bound != 0 && bound % (1 << 20) == 0)
+        snprintf(out, cap, "%" PRId64 "MiB", bound >> 20);
+    else if (row->type == WEIR_SIZE && bound != 0 && bound % 1024 == 0)
+        snprintf(out, cap, "%" PRId64 "KiB", bound >> 10);
+    else
+        snprintf(out, cap, "%" PRId64, bound);
+}
+
+static int check_range(const struct weir_option *row, int64_t number,
+                       const char *value, const char *where,
+                       struct weir_error *err)
+{
+    char what[96], min[32], max[32];
+
+    if ((row->min == 0 && row->max == 0) ||
+        (number >= row->min && (row->max == 0 || number <= row->max)))
+        return 0;
+    bound_words(row, row->min, min, sizeof min);
+    bound_words(row, row->max, max, sizeof max);
+    if (row->max == 0)
+        snprintf(what, sizeof what, "at least %s", min);
+    else
+        snprintf(what, sizeof what, "%s to %s", min, max);
+    return expected(row, value, where, what, err);
+}
+
+static int set_number(const struct weir_option *row, void *out,
+                      const char *value, const char *where,
+                      struct weir_error *err)
+{
+    const char *what;
+    int64_t number;
+    char *end;
+    int rc;
+
+    if (row->type == WEIR_INTEGER) {
+        what = "a whole number";
+        errno = 0;
+        number = strtoll(value, &end, 10);
+        rc = end == value || *end != '\0' || errno != 0 ? -EINVAL : 0;
+    } else if (row->type == WEIR_SIZE) {
+        what = "a size (a number of bytes, or with B, KiB, MiB, GiB, TiB, KB, "
+               "MB, GB, TB)";
+        rc = options_size(value, (uint64_t *)&number);
+    } else {
+        what = "a duration (a number of seconds, or with ns, us, ms, s, m, h, "
+               "d)";
+        rc = options_duration(value, (uint64_t *)&number);
+    }
+    if (rc < 0)
+        return expected(row, value, where, what, err);
+    rc = check_range(row, number, value, where, err);
+    if (rc == 0)
+        memcpy(out, &number, sizeof number);
+    return rc;
+}
+
+int options_set(struct options *o, const struct weir_option *row,
+                const char *value, const char *where, struct weir_error *err)
+{
+    void *out = o->base + row->offset;
+    char *copy;
+
+    o->given[row - o->table] = 1;
+    switch (row->type) {
+    case WEIR_INTEGER:
+    case WEIR_SIZE:
+    case WEIR_DURATION:
+        return set_number(row, out, value, where, err);
+    case WEIR_BOOLEAN:
+        if (set_boolean(out, value) < 0)
+            return expected(row, value, where, "true or false", err);
+        return 0;
+    case WEIR_ENUM:
+        if (set_enum(out, row->choices, value) < 0)
+            return expected(row, value, where, row->choices, err);
+        return 0;
+    default:
+        copy = keep_string(o, value);
+        if (copy == NULL)
+            return weir_error_set(err, -ENOMEM, "out of memory");
+        memcpy(out, &copy, sizeof copy);
+        return 0;
+    }
+}
+
+int options_check(const struct options *o, const char *where,
+                  struct weir_error *err)
+{
+    for (size_t i = 0; o->table[i].name != NULL; i++) {
+        if (o->table[i].required && !o->given[i])
+            return weir_error_set(err, -EINVAL, "%s: option %s is missing: %s",
+                                  where, o->table[i].name, o->table[i].help);
+    }
+    return 0;
+}

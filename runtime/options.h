@@ -1,0 +1,39 @@
+/* options.h -- words to typed configuration, by an option table. */
+#ifndef WEIR_OPTIONS_H
+#define WEIR_OPTIONS_H
+
+#include "weir.h"
+
+/* A configuration being filled: the table's rows say where in base each value
+ * goes; strings stay alive until options_free. */
+struct options {
+    const struct weir_option *table;
+    char *base;
+    uint8_t *given; /* a flag a row */
+    char **strings;
+    size_t n_strings;
+};
+
+/* options_init makes a zeroed configuration of size bytes with the table's
+ * defaults in it. -ENOMEM, or -EINVAL for a default that does not parse. */
+int options_init(struct options *o, const struct weir_option *table,
+                 size_t size, struct weir_error *err);
+void options_free(struct options *o);
+
+/* options_find returns the row of that name, or NULL. */
+const struct weir_option *options_find(const struct options *o,
+                                       const char *name);
+
+/* options_set parses value by the row. where is put in front of the error. */
+int options_set(struct options *o, const struct weir_option *row,
+                const char *value, const char *where, struct weir_error *err);
+
+/* options_check says which required option was not given. */
+int options_check(const struct options *o, const char *where,
+                  struct weir_error *err);
+
+/* options_size parses "64KiB", options_duration "50ms"; 0 or -EINVAL. */
+int options_size(const char *words, uint64_t *out);
+int options_duration(const char *words, uint64_t *out);
+
+#endif

@@ -1,0 +1,290 @@
+/* registry.c -- connectors found by name, loaded when first asked for.
+ *
+ * A connector is NAME.so in one of the directories of $WEIR_CONNECTORS, in
+ * connectors/ or weir/connectors/ beside libweir.so, searched in that order. A
+ * name that is no file may be a scheme that some connector lists. What was
+ * loaded stays: stores, values and statistics point into it. */
+#include <ctype.h>
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "registry.h"
+
+#define NAME_LEN 64
+#define NAMES 256
+#define DIRECTORIES 16
+
+struct loaded {
+    struct loaded *next;
+    const struct weir_connector *connector;
+};
+
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct loaded *registry; /* under registry_lock */
+
+struct search {
+    char directories[DIRECTORIES][PATH_MAX];
+    size_t n;
+};
+
+static void search_add(struct search *s, const char *dir, size_t len,
+                       const char *below)
+{
+    if (len == 0 || s->n == DIRECTORIES)
+        return;
+    snprintf(s->directories[s->n++], PATH_MAX, "%.*s%s", (int)len, dir, below);
+}
+
+static void search_init(struct search *s)
+{
+    const char *path = secure_getenv("WEIR_CONNECTORS");
+    Dl_info self;
+
+    s->n = 0;
+    while (path != NULL && *path != '\0') {
+        size_t len = strcspn(path, ":");
+
+        search_add(s, path, len, "");
+        path += len + (path[len] == ':');
+    }
+    if (dladdr((void *)weir_version, &self) && self.dli_fname != NULL) {
+        const char *slash = strrchr(self.dli_fname, '/');
+        size_t len = slash ? (size_t)(slash - self.dli_fname) : 1;
+        const char *dir = slash ? self.dli_fname : ".";
+
+        search_add(s, dir, len, "/connectors");
+        search_add(s, dir, len, "/weir/connectors");
+    }
+}
+
+static bool valid_name(const char *name)
+{
+    size_t n = 0;
+
+    while (islower((unsigned char)name[n]) || isdigit((unsigned char)name[n]) ||
+           name[n] == '_')
+        n++;
+    return n > 0 && n < NAME_LEN && name[n] == '\0';
+}
+
+bool scheme_listed(const char *at, const char *scheme)
+{
+    size_t len = strlen(scheme);
+
+    while (at != NULL && *at != '\0') {
+        size_t n = strcspn(at, " ");
+
+        if (n == len && memcmp(at, scheme, n) == 0)
+            return true;
+        at += n + strspn(at + n, " ");
+    }
+    return false;
+}
+
+static int connector_check(const struct weir_connector *c, const char *file,
+                           const char *name, struct weir_error *err)
+{
+    if (c->abi != WEIR_CONNECTOR_ABI)
+        return weir_error_set(err, -EINVAL,
+                              "%s was built for connector ABI %u, this is %u: "
+                              "build it again",
+                              file, c->abi, WEIR_CONNECTOR_ABI);
+    if (c->name == NULL || strcmp(c->name, name) != 0)
+        return weir_error_set(err, -EINVAL, "%s calls itself \"%s\"", file,
+                              c->name ? c->name : "");
+    if (c->open == NULL || c->close == NULL ||
+        (c->run == NULL && (c->start == NULL || c->finish == NULL)) ||
+        (c->session_size > 0 && (c->connect == NULL || c->disconnect == NULL)))
+        return weir_error_set(err, -EINVAL,
+                              "%s lacks a function that it needs: open, close, "
+                              "run (or start and finish), and with sessions "
+                              "connect and disconnect",
+                              file);
+    return 0;
+}
+
+/* Under registry_lock. 0 also when the file is not there: *out stays NULL. */
+static int load_file(const char *dir, const char *name,
+                     const struct weir_connector **out, struct weir_error *err)
+{
+    char file[PATH_MAX + NAME_LEN + 8];
+    const struct weir_connector *c;
+    struct loaded *entry;
+    void *handle;
+    int rc;
+
+    snprintf(file, sizeof file, "%s/%s.so", dir, name);
+    if (access(file, F_OK) != 0)
+        return 0;
+    handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+    if (handle == NULL)
+        return weir_error_set(err, -ENOEXEC, "%s", dlerror());
+    c = dlsym(handle, "weir_connector");
+    rc = c != NULL ? connector_check(c, file, name, err)
+                   : weir_error_set(err, -ENOEXEC,
+                                    "%s exports no weir_connector", file);
+    entry = rc == 0 ? malloc(sizeof *entry) : NULL;
+    if (entry == NULL) {
+        dlclose(handle);
+        return rc ? rc : weir_error_set(err, -ENOMEM, "out of memory");
+    }
+    *entry = (struct loaded){registry, c};
+    registry = entry;
+    *out = c;
+    return 0;
+}
+
+static int load_named(const struct search *s, const char *name,
+                      const struct weir_connector **out, struct weir_error *err)
+{
+    int rc = 0;
+
+    for (struct loaded *l = registry; l != NULL; l = l->next) {
+        if (strcmp(l->connector->name, name) == 0)
+            *out = l->connector;
+    }
+    for (size_t i = 0; i < s->n && *out == NULL && rc == 0; i++)
+        rc = load_file(s->directories[i], name, out, err);
+    return rc;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* The names of the files there are, each once, sorted. */
+static size_t list_names(const struct search *s, char (*names)[NAME_LEN])
+{
+    size_t n = 0, kept = 0;
+
+    for (size_t i = 0; i < s->n; i++) {
+        DIR *dir = opendir(s->directories[i]);
+        struct dirent *e;
+
+        while (dir != NULL && n < NAMES && (e = readdir(dir)) != NULL) {
+            size_t len = strlen(e->d_name);
+
+            if (len <= 3 || len - 3 >= NAME_LEN ||
+                strcmp(e->d_name + len - 3, ".so") != 0)
+                continue;
+            memcpy(names[n], e->d_name, len - 3);
+            names[n][len - 3] = '\0';
+            n += valid_name(names[n]);
+        }
+        if (dir != NULL)
+            closedir(dir);
+    }
+    qsort(names, n, NAME_LEN, by_name);
+    for (size_t i = 0; i < n; i++) {
+        if (kept == 0 || strcmp(names[kept - 1], names[i]) != 0)
+            memmove(names[kept++], names[i], NAME_LEN);
+    }
+    return kept;
+}
+
+/* Under registry_lock: no file of that name. Looks for a scheme, else says what
+ * there is. */
+static const struct weir_connector *
+find_scheme(const struct search *s, const char *scheme, struct weir_error *err)
+{
+    static char names[NAMES][NAME_LEN]; /* under registry_lock */
+    const char *words[NAMES], *near;
+    size_t n = list_names(s, names);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct weir_connector *c = NULL;
+        struct weir_error ignored;
+
+        load_named(s, names[i], &c, &ignored);
+        if (c != NULL && scheme_listed(c->schemes, scheme))
+            return c;
+        words[i] = names[i];
+    }
+    near = weir_nearest(scheme, words, n);
+    if (near != NULL)
+        weir_error_set(err, -ENOENT,
+                       "no connector is named \"%.64s\"; did you mean %s?",
+                       scheme, near);
+    else if (n > 0)
+        weir_error_set(err, -ENOENT,
+                       "no connector is named \"%.64s\"; \"weir connectors\" "
+                       "lists what there is",
+                       scheme);
+    else
+        weir_error_set(err, -ENOENT,
+                       "no connectors were found; WEIR_CONNECTORS names their "
+                       "directory");
+    return NULL;
+}
+
+const struct weir_connector *registry_find(const char *name,
+                                           struct weir_error *err)
+{
+    const struct weir_connector *c = NULL;
+    struct search *s = malloc(sizeof *s);
+    int rc = 0;
+
+    if (s == NULL) {
+        weir_error_set(err, -ENOMEM, "out of memory");
+        return NULL;
+    }
+    search_init(s);
+    pthread_mutex_lock(&registry_lock);
+    if (valid_name(name))
+        rc = load_named(s, name, &c, err);
+    if (c == NULL && rc == 0)
+        c = find_scheme(s, name, err);
+    pthread_mutex_unlock(&registry_lock);
+    free(s);
+    return c;
+}
+
+size_t weir_connector_names(char *out, size_t cap)
+{
+    char(*names)[NAME_LEN] = malloc((size_t)NAMES * NAME_LEN);
+    struct search *s = malloc(sizeof *s);
+    size_t len = 0, n = 0;
+
+    if (names != NULL && s != NULL) {
+        search_init(s);
+        n = list_names(s, names);
+    }
+    if (cap > 0)
+        out[0] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        size_t room = len < cap ? cap - len : 0;
+
+        len +=
+            (size_t)snprintf(room ? out + len : NULL, room, "%s\n", names[i]);
+    }
+    free(s);
+    free(names);
+    return len;
+}
+
+int weir_connector_info(const char *name, struct weir_connector_info *out,
+                        struct weir_error *err)
+{
+    static const struct weir_option NO_OPTIONS[1];
+    const struct weir_connector *c = registry_find(name, err);
+
+    if (c == NULL)
+        return -ENOENT;
+    *out = (struct weir_connector_info){
+        .name = c->name,
+        .help = c->help,
+        .schemes = c->schemes,
+        .options = c->options ? c->options : NO_OPTIONS,
+        .ops = c->ops,
+        .is_inline = c->is_inline,
+    };
+    return 0;
+}

@@ -1,0 +1,15 @@
+/* registry.h -- connectors found by name, loaded when first asked for. */
+#ifndef WEIR_REGISTRY_H
+#define WEIR_REGISTRY_H
+
+#include "connector.h"
+
+/* registry_find returns the connector of that name or URL scheme, which stays
+ * loaded for the life of the process; NULL: err says why. */
+const struct weir_connector *registry_find(const char *name,
+                                           struct weir_error *err);
+
+/* scheme_listed says whether a list separated by blanks (or NULL) has it. */
+bool scheme_listed(const char *list, const char *scheme);
+
+#endif

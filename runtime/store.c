@@ -1,0 +1,234 @@
+/* store.c -- an opened connector: what it makes of answers, its numbers, its
+ * end. */
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store.h"
+#include "worker.h"
+
+/* How long a connector may take to notice that it was interrupted. */
+#define GRACE_NS 2000000000u
+
+static _Atomic uint32_t forks;
+
+static void in_child(void)
+{
+    atomic_fetch_add(&forks, 1);
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, in_child);
+}
+
+uint32_t store_generation(void)
+{
+    return atomic_load_explicit(&forks, memory_order_relaxed);
+}
+
+/* ---- answers ---- */
+
+static void nonsense(struct batch *b, struct weir_item *item, int status,
+                     const char *what)
+{
+    item->status = (uint8_t)status;
+    batch_explain(b, -EPROTO, "the connector %s", what);
+}
+
+static void settle_get(struct batch *b, struct weir_item *item)
+{
+    if (item->status != WEIR_OK) {
+        weir_value_unref(item->value);
+        item->value = NULL;
+    } else if (item->data == NULL && item->value == NULL) {
+        nonsense(b, item, WEIR_FAILED, "answered a get without a value");
+    } else if (item->data == NULL) {
+        item->size = item->value->size;
+    } else if (item->size > item->cap) {
+        nonsense(b, item, WEIR_CORRUPT, "wrote more than the buffer holds");
+    }
+}
+
+static void settle_item(struct batch *b, struct weir_item *item)
+{
+    if (item->status == WEIR_PENDING)
+        nonsense(b, item, WEIR_FAILED, "left an item without an answer");
+    else if (item->status > WEIR_INVALID)
+        nonsense(b, item, WEIR_FAILED, "answered a status that does not exist");
+    if (b->pub.op == WEIR_GET || b->pub.op == WEIR_SCAN)
+        settle_get(b, item);
+}
+
+/* A moving mean of what gets bring, an eighth of the way at a time. */
+static void learn_size(struct weir_store *s, uint64_t bytes, uint32_t values)
+{
+    uint64_t mean = atomic_load_explicit(&s->get_size, memory_order_relaxed);
+    uint64_t now = bytes / values;
+
+    mean = mean == 0 ? now : mean - mean / 8 + now / 8;
+    atomic_store_explicit(&s->get_size, mean, memory_order_relaxed);
+}
+
+void store_settle(struct weir_store *s, struct batch *b, struct stats *shard,
+                  struct weir_item *items, uint32_t n)
+{
+    struct op_counters *c = &shard->op[b->pub.op];
+    uint32_t counts[WEIR_STATUSES] = {0};
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        settle_item(b, &items[i]);
+        counts[items[i].status]++;
+        if (items[i].status == WEIR_OK)
+            bytes += items[i].size;
+    }
+    for (uint32_t status = WEIR_OK; status <= WEIR_INVALID; status++) {
+        if (counts[status] == 0)
+            continue;
+        stats_add(&c->status[status], counts[status]);
+        if (status > WEIR_REJECTED)
+            batch_explain(b, 0, "%s", weir_status_info((int)status)->name);
+    }
+    if (bytes == 0)
+        return;
+    if (b->pub.op == WEIR_GET) {
+        stats_add(&c->bytes_read, bytes);
+        if (!s->is_inline)
+            learn_size(s, bytes, counts[WEIR_OK]);
+    } else if (b->pub.op == WEIR_SET) {
+        stats_add(&c->bytes_written, bytes);
+    }
+}
+
+void store_batch_ended(struct weir_store *s, const struct batch *b)
+{
+    stats_add(&s->inflight_batches, (uint64_t)-1);
+    stats_add(&s->inflight_items, -(uint64_t)b->pub.n);
+    stats_add(&s->inflight_bytes, -b->weight);
+    if (b->pub.errors == 0)
+        return;
+    pthread_mutex_lock(&s->lock);
+    s->last_error = b->pub.error;
+    s->last_error_ns = weir_now();
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- the end ---- */
+
+/* Waits for the workers until a time; true: all have ended. */
+static bool wait_ended(struct weir_store *s, uint64_t until)
+{
+    struct timespec t = {.tv_sec = (time_t)(until / 1000000000u),
+                         .tv_nsec = (long)(until % 1000000000u)};
+    bool ended;
+
+    pthread_mutex_lock(&s->lock);
+    while (s->running > 0) {
+        if (pthread_cond_timedwait(&s->ended, &s->lock, &t) == ETIMEDOUT)
+            break;
+    }
+    ended = s->running == 0;
+    pthread_mutex_unlock(&s->lock);
+    return ended;
+}
+
+static void skip_queued(struct weir_store *s)
+{
+    for (uint32_t i = 0; i < s->n_lanes; i++)
+        lane_skip_list(lane_take_all(&s->lanes[i]), -ESHUTDOWN, "closed");
+}
+
+static int stop_workers(struct weir_store *s, uint64_t deadline_ns, int mode)
+{
+    for (uint32_t i = 0; i < s->n_lanes; i++)
+        lane_stop(&s->lanes[i]);
+    if (mode == WEIR_CLOSE_FAIL)
+        skip_queued(s);
+    for (uint32_t i = 0; i < s->n_workers; i++)
+        worker_ring(&s->workers[i]);
+    if (!wait_ended(s, deadline_ns)) {
+        skip_queued(s);
+        for (uint32_t i = 0; i < s->n_workers; i++)
+            worker_interrupt(&s->workers[i]);
+        if (!wait_ended(s, weir_now() + GRACE_NS))
+            return -ETIMEDOUT;
+    }
+    for (uint32_t i = 0; i < s->n_workers; i++) {
+        if (s->workers[i].thread != 0)
+            pthread_join(s->workers[i].thread, NULL);
+    }
+    return 0;
+}
+
+int weir_close(struct weir_store *s, uint64_t deadline_ns, int mode)
+{
+    int rc = 0;
+
+    if (s->generation != store_generation())
+        return -ECHILD;
+    pthread_mutex_lock(&s->close_lock);
+    if (!s->closed) {
+        atomic_store(&s->closing, true);
+        while (atomic_load(&s->inside) > 0)
+            sched_yield();
+        rc = stop_workers(s, deadline_ns, mode);
+        if (rc == 0) {
+            reaper_stop(&s->reaper);
+            s->connector->close(s->state);
+            s->closed = true;
+        }
+    }
+    pthread_mutex_unlock(&s->close_lock);
+    return rc;
+}
+
+void weir_store_free(struct weir_store *s)
+{
+    /* After a fork, or with a worker that cannot be ended, the memory stays:
+     * somebody else still uses it. */
+    if (s == NULL || weir_close(s, weir_now(), WEIR_CLOSE_FAIL) < 0)
+        return;
+    store_unref(s);
+}
+
+void store_unref(struct weir_store *s)
+{
+    if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    for (uint32_t i = 0; i < s->n_workers && s->workers != NULL; i++)
+        worker_destroy(&s->workers[i]);
+    for (uint32_t i = 0; i < s->n_lanes; i++)
+        lane_destroy(&s->lanes[i]);
+    pthread_cond_destroy(&s->ended);
+    pthread_mutex_destroy(&s->lock);
+    pthread_mutex_destroy(&s->close_lock);
+    options_free(&s->options);
+    options_free(&s->store_options);
+    free(s->workers);
+    free(s->shards);
+    free(s);
+}
+
+/* ---- what it tells ---- */
+
+const char *weir_store_name(const struct weir_store *s)
+{
+    return s->name;
+}
+
+int weir_store_inline(const struct weir_store *s)
+{
+    return s->is_inline;
+}
+
+uint32_t weir_store_ops(const struct weir_store *s)
+{
+    return s->connector->ops;
+}
+
+uint64_t weir_store_max_value(const struct weir_store *s)
+{
+    return s->config.max_value;
+}

@@ -1,0 +1,294 @@
+/* submit.c -- the way of a batch into a store: checked, then queued or, in an
+ * inline store, run at once. */
+#include <errno.h>
+#include <string.h>
+
+#include "cq.h"
+#include "store.h"
+#include "worker.h"
+
+/* Inline calls take tens of nanoseconds; reading the clock twice costs as much.
+ * One in this many is timed. */
+#define TIMED_CALLS 16
+
+struct lane *store_lane(struct weir_store *s, uint32_t op)
+{
+    uint32_t i = 0;
+
+    while (i < s->n_lanes - 1 && !(s->lanes[i].ops & 1u << op))
+        i++;
+    return &s->lanes[i];
+}
+
+/* Answers every item of a batch that is not taken, and says why. */
+static int refuse(struct weir_store *s, struct weir_batch *pub, int status,
+                  int rc, const char *why)
+{
+    struct batch *b = batch_of(pub);
+
+    atomic_store_explicit(&b->has_error, 0, memory_order_relaxed);
+    for (uint32_t i = 0; i < pub->n && i < pub->capacity; i++)
+        pub->items[i].status = (uint8_t)status;
+    b->store = s;
+    batch_explain(b, rc, "%s", why);
+    b->store = NULL;
+    pub->errors = pub->n;
+    return rc;
+}
+
+static void bad_item(struct batch *b, struct weir_item *item, int status,
+                     const char *what, uint64_t got, uint64_t limit)
+{
+    item->status = (uint8_t)status;
+    batch_explain(b, -EINVAL, "%s: %llu bytes, the limit is %llu", what,
+                  (unsigned long long)got, (unsigned long long)limit);
+}
+
+static void check_key(const struct weir_store *s, struct batch *b,
+                      struct weir_item *item)
+{
+    if (item->key_len > s->max_key) {
+        bad_item(b, item, WEIR_INVALID, "key too long", item->key_len,
+                 s->max_key);
+    } else if (item->key_len == 0 && b->pub.op != WEIR_SCAN) {
+        item->status = WEIR_INVALID;
+        batch_explain(b, -EINVAL, "a key is empty");
+    } else if (item->key == NULL && item->key_len > 0) {
+        item->status = WEIR_INVALID;
+        batch_explain(b, -EINVAL, "a key is NULL");
+    }
+}
+
+static void check_value(const struct weir_store *s, struct batch *b,
+                        struct weir_item *item)
+{
+    if (item->value != NULL)
+        item->size = item->value->size;
+    if (item->size > s->config.max_value) {
+        bad_item(b, item, WEIR_TOOBIG, "value too large", item->size,
+                 s->config.max_value);
+    } else if (item->value == NULL && item->data == NULL && item->size > 0) {
+        item->status = WEIR_INVALID;
+        batch_explain(b, -EINVAL, "a value is NULL");
+    }
+}
+
+/* Answers the items that must not be sent; returns how many others there are,
+ * and the bytes of their keys. */
+static uint32_t check_items(const struct weir_store *s, struct batch *b,
+                            size_t *key_bytes)
+{
+    uint32_t pending = 0;
+
+    *key_bytes = 0;
+    for (uint32_t i = 0; i < b->pub.n; i++) {
+        struct weir_item *item = &b->pub.items[i];
+
+        item->status = WEIR_PENDING;
+        check_key(s, b, item);
+        if (b->pub.op == WEIR_SET && item->status == WEIR_PENDING)
+            check_value(s, b, item);
+        if (item->status != WEIR_PENDING)
+            continue;
+        pending++;
+        *key_bytes += item->key_len;
+    }
+    return pending;
+}
+
+/* Items that were answered at submit count too. */
+static void count_answered(struct stats *shard, const struct batch *b)
+{
+    for (uint32_t i = 0; i < b->pub.n; i++) {
+        if (b->pub.items[i].status != WEIR_PENDING)
+            stats_add(&shard->op[b->pub.op].status[b->pub.items[i].status], 1);
+    }
+}
+
+/* ---- in place ---- */
+
+static struct stats *inline_shard(struct weir_store *s)
+{
+    static _Atomic uint32_t threads;
+    static _Thread_local uint32_t mine;
+
+    if (mine == 0)
+        mine = 1 + atomic_fetch_add(&threads, 1);
+    return &s->shards[mine % s->n_shards];
+}
+
+/* Runs each run of pending items; there is more than one only if items between
+ * them were answered already. */
+static void run_pending(struct weir_store *s, struct batch *b,
+                        struct stats *shard)
+{
+    struct weir_item *items = b->pub.items;
+    uint32_t n = b->pub.n, end;
+
+    for (uint32_t first = 0; first < n; first = end) {
+        struct slice slice = {.batch = b};
+        int rc;
+
+        end = first + 1;
+        if (items[first].status != WEIR_PENDING)
+            continue;
+        while (end < n && items[end].status == WEIR_PENDING)
+            end++;
+        slice.call = (struct weir_call){.op = b->pub.op,
+                                        .n = end - first,
+                                        .items = items + first,
+                                        .deadline_ns = b->deadline_ns};
+        rc = s->connector->run(s->state, &slice.call);
+        if (rc < 0)
+            weir_call_fail(&slice.call, NULL, WEIR_FAILED, "%s", strerror(-rc));
+        store_settle(s, b, shard, items + first, end - first);
+    }
+}
+
+static int run_inline(struct weir_store *s, struct batch *b)
+{
+    static _Thread_local uint32_t calls;
+    struct stats *shard = inline_shard(s);
+    struct op_counters *counters = &shard->op[b->pub.op];
+    bool timed = calls++ % TIMED_CALLS == 0;
+    uint64_t started = timed ? weir_now() : 0;
+    uint32_t errors = 0;
+
+    run_pending(s, b, shard);
+    stats_add(&counters->batches, 1);
+    if (timed)
+        histogram_add(&counters->service, weir_now() - started);
+    for (uint32_t i = 0; i < b->pub.n; i++)
+        errors += b->pub.items[i].status > WEIR_REJECTED;
+    b->pub.errors = errors;
+    return 1;
+}
+
+static int submit_inline(struct weir_store *s, struct batch *b)
+{
+    size_t key_bytes;
+    uint32_t pending;
+    int rc;
+
+    /* The batch never leaves this thread, so that it needs no owner. */
+    atomic_store_explicit(&b->lends, 0, memory_order_relaxed);
+    atomic_store_explicit(&b->has_error, 0, memory_order_relaxed);
+    atomic_store_explicit(&b->cancelled, false, memory_order_relaxed);
+    b->store = s;
+    b->deadline_ns = b->pub.deadline_ns;
+    pending = check_items(s, b, &key_bytes);
+    if (b->deadline_ns != 0 && weir_now() >= b->deadline_ns) {
+        pending -= batch_skip(b, 0, WEIR_SKIPPED);
+        batch_explain(b, -ETIMEDOUT, "the deadline had passed");
+    }
+    if (pending < b->pub.n)
+        count_answered(inline_shard(s), b);
+    atomic_fetch_add(&s->inside, 1);
+    if (atomic_load(&s->closing))
+        rc = refuse(s, &b->pub, WEIR_SKIPPED, -ESHUTDOWN, "closed");
+    else
+        rc = run_inline(s, b);
+    atomic_fetch_sub_explicit(&s->inside, 1, memory_order_release);
+    b->store = NULL;
+    return rc;
+}
+
+/* ---- queued ---- */
+
+static int not_taken(struct weir_store *s, struct batch *b, int rc)
+{
+    stats_add(&s->inflight_batches, (uint64_t)-1);
+    stats_add(&s->inflight_items, -(uint64_t)b->pub.n);
+    stats_add(&s->inflight_bytes, -b->weight);
+    cq_forget(b->cq);
+    b->store = NULL;
+    store_unref(s);
+    if (rc == -EAGAIN) {
+        stats_add(&s->refused, 1);
+        refuse(s, &b->pub, WEIR_BUSY, rc, "the queue is full");
+    } else {
+        refuse(s, &b->pub, WEIR_SKIPPED, rc, "closed");
+    }
+    batch_give_back(b);
+    return rc;
+}
+
+static int push(struct weir_store *s, struct weir_cq *cq, struct batch *b)
+{
+    uint64_t deadline_ns = b->deadline_ns;
+    int rc;
+
+    b->cq = cq;
+    b->lane = store_lane(s, b->pub.op);
+    b->weight = lane_weigh(b->lane, b);
+    cq_expect(cq);
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    stats_add(&s->inflight_batches, 1);
+    stats_add(&s->inflight_items, b->pub.n);
+    stats_add(&s->inflight_bytes, b->weight);
+    stats_add(&s->shards[0].op[b->pub.op].batches, 1);
+    rc = lane_push(b->lane, b);
+    /* From here on the batch may be finished, even freed. */
+    if (rc < 0)
+        return not_taken(s, b, rc);
+    if (deadline_ns != 0)
+        reaper_expect(&s->reaper, deadline_ns);
+    return 0;
+}
+
+static int submit_queued(struct weir_store *s, struct weir_cq *cq,
+                         struct batch *b)
+{
+    size_t key_bytes;
+    uint32_t pending;
+
+    if (batch_take(b) < 0)
+        return -EBUSY;
+    b->store = s;
+    b->submitted_ns = weir_now();
+    b->deadline_ns = b->pub.deadline_ns;
+    if (b->deadline_ns == 0 && s->config.timeout_ns != 0)
+        b->deadline_ns = b->submitted_ns + s->config.timeout_ns;
+    pending = check_items(s, b, &key_bytes);
+    if (pending < b->pub.n)
+        count_answered(&s->shards[0], b);
+    if (pending == 0) {
+        b->pub.errors = b->pub.n;
+        b->store = NULL;
+        batch_give_back(b);
+        return 1;
+    }
+    if (batch_copy_keys(b, key_bytes) < 0) {
+        refuse(s, &b->pub, WEIR_BUSY, -ENOMEM, "out of memory for the keys");
+        batch_give_back(b);
+        return -ENOMEM;
+    }
+    atomic_store_explicit(&b->left, pending, memory_order_relaxed);
+    return push(s, cq, b);
+}
+
+int weir_submit(struct weir_store *s, struct weir_cq *cq,
+                struct weir_batch *pub)
+{
+    struct batch *b = batch_of(pub);
+
+    if (atomic_load_explicit(&b->owner, memory_order_acquire) != OWNER_HOST)
+        return -EBUSY;
+    if (pub->op < WEIR_GET || pub->op > WEIR_SCAN || pub->n > pub->capacity)
+        return refuse(s, pub, WEIR_INVALID, -EINVAL,
+                      "no such op, or more items than the batch has room for");
+    if (s->generation != store_generation())
+        return refuse(s, pub, WEIR_INVALID, -ECHILD,
+                      "opened before a fork: its threads are not in this "
+                      "process; open it here");
+    if (!(s->connector->ops & 1u << pub->op)) {
+        refuse(s, pub, WEIR_UNSUPPORTED, 0, "this store cannot do that");
+        return 1;
+    }
+    if (s->is_inline)
+        return submit_inline(s, b);
+    if (cq == NULL)
+        return refuse(s, pub, WEIR_INVALID, -EINVAL,
+                      "a store with workers needs a completion queue");
+    return submit_queued(s, cq, b);
+}

@@ -1,0 +1,156 @@
+/* target.c -- a URL or a name, and settings, to an opened connector. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "registry.h"
+#include "target.h"
+#include "url.h"
+
+#define WORDS 128
+
+static const struct weir_option NO_OPTIONS[1];
+
+struct target {
+    const struct weir_connector *connector;
+    struct options *options;
+    struct options *store_options; /* or NULL */
+};
+
+static int unknown_option(const struct target *t, const char *name,
+                          struct weir_error *err)
+{
+    const char *words[WORDS], *near;
+    size_t n = 0;
+
+    for (const struct weir_option *o = t->options->table;
+         o->name != NULL && n < WORDS; o++)
+        words[n++] = o->name;
+    for (const struct weir_option *o =
+             t->store_options ? t->store_options->table : NO_OPTIONS;
+         o->name != NULL && n < WORDS; o++)
+        words[n++] = o->name;
+    near = weir_nearest(name, words, n);
+    return weir_error_set(
+        err, -EINVAL, "%s: no option is named \"%.64s\"%s%s%s",
+        t->connector->name, name, near ? "; did you mean " : "",
+        near ? near : "", near ? "?" : "");
+}
+
+static int set_option(const struct target *t, const struct weir_setting *s,
+                      struct weir_error *err)
+{
+    const struct weir_option *row = options_find(t->options, s->name);
+
+    if (row != NULL)
+        return options_set(t->options, row, s->value, t->connector->name, err);
+    if (t->store_options != NULL)
+        row = options_find(t->store_options, s->name);
+    if (row == NULL)
+        return unknown_option(t, s->name, err);
+    return options_set(t->store_options, row, s->value, t->connector->name,
+                       err);
+}
+
+static const struct weir_option *url_option(const struct target *t,
+                                            uint32_t part, const char *scheme)
+{
+    for (const struct weir_option *o = t->options->table; o->name != NULL;
+         o++) {
+        if (o->url == part &&
+            (o->scheme == NULL || scheme_listed(o->scheme, scheme)))
+            return o;
+    }
+    return NULL;
+}
+
+static int no_such_part(const struct target *t, uint32_t part,
+                        const char *value, struct weir_error *err)
+{
+    static const char *const PARTS[] = {"",     "user", "password",
+                                        "host", "port", "path"};
+    const char *name = t->connector->name;
+
+    if (part == WEIR_URL_HOST && url_option(t, WEIR_URL_PATH, name) != NULL)
+        return weir_error_set(err, -EINVAL,
+                              "%s: \"%.64s\" stands where a URL has its host; "
+                              "a path needs a third slash: %s:///%.64s",
+                              name, value, name, value);
+    return weir_error_set(err, -EINVAL,
+                          "%s: the URL has a %s, which %s has not", name,
+                          PARTS[part], name);
+}
+
+static int set_url(const struct target *t, const struct url *u,
+                   struct weir_error *err)
+{
+    int rc = 0;
+
+    for (uint32_t part = WEIR_URL_USER; part <= WEIR_URL_PATH && rc == 0;
+         part++) {
+        const char *value = u->part[part];
+        const struct weir_option *row = url_option(t, part, u->scheme);
+
+        if (value == NULL)
+            continue;
+        if (row != NULL && part == WEIR_URL_PATH && row->type != WEIR_PATH &&
+            *++value == '\0')
+            continue;
+        rc = row == NULL
+                 ? no_such_part(t, part, value, err)
+                 : options_set(t->options, row, value, t->connector->name, err);
+    }
+    for (size_t i = 0; i < u->n_settings && rc == 0; i++)
+        rc = set_option(t, &u->settings[i], err);
+    return rc;
+}
+
+static int fill(const struct target *t, const struct url *u,
+                const struct weir_setting *settings, size_t n,
+                struct weir_error *err)
+{
+    int rc = set_url(t, u, err);
+
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = set_option(t, &settings[i], err);
+    if (rc == 0)
+        rc = options_check(t->options, t->connector->name, err);
+    return rc;
+}
+
+int target_open(const char *target, const struct weir_setting *settings,
+                size_t n, struct options *options,
+                struct options *store_options,
+                const struct weir_connector **connector, void **state,
+                struct weir_error *err)
+{
+    struct target t = {.options = options, .store_options = store_options};
+    struct url url;
+    int rc = url_parse(&url, target, err);
+
+    if (rc < 0)
+        return rc;
+    t.connector = registry_find(url.scheme, err);
+    rc = t.connector == NULL
+             ? -ENOENT
+             : options_init(options,
+                            t.connector->options ? t.connector->options
+                                                 : NO_OPTIONS,
+                            t.connector->config_size, err);
+    if (rc < 0)
+        goto free_url;
+    rc = fill(&t, &url, settings, n, err);
+    if (rc == 0) {
+        err->code = 0;
+        rc = t.connector->open(options->base, url.scheme, state, err);
+        if (rc < 0 && err->code == 0)
+            weir_error_set(err, rc, "%s: cannot open: %s", t.connector->name,
+                           strerror(-rc));
+    }
+    *connector = t.connector;
+    if (rc < 0)
+        options_free(options);
+free_url:
+    url_free(&url);
+    return rc;
+}

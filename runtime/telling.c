@@ -1,0 +1,62 @@
+/* telling.c -- a store's statistics, read without stopping anybody. */
+#include <errno.h>
+#include <string.h>
+
+#include "store.h"
+
+static uint64_t count(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void weir_store_stats(struct weir_store *s, struct weir_store_stats *out)
+{
+    memset(out, 0, sizeof *out);
+    out->inflight_batches = count(&s->inflight_batches);
+    out->inflight_items = count(&s->inflight_items);
+    out->inflight_bytes = count(&s->inflight_bytes);
+    out->workers = s->n_workers;
+    out->reconnects = count(&s->reconnects);
+    out->connect_failures = count(&s->connect_failures);
+    out->refused = count(&s->refused);
+    for (uint32_t i = 0; i < s->n_lanes; i++) {
+        pthread_mutex_lock(&s->lanes[i].lock);
+        out->sessions += s->lanes[i].sessions;
+        pthread_mutex_unlock(&s->lanes[i].lock);
+    }
+    pthread_mutex_lock(&s->lock);
+    out->last_error = s->last_error;
+    out->last_error_ns = s->last_error_ns;
+    pthread_mutex_unlock(&s->lock);
+}
+
+int weir_store_op_stats(struct weir_store *s, uint32_t op,
+                        struct weir_op_stats *out)
+{
+    if (op < WEIR_GET || op > WEIR_SCAN)
+        return -EINVAL;
+    stats_read(s->shards, s->n_shards, op, out);
+    return 0;
+}
+
+int weir_store_histogram(struct weir_store *s, uint32_t op, int queue,
+                         uint64_t *counts)
+{
+    if (op < WEIR_GET || op > WEIR_SCAN)
+        return -EINVAL;
+    stats_histogram(s->shards, s->n_shards, op, queue, counts);
+    return 0;
+}
+
+size_t weir_store_gauges(struct weir_store *s, struct weir_gauge *out,
+                         size_t max)
+{
+    size_t n = 0;
+
+    /* The connector's state must not go while it is read. */
+    pthread_mutex_lock(&s->close_lock);
+    if (!s->closed && s->connector->gauges != NULL)
+        n = s->connector->gauges(s->state, out, max);
+    pthread_mutex_unlock(&s->close_lock);
+    return n;
+}

@@ -1,0 +1,174 @@
+/* url.c -- a store's URL in its parts (RFC 3986, as far as stores need it). */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "connector.h"
+#include "url.h"
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = tolower((unsigned char)c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Decodes in place. A NUL would end the string early: refused. */
+static int percent_decode(char *s)
+{
+    char *out = s;
+
+    for (; *s != '\0'; s++) {
+        int high, low;
+
+        if (*s != '%') {
+            *out++ = *s;
+            continue;
+        }
+        high = hex_digit(s[1]);
+        low = high < 0 ? -1 : hex_digit(s[2]);
+        if (low < 0 || (high | low) == 0)
+            return -EINVAL;
+        *out++ = (char)(high << 4 | low);
+        s += 2;
+    }
+    *out = '\0';
+    return 0;
+}
+
+static int parse_query(struct url *u, char *query, struct weir_error *err)
+{
+    char *rest = NULL;
+
+    for (char *pair = strtok_r(query, "&", &rest); pair != NULL;
+         pair = strtok_r(NULL, "&", &rest)) {
+        char *value = strchr(pair, '=');
+
+        if (value == NULL)
+            return weir_error_set(err, -EINVAL,
+                                  "URL: option %s has no value: write %s=VALUE",
+                                  pair, pair);
+        *value++ = '\0';
+        if (percent_decode(pair) < 0 || percent_decode(value) < 0)
+            return weir_error_set(err, -EINVAL,
+                                  "URL: a %% must be followed by two "
+                                  "hexadecimal digits, not 00");
+        if (u->n_settings == URL_SETTINGS)
+            return weir_error_set(err, -EINVAL, "URL: more than %d options",
+                                  URL_SETTINGS);
+        u->settings[u->n_settings++] = (struct weir_setting){pair, value};
+    }
+    return 0;
+}
+
+/* authority is user:password@host:port, each part optional. */
+static int parse_authority(struct url *u, char *authority,
+                           struct weir_error *err)
+{
+    char *at = strrchr(authority, '@');
+    char *host = authority;
+    char *colon;
+
+    if (at != NULL) {
+        *at = '\0';
+        host = at + 1;
+        colon = strchr(authority, ':');
+        if (colon != NULL) {
+            *colon = '\0';
+            u->part[WEIR_URL_PASSWORD] = colon + 1;
+        }
+        if (*authority != '\0')
+            u->part[WEIR_URL_USER] = authority;
+    }
+    if (*host == '[') {
+        char *end = strchr(++host, ']');
+
+        if (end == NULL || (end[1] != '\0' && end[1] != ':'))
+            return weir_error_set(
+                err, -EINVAL,
+                "URL: an IPv6 host is written [::1] or [::1]:6379");
+        colon = end[1] == ':' ? end + 1 : NULL;
+        *end = '\0';
+    } else {
+        colon = strchr(host, ':');
+    }
+    if (colon != NULL) {
+        *colon = '\0';
+        if (colon[1] != '\0')
+            u->part[WEIR_URL_PORT] = colon + 1;
+    }
+    if (*host != '\0')
+        u->part[WEIR_URL_HOST] = host;
+    return 0;
+}
+
+static int decode_parts(struct url *u, struct weir_error *err)
+{
+    for (size_t i = 0; i <= WEIR_URL_PATH; i++) {
+        if (u->part[i] != NULL && percent_decode((char *)u->part[i]) < 0)
+            return weir_error_set(err, -EINVAL,
+                                  "URL: a %% must be followed by two "
+                                  "hexadecimal digits, not 00");
+    }
+    return 0;
+}
+
+static int parse_parts(struct url *u, char *rest, struct weir_error *err)
+{
+    char *query = strchr(rest, '?');
+    char *path;
+    int rc = 0;
+
+    if (query != NULL) {
+        *query++ = '\0';
+        rc = parse_query(u, query, err);
+    }
+    path = strchr(rest, '/');
+    if (path != NULL && path[1] != '\0') {
+        /* The authority ends where the path begins: keep the slash by moving
+         * the authority one byte down, over the "//" before it. */
+        size_t len = (size_t)(path - rest);
+
+        memmove(rest - 1, rest, len);
+        rest[len - 1] = '\0';
+        rest--;
+        u->part[WEIR_URL_PATH] = path;
+    } else if (path != NULL) {
+        *path = '\0';
+    }
+    if (rc == 0)
+        rc = parse_authority(u, rest, err);
+    return rc < 0 ? rc : decode_parts(u, err);
+}
+
+int url_parse(struct url *u, const char *target, struct weir_error *err)
+{
+    char *mark;
+    int rc = 0;
+
+    *u = (struct url){0};
+    u->text = strdup(target);
+    if (u->text == NULL)
+        return weir_error_set(err, -ENOMEM, "out of memory");
+    u->scheme = u->text;
+    mark = strstr(u->text, "://");
+    if (mark != NULL) {
+        *mark = '\0';
+        rc = parse_parts(u, mark + 3, err);
+    } else if (strpbrk(u->text, ":/?") != NULL) {
+        rc = weir_error_set(err, -EINVAL,
+                            "neither a URL (NAME://...) nor the name of a "
+                            "connector");
+    }
+    if (rc < 0)
+        url_free(u);
+    return rc;
+}
+
+void url_free(struct url *u)
+{
+    free(u->text);
+    u->text = NULL;
+}

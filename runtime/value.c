@@ -1,0 +1,112 @@
+/* value.c -- immutable bytes with a reference count.
+ *
+ * A value is one allocation: this head, then the bytes, so that a small object
+ * costs one malloc and a large one is never copied between stores. A wrapped
+ * value points at somebody else's memory and says when it is done with it. */
+#include <malloc.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "connector.h"
+
+struct value {
+    struct weir_value pub;      /* first: the two are one address */
+    void (*release)(void *arg); /* NULL: the bytes follow the head */
+    void *arg;
+    _Atomic uint32_t refs;
+};
+
+/* Bytes start at a cache line of their own once copying them costs more than
+ * the gap does. */
+#define ALIGN_FROM 4096
+#define ALIGNMENT 64
+
+static struct value *value_of(struct weir_value *v)
+{
+    return (struct value *)v;
+}
+
+struct weir_value *weir_value_new(uint64_t size, char **data)
+{
+    size_t head = sizeof(struct value);
+    struct value *v;
+
+    if (size > (uint64_t)PTRDIFF_MAX - head - ALIGNMENT)
+        return NULL;
+    if (size >= ALIGN_FROM) {
+        head = ALIGNMENT;
+        v = aligned_alloc(ALIGNMENT,
+                          (head + size + ALIGNMENT - 1) & -(size_t)ALIGNMENT);
+    } else {
+        v = malloc(head + size);
+    }
+    if (v == NULL)
+        return NULL;
+    v->pub.data = *data = (char *)v + head;
+    v->pub.size = size;
+    v->release = NULL;
+    v->arg = NULL;
+    atomic_init(&v->refs, 1);
+    return &v->pub;
+}
+
+struct weir_value *weir_value_copy(const void *bytes, uint64_t size)
+{
+    char *data;
+    struct weir_value *v = weir_value_new(size, &data);
+
+    if (v != NULL && size > 0)
+        memcpy(data, bytes, size);
+    return v;
+}
+
+struct weir_value *weir_value_wrap(const void *bytes, uint64_t size,
+                                   void (*release)(void *arg), void *arg)
+{
+    struct value *v = malloc(sizeof *v);
+
+    if (v == NULL)
+        return NULL;
+    v->pub.data = bytes;
+    v->pub.size = size;
+    v->release = release;
+    v->arg = arg;
+    atomic_init(&v->refs, 1);
+    return &v->pub;
+}
+
+struct weir_value *weir_value_ref(struct weir_value *v)
+{
+    atomic_fetch_add_explicit(&value_of(v)->refs, 1, memory_order_relaxed);
+    return v;
+}
+
+void weir_value_unref(struct weir_value *pub)
+{
+    struct value *v = value_of(pub);
+
+    if (v == NULL ||
+        atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    if (v->release != NULL)
+        v->release(v->arg);
+    free(v);
+}
+
+void weir_values_unref(struct weir_value **values, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        weir_value_unref(values[i]);
+        values[i] = NULL;
+    }
+}
+
+uint64_t weir_value_footprint(const struct weir_value *pub)
+{
+    const struct value *v = (const struct value *)pub;
+    /* glibc keeps a word in front of each block. */
+    uint64_t block = malloc_usable_size((void *)v) + sizeof(size_t);
+
+    return v->release == NULL ? block : block + v->pub.size;
+}

@@ -1,0 +1,301 @@
+/* worker.c -- the threads that run batches.
+ *
+ * DESIGN
+ * A worker claims a slice of the oldest batch, runs it in its session, settles
+ * the items and counts them off; whoever answers the last item of a batch sends
+ * it to its completion queue. Nothing is locked while a connector runs.
+ *
+ * With a connector that has start and finish, the worker starts slices while
+ * its window (items, bytes) has room and finishes the oldest, so the requests
+ * of one slice travel while the replies of another arrive, across batches too.
+ * While it waits in finish it is on the idle list: a submitter rings it, finish
+ * returns -EAGAIN, the new slice is started, and finish goes on.
+ *
+ * A session that breaks takes all its slices with it: what is pending in the
+ * one that showed it gets the status of the errno, the others RESET, because
+ * they may have been applied. The next slice finds a new session.
+ *
+ * A worker ends when its lane stops and the queue is empty. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "session.h"
+#include "store.h"
+#include "worker.h"
+
+int thread_start(pthread_t *thread, void *(*main)(void *), void *arg)
+{
+    sigset_t all, before;
+    int rc;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_create(thread, NULL, main, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -rc;
+}
+
+void worker_ring(struct worker *w)
+{
+    eventfd_write(w->fd, 1);
+}
+
+void worker_interrupt(struct worker *w)
+{
+    const struct weir_connector *c = w->store->connector;
+
+    atomic_store(&w->interrupted, true);
+    worker_ring(w);
+    if (c->interrupt != NULL)
+        c->interrupt(w->session);
+}
+
+/* ---- slices ---- */
+
+static struct slice *oldest_slice(struct worker *w)
+{
+    return &w->slices[w->oldest];
+}
+
+/* The slice's items are answered: settle, count off, forget. */
+static void slice_done(struct worker *w, struct slice *s)
+{
+    struct batch *b = s->batch;
+    uint32_t n = s->call.n;
+    uint64_t now = weir_now();
+
+    store_settle(w->store, b, w->stats, s->call.items, n);
+    histogram_add(&w->stats->op[b->pub.op].service, now - s->started_ns);
+    w->items -= n;
+    w->bytes -= s->bytes;
+    w->oldest = (w->oldest + 1) % WORKER_SLICES;
+    w->n--;
+    if (batch_answered(b, n))
+        batch_finish(b);
+}
+
+static void slice_fail(struct slice *s, int status, int rc)
+{
+    const char *what = rc == -ETIMEDOUT   ? "no answer in time"
+                       : rc == -ECANCELED ? "interrupted by close"
+                                          : strerror(-rc);
+
+    for (uint32_t i = 0; i < s->call.n; i++) {
+        if (s->call.items[i].status == WEIR_PENDING) {
+            weir_call_fail(&s->call, NULL, status, "session dropped: %s", what);
+            return;
+        }
+    }
+}
+
+/* The session broke in culprit. Slices end in the order they were started. */
+static void session_broke(struct worker *w, const struct slice *culprit, int rc)
+{
+    session_drop(w);
+    while (w->n > 0) {
+        struct slice *s = oldest_slice(w);
+        bool late = s == culprit && rc == -ETIMEDOUT;
+
+        slice_fail(s, late ? WEIR_TIMEOUT : WEIR_RESET, rc);
+        slice_done(w, s);
+    }
+}
+
+static void slice_start(struct worker *w, const struct claim *claim)
+{
+    const struct weir_connector *c = w->store->connector;
+    struct slice *s = &w->slices[(w->oldest + w->n) % WORKER_SLICES];
+    struct batch *b = claim->batch;
+    int rc;
+
+    *s = (struct slice){
+        .call = {.op = b->pub.op,
+                 .n = claim->n,
+                 .items = b->pub.items + claim->first,
+                 .deadline_ns = b->deadline_ns},
+        .batch = b,
+        .worker = w,
+        .bytes = claim->bytes,
+        .started_ns = weir_now(),
+    };
+    histogram_add(&w->stats->op[b->pub.op].queue,
+                  s->started_ns - b->submitted_ns);
+    w->n++;
+    w->items += claim->n;
+    w->bytes += claim->bytes;
+    rc = c->start != NULL ? c->start(w->session, &s->call)
+                          : c->run(w->session, &s->call);
+    if (rc < 0)
+        session_broke(w, s, rc);
+    else if (c->start == NULL)
+        slice_done(w, s);
+}
+
+/* ---- the loop ---- */
+
+static bool has_room(const struct worker *w)
+{
+    return w->n == 0 ||
+           (w->n < WORKER_SLICES && w->items < w->store->window.items &&
+            w->bytes < w->store->window.bytes);
+}
+
+/* Claims a slice and starts it; false: there was none. */
+static bool take_work(struct worker *w)
+{
+    struct weir_slice room = w->store->slice;
+    struct batch *expired = NULL;
+    struct claim claim;
+    bool claimed;
+
+    claimed = lane_claim(w->lane, w, &room, &claim, &expired);
+    lane_skip_list(expired, -ETIMEDOUT, "deadline passed while it was queued");
+    if (claimed)
+        slice_start(w, &claim);
+    return claimed;
+}
+
+/* No session of the lane works: what is queued fails now, with the reason. */
+static void fail_queued(struct worker *w)
+{
+    struct batch *b = lane_take_all(w->lane);
+
+    while (b != NULL) {
+        struct batch *next = b->next;
+        uint32_t failed;
+
+        batch_explain(b, w->why.code, "%s", w->why.message);
+        failed = batch_skip(b, b->claimed, w->why_status);
+        stats_add(&w->stats->op[b->pub.op].status[w->why_status], failed);
+        if (batch_answered(b, failed))
+            batch_finish(b);
+        b = next;
+    }
+}
+
+/* Other sessions work, this one's time has not come: out of their way. */
+static void nap(struct worker *w)
+{
+    struct pollfd p = {.fd = w->fd, .events = POLLIN};
+    struct timespec left;
+    uint64_t now = weir_now(), retry;
+    eventfd_t rings;
+
+    pthread_mutex_lock(&w->lane->lock);
+    retry = w->lane->retry_ns;
+    pthread_mutex_unlock(&w->lane->lock);
+    retry = retry > now ? retry - now : 0;
+    left.tv_sec = (time_t)(retry / 1000000000u);
+    left.tv_nsec = (long)(retry % 1000000000u);
+    lane_wake(w->lane, w);
+    if (ppoll(&p, 1, &left, NULL) > 0)
+        eventfd_read(w->fd, &rings);
+}
+
+static void finish_oldest(struct worker *w)
+{
+    struct slice *s = oldest_slice(w);
+    int rc;
+
+    if (has_room(w)) {
+        if (lane_rest(w->lane, w) == REST_WORK)
+            return;
+        w->listening = true;
+    }
+    rc = w->store->connector->finish(w->session, &s->call);
+    if (w->listening) {
+        w->listening = false;
+        lane_wake(w->lane, w);
+    }
+    if (rc == 0)
+        slice_done(w, s);
+    else if (rc != -EAGAIN)
+        session_broke(w, s, rc);
+}
+
+/* A wake-up costs more than a short look: try for spin_ns, letting others run.
+ */
+static void spin(struct worker *w)
+{
+    uint64_t until;
+
+    if (w->store->config.spin_ns == 0)
+        return;
+    until = weir_now() + w->store->config.spin_ns;
+    while (!atomic_load_explicit(&w->lane->waiting, memory_order_relaxed) &&
+           weir_now() < until)
+        sched_yield();
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *w = arg;
+    struct weir_store *s = w->store;
+    enum rest rest = REST_WORK;
+
+    while (rest != REST_STOP || w->n > 0) {
+        eventfd_t rings;
+
+        if (has_room(w) &&
+            atomic_load_explicit(&w->lane->waiting, memory_order_relaxed)) {
+            enum ready ready = session_ready(w);
+
+            if (ready == READY_YES && take_work(w))
+                continue;
+            if (ready == READY_FAIL)
+                fail_queued(w);
+            else if (ready == READY_LATER)
+                nap(w);
+        }
+        if (w->n > 0) {
+            finish_oldest(w);
+            continue;
+        }
+        spin(w);
+        rest = lane_rest(w->lane, w);
+        if (rest == REST_SLEEP)
+            eventfd_read(w->fd, &rings);
+    }
+    session_drop(w);
+    pthread_mutex_lock(&s->lock);
+    s->running--;
+    pthread_cond_broadcast(&s->ended);
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+/* ---- life ---- */
+
+int worker_init(struct worker *w, struct lane *l, struct stats *stats)
+{
+    size_t size = l->store->connector->session_size;
+
+    w->store = l->store;
+    w->lane = l;
+    w->stats = stats;
+    w->session = size > 0 ? calloc(1, size) : l->store->state;
+    w->fd = eventfd(0, EFD_CLOEXEC);
+    if (w->fd < 0)
+        return -errno;
+    return w->session == NULL && size > 0 ? -ENOMEM : 0;
+}
+
+int worker_start(struct worker *w)
+{
+    return thread_start(&w->thread, worker_main, w);
+}
+
+void worker_destroy(struct worker *w)
+{
+    if (w->store == NULL)
+        return;
+    if (w->fd >= 0)
+        close(w->fd);
+    if (w->store->connector->session_size > 0)
+        free(w->session);
+}
