@@ -1,0 +1,67 @@
+-- Any bytes as text: keys on a terminal, keys and values in JSON.
+local Bytes = {}
+
+
+-- The length of the UTF-8 character that begins at i, or nil. Overlong forms and
+-- surrogates are refused, as JSON readers do.
+local function character(text, i)
+  local a, b, c, d = text:byte(i, i + 3)
+  local function more(byte, low, high)
+    return byte and byte >= (low or 0x80) and byte <= (high or 0xBF)
+  end
+  if a < 0x80 then return 1 end
+  if a >= 0xC2 and a <= 0xDF then return more(b) and 2 end
+  if a >= 0xE0 and a <= 0xEF then
+    local low, high = a == 0xE0 and 0xA0, a == 0xED and 0x9F
+    return more(b, low, high) and more(c) and 3
+  end
+  if a >= 0xF0 and a <= 0xF4 then
+    local low, high = a == 0xF0 and 0x90, a == 0xF4 and 0x8F
+    return more(b, low, high) and more(c) and more(d) and 4
+  end
+end
+
+
+--- is_text says whether all of it is UTF-8.
+function Bytes.is_text(text)
+  local i = 1
+  while i <= #text do
+    local ascii = text:match("^[%z\1-\127]+()", i)
+    local length = ascii and ascii - i or character(text, i)
+    if not length then
+      return false
+    end
+    i = i + length
+  end
+  return true
+end
+
+
+--- escape returns the bytes on one line that a Lua string literal reads back:
+--- controls, backslashes and, when it is not UTF-8, high bytes as \ddd.
+function Bytes.escape(text)
+  local unsafe = Bytes.is_text(text) and "[%c\\]" or "[%c\\\128-\255]"
+  return (text:gsub(unsafe, function(c)
+    return c == "\\" and "\\\\" or ("\\%03d"):format(c:byte())
+  end))
+end
+
+
+local function hex(text)
+  return (text:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
+end
+
+
+--- put sets object[name] to the text, or object[name .. "_hex"] to its digits when
+--- JSON could not carry it.
+function Bytes.put(object, name, text)
+  if Bytes.is_text(text) then
+    object[name] = text
+  else
+    object[name .. "_hex"] = hex(text)
+  end
+  return object
+end
+
+
+return Bytes

@@ -1,0 +1,74 @@
+-- Quantities as people write and read them: bytes, times, counts.
+local Quantity = {}
+
+local SECONDS = { [""] = 1, us = 1e-6, ms = 1e-3, s = 1, m = 60, h = 3600, d = 86400 }
+
+
+--- seconds reads a time: "1.5", "1.5s", "50ms", "2h". Plain numbers are seconds.
+---@param text string
+---@return number|nil seconds
+---@return string|nil error
+function Quantity.seconds(text)
+  local number, unit = text:match "^([%d.]+)(%a*)$"
+  local scale = SECONDS[unit]
+  if not scale or not tonumber(number) then
+    return nil, ("'%s' is no time; write 1.5, 50ms, 10s, 5m, 2h or 7d"):format(text)
+  end
+  return tonumber(number) * scale
+end
+
+
+local function three(number)
+  if number < 10 then return ("%.2f"):format(number) end
+  if number < 100 then return ("%.1f"):format(number) end
+  return ("%.0f"):format(number)
+end
+
+
+-- Largest first; the last takes what is left.
+local function scaled(number, units)
+  for _, unit in ipairs(units) do
+    if number >= unit[1] then
+      return three(number / unit[1]) .. " " .. unit[2]
+    end
+  end
+  return "0 " .. units[#units][2]
+end
+
+
+local BYTES = {
+  { 2 ^ 40, "TiB" }, { 2 ^ 30, "GiB" }, { 2 ^ 20, "MiB" }, { 1024, "KiB" },
+}
+
+--- bytes writes a size in binary units: 512 B, 64.0 KiB.
+function Quantity.bytes(n)
+  if n < 1024 then
+    return ("%d B"):format(n)
+  end
+  return scaled(n, BYTES)
+end
+
+
+local TIMES = { { 1, "s" }, { 1e-3, "ms" }, { 1e-6, "us" }, { 1e-9, "ns" } }
+
+--- time writes seconds in the unit that suits: 27.0 us, 1.50 s.
+function Quantity.time(seconds)
+  return scaled(seconds, TIMES)
+end
+
+
+local COUNTS = { { 1e9, "G" }, { 1e6, "M" }, { 1e4, "k" } }
+
+--- count writes a number of things or a rate: 3.10 M, 512.
+function Quantity.count(n)
+  if n >= 1e4 then
+    return scaled(n, COUNTS)
+  end
+  if n == math.floor(n) then
+    return ("%d"):format(n)
+  end
+  return three(n)
+end
+
+
+return Quantity
