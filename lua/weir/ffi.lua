@@ -1,0 +1,128 @@
+-- ffi.lua: the only file that declares and loads C. It finds libweir.so, feeds
+-- the part of weir.h between the cdef marks to LuaJIT, and refuses a library
+-- that was built from another header. Everything under lua/weir stands on it.
+
+local ffi = require "ffi"
+
+local Ffi = {}
+
+-- What the structs are called in the order in which weir_layout measures them.
+local LAYOUT = {
+  "value", "item", "scan_entry", "batch", "error", "op_stats", "store_stats",
+  "gauge", "option", "connector_info", "status_info",
+}
+
+
+local function readable(path)
+  local file = io.open(path, "rb")
+  if file then file:close() end
+  return file ~= nil
+end
+
+
+local function first_readable(what, paths)
+  for _, path in ipairs(paths) do
+    if readable(path) then return path end
+  end
+  error("weir: cannot find " .. what .. "; looked at " .. table.concat(paths, ", "), 0)
+end
+
+
+-- The folder that holds lua/weir (a source tree) or share/lua/5.1/weir (an
+-- installed one), and whether it is installed.
+local function locate()
+  local here = debug.getinfo(1, "S").source:gsub("^@", "")
+  local folder = here:match "^(.*)/[^/]*$" or "."
+  local prefix = folder:match "^(.*)/share/lua/5%.1/weir$"
+  return prefix or folder .. "/../..", prefix ~= nil
+end
+
+
+local ROOT, INSTALLED = locate()
+
+
+local function find_library(name, override)
+  local given = override and os.getenv(override)
+  if given then return first_readable(override .. "=" .. given, { given }) end
+  if not INSTALLED then return first_readable(name, { ROOT .. "/build/" .. name }) end
+  return first_readable(name, { ROOT .. "/lib/" .. name, ROOT .. "/lib64/" .. name })
+end
+
+
+local function declare(name)
+  local installed = name == "weir.h" and "/include/" or "/include/weir/"
+  local path = ROOT .. (INSTALLED and installed or "/runtime/") .. name
+  local file = assert(io.open(first_readable(name, { path }), "rb"))
+  local text = file:read "*a"
+  file:close()
+  local body = text:match "cdef: begin.-%*/(.-)/%* cdef: end"
+  if not body then error("weir: " .. path .. " has no cdef marks", 0) end
+  ffi.cdef(body)
+end
+
+
+local function check_layout(C, path)
+  local sizes = ffi.new("uint32_t[?]", #LAYOUT)
+  local abi = C.weir_layout(sizes, #LAYOUT)
+  if abi ~= C.WEIR_ABI then
+    error(("weir: %s has ABI %d, weir.h declares %d: build both from one tree")
+      :format(path, abi, tonumber(C.WEIR_ABI)), 0)
+  end
+  for i, name in ipairs(LAYOUT) do
+    local mine = ffi.sizeof("struct weir_" .. name)
+    if sizes[i - 1] ~= mine then
+      error(("weir: %s says that struct weir_%s has %d bytes, weir.h says %d: "
+        .. "build both from one tree"):format(path, name, sizes[i - 1], mine), 0)
+    end
+  end
+end
+
+
+local function load_core()
+  declare "weir.h"
+  ffi.cdef "int memcmp(const void *a, const void *b, size_t n);"
+  local path = find_library("libweir.so", "WEIR_LIB")
+  local C = ffi.load(path)
+  check_layout(C, path)
+  return C, path
+end
+
+
+Ffi.C, Ffi.library = load_core()
+
+
+local loop_library
+
+--- The libev shim; loaded at the first call, so that hosts with a loop of their
+--- own need no libev.
+function Ffi.loop()
+  if not loop_library then
+    declare "loop.h"
+    loop_library = ffi.load((Ffi.library:gsub("libweir%.so.*$", "libweir-ev.so")))
+  end
+  return loop_library
+end
+
+
+--- The one of `words` that is nearest to `word`, or nil when none is near.
+---@param word string
+---@param words string[]
+---@return string?
+function Ffi.nearest(word, words)
+  local list = ffi.new("const char *[?]", #words, words)
+  local found = Ffi.C.weir_nearest(word, list, #words)
+  return found ~= nil and ffi.string(found) or nil
+end
+
+
+--- "; did you mean X?", or nothing when no known word is near.
+---@param word any
+---@param words string[]
+---@return string
+function Ffi.suggest(word, words)
+  local near = type(word) == "string" and Ffi.nearest(word, words)
+  return near and ("; did you mean %q?"):format(near) or ""
+end
+
+
+return Ffi

@@ -1,0 +1,47 @@
+-- host.lua: the host that is current: what owns this thread and its event loop.
+-- Policies and native.lua take time, randomness, sleeping and spawning from here
+-- and nowhere else, so that the same code runs under any loop and any clock.
+--
+-- A host is a table of plain functions:
+--   now() -> seconds              random() -> [0, 1)      sleep(seconds)
+--   spawn(fn, ...) -> task        runs at once, until it first waits
+--   join(task) -> true, results   or false, the error     kill(task)
+--   prepare() -> w                park(w, timeout) -> true, or false, why
+--   wake(w)                       also before park, also when nobody waits
+--   timer(seconds, fn) -> handle  handle:cancel()
+--   attach(queue) detach(queue)   queue.fd readable: call queue.drain()
+--   can_park() -> true            or nil, why not
+--   on_stop(fn)                   run(main, ...) -> results
+
+local Host = {}
+
+local current
+
+
+--- The host in use; the plain waiting one until another takes over.
+function Host.current()
+  if not current then current = require("weir.host.plain").new() end
+  return current
+end
+
+
+--- Makes a host the current one; returns the one before, or nil.
+function Host.use(host)
+  local before = current
+  current = host
+  return before
+end
+
+
+-- host.now() and so on: of whichever host is current when called.
+for _, name in ipairs {
+  "now", "random", "sleep", "spawn", "join", "kill", "prepare", "park", "wake",
+  "timer", "attach", "detach", "can_park", "on_stop",
+} do
+  Host[name] = function(...)
+    return (current or Host.current())[name](...)
+  end
+end
+
+
+return Host

@@ -1,0 +1,242 @@
+-- request.lua: what a store is asked: one op over unique keys. Verbs make
+-- requests of what the caller gave, checked; policies pass them on, narrowed to
+-- some slots or with a nearer deadline. A request is never changed once run.
+
+local bytes = require "weir.bytes"
+local host = require "weir.host"
+local Ffi = require "weir.ffi"
+
+local new_table = require "table.new"
+local clear_table = require "table.clear"
+
+---@class weir.Request
+---@field op string         get, set, exists, delete, stat, touch, scan
+---@field n integer         keys
+---@field keys string[]     each once
+---@field values (string|weir.Value)[]? of set
+---@field buffers ffi.cdata*[]? of get_into: where each value goes, uncopied
+---@field caps number[]?    the bytes each buffer has room for
+---@field ttl number?       seconds
+---@field deadline number?  absolute, in the host's seconds
+---@field prefix boolean?   only the leading good slots are of use
+---@field limit table?      attempts shared by nested retries
+---@field trace table?      collects what happened where
+local Request = {}
+Request.__index = Request
+
+-- Larger batches use a set of their own: clearing a table costs its capacity.
+local SMALL = 256
+local seen = new_table(0, SMALL)
+
+local function positive(x)
+  return type(x) == "number" and x > 0 and x < math.huge, "a number of seconds over 0"
+end
+
+local function seconds(x)
+  return type(x) == "number" and x == x, "a time of the host's clock in seconds"
+end
+
+local function boolean(x)
+  return type(x) == "boolean", "true or false"
+end
+
+local READS = { get = true, exists = true }
+local WRITES = { set = true }
+
+-- The one table of checks: what each option of a verb must be, and whose it is.
+local OPTIONS = {
+  timeout = { check = positive },
+  deadline = { check = seconds },
+  ttl = { check = positive, ops = WRITES },
+  prefix = { check = boolean, ops = READS },
+}
+
+local NAMES = { "timeout", "deadline", "ttl", "prefix" }
+
+
+local function check_options(op, opts, level)
+  if type(opts) ~= "table" then
+    error(("options are a table, not a %s"):format(type(opts)), level + 1)
+  end
+  for name, value in pairs(opts) do
+    local option = OPTIONS[name]
+    if not option or option.ops and not option.ops[op] then
+      error(("%s has no option %q%s"):format(op, tostring(name),
+        option and "" or Ffi.suggest(name, NAMES)), level + 1)
+    end
+    local good, expected = option.check(value)
+    if not good then
+      error(("%s must be %s, not %s"):format(name, expected, tostring(value)),
+        level + 1)
+    end
+  end
+end
+
+
+local function apply_options(req, opts, level)
+  check_options(req.op, opts, level + 1)
+  req.ttl, req.prefix, req.deadline = opts.ttl, opts.prefix, opts.deadline
+  if opts.timeout then
+    local by = host.now() + opts.timeout
+    req.deadline = math.min(req.deadline or by, by)
+  end
+end
+
+
+local function bad_key(key, level)
+  error(("a key is a string, not %s"):format(type(key)), level + 1)
+end
+
+
+-- The keys, each once, and where each slot's answer is found; no positions when
+-- no key came twice.
+local function unique(keys, n, level)
+  local known = n <= SMALL and seen or new_table(0, n)
+  local list, count, positions = new_table(n, 0), 0, nil
+  for i = 1, n do
+    local key = keys[i]
+    if type(key) ~= "string" then
+      clear_table(known)
+      bad_key(key, level + 1)
+    end
+    local at = known[key]
+    if not at then
+      count = count + 1
+      at = count
+      known[key] = at
+      list[at] = key
+    elseif not positions then
+      positions = new_table(n, 0)
+      for k = 1, i - 1 do positions[k] = k end
+    end
+    if positions then positions[i] = at end
+  end
+  clear_table(known)
+  return list, count, positions
+end
+
+
+--- A request for one key. `level` is where errors point: 1 the caller.
+function Request.one(op, key, opts, level)
+  if type(key) ~= "string" then bad_key(key, level + 1) end
+  local req = setmetatable({ op = op, n = 1, keys = { key } }, Request)
+  if opts then apply_options(req, opts, level + 1) end
+  return req
+end
+
+
+--- A request for a list of keys; req.positions says where each slot's answer is
+--- when a key came twice.
+---@param op string
+---@param keys string[]
+---@param opts table?
+---@param level integer? where errors point: 1 (default) the caller
+---@return weir.Request
+function Request.new(op, keys, opts, level)
+  level = level or 1
+  if type(keys) ~= "table" then
+    error(("keys are a list of strings, not a %s"):format(type(keys)), level + 1)
+  end
+  local list, n, positions = unique(keys, #keys, level + 1)
+  local req = setmetatable({
+    op = op, n = n, keys = list, positions = positions,
+  }, Request)
+  if opts then apply_options(req, opts, level + 1) end
+  return req
+end
+
+
+local function check_list(what, list, n, level)
+  if type(list) ~= "table" then
+    error(("%s are a list, not a %s"):format(what, type(list)), level + 1)
+  end
+  if #list ~= n then
+    error(("%d keys but %d %s"):format(n, #list, what), level + 1)
+  end
+end
+
+
+--- Gives a request of n slots what to store; of a key that came twice, the last.
+function Request:with_values(values, n, level)
+  check_list("values", values, n, level + 1)
+  local list, positions = new_table(self.n, 0), self.positions
+  for i = 1, n do
+    list[positions and positions[i] or i] = bytes.value(values[i], level + 1)
+  end
+  self.values = list
+end
+
+
+--- Gives a request of n slots where to read to; of a key that came twice, the
+--- largest buffer. req.lent keeps them all.
+function Request:with_buffers(buffers, n, level)
+  check_list("buffers", buffers, n, level + 1)
+  local list, caps = new_table(self.n, 0), new_table(self.n, 0)
+  local lent = self.positions and new_table(n, 0)
+  for i = 1, n do
+    local pointer, cap = bytes.buffer(buffers[i], level + 1)
+    local at = self.positions and self.positions[i] or i
+    if not caps[at] or cap > caps[at] then list[at], caps[at] = pointer, cap end
+    if lent then lent[i] = { pointer = pointer, cap = cap } end
+  end
+  self.buffers, self.caps, self.lent = list, caps, lent
+end
+
+
+--- The bytes that a set carries.
+---@return number
+function Request:bytes()
+  local sum = 0
+  if self.values then
+    for i = 1, self.n do sum = sum + #self.values[i] end
+  end
+  return sum
+end
+
+
+local function pick(list, slots, n)
+  if not list then return nil end
+  local some = new_table(n, 0)
+  for i = 1, n do some[i] = list[slots[i]] end
+  return some
+end
+
+
+--- A copy with some fields changed. A deadline only shrinks.
+---@param changes table
+---@return weir.Request
+function Request:with(changes)
+  local copy = new_table(0, 12)
+  for name, value in pairs(self) do copy[name] = value end
+  for name, value in pairs(changes) do copy[name] = value end
+  if self.deadline and copy.deadline > self.deadline then
+    copy.deadline = self.deadline
+  end
+  return setmetatable(copy, Request)
+end
+
+
+--- A request for some of the keys, the rest as it is.
+---@param slots integer[]
+---@return weir.Request
+function Request:subset(slots)
+  local n = #slots
+  return setmetatable({
+    op = self.op,
+    n = n,
+    keys = pick(self.keys, slots, n),
+    values = pick(self.values, slots, n),
+    buffers = pick(self.buffers, slots, n),
+    caps = pick(self.caps, slots, n),
+    cursors = pick(self.cursors, slots, n),
+    ttl = self.ttl,
+    deadline = self.deadline,
+    prefix = self.prefix,
+    page = self.page,
+    limit = self.limit,
+    trace = self.trace,
+  }, Request)
+end
+
+
+return Request

@@ -1,0 +1,322 @@
+-- store.lua: the verbs. A store is a table with one run(self, request) -> reply;
+-- everything users call is made of it here: checks, duplicates asked once, values
+-- and errors as results. native.lua and every policy are stores.
+
+local ffi = require "ffi"
+local Request = require "weir.request"
+local scan = require "weir.scan"
+local status = require "weir.status"
+
+local ffi_copy = ffi.copy
+local class = status.class
+
+---@class weir.Store
+---@field name string what messages and statistics call it
+---@field children table? the stores it asks, by index or name
+---@field immediate boolean? run never waits
+---@field bounded boolean? run returns by the request's deadline
+---@field run fun(self: weir.Store, req: weir.Request): weir.Reply
+local Store = {}
+Store.__index = Store
+
+local one, many = Request.one, Request.new
+
+
+--- Makes a store of a table that has `run`.
+---@param fields table
+---@return weir.Store
+function Store.new(fields)
+  return setmetatable(fields, Store)
+end
+
+
+--- Whether something is a store.
+---@param x any
+---@return boolean
+function Store.is(x)
+  return type(x) == "table" and type(x.run) == "function"
+end
+
+
+-- Errors of the request point at whoever called the verb.
+local VERB = 2
+
+
+-- The one slot of a reply as `yes` for good, `no` for a miss, or nil and why.
+local function outcome(reply, yes, no)
+  local name = reply[1]
+  if class[name] == "good" then return yes end
+  if name == "miss" then return no end
+  return name == "rejected" and false or nil, reply:error(1)
+end
+
+
+--- Reads a value. nil alone: there is none. nil and an error: not known.
+---@param key string
+---@param opts { timeout: number?, deadline: number?, prefix: boolean? }?
+---@return weir.Value? value, weir.Error? err
+function Store:get(key, opts)
+  local reply = self:run(one("get", key, opts, VERB))
+  if class[reply[1]] == "good" then return reply:take(1) end
+  return outcome(reply)
+end
+
+
+--- Stores a value under a key. false and an error: it was not admitted.
+---@param key string
+---@param value string|weir.Value|ffi.cdata*|table
+---@param opts { ttl: number?, timeout: number?, deadline: number? }?
+---@return boolean? stored, weir.Error? err
+function Store:set(key, value, opts)
+  local req = one("set", key, opts, VERB)
+  req:with_values({ value }, 1, VERB)
+  return outcome(self:run(req), true)
+end
+
+
+--- Whether there is a value.
+---@param key string
+---@param opts { timeout: number?, deadline: number?, prefix: boolean? }?
+---@return boolean? there, weir.Error? err
+function Store:exists(key, opts)
+  return outcome(self:run(one("exists", key, opts, VERB)), true, false)
+end
+
+
+--- Removes a value. false: there was none.
+---@param key string
+---@param opts { timeout: number?, deadline: number? }?
+---@return boolean? removed, weir.Error? err
+function Store:delete(key, opts)
+  return outcome(self:run(one("delete", key, opts, VERB)), true, false)
+end
+
+
+--- The size in bytes and the seconds left to live (nil: for ever) of a value.
+---@param key string
+---@param opts { timeout: number?, deadline: number? }?
+---@return { size: number, ttl: number? }? facts, weir.Error? err
+function Store:stat(key, opts)
+  local reply = self:run(one("stat", key, opts, VERB))
+  return outcome(reply, { size = reply:size(1), ttl = reply:ttl(1) })
+end
+
+
+local function check_ttl(ttl, level)
+  if ttl == nil or type(ttl) == "number" and ttl > 0 and ttl < math.huge then return end
+  error(("a time to live is a number of seconds over 0, or nil for ever, not %s")
+    :format(tostring(ttl)), level + 1)
+end
+
+
+--- Gives a value a new time to live; nil: it never expires. false: none there.
+---@param key string
+---@param ttl number? seconds
+---@param opts { timeout: number?, deadline: number? }?
+---@return boolean? touched, weir.Error? err
+function Store:touch(key, ttl, opts)
+  check_ttl(ttl, VERB)
+  local req = one("touch", key, opts, VERB)
+  req.ttl = ttl
+  return outcome(self:run(req), true, false)
+end
+
+
+--- Reads a value into the caller's memory and returns its size. A buffer that is
+--- too small: nil and an error "toobig" with the true size.
+---@param key string
+---@param buffer ffi.cdata*|table an array of bytes, or { pointer, size }
+---@param opts { timeout: number?, deadline: number?, prefix: boolean? }?
+---@return number? size, weir.Error? err
+function Store:get_into(key, buffer, opts)
+  local req = one("get", key, opts, VERB)
+  req:with_buffers({ buffer }, 1, VERB)
+  local reply = self:run(req)
+  return outcome(reply, reply:size(1))
+end
+
+
+-- What a *_many verb returns: a slot for every key, duplicates too.
+local function finish(req, reply)
+  if req.positions then reply = reply:expand(req.positions) end
+  if req.prefix then
+    local lead = 0
+    while lead < reply.n and class[reply[lead + 1]] == "good" do lead = lead + 1 end
+    reply.lead = lead
+  end
+  return reply
+end
+
+
+--- Reads the values of a list of keys; duplicates are asked once.
+---@param keys string[]
+---@param opts { timeout: number?, deadline: number?, prefix: boolean? }?
+---@return weir.Reply
+function Store:get_many(keys, opts)
+  local req = many("get", keys, opts, VERB)
+  return finish(req, self:run(req))
+end
+
+
+--- Stores values[i] under keys[i]; of a key that comes twice, the last value.
+---@param keys string[]
+---@param values (string|weir.Value|ffi.cdata*|table)[]
+---@param opts { ttl: number?, timeout: number?, deadline: number? }?
+---@return weir.Reply
+function Store:set_many(keys, values, opts)
+  local req = many("set", keys, opts, VERB)
+  req:with_values(values, #keys, VERB)
+  return finish(req, self:run(req))
+end
+
+
+---@param keys string[]
+---@param opts { timeout: number?, deadline: number?, prefix: boolean? }?
+---@return weir.Reply
+function Store:exists_many(keys, opts)
+  local req = many("exists", keys, opts, VERB)
+  return finish(req, self:run(req))
+end
+
+
+---@param keys string[]
+---@param opts { timeout: number?, deadline: number? }?
+---@return weir.Reply
+function Store:delete_many(keys, opts)
+  local req = many("delete", keys, opts, VERB)
+  return finish(req, self:run(req))
+end
+
+
+---@param keys string[]
+---@param opts { timeout: number?, deadline: number? }?
+---@return weir.Reply
+function Store:stat_many(keys, opts)
+  local req = many("stat", keys, opts, VERB)
+  return finish(req, self:run(req))
+end
+
+
+---@param keys string[]
+---@param ttl number? seconds; nil: for ever
+---@param opts { timeout: number?, deadline: number? }?
+---@return weir.Reply
+function Store:touch_many(keys, ttl, opts)
+  check_ttl(ttl, VERB)
+  local req = many("touch", keys, opts, VERB)
+  req.ttl = ttl
+  return finish(req, self:run(req))
+end
+
+
+-- A key that came twice was read into one of its buffers; fills the others.
+local function copy_duplicates(req, reply)
+  for i = 1, reply.n do
+    local lent = req.lent[i]
+    local from = req.buffers[req.positions[i]]
+    if reply[i] == "ok" and lent.pointer ~= from then
+      local size = reply:size(i)
+      if size <= lent.cap then
+        ffi_copy(lent.pointer, from, size)
+      else
+        reply:set(i, "toobig")
+      end
+    end
+  end
+end
+
+
+--- Reads values[i] into buffers[i]; reply:size(i) says how much.
+---@param keys string[]
+---@param buffers (ffi.cdata*|table)[]
+---@param opts { timeout: number?, deadline: number?, prefix: boolean? }?
+---@return weir.Reply
+function Store:get_into_many(keys, buffers, opts)
+  local req = many("get", keys, opts, VERB)
+  req:with_buffers(buffers, #keys, VERB)
+  local reply = finish(req, self:run(req))
+  if req.positions then copy_duplicates(req, reply) end
+  return reply
+end
+
+
+--- Walks the keys that begin with a prefix, a bounded page at a time:
+---   for key, info in store:scan { prefix = "user:" } do print(key, info.size) end
+--- A key may come twice while others write; none that stays is left out. An error
+--- on the way is raised: a loop that ends early would look complete.
+---@param opts { prefix: string?, limit: integer?, page: integer?, timeout: number? }?
+---@return fun(): string?, { size: number?, ttl: number? }
+function Store:scan(opts)
+  return scan(self, opts or {}, VERB)
+end
+
+
+--- What happened to a key at each store that was asked, as data.
+---@param key string
+---@param opts { timeout: number?, deadline: number? }?
+---@return table[] steps, weir.Reply reply
+function Store:trace(key, opts)
+  local req = one("get", key, opts, VERB)
+  req.trace = {}
+  local reply = self:run(req)
+  return req.trace, reply
+end
+
+
+--- Which way an op would go for a key, without running it.
+---@param op string
+---@param key string
+---@return table
+function Store:explain(op, key)
+  local steps = { node = self.name, op = op }
+  for name, child in pairs(self.children or {}) do
+    steps[name] = child:explain(op, key)
+  end
+  return steps
+end
+
+
+-- What a method says for a store and, below it, for each child.
+local function gather(self, method, ...)
+  local below
+  for name, child in pairs(self.children or {}) do
+    below = below or {}
+    below[name] = child[method](child, ...)
+  end
+  return { name = self.name, children = below }
+end
+
+
+--- The store and what is below it: { name =, children = }.
+---@return table
+function Store:tree()
+  return gather(self, "tree")
+end
+
+
+--- The counts of the store and of what is below it.
+---@return table
+function Store:stats()
+  return gather(self, "stats")
+end
+
+
+--- Closes what is below. A second close does nothing.
+---@param opts { timeout: number?, drop: boolean? }?
+---@return boolean? closed, weir.Error? err
+function Store:close(opts)
+  local closed, err = true, nil
+  for _, child in pairs(self.children or {}) do
+    local good, why = child:close(opts)
+    if not good then closed, err = good, err or why end
+  end
+  return closed, err
+end
+
+
+function Store:__tostring()
+  return ("weir.store(%s)"):format(self.name or "?")
+end
+
+
+return Store
