@@ -159,7 +159,7 @@ install: all ## install below PREFIX (default /usr/local; DESTDIR for packages)
 	install -m 755 $(B)/libweir-ev.so $(D)/lib
 	install -m 755 $(connectors) $(D)/lib/weir/connectors
 	install -m 644 runtime/weir.h $(D)/include
-	install -m 644 runtime/connector.h $(D)/include/weir
+	install -m 644 runtime/connector.h $(wildcard runtime/loop.h) $(D)/include/weir
 	cd lua && find weir -name '*.lua' -exec install -Dm 644 {} $(abspath $(D))/share/lua/5.1/{} \;
 	sed 's|@LUA@|../share/lua/5.1|' lua/weir/cli/command > $(D)/bin/weir
 	chmod 755 $(D)/bin/weir
