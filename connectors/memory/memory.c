@@ -1,0 +1,192 @@
+/* memory.c -- the embedded L1: values in this process, on the caller's thread.
+ *
+ * A store is some shards, chosen by the hash of the key, each with a share of
+ * the capacity and an eviction policy of its own (shard.h, eviction.h).
+ * It fails by REJECTED alone (a value that no shard has room for, whose older
+ * copy is dropped), and by NOSPACE when the process is out of memory. */
+#include "memory.h"
+
+#include <errno.h>
+#include <sys/random.h>
+
+enum {
+    SHARDS_MAX = 256,
+    SHARDS_AUTO_MAX = 64,
+};
+
+/* A value must fit in a shard with many others: the default has a shard for
+ * each of these. */
+static const uint64_t SHARD_AUTO_SIZE = UINT64_C(256) << 20;
+
+struct memory_config {
+    uint64_t capacity;
+    int eviction;
+    uint64_t ttl_ns;
+    int64_t shards;
+};
+
+#define OPTION(field) .offset = offsetof(struct memory_config, field)
+
+static const struct weir_option memory_options[] = {
+    {
+        .name = "capacity",
+        .help = "memory to use at most, with all that an entry needs",
+        .type = WEIR_SIZE,
+        .value = "64MiB",
+        .min = 64 << 10,
+        .max = INT64_C(1) << 48,
+        OPTION(capacity),
+    },
+    {
+        .name = "eviction",
+        .help = "which entry goes when the store is full",
+        .type = WEIR_ENUM,
+        .value = "s3fifo",
+        .choices = "s3fifo|lru|sieve",
+        OPTION(eviction),
+    },
+    {
+        .name = "ttl",
+        .help = "when an entry expires that was set without a time to live; 0 "
+                "= never",
+        .type = WEIR_DURATION,
+        .value = "0",
+        OPTION(ttl_ns),
+    },
+    {
+        .name = "shards",
+        .help = "parts with a lock and a share of the capacity each, a power "
+                "of two; 0 = one for each 256 MiB",
+        .type = WEIR_INTEGER,
+        .value = "0",
+        .max = SHARDS_MAX,
+        OPTION(shards),
+    },
+    {.name = NULL},
+};
+
+/* In the order of the option's choices. */
+static const struct eviction_policy *const POLICIES[] = {
+    &eviction_s3fifo,
+    &eviction_lru,
+    &eviction_sieve,
+};
+
+static uint32_t memory_shards(const struct memory_config *config)
+{
+    uint32_t n = 1;
+
+    if (config->shards > 0)
+        return (uint32_t)config->shards;
+    while (n < SHARDS_AUTO_MAX && config->capacity / (n * 2) >= SHARD_AUTO_SIZE)
+        n *= 2;
+    return n;
+}
+
+static void memory_close(void *state)
+{
+    struct memory *m = state;
+
+    for (uint32_t i = 0; i < m->n_shards; i++)
+        shard_free(&m->shards[i]);
+    free(m->shards);
+    free(m);
+}
+
+static int memory_open(const void *options, const char *scheme, void **state,
+                       struct weir_error *err)
+{
+    const struct memory_config *config = options;
+    uint32_t n = memory_shards(config);
+    struct memory *m;
+
+    (void)scheme;
+    if ((n & (n - 1)) != 0)
+        return weir_error_set(
+            err, -EINVAL, "option shards: expected a power of two, got %u", n);
+    m = calloc(1, sizeof *m);
+    if (m == NULL)
+        return weir_error_set(err, -ENOMEM, "out of memory");
+    m->capacity = config->capacity;
+    m->default_ttl_ms = (config->ttl_ns + 999999) / 1000000;
+    if (getrandom(&m->seed, sizeof m->seed, 0) != sizeof m->seed)
+        m->seed = weir_now() ^ (uintptr_t)m;
+    m->shards = aligned_alloc(_Alignof(struct shard), n * sizeof *m->shards);
+    while (m->shards != NULL && m->n_shards < n) {
+        if (shard_init(&m->shards[m->n_shards], m->capacity / n,
+                       POLICIES[config->eviction]) < 0)
+            break;
+        m->n_shards++;
+    }
+    if (m->n_shards < n) {
+        memory_close(m);
+        return weir_error_set(err, -ENOMEM,
+                              "no address space for a capacity of %llu bytes",
+                              (unsigned long long)config->capacity);
+    }
+    *state = m;
+    return 0;
+}
+
+/* The sums over all shards. */
+struct totals {
+    uint64_t bytes, items;
+    struct shard_counts counts;
+};
+
+static struct totals memory_totals(struct memory *m)
+{
+    struct totals sum = {0};
+
+    for (uint32_t i = 0; i < m->n_shards; i++) {
+        struct shard *s = &m->shards[i];
+
+        lock_take(&s->lock);
+        sum.bytes += shard_bytes(s);
+        sum.items += s->table.items;
+        sum.counts.evictions += s->counts.evictions;
+        sum.counts.expired += s->counts.expired;
+        sum.counts.rejected += s->counts.rejected;
+        sum.counts.hits_small += s->counts.hits_small;
+        sum.counts.hits_main += s->counts.hits_main;
+        lock_give(&s->lock);
+    }
+    return sum;
+}
+
+static size_t memory_gauges(void *state, struct weir_gauge *out, size_t max)
+{
+    struct memory *m = state;
+    struct totals sum = memory_totals(m);
+    const struct weir_gauge gauges[] = {
+        {"capacity", "bytes the store may use", m->capacity, 0, 0},
+        {"bytes", "bytes in use, overhead included", sum.bytes, 0, 0},
+        {"items", "entries held", sum.items, 0, 0},
+        {"evictions", "entries dropped for room", sum.counts.evictions, 1, 0},
+        {"expired", "entries dropped at their time", sum.counts.expired, 1, 0},
+        {"rejected", "values too large for a shard", sum.counts.rejected, 1, 0},
+        {"hits_small", "s3fifo: hits of entries on probation; else all hits",
+         sum.counts.hits_small, 1, 0},
+        {"hits_main", "s3fifo: hits of entries in the main queue",
+         sum.counts.hits_main, 1, 0},
+    };
+    size_t n = sizeof gauges / sizeof *gauges;
+
+    memcpy(out, gauges, (n < max ? n : max) * sizeof *out);
+    return n;
+}
+
+const struct weir_connector weir_connector = {
+    .abi = WEIR_CONNECTOR_ABI,
+    .is_inline = true,
+    .name = "memory",
+    .help = "values in this process: sharded, bounded in bytes, with eviction",
+    .options = memory_options,
+    .config_size = sizeof(struct memory_config),
+    .ops = 1 << WEIR_GET | 1 << WEIR_SET | 1 << WEIR_EXISTS | 1 << WEIR_DELETE |
+           1 << WEIR_STAT | 1 << WEIR_TOUCH | 1 << WEIR_SCAN,
+    .open = memory_open,
+    .close = memory_close,
+    .run = memory_run,
+    .gauges = memory_gauges,
+};

@@ -1,0 +1,76 @@
+/* shard.h -- one part of a memory store: a lock and what it guards.
+ *
+ * A key belongs to one shard by its hash; shards share nothing. All functions
+ * but the first three need the lock. None frees memory: what leaves a shard is
+ * put on a list of the dead, for the caller to free without the lock. */
+#ifndef MEMORY_SHARD_H
+#define MEMORY_SHARD_H
+
+#include "eviction.h"
+#include "lock.h"
+#include "table.h"
+
+/* A key and its hash. */
+struct shard_key {
+    const char *bytes;
+    uint32_t len;
+    uint32_t hash;
+};
+
+struct shard_counts {
+    uint64_t evictions;
+    uint64_t expired;
+    uint64_t rejected;
+    uint64_t hits_small; /* s3fifo: of entries in the small queue */
+    uint64_t hits_main;
+};
+
+struct shard {
+    _Alignas(64) struct lock lock;
+    struct table table;
+    struct eviction eviction;
+    const struct eviction_policy *policy;
+    uint64_t capacity;
+    uint64_t expiring; /* entries that have a time to live */
+    uint64_t sweep;    /* the position where the search for expired ones is */
+    struct shard_counts counts;
+};
+
+/* shard_init makes an empty shard. -ENOMEM. */
+int shard_init(struct shard *s, uint64_t capacity,
+               const struct eviction_policy *policy);
+
+/* shard_free frees the shard's entries and its table. */
+void shard_free(struct shard *s);
+
+/* shard_fits says whether an entry of that many bytes fits an empty shard. */
+bool shard_fits(const struct shard *s, uint64_t bytes);
+
+/* shard_find returns the live entry of a key, or NULL. */
+struct entry *shard_find(struct shard *s, const struct shard_key *key,
+                         struct entry **dead);
+
+/* shard_hit counts a read of an entry. */
+void shard_hit(struct shard *s, struct entry *e);
+
+/* shard_put puts an entry that fits in, for the one that had its key if there
+ * was one, and evicts others until it has room. */
+void shard_put(struct shard *s, struct entry *e, struct entry **dead);
+
+/* shard_drop takes an entry out. */
+void shard_drop(struct shard *s, struct entry *e, struct entry **dead);
+
+/* shard_expire sets when an entry expires; 0 = never. */
+void shard_expire(struct shard *s, struct entry *e, uint64_t expires_ms);
+
+/* shard_live says whether an entry has not expired. */
+bool shard_live(const struct entry *e);
+
+/* shard_bytes returns the memory of the entries and of what is kept for them.
+ */
+uint64_t shard_bytes(const struct shard *s);
+
+/* shard_now_ms is the clock of expiry. */
+uint64_t shard_now_ms(void);
+
+#endif

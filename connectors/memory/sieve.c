@@ -1,0 +1,61 @@
+/* sieve.c -- evict the first entry without a hit since the hand last passed.
+ *
+ * Y. Zhang et al., "SIEVE is Simpler than LRU: an Efficient Turn-Key Eviction
+ * Algorithm for Web Caches", NSDI 2024. One queue in order of insertion; a hand
+ * walks from the oldest to the newest, forgives an entry that was hit and drops
+ * the first that was not. Unlike CLOCK's, survivors stay in place, so that new
+ * entries are soon in front of the hand. A hit writes one bit. */
+#include "eviction.h"
+
+static void sieve_insert(struct eviction *ev, struct entry *e)
+{
+    queue_push(&ev->main, e);
+}
+
+static void sieve_hit(struct eviction *ev, struct entry *e)
+{
+    (void)ev;
+    e->hits = 1;
+}
+
+static void sieve_remove(struct eviction *ev, struct entry *e)
+{
+    if (ev->hand == e)
+        ev->hand = e->newer;
+    queue_remove(&ev->main, e);
+}
+
+static void sieve_replace(struct eviction *ev, struct entry *old,
+                          struct entry *e)
+{
+    e->hits = 1;
+    queue_replace(&ev->main, old, e);
+    if (ev->hand == old)
+        ev->hand = e;
+}
+
+static struct entry *sieve_victim(struct eviction *ev)
+{
+    struct entry *e = ev->hand;
+
+    if (e == NULL)
+        e = ev->main.oldest;
+    for (int looks = 1; e != NULL && e->hits && looks < EVICTION_LOOKS;
+         looks++) {
+        e->hits = 0;
+        e = e->newer != NULL ? e->newer : ev->main.oldest;
+    }
+    ev->hand = e;
+    if (e != NULL)
+        sieve_remove(ev, e);
+    return e;
+}
+
+const struct eviction_policy eviction_sieve = {
+    .name = "sieve",
+    .insert = sieve_insert,
+    .hit = sieve_hit,
+    .replace = sieve_replace,
+    .remove = sieve_remove,
+    .victim = sieve_victim,
+};
