@@ -212,21 +212,25 @@ static bool quiet(struct weir_cq *cq)
 
 int weir_cq_drain(struct weir_cq *cq, struct weir_batch **out, int max)
 {
-    eventfd_t rings;
-    struct batch *b;
     int n = 0;
 
-    if (quiet(cq))
-        return 0;
-    b = take(cq, max, eventfd_read(cq->fd, &rings) == 0);
-    while (b != NULL) {
-        struct batch *next = b->next;
+    /* Orphans are freed on the way, so that one turn may bring too few. */
+    while (n < max && !quiet(cq)) {
+        eventfd_t rings;
+        bool rang = eventfd_read(cq->fd, &rings) == 0;
+        struct batch *b = take(cq, max - n, rang);
 
-        atomic_fetch_sub_explicit(&cq->pending, 1, memory_order_relaxed);
-        if (batch_deliver(b))
-            out[n++] = &b->pub;
-        cq_unref(cq);
-        b = next;
+        if (b == NULL)
+            break;
+        while (b != NULL) {
+            struct batch *next = b->next;
+
+            atomic_fetch_sub_explicit(&cq->pending, 1, memory_order_relaxed);
+            if (batch_deliver(b))
+                out[n++] = &b->pub;
+            cq_unref(cq);
+            b = next;
+        }
     }
     return n;
 }

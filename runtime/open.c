@@ -156,10 +156,15 @@ static int start_threads(struct weir_store *s)
 
     if (s->is_inline)
         return 0;
-    for (uint32_t i = 0; i < s->n_workers && rc == 0; i++) {
-        rc = worker_start(&s->workers[i]);
-        if (rc == 0)
-            s->running++;
+    s->running = s->n_workers;
+    while (s->n_started < s->n_workers && rc == 0) {
+        rc = worker_start(&s->workers[s->n_started]);
+        s->n_started += rc == 0;
+    }
+    if (rc < 0) {
+        pthread_mutex_lock(&s->lock);
+        s->running -= s->n_workers - s->n_started;
+        pthread_mutex_unlock(&s->lock);
     }
     return rc < 0 ? rc : reaper_start(s);
 }

@@ -274,10 +274,14 @@ int weir_connector_info(const char *name, struct weir_connector_info *out,
                         struct weir_error *err)
 {
     static const struct weir_option NO_OPTIONS[1];
-    const struct weir_connector *c = registry_find(name, err);
+    struct weir_error unseen;
+    const struct weir_connector *c;
 
+    if (err == NULL)
+        err = &unseen;
+    c = registry_find(name, err);
     if (c == NULL)
-        return -ENOENT;
+        return err->code;
     *out = (struct weir_connector_info){
         .name = c->name,
         .help = c->help,

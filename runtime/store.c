@@ -146,19 +146,17 @@ static int stop_workers(struct weir_store *s, uint64_t deadline_ns, int mode)
         lane_stop(&s->lanes[i]);
     if (mode == WEIR_CLOSE_FAIL)
         skip_queued(s);
-    for (uint32_t i = 0; i < s->n_workers; i++)
+    for (uint32_t i = 0; i < s->n_started; i++)
         worker_ring(&s->workers[i]);
     if (!wait_ended(s, deadline_ns)) {
         skip_queued(s);
-        for (uint32_t i = 0; i < s->n_workers; i++)
+        for (uint32_t i = 0; i < s->n_started; i++)
             worker_interrupt(&s->workers[i]);
         if (!wait_ended(s, weir_now() + GRACE_NS))
             return -ETIMEDOUT;
     }
-    for (uint32_t i = 0; i < s->n_workers; i++) {
-        if (s->workers[i].thread != 0)
-            pthread_join(s->workers[i].thread, NULL);
-    }
+    for (uint32_t i = 0; i < s->n_started; i++)
+        pthread_join(s->workers[i].thread, NULL);
     return 0;
 }
 

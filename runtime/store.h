@@ -49,6 +49,7 @@ struct weir_store {
     uint32_t n_lanes;
     struct lane lanes[STORE_LANES];
     uint32_t n_workers;
+    uint32_t n_started; /* of them, those that have a thread */
     struct worker *workers;
     uint32_t n_shards;
     struct stats *shards;

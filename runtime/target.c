@@ -132,7 +132,7 @@ int target_open(const char *target, const struct weir_setting *settings,
         return rc;
     t.connector = registry_find(url.scheme, err);
     rc = t.connector == NULL
-             ? -ENOENT
+             ? err->code
              : options_init(options,
                             t.connector->options ? t.connector->options
                                                  : NO_OPTIONS,

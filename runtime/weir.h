@@ -224,7 +224,9 @@ int weir_cq_notify_socket(struct weir_cq *cq, int fd);
 int weir_cq_drain(struct weir_cq *cq, struct weir_batch **out, int max);
 
 /* weir_cq_wait blocks until a batch waits to be drained (1), or the time is up
- * (0). timeout_ns UINT64_MAX waits forever; 0 looks. For hosts with no loop. */
+ * (0). timeout_ns UINT64_MAX waits forever; 0 looks. The batch may be one that
+ * the host has freed: then drain returns none. For hosts with no loop; not with
+ * a socket as the notifier. */
 int weir_cq_wait(struct weir_cq *cq, uint64_t timeout_ns);
 
 /* weir_cq_pending returns how many batches were submitted to it and have not

@@ -1,0 +1,155 @@
+/* closing.c -- promise 10: close stops taking, finishes or fails what is
+ * queued, interrupts what hangs at its deadline; every batch has its
+ * completion. */
+#include <sys/wait.h>
+
+#include "harness.h"
+
+enum { QUEUED = 3000 };
+
+static struct script script;
+static struct weir_cq *cq;
+
+/* Holds one worker and queues QUEUED batches behind it. */
+static struct weir_store *busy_store(void)
+{
+    struct weir_store *store = open_scripted(&script, "workers=1", NULL);
+
+    script.calls = script.closes = 0;
+    script.hold = true;
+    for (int i = 0; i < QUEUED; i++)
+        CHECK(weir_submit(store, cq, keyed_batch(WEIR_EXISTS, 2, "k")) == 0);
+    CHECK(EVENTUALLY(script.calls == 1));
+    return store;
+}
+
+/* Takes all completions; returns how many batches had that status throughout.
+ */
+static int completions(int status)
+{
+    int with = 0;
+
+    for (int i = 0; i < QUEUED; i++) {
+        struct weir_batch *b = next_done(cq);
+
+        with += count_status(b, status) == 2;
+        weir_batch_free(b);
+    }
+    CHECK(weir_cq_pending(cq) == 0 && weir_cq_wait(cq, 0) == 0);
+    return with;
+}
+
+static void refuses_from_then_on(struct weir_store *store)
+{
+    struct weir_batch *b = keyed_batch(WEIR_EXISTS, 2, "k");
+
+    CHECK(weir_submit(store, cq, b) == -ESHUTDOWN);
+    CHECK(count_status(b, WEIR_SKIPPED) == 2);
+    CHECK(strstr(b->error.message, "closed") != NULL);
+    weir_batch_free(b);
+    CHECK(weir_close(store, 0, WEIR_CLOSE_DRAIN) == 0);
+    CHECK(script.closes == 1);
+}
+
+static void drains(void)
+{
+    struct weir_store *store = busy_store();
+
+    script.hold = false;
+    CHECK(weir_close(store, weir_now() + 30ull * SECOND, WEIR_CLOSE_DRAIN) ==
+          0);
+    CHECK(completions(WEIR_OK) == QUEUED);
+    refuses_from_then_on(store);
+    weir_store_free(store);
+}
+
+static void fails_what_is_queued(void)
+{
+    struct weir_store *store = busy_store();
+    uint64_t started = weir_now();
+
+    CHECK(weir_close(store, started + 20 * MS, WEIR_CLOSE_FAIL) == 0);
+    CHECK(weir_now() - started < SECOND);
+    CHECK(completions(WEIR_SKIPPED) == QUEUED - 1); /* one was running */
+    refuses_from_then_on(store);
+    weir_store_free(store);
+}
+
+static void interrupts_at_the_deadline(void)
+{
+    struct weir_store *store = busy_store();
+    uint64_t started = weir_now();
+
+    CHECK(weir_close(store, started + 50 * MS, WEIR_CLOSE_DRAIN) == 0);
+    CHECK(weir_now() - started >= 50 * MS);
+    CHECK(weir_now() - started < SECOND);
+    CHECK(completions(WEIR_SKIPPED) == QUEUED - 1);
+    refuses_from_then_on(store);
+    weir_store_free(store);
+}
+
+static void a_deaf_connector_is_not_waited_for(void)
+{
+    struct weir_store *store;
+    uint64_t started = weir_now();
+
+    script.deaf = true;
+    store = busy_store();
+    CHECK(weir_close(store, weir_now(), WEIR_CLOSE_FAIL) == -ETIMEDOUT);
+    CHECK(weir_now() - started < 5ull * SECOND);
+    script.hold = script.deaf = false;
+    CHECK(weir_close(store, weir_now() + SECOND, WEIR_CLOSE_FAIL) == 0);
+    CHECK(completions(WEIR_SKIPPED) == QUEUED - 1);
+    weir_store_free(store);
+}
+
+static void a_hanging_connect_is_interrupted(void)
+{
+    struct weir_store *store;
+    struct weir_batch *b = keyed_batch(WEIR_EXISTS, 1, "k");
+    uint64_t started = weir_now();
+
+    script.hang_connect = true;
+    store = open_scripted(&script, "workers=1", "connect_timeout=60s", NULL);
+    script.connects = 0;
+    CHECK(weir_submit(store, cq, b) == 0);
+    CHECK(EVENTUALLY(script.connects == 1));
+    CHECK(weir_close(store, weir_now() + 10 * MS, WEIR_CLOSE_DRAIN) == 0);
+    CHECK(weir_now() - started < 2ull * SECOND);
+    CHECK(next_done(cq) == b && b->items[0].status == WEIR_SKIPPED);
+    script.hang_connect = false;
+    weir_batch_free(b);
+    weir_store_free(store);
+}
+
+static void a_forked_child_is_refused(void)
+{
+    struct weir_store *store = open_scripted(&script, "workers=1", NULL);
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        struct weir_batch *b = keyed_batch(WEIR_EXISTS, 1, "k");
+
+        CHECK(weir_submit(store, cq, b) == -ECHILD);
+        CHECK(strstr(b->error.message, "fork") != NULL);
+        CHECK(weir_close(store, 0, WEIR_CLOSE_FAIL) == -ECHILD);
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    weir_store_free(store);
+}
+
+int main(void)
+{
+    deadline_s(100);
+    cq = new_cq();
+    drains();
+    fails_what_is_queued();
+    interrupts_at_the_deadline();
+    a_deaf_connector_is_not_waited_for();
+    a_hanging_connect_is_interrupted();
+    a_forked_child_is_refused();
+    weir_cq_free(cq);
+    return 0;
+}

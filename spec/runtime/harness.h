@@ -1,0 +1,140 @@
+/* harness.h -- what the test programs of the runtime share: a check that says
+ * where it failed, a scripted store, batches filled with numbered keys. */
+#ifndef HARNESS_H
+#define HARNESS_H
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../connectors/scripted.h"
+#include "weir.h"
+
+#define MS 1000000u
+#define SECOND 1000000000u
+
+#define CHECK(condition)                                                       \
+    do {                                                                       \
+        if (!(condition)) {                                                    \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);    \
+            exit(1);                                                           \
+        }                                                                      \
+    } while (0)
+
+/* Whatever hangs is a failure that says so. */
+static inline void deadline_s(unsigned seconds)
+{
+    alarm(seconds);
+}
+
+static inline void nap_ms(unsigned ms)
+{
+    struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
+
+    nanosleep(&t, NULL);
+}
+
+/* Waits for a condition on what another thread does; false after 5 s. */
+#define EVENTUALLY(condition)                                                  \
+    __extension__({                                                            \
+        uint64_t until_ = weir_now() + 5ull * SECOND;                          \
+        while (!(condition) && weir_now() < until_)                            \
+            nap_ms(1);                                                         \
+        (condition);                                                           \
+    })
+
+/* The connectors that only specs load lie beside this program's folder. */
+static inline void find_doubles(void)
+{
+    char self[4096], path[4200];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    CHECK(n > 0);
+    self[n] = '\0';
+    snprintf(path, sizeof path, "%s/../connectors", dirname(self));
+    setenv("WEIR_CONNECTORS", path, 1);
+}
+
+/* open_scripted opens a store with "name=value" options after the script. */
+static inline struct weir_store *open_scripted(struct script *script, ...)
+{
+    struct weir_setting settings[16];
+    char address[32], words[16][64];
+    struct weir_store *store = NULL;
+    struct weir_error err;
+    const char *option;
+    size_t n = 0;
+    va_list args;
+
+    find_doubles();
+    snprintf(address, sizeof address, "%llx",
+             (unsigned long long)(uintptr_t)script);
+    settings[n++] = (struct weir_setting){"script", address};
+    va_start(args, script);
+    while ((option = va_arg(args, const char *)) != NULL) {
+        char *equals;
+
+        snprintf(words[n], sizeof words[n], "%s", option);
+        equals = strchr(words[n], '=');
+        *equals = '\0';
+        settings[n] = (struct weir_setting){words[n], equals + 1};
+        n++;
+    }
+    va_end(args);
+    if (weir_open(&store, "scripted", settings, n, &err) < 0) {
+        fprintf(stderr, "%s\n", err.message);
+        exit(1);
+    }
+    return store;
+}
+
+static inline struct weir_cq *new_cq(void)
+{
+    struct weir_cq *cq;
+
+    CHECK(weir_cq_new(&cq) == 0);
+    return cq;
+}
+
+/* keyed_batch makes a batch of n items with the keys PREFIX0, PREFIX1, ... */
+static inline struct weir_batch *keyed_batch(uint32_t op, uint32_t n,
+                                             const char *prefix)
+{
+    static char keys[16384][16];
+    struct weir_batch *b = weir_batch_new(n);
+
+    CHECK(b != NULL && n <= 16384 && weir_batch_reset(b, op, n) == 0);
+    for (uint32_t i = 0; i < n; i++) {
+        b->items[i].key_len =
+            (uint32_t)snprintf(keys[i], sizeof keys[i], "%s%u", prefix, i);
+        b->items[i].key = keys[i];
+    }
+    return b;
+}
+
+/* next_done waits for one batch, at most five seconds. */
+static inline struct weir_batch *next_done(struct weir_cq *cq)
+{
+    struct weir_batch *b = NULL;
+
+    do
+        CHECK(weir_cq_wait(cq, 5ull * SECOND) == 1);
+    while (weir_cq_drain(cq, &b, 1) == 0);
+    return b;
+}
+
+static inline uint32_t count_status(const struct weir_batch *b, int status)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < b->n; i++)
+        n += b->items[i].status == status;
+    return n;
+}
+
+#endif

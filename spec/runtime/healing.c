@@ -1,0 +1,139 @@
+/* healing.c -- promise 6: sessions heal without help, and what waits for one
+ * that cannot be had fails at once, with the reason. */
+#include "harness.h"
+
+static struct script script;
+
+static struct weir_batch *get_one(struct weir_store *store, struct weir_cq *cq)
+{
+    struct weir_batch *b = keyed_batch(WEIR_GET, 1, "k");
+
+    CHECK(weir_submit(store, cq, b) == 0);
+    CHECK(next_done(cq) == b);
+    return b;
+}
+
+static int status_of_one(struct weir_store *store, struct weir_cq *cq)
+{
+    struct weir_batch *b = get_one(store, cq);
+    int status = b->items[0].status;
+
+    weir_batch_free(b);
+    return status;
+}
+
+static void a_failed_connect_is_told_and_retried(struct weir_cq *cq)
+{
+    struct weir_store *store;
+    struct weir_store_stats stats;
+    struct weir_batch *b;
+    uint64_t started;
+
+    script.refuse_connects = 3;
+    store = open_scripted(&script, "workers=2", "backoff=10ms",
+                          "max_backoff=50ms", NULL);
+    CHECK(script.connects == 0); /* open does not touch the network */
+    b = get_one(store, cq);
+    CHECK(b->items[0].status == WEIR_UNAVAILABLE);
+    CHECK(strstr(b->error.message, "scripted: cannot connect") != NULL);
+    weir_batch_free(b);
+    started = weir_now();
+    while (status_of_one(store, cq) != WEIR_OK)
+        CHECK(weir_now() - started < SECOND);
+    CHECK(script.connects == 4); /* backoff: not one per request */
+    weir_store_stats(store, &stats);
+    CHECK(stats.connect_failures == 3 && stats.sessions == 1);
+    weir_store_free(store);
+    CHECK(script.disconnects == 1);
+}
+
+static void a_broken_session_is_replaced(struct weir_cq *cq)
+{
+    struct weir_store *store = open_scripted(&script, "workers=1", NULL);
+    struct weir_store_stats stats;
+
+    CHECK(status_of_one(store, cq) == WEIR_OK);
+    script.answer = ANSWER_BREAK;
+    CHECK(status_of_one(store, cq) == WEIR_RESET);
+    script.answer = ANSWER_WELL;
+    CHECK(status_of_one(store, cq) == WEIR_OK);
+    weir_store_stats(store, &stats);
+    CHECK(stats.reconnects == 1 && stats.last_error_ns != 0);
+    CHECK(strstr(stats.last_error.message, "session dropped") != NULL);
+    weir_store_free(store);
+}
+
+static void a_session_that_died_idle_is_replaced_before_use(struct weir_cq *cq)
+{
+    struct weir_store *store = open_scripted(&script, "workers=1", NULL);
+
+    CHECK(status_of_one(store, cq) == WEIR_OK);
+    script.connects = 0;
+    script.stale = true;
+    CHECK(status_of_one(store, cq) == WEIR_OK);
+    CHECK(script.connects == 1);
+    weir_store_free(store);
+}
+
+static void the_reason_of_a_connect_keeps_its_status(struct weir_cq *cq)
+{
+    struct weir_store *store = open_scripted(&script, "workers=1", NULL);
+    struct weir_batch *b;
+
+    script.deny = true;
+    b = get_one(store, cq);
+    CHECK(b->items[0].status == WEIR_DENIED);
+    CHECK(strcmp(b->error.message, "scripted: wrong password") == 0);
+    weir_batch_free(b);
+    script.deny = false;
+    weir_store_free(store);
+}
+
+static void a_connect_that_hangs_ends(struct weir_cq *cq)
+{
+    struct weir_store *store = open_scripted(
+        &script, "workers=1", "connect_timeout=50ms", "backoff=1ms", NULL);
+    uint64_t started = weir_now();
+
+    script.hang_connect = true;
+    CHECK(status_of_one(store, cq) == WEIR_UNAVAILABLE);
+    CHECK(weir_now() - started >= 50 * MS);
+    script.hang_connect = false;
+    nap_ms(5);
+    CHECK(status_of_one(store, cq) == WEIR_OK);
+    weir_store_free(store);
+}
+
+/* A worker without a session leaves the work to those that have one. */
+static void one_working_session_serves_alone(struct weir_cq *cq)
+{
+    struct weir_store *store = open_scripted(
+        &script, "workers=4", "slice_items=1", "backoff=1s", NULL);
+    struct weir_batch *b;
+
+    CHECK(status_of_one(store, cq) == WEIR_OK);
+    script.refuse_connects = 1000;
+    for (int i = 0; i < 50; i++) {
+        b = keyed_batch(WEIR_GET, 8, "k");
+        CHECK(weir_submit(store, cq, b) == 0);
+        CHECK(next_done(cq) == b && count_status(b, WEIR_OK) == 8);
+        weir_batch_free(b);
+    }
+    script.refuse_connects = 0;
+    weir_store_free(store);
+}
+
+int main(void)
+{
+    struct weir_cq *cq = new_cq();
+
+    deadline_s(60);
+    a_failed_connect_is_told_and_retried(cq);
+    a_broken_session_is_replaced(cq);
+    a_session_that_died_idle_is_replaced_before_use(cq);
+    the_reason_of_a_connect_keeps_its_status(cq);
+    a_connect_that_hangs_ends(cq);
+    one_working_session_serves_alone(cq);
+    weir_cq_free(cq);
+    return 0;
+}

@@ -1,0 +1,119 @@
+/* targets.c -- what weir_open says to a target or an option that is wrong: it
+ * names the thing, what was expected, and the nearest word. */
+#include "harness.h"
+
+struct wrong {
+    const char *target, *name, *value;
+    int rc;
+    const char *says;
+};
+
+static const struct wrong WRONG[] = {
+    {"nul", NULL, NULL, -ENOENT, "did you mean null?"},
+    {"zebra", NULL, NULL, -ENOENT, "no connector is named \"zebra\""},
+    {"../null", NULL, NULL, -EINVAL, "neither a URL"},
+    {"../null://", NULL, NULL, -ENOENT, "no connector is named"},
+    {"null", "wrokers", "3", -EINVAL, "did you mean workers?"},
+    {"null", "sise", "3", -EINVAL, "did you mean size?"},
+    {"null", "size", "3 apples", -EINVAL, "size: expected a size"},
+    {"null", "size", "-1", -EINVAL, "expected a size"},
+    {"null", "size", "0x10", -EINVAL, "expected a size"},
+    {"null", "size", "nan", -EINVAL, "expected a size"},
+    {"null", "size", "1e30", -EINVAL, "expected a size"},
+    {"null", "size", "2TiB", -EINVAL, "expected 0 to 1048576MiB"},
+    {"null", "workers", "257", -EINVAL, "expected 0 to 256, got \"257\""},
+    {"null", "workers", "two", -EINVAL, "expected a whole number"},
+    {"null", "workers", "", -EINVAL, "expected a whole number"},
+    {"null", "timeout", "5 bits", -EINVAL, "expected a duration"},
+    {"null", "hit", "maybe", -EINVAL, "expected true or false"},
+    {"null", "inline", "no", -EINVAL, "expected auto|true|false"},
+    {"null://?size", NULL, NULL, -EINVAL, "write size=VALUE"},
+    {"null://?size=%zz", NULL, NULL, -EINVAL, "hexadecimal"},
+    {"null://?size=1%00", NULL, NULL, -EINVAL, "hexadecimal"},
+    {"null://host", NULL, NULL, -EINVAL, "the URL has a host"},
+    {"null://[::1", NULL, NULL, -EINVAL, "[::1]"},
+    {"null:///path", NULL, NULL, -EINVAL, "the URL has a path"},
+    {"scripted", NULL, NULL, -EINVAL, "option script is missing"},
+    {"scripted", "lanes", "gte=1", -EINVAL, "did you mean get?"},
+    {"scripted", "lanes", "get", -EINVAL, "OP=WORKERS"},
+    {"scripted", "lanes", "get=0", -EINVAL, "OP=WORKERS"},
+    {"scripted", "lanes", "get=1,get=2", -EINVAL, "OP=WORKERS"},
+    {"scripted", "inline", "true", -EINVAL, "this connector blocks"},
+    {"strange", NULL, NULL, -EINVAL, "connector ABI 77"},
+    {"empty", NULL, NULL, -ENOEXEC, "exports no weir_connector"},
+};
+
+static void says_what_is_wrong(const struct wrong *w)
+{
+    struct script script = {0};
+    char address[32];
+    struct weir_setting settings[2] = {{w->name, w->value},
+                                       {"script", address}};
+    size_t n = w->name == NULL ? 0 : 1;
+    struct weir_store *store = NULL;
+    struct weir_error err = {0};
+    int rc;
+
+    snprintf(address, sizeof address, "%llx",
+             (unsigned long long)(uintptr_t)&script);
+    if (n == 1 && strcmp(w->target, "scripted") == 0)
+        n = 2;
+    rc = weir_open(&store, w->target, settings, n, &err);
+    if (rc != w->rc || strstr(err.message, w->says) == NULL) {
+        fprintf(stderr, "%s %s=%s: %d %s\n", w->target, w->name, w->value, rc,
+                err.message);
+        exit(1);
+    }
+    CHECK(store == NULL && err.code == rc);
+}
+
+static void right_ones_open(void)
+{
+    static const char *const RIGHT[] = {
+        "null",
+        "null://",
+        "null://?size=1.5KiB&hit=no&timeout=1.5s",
+        "null://?size=64kib&inline=false&lanes=get=2,set%3D1&workers=1",
+    };
+
+    for (size_t i = 0; i < sizeof RIGHT / sizeof *RIGHT; i++) {
+        struct weir_store *store;
+        struct weir_error err;
+
+        if (weir_open(&store, RIGHT[i], NULL, 0, &err) < 0) {
+            fprintf(stderr, "%s: %s\n", RIGHT[i], err.message);
+            exit(1);
+        }
+        weir_store_free(store);
+    }
+}
+
+static void connectors_are_listed_and_described(void)
+{
+    struct weir_connector_info info;
+    struct weir_error err;
+    char names[1024];
+
+    CHECK(weir_connector_names(names, sizeof names) < sizeof names);
+    CHECK(strstr(names, "null\n") != NULL);
+    CHECK(weir_connector_names(NULL, 0) == strlen(names));
+    CHECK(weir_connector_info("null", &info, &err) == 0);
+    CHECK(info.is_inline && strcmp(info.options[0].name, "size") == 0);
+    CHECK(weir_connector_info("nul", &info, &err) == -ENOENT);
+}
+
+int main(void)
+{
+    uint32_t sizes[11];
+
+    deadline_s(60);
+    find_doubles();
+    for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++)
+        says_what_is_wrong(&WRONG[i]);
+    right_ones_open();
+    connectors_are_listed_and_described();
+    CHECK(weir_layout(sizes, 11) == WEIR_ABI);
+    CHECK(sizes[1] == sizeof(struct weir_item));
+    CHECK(sizes[10] == sizeof(struct weir_status_info));
+    return 0;
+}

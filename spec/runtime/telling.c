@@ -1,0 +1,117 @@
+/* telling.c -- promise 11: counts by op and status, bytes, latencies within 3 %
+ * of what they were, read while others work. */
+#include <pthread.h>
+
+#include "harness.h"
+
+static struct script script;
+static struct weir_store *store;
+static struct weir_cq *cq;
+
+static void buckets_are_narrow(void)
+{
+    for (uint32_t i = 0; i + 1 < WEIR_HISTOGRAM; i++) {
+        uint64_t floor = weir_histogram_floor(i);
+        uint64_t next = weir_histogram_floor(i + 1);
+
+        CHECK(next > floor);
+        /* A latency is told as the middle of its bucket. */
+        CHECK((next - floor) / 2.0 <= 0.03 * floor || next - floor == 1);
+    }
+    CHECK(weir_histogram_floor(0) == 0);
+    CHECK(weir_histogram_floor(WEIR_HISTOGRAM - 1) > 3600ull * SECOND);
+}
+
+static void submit_and_free(uint32_t op, uint32_t n)
+{
+    struct weir_batch *b = keyed_batch(op, n, "k");
+
+    CHECK(weir_submit(store, cq, b) == 0);
+    CHECK(next_done(cq) == b);
+    weir_batch_free(b);
+}
+
+static void counts_by_op_and_status(void)
+{
+    struct weir_op_stats get, set;
+
+    for (int i = 0; i < 10; i++)
+        submit_and_free(WEIR_GET, 3);
+    script.answer = ANSWER_ERROR;
+    submit_and_free(WEIR_GET, 2);
+    script.answer = ANSWER_WELL;
+    CHECK(weir_store_op_stats(store, WEIR_GET, &get) == 0);
+    CHECK(get.batches == 11 && get.items == 32);
+    CHECK(get.status[WEIR_OK] == 30 && get.status[WEIR_FAILED] == 2);
+    CHECK(get.bytes_read == 30 * 32 && get.bytes_written == 0);
+    CHECK(get.queue.count == 11 && get.service.count == 11);
+    CHECK(weir_store_op_stats(store, WEIR_SET, &set) == 0 && set.items == 0);
+    CHECK(weir_store_op_stats(store, 77, &set) == -EINVAL);
+}
+
+static void latencies_are_those_that_were(void)
+{
+    uint64_t counts[WEIR_HISTOGRAM], total = 0, started, took = 0;
+    struct weir_op_stats stats;
+
+    script.slow_ns = 20 * MS;
+    for (int i = 0; i < 5; i++) {
+        struct weir_batch *b = keyed_batch(WEIR_EXISTS, 1, "!");
+
+        started = weir_now();
+        CHECK(weir_submit(store, cq, b) == 0);
+        CHECK(next_done(cq) == b);
+        took = weir_now() - started > took ? weir_now() - started : took;
+        weir_batch_free(b);
+    }
+    CHECK(weir_store_op_stats(store, WEIR_EXISTS, &stats) == 0);
+    CHECK(stats.service.p50_ns >= 20 * MS * 0.97);
+    CHECK(stats.service.max_ns >= 20 * MS && stats.service.max_ns <= took);
+    CHECK(stats.service.p50_ns <= stats.service.p99_ns);
+    CHECK(stats.service.sum_ns >= 100 * MS);
+    CHECK(weir_store_histogram(store, WEIR_EXISTS, 0, counts) == 0);
+    for (uint32_t i = 0; i < WEIR_HISTOGRAM; i++)
+        total += counts[i];
+    CHECK(total == 5);
+}
+
+static void *reader(void *arg)
+{
+    struct weir_store_stats stats;
+    struct weir_op_stats op;
+
+    for (int i = 0; i < 200; i++) {
+        weir_store_stats(store, &stats);
+        CHECK(weir_store_op_stats(store, WEIR_SET, &op) == 0);
+        CHECK(stats.inflight_batches <= 1 && stats.workers == 2);
+    }
+    return arg;
+}
+
+static void readers_do_not_disturb(void)
+{
+    struct weir_store_stats stats;
+    pthread_t thread;
+
+    CHECK(pthread_create(&thread, NULL, reader, NULL) == 0);
+    for (int i = 0; i < 2000; i++)
+        submit_and_free(WEIR_SET, 4);
+    pthread_join(thread, NULL);
+    weir_store_stats(store, &stats);
+    CHECK(stats.inflight_batches == 0 && stats.inflight_items == 0);
+    CHECK(stats.inflight_bytes == 0);
+}
+
+int main(void)
+{
+    deadline_s(60);
+    cq = new_cq();
+    store = open_scripted(&script, "workers=2", NULL);
+    buckets_are_narrow();
+    counts_by_op_and_status();
+    latencies_are_those_that_were();
+    readers_do_not_disturb();
+    weir_store_free(store);
+    weir_cq_free(cq);
+    return 0;
+}
