@@ -152,12 +152,14 @@ lint: ## check layout and style; the compiler's warnings come with WERROR=1
 
 D = $(DESTDIR)$(PREFIX)
 install: all ## install below PREFIX (default /usr/local; DESTDIR for packages)
-	install -d $(D)/bin $(D)/lib/pkgconfig $(D)/lib/weir/connectors $(D)/include/weir
+	install -d $(D)/bin $(D)/lib/pkgconfig $(D)/lib/weir/connectors $(D)/lib/weir/bench \
+	    $(D)/include/weir
 	install -m 755 $(B)/libweir.so $(D)/lib/libweir.so.$(VERSION)
 	ln -sf libweir.so.$(VERSION) $(D)/lib/libweir.so.$(ABI)
 	ln -sf libweir.so.$(ABI) $(D)/lib/libweir.so
 	install -m 755 $(B)/libweir-ev.so $(D)/lib
 	install -m 755 $(connectors) $(D)/lib/weir/connectors
+	install -m 755 $(benches) $(D)/lib/weir/bench
 	install -m 644 runtime/weir.h $(D)/include
 	install -m 644 runtime/connector.h $(wildcard runtime/loop.h) $(D)/include/weir
 	cd lua && find weir -name '*.lua' -exec install -Dm 644 {} $(abspath $(D))/share/lua/5.1/{} \;

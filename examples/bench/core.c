@@ -2,7 +2,7 @@
  * null, calls in place over memory. Run it alone, or as `weir bench core`,
  * which adds what Lua costs on top.
  *
- *     build/bench/core [worker|trip|memory|values]... */
+ *     build/bench/core [worker|trip|memory|values|calls]... */
 
 #include <errno.h>
 #include <pthread.h>
@@ -396,19 +396,45 @@ static void bench_values(void)
     weir_store_free(big);
 }
 
+/* What `weir bench core` holds the Lua verbs against: not run by default. */
+static void bench_calls(void)
+{
+    enum { SIZE = 1024, TOTAL = 64 * 8192 };
+    struct weir_store *s = bench_open("memory://?capacity=256MiB");
+    struct weir_batch *b = weir_batch_new(BATCH);
+    char bytes[SIZE];
+
+    memset(bytes, 'v', SIZE);
+    memory_fill(s, bytes, SIZE, KEYS);
+    memory_round(s, b, BATCH, KEYS, NULL, 0, TOTAL);
+    bench_report(&(struct bench_row){
+        .name = "single",
+        .figure = memory_round(s, b, 1, KEYS, NULL, 0, TOTAL),
+        .unit = "ns",
+    });
+    bench_report(&(struct bench_row){
+        .name = "batched",
+        .figure = memory_round(s, b, BATCH, KEYS, NULL, 0, TOTAL),
+        .unit = "ns",
+    });
+    weir_batch_free(b);
+    weir_store_free(s);
+}
+
 /* ---- which ---- */
 
 static const struct {
     const char *name;
     void (*run)(void);
 } parts[] = {
-    {"worker", bench_worker},
-    {"trip", bench_trip},
-    {"memory", bench_memory},
-    {"values", bench_values},
+    {"worker", bench_worker}, {"trip", bench_trip},   {"memory", bench_memory},
+    {"values", bench_values}, {"calls", bench_calls},
 };
 
-enum { PARTS = sizeof parts / sizeof *parts };
+enum {
+    PARTS = sizeof parts / sizeof *parts,
+    DEFAULTS = PARTS - 1, /* the last is for `weir bench` */
+};
 
 static void part_run(const char *name)
 {
@@ -418,7 +444,7 @@ static void part_run(const char *name)
             return;
         }
     }
-    bench_die(name, "no such part; there are worker, trip, memory and values");
+    bench_die(name, "no such part");
 }
 
 int main(int argc, char **argv)
@@ -426,7 +452,7 @@ int main(int argc, char **argv)
     keys_fill();
     for (int i = 1; i < argc; i++)
         part_run(argv[i]);
-    for (int i = 0; argc == 1 && i < PARTS; i++)
+    for (int i = 0; argc == 1 && i < DEFAULTS; i++)
         parts[i].run();
     return 0;
 }

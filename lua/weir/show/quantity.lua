@@ -1,7 +1,9 @@
 -- Quantities as people write and read them: bytes, times, counts.
 local Quantity = {}
 
-local SECONDS = { [""] = 1, us = 1e-6, ms = 1e-3, s = 1, m = 60, h = 3600, d = 86400 }
+local SECONDS = {
+  [""] = 1, us = 1e-6, ms = 1e-3, s = 1, m = 60, min = 60, h = 3600, d = 86400,
+}
 
 
 --- seconds reads a time: "1.5", "1.5s", "50ms", "2h". Plain numbers are seconds.
@@ -19,6 +21,7 @@ end
 
 
 local function three(number)
+  if number == math.floor(number) then return ("%d"):format(number) end
   if number < 10 then return ("%.2f"):format(number) end
   if number < 100 then return ("%.1f"):format(number) end
   return ("%.0f"):format(number)
@@ -40,7 +43,7 @@ local BYTES = {
   { 2 ^ 40, "TiB" }, { 2 ^ 30, "GiB" }, { 2 ^ 20, "MiB" }, { 1024, "KiB" },
 }
 
---- bytes writes a size in binary units: 512 B, 64.0 KiB.
+--- bytes writes a size in binary units: 512 B, 64 KiB, 1.50 GiB.
 function Quantity.bytes(n)
   if n < 1024 then
     return ("%d B"):format(n)
@@ -49,9 +52,12 @@ function Quantity.bytes(n)
 end
 
 
-local TIMES = { { 1, "s" }, { 1e-3, "ms" }, { 1e-6, "us" }, { 1e-9, "ns" } }
+local TIMES = {
+  { 86400, "d" }, { 3600, "h" }, { 60, "min" },
+  { 1, "s" }, { 1e-3, "ms" }, { 1e-6, "us" }, { 1e-9, "ns" },
+}
 
---- time writes seconds in the unit that suits: 27.0 us, 1.50 s.
+--- time writes seconds in the unit that suits: 27 us, 1.50 s, 12 h.
 function Quantity.time(seconds)
   return scaled(seconds, TIMES)
 end
@@ -63,9 +69,6 @@ local COUNTS = { { 1e9, "G" }, { 1e6, "M" }, { 1e4, "k" } }
 function Quantity.count(n)
   if n >= 1e4 then
     return scaled(n, COUNTS)
-  end
-  if n == math.floor(n) then
-    return ("%d"):format(n)
   end
   return three(n)
 end

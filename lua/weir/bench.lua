@@ -1,0 +1,186 @@
+-- bench.lua: collects the rows of a benchmark, judges and prints them. A benchmark
+-- is a program (examples/bench/NAME.c), a file bench/NAME.lua that returns
+-- function(bench, args), or both; then the Lua file decides when the program runs.
+--
+-- A row: { case=, figure=, unit=, reference=, of=, target= }. A target is "<= 2x" or
+-- ">= 0.8x" for the ratio figure / of, ">= 3e6" for the figure itself.
+local cjson = require "cjson"
+local Ffi = require "weir.ffi"
+local Quantity = require "weir.show.quantity"
+
+local Bench = {}
+Bench.__index = Bench
+
+Bench.NAMES = { "core", "fs", "redis", "policies" }
+
+
+--- new returns a collector.
+---@param options { json: boolean?, before: table? } before: rows by case
+function Bench.new(options)
+  return setmetatable({
+    json = options.json,
+    before = options.before or {},
+    cases = 0,
+    targets = 0,
+    met = 0,
+  }, Bench)
+end
+
+
+--- read returns the rows of a file that --json wrote, by case.
+---@return table?, string? error
+function Bench.read(path)
+  local file, err = io.open(path)
+  if not file then
+    return nil, err
+  end
+  local rows = {}
+  for line in file:lines() do
+    local good, row = pcall(cjson.decode, line)
+    if not good or type(row) ~= "table" or not row.case then
+      return nil, path .. ": not written by weir bench --json"
+    end
+    rows[row.case] = row
+  end
+  file:close()
+  return rows
+end
+
+
+-- Whether a row reached its target; nil: it has none.
+local function reached(row)
+  if not row.target then
+    return nil
+  end
+  local order, bound, ratio = row.target:match "^([<>])= ?([%d.e+]+)(x?)$"
+  assert(order, "bench: what target is " .. row.target)
+  local value = ratio == "x" and row.ratio or row.figure
+  if order == "<" then
+    return value <= tonumber(bound)
+  end
+  return value >= tonumber(bound)
+end
+
+
+local function with_unit(figure, unit)
+  if unit == "ns" then
+    return Quantity.time(figure / 1e9)
+  end
+  return (Quantity.count(figure) .. " " .. unit):gsub("k (%a)", "k %1")
+end
+
+
+local function against(row)
+  if not row.ratio then
+    return ""
+  end
+  local of = with_unit(row.of, row.unit)
+  return ("%.2fx %s (%s)"):format(row.ratio, row.reference, of)
+end
+
+
+-- How a row changed. The ratio is compared where there is one: machines drift.
+local function change(row, before)
+  if not before then
+    return ""
+  end
+  local now, was = row.ratio or row.figure, before.ratio or before.figure
+  if was == 0 then
+    return ""
+  end
+  return ("%+.0f %%"):format((now / was - 1) * 100)
+end
+
+
+local function verdict(row)
+  if row.ok == nil then return "" end
+  return row.ok and "ok" or "MISS"
+end
+
+
+--- row takes one case.
+function Bench:row(row)
+  row.ratio = row.of and row.figure / row.of
+  row.ok = reached(row)
+  self.cases = self.cases + 1
+  if row.target then
+    self.targets = self.targets + 1
+    self.met = self.met + (row.ok and 1 or 0)
+  end
+  if self.json then
+    print(cjson.encode(row))
+  else
+    local line = ("%-52s %13s  %-46s %-9s %-5s %s"):format(row.case,
+      with_unit(row.figure, row.unit), against(row), row.target or "",
+      verdict(row), change(row, self.before[row.case]))
+    print((line:gsub(" +$", "")))
+  end
+  io.flush()
+end
+
+
+local function executable(name)
+  local folder = Ffi.library:match "^(.*)/"
+  for _, place in ipairs { "/bench/", "/weir/bench/" } do
+    local path = folder .. place .. name
+    local file = io.open(path)
+    if file then
+      file:close()
+      return path
+    end
+  end
+end
+
+
+local function quoted(words)
+  local list = {}
+  for i, word in ipairs(words) do
+    list[i] = "'" .. word:gsub("'", "'\\''") .. "'"
+  end
+  return table.concat(list, " ")
+end
+
+
+--- measure runs a benchmark program and calls each with its rows; raises when there
+--- is none or it fails.
+---@param each fun(row: table)
+function Bench.measure(name, arguments, each)
+  local path = executable(name)
+  if not path then
+    error(("the program bench/%s has not been built"):format(name), 0)
+  end
+  local pipe = assert(io.popen(quoted { path, unpack(arguments) }))
+  for line in pipe:lines() do
+    each(cjson.decode(line))
+  end
+  if not pipe:close() then
+    error(("the program bench/%s failed"):format(name), 0)
+  end
+end
+
+
+--- program runs a benchmark program and passes its rows on.
+function Bench:program(name, ...)
+  Bench.measure(name, { ... }, function(row) self:row(row) end)
+end
+
+
+--- run runs a benchmark by name.
+function Bench:run(name, arguments)
+  if package.searchpath("weir.bench." .. name, package.path) then
+    require("weir.bench." .. name)(self, arguments)
+  else
+    self:program(name, unpack(arguments))
+  end
+end
+
+
+--- close prints the sum.
+function Bench:close()
+  if not self.json then
+    print(("%d cases, %d of %d targets met"):format(self.cases, self.met, self.targets))
+  end
+end
+
+
+return Bench

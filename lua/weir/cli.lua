@@ -1,0 +1,114 @@
+-- The weir command: reads the arguments, runs one subcommand, answers with an
+-- exit code. Called by the script `weir` (cli/command).
+--
+-- A subcommand is a file cli/NAME.lua and a word below: a table with
+--   summary    one line for `weir --help`
+--   define     function(command): adds arguments and options to argparse's command
+--   run        function(args): does it and returns an exit code, or raises Exit's
+--   passes_on  true: what follows the first argument is not ours to read
+local argparse = require "argparse"
+local Exit = require "weir.cli.exit"
+
+local Cli = {}
+
+-- In the order of the help.
+local NAMES = { "run", "get", "set", "rm", "ls", "stat", "connectors", "bench" }
+
+
+local function load_commands()
+  local commands = {}
+  for i, name in ipairs(NAMES) do
+    local command = require("weir.cli." .. name)
+    command.name = name
+    commands[i], commands[name] = command, command
+  end
+  return commands
+end
+
+
+local function version()
+  local ffi = require "ffi"
+  local C = require("weir.ffi").C
+  return ("weir %s (ABI %d)"):format(ffi.string(C.weir_version()), tonumber(C.WEIR_ABI))
+end
+
+
+--- parser returns argparse's parser of the whole command; help, completions and
+--- the manual are made from it.
+function Cli.parser(commands)
+  local parser = argparse "weir"
+    :description "Reads, writes and scripts stores: memory, files, Redis, or a policy."
+    :epilog(Exit.HELP)
+    :command_target "command"
+    :help_max_width(80)
+    :add_help { "-h --help", description = "Show this help and exit." }
+  parser:flag "--version"
+    :description "Show the version and exit."
+    :action(function() print(version()) os.exit(0) end)
+  for _, command in ipairs(commands) do
+    local sub = parser:command(command.name)
+      :summary(command.summary)
+      :description(command.description or command.summary)
+      :add_help { "-h --help", description = "Show this help and exit." }
+    command.define(sub)
+  end
+  return parser
+end
+
+
+-- What argparse reads, and what is passed on: all after the first word that
+-- follows the name of a command that passes on.
+local function split(argv, commands)
+  local words, rest = {}, nil
+  local command = commands[argv[1]]
+  for i = 1, #argv do
+    if rest then
+      rest[#rest + 1] = argv[i]
+    else
+      words[i] = argv[i]
+      if command and command.passes_on and i > 1 and argv[i]:sub(1, 1) ~= "-" then
+        rest = {}
+      end
+    end
+  end
+  return words, rest or {}
+end
+
+
+-- What went wrong, as a sentence and an exit code. A string is a bug, or misuse by
+-- a script: it keeps its place in the source.
+local function failure(err)
+  if type(err) == "table" and err.exit then
+    return err
+  end
+  if type(err) == "table" then
+    return { exit = Exit.ERROR, message = tostring(err) }
+  end
+  return { exit = Exit.ERROR, message = debug.traceback(tostring(err), 2) }
+end
+
+
+--- main runs the command line and returns the exit code.
+---@param argv string[]
+---@return integer
+function Cli.main(argv)
+  local commands = load_commands()
+  local words, rest = split(argv, commands)
+  local good, args = Cli.parser(commands):pparse(words)
+  if not good then
+    local about = commands[argv[1]] and " " .. argv[1] or ""
+    io.stderr:write(("weir%s: %s\nTry: weir%s --help\n"):format(about, args, about))
+    return Exit.USAGE
+  end
+  args.rest = rest
+  local ok, code = xpcall(commands[args.command].run, failure, args)
+  if ok and io.stdout:flush() then
+    return code or Exit.OK
+  end
+  local err = ok and { exit = Exit.ERROR, message = "cannot write the output" } or code
+  io.stderr:write("weir ", args.command, ": ", err.message, "\n")
+  return err.exit
+end
+
+
+return Cli

@@ -1,0 +1,47 @@
+-- weir bench: figures, each beside its reference.
+local Bench = require "weir.bench"
+local Exit = require "weir.cli.exit"
+
+local Command = {
+  summary = "Measure, each figure beside its reference.",
+  description = "Measure: one line a case with its figure, the reference measured in "
+    .. "the same run, their ratio, the target. Compare ratios, not figures: machines "
+    .. "drift.",
+}
+
+
+function Command.define(command)
+  command:argument "name"
+    :description("Which; without it, all that need no arguments.")
+    :choices(Bench.NAMES)
+    :args "?"
+  command:argument "arguments"
+    :description "What that benchmark takes: redis takes a URL."
+    :args "*"
+  command:flag "--json"
+    :description "Print one JSON object a line."
+  command:option "--compare"
+    :argname "<file>"
+    :description "Show the change since this output of --json."
+end
+
+
+function Command.run(args)
+  local before
+  if args.compare then
+    local err
+    before, err = Bench.read(args.compare)
+    if not before then
+      Exit.fail(Exit.ERROR, "%s", err)
+    end
+  end
+  local bench = Bench.new { json = args.json, before = before }
+  for _, name in ipairs(args.name and { args.name } or Bench.NAMES) do
+    bench:run(name, args.arguments)
+  end
+  bench:close()
+  return Exit.OK
+end
+
+
+return Command

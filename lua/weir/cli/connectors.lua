@@ -1,0 +1,107 @@
+-- weir connectors: what can be opened, and with which options. All of it comes from
+-- the option tables in the connectors.
+local cjson = require "cjson"
+local Catalog = require "weir.catalog"
+local Columns = require "weir.show.columns"
+local Exit = require "weir.cli.exit"
+local Quantity = require "weir.show.quantity"
+
+local Connectors = {
+  summary = "List the connectors, or the options of one.",
+}
+
+
+function Connectors.define(command)
+  command:argument "name"
+    :description "A connector or one of its URL schemes."
+    :args "?"
+  command:flag "--json"
+    :description "Print one JSON object a line."
+end
+
+
+local function list(args)
+  local rows = {}
+  for _, name in ipairs(Catalog.names()) do
+    local info = Catalog.describe(name)
+    if args.json then
+      print(cjson.encode { name = name, help = info.help, schemes = info.schemes })
+    end
+    rows[#rows + 1] = { name, info.help }
+  end
+  if not args.json then
+    Columns.print(rows)
+  end
+end
+
+
+local FORMS = {
+  size = Quantity.bytes,
+  duration = function(ns) return Quantity.time(ns / 1e9) end,
+  integer = tostring,
+}
+
+
+-- What an option takes, in words: "size, 1 MiB to 1 GiB", "s3fifo|lru|sieve".
+local function takes(option)
+  if option.choices then return table.concat(option.choices, "|") end
+  local form = FORMS[option.type]
+  if option.max then
+    return ("%s, %s to %s"):format(option.type, form(option.min), form(option.max))
+  end
+  if option.min then
+    return ("%s, from %s"):format(option.type, form(option.min))
+  end
+  return option.type
+end
+
+
+local function default(option)
+  return option.required and "required" or option.default or "-"
+end
+
+
+local function table_of(title, options)
+  local rows = {}
+  for i, option in ipairs(options) do
+    rows[i] = { "  " .. option.name, takes(option), default(option), option.help }
+  end
+  if #rows > 0 then
+    print("\n" .. title)
+    Columns.print(rows)
+  end
+end
+
+
+local function describe(args)
+  local info, err = Catalog.describe(args.name)
+  if not info then
+    Exit.fail(Exit.ERROR, "%s", tostring(err))
+  end
+  local common = Catalog.store_options()
+  if args.json then
+    info.store_options = common
+    print(cjson.encode(info))
+    return
+  end
+  print(("%s: %s"):format(info.name, info.help))
+  print("operations: " .. table.concat(info.ops, " "))
+  if #info.schemes > 0 then
+    print("URL schemes: " .. table.concat(info.schemes, " "))
+  end
+  table_of("options (name, takes, default, meaning):", info.options)
+  table_of("options that every store has:", common)
+end
+
+
+function Connectors.run(args)
+  if args.name then
+    describe(args)
+  else
+    list(args)
+  end
+  return Exit.OK
+end
+
+
+return Connectors

@@ -1,0 +1,82 @@
+-- weir set: values from arguments, a file or stdin.
+local Exit = require "weir.cli.exit"
+local Outcome = require "weir.cli.outcome"
+local Quantity = require "weir.show.quantity"
+local Target = require "weir.cli.target"
+
+local Set = {
+  summary = "Store values under keys.",
+  description = "Store values under keys: KEY VALUE, any number of times, or one KEY "
+    .. "whose value is a file's bytes or stdin's.",
+}
+
+
+function Set.define(command)
+  Target.define(command)
+  command:argument "words"
+    :argname "<key> [<value>]"
+    :description "KEY VALUE pairs; or one KEY alone."
+    :args "+"
+  command:option "-f --file"
+    :argname "<path>"
+    :description "Take the value of the one KEY from a file; - is stdin, the default."
+  command:option "--ttl"
+    :argname "<time>"
+    :description "Forget the values after this: 30s, 12h, 7d."
+    :convert(Quantity.seconds)
+end
+
+
+local function slurp(path)
+  local file, err = io.stdin, nil
+  if path and path ~= "-" then
+    file, err = io.open(path, "rb")
+  end
+  local bytes = file and file:read "*a"
+  if not bytes then
+    Exit.fail(Exit.ERROR, "cannot read %s", err or path .. ": it is no file")
+  end
+  return bytes
+end
+
+
+local function checked(word)
+  local key, err = Target.key(word)
+  return key or Exit.fail(Exit.USAGE, "%s", err)
+end
+
+
+-- The keys and values that the command line names.
+local function pairs_of(args)
+  local words = args.words
+  if #words == 1 then
+    return { checked(words[1]) }, { slurp(args.file) }
+  end
+  if args.file then
+    Exit.fail(Exit.USAGE, "--file gives one KEY its value, there are %d words", #words)
+  end
+  if #words % 2 == 1 then
+    Exit.fail(Exit.USAGE, "the last key, '%s', has no value", words[#words])
+  end
+  local keys, values = {}, {}
+  for i = 1, #words, 2 do
+    keys[#keys + 1] = checked(words[i])
+    values[#values + 1] = words[i + 1]
+  end
+  return keys, values
+end
+
+
+function Set.run(args)
+  local keys, values = pairs_of(args)
+  return Target.use(args, function(store, options)
+    options.ttl = args.ttl
+    local reply = store:set_many(keys, values, options)
+    return Outcome.each(args, keys, reply, nil, function(object, i)
+      object.size = #values[i]
+    end)
+  end)
+end
+
+
+return Set
