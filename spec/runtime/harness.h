@@ -105,7 +105,7 @@ static inline struct weir_cq *new_cq(void)
 static inline struct weir_batch *keyed_batch(uint32_t op, uint32_t n,
                                              const char *prefix)
 {
-    static char keys[16384][16];
+    static _Thread_local char keys[16384][16];
     struct weir_batch *b = weir_batch_new(n);
 
     CHECK(b != NULL && n <= 16384 && weir_batch_reset(b, op, n) == 0);
