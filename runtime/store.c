@@ -71,35 +71,45 @@ static void learn_size(struct weir_store *s, uint64_t bytes, uint32_t values)
     atomic_store_explicit(&s->get_size, mean, memory_order_relaxed);
 }
 
-void store_settle(struct weir_store *s, struct batch *b, struct stats *shard,
-                  struct weir_item *items, uint32_t n)
+static void count_bytes(struct weir_store *s, const struct batch *b,
+                        struct op_counters *c, uint64_t bytes, uint32_t values)
 {
-    struct op_counters *c = &shard->op[b->pub.op];
-    uint32_t counts[WEIR_STATUSES] = {0};
-    uint64_t bytes = 0;
-
-    for (uint32_t i = 0; i < n; i++) {
-        settle_item(b, &items[i]);
-        counts[items[i].status]++;
-        if (items[i].status == WEIR_OK)
-            bytes += items[i].size;
-    }
-    for (uint32_t status = WEIR_OK; status <= WEIR_INVALID; status++) {
-        if (counts[status] == 0)
-            continue;
-        stats_add(&c->status[status], counts[status]);
-        if (status > WEIR_REJECTED)
-            batch_explain(b, 0, "%s", weir_status_info((int)status)->name);
-    }
-    if (bytes == 0)
-        return;
     if (b->pub.op == WEIR_GET) {
         stats_add(&c->bytes_read, bytes);
         if (!s->is_inline)
-            learn_size(s, bytes, counts[WEIR_OK]);
+            learn_size(s, bytes, values);
     } else if (b->pub.op == WEIR_SET) {
         stats_add(&c->bytes_written, bytes);
     }
+}
+
+uint32_t store_settle(struct weir_store *s, struct batch *b,
+                      struct stats *shard, struct weir_item *items, uint32_t n)
+{
+    struct op_counters *c = &shard->op[b->pub.op];
+    uint32_t good = 0, errors = 0;
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        struct weir_item *item = &items[i];
+
+        settle_item(b, item);
+        if (item->status == WEIR_OK) {
+            good++;
+            bytes += item->size;
+            continue;
+        }
+        stats_add(&c->status[item->status], 1);
+        if (item->status > WEIR_REJECTED) {
+            errors++;
+            batch_explain(b, 0, "%s", weir_status_info(item->status)->name);
+        }
+    }
+    if (good > 0)
+        stats_add(&c->status[WEIR_OK], good);
+    if (bytes > 0)
+        count_bytes(s, b, c, bytes, good);
+    return errors;
 }
 
 void store_batch_ended(struct weir_store *s, const struct batch *b)

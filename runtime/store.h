@@ -82,9 +82,9 @@ struct lane *store_lane(struct weir_store *s, uint32_t op);
 void store_batch_ended(struct weir_store *s, const struct batch *b);
 
 /* store_settle makes sense of what the connector left in answered items, counts
- * them and adds the bytes. */
-void store_settle(struct weir_store *s, struct batch *b, struct stats *shard,
-                  struct weir_item *items, uint32_t n);
+ * them and their bytes, and returns how many are errors. */
+uint32_t store_settle(struct weir_store *s, struct batch *b,
+                      struct stats *shard, struct weir_item *items, uint32_t n);
 
 /* store_generation returns how often this process came out of a fork. */
 uint32_t store_generation(void);

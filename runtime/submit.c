@@ -119,11 +119,11 @@ static struct stats *inline_shard(struct weir_store *s)
 
 /* Runs each run of pending items; there is more than one only if items between
  * them were answered already. */
-static void run_pending(struct weir_store *s, struct batch *b,
-                        struct stats *shard)
+static uint32_t run_pending(struct weir_store *s, struct batch *b,
+                            struct stats *shard)
 {
     struct weir_item *items = b->pub.items;
-    uint32_t n = b->pub.n, end;
+    uint32_t n = b->pub.n, end, errors = 0;
 
     for (uint32_t first = 0; first < n; first = end) {
         struct slice slice = {.batch = b};
@@ -141,8 +141,9 @@ static void run_pending(struct weir_store *s, struct batch *b,
         rc = s->connector->run(s->state, &slice.call);
         if (rc < 0)
             weir_call_fail(&slice.call, NULL, WEIR_FAILED, "%s", strerror(-rc));
-        store_settle(s, b, shard, items + first, end - first);
+        errors += store_settle(s, b, shard, items + first, end - first);
     }
+    return errors;
 }
 
 static int run_inline(struct weir_store *s, struct batch *b)
@@ -152,15 +153,11 @@ static int run_inline(struct weir_store *s, struct batch *b)
     struct op_counters *counters = &shard->op[b->pub.op];
     bool timed = calls++ % TIMED_CALLS == 0;
     uint64_t started = timed ? weir_now() : 0;
-    uint32_t errors = 0;
 
-    run_pending(s, b, shard);
+    b->pub.errors += run_pending(s, b, shard);
     stats_add(&counters->batches, 1);
     if (timed)
         histogram_add(&counters->service, weir_now() - started);
-    for (uint32_t i = 0; i < b->pub.n; i++)
-        errors += b->pub.items[i].status > WEIR_REJECTED;
-    b->pub.errors = errors;
     return 1;
 }
 
@@ -181,6 +178,7 @@ static int submit_inline(struct weir_store *s, struct batch *b)
         pending -= batch_skip(b, 0, WEIR_SKIPPED);
         batch_explain(b, -ETIMEDOUT, "the deadline had passed");
     }
+    b->pub.errors = b->pub.n - pending;
     if (pending < b->pub.n)
         count_answered(inline_shard(s), b);
     atomic_fetch_add(&s->inside, 1);

@@ -1,0 +1,134 @@
+/* pipelining.c -- a connector with start and finish keeps several slices on the
+ * way, of one batch and of many, within its window; a session that breaks
+ * answers all of them. */
+#include "harness.h"
+
+static struct script script;
+static struct weir_store *store;
+static struct weir_cq *cq;
+
+static struct weir_batch *submit(uint32_t n)
+{
+    struct weir_batch *b = keyed_batch(WEIR_EXISTS, n, "k");
+
+    CHECK(weir_submit(store, cq, b) == 0);
+    return b;
+}
+
+static void expect(struct weir_batch *b, int status)
+{
+    CHECK(next_done(cq) == b && count_status(b, status) == b->n);
+    weir_batch_free(b);
+}
+
+static void slices_of_one_batch_travel_together(void)
+{
+    struct weir_batch *b;
+
+    script.hold = true;
+    b = submit(24);
+    CHECK(EVENTUALLY(script.calls == 3));
+    script.hold = false;
+    expect(b, WEIR_OK);
+}
+
+static void a_new_batch_is_started_while_another_is_awaited(void)
+{
+    struct weir_batch *first, *second;
+
+    script.calls = 0;
+    script.hold = true;
+    first = submit(1);
+    CHECK(EVENTUALLY(script.calls == 1));
+    second = submit(1);
+    CHECK(EVENTUALLY(script.calls == 2));
+    script.hold = false;
+    expect(first, WEIR_OK);
+    expect(second, WEIR_OK);
+}
+
+static void the_window_bounds_what_is_on_the_way(void)
+{
+    struct weir_batch *b;
+
+    script.calls = script.most_inside = 0;
+    script.hold = true;
+    b = submit(100);
+    CHECK(EVENTUALLY(script.calls == 4)); /* 4 slices of 8 fill 32 */
+    nap_ms(20);
+    CHECK(script.calls == 4);
+    script.hold = false;
+    expect(b, WEIR_OK);
+    CHECK(script.calls == 13 && script.most_inside == 4);
+}
+
+static void a_broken_session_answers_all_of_it(void)
+{
+    struct weir_batch *first, *second;
+
+    script.calls = script.connects = 0;
+    script.hold = true;
+    first = submit(8);
+    second = submit(8);
+    CHECK(EVENTUALLY(script.calls == 2));
+    script.answer = ANSWER_BREAK;
+    script.hold = false;
+    expect(first, WEIR_RESET);
+    expect(second, WEIR_RESET);
+    script.answer = ANSWER_WELL;
+    expect(submit(8), WEIR_OK);
+    CHECK(script.connects == 1);
+}
+
+static void a_late_answer_is_a_timeout_for_its_batch_alone(void)
+{
+    struct weir_batch *late = keyed_batch(WEIR_EXISTS, 2, "k"), *other;
+
+    script.calls = 0;
+    script.hold = true;
+    late->deadline_ns = weir_now() + 20 * MS;
+    CHECK(weir_submit(store, cq, late) == 0);
+    CHECK(EVENTUALLY(script.calls == 1));
+    other = submit(2);
+    CHECK(EVENTUALLY(script.calls == 2));
+    expect(late, WEIR_TIMEOUT);
+    expect(other, WEIR_RESET); /* its session is gone, it may be applied */
+    script.hold = false;
+    script.inside = 0;
+    expect(submit(2), WEIR_OK);
+}
+
+static void close_interrupts_a_finish(void)
+{
+    struct weir_batch *b;
+
+    script.calls = 0;
+    script.hold = true;
+    b = submit(16);
+    CHECK(EVENTUALLY(script.calls == 2));
+    CHECK(weir_close(store, weir_now() + 10 * MS, WEIR_CLOSE_DRAIN) == 0);
+    expect(b, WEIR_RESET);
+}
+
+int main(void)
+{
+    char address[32];
+    struct weir_setting settings[] = {{"script", address}};
+    struct weir_error err;
+
+    deadline_s(60);
+    find_doubles();
+    snprintf(address, sizeof address, "%llx",
+             (unsigned long long)(uintptr_t)&script);
+    CHECK(weir_open(&store, "pipelined", settings, 1, &err) == 0);
+    cq = new_cq();
+    slices_of_one_batch_travel_together();
+    a_new_batch_is_started_while_another_is_awaited();
+    the_window_bounds_what_is_on_the_way();
+    a_broken_session_answers_all_of_it();
+    a_late_answer_is_a_timeout_for_its_batch_alone();
+    close_interrupts_a_finish();
+    weir_store_free(store);
+    weir_cq_free(cq);
+    return 0;
+}
