@@ -1,0 +1,285 @@
+/* answer.c -- each reply answers the items of the oldest ask.
+ *
+ * A reply of another type than the command has, or more of them than commands,
+ * is a surprise: the session is dropped, and nothing after it is believed. */
+#include <errno.h>
+
+#include "answer.h"
+#include "refusal.h"
+#include "reply.h"
+#include "scan.h"
+
+/* Longer values than any server's default limit are not served. */
+#define VALUE_MAX ((uint64_t)512 << 20)
+
+static struct weir_item *first_item(const struct ask *ask)
+{
+    return &ask->flight->call->items[ask->first];
+}
+
+/* One more of the ask's items has its answer. */
+static void answer_step(struct redis_session *s)
+{
+    struct ask *ask = session_asked(s);
+
+    ask->first++;
+    if (--ask->n == 0)
+        session_answered(s);
+}
+
+/* ---- values ---- */
+
+/* Learns how long values are: the next ones are asked for, and received,
+ * accordingly. Grows at once, shrinks slowly. */
+static void answer_learn(struct redis_session *s, uint64_t size)
+{
+    if (size >= s->guess)
+        s->guess = size;
+    else
+        s->guess -= (s->guess - size) / 8;
+    s->in.appetite = s->guess >= INBOX_TASTE ? INBOX_TASTE : INBOX_BYTES;
+}
+
+/* A payload that is not here yet goes where it belongs. */
+static void answer_payload(struct redis_session *s, uint64_t size)
+{
+    struct ask *ask = session_asked(s);
+    struct weir_call *call = ask->flight->call;
+    struct weir_item *item = first_item(ask);
+    char *to = item->data;
+
+    item->size = size;
+    s->value = NULL;
+    s->payload_status = WEIR_OK;
+    if (size > VALUE_MAX || (to != NULL && size > item->cap)) {
+        s->payload_status = WEIR_TOOBIG;
+        to = NULL;
+    } else if (to == NULL) {
+        s->value = weir_value_new(size, &to);
+        if (s->value == NULL)
+            s->payload_status = WEIR_BUSY;
+    }
+    inbox_expect(&s->in, to, size, s->value == NULL && to ? call : NULL);
+}
+
+/* The payload has come. */
+static void answer_value(struct redis_session *s)
+{
+    struct ask *ask = session_asked(s);
+    struct weir_call *call = ask->flight->call;
+    struct weir_item *item = first_item(ask);
+
+    if (s->in.taken_back)
+        weir_call_fail(call, item, WEIR_SKIPPED, "the batch was abandoned");
+    else if (s->payload_status == WEIR_TOOBIG)
+        weir_call_fail(call, item, WEIR_TOOBIG,
+                       "a value of %llu bytes does not fit",
+                       (unsigned long long)item->size);
+    else if (s->payload_status == WEIR_BUSY)
+        weir_call_fail(call, item, WEIR_BUSY,
+                       "out of memory for a value of %llu bytes",
+                       (unsigned long long)item->size);
+    else
+        item->status = WEIR_OK;
+    item->value = s->value;
+    s->value = NULL;
+    answer_step(s);
+}
+
+/* A bulk's head was read and takes used bytes. */
+static int answer_bulk(struct redis_session *s, int64_t length, size_t used)
+{
+    struct ask *ask = session_asked(s);
+    size_t there, size = (size_t)length;
+    const char *at = inbox_at(&s->in, &there);
+
+    if (length < 0) {
+        inbox_consume(&s->in, used);
+        answer_learn(s, 0);
+        if (ask->kind == ASK_VALUE)
+            first_item(ask)->status = WEIR_MISS;
+        /* MGET's nil may be a key of another type: PASS_CONFIRM tells. */
+        answer_step(s);
+        return 1;
+    }
+    answer_learn(s, size < VALUE_MAX ? size : VALUE_MAX);
+    if (size > VALUE_MAX || there - used < size + 2) {
+        inbox_consume(&s->in, used);
+        answer_payload(s, size);
+        return 1;
+    }
+    if (at[used + size] != '\r' || at[used + size + 1] != '\n')
+        return session_surprise(s, "the end of a value");
+    weir_call_answer(ask->flight->call, first_item(ask), at + used, size);
+    inbox_consume(&s->in, used + size + 2);
+    answer_step(s);
+    return 1;
+}
+
+/* ---- the other replies ---- */
+
+/* An error answers all the items of the ask, unless another command may do. */
+static void answer_error(struct redis_session *s, const struct reply *error)
+{
+    struct ask *ask = session_asked(s);
+    struct flight *f = ask->flight;
+    bool command = refusal_of_command(error);
+
+    if (ask->kind == ASK_VALUES || ask->kind == ASK_NONE ||
+        (ask->kind == ASK_DONE && ask->n > 1)) {
+        f->refused = true;
+        s->no_multi |= command;
+    } else if (ask->kind == ASK_UNLINK && command) {
+        f->refused = true;
+        s->no_unlink = true;
+    } else if (first_item(ask)->status == WEIR_PENDING) {
+        weir_call_fail(f->call, first_item(ask), refusal_status(error), "-%.*s",
+                       (int)error->length, error->text);
+    }
+    session_answered(s);
+}
+
+static void answer_done(struct redis_session *s)
+{
+    struct ask *ask = session_asked(s);
+    struct weir_item *item = first_item(ask);
+
+    for (uint32_t i = 0; i < ask->n; i++)
+        item[i].status = WEIR_OK;
+    session_answered(s);
+}
+
+/* EXISTS over all that an MGET had no value for: none of them is there, or it
+ * must be asked one by one which. */
+static void answer_none(struct redis_session *s, int64_t found)
+{
+    struct ask *ask = session_asked(s);
+    struct weir_item *item = first_item(ask);
+
+    for (uint32_t i = 0; i < ask->n && found == 0; i++) {
+        if (item[i].status == WEIR_PENDING)
+            item[i].status = WEIR_MISS;
+    }
+    ask->flight->refused |= found != 0;
+    session_answered(s);
+}
+
+static int answer_integer(struct redis_session *s, int64_t number)
+{
+    struct ask *ask = session_asked(s);
+    struct weir_item *item = first_item(ask);
+    bool pending = item->status == WEIR_PENDING;
+
+    switch (ask->kind) {
+    case ASK_FOUND:
+    case ASK_UNLINK:
+        if (number != 0 && number != 1)
+            return session_surprise(s, "0 or 1");
+        if (pending)
+            item->status = number == 1 ? WEIR_OK : WEIR_MISS;
+        break;
+    case ASK_NONE:
+        if (number < 0 || number > ask->n)
+            return session_surprise(s, "a number of keys");
+        answer_none(s, number);
+        return 1;
+    case ASK_LENGTH:
+        if (number < 0)
+            return session_surprise(s, "a length");
+        item->size = (uint64_t)number;
+        break;
+    case ASK_LEFT:
+        if (number < -2)
+            return session_surprise(s, "a time to live");
+        if (pending)
+            item->status = number == -2 ? WEIR_MISS : WEIR_OK;
+        item->ttl_ms = number > 0 ? (uint64_t)number : 0;
+        break;
+    case ASK_IGNORED:
+        break;
+    default:
+        return session_surprise(s, "another type of reply");
+    }
+    session_answered(s);
+    return 1;
+}
+
+static bool is_value(const struct ask *ask)
+{
+    return ask->kind == ASK_VALUE || (ask->kind == ASK_VALUES && ask->opened);
+}
+
+/* Reads one line, and what follows it if that is here. */
+static int answer_line(struct redis_session *s)
+{
+    struct ask *ask = session_asked(s);
+    struct reply line;
+    size_t len;
+    const char *at = inbox_at(&s->in, &len);
+    int used = reply_line(at, len, &line);
+
+    if (used < 0)
+        return session_surprise(s, "a reply");
+    if (used == 0)
+        return 0;
+    if (line.type == REPLY_BULK && is_value(ask))
+        return answer_bulk(s, line.number, (size_t)used);
+    if (line.type == REPLY_ERROR && !ask->opened) {
+        answer_error(s, &line);
+    } else if (line.type == REPLY_INTEGER) {
+        int rc = answer_integer(s, line.number);
+
+        if (rc < 0)
+            return rc;
+    } else if (line.type == REPLY_STATUS && ask->kind == ASK_DONE &&
+               line.length == 2 && line.text[0] == 'O' && line.text[1] == 'K') {
+        answer_done(s);
+    } else if (line.type == REPLY_ARRAY && ask->kind == ASK_VALUES &&
+               !ask->opened && line.number == ask->n) {
+        ask->opened = true;
+    } else {
+        return session_surprise(s, "another type of reply");
+    }
+    inbox_consume(&s->in, (size_t)used);
+    return 1;
+}
+
+static bool is_page(struct redis_session *s)
+{
+    size_t len;
+    const char *at = inbox_at(&s->in, &len);
+
+    return session_asked(s)->kind == ASK_PAGE &&
+           (s->page_stage != 0 || len == 0 || at[0] != REPLY_ERROR);
+}
+
+/* One step: a payload's rest, a page's part, a line. */
+static int answer_some(struct redis_session *s)
+{
+    bool bad = false;
+    size_t len;
+
+    if (s->in.filling) {
+        if (inbox_filled(&s->in, &bad)) {
+            if (session_asked(s)->kind != ASK_PAGE)
+                answer_value(s);
+            return 1;
+        }
+        return bad ? session_surprise(s, "the end of a value") : 0;
+    }
+    inbox_at(&s->in, &len);
+    if (s->n_asks == 0)
+        return len == 0 ? 0 : session_surprise(s, "nothing");
+    if (session_asked(s)->end > s->out.sent)
+        return len == 0 ? 0 : session_surprise(s, "nothing yet");
+    return is_page(s) ? scan_read(s) : answer_line(s);
+}
+
+int answer_replies(struct redis_session *s, const struct flight *until)
+{
+    int rc = 1;
+
+    while (!until->over && rc > 0)
+        rc = answer_some(s);
+    return rc < 0 ? rc : 0;
+}

@@ -1,0 +1,11 @@
+/* answer.h -- replies become the items' statuses and values. */
+#ifndef WEIR_REDIS_ANSWER_H
+#define WEIR_REDIS_ANSWER_H
+
+#include "session.h"
+
+/* answer_replies reads what is in the inbox until that flight is over or more
+ * must be received. 0, or -EPROTO. */
+int answer_replies(struct redis_session *s, const struct flight *until);
+
+#endif

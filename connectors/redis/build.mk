@@ -1,0 +1,1 @@
+redis_PKGS := hiredis openssl

@@ -1,0 +1,374 @@
+/* command.c -- items become commands.
+ *
+ * Short keys and values are copied into the outbox, long ones sent from where
+ * they lie. Many short ones share an MGET or an MSET: the server spends a third
+ * of the time on them that it spends on as many commands. */
+#include <string.h>
+
+#include "command.h"
+#include "scan.h"
+
+enum {
+    KEY_COPY = 1024,    /* shorter keys are copied */
+    VALUE_COPY = 1024,  /* shorter values are */
+    TLS_COPY = 16384,   /* the same under TLS: a record each is dearer */
+    FRAME = 192,        /* what a command takes beside keys and values */
+    MULTI_MIN = 8,      /* fewer keys go one by one */
+    MULTI_MAX = 128,    /* more go in several commands, answered in turn */
+    MULTI_VALUE = 2048, /* longer values gain nothing from MGET and MSET */
+    ASKS_EACH = 2,      /* most replies that one command_put waits for */
+};
+
+static size_t value_copy(const struct redis_session *s)
+{
+    return s->link.tls != NULL ? TLS_COPY : VALUE_COPY;
+}
+
+/* ---- pieces ---- */
+
+static void put_text(struct outbox *o, const char *text)
+{
+    outbox_copy(o, text, strlen(text));
+}
+
+/* "*n", then the name as the first of its n words. */
+static void put_head(struct outbox *o, uint64_t words, const char *name)
+{
+    put_text(o, "*");
+    outbox_number(o, words);
+    put_text(o, "\r\n");
+    put_text(o, name);
+}
+
+static void put_length(struct outbox *o, uint64_t length)
+{
+    put_text(o, "$");
+    outbox_number(o, length);
+    put_text(o, "\r\n");
+}
+
+static void put_number(struct outbox *o, uint64_t number)
+{
+    uint64_t digits = 1;
+
+    for (uint64_t rest = number; rest > 9; rest /= 10)
+        digits++;
+    put_length(o, digits);
+    outbox_number(o, number);
+    put_text(o, "\r\n");
+}
+
+static void put_key(struct redis_session *s, const struct weir_item *item)
+{
+    struct outbox *o = &s->out;
+    size_t prefix = s->redis->prefix_len;
+
+    put_length(o, prefix + item->key_len);
+    outbox_copy(o, s->redis->config->prefix, prefix);
+    if (item->key_len < KEY_COPY)
+        outbox_copy(o, item->key, item->key_len);
+    else
+        outbox_refer(o, item->key, item->key_len, NULL);
+    put_text(o, "\r\n");
+}
+
+static size_t key_room(const struct redis_session *s,
+                       const struct weir_item *item)
+{
+    return s->redis->prefix_len + 16 +
+           (item->key_len < KEY_COPY ? item->key_len : 0);
+}
+
+static bool has_room(const struct redis_session *s, size_t bytes)
+{
+    return outbox_has_room(&s->out, bytes + FRAME, 8) &&
+           s->n_asks + ASKS_EACH <= REDIS_ASKS;
+}
+
+static uint64_t value_size(const struct weir_item *item)
+{
+    return item->value != NULL ? item->value->size : item->size;
+}
+
+static bool is_copied(const struct redis_session *s,
+                      const struct weir_item *item)
+{
+    return value_size(item) < value_copy(s);
+}
+
+/* Lent memory that is copied must be held meanwhile. */
+static bool needs_lending(const struct redis_session *s,
+                          const struct weir_item *item)
+{
+    return item->value == NULL && item->size > 0 && is_copied(s, item);
+}
+
+static void put_value(struct redis_session *s, struct weir_call *call,
+                      const struct weir_item *item)
+{
+    bool lent = item->value == NULL;
+    const char *bytes = lent ? item->data : item->value->data;
+    uint64_t size = value_size(item);
+
+    put_length(&s->out, size);
+    if (is_copied(s, item))
+        outbox_copy(&s->out, bytes, size);
+    else
+        outbox_refer(&s->out, bytes, size, lent ? call : NULL);
+    put_text(&s->out, "\r\n");
+}
+
+static uint64_t ttl_ms(const struct redis_session *s,
+                       const struct weir_item *item)
+{
+    return item->ttl_ms != 0 ? item->ttl_ms : s->redis->config->ttl / 1000000u;
+}
+
+/* ---- many keys in one command ---- */
+
+/* A run of a flight's items that one command can take. */
+struct run {
+    uint32_t n;
+    size_t bytes;
+    bool lent; /* some of them are copied from lent memory */
+};
+
+/* Adds an item to a run; false: it cannot share a command. */
+static bool run_add(const struct redis_session *s, const struct flight *f,
+                    const struct weir_item *item, struct run *run)
+{
+    size_t bytes = key_room(s, item);
+
+    if (item->status != WEIR_PENDING || item->key_len >= KEY_COPY)
+        return false;
+    if (f->call->op == WEIR_SET) {
+        if (value_size(item) >= VALUE_COPY || ttl_ms(s, item) != 0)
+            return false;
+        bytes += value_size(item) + 16;
+    }
+    if (run->bytes + bytes > OUTBOX_BYTES - FRAME)
+        return false;
+    run->bytes += bytes;
+    run->lent |= f->call->op == WEIR_SET && needs_lending(s, item);
+    run->n++;
+    return true;
+}
+
+/* The items that may go together now; n is 0 when they are too few. */
+static struct run run_find(const struct redis_session *s,
+                           const struct flight *f)
+{
+    const struct weir_call *call = f->call;
+    struct run run = {0};
+
+    if (f->pass != PASS_FIRST || s->no_multi || !s->redis->config->multi ||
+        (call->op == WEIR_GET && s->guess > MULTI_VALUE))
+        return run;
+    for (uint32_t i = f->next_item; i < call->n && run.n < MULTI_MAX; i++) {
+        if (!run_add(s, f, &call->items[i], &run))
+            break;
+    }
+    if (run.n < MULTI_MIN)
+        run.n = 0;
+    return run;
+}
+
+static void put_mget(struct redis_session *s, struct flight *f,
+                     const struct run *run)
+{
+    const struct weir_item *items = f->call->items + f->next_item;
+
+    put_head(&s->out, run->n + 1, "$4\r\nMGET\r\n");
+    for (uint32_t i = 0; i < run->n; i++)
+        put_key(s, &items[i]);
+    session_ask(s, f, ASK_VALUES, f->next_item, run->n, run->n * s->guess);
+}
+
+static void put_mset(struct redis_session *s, struct flight *f,
+                     const struct run *run)
+{
+    const struct weir_item *items = f->call->items + f->next_item;
+
+    put_head(&s->out, 2 * run->n + 1, "$4\r\nMSET\r\n");
+    for (uint32_t i = 0; i < run->n; i++) {
+        put_key(s, &items[i]);
+        put_value(s, f->call, &items[i]);
+    }
+    session_ask(s, f, ASK_DONE, f->next_item, run->n, 0);
+}
+
+/* One EXISTS over all items without an answer, as far as they fit. */
+static bool put_confirm(struct redis_session *s, struct flight *f)
+{
+    struct weir_call *call = f->call;
+    uint32_t first = f->next_item, end = first, n = 0;
+    size_t bytes = 0;
+
+    for (; end < call->n; end++) {
+        struct weir_item *item = &call->items[end];
+
+        if (item->status != WEIR_PENDING)
+            continue;
+        if (bytes + key_room(s, item) > OUTBOX_BYTES - FRAME || n == MULTI_MAX)
+            break;
+        bytes += key_room(s, item);
+        n++;
+    }
+    if (!has_room(s, bytes))
+        return false;
+    put_head(&s->out, n + 1, "$6\r\nEXISTS\r\n");
+    for (uint32_t i = first; i < end; i++) {
+        if (call->items[i].status == WEIR_PENDING)
+            put_key(s, &call->items[i]);
+    }
+    session_ask(s, f, ASK_NONE, first, end - first, 0);
+    f->next_item = end;
+    return true;
+}
+
+/* ---- one key ---- */
+
+static void put_set(struct redis_session *s, struct flight *f,
+                    struct weir_item *item)
+{
+    uint64_t ttl = ttl_ms(s, item);
+    struct outbox *o = &s->out;
+
+    put_head(o, ttl != 0 ? 5 : 3, "$3\r\nSET\r\n");
+    put_key(s, item);
+    put_value(s, f->call, item);
+    if (ttl != 0) {
+        put_text(o, "$2\r\nPX\r\n");
+        put_number(o, ttl);
+    }
+    session_ask(s, f, ASK_DONE, f->next_item, 1, 0);
+}
+
+static void put_touch(struct redis_session *s, struct flight *f,
+                      struct weir_item *item)
+{
+    if (item->ttl_ms != 0) {
+        put_head(&s->out, 3, "$7\r\nPEXPIRE\r\n");
+        put_key(s, item);
+        put_number(&s->out, item->ttl_ms);
+    } else {
+        /* PERSIST answers 0 both for no key and for no expiry. */
+        put_head(&s->out, 2, "$7\r\nPERSIST\r\n");
+        put_key(s, item);
+        session_ask(s, f, ASK_IGNORED, f->next_item, 1, 0);
+        put_head(&s->out, 2, "$6\r\nEXISTS\r\n");
+        put_key(s, item);
+    }
+    session_ask(s, f, ASK_FOUND, f->next_item, 1, 0);
+}
+
+/* A command of one word and the key. */
+static void put_plain(struct redis_session *s, struct flight *f,
+                      struct weir_item *item, const char *name,
+                      enum ask_kind kind)
+{
+    put_head(&s->out, 2, name);
+    put_key(s, item);
+    session_ask(s, f, kind, f->next_item, 1, kind == ASK_VALUE ? s->guess : 0);
+}
+
+static void put_single(struct redis_session *s, struct flight *f,
+                       struct weir_item *item)
+{
+    switch (f->call->op) {
+    case WEIR_GET:
+        put_plain(s, f, item, "$3\r\nGET\r\n", ASK_VALUE);
+        break;
+    case WEIR_SET:
+        put_set(s, f, item);
+        break;
+    case WEIR_EXISTS:
+        put_plain(s, f, item, "$6\r\nEXISTS\r\n", ASK_FOUND);
+        break;
+    case WEIR_DELETE:
+        if (s->no_unlink)
+            put_plain(s, f, item, "$3\r\nDEL\r\n", ASK_FOUND);
+        else
+            put_plain(s, f, item, "$6\r\nUNLINK\r\n", ASK_UNLINK);
+        break;
+    case WEIR_STAT:
+        put_plain(s, f, item, "$6\r\nSTRLEN\r\n", ASK_LENGTH);
+        put_plain(s, f, item, "$4\r\nPTTL\r\n", ASK_LEFT);
+        break;
+    case WEIR_TOUCH:
+        put_touch(s, f, item);
+        break;
+    }
+}
+
+/* ---- the next one ---- */
+
+static bool put_run(struct redis_session *s, struct flight *f,
+                    const struct run *run)
+{
+    if (!has_room(s, run->bytes))
+        return false;
+    if (f->call->op == WEIR_GET)
+        put_mget(s, f, run);
+    else
+        put_mset(s, f, run);
+    f->next_item += run->n;
+    return true;
+}
+
+static bool put_one(struct redis_session *s, struct flight *f)
+{
+    struct weir_item *item = &f->call->items[f->next_item];
+    size_t bytes = 2 * key_room(s, item);
+
+    if (f->call->op == WEIR_SET && is_copied(s, item))
+        bytes += value_size(item);
+    if (!has_room(s, bytes))
+        return false;
+    put_single(s, f, item);
+    f->next_item++;
+    return true;
+}
+
+/* Answers what cannot be copied any more: its memory was taken back. */
+static void skip_taken_back(struct redis_session *s, struct flight *f,
+                            uint32_t n)
+{
+    struct weir_item *item = &f->call->items[f->next_item];
+
+    for (; n > 0; n--, item++) {
+        if (needs_lending(s, item))
+            weir_call_fail(f->call, item, WEIR_SKIPPED,
+                           "the batch was abandoned");
+    }
+}
+
+bool command_put(struct redis_session *s, struct flight *f)
+{
+    struct weir_call *call = f->call;
+    struct run run = {0};
+    bool lent, put;
+
+    if (call->op == WEIR_SCAN)
+        return scan_put(s, f);
+    while (f->next_item < call->n &&
+           call->items[f->next_item].status != WEIR_PENDING)
+        f->next_item++;
+    if (f->next_item == call->n)
+        return true;
+    if (f->pass == PASS_CONFIRM)
+        return put_confirm(s, f);
+    if (call->op == WEIR_GET || call->op == WEIR_SET)
+        run = run_find(s, f);
+    lent = run.n > 0 ? run.lent
+                     : call->op == WEIR_SET &&
+                           needs_lending(s, &call->items[f->next_item]);
+    if (lent && !weir_call_lend(call)) {
+        skip_taken_back(s, f, run.n > 0 ? run.n : 1);
+        return true;
+    }
+    put = run.n > 0 ? put_run(s, f, &run) : put_one(s, f);
+    if (lent)
+        weir_call_unlend(call);
+    return put;
+}

@@ -1,0 +1,11 @@
+/* command.h -- the commands that a flight's items become. */
+#ifndef WEIR_REDIS_COMMAND_H
+#define WEIR_REDIS_COMMAND_H
+
+#include "session.h"
+
+/* command_put puts the next command of a flight in the outbox and notes what
+ * it asks for. False: there is no room for it until something is sent. */
+bool command_put(struct redis_session *s, struct flight *f);
+
+#endif

@@ -1,0 +1,46 @@
+/* config.h -- the options of a redis store, and what its sessions share. */
+#ifndef WEIR_REDIS_CONFIG_H
+#define WEIR_REDIS_CONFIG_H
+
+#include <openssl/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the option table in redis.c fills. Times are nanoseconds. */
+struct redis_config {
+    const char *host;
+    int64_t port;
+    const char *socket; /* a unix socket, instead of host and port */
+    const char *user, *password;
+    int64_t db;
+    const char *client_name;
+    const char *prefix;
+    uint64_t ttl;
+    uint64_t read_timeout, write_timeout;
+    uint64_t keepalive;
+    uint64_t send_buffer, receive_buffer;
+    bool multi;
+    bool tls, verify;
+    const char *ca, *cert, *key;
+    const char *server_name;
+};
+
+enum { REDIS_PREFIX_MAX = 1024 };
+
+/* The shared state of a store. */
+struct redis {
+    const struct redis_config *config;
+    size_t prefix_len;
+    SSL_CTX *tls; /* NULL: no TLS */
+};
+
+/* redis_server_name returns the name that a certificate must bear. */
+static inline const char *redis_server_name(const struct redis_config *config)
+{
+    if (config->server_name != NULL)
+        return config->server_name;
+    return config->socket == NULL ? config->host : NULL;
+}
+
+#endif

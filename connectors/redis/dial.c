@@ -1,0 +1,169 @@
+/* dial.c -- connects, within the deadline of the call.
+ *
+ * A host's addresses are tried one after the other, each with an equal share of
+ * the time that is left, so that one which swallows packets does not take it
+ * all. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "dial.h"
+#include "resolve.h"
+
+/* How long to wait for room in a unix socket's queue of connections. */
+#define BACKLOG_NAP_NS 5000000u
+
+static void set_int(int fd, int level, int option, uint64_t value)
+{
+    int number = value > INT32_MAX ? INT32_MAX : (int)value;
+
+    setsockopt(fd, level, option, &number, sizeof number);
+}
+
+/* What a socket can do without is not worth failing for: no errors here. */
+static void dial_tune(int fd, const struct redis_config *config, bool tcp)
+{
+    uint64_t idle = (config->keepalive + 999999999u) / 1000000000u;
+
+    if (config->send_buffer != 0)
+        set_int(fd, SOL_SOCKET, SO_SNDBUF, config->send_buffer);
+    if (config->receive_buffer != 0)
+        set_int(fd, SOL_SOCKET, SO_RCVBUF, config->receive_buffer);
+    if (!tcp)
+        return;
+    set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (idle == 0)
+        return;
+    set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle);
+    set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, idle / 3 + 1);
+    set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+}
+
+/* Waits for a connect on its way. */
+static int dial_wait(int fd, struct weir_call *call, uint64_t share)
+{
+    int rc = weir_call_wait(call, fd, POLLOUT, share);
+    socklen_t len = sizeof rc;
+
+    if (rc < 0)
+        return rc;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &rc, &len) < 0)
+        return -errno;
+    return -rc;
+}
+
+/* Connects one socket; a unix socket whose queue is full says EAGAIN at once.
+ */
+static int dial_connect(int fd, const struct sockaddr *to, socklen_t len,
+                        struct weir_call *call, uint64_t share)
+{
+    int rc;
+
+    while (connect(fd, to, len) < 0) {
+        if (errno == EINPROGRESS || errno == EINTR)
+            return dial_wait(fd, call, share);
+        if (errno != EAGAIN)
+            return -errno;
+        rc = weir_call_wait(call, -1, 0, BACKLOG_NAP_NS);
+        if (rc < 0 && weir_call_stopped(call) != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int dial_one(const struct redis_config *config,
+                    const struct sockaddr *to, socklen_t len,
+                    struct weir_call *call, uint64_t share)
+{
+    int fd =
+        socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int rc;
+
+    if (fd < 0)
+        return -errno;
+    dial_tune(fd, config, to->sa_family != AF_UNIX);
+    rc = dial_connect(fd, to, len, call, share);
+    if (rc == 0)
+        return fd;
+    close(fd);
+    return rc;
+}
+
+/* ---- a unix socket ---- */
+
+static int dial_unix(const struct redis_config *config, struct weir_call *call)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    int rc;
+
+    memcpy(to.sun_path, config->socket, strlen(config->socket) + 1);
+    rc = dial_one(config, (struct sockaddr *)&to, sizeof to, call, UINT64_MAX);
+    if (rc < 0)
+        weir_call_fail(call, NULL, WEIR_UNAVAILABLE, "cannot connect: %s",
+                       strerror(-rc));
+    return rc;
+}
+
+/* ---- a host ---- */
+
+static uint64_t dial_share(const struct weir_call *call,
+                           const struct addrinfo *left)
+{
+    uint64_t now = weir_now(), n = 0;
+
+    if (call->deadline_ns == 0)
+        return UINT64_MAX;
+    for (; left != NULL; left = left->ai_next)
+        n++;
+    return call->deadline_ns > now ? (call->deadline_ns - now) / n : 0;
+}
+
+/* An address as people write it. */
+static void dial_address(const struct addrinfo *a, char *out, size_t cap)
+{
+    char host[64], port[8];
+
+    if (getnameinfo(a->ai_addr, a->ai_addrlen, host, sizeof host, port,
+                    sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        snprintf(out, cap, "an address");
+    else
+        snprintf(out, cap, a->ai_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host,
+                 port);
+}
+
+static int dial_host(const struct redis_config *config, struct weir_call *call)
+{
+    struct addrinfo *list;
+    char address[80] = "";
+    int rc = resolve(call, config->host, (int)config->port, &list);
+
+    if (rc < 0)
+        return rc;
+    rc = -EHOSTUNREACH;
+    for (struct addrinfo *a = list; a != NULL; a = a->ai_next) {
+        dial_address(a, address, sizeof address);
+        rc = dial_one(config, a->ai_addr, a->ai_addrlen, call,
+                      dial_share(call, a));
+        if (rc >= 0 || weir_call_stopped(call) != 0)
+            break;
+    }
+    freeaddrinfo(list);
+    if (rc < 0)
+        weir_call_fail(call, NULL, WEIR_UNAVAILABLE, "cannot connect to %s: %s",
+                       address, strerror(-rc));
+    return rc;
+}
+
+int dial(const struct redis_config *config, struct weir_call *call)
+{
+    return config->socket != NULL ? dial_unix(config, call)
+                                  : dial_host(config, call);
+}

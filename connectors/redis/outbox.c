@@ -1,0 +1,126 @@
+/* outbox.c -- gathers commands and sends them with as few calls as possible.
+ *
+ * The buffer and the segments are filled from the start and reset once all is
+ * sent: while the link is full there is nothing to gain from more room. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "outbox.h"
+
+int outbox_init(struct outbox *o)
+{
+    o->bytes = malloc(OUTBOX_BYTES);
+    return o->bytes != NULL ? 0 : -ENOMEM;
+}
+
+void outbox_free(struct outbox *o)
+{
+    free(o->bytes);
+    o->bytes = NULL;
+}
+
+bool outbox_has_room(const struct outbox *o, size_t bytes, uint32_t segments)
+{
+    return OUTBOX_BYTES - o->used >= bytes &&
+           OUTBOX_SEGMENTS - o->end >= segments;
+}
+
+static void outbox_append(struct outbox *o, const void *bytes, size_t len,
+                          struct weir_call *lender)
+{
+    o->segment[o->end] = (struct iovec){(void *)bytes, len};
+    o->lender[o->end++] = lender;
+}
+
+/* Where the next copied byte goes: lengthens the last segment if it can. */
+static char *outbox_extend(struct outbox *o, size_t len)
+{
+    char *to = o->bytes + o->used;
+    struct iovec *last = &o->segment[o->end - 1];
+
+    if (o->end > o->first && (char *)last->iov_base + last->iov_len == to)
+        last->iov_len += len;
+    else
+        outbox_append(o, to, len, NULL);
+    o->used += (uint32_t)len;
+    o->put += len;
+    return to;
+}
+
+void outbox_copy(struct outbox *o, const void *bytes, size_t len)
+{
+    if (len > 0)
+        memcpy(outbox_extend(o, len), bytes, len);
+}
+
+void outbox_number(struct outbox *o, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    outbox_copy(o, digits + at, sizeof digits - at);
+}
+
+void outbox_refer(struct outbox *o, const void *bytes, size_t len,
+                  struct weir_call *lender)
+{
+    outbox_append(o, bytes, len, lender);
+    o->put += len;
+}
+
+/* How many segments may go together: with the memory of one lender at most. */
+static uint32_t outbox_run(const struct outbox *o, struct weir_call **lender)
+{
+    uint32_t i = o->first;
+
+    *lender = NULL;
+    for (; i < o->end; i++) {
+        if (o->lender[i] == NULL)
+            continue;
+        if (*lender != NULL && o->lender[i] != *lender)
+            break;
+        *lender = o->lender[i];
+    }
+    return i - o->first;
+}
+
+static void outbox_sent(struct outbox *o, size_t len)
+{
+    o->sent += len;
+    while (len > 0) {
+        struct iovec *s = &o->segment[o->first];
+
+        if (len < s->iov_len) {
+            s->iov_base = (char *)s->iov_base + len;
+            s->iov_len -= len;
+            return;
+        }
+        len -= s->iov_len;
+        o->first++;
+    }
+}
+
+int outbox_flush(struct outbox *o, struct link *l)
+{
+    while (o->first < o->end) {
+        struct weir_call *lender;
+        uint32_t n = outbox_run(o, &lender);
+        ssize_t moved;
+
+        if (lender != NULL && !weir_call_lend(lender))
+            return -ECANCELED;
+        moved = l->send(l, &o->segment[o->first], (int)n);
+        if (lender != NULL)
+            weir_call_unlend(lender);
+        if (moved < 0)
+            return (int)moved;
+        outbox_sent(o, (size_t)moved);
+    }
+    o->used = o->first = o->end = 0;
+    return 0;
+}

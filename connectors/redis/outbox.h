@@ -1,0 +1,50 @@
+/* outbox.h -- commands on their way out: short bytes copied, long ones where
+ * they lie. */
+#ifndef WEIR_REDIS_OUTBOX_H
+#define WEIR_REDIS_OUTBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "connector.h"
+#include "link.h"
+
+enum {
+    OUTBOX_BYTES = 65536,
+    OUTBOX_SEGMENTS = 512,
+};
+
+struct outbox {
+    char *bytes;         /* OUTBOX_BYTES, for what is copied */
+    uint32_t used;       /* of bytes */
+    uint32_t first, end; /* segments not sent yet: [first, end) */
+    uint64_t put, sent;  /* bytes ever put in, ever sent */
+    struct iovec segment[OUTBOX_SEGMENTS];
+    struct weir_call *lender[OUTBOX_SEGMENTS]; /* of lent memory, or NULL */
+};
+
+/* outbox_init makes an empty one; -ENOMEM. */
+int outbox_init(struct outbox *o);
+void outbox_free(struct outbox *o);
+
+/* outbox_has_room says whether so many bytes and segments fit in now. */
+bool outbox_has_room(const struct outbox *o, size_t bytes, uint32_t segments);
+
+/* outbox_copy puts bytes in; there is room. */
+void outbox_copy(struct outbox *o, const void *bytes, size_t len);
+
+/* outbox_number puts a number in, in decimal. */
+void outbox_number(struct outbox *o, uint64_t number);
+
+/* outbox_refer puts in bytes that stay where they are until they are sent; a
+ * lender's only as long as it lends them. */
+void outbox_refer(struct outbox *o, const void *bytes, size_t len,
+                  struct weir_call *lender);
+
+/* outbox_flush sends what the link takes now. 0: all is sent; -EAGAIN: the
+ * link is full; -ECANCELED: lent memory was taken back before it was sent; else
+ * the link broke. */
+int outbox_flush(struct outbox *o, struct link *l);
+
+#endif

@@ -1,0 +1,159 @@
+/* redis.c -- Redis, Valkey, KeyDB, Dragonfly: anything that speaks RESP2.
+ *
+ * Here are the options and the vtable; session.c is where to read on. It fails
+ * as the server does, in the server's own words, and as networks do. */
+#include <errno.h>
+#include <openssl/ssl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "slots.h"
+#include "tls.h"
+
+#define OPTION(kind, field, words)                                             \
+    .name = #field, .type = kind, .help = words,                               \
+    .offset = offsetof(struct redis_config, field)
+
+static const struct weir_option redis_options[] = {
+    {OPTION(WEIR_STRING, host, "name or address of the server"),
+     .value = "127.0.0.1", .url = WEIR_URL_HOST},
+    {OPTION(WEIR_INTEGER, port, "its port"), .value = "6379", .min = 1,
+     .max = 65535, .url = WEIR_URL_PORT},
+    {OPTION(WEIR_PATH, socket, "a unix socket, instead of host and port"),
+     .url = WEIR_URL_PATH, .scheme = "redis+unix"},
+    {OPTION(WEIR_STRING, user, "user to log in as (ACL)"),
+     .url = WEIR_URL_USER},
+    {OPTION(WEIR_SECRET, password, "password to log in with"),
+     .url = WEIR_URL_PASSWORD},
+    {OPTION(WEIR_INTEGER, db, "number of the database"), .value = "0",
+     .max = INT32_MAX, .url = WEIR_URL_PATH, .scheme = "redis rediss"},
+    {OPTION(WEIR_STRING, client_name, "what CLIENT LIST shows"),
+     .value = "weir"},
+    {OPTION(WEIR_STRING, prefix, "put before each key"), .value = ""},
+    {OPTION(WEIR_DURATION, ttl, "time to live of what is set, 0 = for ever"),
+     .value = "0"},
+    {OPTION(WEIR_DURATION, read_timeout,
+            "longest silence while replies are due, 0 = no limit"),
+     .value = "10s"},
+    {OPTION(WEIR_DURATION, write_timeout,
+            "longest the server may take nothing, 0 = no limit"),
+     .value = "10s"},
+    {OPTION(WEIR_DURATION, keepalive,
+            "idle time before TCP asks whether the server lives, 0 = never"),
+     .value = "60s"},
+    {OPTION(WEIR_SIZE, send_buffer, "SO_SNDBUF, 0 = the kernel's choice"),
+     .value = "512KiB"},
+    {OPTION(WEIR_SIZE, receive_buffer, "SO_RCVBUF, 0 = the kernel's choice"),
+     .value = "0"},
+    {OPTION(WEIR_BOOLEAN, multi, "MGET and MSET for many small keys"),
+     .value = "true"},
+    {OPTION(WEIR_BOOLEAN, tls, "encrypt; rediss:// does"), .value = "false"},
+    {OPTION(WEIR_BOOLEAN, verify, "refuse a server whose certificate is wrong"),
+     .value = "true"},
+    {OPTION(WEIR_PATH, ca, "file or directory of certificates to trust")},
+    {OPTION(WEIR_PATH, cert, "file with the client's certificate")},
+    {OPTION(WEIR_PATH, key, "file with its key, if not the same")},
+    {OPTION(WEIR_STRING, server_name,
+            "name in the server's certificate, if not the host")},
+    {0},
+};
+
+static int redis_refuse(const struct redis_config *c, struct weir_error *err)
+{
+    if (c->socket != NULL &&
+        strlen(c->socket) >= sizeof((struct sockaddr_un *)0)->sun_path)
+        return weir_error_set(err, -EINVAL,
+                              "redis: option socket: expected a path of at "
+                              "most %zu bytes, got %zu",
+                              sizeof((struct sockaddr_un *)0)->sun_path - 1,
+                              strlen(c->socket));
+    if (strlen(c->prefix) > REDIS_PREFIX_MAX)
+        return weir_error_set(err, -EINVAL,
+                              "redis: option prefix: expected at most %d "
+                              "bytes, got %zu",
+                              REDIS_PREFIX_MAX, strlen(c->prefix));
+    if (c->user != NULL && c->password == NULL)
+        return weir_error_set(err, -EINVAL,
+                              "redis: option user: expected a password, too");
+    if (c->key != NULL && c->cert == NULL)
+        return weir_error_set(err, -EINVAL,
+                              "redis: option key: expected option cert, too");
+    return 0;
+}
+
+static int redis_open(const void *config, const char *scheme, void **state,
+                      struct weir_error *err)
+{
+    const struct redis_config *c = config;
+    bool tls = c->tls || strcmp(scheme, "rediss") == 0;
+    struct redis *r;
+    int rc = redis_refuse(c, err);
+
+    if (rc < 0)
+        return rc;
+    if (tls && c->verify && redis_server_name(c) == NULL)
+        return weir_error_set(err, -EINVAL,
+                              "redis: option server_name: expected the name in "
+                              "the server's certificate, a socket has none");
+    r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return weir_error_set(err, -ENOMEM, "out of memory");
+    r->config = c;
+    r->prefix_len = strlen(c->prefix);
+    if (tls)
+        rc = tls_context(c, &r->tls, err);
+    if (rc < 0)
+        free(r);
+    else
+        *state = r;
+    return rc;
+}
+
+static void redis_close(void *state)
+{
+    struct redis *r = state;
+
+    SSL_CTX_free(r->tls);
+    free(r);
+}
+
+static void redis_label(void *state, char *out, size_t cap)
+{
+    const struct redis_config *c = ((struct redis *)state)->config;
+
+    if (c->socket != NULL)
+        snprintf(out, cap, "redis %s", c->socket);
+    else
+        snprintf(out, cap,
+                 strchr(c->host, ':') ? "redis [%s]:%d" : "redis %s:%d",
+                 c->host, (int)c->port);
+}
+
+#define OP(op) (1u << WEIR_##op)
+
+const struct weir_connector weir_connector = {
+    .abi = WEIR_CONNECTOR_ABI,
+    .name = "redis",
+    .help = "Redis, Valkey, KeyDB, Dragonfly over RESP",
+    .schemes = "rediss redis+unix",
+    .options = redis_options,
+    .config_size = sizeof(struct redis_config),
+    .session_size = sizeof(struct redis_session),
+    .ops = OP(GET) | OP(SET) | OP(EXISTS) | OP(DELETE) | OP(STAT) | OP(TOUCH) |
+           OP(SCAN),
+    .max_value = (uint64_t)512 << 20,
+    .workers = 2,
+    .slice = {.items = 256, .bytes = 1 << 20},
+    .window = {.items = 1024, .bytes = 8 << 20},
+    .open = redis_open,
+    .close = redis_close,
+    .label = redis_label,
+    .connect = redis_connect,
+    .disconnect = redis_disconnect,
+    .check = redis_check,
+    .start = redis_start,
+    .finish = redis_finish,
+};

@@ -1,0 +1,18 @@
+/* refusal.h -- what a server's error means for the key it answers. */
+#ifndef WEIR_REDIS_REFUSAL_H
+#define WEIR_REDIS_REFUSAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "reply.h"
+
+/* refusal_status returns the status (enum weir_status) of an error reply. */
+int refusal_status(const struct reply *error);
+
+/* refusal_of_command says whether the server refused the command itself, not
+ * this use of it: it does not know it, may not run it for this user, or cannot
+ * run it on keys of several slots. */
+bool refusal_of_command(const struct reply *error);
+
+#endif

@@ -1,0 +1,72 @@
+/* reply.c -- reads one line of RESP2 in place: no copy, no memory, no state.
+ *
+ * Whatever is not exactly the grammar is -EPROTO: a stream that is one byte out
+ * of step must be noticed at the first line, not after a wrong value. */
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "reply.h"
+
+/* A status or an error, up to its end of line. */
+static int reply_text(const char *data, size_t len, struct reply *out)
+{
+    size_t most = len < REPLY_LINE_MAX ? len : REPLY_LINE_MAX;
+    const char *end = memchr(data, '\r', most);
+
+    if (end == NULL)
+        return most == REPLY_LINE_MAX ? -EPROTO : 0;
+    if ((size_t)(end - data) + 1 == len)
+        return 0;
+    if (end[1] != '\n')
+        return -EPROTO;
+    out->text = data + 1;
+    out->length = (size_t)(end - data) - 1;
+    return (int)(end - data) + 2;
+}
+
+/* An integer or a length: digits, perhaps a sign, the end of the line. */
+static int reply_number(const char *data, size_t len, struct reply *out)
+{
+    bool negative = len > 1 && data[1] == '-';
+    size_t first = negative ? 2 : 1, i = first;
+    int64_t number = 0;
+
+    for (; i < len && data[i] >= '0' && data[i] <= '9'; i++) {
+        if (__builtin_mul_overflow(number, 10, &number) ||
+            __builtin_add_overflow(number, data[i] - '0', &number))
+            return -EPROTO;
+    }
+    if (i < len && (i == first || data[i] != '\r'))
+        return -EPROTO;
+    if (i + 1 < len && data[i + 1] != '\n')
+        return -EPROTO;
+    if (i + 1 >= len)
+        return i - first > 19 ? -EPROTO : 0;
+    out->number = negative ? -number : number;
+    return (int)i + 2;
+}
+
+int reply_line(const char *data, size_t len, struct reply *out)
+{
+    int used;
+
+    if (len == 0)
+        return 0;
+    *out = (struct reply){.type = (enum reply_type)data[0]};
+    switch (data[0]) {
+    case REPLY_STATUS:
+    case REPLY_ERROR:
+        return reply_text(data, len, out);
+    case REPLY_INTEGER:
+        return reply_number(data, len, out);
+    case REPLY_BULK:
+    case REPLY_ARRAY:
+        used = reply_number(data, len, out);
+        if (used > 0 && (out->number < -1 || out->number > REPLY_BULK_MAX))
+            return -EPROTO;
+        return used;
+    default:
+        return -EPROTO;
+    }
+}

@@ -1,0 +1,116 @@
+/* resolve.c -- getaddrinfo has no deadline, so a name is looked up on a thread
+ * of its own, which may outlive the one that waits for it. An address written
+ * in numbers needs no thread. */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "resolve.h"
+
+/* Shared by the thread and the one that waits; the last to leave frees it. */
+struct lookup {
+    _Atomic int users;
+    int done; /* an eventfd */
+    int rc;   /* getaddrinfo's */
+    struct addrinfo *list;
+    char port[8];
+    char host[];
+};
+
+static void lookup_leave(struct lookup *l)
+{
+    if (atomic_fetch_sub(&l->users, 1) > 1)
+        return;
+    if (l->list != NULL)
+        freeaddrinfo(l->list);
+    close(l->done);
+    free(l);
+}
+
+static int lookup_run(struct lookup *l, int flags)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags};
+
+    return getaddrinfo(l->host, l->port, &hints, &l->list);
+}
+
+static void *lookup_main(void *arg)
+{
+    struct lookup *l = arg;
+
+    l->rc = lookup_run(l, AI_ADDRCONFIG);
+    eventfd_write(l->done, 1);
+    lookup_leave(l);
+    return NULL;
+}
+
+static int lookup_start(struct lookup *l)
+{
+    pthread_attr_t attr;
+    pthread_t thread;
+    int rc = pthread_attr_init(&attr);
+
+    if (rc != 0)
+        return -rc;
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    atomic_fetch_add(&l->users, 1);
+    rc = pthread_create(&thread, &attr, lookup_main, l);
+    if (rc != 0)
+        atomic_fetch_sub(&l->users, 1);
+    pthread_attr_destroy(&attr);
+    return -rc;
+}
+
+static int lookup_wait(struct lookup *l, struct weir_call *call)
+{
+    int rc;
+
+    l->rc = lookup_run(l, AI_NUMERICHOST | AI_NUMERICSERV);
+    if (l->rc != EAI_NONAME)
+        return 0;
+    rc = lookup_start(l);
+    if (rc == 0)
+        rc = weir_call_wait(call, l->done, POLLIN, UINT64_MAX);
+    return rc < 0 ? rc : 0;
+}
+
+static struct lookup *lookup_new(const char *host, int port)
+{
+    size_t size = strlen(host) + 1;
+    struct lookup *l = calloc(1, sizeof *l + size);
+
+    if (l == NULL)
+        return NULL;
+    atomic_store(&l->users, 1);
+    memcpy(l->host, host, size);
+    snprintf(l->port, sizeof l->port, "%d", port);
+    l->done = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return l;
+}
+
+int resolve(struct weir_call *call, const char *host, int port,
+            struct addrinfo **out)
+{
+    struct lookup *l = lookup_new(host, port);
+    int rc;
+
+    if (l == NULL)
+        return -ENOMEM;
+    rc = lookup_wait(l, call);
+    if (rc == 0 && l->rc == 0) {
+        *out = l->list;
+        l->list = NULL;
+    } else {
+        weir_call_fail(call, NULL, WEIR_UNAVAILABLE, "cannot find host %s: %s",
+                       host, rc < 0 ? strerror(-rc) : gai_strerror(l->rc));
+        rc = rc < 0 ? rc : -EHOSTUNREACH;
+    }
+    lookup_leave(l);
+    return rc;
+}

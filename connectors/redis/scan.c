@@ -1,0 +1,244 @@
+/* scan.c -- SCAN with a literal prefix: the glob's own characters are escaped.
+ *
+ * A page is one reply, or the first of several that is not empty: SCAN counts
+ * the keys it looks at, not those that match. A reply is
+ *     *2  $cursor  *n  $key ... $key
+ * and is read as it comes; keys longer than any of ours are dropped. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "answer.h"
+#include "reply.h"
+#include "scan.h"
+
+enum {
+    SCAN_COUNT = 1000,      /* keys looked at for a page, when none is said */
+    SCAN_COUNT_MAX = 10000, /* most: the server answers nobody else meanwhile */
+    SCAN_ROUNDS = 100,      /* empty replies until an empty page is answered */
+    SCAN_COPY = 1024,       /* shorter patterns are copied to the outbox */
+};
+
+enum scan_stage { SCAN_REPLY, SCAN_CURSOR, SCAN_KEYS, SCAN_KEY };
+
+/* Writes the pattern for prefix and key; out has room for twice their length.
+ */
+static size_t scan_escape(char *out, const char *bytes, size_t len)
+{
+    char *to = out;
+
+    for (size_t i = 0; i < len; i++) {
+        if (memchr("*?[]\\", bytes[i], 5) != NULL)
+            *to++ = '\\';
+        *to++ = bytes[i];
+    }
+    return (size_t)(to - out);
+}
+
+static bool scan_pattern(struct redis_session *s, struct flight *f,
+                         const struct weir_item *item)
+{
+    size_t prefix = s->redis->prefix_len;
+    char *pattern = malloc(2 * (prefix + item->key_len) + 1);
+    size_t len;
+
+    if (pattern == NULL)
+        return false;
+    len = scan_escape(pattern, s->redis->config->prefix, prefix);
+    len += scan_escape(pattern + len, item->key, item->key_len);
+    pattern[len++] = '*';
+    f->pattern = pattern;
+    f->pattern_len = len;
+    return true;
+}
+
+static void put_bulk(struct outbox *o, const char *bytes, size_t len)
+{
+    char head[32];
+
+    outbox_copy(o, head, (size_t)snprintf(head, sizeof head, "$%zu\r\n", len));
+    if (len < SCAN_COPY)
+        outbox_copy(o, bytes, len);
+    else
+        outbox_refer(o, bytes, len, NULL);
+    outbox_copy(o, "\r\n", 2);
+}
+
+static void put_decimal(struct outbox *o, uint64_t number)
+{
+    char digits[24];
+
+    put_bulk(o, digits,
+             (size_t)snprintf(digits, sizeof digits, "%llu",
+                              (unsigned long long)number));
+}
+
+bool scan_put(struct redis_session *s, struct flight *f)
+{
+    struct weir_item *item = &f->call->items[f->next_item];
+    uint64_t count = item->cap != 0 ? item->cap : SCAN_COUNT;
+    struct outbox *o = &s->out;
+
+    if (!outbox_has_room(o, SCAN_COPY + 256, 4) || s->n_asks == REDIS_ASKS)
+        return false;
+    if (f->pattern == NULL) {
+        if (!scan_pattern(s, f, item)) {
+            weir_call_fail(f->call, item, WEIR_BUSY, "out of memory");
+            f->next_item++;
+            return true;
+        }
+        f->cursor = item->cursor;
+        f->rounds = 0;
+    }
+    outbox_copy(o, "*6\r\n$4\r\nSCAN\r\n", 14);
+    put_decimal(o, f->cursor);
+    outbox_copy(o, "$5\r\nMATCH\r\n", 11);
+    put_bulk(o, f->pattern, f->pattern_len);
+    outbox_copy(o, "$5\r\nCOUNT\r\n", 11);
+    put_decimal(o, count < SCAN_COUNT_MAX ? count : SCAN_COUNT_MAX);
+    session_ask(s, f, ASK_PAGE, f->next_item, 1, 0);
+    f->rounds++;
+    f->next_item++;
+    return true;
+}
+
+/* ---- the reply ---- */
+
+/* The whole reply was read: a page, or another round. */
+static void scan_end(struct redis_session *s)
+{
+    struct ask *ask = session_asked(s);
+    struct flight *f = ask->flight;
+    struct weir_item *item = &f->call->items[ask->first];
+
+    s->page_stage = SCAN_REPLY;
+    f->cursor = s->page_cursor;
+    if (item->status == WEIR_PENDING && f->page.keys == 0 && f->cursor != 0 &&
+        f->rounds < SCAN_ROUNDS) {
+        f->next_item = ask->first;
+    } else {
+        if (item->status == WEIR_PENDING)
+            weir_page_answer(f->call, item, &f->page, f->cursor);
+        free(f->pattern);
+        f->pattern = NULL;
+    }
+    session_answered(s);
+}
+
+/* Keeps a key for the page if it has the store's prefix, which goes. */
+static void scan_keep(struct redis_session *s, const char *key, size_t len)
+{
+    struct ask *ask = session_asked(s);
+    struct flight *f = ask->flight;
+    struct weir_item *item = &f->call->items[ask->first];
+    size_t prefix = s->redis->prefix_len;
+
+    if (len <= prefix || len - prefix > WEIR_KEY_MAX ||
+        memcmp(key, s->redis->config->prefix, prefix) != 0 ||
+        item->status != WEIR_PENDING)
+        return;
+    if (weir_page_add(&f->page, key + prefix, (uint32_t)(len - prefix),
+                      UINT64_MAX, UINT64_MAX) < 0)
+        weir_call_fail(f->call, item, WEIR_BUSY,
+                       "out of memory for a page of keys");
+}
+
+/* The bytes of a bulk of this length and its end of line, if they have come. */
+static int scan_bulk(struct redis_session *s, size_t used, size_t len,
+                     const char **bytes)
+{
+    size_t there;
+    const char *at = inbox_at(&s->in, &there);
+
+    if (there < used + len + 2)
+        return 0;
+    *bytes = at + used;
+    if (memcmp(*bytes + len, "\r\n", 2) != 0)
+        return session_surprise(s, "the end of a key");
+    return 1;
+}
+
+static int scan_cursor(struct redis_session *s, const struct reply *line,
+                       size_t used)
+{
+    const char *bytes;
+    uint64_t cursor = 0;
+    int rc;
+
+    if (line->type != REPLY_BULK || line->number < 1 || line->number > 20)
+        return session_surprise(s, "a cursor");
+    rc = scan_bulk(s, used, (size_t)line->number, &bytes);
+    if (rc <= 0)
+        return rc;
+    for (int64_t i = 0; i < line->number; i++) {
+        if (bytes[i] < '0' || bytes[i] > '9' ||
+            __builtin_mul_overflow(cursor, 10u, &cursor) ||
+            __builtin_add_overflow(cursor, (uint64_t)(bytes[i] - '0'), &cursor))
+            return session_surprise(s, "a cursor");
+    }
+    s->page_cursor = cursor;
+    s->page_stage = SCAN_KEYS;
+    inbox_consume(&s->in, used + (size_t)line->number + 2);
+    return 1;
+}
+
+static int scan_key(struct redis_session *s, const struct reply *line,
+                    size_t used)
+{
+    size_t len = (size_t)line->number;
+    const char *bytes;
+    int rc;
+
+    if (line->type != REPLY_BULK || line->number < 0)
+        return session_surprise(s, "a key");
+    if (len > WEIR_KEY_MAX + s->redis->prefix_len) {
+        inbox_consume(&s->in, used);
+        inbox_expect(&s->in, NULL, len, NULL);
+    } else {
+        rc = scan_bulk(s, used, len, &bytes);
+        if (rc <= 0)
+            return rc;
+        scan_keep(s, bytes, len);
+        inbox_consume(&s->in, used + len + 2);
+    }
+    s->page_left--;
+    return 1;
+}
+
+int scan_read(struct redis_session *s)
+{
+    struct reply line;
+    size_t len;
+    const char *at = inbox_at(&s->in, &len);
+    int used;
+
+    if (s->page_stage == SCAN_KEY && s->page_left == 0) {
+        scan_end(s);
+        return 1;
+    }
+    used = reply_line(at, len, &line);
+    if (used < 0)
+        return session_surprise(s, "a line of a SCAN's reply");
+    if (used == 0)
+        return 0;
+    switch (s->page_stage) {
+    case SCAN_CURSOR:
+        return scan_cursor(s, &line, (size_t)used);
+    case SCAN_KEY:
+        return scan_key(s, &line, (size_t)used);
+    case SCAN_REPLY:
+        if (line.type != REPLY_ARRAY || line.number != 2)
+            return session_surprise(s, "a cursor and keys");
+        s->page_stage = SCAN_CURSOR;
+        break;
+    default:
+        if (line.type != REPLY_ARRAY || line.number < 0)
+            return session_surprise(s, "keys");
+        s->page_left = (uint64_t)line.number;
+        s->page_stage = SCAN_KEY;
+        break;
+    }
+    inbox_consume(&s->in, (size_t)used);
+    return 1;
+}

@@ -1,0 +1,328 @@
+/* session.c -- sends commands and receives replies, both ways at once.
+ *
+ * start only notes a call; finish puts commands in the outbox, sends, receives
+ * and answers until the call it waits for is over. So the calls that the worker
+ * starts in a row leave in one system call, and no wait is for one direction
+ * alone: a server that stops reading until its replies are read never blocks
+ * us. Values are asked for as far as a window, refilled at half: the server
+ * would hold the replies to a whole batch of large ones in its memory.
+ *
+ * A session that breaks answers what was surely not applied, since its command
+ * did not leave whole, with a status that any op may be tried again after. */
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "answer.h"
+#include "command.h"
+#include "refusal.h"
+#include "session.h"
+#include "slots.h"
+
+/* Bytes of values asked for: at least this, and two values. */
+#define WINDOW_MIN ((uint64_t)1 << 20)
+
+/* ---- flights ---- */
+
+void session_wants(struct redis_session *s, struct flight *f)
+{
+    f->waiting = NULL;
+    if (s->waiting == NULL)
+        s->waiting = f;
+    else
+        s->last_waiting->waiting = f;
+    s->last_waiting = f;
+}
+
+static bool has_pending(const struct weir_call *call)
+{
+    for (uint32_t i = 0; i < call->n; i++) {
+        if (call->items[i].status == WEIR_PENDING)
+            return true;
+    }
+    return false;
+}
+
+/* All that a flight asked for is answered: on to its next pass, or over. */
+static void flight_turn(struct redis_session *s, struct flight *f)
+{
+    if (!has_pending(f->call)) {
+        f->over = true;
+        return;
+    }
+    f->pass = f->pass == PASS_FIRST && !f->refused ? PASS_CONFIRM : PASS_SINGLE;
+    f->next_item = 0;
+    session_wants(s, f);
+}
+
+static struct flight *flight_new(struct redis_session *s,
+                                 struct weir_call *call)
+{
+    struct flight *f = calloc(1, sizeof *f);
+
+    if (f == NULL)
+        return NULL;
+    f->call = call;
+    if (s->flights == NULL)
+        s->flights = f;
+    else
+        s->last_flight->next = f;
+    s->last_flight = f;
+    session_wants(s, f);
+    return f;
+}
+
+static void flight_free(struct flight *f)
+{
+    free(f->pattern);
+    free(f->page.data);
+    free(f);
+}
+
+/* ---- asks ---- */
+
+void session_ask(struct redis_session *s, struct flight *f, enum ask_kind kind,
+                 uint32_t first, uint32_t n, uint64_t weight)
+{
+    s->asks[(s->first_ask + s->n_asks++) % REDIS_ASKS] =
+        (struct ask){.flight = f,
+                     .end = s->out.put,
+                     .weight = weight,
+                     .first = first,
+                     .n = n,
+                     .kind = (uint8_t)kind};
+    s->awaited += weight;
+    f->due++;
+}
+
+void session_answered(struct redis_session *s)
+{
+    struct ask *ask = session_asked(s);
+    struct flight *f = ask->flight;
+
+    s->awaited -= ask->weight;
+    s->first_ask = (s->first_ask + 1) % REDIS_ASKS;
+    s->n_asks--;
+    f->due--;
+    if (f->next_item < f->call->n) {
+        if (f->call->op == WEIR_SCAN)
+            session_wants(s, f);
+    } else if (f->due == 0) {
+        flight_turn(s, f);
+    }
+}
+
+/* Whether more values may be asked for now. */
+static bool window_open(struct redis_session *s)
+{
+    uint64_t window = 2 * s->guess > WINDOW_MIN ? 2 * s->guess : WINDOW_MIN;
+
+    if (s->n_asks == 0 || s->awaited <= window / 2)
+        s->held = false;
+    else if (s->awaited >= window)
+        s->held = true;
+    return !s->held;
+}
+
+/* Puts commands in the outbox while they fit and are wanted. */
+static void put_commands(struct redis_session *s)
+{
+    while (s->waiting != NULL && window_open(s)) {
+        struct flight *f = s->waiting;
+
+        if (!command_put(s, f))
+            return;
+        if (f->next_item < f->call->n &&
+            (f->call->op != WEIR_SCAN || f->due == 0))
+            continue;
+        s->waiting = f->waiting;
+        if (f->next_item == f->call->n && f->due == 0)
+            flight_turn(s, f);
+    }
+}
+
+/* Puts and sends all that goes now. */
+static int session_send(struct redis_session *s)
+{
+    uint64_t put, sent = s->out.sent;
+    int rc;
+
+    do {
+        put = s->out.put;
+        put_commands(s);
+        rc = outbox_flush(&s->out, &s->link);
+    } while (rc == 0 && s->out.put != put && s->waiting != NULL);
+    s->blocked = rc == -EAGAIN;
+    if (s->out.sent != sent)
+        s->quiet_since = 0;
+    return s->blocked ? 0 : rc;
+}
+
+static int session_receive(struct redis_session *s)
+{
+    ssize_t n = inbox_receive(&s->in, &s->link, &s->readable);
+
+    if (n == -EAGAIN) {
+        s->readable = false;
+        return 0;
+    }
+    if (n < 0)
+        return (int)n;
+    s->quiet_since = 0;
+    return 0;
+}
+
+/* Waits until something moves; -ETIMEDOUT also when nothing has for the
+ * timeout of the direction that is stuck. */
+static int session_wait(struct redis_session *s, struct weir_call *call)
+{
+    const struct redis_config *config = s->redis->config;
+    uint64_t limit = s->blocked ? config->write_timeout : config->read_timeout;
+    uint64_t now = weir_now();
+    int rc;
+
+    if (s->quiet_since == 0)
+        s->quiet_since = now;
+    if (limit == 0)
+        limit = UINT64_MAX;
+    else if (now - s->quiet_since < limit)
+        limit -= now - s->quiet_since;
+    else
+        return -ETIMEDOUT;
+    rc = weir_call_wait(call, s->link.fd, link_events(&s->link, s->blocked),
+                        limit);
+    if (rc > 0)
+        s->readable = rc & ~POLLOUT;
+    return rc;
+}
+
+/* ---- when it breaks ---- */
+
+int session_surprise(struct redis_session *s, const char *expected)
+{
+    char came[33];
+    size_t len, n = 0;
+    const char *at = inbox_at(&s->in, &len);
+
+    for (; n < len && n < sizeof came - 1; n++)
+        came[n] = at[n] >= ' ' && at[n] <= '~' ? at[n] : '.';
+    came[n] = '\0';
+    snprintf(s->surprise, sizeof s->surprise, "expected %s, got \"%s\"",
+             expected, came);
+    return -EPROTO;
+}
+
+static const char *break_reason(const struct redis_session *s, int rc)
+{
+    switch (rc) {
+    case -ECONNRESET:
+    case -EPIPE:
+        return "the server closed the connection";
+    case -ETIMEDOUT:
+        return "no answer in time";
+    case -ECANCELED:
+        return "stopped while it was on its way";
+    case -EPROTO:
+        return s->surprise[0] != '\0' ? s->surprise : "not the protocol";
+    default:
+        return strerror(-rc);
+    }
+}
+
+static void fail_pending(struct weir_call *call, uint32_t first, uint32_t n,
+                         int status, const char *why)
+{
+    for (uint32_t i = first; i < first + n; i++) {
+        if (call->items[i].status == WEIR_PENDING)
+            weir_call_fail(call, &call->items[i], status, "%s", why);
+    }
+}
+
+/* Answers everything on the session: what left whole may have been applied. */
+static int session_break(struct redis_session *s, const struct flight *culprit,
+                         int rc)
+{
+    const char *why = break_reason(s, rc);
+    int unsent =
+        rc == -ETIMEDOUT || rc == -ECANCELED ? WEIR_SKIPPED : WEIR_UNAVAILABLE;
+
+    for (uint32_t i = 0; i < s->n_asks; i++) {
+        const struct ask *ask = &s->asks[(s->first_ask + i) % REDIS_ASKS];
+        bool late = rc == -ETIMEDOUT && ask->flight == culprit;
+
+        if (ask->end <= s->out.sent)
+            fail_pending(ask->flight->call, ask->first, ask->n,
+                         late ? WEIR_TIMEOUT : WEIR_RESET, why);
+    }
+    for (struct flight *f = s->flights; f != NULL; f = f->next)
+        fail_pending(f->call, 0, f->call->n,
+                     f == culprit ? unsent : WEIR_UNAVAILABLE, why);
+    weir_value_unref(s->value);
+    s->value = NULL;
+    return rc;
+}
+
+void session_free(struct redis_session *s)
+{
+    while (s->flights != NULL) {
+        struct flight *f = s->flights;
+
+        s->flights = f->next;
+        flight_free(f);
+    }
+    weir_value_unref(s->value);
+    link_close(&s->link);
+    outbox_free(&s->out);
+    inbox_free(&s->in);
+}
+
+/* ---- the slots ---- */
+
+int redis_check(void *session)
+{
+    struct redis_session *s = session;
+
+    return s->in.begin == s->in.end && link_is_quiet(&s->link) ? 0 : -ESTALE;
+}
+
+int redis_start(void *session, struct weir_call *call)
+{
+    struct redis_session *s = session;
+
+    call->link = flight_new(s, call);
+    if (call->link == NULL)
+        weir_call_fail(call, NULL, WEIR_BUSY, "out of memory");
+    return 0;
+}
+
+int redis_finish(void *session, struct weir_call *call)
+{
+    struct redis_session *s = session;
+    struct flight *f = call->link;
+    int rc = 0;
+
+    while (f != NULL) {
+        rc = answer_replies(s, f);
+        if (rc < 0 || f->over)
+            break;
+        rc = session_send(s);
+        if (rc == 0 && !f->over && !s->readable)
+            rc = session_wait(s, call);
+        if (rc == -EAGAIN)
+            return rc;
+        if (rc >= 0 && s->readable)
+            rc = session_receive(s);
+        if (rc < 0)
+            break;
+    }
+    if (rc < 0)
+        return session_break(s, f, rc);
+    if (f != NULL) {
+        s->flights = f->next;
+        flight_free(f);
+    }
+    return 0;
+}

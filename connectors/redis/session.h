@@ -1,0 +1,116 @@
+/* session.h -- one connection and what is on its way through it.
+ *
+ * A call becomes a flight: its items are asked for in commands, a reply at a
+ * time comes back in the order of the commands. An ask is one command whose
+ * reply has not come. */
+#ifndef WEIR_REDIS_SESSION_H
+#define WEIR_REDIS_SESSION_H
+
+#include "config.h"
+#include "connector.h"
+#include "inbox.h"
+#include "link.h"
+#include "outbox.h"
+
+enum { REDIS_ASKS = 2048 };
+
+/* How a reply answers its items. */
+enum ask_kind {
+    ASK_VALUE,   /* a bulk or nil: GET */
+    ASK_VALUES,  /* an array of them: MGET */
+    ASK_DONE,    /* +OK, for all of its items: SET, MSET */
+    ASK_FOUND,   /* 1 or 0: EXISTS, PEXPIRE, DEL */
+    ASK_UNLINK,  /* the same, from a command that old servers lack */
+    ASK_NONE,    /* how many of the keys that had no value exist */
+    ASK_LENGTH,  /* STRLEN; ASK_LEFT follows it */
+    ASK_LEFT,    /* PTTL */
+    ASK_IGNORED, /* any integer; what follows decides: PERSIST */
+    ASK_PAGE,    /* SCAN */
+};
+
+struct ask {
+    struct flight *flight;
+    uint64_t end;    /* outbox.put behind the command */
+    uint64_t weight; /* bytes that the reply will have, by guess */
+    uint32_t first;  /* item */
+    uint32_t n;      /* items left to answer */
+    uint8_t kind;    /* enum ask_kind */
+    bool opened;     /* ASK_VALUES: the head of the array has come */
+};
+
+/* A flight goes through its items up to three times; most go once. */
+enum flight_pass {
+    PASS_FIRST,   /* with MGET, MSET, UNLINK where they fit */
+    PASS_CONFIRM, /* one EXISTS over what MGET had no value for: it does not
+                     tell a key of another type from none */
+    PASS_SINGLE,  /* what is left, one by one: this answer stands */
+};
+
+struct flight {
+    struct weir_call *call;
+    struct flight *next;    /* on the session, the oldest first */
+    struct flight *waiting; /* next one with something to ask for */
+    uint32_t next_item;     /* to ask for in this pass */
+    uint32_t due;           /* asks not answered */
+    uint8_t pass;           /* enum flight_pass */
+    bool over;              /* nothing to ask for, nothing due */
+    bool refused;           /* a command for many keys was: ask one by one */
+
+    char *pattern; /* scan: what the item's keys match, */
+    size_t pattern_len;
+    uint64_t cursor;
+    uint32_t rounds; /* commands sent for this page */
+    struct weir_page page;
+};
+
+struct redis_session {
+    const struct redis *redis;
+    struct link link;
+    struct outbox out;
+    struct inbox in;
+
+    struct flight *flights, *last_flight;
+    struct flight *waiting, *last_waiting;
+    struct ask asks[REDIS_ASKS];
+    uint32_t first_ask, n_asks;
+
+    uint64_t awaited; /* bytes of values asked for, by guess */
+    uint64_t guess;   /* of a value's size, from those seen; 0 = none seen */
+    bool held;        /* enough is asked for: wait for half of it */
+    bool no_multi;    /* the server refuses MGET or MSET */
+    bool no_unlink;   /* the server refuses UNLINK */
+
+    struct weir_value *value; /* of the payload being received, or NULL */
+    uint8_t payload_status;   /* that its item gets */
+    uint8_t page_stage;       /* scan.c: what comes next in the reply */
+    uint64_t page_left;
+    uint64_t page_cursor;
+
+    bool blocked;         /* the link takes no more for now */
+    bool readable;        /* the last look left something to read */
+    uint64_t quiet_since; /* 0 = something moved since the last wait */
+    char surprise[96];    /* what the server said against the protocol */
+};
+
+/* session_ask notes a command just put in the outbox. */
+void session_ask(struct redis_session *s, struct flight *f, enum ask_kind kind,
+                 uint32_t first, uint32_t n, uint64_t weight);
+
+/* session_asked returns the oldest ask. */
+static inline struct ask *session_asked(struct redis_session *s)
+{
+    return &s->asks[s->first_ask];
+}
+
+/* session_answered drops the oldest ask; its flight may go on to its next pass
+ * or be over. */
+void session_answered(struct redis_session *s);
+
+/* session_wants puts a flight with something to ask for at the end of the line.
+ */
+void session_wants(struct redis_session *s, struct flight *f);
+
+/* session_surprise notes what came instead of what is expected; -EPROTO. */
+int session_surprise(struct redis_session *s, const char *expected);
+
+#endif

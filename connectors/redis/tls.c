@@ -1,0 +1,242 @@
+/* tls.c -- TLS on a non-blocking socket, on the same path as bare sockets.
+ *
+ * SSL_write and SSL_read work on the caller's memory; one call moves one record
+ * or more, so gathering happens before: the outbox copies what is short. The
+ * server's certificate is verified unless the store was told not to. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <poll.h>
+#include <string.h>
+
+#include "tls.h"
+
+/* OpenSSL's reason for the last failure, in words. */
+static const char *tls_reason(void)
+{
+    unsigned long code = ERR_peek_last_error();
+    const char *words = code != 0 ? ERR_reason_error_string(code) : NULL;
+
+    return words != NULL ? words : "no reason given";
+}
+
+static int tls_refuse_file(struct weir_error *err, const char *option,
+                           const char *path)
+{
+    return weir_error_set(err, -EINVAL, "redis: option %s: cannot use %s: %s",
+                          option, path, tls_reason());
+}
+
+static int tls_load(SSL_CTX *context, const struct redis_config *config,
+                    struct weir_error *err)
+{
+    const char *key = config->key != NULL ? config->key : config->cert;
+
+    if (config->ca != NULL &&
+        SSL_CTX_load_verify_file(context, config->ca) != 1 &&
+        SSL_CTX_load_verify_dir(context, config->ca) != 1)
+        return tls_refuse_file(err, "ca", config->ca);
+    if (config->ca == NULL && SSL_CTX_set_default_verify_paths(context) != 1)
+        return tls_refuse_file(err, "ca", "the system's certificates");
+    if (config->cert == NULL)
+        return 0;
+    if (SSL_CTX_use_certificate_chain_file(context, config->cert) != 1)
+        return tls_refuse_file(err, "cert", config->cert);
+    if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(context) != 1)
+        return tls_refuse_file(err, "key", key);
+    return 0;
+}
+
+int tls_context(const struct redis_config *config, SSL_CTX **out,
+                struct weir_error *err)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    int rc;
+
+    if (context == NULL)
+        return weir_error_set(err, -ENOMEM, "redis: no TLS: %s", tls_reason());
+    ERR_clear_error();
+    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_verify(
+        context, config->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    rc = tls_load(context, config, err);
+    ERR_clear_error();
+    if (rc < 0)
+        SSL_CTX_free(context);
+    else
+        *out = context;
+    return rc;
+}
+
+/* ---- the two ways ---- */
+
+/* What a call that moved nothing means, and what to poll for before the next.
+ */
+static ssize_t tls_outcome(struct link *l, int rc, short *on, short usual)
+{
+    int what = SSL_get_error(l->tls, rc);
+
+    *on = what == SSL_ERROR_WANT_READ    ? POLLIN
+          : what == SSL_ERROR_WANT_WRITE ? POLLOUT
+                                         : usual;
+    if (what == SSL_ERROR_WANT_READ || what == SSL_ERROR_WANT_WRITE)
+        return -EAGAIN;
+    if (what == SSL_ERROR_SYSCALL && errno != 0)
+        return -errno;
+    return what == SSL_ERROR_SSL ? -EPROTO : -ECONNRESET;
+}
+
+static ssize_t tls_send(struct link *l, const struct iovec *iov, int n)
+{
+    ssize_t total = 0;
+
+    for (int i = 0; i < n; i++) {
+        size_t moved = 0;
+        int rc;
+
+        ERR_clear_error();
+        errno = 0;
+        rc = SSL_write_ex(l->tls, iov[i].iov_base, iov[i].iov_len, &moved);
+        if (rc <= 0) {
+            ssize_t why = tls_outcome(l, rc, &l->tls_write_on, POLLOUT);
+
+            return total > 0 && why == -EAGAIN ? total : why;
+        }
+        total += (ssize_t)moved;
+        if (moved < iov[i].iov_len)
+            break;
+    }
+    l->tls_write_on = POLLOUT;
+    return total;
+}
+
+/* Fills as much as has come: a record is at most 16 KiB, so one SSL_read would
+ * leave most of it for further turns. */
+static ssize_t tls_receive(struct link *l, const struct iovec *iov, int n)
+{
+    ssize_t total = 0;
+
+    for (int i = 0; i < n; i++) {
+        size_t filled = 0;
+
+        while (filled < iov[i].iov_len) {
+            size_t moved = 0;
+            int rc;
+
+            ERR_clear_error();
+            errno = 0;
+            rc = SSL_read_ex(l->tls, (char *)iov[i].iov_base + filled,
+                             iov[i].iov_len - filled, &moved);
+            if (rc <= 0) {
+                ssize_t why = tls_outcome(l, rc, &l->tls_read_on, POLLIN);
+
+                return total > 0 ? total : why;
+            }
+            filled += moved;
+            total += (ssize_t)moved;
+        }
+    }
+    l->tls_read_on = POLLIN;
+    return total;
+}
+
+int tls_is_quiet(struct link *l)
+{
+    char byte;
+    size_t n;
+    int rc;
+
+    ERR_clear_error();
+    errno = 0;
+    rc = SSL_peek_ex(l->tls, &byte, 1, &n);
+    return rc <= 0 && SSL_get_error(l->tls, rc) == SSL_ERROR_WANT_READ;
+}
+
+void tls_end(struct link *l)
+{
+    ERR_clear_error();
+    SSL_shutdown(l->tls);
+    SSL_free(l->tls);
+    ERR_clear_error();
+}
+
+/* ---- the handshake ---- */
+
+/* Who the server must be: an address or a name. */
+static int tls_expect(SSL *tls, const char *name)
+{
+    unsigned char address[sizeof(struct in6_addr)];
+
+    if (inet_pton(AF_INET, name, address) == 1 ||
+        inet_pton(AF_INET6, name, address) == 1)
+        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), name);
+    return SSL_set_tlsext_host_name(tls, name) == 1 &&
+           SSL_set1_host(tls, name) == 1;
+}
+
+static int tls_explain(struct link *l, struct weir_call *call, int rc)
+{
+    long verdict = SSL_get_verify_result(l->tls);
+
+    if (rc == -ETIMEDOUT || rc == -ECANCELED)
+        weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
+                       "no TLS handshake in time");
+    else if (verdict != X509_V_OK)
+        weir_call_fail(call, NULL, WEIR_DENIED,
+                       "the server's certificate is not accepted: %s",
+                       X509_verify_cert_error_string(verdict));
+    else if (rc == -EPROTO)
+        weir_call_fail(call, NULL, WEIR_UNAVAILABLE, "TLS handshake failed: %s",
+                       tls_reason());
+    else
+        weir_call_fail(call, NULL, WEIR_UNAVAILABLE, "TLS handshake failed: %s",
+                       strerror(-rc));
+    return rc;
+}
+
+static int tls_shake(struct link *l, struct weir_call *call)
+{
+    for (;;) {
+        short on;
+        ssize_t why;
+        int rc;
+
+        ERR_clear_error();
+        errno = 0;
+        rc = SSL_connect(l->tls);
+        if (rc == 1)
+            return 0;
+        why = tls_outcome(l, rc, &on, POLLIN);
+        if (why != -EAGAIN)
+            return (int)why;
+        rc = weir_call_wait(call, l->fd, on, UINT64_MAX);
+        if (rc < 0)
+            return rc;
+    }
+}
+
+int tls_begin(struct link *l, SSL_CTX *context,
+              const struct redis_config *config, struct weir_call *call)
+{
+    const char *name = redis_server_name(config);
+    int rc;
+
+    l->tls = SSL_new(context);
+    if (l->tls == NULL || SSL_set_fd(l->tls, l->fd) != 1 ||
+        (name != NULL && !tls_expect(l->tls, name))) {
+        weir_call_fail(call, NULL, WEIR_UNAVAILABLE, "no TLS session: %s",
+                       tls_reason());
+        return -EIO;
+    }
+    l->send = tls_send;
+    l->receive = tls_receive;
+    l->tls_read_on = POLLIN;
+    l->tls_write_on = POLLOUT;
+    rc = tls_shake(l, call);
+    return rc < 0 ? tls_explain(l, call, rc) : 0;
+}
