@@ -1,0 +1,211 @@
+/* loop.c -- libev for Lua: watcher callbacks append to an array, which poll
+ * hands out. The watches are found by fd or signal, so that the caller keeps no
+ * pointers. Linked into libweir-ev.so only. */
+#include "loop.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct watch {
+    struct ev_io io;
+    uint64_t id;
+};
+
+struct signal_watch {
+    struct ev_signal signal;
+    uint64_t id;
+};
+
+struct weir_loop {
+    struct ev_loop *ev;
+    struct ev_timer alarm;  /* ends a poll */
+    struct watch **watches; /* by fd */
+    int n_watches;
+    struct signal_watch *signals[NSIG];
+    struct weir_loop_event *events; /* from first to n: not handed out yet */
+    size_t first, n, capacity;
+    int failed; /* an event found no memory */
+};
+
+static void loop_add(struct weir_loop *loop, uint64_t id, uint32_t events)
+{
+    if (loop->n == loop->capacity) {
+        size_t capacity = loop->capacity ? 2 * loop->capacity : 64;
+        struct weir_loop_event *grown =
+            realloc(loop->events, capacity * sizeof *grown);
+
+        if (grown == NULL) {
+            loop->failed = 1;
+            return;
+        }
+        loop->events = grown;
+        loop->capacity = capacity;
+    }
+    loop->events[loop->n++] =
+        (struct weir_loop_event){.id = id, .events = events};
+}
+
+static void loop_on_fd(struct ev_loop *ev, struct ev_io *io, int revents)
+{
+    uint32_t events = (revents & EV_READ ? WEIR_LOOP_READ : 0u) |
+                      (revents & EV_WRITE ? WEIR_LOOP_WRITE : 0u);
+
+    loop_add(ev_userdata(ev), ((struct watch *)io)->id, events);
+}
+
+static void loop_on_signal(struct ev_loop *ev, struct ev_signal *s, int revents)
+{
+    (void)revents;
+    loop_add(ev_userdata(ev), ((struct signal_watch *)s)->id, WEIR_LOOP_SIGNAL);
+}
+
+static void loop_on_alarm(struct ev_loop *ev, struct ev_timer *t, int revents)
+{
+    (void)ev;
+    (void)t;
+    (void)revents;
+}
+
+int weir_loop_new(struct weir_loop **out)
+{
+    struct weir_loop *loop = calloc(1, sizeof *loop);
+
+    if (loop == NULL)
+        return -ENOMEM;
+    loop->ev = ev_loop_new(EVFLAG_AUTO | EVFLAG_FORKCHECK);
+    if (loop->ev == NULL) {
+        free(loop);
+        return -ENOMEM;
+    }
+    ev_set_userdata(loop->ev, loop);
+    ev_timer_init(&loop->alarm, loop_on_alarm, 0., 0.);
+    *out = loop;
+    return 0;
+}
+
+void weir_loop_free(struct weir_loop *loop)
+{
+    if (loop == NULL)
+        return;
+    for (int fd = 0; fd < loop->n_watches; fd++) {
+        if (loop->watches[fd] != NULL)
+            ev_io_stop(loop->ev, &loop->watches[fd]->io);
+        free(loop->watches[fd]);
+    }
+    for (int i = 0; i < NSIG; i++) {
+        if (loop->signals[i] != NULL)
+            ev_signal_stop(loop->ev, &loop->signals[i]->signal);
+        free(loop->signals[i]);
+    }
+    ev_loop_destroy(loop->ev);
+    free(loop->watches);
+    free(loop->events);
+    free(loop);
+}
+
+/* Makes room for the watch of an fd. */
+static int loop_room(struct weir_loop *loop, int fd)
+{
+    int n = loop->n_watches ? loop->n_watches : 16;
+    struct watch **grown;
+
+    if (fd < loop->n_watches)
+        return 0;
+    while (n <= fd)
+        n *= 2;
+    grown = realloc(loop->watches, (size_t)n * sizeof *grown);
+    if (grown == NULL)
+        return -ENOMEM;
+    memset(grown + loop->n_watches, 0,
+           (size_t)(n - loop->n_watches) * sizeof *grown);
+    loop->watches = grown;
+    loop->n_watches = n;
+    return 0;
+}
+
+int weir_loop_watch(struct weir_loop *loop, int fd, uint32_t events,
+                    uint64_t id)
+{
+    struct watch *w;
+
+    if (fd < 0)
+        return -EINVAL;
+    if (loop_room(loop, fd) < 0)
+        return -ENOMEM;
+    w = loop->watches[fd];
+    if (w == NULL) {
+        w = calloc(1, sizeof *w);
+        if (w == NULL)
+            return -ENOMEM;
+        ev_init(&w->io, loop_on_fd);
+        loop->watches[fd] = w;
+    }
+    ev_io_stop(loop->ev, &w->io);
+    w->id = id;
+    if (events == 0)
+        return 0;
+    ev_io_set(&w->io, fd,
+              (events & WEIR_LOOP_READ ? EV_READ : 0) |
+                  (events & WEIR_LOOP_WRITE ? EV_WRITE : 0));
+    ev_io_start(loop->ev, &w->io);
+    return 0;
+}
+
+int weir_loop_signal(struct weir_loop *loop, int signum, uint64_t id)
+{
+    struct signal_watch *w;
+
+    if (signum <= 0 || signum >= NSIG)
+        return -EINVAL;
+    w = loop->signals[signum];
+    if (w == NULL) {
+        w = calloc(1, sizeof *w);
+        if (w == NULL)
+            return -ENOMEM;
+        ev_signal_init(&w->signal, loop_on_signal, signum);
+        loop->signals[signum] = w;
+    }
+    w->id = id;
+    if (id == 0)
+        ev_signal_stop(loop->ev, &w->signal);
+    else
+        ev_signal_start(loop->ev, &w->signal);
+    return 0;
+}
+
+/* Runs the loop until something was added or the time is up. */
+static void loop_run(struct weir_loop *loop, uint64_t timeout_ns)
+{
+    if (timeout_ns == 0) {
+        ev_run(loop->ev, EVRUN_NOWAIT);
+        return;
+    }
+    if (timeout_ns != UINT64_MAX) {
+        ev_now_update(loop->ev);
+        ev_timer_set(&loop->alarm, (double)timeout_ns / 1e9, 0.);
+        ev_timer_start(loop->ev, &loop->alarm);
+    }
+    ev_run(loop->ev, EVRUN_ONCE);
+    ev_timer_stop(loop->ev, &loop->alarm);
+}
+
+int weir_loop_poll(struct weir_loop *loop, uint64_t timeout_ns,
+                   struct weir_loop_event *out, int max)
+{
+    int n = 0;
+
+    if (loop->first == loop->n) {
+        loop->first = loop->n = 0;
+        loop_run(loop, timeout_ns);
+    }
+    if (loop->failed) {
+        loop->failed = 0;
+        return -ENOMEM;
+    }
+    while (n < max && loop->first < loop->n)
+        out[n++] = loop->events[loop->first++];
+    return n;
+}
