@@ -12,6 +12,17 @@ local LAYOUT = {
   "gauge", "option", "connector_info", "status_info",
 }
 
+-- What is needed of libc, under names of our own: whoever embeds weir may have
+-- declared the same with other types.
+local LIBC = [[
+struct weir_pollfd { int fd; short events, revents; };
+struct weir_timespec { long seconds, nanoseconds; };
+int weir_memcmp(const void *, const void *, size_t) __asm__("memcmp");
+int weir_getpid(void) __asm__("getpid");
+int weir_ppoll(struct weir_pollfd *, unsigned long, const struct weir_timespec *,
+               const void *) __asm__("ppoll");
+]]
+
 
 local function readable(path)
   local file = io.open(path, "rb")
@@ -80,7 +91,7 @@ end
 
 local function load_core()
   declare "weir.h"
-  ffi.cdef "int memcmp(const void *a, const void *b, size_t n);"
+  ffi.cdef(LIBC)
   local path = find_library("libweir.so", "WEIR_LIB")
   local C = ffi.load(path)
   check_layout(C, path)

@@ -10,10 +10,14 @@
 --   wake(w)                       also before park, also when nobody waits
 --   timer(seconds, fn) -> handle  handle:cancel()
 --   attach(queue) detach(queue)   queue.fd readable: call queue.drain()
+--   stop()                        ends what runs; calls queue.close() of the rest
 --   can_park() -> true            or nil, why not
 --   on_stop(fn)                   run(main, ...) -> results
 
-local Host = {}
+local Host = {
+  -- What unwinds a task that was killed, and what join then returns.
+  KILLED = setmetatable({}, { __tostring = function() return "killed" end }),
+}
 
 local current
 

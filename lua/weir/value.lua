@@ -78,7 +78,7 @@ local function compare(a, b)
   local m, n = #a, #b
   local left = type(a) == "string" and a or a.data
   local right = type(b) == "string" and b or b.data
-  local order = C.memcmp(left, right, math.min(m, n))
+  local order = C.weir_memcmp(left, right, math.min(m, n))
   return order ~= 0 and order or m - n
 end
 

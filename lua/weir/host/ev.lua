@@ -1,0 +1,113 @@
+-- ev.lua: the host over libev, which the `weir` command and weir.run use: many
+-- fds, signals. The loop returns arrays of events; no callback enters Lua.
+
+local ffi = require "ffi"
+local Ffi = require "weir.ffi"
+local tasks = require "weir.host.tasks"
+
+local Ev = {}
+
+-- Events taken from the loop at once.
+local MAX = 256
+local FOREVER = ffi.cast("uint64_t", -1)
+
+
+local function check(rc, what)
+  if rc < 0 then error(("weir: %s: error %d"):format(what, -rc), 3) end
+end
+
+
+--- Makes a host with a libev loop of its own.
+function Ev.new()
+  local L = Ffi.loop()
+  local slot = ffi.new "struct weir_loop *[1]"
+  check(L.weir_loop_new(slot), "a libev loop")
+  local loop = ffi.gc(slot[0], L.weir_loop_free)
+  local events = ffi.new("struct weir_loop_event[?]", MAX)
+  local watches, queues = {}, {}
+  local ids, n_watches = 0, 0
+
+  local function awaited()
+    if n_watches > 0 then return true end
+    for queue in pairs(queues) do
+      if queue.pending() > 0 then return true end
+    end
+    return false
+  end
+
+  local host = tasks(function(seconds)
+    if not loop then error("weir: this host has stopped", 0) end
+    if not seconds and not awaited() then return false end
+    local n = L.weir_loop_poll(loop, seconds and seconds * 1e9 or FOREVER, events, MAX)
+    check(n, "libev")
+    for i = 0, n - 1 do
+      local fn = watches[tonumber(events[i].id)]
+      if fn then fn(events[i].events) end
+    end
+    return true
+  end)
+
+  host.name = "ev"
+
+  local function remember(fn)
+    ids = ids + 1
+    watches[ids] = fn
+    return ids
+  end
+
+  --- Calls fn(events) in the loop while fd is ready to "read" or "write"; the
+  --- handle's cancel() must come before the fd is closed.
+  function host.watch(fd, kind, fn)
+    local id = remember(fn)
+    check(L.weir_loop_watch(loop, fd, kind == "write" and L.WEIR_LOOP_WRITE
+      or L.WEIR_LOOP_READ, id), "watching fd " .. tostring(fd))
+    n_watches = n_watches + 1
+    return {
+      cancel = function()
+        if not watches[id] then return end
+        watches[id] = nil
+        n_watches = n_watches - 1
+        L.weir_loop_watch(loop, fd, 0, 0)
+      end,
+    }
+  end
+
+  --- Calls fn() in the loop when a signal arrives. It does not keep the loop
+  --- from noticing that nothing else is awaited.
+  function host.signal(signum, fn)
+    local id = remember(fn)
+    check(L.weir_loop_signal(loop, signum, id), "watching signal " .. tostring(signum))
+    return {
+      cancel = function()
+        watches[id] = nil
+        L.weir_loop_signal(loop, signum, 0)
+      end,
+    }
+  end
+
+  function host.attach(queue)
+    local id = remember(function() queue.drain() end)
+    check(L.weir_loop_watch(loop, queue.fd, L.WEIR_LOOP_READ, id), "watching a queue")
+    queues[queue] = id
+  end
+
+  function host.detach(queue)
+    local id = queues[queue]
+    if not id then return end
+    L.weir_loop_watch(loop, queue.fd, 0, 0)
+    queues[queue], watches[id] = nil, nil
+  end
+
+  local stop = host.stop
+  function host.stop()
+    stop()
+    for queue in pairs(queues) do queue.close() end
+    if loop then L.weir_loop_free(ffi.gc(loop, nil)) end
+    loop = nil
+  end
+
+  return host
+end
+
+
+return Ev
