@@ -186,9 +186,11 @@ end
 --- The bytes that a set carries.
 ---@return number
 function Request:bytes()
-  local sum = 0
-  if self.values then
-    for i = 1, self.n do sum = sum + #self.values[i] end
+  local sum = self.sum
+  if not sum then
+    sum = 0
+    for i = 1, self.values and self.n or 0 do sum = sum + #self.values[i] end
+    self.sum = sum
   end
   return sum
 end
@@ -209,6 +211,7 @@ function Request:with(changes)
   local copy = new_table(0, 12)
   for name, value in pairs(self) do copy[name] = value end
   for name, value in pairs(changes) do copy[name] = value end
+  if changes.values then copy.sum = nil end
   if self.deadline and copy.deadline > self.deadline then
     copy.deadline = self.deadline
   end

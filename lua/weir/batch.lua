@@ -1,0 +1,217 @@
+-- batch.lua: requests to `struct weir_batch` and back to replies, over a pool of
+-- batches. What the items point at must be kept by whoever submits the batch.
+-- Used by native.lua.
+
+local ffi = require "ffi"
+local Reply = require "weir.reply"
+local status = require "weir.status"
+local C = require("weir.ffi").C
+
+local cast = ffi.cast
+local char_ptr = ffi.typeof "char *"
+local NAMES, OK, TOOBIG = status.names, status.number.ok, status.number.toobig
+
+local Batch = {}
+
+--- The numbers of the ops.
+Batch.OPS = {
+  get = C.WEIR_GET, set = C.WEIR_SET, exists = C.WEIR_EXISTS, delete = C.WEIR_DELETE,
+  stat = C.WEIR_STAT, touch = C.WEIR_TOUCH, scan = C.WEIR_SCAN,
+}
+for name, op in pairs(Batch.OPS) do Batch.OPS[name] = tonumber(op) end
+
+local OPS = Batch.OPS
+
+-- Batches are pooled by capacity; a larger request gets one of its own.
+local CLASSES = { 1, 8, 64, 512, 4096 }
+local LARGEST = CLASSES[#CLASSES]
+local SPARE = 64 -- kept per capacity, at most
+
+local pool = {}
+for _, capacity in ipairs(CLASSES) do pool[capacity] = { n = 0 } end
+
+
+local function class_of(n)
+  for i = 1, #CLASSES do
+    if n <= CLASSES[i] then return CLASSES[i] end
+  end
+  return n
+end
+
+
+--- A batch for n items.
+function Batch.take(n)
+  local capacity = class_of(n)
+  local spare = capacity <= LARGEST and pool[capacity]
+  if spare and spare.n > 0 then
+    local batch = spare[spare.n]
+    spare.n = spare.n - 1
+    return batch
+  end
+  local batch = C.weir_batch_new(capacity)
+  if batch == nil then error "weir: out of memory" end
+  return batch
+end
+
+
+--- Gives a batch back that is not in flight, and what values it owns.
+function Batch.put(batch)
+  C.weir_batch_reset(batch, batch.op, 0)
+  local spare = pool[batch.capacity]
+  if not spare or spare.n >= SPARE then
+    C.weir_batch_free(batch)
+    return
+  end
+  spare.n = spare.n + 1
+  spare[spare.n] = batch
+end
+
+
+--- Frees the pool.
+function Batch.drop_all()
+  for _, spare in pairs(pool) do
+    for i = 1, spare.n do C.weir_batch_free(spare[i]) end
+    spare.n = 0
+  end
+end
+
+
+--- What an item of a set stores: a reference, or the bytes where they are.
+function Batch.store(item, bytes)
+  if type(bytes) == "string" then
+    item.data, item.size = cast(char_ptr, bytes), #bytes
+  elseif bytes.ref ~= nil then
+    item.value = C.weir_value_ref(bytes.ref)
+  else
+    item.data, item.size = cast(char_ptr, bytes.data), bytes.size
+  end
+end
+
+
+local function milliseconds(seconds)
+  return seconds and math.ceil(seconds * 1000) or 0
+end
+
+
+local load_op = {
+  set = function(items, req)
+    local ttl = milliseconds(req.ttl)
+    for i = 1, req.n do
+      Batch.store(items[i - 1], req.values[i])
+      items[i - 1].ttl_ms = ttl
+    end
+  end,
+  touch = function(items, req)
+    for i = 1, req.n do items[i - 1].ttl_ms = milliseconds(req.ttl) end
+  end,
+  get = function(items, req)
+    if not req.buffers then return end
+    for i = 1, req.n do
+      local item = items[i - 1]
+      item.data, item.cap = cast(char_ptr, req.buffers[i]), req.caps[i]
+    end
+  end,
+  scan = function(items, req)
+    for i = 1, req.n do
+      items[i - 1].cap = req.page or 0
+      items[i - 1].cursor = req.cursors and req.cursors[i] or 0
+    end
+  end,
+}
+
+
+--- Fills a batch from a request.
+function Batch.load(batch, req)
+  local n, keys = req.n, req.keys
+  C.weir_batch_reset(batch, OPS[req.op], n)
+  local items = batch.items
+  for i = 1, n do
+    local item, key = items[i - 1], keys[i]
+    item.key, item.key_len = key, #key
+  end
+  local more = load_op[req.op]
+  if more then more(items, req) end
+end
+
+
+-- Moves the values of good slots to the reply; returns the bytes of them.
+local function move_values(items, reply)
+  local at, bytes = reply:room().at, 0
+  for i = 0, reply.n - 1 do
+    local v = items[i].value
+    if v ~= nil then
+      at[i] = v
+      items[i].value = nil
+      bytes = bytes + tonumber(v.size)
+    end
+  end
+  return bytes
+end
+
+
+local function note_sizes(items, reply)
+  local sizes = {}
+  for i = 1, reply.n do
+    local item = items[i - 1]
+    if item.status == OK or item.status == TOOBIG then
+      sizes[i] = tonumber(item.size)
+    end
+  end
+  reply.sizes = sizes
+end
+
+
+local function note_ttls(items, reply)
+  local ttls = {}
+  for i = 1, reply.n do
+    local left = tonumber(items[i - 1].ttl_ms)
+    if left > 0 then ttls[i] = left / 1000 end
+  end
+  reply.ttls = ttls
+end
+
+
+local unload_op = {
+  get = function(items, reply, req)
+    if req.buffers then
+      note_sizes(items, reply)
+    elseif reply.good > 0 then
+      reply.sum = move_values(items, reply)
+    end
+  end,
+  stat = function(items, reply)
+    note_sizes(items, reply)
+    note_ttls(items, reply)
+  end,
+  scan = function(items, reply)
+    move_values(items, reply)
+    reply.cursors = {}
+    for i = 1, reply.n do
+      if items[i - 1].cursor ~= 0 then reply.cursors[i] = items[i - 1].cursor end
+    end
+  end,
+}
+
+
+--- Makes a reply of a finished batch.
+function Batch.unload(batch, req, store)
+  local reply, items, good = Reply.new(req), batch.items, 0
+  for i = 1, req.n do
+    local number = items[i - 1].status
+    reply[i] = NAMES[number]
+    if number == OK then good = good + 1 end
+  end
+  reply.good = good
+  if batch.errors > 0 then
+    reply.store = store
+    if batch.error.message[0] ~= 0 then
+      reply.message = ffi.string(batch.error.message)
+    end
+  end
+  local more = unload_op[req.op]
+  if more then more(items, reply, req) end
+  return reply
+end
+
+
+return Batch

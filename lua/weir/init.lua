@@ -1,0 +1,81 @@
+-- init.lua: what `require "weir"` returns. weir.NAME is a policy word (weir.tier)
+-- or opens a connector (weir.memory); which there are is known to the policies'
+-- registry and to the runtime, not here.
+
+local ffi = require "ffi"
+local Ffi = require "weir.ffi"
+local Host = require "weir.host"
+local Native = require "weir.native"
+local Value = require "weir.value"
+local words = require "weir.words"
+
+---@class weir
+local weir = {}
+
+
+--- Runs a function as a task of a libev host until it returns; inside a run,
+--- just calls it. Returns what it returned.
+---@param main fun(...): ...
+function weir.run(main, ...)
+  if type(main) ~= "function" then
+    error("weir.run takes a function, not " .. Value.describe(main), 2)
+  end
+  if Host.current().name ~= "plain" then return main(...) end
+  return require("weir.host.ev").new().run(main, ...)
+end
+
+
+--- Opens a store by URL ("fs:///var/cache?sync=data") or connector name.
+---@param url string
+---@param options table? as in the URL, and winning over it
+---@return weir.Store
+function weir.open(url, options)
+  if type(url) ~= "string" then
+    error("weir.open takes a URL or a connector's name, not " .. Value.describe(url), 2)
+  end
+  local store = Native.open(url, options, 2)
+  return store
+end
+
+
+--- Loads a policy file; see load.lua.
+---@param source string|function
+---@param opts { stores: table<string, weir.Store>? }?
+---@return weir.Store
+function weir.load(source, opts)
+  return require("weir.load").load(source, opts)
+end
+
+
+--- The names of the connectors that are there.
+---@return string[]
+function weir.connectors()
+  return words.connectors()
+end
+
+
+--- The version of the runtime.
+---@return string
+function weir.version()
+  return ffi.string(Ffi.C.weir_version())
+end
+
+
+--- A Value with a copy of a string's bytes.
+weir.value = Value.new
+
+-- Tasks and time, of whichever host runs.
+weir.spawn, weir.join, weir.kill = Host.spawn, Host.join, Host.kill
+weir.sleep, weir.now = Host.sleep, Host.now
+
+
+return setmetatable(weir, {
+  __index = function(_, name)
+    local word = words.find(name)
+    if word == nil then
+      error(("weir has no word %q%s"):format(tostring(name), words.suggest(name)), 2)
+    end
+    rawset(weir, name, word)
+    return word
+  end,
+})

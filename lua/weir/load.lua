@@ -1,0 +1,90 @@
+-- load.lua: policy files. A file sees the words, the stores its host hands in and
+-- the harmless part of Lua; any other name is an error that says which is
+-- nearest, with file and line. What it opened is closed again when it fails.
+
+local Store = require "weir.store"
+local Value = require "weir.value"
+local words = require "weir.words"
+
+local Load = {}
+
+-- What of Lua a policy file may use.
+local LUA = {
+  "assert", "bit", "error", "ipairs", "math", "next", "os", "pairs", "pcall", "print",
+  "require", "select", "string", "table", "tonumber", "tostring", "type", "unpack",
+}
+
+
+-- Words whose stores are noted in `opened`, so that a failure can close them.
+local function noting(word, opened)
+  if type(word) ~= "function" then return word end
+  return function(...)
+    local store = word(...)
+    if type(store) == "table" and store.handle then opened[#opened + 1] = store end
+    return store
+  end
+end
+
+
+local function environment(stores, open, opened)
+  local env = {}
+  for _, name in ipairs(LUA) do env[name] = _G[name] end
+  for name, store in pairs(stores) do env[name] = store end
+  local given = {}
+  for name in pairs(env) do given[#given + 1] = name end
+  return setmetatable(env, {
+    __index = function(_, name)
+      local word = open and open(name) or words.find(name)
+      if word == nil then
+        error(("no word %q%s"):format(tostring(name), words.suggest(name, given)), 2)
+      end
+      word = noting(word, opened)
+      rawset(env, name, word)
+      return word
+    end,
+    __newindex = function(_, name)
+      error(("a policy file has no globals: write local %s = ..."):format(name), 2)
+    end,
+  })
+end
+
+
+local function compile(source)
+  if type(source) == "function" then return source, "the chunk" end
+  if type(source) ~= "string" then
+    error("weir.load takes a path or a chunk, not " .. Value.describe(source), 4)
+  end
+  local chunk, why = loadfile(source)
+  if not chunk then error(why, 0) end
+  return chunk, source
+end
+
+
+--- Builds the store of a policy file and returns it with the list of the C stores
+--- that it opened. `opts`: stores = what stands under further words; open(name) =
+--- asked first for what a word is, so that a reload can hand in what it keeps.
+function Load.build(source, opts)
+  opts = opts or {}
+  local chunk, name = compile(source)
+  local opened = {}
+  setfenv(chunk, environment(opts.stores or {}, opts.open, opened))
+  local good, store = pcall(chunk)
+  if good and Store.is(store) then return store, opened end
+  for _, other in ipairs(opened) do other:close { drop = true } end
+  if not good then error(store, 0) end
+  error(("%s returns %s; its last line must return a store"):format(name,
+    store == nil and "nothing" or Value.describe(store)), 0)
+end
+
+
+--- Loads a policy file and returns its store.
+---@param source string|function
+---@param opts { stores: table<string, weir.Store>? }?
+---@return weir.Store
+function Load.load(source, opts)
+  local store = Load.build(source, opts)
+  return store
+end
+
+
+return Load

@@ -1,0 +1,190 @@
+-- native.lua: an opened connector as a store. A request becomes a batch; inline
+-- stores answer it in place, for others the caller's coroutine parks until the
+-- completion. Only this file and what it stands on (batch.lua, flight.lua) know
+-- how Lua meets the runtime.
+
+local ffi = require "ffi"
+local Batch = require "weir.batch"
+local Error = require "weir.error"
+local Flight = require "weir.flight"
+local Host = require "weir.host"
+local Reply = require "weir.reply"
+local Store = require "weir.store"
+local Value = require "weir.value"
+local settings_of = require "weir.settings"
+local stats = require "weir.stats"
+local status = require "weir.status"
+local C = require("weir.ffi").C
+
+local NAMES = status.names
+local OK, MISS = status.number.ok, status.number.miss
+local GET, SET = Batch.OPS.get, Batch.OPS.set
+
+---@class weir.Native: weir.Store
+local Native = setmetatable({}, { __index = Store })
+Native.__index = Native
+Native.__tostring = Store.__tostring
+
+local store_slot = ffi.new "struct weir_store *[1]"
+local failure = ffi.new "struct weir_error"
+
+-- How long close waits for what is in flight unless told otherwise.
+local CLOSE_TIMEOUT = 5
+
+
+--- Opens a connector by name or URL. Its errors are raised `level` frames up.
+---@param target string "memory", "fs:///var/cache?sync=data"
+---@param options table?
+---@return weir.Native
+function Native.open(target, options, level)
+  level = (level or 1) + 1
+  local settings, n, keep = settings_of(target, options or {}, level)
+  local rc = C.weir_open(store_slot, target, settings, n, failure)
+  if rc < 0 then error(ffi.string(failure.message), level) end
+  local handle = ffi.gc(store_slot[0], C.weir_store_free)
+  return setmetatable({
+    handle = handle,
+    name = ffi.string(C.weir_store_name(handle)),
+    immediate = C.weir_store_inline(handle) == 1,
+    bounded = true,
+    pid = C.weir_getpid(),
+    opened = { target = target, names = keep[1], values = keep[2] },
+  }, Native)
+end
+
+
+local function answer_all(self, req, name, message)
+  local reply = Reply.new(req)
+  for i = 1, req.n do reply[i] = name end
+  reply.good, reply.store = 0, self.name
+  reply.message = message and self.name .. ": " .. message or nil
+  return reply
+end
+
+
+local function charge(self, req, reply)
+  if req.op == "get" then
+    if not self.immediate and reply.sum then Value.charge(reply.sum) end
+  elseif req.op == "set" and self.immediate then
+    Value.charge(req:bytes())
+  end
+end
+
+
+local function run(self, req)
+  local left
+  if req.n == 0 then return answer_all(self, req, "ok") end
+  if req.deadline then
+    left = req.deadline - Host.now()
+    if left <= 0 then
+      return answer_all(self, req, "skipped", "the deadline had passed")
+    end
+  end
+  local batch = Batch.take(req.n)
+  Batch.load(batch, req)
+  if left then batch.deadline_ns = C.weir_now() + left * 1e9 end
+  if self.immediate then
+    C.weir_submit(self.handle, nil, batch)
+  else
+    local how, why = Flight.run(self, batch, req, left)
+    if how == "late" then return answer_all(self, req, "timeout") end
+    if how == "cannot" then
+      Batch.put(batch)
+      return answer_all(self, req, "unsupported", why)
+    end
+  end
+  local reply = Batch.unload(batch, req, self.name)
+  Batch.put(batch)
+  charge(self, req, reply)
+  return reply
+end
+
+
+local function run_traced(self, req)
+  local started = Host.now()
+  local reply = run(self, req)
+  req.trace[#req.trace + 1] = {
+    node = self.name, op = req.op, n = req.n, status = { unpack(reply, 1, req.n) },
+    bytes = reply:bytes(), seconds = Host.now() - started,
+  }
+  return reply
+end
+
+
+--- Runs a request; see store.lua.
+function Native:run(req)
+  if req.trace then return run_traced(self, req) end
+  return run(self, req)
+end
+
+
+-- ---- single keys of inline stores, without a request ----
+
+local function fail(self, batch)
+  local name = NAMES[batch.items[0].status]
+  local message = ffi.string(batch.error.message)
+  Batch.put(batch)
+  return Error.new(name, message ~= "" and message or nil, self.name)
+end
+
+
+function Native:get(key, opts)
+  if opts or not self.immediate or type(key) ~= "string" then
+    return Store.get(self, key, opts)
+  end
+  local batch = Batch.take(1)
+  C.weir_batch_reset(batch, GET, 1)
+  local item = batch.items[0]
+  item.key, item.key_len = key, #key
+  C.weir_submit(self.handle, nil, batch)
+  local number, value = item.status, item.value
+  if number > MISS then return nil, fail(self, batch) end
+  item.value = nil
+  Batch.put(batch)
+  if number == OK then return Value.own(value) end
+end
+
+
+function Native:set(key, value, opts)
+  if opts or not self.immediate or type(key) ~= "string" or type(value) ~= "string" then
+    return Store.set(self, key, value, opts)
+  end
+  local batch = Batch.take(1)
+  C.weir_batch_reset(batch, SET, 1)
+  local item = batch.items[0]
+  item.key, item.key_len = key, #key
+  Batch.store(item, value)
+  C.weir_submit(self.handle, nil, batch)
+  local number = item.status
+  if number ~= OK then
+    return NAMES[number] == "rejected" and false or nil, fail(self, batch)
+  end
+  Batch.put(batch)
+  Value.charge(#value)
+  return true
+end
+
+
+-- ---- the rest ----
+
+--- The counts of the store: by op, in flight, sessions, the connector's own.
+---@return table
+function Native:stats()
+  return stats(self)
+end
+
+
+--- Stops taking operations and ends what is in flight, within `timeout` seconds
+--- (5); drop = true ends it at once, skipped. A second close does nothing.
+---@param opts { timeout: number?, drop: boolean? }?
+---@return boolean? closed, weir.Error? err
+function Native:close(opts)
+  local timeout = opts and opts.timeout or CLOSE_TIMEOUT
+  local mode = opts and opts.drop and C.WEIR_CLOSE_FAIL or C.WEIR_CLOSE_DRAIN
+  local rc = C.weir_close(self.handle, C.weir_now() + timeout * 1e9, mode)
+  if rc == 0 then return true end
+  return nil, Error.new("timeout", self.name .. ": a worker does not stop", self.name)
+end
+
+
+return Native
