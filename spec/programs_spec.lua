@@ -1,11 +1,13 @@
 -- Runs the C programs of spec/**/*.c, built below build/spec (or WEIR_BUILD/spec,
 -- where `make sanitize` has them). Exit 0: pass; 77: skip; anything else, or more
 -- than two minutes: fail, with what the program wrote.
+local shell = require "shell"
+
 local build = os.getenv "WEIR_BUILD" or "build"
-local SECONDS = tonumber(os.getenv "WEIR_SOAK" or 0) + 120
+local seconds = tonumber(os.getenv "WEIR_SOAK" or 0) + 120
 
 
-local function sources()
+local function programs()
   local find = assert(io.popen "find spec -name '*.c' | sort")
   local list = {}
   for path in find:lines() do
@@ -18,20 +20,11 @@ local function sources()
 end
 
 
-local function run(program)
-  local pipe = assert(io.popen(
-    ("timeout %d %s/%s 2>&1 </dev/null; echo \"exit $?\""):format(SECONDS, build, program)))
-  local output = pipe:read "*a"
-  pipe:close()
-  local text, code = output:match "^(.*)exit (%d+)\n$"
-  return tonumber(code), text
-end
-
-
 describe("the program", function()
-  for _, program in ipairs(sources()) do
+  for _, program in ipairs(programs()) do
     it(program .. " passes", function()
-      local code, text = run(program)
+      local line = ("%s/%s 2>&1"):format(build, program)
+      local code, text = shell.run(line, nil, seconds)
       if code == 77 then
         pending(text)
       end

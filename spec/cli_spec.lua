@@ -1,0 +1,263 @@
+-- The command, as people and programs call it.
+local cjson = require "cjson"
+local shell = require "shell"
+
+local WEIR = (os.getenv "WEIR_BUILD" or "build") .. "/weir "
+local ALL_BYTES = {}
+for byte = 0, 255 do
+  ALL_BYTES[byte + 1] = string.char(byte)
+end
+ALL_BYTES = table.concat(ALL_BYTES)
+
+
+local function weir(line, input)
+  return shell.run(WEIR .. line, input)
+end
+
+
+describe("weir", function()
+  local folder, store
+
+  before_each(function()
+    folder = shell.folder()
+    store = "fs://" .. folder .. "/store "
+  end)
+
+  after_each(function()
+    shell.remove(folder)
+  end)
+
+  it("shows help for itself and for every subcommand", function()
+    local code, out = weir "--help"
+    assert.equal(0, code)
+    for name in out:match("Commands:(.*)Exit codes"):gmatch "\n   (%l+)" do
+      local sub_code, sub_out = weir(name .. " --help")
+      assert.equal(0, sub_code)
+      assert.matches("Usage: weir " .. name, sub_out)
+    end
+  end)
+
+  it("shows its version", function()
+    local code, out = weir "--version"
+    assert.equal(0, code)
+    assert.matches("^weir %d+%.%d+%.%d+ %(ABI %d+%)\n$", out)
+  end)
+
+  it("names the nearest subcommand, option and connector", function()
+    local code, _, err = weir "gett memory a"
+    assert.equal(2, code)
+    assert.matches("get", err)
+    code, _, err = weir "get --timout=1s memory a"
+    assert.equal(2, code)
+    assert.matches("%-%-timeout", err)
+    code, _, err = weir "get memry a"
+    assert.equal(3, code)
+    assert.matches("memory", err)
+    code, _, err = weir "get 'memory://?capcity=1MiB' a"
+    assert.equal(3, code)
+    assert.matches("capacity", err)
+  end)
+
+  it("runs without arguments into a usage error", function()
+    local code, _, err = weir ""
+    assert.equal(2, code)
+    assert.matches("weir %-%-help", err)
+  end)
+
+  it("gives back every byte it was given on stdin", function()
+    assert.equal(0, (weir("set " .. store .. "key", ALL_BYTES)))
+    local code, out, err = weir("get " .. store .. "key")
+    assert.same({ 0, ALL_BYTES, "" }, { code, out, err })
+  end)
+
+  it("takes values from a file and from arguments", function()
+    shell.write(folder .. "/value", ALL_BYTES)
+    assert.equal(0, (weir("set " .. store .. "file -f " .. folder .. "/value")))
+    assert.equal(0, (weir("set " .. store .. "a 1 b 2")))
+    local code, out = weir("get " .. store .. "b file a")
+    assert.same({ 0, "2" .. ALL_BYTES .. "1" }, { code, out })
+  end)
+
+  it("stores and returns the empty value", function()
+    assert.equal(0, (weir("set " .. store .. "empty ''")))
+    assert.same({ 0, "", "" }, { weir("get " .. store .. "empty") })
+  end)
+
+  it("refuses a key without a value, an empty key, and a file that is not there",
+    function()
+      assert.equal(2, (weir("set " .. store .. "a 1 b")))
+      assert.equal(2, (weir("get " .. store .. "''")))
+      local code, _, err = weir("set " .. store .. "a -f " .. folder .. "/none")
+      assert.equal(3, code)
+      assert.matches("none", err)
+    end)
+
+  it("exits 1 for a key that is not there and writes the others", function()
+    weir("set " .. store .. "a 1")
+    local code, out, err = weir("get " .. store .. "a b")
+    assert.same({ 1, "1" }, { code, out })
+    assert.matches("b: no such key", err)
+    assert.equal(1, (weir("rm " .. store .. "b")))
+    assert.equal(1, (weir("stat " .. store .. "b")))
+  end)
+
+  it("exits 3 for an error and names the store", function()
+    local code, _, err = weir "get 'fault://?inner=null&status=failed&rate=1' a"
+    assert.equal(3, code)
+    assert.matches("weir", err)
+  end)
+
+  it("deletes", function()
+    weir("set " .. store .. "a 1")
+    assert.equal(0, (weir("rm " .. store .. "a")))
+    assert.equal(1, (weir("get " .. store .. "a")))
+  end)
+
+  it("lists keys by prefix, escaped, and to xargs", function()
+    weir("set " .. store .. "user/1 x user/2 y other z")
+    local _, out = weir("ls " .. store .. "user/ | sort")
+    assert.equal("user/1\nuser/2\n", out)
+    weir("set " .. store .. "\"$(printf 'new\\nline')\" v")
+    _, out = weir("ls " .. store .. "new")
+    assert.equal("new\\010line\n", out)
+    _, out = weir("ls -0 " .. store .. "new")
+    assert.equal("new\nline\0", out)
+    _, out = weir("ls -n 2 " .. store)
+    assert.equal(2, select(2, out:gsub("\n", "")))
+  end)
+
+  it("shows size and time to live", function()
+    weir("set --ttl 1h " .. store .. "a 12345")
+    local code, out = weir("stat --json " .. store .. "a")
+    local object = cjson.decode(out)
+    assert.equal(0, code)
+    assert.equal(5, object.size)
+    assert.is_true(object.ttl > 3500 and object.ttl <= 3600)
+    out = select(2, weir("ls -l " .. store))
+    assert.matches("5 B +60 min  a", out)
+  end)
+
+  it("writes JSON that carries any bytes", function()
+    weir("set " .. store .. "a", "\255\0")
+    local code, out = weir("get --json " .. store .. "a b")
+    local first, second = out:match "^(.-)\n(.-)\n$"
+    assert.equal(1, code)
+    assert.same({ key = "a", status = "ok", size = 2, value_hex = "ff00" },
+      cjson.decode(first))
+    assert.same({ key = "b", status = "miss" }, cjson.decode(second))
+  end)
+
+  it("works on a policy file", function()
+    shell.write(folder .. "/kv.lua", ("return tier { memory {}, fs { path = %q } }")
+      :format(folder .. "/store"))
+    assert.equal(0, (weir("set " .. folder .. "/kv.lua a 1")))
+    local code, out = weir("get " .. store .. "a")
+    assert.same({ 0, "1" }, { code, out })
+  end)
+
+  it("says where a policy file is wrong", function()
+    shell.write(folder .. "/kv.lua", "return teir { memory {} }")
+    local code, _, err = weir("get " .. folder .. "/kv.lua a")
+    assert.equal(3, code)
+    assert.matches("kv%.lua:1", err)
+    assert.matches("tier", err)
+  end)
+
+  it("says so when its output has nowhere to go", function()
+    weir("set " .. store .. "a 1")
+    local code, _, err = weir("get " .. store .. "a >/dev/full")
+    assert.equal(3, code)
+    assert.matches("cannot write", err)
+  end)
+
+  it("ends quietly when the reader of its output has gone", function()
+    local code, _, err = weir "connectors | true"
+    assert.same({ 0, "" }, { code, err })
+  end)
+end)
+
+
+describe("weir run", function()
+  local folder
+
+  before_each(function() folder = shell.folder() end)
+  after_each(function() shell.remove(folder) end)
+
+  local function run(text, arguments)
+    shell.write(folder .. "/script.lua", text)
+    return weir("run " .. folder .. "/script.lua " .. (arguments or ""))
+  end
+
+  it("runs a file inside the host, with weir in scope", function()
+    local code, out = run [[
+      local store = weir.memory {}
+      assert(store:set("greeting", "hello"))
+      print(store:get "greeting")
+    ]]
+    assert.same({ 0, "hello\n" }, { code, out })
+  end)
+
+  it("hands over all arguments, options too", function()
+    local _, out = run("print(arg[0]:match '[^/]+$', arg[1], arg[2], ...)",
+      "--help '-x y'")
+    assert.equal("script.lua\t--help\t-x y\t--help\t-x y\n", out)
+  end)
+
+  it("exits with the number that the file returns", function()
+    assert.equal(7, (run "return 7"))
+    assert.equal(5, (run "os.exit(5)"))
+  end)
+
+  it("exits 3 with the place in the source when the file fails", function()
+    local code, _, err = run "\nerror 'no good'"
+    assert.equal(3, code)
+    assert.matches("script%.lua:2: no good", err)
+    code, _, err = run "x ="
+    assert.equal(3, code)
+    assert.matches("script%.lua:1", err)
+  end)
+
+  it("names a file that is not there", function()
+    local code, _, err = weir "run /nowhere.lua"
+    assert.equal(3, code)
+    assert.matches("/nowhere%.lua", err)
+  end)
+
+  it("reads the file from stdin", function()
+    local code, out = weir("run - a", "print(...)")
+    assert.same({ 0, "a\n" }, { code, out })
+  end)
+end)
+
+
+describe("weir connectors", function()
+  it("lists every connector that was built", function()
+    local _, out = weir "connectors"
+    for _, name in ipairs { "fault", "fs", "memory", "null" } do
+      assert.matches("\n?" .. name .. " +%S", out)
+    end
+  end)
+
+  it("shows the options of one with defaults, ranges and choices", function()
+    local code, out = weir "connectors memory"
+    assert.equal(0, code)
+    assert.matches("capacity +size", out)
+    assert.matches("s3fifo|lru|sieve +s3fifo", out)
+    assert.matches("connect_timeout +duration, 1 ms to 1 h +5s", out)
+  end)
+
+  it("tells programs the same", function()
+    local _, out = weir "connectors --json memory"
+    local info = cjson.decode(out)
+    assert.equal("memory", info.name)
+    local options = {}
+    for _, option in ipairs(info.options) do options[option.name] = option end
+    assert.same({ "s3fifo", "lru", "sieve" }, options.eviction.choices)
+  end)
+
+  it("names the nearest for one that is not there", function()
+    local code, _, err = weir "connectors memroy"
+    assert.equal(3, code)
+    assert.matches("memory", err)
+  end)
+end)
