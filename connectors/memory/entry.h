@@ -65,14 +65,16 @@ static inline void entry_free_all(struct entry *dead)
     }
 }
 
-static inline char *entry_embedded(struct entry *e)
-{
-    return e->bytes + e->key_len;
-}
-
 static inline uint64_t entry_size(const struct entry *e)
 {
     return e->embedded ? e->size : e->value->size;
+}
+
+/* entry_data returns the bytes of the value; of an embedded one, where they go.
+ */
+static inline char *entry_data(struct entry *e)
+{
+    return e->embedded ? e->bytes + e->key_len : (char *)e->value->data;
 }
 
 /* entry_charge returns the bytes of memory an entry takes, as long as the shard

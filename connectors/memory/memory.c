@@ -34,7 +34,6 @@ static const struct weir_option memory_options[] = {
         .type = WEIR_SIZE,
         .value = "64MiB",
         .min = 64 << 10,
-        .max = INT64_C(1) << 48,
         OPTION(capacity),
     },
     {

@@ -6,8 +6,10 @@
  * replaces or evicts is freed without it. */
 #include "memory.h"
 
-/* Items hashed, and their buckets fetched, ahead of use. */
-enum { AHEAD = 32 };
+enum {
+    AHEAD = 32,           /* items hashed, and fetched, ahead of use */
+    COPIED_LOCKED = 4096, /* a copy this long takes no longer than the lock */
+};
 
 /* One item's key, and the shard it belongs to. */
 struct place {
@@ -15,39 +17,50 @@ struct place {
     struct shard_key key;
 };
 
+/* Take what a get needs of its entry, under the lock: answer it where copying
+ * is as short as the lock, else keep a reference or, in small, a copy. */
+static struct weir_value *memory_read(struct entry *e, struct weir_call *call,
+                                      struct weir_item *item, char *small)
+{
+    if (item->data != NULL && entry_size(e) <= COPIED_LOCKED) {
+        weir_call_answer(call, item, entry_data(e), entry_size(e));
+        return NULL;
+    }
+    if (!e->embedded)
+        return weir_value_ref(e->value);
+    memcpy(small, entry_data(e), e->size);
+    item->size = e->size;
+    return NULL;
+}
+
 static void memory_get(struct memory *m, const struct place *at,
                        struct weir_call *call, struct weir_item *item)
 {
     char small[ENTRY_EMBEDS];
     struct weir_value *value = NULL;
     struct entry *dead = NULL, *e;
-    uint64_t size = 0;
 
     (void)m;
     lock_take(&at->shard->lock);
     e = shard_find(at->shard, &at->key, &dead);
     if (e != NULL) {
         shard_hit(at->shard, e);
-        size = entry_size(e);
-        if (e->embedded)
-            memcpy(small, entry_embedded(e), size);
-        else
-            value = weir_value_ref(e->value);
+        value = memory_read(e, call, item, small);
     }
     lock_give(&at->shard->lock);
 
     if (e == NULL) {
         item->status = WEIR_MISS;
         entry_free_all(dead);
-    } else if (value == NULL) {
-        weir_call_answer(call, item, small, size);
-    } else if (item->data == NULL) {
+    } else if (value != NULL && item->data == NULL) {
         item->value = value;
-        item->size = size;
+        item->size = value->size;
         item->status = WEIR_OK;
-    } else {
+    } else if (value != NULL) {
         weir_call_answer_value(call, item, value);
         weir_value_unref(value);
+    } else if (item->status == WEIR_PENDING) {
+        weir_call_answer(call, item, small, item->size);
     }
 }
 
@@ -139,13 +152,13 @@ static bool memory_embed(struct entry *e, struct weir_call *call,
     bool lent = item->value == NULL && size > 0;
     const char *bytes = item->value ? item->value->data : item->data;
 
+    e->embedded = 1;
     if (lent && !weir_call_lend(call))
         return false;
     if (size > 0)
-        memcpy(entry_embedded(e), bytes, size);
+        memcpy(entry_data(e), bytes, size);
     if (lent)
         weir_call_unlend(call);
-    e->embedded = 1;
     e->size = size;
     return true;
 }
@@ -237,6 +250,8 @@ int memory_run(void *session, struct weir_call *call)
 
         for (uint32_t i = 0; i < n; i++)
             memory_locate(m, &items[i], &places[i]);
+        for (uint32_t i = 0; i < n && n > 1; i++)
+            table_prefetch_entry(&places[i].shard->table, places[i].key.hash);
         for (uint32_t i = 0; i < n; i++)
             OPS[call->op](m, &places[i], call, &items[i]);
     }

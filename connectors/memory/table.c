@@ -48,7 +48,12 @@ uint64_t table_position(const struct entry *e)
     return reverse(e->hash);
 }
 
-/* Readers without the lock (table_prefetch) see some n and some mask. */
+/* Readers without the lock (table_guess) see some n, some mask, some entry. */
+static void table_link(struct entry **at, struct entry *e)
+{
+    __atomic_store_n(at, e, __ATOMIC_RELAXED);
+}
+
 static void table_resize(struct table *t, uint32_t n, uint32_t mask)
 {
     __atomic_store_n(&t->n, n, __ATOMIC_RELAXED);
@@ -65,8 +70,8 @@ static void table_grow(struct table *t)
 
     while (*cut != NULL && ((*cut)->hash & bit) == 0)
         cut = &(*cut)->chain;
-    t->buckets[t->n] = *cut;
-    *cut = NULL;
+    table_link(&t->buckets[t->n], *cut);
+    table_link(cut, NULL);
     table_resize(t, t->n + 1, mask);
 }
 
@@ -80,8 +85,8 @@ static void table_shrink(struct table *t)
 
     while (*end != NULL)
         end = &(*end)->chain;
-    *end = t->buckets[last];
-    t->buckets[last] = NULL;
+    table_link(end, t->buckets[last]);
+    table_link(&t->buckets[last], NULL);
     table_resize(t, last, mask);
     if (last * sizeof *t->buckets % TABLE_PAGE == 0)
         madvise(&t->buckets[last], TABLE_PAGE, MADV_DONTNEED);
@@ -109,7 +114,7 @@ void table_insert(struct table *t, struct entry *e)
     while (*at != NULL && reverse((*at)->hash) < reverse(e->hash))
         at = &(*at)->chain;
     e->chain = *at;
-    *at = e;
+    table_link(at, e);
 }
 
 static struct entry **table_place(struct table *t, const struct entry *e)
@@ -124,14 +129,14 @@ static struct entry **table_place(struct table *t, const struct entry *e)
 void table_replace(struct table *t, struct entry *old, struct entry *e)
 {
     e->chain = old->chain;
-    *table_place(t, old) = e;
+    table_link(table_place(t, old), e);
 }
 
 /* A table shrinks late, four times below where it grew, and by at most as many
  * buckets as keeps it there. */
 void table_remove(struct table *t, struct entry *e)
 {
-    *table_place(t, e) = e->chain;
+    table_link(table_place(t, e), e->chain);
     t->items--;
     for (int i = 0; i < 4 && t->n > TABLE_MIN && t->n / 4 > t->items; i++)
         table_shrink(t);

@@ -63,15 +63,31 @@ static inline uint64_t table_bytes(const struct table *t)
 
 enum { TABLE_MIN = 64 }; /* buckets of an empty table */
 
-/* table_prefetch makes a later table_find of this hash cheaper. Needs no lock:
- * if the table grows meanwhile, another line is fetched in vain. */
-static inline void table_prefetch(const struct table *t, uint32_t hash)
+/* What follows needs no lock: it guesses, from a size that may change at any
+ * time, where a table_find of this hash will look, and has that line fetched.
+ * At worst another line is fetched in vain. */
+static inline struct entry **table_guess(const struct table *t, uint32_t hash)
 {
     uint32_t n = __atomic_load_n(&t->n, __ATOMIC_RELAXED);
     uint32_t mask = __atomic_load_n(&t->mask, __ATOMIC_RELAXED);
     uint32_t at = hash & mask;
 
-    __builtin_prefetch(t->buckets + (at < n ? at : at & mask >> 1));
+    return &t->buckets[at < n ? at : at & mask >> 1];
+}
+
+/* table_prefetch fetches the bucket. */
+static inline void table_prefetch(const struct table *t, uint32_t hash)
+{
+    __builtin_prefetch(table_guess(t, hash));
+}
+
+/* table_prefetch_entry fetches the first entry of the bucket. */
+static inline void table_prefetch_entry(const struct table *t, uint32_t hash)
+{
+    struct entry *e = __atomic_load_n(table_guess(t, hash), __ATOMIC_RELAXED);
+
+    __builtin_prefetch(e);
+    __builtin_prefetch((const char *)e + 64);
 }
 
 #endif
