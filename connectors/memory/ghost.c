@@ -48,11 +48,14 @@ bool ghost_take(struct ghost *g, uint32_t hash)
 
 /* Hashes of line i belong to line i or i + n of a table twice as large: both
  * get a copy of it, and what does not belong is never asked for. */
-static void ghost_double(struct ghost *g)
+void ghost_grow(struct ghost *g, uint64_t entries)
 {
     uint32_t n = g->n ? g->n * 2 : 1;
-    void *lines = realloc(g->lines, n * sizeof *g->lines);
+    void *lines;
 
+    if ((uint64_t)g->n * GHOST_LINE >= entries || n == 0)
+        return;
+    lines = realloc(g->lines, n * sizeof *g->lines);
     if (lines == NULL)
         return;
     g->lines = lines;
@@ -63,24 +66,20 @@ static void ghost_double(struct ghost *g)
     g->n = n;
 }
 
-static void ghost_halve(struct ghost *g)
+void ghost_shrink(struct ghost *g, uint64_t entries)
 {
-    void *lines = realloc(g->lines, g->n / 2 * sizeof *g->lines);
+    uint32_t n = g->n;
+    void *lines;
 
+    while (n > 1 && (uint64_t)n * GHOST_LINE / 8 > entries)
+        n /= 2;
+    if (n == g->n)
+        return;
+    lines = realloc(g->lines, n * sizeof *g->lines);
     if (lines == NULL)
         return;
     g->lines = lines;
-    g->n /= 2;
-}
-
-void ghost_fit(struct ghost *g, uint64_t entries)
-{
-    uint64_t places = (uint64_t)g->n * GHOST_LINE;
-
-    if (places < entries && g->n <= UINT32_MAX / 2)
-        ghost_double(g);
-    else if (g->n > 1 && places / 8 > entries)
-        ghost_halve(g);
+    g->n = n;
 }
 
 void ghost_free(struct ghost *g)

@@ -23,9 +23,11 @@ void ghost_add(struct ghost *g, uint32_t hash);
 /* ghost_take says whether a hash is remembered, and forgets it. */
 bool ghost_take(struct ghost *g, uint32_t hash);
 
-/* ghost_fit makes room for about as many hashes as there are entries. It grows
- * by doubling and shrinks late. Without memory it stays as it is. */
-void ghost_fit(struct ghost *g, uint64_t entries);
+/* ghost_grow doubles the room if it is for less hashes than there are entries,
+ * ghost_shrink takes some away if it is for eight times as many. Without memory
+ * it stays as it is. */
+void ghost_grow(struct ghost *g, uint64_t entries);
+void ghost_shrink(struct ghost *g, uint64_t entries);
 
 void ghost_free(struct ghost *g);
 

@@ -45,6 +45,7 @@ static void s3fifo_replace(struct eviction *ev, struct entry *old,
 static void s3fifo_remove(struct eviction *ev, struct entry *e)
 {
     queue_remove(s3fifo_queue(ev, e), e);
+    ghost_shrink(&ev->ghost, ev->small.items + ev->main.items);
 }
 
 /* Put the oldest entry of a queue in as the newest of the main one. */
@@ -59,7 +60,7 @@ static void s3fifo_keep(struct eviction *ev, struct entry *e, unsigned hits)
 static void s3fifo_drop(struct eviction *ev, struct entry *e)
 {
     s3fifo_remove(ev, e);
-    ghost_fit(&ev->ghost, ev->small.items + ev->main.items);
+    ghost_grow(&ev->ghost, ev->small.items + ev->main.items);
     if (!e->is_main)
         ghost_add(&ev->ghost, e->hash);
 }

@@ -29,7 +29,8 @@ void shard_free(struct shard *s)
 
 bool shard_fits(const struct shard *s, uint64_t bytes)
 {
-    uint64_t empty = sizeof *s + TABLE_MIN * sizeof *s->table.buckets;
+    uint64_t empty = sizeof *s + TABLE_MIN * sizeof *s->table.buckets +
+                     sizeof *s->eviction.ghost.lines;
 
     return s->capacity >= empty && bytes <= s->capacity - empty;
 }
@@ -117,12 +118,13 @@ static void shard_sweep(struct shard *s, struct entry **dead)
     }
 }
 
-/* Evict until an entry of that charge has room beside what is there but the one
- * it replaces, which may have to go as well: returns what is left of it. */
+/* Evict until an entry of that charge, and a bucket, have room beside what is
+ * there but the one it replaces, which may have to go as well: returns what is
+ * left of it. */
 static struct entry *shard_make_room(struct shard *s, uint64_t charge,
                                      struct entry *old, struct entry **dead)
 {
-    while (shard_bytes(s) + charge >
+    while (shard_bytes(s) + charge + sizeof *s->table.buckets >
            s->capacity + (old != NULL ? entry_charge(old) : 0)) {
         struct entry *e = s->policy->victim(&s->eviction);
 

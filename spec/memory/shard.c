@@ -1,0 +1,234 @@
+/* shard.c -- what a shard counts is what it holds: after any mix of sets, gets,
+ * deletes, expiries and evictions, under each policy, against a plain map. */
+#include "../../connectors/memory/shard.c"
+#include "../../connectors/memory/table.c"
+#include "models.h"
+
+enum {
+    KEYS = 4096,
+    CAPACITY = 256 << 10,
+    OPS = 350000, /* for each of three policies: a million in all */
+};
+
+static uint64_t now_ms;
+
+/* The shard's clock: this program's own. */
+uint64_t weir_now(void)
+{
+    return now_ms * 1000000;
+}
+
+/* What the map knows of a key: the version that was set last. */
+struct known {
+    uint64_t version; /* 0 = absent, by delete */
+    uint64_t expires_ms;
+    uint64_t size;
+};
+
+struct trial {
+    struct shard s;
+    struct known known[KEYS];
+    uint64_t random, version;
+    uint64_t made, freed; /* entries */
+};
+
+static struct trial *trial_new(void)
+{
+    struct trial *t = aligned_alloc(_Alignof(struct trial), sizeof *t);
+
+    CHECK(t != NULL);
+    return memset(t, 0, sizeof *t);
+}
+
+static struct shard_key key_of(const uint32_t *i)
+{
+    uint64_t mix = *i;
+
+    return (struct shard_key){(const char *)i, sizeof *i,
+                              (uint32_t)random_next(&mix)};
+}
+
+static void bury(struct trial *t, struct entry *dead)
+{
+    for (struct entry *e = dead; e != NULL; e = e->chain)
+        t->freed++;
+    entry_free_all(dead);
+}
+
+/* Mostly small values, some of them large enough to push out hundreds. */
+static uint64_t random_size(struct trial *t)
+{
+    uint64_t kind = random_below(&t->random, 100);
+
+    if (kind < 90)
+        return 8 + random_below(&t->random, ENTRY_EMBEDS);
+    return 8 + random_below(&t->random, kind < 99 ? 4096 : 100000);
+}
+
+static struct entry *entry_of(struct trial *t, const struct shard_key *key,
+                              uint64_t size)
+{
+    bool embed = size <= ENTRY_EMBEDS;
+    struct entry *e =
+        entry_new(key->bytes, key->len, key->hash, embed ? size : 0);
+    char *data;
+
+    CHECK(e != NULL);
+    e->embedded = embed;
+    if (embed)
+        e->size = size;
+    else
+        e->value = weir_value_new(size, &data);
+    memcpy(entry_data(e), &t->version, sizeof t->version);
+    t->made++;
+    return e;
+}
+
+static void set(struct trial *t, uint32_t i)
+{
+    uint64_t size = random_size(t);
+    uint64_t ttl =
+        random_below(&t->random, 4) ? 0 : random_below(&t->random, 300);
+    struct shard_key key = key_of(&i);
+    struct entry *dead = NULL, *again = NULL, *e;
+
+    t->version++;
+    e = entry_of(t, &key, size);
+    CHECK(shard_fits(&t->s, entry_charge(e)));
+    e->expires_ms = ttl ? now_ms + ttl : 0;
+    t->known[i] = (struct known){t->version, e->expires_ms, size};
+    shard_put(&t->s, e, &dead);
+    bury(t, dead);
+    CHECK(shard_find(&t->s, &key, &again) == e && again == NULL);
+}
+
+static void get(struct trial *t, uint32_t i)
+{
+    struct shard_key key = key_of(&i);
+    const struct known *known = &t->known[i];
+    struct entry *dead = NULL, *e = shard_find(&t->s, &key, &dead);
+
+    bury(t, dead);
+    if (e == NULL)
+        return;
+    CHECK(known->version != 0 && entry_size(e) == known->size);
+    CHECK(memcmp(entry_data(e), &known->version, sizeof known->version) == 0);
+    CHECK(e->expires_ms == known->expires_ms);
+    CHECK(e->expires_ms == 0 || e->expires_ms > now_ms);
+    shard_hit(&t->s, e);
+}
+
+static void drop(struct trial *t, uint32_t i)
+{
+    struct shard_key key = key_of(&i);
+    struct entry *dead = NULL, *e = shard_find(&t->s, &key, &dead);
+
+    t->known[i].version = 0;
+    if (e != NULL)
+        shard_drop(&t->s, e, &dead);
+    bury(t, dead);
+    CHECK(shard_find(&t->s, &key, &dead) == NULL);
+}
+
+static void touch(struct trial *t, uint32_t i)
+{
+    struct shard_key key = key_of(&i);
+    struct entry *dead = NULL, *e = shard_find(&t->s, &key, &dead);
+
+    bury(t, dead);
+    if (e == NULL)
+        return;
+    t->known[i].expires_ms = random_below(&t->random, 2) ? now_ms + 100 : 0;
+    shard_expire(&t->s, e, t->known[i].expires_ms);
+}
+
+/* Counted from scratch, by a walk over all that is there. */
+static void check_counts(struct trial *t)
+{
+    uint64_t items = 0, charges = 0, expiring = 0, next;
+
+    for (uint64_t at = 0; at < TABLE_END; at = next) {
+        struct entry *e = table_at(&t->s.table, at, &next);
+
+        for (; e != NULL; e = e->chain) {
+            items++;
+            charges += entry_charge(e);
+            expiring += e->expires_ms != 0;
+        }
+    }
+    CHECK(items == t->s.table.items);
+    CHECK(items == t->made - t->freed);
+    CHECK(items == t->s.eviction.small.items + t->s.eviction.main.items);
+    CHECK(charges == eviction_bytes(&t->s.eviction));
+    CHECK(expiring == t->s.expiring);
+}
+
+static void step(struct trial *t)
+{
+    uint32_t i = (uint32_t)random_below(&t->random, KEYS);
+    uint64_t op = random_below(&t->random, 100);
+
+    now_ms += random_below(&t->random, 20) == 0;
+    if (op < 40)
+        set(t, i);
+    else if (op < 85)
+        get(t, i);
+    else if (op < 95)
+        drop(t, i);
+    else
+        touch(t, i);
+    CHECK(shard_bytes(&t->s) <= CAPACITY);
+}
+
+static void check_policy(const struct eviction_policy *policy)
+{
+    struct trial *t = trial_new();
+
+    t->random = check_seed;
+    CHECK(shard_init(&t->s, CAPACITY, policy) == 0);
+    for (int op = 0; op < OPS; op++) {
+        step(t);
+        if (op % 10000 == 0)
+            check_counts(t);
+    }
+    check_counts(t);
+    CHECK(t->s.counts.evictions > 1000 && t->s.counts.expired > 1000);
+    printf("%s: %llu evictions, %llu expired\n", policy->name,
+           (unsigned long long)t->s.counts.evictions,
+           (unsigned long long)t->s.counts.expired);
+    shard_free(&t->s);
+    free(t);
+}
+
+/* Sets alone get rid of what nobody asks for again. */
+static void check_sweep(void)
+{
+    struct trial *t = trial_new();
+
+    CHECK(shard_init(&t->s, 64 << 20, &eviction_lru) == 0);
+    for (uint32_t i = 0; i < 10000; i++) {
+        struct shard_key key = key_of(&i);
+        struct entry *dead = NULL, *e = entry_of(t, &key, 8);
+
+        e->expires_ms = now_ms + 10;
+        now_ms++;
+        shard_put(&t->s, e, &dead);
+        bury(t, dead);
+    }
+    printf("sweep: %llu of 10000 left, 10 live\n",
+           (unsigned long long)t->s.table.items);
+    CHECK(t->s.table.items < 100);
+    shard_free(&t->s);
+    free(t);
+}
+
+int main(void)
+{
+    check_seed = 42;
+    now_ms = 1000;
+    check_policy(&eviction_s3fifo);
+    check_policy(&eviction_lru);
+    check_policy(&eviction_sieve);
+    check_sweep();
+    return 0;
+}

@@ -1,0 +1,117 @@
+/* traces.c -- each eviction policy keeps what its published algorithm keeps
+ * over real traces: $WEIR_TRACES, else ../shared/traces. Skipped where they are
+ * not.
+ */
+#include <unistd.h>
+
+#include "models.h"
+
+static const char *folder(void)
+{
+    const char *set = getenv("WEIR_TRACES");
+
+    return set != NULL ? set : "../shared/traces";
+}
+
+/* Keys in the order they first appear get the numbers 0, 1, ... */
+struct numbering {
+    uint64_t *names; /* 0 = free; a name is kept plus one */
+    uint32_t *numbers;
+    uint32_t n;
+};
+
+enum { NAMES = 1 << 20 };
+
+static uint32_t number_of(struct numbering *names, uint64_t name)
+{
+    uint64_t state = name;
+    size_t at = random_next(&state) % NAMES;
+
+    while (names->names[at] != 0 && names->names[at] != name + 1)
+        at = (at + 1) % NAMES;
+    if (names->names[at] == 0) {
+        CHECK(names->n < NAMES / 2);
+        names->names[at] = name + 1;
+        names->numbers[at] = names->n++;
+    }
+    return names->numbers[at];
+}
+
+struct reader {
+    struct requests r;
+    struct numbering names;
+    size_t room;
+};
+
+static void reader_add(struct reader *to, uint64_t name)
+{
+    if (to->r.n == to->room) {
+        to->room = to->room ? to->room * 2 : 65536;
+        to->r.keys = realloc(to->r.keys, to->room * sizeof *to->r.keys);
+        CHECK(to->r.keys != NULL);
+    }
+    to->r.keys[to->r.n++] = number_of(&to->names, name);
+    to->r.n_keys = to->names.n;
+}
+
+/* Big-endian 32-bit keys, compressed. */
+static void read_cache2k(FILE *f, struct reader *to)
+{
+    uint8_t b[4];
+
+    while (fread(b, 4, 1, f) == 1)
+        reader_add(to, (uint64_t)b[0] << 24 | b[1] << 16 | b[2] << 8 | b[3]);
+}
+
+/* One request a line, its blocks in "hash_ids": [1, 2, 3]. */
+static void read_mooncake(FILE *f, struct reader *to)
+{
+    char *line = NULL, *at, *end;
+    size_t cap = 0;
+
+    while (getline(&line, &cap, f) > 0) {
+        at = strstr(line, "\"hash_ids\": [");
+        CHECK(at != NULL);
+        for (at += strlen("\"hash_ids\": ["); *at != ']'; at = end) {
+            reader_add(to, strtoull(at, &end, 10));
+            CHECK(end != at);
+            end += strspn(end, ", ");
+        }
+    }
+    free(line);
+}
+
+static void replay(const char *what, const char *unpack, const char *file,
+                   void (*read)(FILE *f, struct reader *to))
+{
+    struct reader to = {.names = {zeroed(NAMES, sizeof(uint64_t)),
+                                  zeroed(NAMES, sizeof(uint32_t)), 0}};
+    char command[512];
+    FILE *f;
+
+    snprintf(command, sizeof command, "%s '%s/%s'", unpack, folder(), file);
+    f = popen(command, "r");
+    CHECK(f != NULL);
+    read(f, &to);
+    CHECK(pclose(f) == 0 && to.r.n > 0);
+    compare(what, &to.r, to.r.n_keys / 20);
+    compare(what, &to.r, to.r.n_keys / 5);
+    free(to.r.keys);
+    free(to.names.names);
+    free(to.names.numbers);
+}
+
+int main(void)
+{
+    if (access(folder(), R_OK) != 0) {
+        printf("no traces in %s\n", folder());
+        return 77;
+    }
+    replay("cache2k web07", "xz -dc", "cache2k_web07.trace.xz", read_cache2k);
+    replay("cache2k web12", "xz -dc", "cache2k_web12.trace.xz", read_cache2k);
+    replay("mooncake conversation", "cat", "mooncake_conversation_trace.jsonl",
+           read_mooncake);
+    replay("mooncake synthetic", "cat", "mooncake_synthetic_trace.jsonl",
+           read_mooncake);
+    return 0;
+}
