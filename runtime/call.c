@@ -154,15 +154,13 @@ int weir_call_stopped(struct weir_call *call)
     return 0;
 }
 
-/* The worker was rung: -ECANCELED and -EAGAIN end the wait, 0 does not. */
-static int rung(struct worker *w)
+/* The worker was rung: for new work, or to be interrupted. */
+static bool rung_for_work(struct worker *w)
 {
     eventfd_t rings;
 
     eventfd_read(w->fd, &rings);
-    if (atomic_load(&w->interrupted))
-        return -ECANCELED;
-    return w->listening ? -EAGAIN : 0;
+    return w->listening && !atomic_load(&w->interrupted);
 }
 
 int weir_call_wait(struct weir_call *call, int fd, short events,
@@ -193,9 +191,10 @@ int weir_call_wait(struct weir_call *call, int fd, short events,
             return -errno;
         if (rc > 0 && p[0].revents != 0)
             return p[0].revents;
-        if (rc > 0 && (rc = rung(w)) < 0)
-            return rc;
-        if (rc == 0 && (now = weir_now()) >= until)
+        if (rc > 0 && rung_for_work(w))
+            return -EAGAIN;
+        now = weir_now();
+        if (now >= until)
             return -ETIMEDOUT;
     }
 }
