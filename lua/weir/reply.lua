@@ -84,6 +84,7 @@ function Reply:set(i, name, facts)
     error(("no status is called %q"):format(tostring(name)), 2)
   end
   self[i] = name
+  self.good, self.sum = nil, nil
   if not facts then return end
   if facts.value then
     local room = self:room()
@@ -134,6 +135,17 @@ function Reply:take(i)
   self.values.at[i - 1] = nil
   if self.n == 1 then ffi_gc(self.values, nil) end
   return Value.own(v)
+end
+
+
+--- Lets go of the value of a slot.
+---@param i integer
+function Reply:drop(i)
+  local values = self.values
+  if values then
+    C.weir_value_unref(values.at[i - 1])
+    values.at[i - 1] = nil
+  end
 end
 
 
@@ -274,6 +286,17 @@ function Reply:residual()
 end
 
 
+-- The words of another reply's errors, slot by slot.
+local function carry_message(self, other, slots)
+  for j = 1, other.n do
+    if class[other[j]] == "error" then
+      fact(self, "messages", slots[j], words(other, j))
+      fact(self, "stores", slots[j], other.stores and other.stores[j] or other.store)
+    end
+  end
+end
+
+
 --- Makes slot i what slot j of another reply is; both keep the value.
 ---@param i integer
 ---@param other weir.Reply
@@ -297,6 +320,39 @@ function Reply:adopt(i, other, j)
     fact(self, "messages", i, words(other, j))
     fact(self, "stores", i, other.stores and other.stores[j] or other.store)
   end
+end
+
+
+--- Moves all of another reply into this one: its slot j becomes slot slots[j],
+--- whatever that was. The other reply is used up.
+---@param other weir.Reply
+---@param slots integer[]
+function Reply:place(other, slots)
+  local n, from = other.n, other.values
+  if from then
+    local to, at = self:room().at, from.at
+    for j = 1, n do
+      local i = slots[j]
+      if to[i - 1] ~= nil then C.weir_value_unref(to[i - 1]) end
+      to[i - 1], at[j - 1] = at[j - 1], nil
+    end
+  elseif self.values then
+    local to = self.values.at
+    for j = 1, n do
+      C.weir_value_unref(to[slots[j] - 1])
+      to[slots[j] - 1] = nil
+    end
+  end
+  for j = 1, n do self[slots[j]] = other[j] end
+  self.good, self.sum = nil, nil
+  for k = 1, #FACTS do
+    local name = FACTS[k]
+    local list = other[name]
+    if list or self[name] then
+      for j = 1, n do fact(self, name, slots[j], list and list[j]) end
+    end
+  end
+  if other.message then carry_message(self, other, slots) end
 end
 
 

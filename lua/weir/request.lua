@@ -20,6 +20,7 @@ local clear_table = require "table.clear"
 ---@field deadline number?  absolute, in the host's seconds
 ---@field prefix boolean?   only the leading good slots are of use
 ---@field limit table?      attempts shared by nested retries
+---@field origin integer[]? where each slot stood when limit was made
 ---@field trace table?      collects what happened where
 local Request = {}
 Request.__index = Request
@@ -219,6 +220,46 @@ function Request:with(changes)
 end
 
 
+--- A copy that ends no later than a time; what a timeout does to each batch.
+---@param deadline number absolute, in the host's seconds
+---@return weir.Request
+function Request:within(deadline)
+  local own = self.deadline
+  return setmetatable({
+    op = self.op,
+    n = self.n,
+    keys = self.keys,
+    values = self.values,
+    buffers = self.buffers,
+    caps = self.caps,
+    cursors = self.cursors,
+    ttl = self.ttl,
+    deadline = own and own < deadline and own or deadline,
+    prefix = self.prefix,
+    page = self.page,
+    limit = self.limit,
+    origin = self.origin,
+    trace = self.trace,
+  }, Request)
+end
+
+
+--- Where a slot stands in the request that `limit` was made for.
+---@param i integer
+---@return integer
+function Request:place(i)
+  return self.origin and self.origin[i] or i
+end
+
+
+-- The places of some slots, where somebody counts attempts by them.
+local function places(self, slots, n)
+  if not self.limit then return nil end
+  if self.origin then return pick(self.origin, slots, n) end
+  return slots
+end
+
+
 --- A request for some of the keys, the rest as it is.
 ---@param slots integer[]
 ---@return weir.Request
@@ -237,6 +278,7 @@ function Request:subset(slots)
     prefix = self.prefix,
     page = self.page,
     limit = self.limit,
+    origin = places(self, slots, n),
     trace = self.trace,
   }, Request)
 end

@@ -1,0 +1,34 @@
+-- parts/detach.lua: work that must come to its end although whoever asked for it may be
+-- killed, or leave at a deadline, while it waits: a client that hangs up in nginx
+-- takes its coroutine along without unwinding it. Used by tier (a write half
+-- done), coalesce (a leader), limit (a permit), timeout (a store that hangs).
+
+local host = require "weir.host"
+
+local Detach = {}
+
+
+local function body(flight, fn, a, b, c)
+  local ok, result = pcall(fn, a, b, c)
+  flight.done, flight.ok, flight.result = true, ok, result
+  if flight.waiter then host.wake(flight.waiter) end
+end
+
+
+--- Calls fn(a, b, c) in a task of its own and waits for its result, at most until
+--- the deadline: nil then, and the task goes on.
+function Detach.call(deadline, fn, a, b, c)
+  local flight = { done = false }
+  host.spawn(body, flight, fn, a, b, c)
+  if not flight.done then
+    flight.waiter = host.prepare()
+    host.park(flight.waiter, deadline and math.max(deadline - host.now(), 0))
+    flight.waiter = nil
+    if not flight.done then return nil end
+  end
+  if not flight.ok then error(flight.result, 0) end
+  return flight.result
+end
+
+
+return Detach

@@ -1,0 +1,96 @@
+-- parts/keys.lua: what a node that keeps copies must know of its keys, so that no copy
+-- outlives the value it was made of: when each was last written through the tree
+-- (its generation), and which are being written now (locks).
+--
+-- A copy may be made of what was read only if the key was not written since the
+-- read began. Generations live in a fixed table of counters by hash: two keys
+-- that share one cost a copy not made, never a stale one. Locks last as long as
+-- one write; whoever takes them runs detached and so always gives them back.
+
+local bit = require "bit"
+local ffi = require "ffi"
+local host = require "weir.host"
+local C = require("weir.ffi").C
+
+local band = bit.band
+
+local COUNTERS = 8192
+
+local Keys = {}
+Keys.__index = Keys
+
+
+function Keys.new()
+  return setmetatable({
+    clock = 0, written = ffi.new("double[?]", COUNTERS), locked = {},
+  }, Keys)
+end
+
+
+local function counter(key)
+  return tonumber(band(C.weir_hash(key, #key, 0), COUNTERS - 1))
+end
+
+
+--- The keys of a request are written: copies of what was read before are old.
+function Keys:bump(req)
+  local clock = self.clock + 1
+  self.clock = clock
+  local keys, written = req.keys, self.written
+  for i = 1, req.n do written[counter(keys[i])] = clock end
+end
+
+
+--- Whether the key was written after the clock said `since`.
+function Keys:written_since(key, since)
+  return self.written[counter(key)] > since
+end
+
+
+local function first_locked(self, req)
+  local locked, keys = self.locked, req.keys
+  for i = 1, req.n do
+    if locked[keys[i]] then return keys[i] end
+  end
+end
+
+
+--- Takes the locks of all keys of a request, or none: waits until they are free,
+--- at most until the deadline (false).
+function Keys:lock(req)
+  local busy = first_locked(self, req)
+  while busy do
+    local waiter = host.prepare()
+    local waiters = self.locked[busy]
+    waiters[#waiters + 1] = waiter
+    local left = req.deadline and req.deadline - host.now()
+    if left and left <= 0 or not host.park(waiter, left) then return false end
+    busy = first_locked(self, req)
+  end
+  for i = 1, req.n do self.locked[req.keys[i]] = {} end
+  return true
+end
+
+
+--- Takes the lock of one key if it is free.
+function Keys:try(key)
+  if self.locked[key] then return false end
+  self.locked[key] = {}
+  return true
+end
+
+
+--- Gives the lock of a key back.
+function Keys:free(key)
+  local waiters = self.locked[key]
+  self.locked[key] = nil
+  for i = 1, #waiters do host.wake(waiters[i]) end
+end
+
+
+function Keys:unlock(req)
+  for i = 1, req.n do self:free(req.keys[i]) end
+end
+
+
+return Keys

@@ -1,0 +1,179 @@
+-- parts/promotion.lua: the background half of a tier: copies of what was found below go
+-- up, in small batches, only if the key was not written since the read began, and
+-- never while it is being written. What expires meanwhile stays expired: the
+-- source is asked for the time to live just before. Bounded; the oldest goes when
+-- there is no room. A failure here changes no reply; it is counted.
+
+local host = require "weir.host"
+local Request = require "weir.request"
+
+local Promotion = {}
+Promotion.__index = Promotion
+
+local MOST_KEYS, MOST_BYTES = 1024, 64 * 1024 * 1024
+local AT_ONCE = 64
+local PATIENCE = 10 -- seconds for one batch
+
+
+--- keys: the tier's Keys, shared with its writes.
+function Promotion.new(keys)
+  return setmetatable({
+    keys = keys, queue = {}, head = 1, tail = 0, bytes = 0, pending = {},
+    running = false,
+    counts = { stored = 0, superseded = 0, expired = 0, dropped = 0, rejected = 0,
+      failed = 0 },
+  }, Promotion)
+end
+
+
+local function forget(self, entry)
+  self.bytes = self.bytes - #entry.value
+  self.pending[entry.key] = nil
+end
+
+
+local function drop_oldest(self)
+  local entry = self.queue[self.head]
+  self.queue[self.head] = nil
+  self.head = self.head + 1
+  forget(self, entry)
+  self.counts.dropped = self.counts.dropped + 1
+end
+
+
+--- Asks for copies of a value in `targets`, stores that said they miss it.
+--- source: where it was found; since: the clock of keys when the read began.
+function Promotion:add(key, value, source, targets, since)
+  if self.pending[key] then return end
+  self.pending[key] = true
+  self.tail = self.tail + 1
+  self.queue[self.tail] = { key = key, value = value, source = source,
+    targets = targets, since = since }
+  self.bytes = self.bytes + #value
+  while self.tail - self.head + 1 > MOST_KEYS or self.bytes > MOST_BYTES do
+    drop_oldest(self)
+  end
+end
+
+
+-- The next entries of one source whose keys are still what was read, locked.
+local function take(self)
+  local entries, source = {}, nil
+  while self.head <= self.tail and #entries < AT_ONCE do
+    local entry = self.queue[self.head]
+    if source and entry.source ~= source then break end
+    self.queue[self.head] = nil
+    self.head = self.head + 1
+    if self.keys:written_since(entry.key, entry.since)
+      or not self.keys:try(entry.key) then
+      self.counts.superseded = self.counts.superseded + 1
+      forget(self, entry)
+    else
+      source = entry.source
+      entries[#entries + 1] = entry
+    end
+  end
+  return entries, source
+end
+
+
+local function request(op, entries)
+  local keys = {}
+  for i, entry in ipairs(entries) do keys[i] = entry.key end
+  local req = Request.new(op, keys)
+  req.deadline = host.now() + PATIENCE
+  return req
+end
+
+
+-- The entries that still live at their source, with the time they have left.
+local function alive(self, entries, source)
+  local facts = source:run(request("stat", entries))
+  local kept = {}
+  for i, entry in ipairs(entries) do
+    if facts[i] == "miss" then
+      self.counts.expired = self.counts.expired + 1
+    elseif facts[i] == "ok" or facts[i] == "unsupported" then
+      entry.ttl = facts:ttl(i)
+      kept[#kept + 1] = entry
+    else
+      self.counts.failed = self.counts.failed + 1
+    end
+  end
+  return kept
+end
+
+
+local OUTCOME = { ok = "stored", rejected = "rejected" }
+
+local function store(self, target, entries)
+  local req = request("set", entries)
+  req.values = {}
+  for i, entry in ipairs(entries) do req.values[i] = entry.value end
+  req.ttl = entries[1].ttl
+  local reply = target:run(req)
+  local undo = {}
+  for i, entry in ipairs(entries) do
+    local outcome = OUTCOME[reply[i]] or "failed"
+    self.counts[outcome] = self.counts[outcome] + 1
+    if outcome == "failed" then undo[#undo + 1] = entry end
+  end
+  -- A set without an answer may have come through or not: neither is a promise.
+  if #undo > 0 then target:run(request("delete", undo)) end
+end
+
+
+-- A request has one time to live: entries are stored in groups that share one.
+local function by_target_and_ttl(entries)
+  local groups, found = {}, {}
+  for _, entry in ipairs(entries) do
+    for _, target in ipairs(entry.targets) do
+      local slots = found[target] or {}
+      found[target] = slots
+      local group = slots[entry.ttl or 0]
+      if not group then
+        group = { target = target }
+        slots[entry.ttl or 0] = group
+        groups[#groups + 1] = group
+      end
+      group[#group + 1] = entry
+    end
+  end
+  return groups
+end
+
+
+local function turn(self, entries, source)
+  local kept = alive(self, entries, source)
+  for _, group in ipairs(by_target_and_ttl(kept)) do
+    store(self, group.target, group)
+  end
+end
+
+
+local function work(self)
+  while self.head <= self.tail do
+    local entries, source = take(self)
+    if #entries > 0 then
+      local ok = pcall(turn, self, entries, source)
+      if not ok then self.counts.failed = self.counts.failed + #entries end
+      for _, entry in ipairs(entries) do
+        self.keys:free(entry.key)
+        forget(self, entry)
+      end
+    end
+  end
+  self.head, self.tail = 1, 0
+  self.running = false
+end
+
+
+--- Lets the background task run if there is something to do.
+function Promotion:start()
+  if self.running or self.head > self.tail then return end
+  self.running = true
+  host.spawn(work, self)
+end
+
+
+return Promotion

@@ -1,0 +1,93 @@
+-- parts/suspects.lua: the keys of which a store may hold a copy that is older than what
+-- was acknowledged elsewhere, because it could be neither overwritten nor deleted
+-- when that was due. Reads go past that store for them until a delete has come
+-- through. Bounded: when there is no room the write must not be acknowledged.
+-- Used by tier, mirror and failover, one for each store they hold copies in.
+
+local host = require "weir.host"
+local Request = require "weir.request"
+
+local Suspects = {}
+Suspects.__index = Suspects
+
+local MOST = 65536
+local PAUSE = 1  -- seconds between two attempts to clean up
+local ATTEMPT = 10 -- seconds one may take
+local AT_ONCE = 256
+
+
+--- locks: the Keys under which the store is written, so that a clean-up never
+--- deletes what a later write put there.
+function Suspects.new(store, locks, most)
+  return setmetatable({
+    store = store, locks = locks, keys = {}, count = 0, most = most or MOST,
+    cleaning = false, next_attempt = 0,
+  }, Suspects)
+end
+
+
+--- Marks a key. False: there is no room for it.
+function Suspects:add(key)
+  if self.keys[key] then return true end
+  if self.count >= self.most then return false end
+  self.keys[key] = true
+  self.count = self.count + 1
+  return true
+end
+
+
+--- The store holds nothing old under the key any more.
+function Suspects:clear(key)
+  if self.count > 0 and self.keys[key] then
+    self.keys[key] = nil
+    self.count = self.count - 1
+  end
+end
+
+
+function Suspects:has(key)
+  return self.count > 0 and self.keys[key] ~= nil
+end
+
+
+-- Some suspect keys, locked; those that are being written are left alone.
+local function sample(self)
+  local list, n = {}, 0
+  for key in pairs(self.keys) do
+    if n == AT_ONCE then break end
+    if self.locks:try(key) then
+      n = n + 1
+      list[n] = key
+    end
+  end
+  return list
+end
+
+
+local function clean(self)
+  local before
+  repeat
+    before = self.count
+    local req = Request.new("delete", sample(self))
+    req.deadline = host.now() + ATTEMPT
+    local ok, reply = pcall(self.store.run, self.store, req)
+    for i = 1, req.n do
+      local gone = ok and (reply[i] == "ok" or reply[i] == "miss")
+      if gone then self:clear(req.keys[i]) end
+    end
+    self.locks:unlock(req)
+  until self.count == 0 or self.count == before
+  self.cleaning = false
+  self.next_attempt = host.now() + PAUSE
+end
+
+
+--- Deletes what is suspect in the background, if it is time for an attempt.
+function Suspects:clean()
+  if self.cleaning or self.count == 0 or host.now() < self.next_attempt then return end
+  self.cleaning = true
+  host.spawn(clean, self)
+end
+
+
+return Suspects

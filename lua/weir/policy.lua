@@ -1,0 +1,284 @@
+-- policy.lua: what every word of the policy language is made of. A word is a
+-- class in policy/WORD.lua; a node is an instance of it: a store that answers by
+-- asking other stores. A word gives
+--
+--     Word.new(...)              makes a node with Word:node { children = ... }
+--     Word:answer(req) -> reply  does the work; run, around it, counts and traces
+--     Word:plan(op, key)         says in words which way a key would go
+--
+-- and the words below are functions of weir and, with one child, methods of
+-- every store. weir.policy { children =, run = } makes a node of one's own.
+
+local Arguments = require "weir.parts.arguments"
+local Counters = require "weir.parts.counters"
+local Ffi = require "weir.ffi"
+local host = require "weir.host"
+local Reply = require "weir.reply"
+local Store = require "weir.store"
+local Trace = require "weir.trace"
+
+local record = Counters.record
+
+local Policy = {}
+
+-- Every word; "one" marks those over a single store, which are methods, too.
+Policy.words = {
+  tier = "many", route = "many", bysize = "many", byop = "many", shard = "many",
+  mirror = "many", failover = "many",
+  admit = "one", retry = "one", timeout = "one", deadline = "one", breaker = "one",
+  limit = "one", coalesce = "one", negative = "one", ttl = "one", prefix = "one",
+  readonly = "one", tap = "one", meter = "one", delay = "one", fault = "one",
+  null = "none", fail = "none",
+}
+
+
+-- ---- nodes ----
+
+---@class weir.Node: weir.Store
+---@field word string      the word it was made by
+---@field children table   its stores, by position or by name
+---@field counters table   what stats.lua reads
+local Node = setmetatable({}, { __index = Store })
+Node.__index = Node
+
+
+-- A run of its own for every node: LuaJIT inlines one and the same function at
+-- most three deep, and a stack of policies is deeper than that.
+local RUN = [[
+local host, record, trace, late = ...
+return function(self, req)
+  local begun = host.now()
+  if req.trace then return trace(self, req, begun) end
+  local deadline, reply = req.deadline
+  if deadline and begun >= deadline then
+    reply = late(self, req)
+  else
+    reply = self:answer(req)
+  end
+  record(self.counters, req, reply, host.now() - begun)
+  return reply
+end
+]]
+
+
+--- Answers every slot with one status.
+function Policy.all(req, status, message, store)
+  local reply = Reply.new(req)
+  for i = 1, req.n do reply[i] = status end
+  reply.good = status == "ok" and req.n or 0
+  reply.message, reply.store = message, store
+  return reply
+end
+
+
+local function late(self, req)
+  return Policy.all(req, "skipped", "the deadline had passed", self.name)
+end
+
+
+local function traced(self, req, begun)
+  local entry = req.trace:enter(self, req, begun)
+  local gone = req.deadline and begun >= req.deadline
+  local reply = gone and late(self, req) or self:answer(req)
+  local seconds = host.now() - begun
+  record(self.counters, req, reply, seconds)
+  Trace.leave(entry, req, reply, seconds)
+  return reply
+end
+
+
+local function over_all(children, property)
+  for _, child in pairs(children) do
+    if not child[property] then return false end
+  end
+  return true
+end
+
+
+--- Makes a node of a word. `immediate` (run never waits) and `bounded` (run
+--- returns by the deadline) follow from the children unless the fields say.
+function Node:node(fields)
+  local node = setmetatable(fields, self)
+  node.children = node.children or {}
+  node.counters = Counters.new()
+  node.name = node.name or self.word
+  if node.immediate == nil then
+    node.immediate = over_all(node.children, "immediate")
+  end
+  if node.bounded == nil then node.bounded = over_all(node.children, "bounded") end
+  node.run = assert(loadstring(RUN, "=run"))(host, record, traced, late)
+  return node
+end
+
+
+-- A store used in two places comes twice; whoever cares remembers.
+local function by_label(a, b)
+  if type(a[1]) ~= type(b[1]) then return type(a[1]) == "number" end
+  return a[1] < b[1]
+end
+
+
+--- The children of a store as { label, store } in a fixed order.
+function Policy.children(store)
+  local list = {}
+  for label, child in pairs(store.children or {}) do
+    list[#list + 1] = { label, child }
+  end
+  table.sort(list, by_label)
+  return list
+end
+
+
+--- Calls fn(store) for every store of a tree once, children first.
+function Policy.each(store, fn, seen)
+  seen = seen or {}
+  if seen[store] then return end
+  seen[store] = true
+  for _, entry in ipairs(Policy.children(store)) do
+    Policy.each(entry[2], fn, seen)
+  end
+  fn(store)
+end
+
+
+--- Closes every store below, each once; opts as the connector's close takes them.
+function Node:close(opts)
+  Policy.each(self, function(store)
+    if store.release then store:release() end
+    if not store.word then store:close(opts) end
+  end)
+end
+
+
+--- Which way a key would go: a sentence, and the children that would be asked.
+function Node:plan()
+  local children = {}
+  for i, entry in ipairs(Policy.children(self)) do children[i] = entry[2] end
+  return "asks " .. (#children == 1 and "its store" or "its stores"), children
+end
+
+
+-- ---- words ----
+
+--- A class for a word.
+function Policy.word(word)
+  local class = setmetatable({ word = word }, { __index = Node })
+  class.__index = class
+  return class
+end
+
+
+-- `retry { store, 3 }` says the same as `retry(store, { 3 })`.
+local function unpack_store(first, ...)
+  if type(first) ~= "table" or Store.is(first) or not Store.is(first[1]) then
+    return first, ...
+  end
+  local rest = {}
+  for name, value in pairs(first) do
+    if type(name) ~= "number" then rest[name] = value end
+  end
+  for i = 2, #first do rest[i - 1] = first[i] end
+  return first[1], rest
+end
+
+
+local function build(word, kind, ...)
+  local class = require("weir.policy." .. word)
+  if kind ~= "one" then return class.new(...) end
+  local child = ...
+  Arguments.store(word, "its first argument", child)
+  return class.new(...)
+end
+
+
+-- Reloading puts itself here while it reads a file: carry(word, make, ...)
+-- returns a node that an earlier generation built from the same arguments.
+Policy.carry = nil
+
+
+--- Makes a node; what is wrong with the arguments is raised `level` frames up.
+function Policy.make(level, word, ...)
+  local kind = Policy.words[word]
+  local function make(...)
+    if kind == "one" then return build(word, kind, unpack_store(...)) end
+    return build(word, kind, ...)
+  end
+  local carry = Policy.carry
+  local ok, node
+  if carry then
+    ok, node = pcall(carry, word, make, ...)
+  else
+    ok, node = pcall(make, ...)
+  end
+  if not ok then error(node, type(node) == "string" and level + 1 or 0) end
+  return node
+end
+
+
+--- The function of a word: weir.tier, and `tier` in a policy file.
+function Policy.find(word)
+  if not Policy.words[word] then return nil end
+  return function(...) return Policy.make(2, word, ...) end
+end
+
+
+for word, kind in pairs(Policy.words) do
+  if kind == "one" then
+    Store[word] = function(...) return Policy.make(2, word, ...) end
+  end
+end
+
+
+-- ---- a node of one's own ----
+
+local Custom = Policy.word "policy"
+
+function Custom:answer(req)
+  local reply = self.custom(self, req)
+  if getmetatable(reply) ~= Reply or reply.n ~= req.n then
+    error(("%s: run must return a reply of %d slots"):format(self.name, req.n), 0)
+  end
+  return reply
+end
+
+
+local CUSTOM = {
+  { "run", is = "callable", required = "run, a function (self, request) -> reply" },
+  { "children", is = "list", default = {} },
+  { "name", is = "name", default = "policy" },
+  { "plan", is = "callable" },
+  { "bounded", is = "boolean", default = false },
+  { "immediate", is = "boolean", default = false },
+}
+
+
+--- Makes a store of a function: run(self, request) -> reply.
+---@param fields { run: function, children: table?, name: string?, plan: function? }
+---@return weir.Store
+function Policy.custom(fields)
+  if type(fields) ~= "table" then
+    error("policy takes a table with run, not " .. Arguments.show(fields), 2)
+  end
+  local ok, given = pcall(Arguments.read, "policy", CUSTOM, fields)
+  if not ok then error(given, 2) end
+  for label, child in pairs(given.children) do
+    if not Store.is(child) then
+      error(("policy: child %s is a store, not %s"):format(tostring(label),
+        Arguments.show(child)), 2)
+    end
+  end
+  given.custom, given.run = given.run, nil
+  return Custom:node(given)
+end
+
+
+--- The known word nearest to one that is none, as part of a sentence.
+function Policy.suggest(word, more)
+  local names = { "policy" }
+  for name in pairs(Policy.words) do names[#names + 1] = name end
+  for _, name in ipairs(more or {}) do names[#names + 1] = name end
+  return Ffi.suggest(word, names)
+end
+
+
+return Policy

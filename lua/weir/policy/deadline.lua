@@ -1,0 +1,20 @@
+-- deadline(t): the whole operation, retries and waits in queues included, has t
+-- seconds. Deadlines only shrink on their way down. The same as timeout in what
+-- happens to a slot; the word says which of the two is meant.
+
+local Policy = require "weir.policy"
+local Timeout = require "weir.policy.timeout"
+
+local Deadline = Policy.word "deadline"
+
+
+function Deadline.new(child, ...)
+  return Timeout.make(Deadline, child, ...)
+end
+
+
+Deadline.answer = Timeout.answer
+Deadline.plan = Timeout.plan
+
+
+return Deadline

@@ -1,0 +1,203 @@
+-- retry { n, base=.01, cap=1, jitter="full", budget=.2, on= }: up to n further
+-- attempts for the slots that are unfinished and may be asked again: any op after
+-- a status that says "not applied", ops that may run twice after timeout and
+-- reset. Waits between attempts grow exponentially with jitter (AWS, "Exponential
+-- Backoff and Jitter"), end at the deadline, and respect what a limit or breaker
+-- says of when to come back. Nested retries share one count of attempts a slot
+-- and draw on the outer budget, too: they never multiply.
+
+local Arguments = require "weir.parts.arguments"
+local Budget = require "weir.parts.budget"
+local host = require "weir.host"
+local Policy = require "weir.policy"
+local status = require "weir.status"
+
+local Retry = Policy.word "retry"
+
+-- All of today's verbs may run twice; one that comes later must be added here.
+local TWICE = { get = true, exists = true, stat = true, scan = true, set = true,
+  delete = true, touch = true }
+
+
+local function statuses(x, word)
+  local set = {}
+  for _, name in ipairs(type(x) == "table" and x or { x }) do
+    if status.class[name] ~= "error" then
+      error(("%s: on is a list of error statuses, not %s"):format(word,
+        Arguments.show(name)), 0)
+    end
+    set[name] = true
+  end
+  return set
+end
+
+
+local function share_or_none(x, word)
+  if x == false or type(x) == "number" and x >= 0 then return x end
+  error(("%s: budget is a share such as 0.2, or false for none, not %s"):format(word,
+    Arguments.show(x)), 0)
+end
+
+
+local OPTIONS = {
+  { "times", at = 1, is = "count", default = 2 },
+  { "base", is = "seconds", default = 0.01 },
+  { "cap", is = "seconds", default = 1 },
+  { "jitter", is = { "full", "equal", "decorrelated", "none" }, default = "full" },
+  { "budget", is = share_or_none, default = 0.2 },
+  { "on", is = statuses },
+}
+
+
+local function has_retry(store)
+  local found = false
+  Policy.each(store, function(node) found = found or node.word == "retry" end)
+  return found
+end
+
+
+function Retry.new(child, ...)
+  local given = Arguments.read("retry", OPTIONS, ...)
+  return Retry:node {
+    children = { child }, child = child, immediate = false, options = given,
+    times = given.times, on = given.on, share = given.budget,
+    budget = given.budget and Budget.of(child), nested = has_retry(child),
+    counts = { attempts = 0, recovered = 0, over_budget = 0, gave_up = 0 },
+  }
+end
+
+
+local JITTER = {
+  none = function(_, wait) return wait end,
+  full = function(_, wait) return host.random() * wait end,
+  equal = function(_, wait) return wait / 2 + host.random() * wait / 2 end,
+  decorrelated = function(options, _, before)
+    local base = options.base
+    return math.min(options.cap, base + host.random() * math.max(before * 3 - base, 0))
+  end,
+}
+
+
+local function pause(self, attempt, before)
+  local options = self.options
+  local wait = math.min(options.cap, options.base * 2 ^ (attempt - 1))
+  return JITTER[options.jitter](options, wait, before)
+end
+
+
+local function again(self, op, name)
+  if status.class[name] ~= "error" then return false end
+  if self.on then return self.on[name] end
+  local rule = status.retry[name]
+  return rule == "any" or rule == "idempotent" and TWICE[op]
+end
+
+
+-- The slots that may be asked once more, as many as the budgets allow.
+local function pick(self, req, reply, account)
+  local slots, used = {}, account.used
+  for i = 1, req.n do
+    if again(self, req.op, reply[i])
+      and (used[req:place(i)] or 0) < self.times then
+      slots[#slots + 1] = i
+    end
+  end
+  local wanted = #slots
+  if self.budget then wanted = self.budget:afford(wanted) end
+  if account.budget then wanted = account.budget:afford(wanted) end
+  if wanted < #slots then
+    self.counts.over_budget = self.counts.over_budget + #slots - wanted
+    for i = wanted + 1, #slots do slots[i] = nil end
+  end
+  return slots
+end
+
+
+local function pay(self, req, slots, account)
+  local used, n = account.used, #slots
+  for _, i in ipairs(slots) do
+    local at = req:place(i)
+    used[at] = (used[at] or 0) + 1
+  end
+  if self.budget then self.budget:spend(n) end
+  if account.budget and account.budget ~= self.budget then account.budget:spend(n) end
+  self.counts.attempts = self.counts.attempts + n
+end
+
+
+-- One more attempt; its answers take the place of the failed ones.
+local function attempt(self, req, reply, slots)
+  local tries = {}
+  for j, i in ipairs(slots) do tries[j] = reply:attempts(i) end
+  local second = self.child:run(req:subset(slots))
+  local recovered = 0
+  for j = 1, #slots do
+    tries[j] = tries[j] + second:attempts(j)
+    if status.class[second[j]] ~= "error" then recovered = recovered + 1 end
+  end
+  self.counts.recovered = self.counts.recovered + recovered
+  local after = second.after
+  reply:place(second, slots)
+  reply.tries = reply.tries or {}
+  for j, i in ipairs(slots) do reply.tries[i] = tries[j] end
+  reply.after = after
+end
+
+
+-- How long to wait before the next attempt, or nil: it would come too late.
+local function patience(self, req, reply, round, before)
+  local wait = pause(self, round, before)
+  local after = reply.after
+  if after and after > wait then
+    if after > self.options.cap then return nil end
+    wait = after
+  end
+  if req.deadline and host.now() + wait >= req.deadline then return nil end
+  return wait
+end
+
+
+local function persist(self, req, reply, account)
+  local wait = self.options.base
+  for round = 1, self.times do
+    local slots = pick(self, req, reply, account)
+    if #slots == 0 then break end
+    wait = patience(self, req, reply, round, wait)
+    if not wait then break end
+    pay(self, req, slots, account)
+    if req.trace then
+      req.trace:decide(self, ("attempt %d after %.3g s"):format(round + 1, wait))
+    end
+    host.sleep(wait)
+    local outer = account.again
+    account.again = true
+    attempt(self, req, reply, slots)
+    account.again = outer
+  end
+  if reply:any "error" then self.counts.gave_up = self.counts.gave_up + 1 end
+  return reply
+end
+
+
+function Retry:answer(req)
+  local account = req.limit
+  if self.budget and not (account and account.again) then
+    self.budget:earn(req.n, self.share)
+  end
+  if not account and self.nested then
+    account = { used = {}, budget = self.budget }
+    req = req:within(req.deadline or math.huge)
+    req.limit = account
+  end
+  local reply = self.child:run(req)
+  if reply:all "good" or not reply:any "error" then return reply end
+  return persist(self, req, reply, account or { used = {} })
+end
+
+
+function Retry:plan()
+  return ("up to %d further attempts"):format(self.times), { self.child }
+end
+
+
+return Retry

@@ -1,0 +1,114 @@
+-- route { ["kv/"] = a, ["meta/"] = b, default = c }: each key to the store whose
+-- prefix it begins with, the longest that fits; route(fn): to the store that
+-- fn(key) returns. As mcrouter's PrefixSelectorRoute. A batch is split, the
+-- stores are asked at once, each slot has its own store's answer.
+
+local Arguments = require "weir.parts.arguments"
+local Chain = require "weir.parts.chain"
+local Policy = require "weir.policy"
+local split = require "weir.parts.split"
+
+local sub = string.sub
+
+local Route = Policy.word "route"
+
+local NOWHERE = "route: no prefix fits the key, and there is no default"
+
+
+-- Looks the prefixes up, longest first, as straight code: a loop within the loop
+-- over a batch's keys would keep LuaJIT from compiling that one.
+local function compile(stores)
+  local lengths, known = {}, {}
+  for prefix in pairs(stores) do
+    if not known[#prefix] then
+      known[#prefix] = true
+      lengths[#lengths + 1] = #prefix
+    end
+  end
+  table.sort(lengths, function(a, b) return a > b end)
+  local code = { "local sub, stores, default = ...\nreturn function(_, key)\n" }
+  for _, length in ipairs(lengths) do
+    code[#code + 1] = ("  local store = stores[sub(key, 1, %d)]\n"):format(length)
+      .. "  if store then return store end\n"
+  end
+  code[#code + 1] = "  return default\nend\n"
+  return assert(loadstring(table.concat(code), "=route"))
+end
+
+
+local function by_prefix(stores)
+  local children, prefixes = {}, {}
+  for prefix, store in pairs(stores) do
+    if type(prefix) ~= "string" then
+      error("route: a prefix is a string, not " .. Arguments.show(prefix), 0)
+    end
+    children[prefix] = Arguments.store("route", ("[%q]"):format(prefix), store)
+    if prefix ~= "default" then prefixes[prefix] = store end
+  end
+  if not next(children) then error("route: needs at least one prefix", 0) end
+  return Route:node {
+    children = children, prefixes = prefixes, default = children.default,
+    pick = compile(prefixes)(sub, prefixes, children.default),
+  }
+end
+
+
+-- The stores of a function become known as it names them.
+local function pick_by_function(self, key)
+  local store = self.fn(key)
+  if store == nil then return nil end
+  if not self.known[store] then
+    Arguments.store("route", "what the function returns", store)
+    self.known[store] = true
+    self.children[#self.children + 1] = store
+  end
+  return store
+end
+
+
+function Route.new(how)
+  if type(how) == "function" then
+    return Route:node { fn = how, known = {}, pick = pick_by_function,
+      immediate = false, bounded = false }
+  end
+  if type(how) ~= "table" or type(how.run) == "function" then
+    error("route: takes { [\"prefix/\"] = store, default = store } or a function, not "
+      .. Arguments.show(how), 0)
+  end
+  return by_prefix(how)
+end
+
+
+-- The stores a scan has to visit, those of one prefix after the other.
+local function parts(self, asked)
+  local list = {}
+  for _, entry in ipairs(Policy.children(self)) do
+    local own = self.prefixes and entry[1] ~= "default" and entry[1] or ""
+    local prefix = Chain.overlap(own, asked)
+    if prefix then list[#list + 1] = { entry[2], prefix } end
+  end
+  return list
+end
+
+
+function Route:answer(req)
+  if req.op == "scan" then return Chain.scan(req, parts(self, req.keys[1])) end
+  return split(req, self.pick, self, NOWHERE)
+end
+
+
+function Route:plan(_, key)
+  local store = self.pick(self, key)
+  if not store then return NOWHERE, {} end
+  if self.fn then return "the function chose " .. store.name, { store } end
+  for length = #key, 0, -1 do
+    local prefix = key:sub(1, length)
+    if self.prefixes[prefix] then
+      return ("the longest prefix that fits is %q"):format(prefix), { store }
+    end
+  end
+  return "no prefix fits: default", { store }
+end
+
+
+return Route

@@ -1,0 +1,192 @@
+-- tier { a, b, c, write="through", promote=always }: one store made of several,
+-- the fastest first, the authority last. As CacheLib's and foyer's tiers.
+--
+-- get asks a, sends what is left to b, and so on; a slot is a miss only if the
+-- authority said so, and an error above it only sends the slot on. What is found
+-- below goes up in the background, where promote says so (parts/promotion.lua).
+-- Writes are in parts/tierwrite.lua.
+
+local Arguments = require "weir.parts.arguments"
+local Decide = require "weir.parts.decide"
+local Keys = require "weir.parts.keys"
+local Policy = require "weir.policy"
+local Predicate = require "weir.parts.predicate"
+local Promotion = require "weir.parts.promotion"
+local Suspects = require "weir.parts.suspects"
+local Value = require "weir.value"
+local Write = require "weir.parts.tierwrite"
+
+local Tier = Policy.word "tier"
+
+local OPTIONS = {
+  { "write", is = { "through", "around" }, default = "through" },
+  { "promote", is = Predicate.of, default = Predicate.words.always },
+  { "delete", is = { "all" }, default = "all" },
+}
+
+local READS = { get = true, exists = true, stat = true }
+
+
+function Tier.new(given)
+  local stores, named = Arguments.stores("tier", given, 2)
+  local options = Arguments.read("tier", OPTIONS, named)
+  local keys, n = Keys.new(), #stores
+  local node = Tier:node {
+    children = stores, depth = n, mode = options.write, keys = keys,
+    promotion = Promotion.new(keys), decide = Decide.new(options.promote, stores[1]),
+    suspects = {},
+    found = {}, missed = {}, errors = {}, counts = { repaired = 0 },
+  }
+  for level = 1, n do
+    node.found[level], node.missed[level], node.errors[level] = 0, 0, 0
+    node.suspects[level] = Suspects.new(stores[level], keys)
+  end
+  return node
+end
+
+
+-- ---- reading ----
+
+-- What one level said, for the hit ratios: errors are in none.
+local function count(self, level, reply)
+  local misses, errors = 0, 0
+  for i = 1, reply.n do
+    local status = reply[i]
+    if status == "miss" then
+      misses = misses + 1
+    elseif status ~= "ok" then
+      errors = errors + 1
+    end
+  end
+  self.found[level] = self.found[level] + reply.n - misses - errors
+  self.missed[level] = self.missed[level] + misses
+  self.errors[level] = self.errors[level] + errors
+end
+
+
+-- Asks a level for some slots; it is passed over for keys of which it may hold an
+-- old copy. Nil: for all of them.
+local function ask(self, level, req)
+  local suspects = self.suspects[level]
+  if suspects.count == 0 then return self.children[level]:run(req) end
+  suspects:clean()
+  local fit = {}
+  for i = 1, req.n do
+    if not suspects:has(req.keys[i]) then fit[#fit + 1] = i end
+  end
+  if #fit == req.n then return self.children[level]:run(req) end
+  local reply = Policy.all(req, "skipped", "an old copy waits to be deleted", self.name)
+  if #fit > 0 then reply:place(self.children[level]:run(req:subset(fit)), fit) end
+  return reply
+end
+
+
+-- The bytes of a slot, kept beyond the reply.
+local function bytes_of(req, reply, i)
+  if req.buffers then return Value.copy(req.buffers[i], reply:size(i)) end
+  return reply:value(i)
+end
+
+
+-- A slot was found at a level: do those above that miss it get a copy?
+local function consider(self, req, reply, i, level, missing, since)
+  local key = req.keys[i]
+  local targets = {}
+  for upper = 1, level - 1 do
+    if missing[upper] and missing[upper][i] then
+      targets[#targets + 1] = self.children[upper]
+    end
+  end
+  if #targets == 0 then return end
+  if self.decide:ask(key, reply:size(i), level, reply:ttl(i), req.n) then
+    self.promotion:add(key, bytes_of(req, reply, i), self.children[level], targets,
+      since)
+  end
+end
+
+
+-- Slots that a level did not find, of those it was asked for; and which of them
+-- it said it misses, so that it may get a copy.
+local function left_over(reply, slots)
+  local left, missing = {}, {}
+  for j = 1, reply.n do
+    if reply[j] ~= "ok" then
+      local i = slots and slots[j] or j
+      left[#left + 1] = i
+      missing[i] = reply[j] == "miss"
+    end
+  end
+  return left, missing
+end
+
+
+local function descend(self, req, first)
+  local reply, since = first, self.keys.clock
+  local left, missing = left_over(first, nil)
+  local missed_at, levels = { missing }, {}
+  for i = 1, req.n do levels[i] = reply[i] == "ok" and 1 or nil end
+  local found = {}
+  for level = 2, self.depth do
+    if #left == 0 then break end
+    local answer = ask(self, level, req:subset(left))
+    count(self, level, answer)
+    local slots = left
+    for j = 1, answer.n do
+      if answer[j] == "ok" then
+        levels[slots[j]] = level
+        found[#found + 1] = slots[j]
+      end
+    end
+    left, missing = left_over(answer, slots)
+    missed_at[level] = missing
+    -- Only the authority's word counts when a slot was not found.
+    reply:place(answer, slots)
+  end
+  reply.levels = levels
+  if req.op == "get" and #found > 0 then
+    for _, i in ipairs(found) do
+      consider(self, req, reply, i, levels[i], missed_at, since)
+    end
+    self.promotion:start()
+  end
+  return reply
+end
+
+
+local function read(self, req)
+  local reply = ask(self, 1, req)
+  if reply:all "good" then
+    self.found[1] = self.found[1] + req.n
+    reply.levels = nil
+    return reply
+  end
+  count(self, 1, reply)
+  if req.trace then
+    req.trace:decide(self, ("level 1 has %d of %d"):format(reply:count "good", req.n))
+  end
+  return descend(self, req, reply)
+end
+
+
+-- ---- the rest ----
+
+function Tier:answer(req)
+  local op = req.op
+  if READS[op] then return read(self, req) end
+  if op == "scan" then return self.children[self.depth]:run(req) end
+  return Write.run(self, req)
+end
+
+
+function Tier:plan(op)
+  if READS[op] then
+    return ("asks [1], and those below for what it lacks; promote = %s"):format(
+      self.decide.predicate.name), self.children
+  end
+  if op == "delete" then return "deletes in every tier, bottom-up", self.children end
+  if op == "scan" then return "scans the authority", { self.children[self.depth] } end
+  return "write-" .. self.mode .. ": the authority first", self.children
+end
+
+
+return Tier

@@ -1,0 +1,62 @@
+-- timeout(t): what it stands over has t seconds for each request; over a retry
+-- that is the whole, under one each attempt. Slots that were answered keep their
+-- answer, those on their way become timeout, those never sent stay skipped.
+--
+-- Deadlines travel with the request, and connectors and words keep them (such
+-- stores are `bounded`), so this only narrows one. A store that does not keep it
+-- runs in a task of its own with memory of its own, and is left behind.
+
+local Arguments = require "weir.parts.arguments"
+local Detach = require "weir.parts.detach"
+local host = require "weir.host"
+local Lent = require "weir.parts.lent"
+local Policy = require "weir.policy"
+
+local Timeout = Policy.word "timeout"
+
+local OPTIONS = {
+  { "seconds", at = 1, is = "seconds", required = "a time, such as 0.05 or \"50ms\"" },
+}
+
+
+--- Used by deadline, too.
+function Timeout.make(class, child, ...)
+  local given = Arguments.read(class.word, OPTIONS, ...)
+  return class:node {
+    children = { child }, child = child, seconds = given.seconds, bounded = true,
+  }
+end
+
+
+function Timeout.new(child, ...)
+  return Timeout.make(Timeout, child, ...)
+end
+
+
+-- A store that may come back too late.
+local function leave_behind(self, req, inner)
+  local child = self.child
+  local private = Lent.private(inner)
+  local reply = Detach.call(inner.deadline, child.run, child, private)
+  if not reply then
+    return Policy.all(req, "timeout",
+      ("%s: no answer in %g s"):format(child.name, self.seconds), self.name)
+  end
+  return Lent.land(req, reply)
+end
+
+
+function Timeout:answer(req)
+  local inner = req:within(host.now() + self.seconds)
+  local child = self.child
+  if child.bounded then return child:run(inner) end
+  return leave_behind(self, req, inner)
+end
+
+
+function Timeout:plan()
+  return ("within %g s"):format(self.seconds), { self.child }
+end
+
+
+return Timeout

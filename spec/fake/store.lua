@@ -1,0 +1,168 @@
+-- fake/store.lua: a store that does what its script says, on the fake host.
+--
+--     local far = script.store(host, "far", { takes = 0.01 })
+--     far.data.k = "v"                       -- what it holds
+--     far.faults.k = { "timeout", "ok" }     -- statuses of the next calls for k
+--     far.down = "unavailable"               -- everything, until nil again
+--     far.log                                -- { "get k1,k2", "set k1", ... }
+--
+-- A call has two named awaits: NAME.OP before it takes effect, NAME.OP.reply
+-- after. It honours deadlines as a connector does, unless `deaf`: then it is late
+-- and writes into the caller's buffers whenever it gets there.
+
+local ffi = require "ffi"
+local Reply = require "weir.reply"
+local Store = require "weir.store"
+
+local Script = {}
+local Scripted = setmetatable({}, { __index = Store })
+Scripted.__index = Scripted
+
+
+local function next_fault(self, op, key)
+  if self.down then return self.down end
+  if self.script then
+    local status = self.script(op, key)
+    if status then return status end
+  end
+  local list = self.faults[key]
+  if type(list) == "table" then
+    local status = table.remove(list, 1)
+    return status ~= "ok" and status or nil
+  end
+  return list
+end
+
+
+local function expired(self, key)
+  local by = self.expires[key]
+  if by and by <= self.host.now() then self.data[key], self.expires[key] = nil, nil end
+end
+
+
+local function read(self, req, reply, i)
+  local value = self.data[req.keys[i]]
+  if value == nil then return reply:set(i, "miss") end
+  local by = self.expires[req.keys[i]]
+  local ttl = by and by - self.host.now()
+  if req.op ~= "get" then return reply:set(i, "ok", { size = #value, ttl = ttl }) end
+  if not req.buffers then return reply:set(i, "ok", { value = value }) end
+  if #value > req.caps[i] then return reply:set(i, "toobig", { size = #value }) end
+  ffi.copy(req.buffers[i], value, #value)
+  reply:set(i, "ok", { size = #value })
+end
+
+
+local function expire(self, key, ttl)
+  self.expires[key] = ttl and self.host.now() + ttl or nil
+end
+
+
+local APPLY = {
+  get = read, exists = read, stat = read,
+  set = function(self, req, reply, i)
+    self.data[req.keys[i]] = tostring(req.values[i])
+    expire(self, req.keys[i], req.ttl)
+    reply:set(i, "ok")
+  end,
+  delete = function(self, req, reply, i)
+    reply:set(i, self.data[req.keys[i]] ~= nil and "ok" or "miss")
+    self.data[req.keys[i]] = nil
+  end,
+  touch = function(self, req, reply, i)
+    if self.data[req.keys[i]] == nil then return reply:set(i, "miss") end
+    expire(self, req.keys[i], req.ttl)
+    reply:set(i, "ok")
+  end,
+}
+
+-- A status that says "maybe applied" has been, by default: the harder case.
+local MAYBE = { timeout = true, reset = true }
+
+
+local function apply(self, req, reply)
+  for i = 1, req.n do
+    local key = req.keys[i]
+    expired(self, key)
+    local fault = next_fault(self, req.op, key)
+    local maybe = MAYBE[fault] and req.op ~= "get" and self.maybe_applied ~= false
+    if not fault or maybe then
+      APPLY[req.op](self, req, reply, i)
+    end
+    if fault then
+      reply:set(i, fault, { message = self.name .. ": scripted", store = self.name })
+    end
+  end
+end
+
+
+local function answer_all(self, req, status)
+  local reply = Reply.new(req)
+  for i = 1, req.n do
+    reply:set(i, status, { message = self.name .. ": " .. status, store = self.name })
+  end
+  return reply
+end
+
+
+-- Waits as long as the store takes. False: the deadline came first.
+local function take_time(self, req)
+  local delay = type(self.takes) == "function" and self.takes(req) or self.takes
+  if not delay then return true end
+  local now = self.host.now()
+  if req.deadline and not self.deaf and now + delay > req.deadline then
+    self.host.sleep(req.deadline - now)
+    return false
+  end
+  self.host.sleep(delay)
+  return true
+end
+
+
+function Scripted:run(req)
+  self.calls = self.calls + 1
+  self.asked = self.asked + req.n
+  self.log[#self.log + 1] = req.op .. " " .. table.concat(req.keys, ",")
+  self.inflight = self.inflight + 1
+  self.most_inflight = math.max(self.most_inflight, self.inflight)
+  local reply
+  if req.deadline and self.host.now() >= req.deadline and not self.deaf then
+    reply = answer_all(self, req, "skipped")
+  else
+    self.host:await(self.name .. "." .. req.op)
+    if take_time(self, req) then
+      reply = Reply.new(req)
+      apply(self, req, reply)
+      self.host:await(self.name .. "." .. req.op .. ".reply")
+    else
+      reply = answer_all(self, req, "timeout")
+    end
+  end
+  self.inflight = self.inflight - 1
+  return reply
+end
+
+
+--- How many calls of an op there were.
+function Scripted:count(op)
+  local n = 0
+  for _, line in ipairs(self.log) do
+    if line:match "^%S+" == op then n = n + 1 end
+  end
+  return n
+end
+
+
+function Script.store(host, name, fields)
+  local self = setmetatable(fields or {}, Scripted)
+  self.host, self.name = host, name
+  self.data, self.expires = self.data or {}, {}
+  self.faults, self.log = self.faults or {}, {}
+  self.calls, self.asked, self.inflight, self.most_inflight = 0, 0, 0, 0
+  self.bounded = not self.deaf
+  self.immediate = self.immediate or false
+  return self
+end
+
+
+return Script
