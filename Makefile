@@ -137,9 +137,10 @@ bench: all ## measure, each figure beside its reference (NAME=core)
 	$(Q)$(B)/weir bench $(NAME)
 
 sanitize: ## run the test programs under address, undefined and thread sanitizers
-	$(Q)for san in address thread; do \
+	$(Q)failed=; for san in address thread; do \
 	    $(MAKE) --no-print-directory SAN=$$san tests && \
-	    WEIR_BUILD=build/$$san busted spec/programs_spec.lua || exit 1; done
+	    WEIR_BUILD=build/$$san busted spec/programs_spec.lua || failed=1; \
+	    done; test -z "$$failed"
 
 fuzz: $(fuzzers) ## run the fuzzers (FUZZ=seconds each)
 	$(Q)for f in $(fuzzers); do mkdir -p $$f.corpus && \

@@ -1,5 +1,5 @@
--- catalog.lua: which connectors there are and which options they take, as Lua
--- tables, read from the option tables in C. Used by the command and the REPL.
+-- catalog.lua: what a connector is and which options it takes, as Lua tables,
+-- read from the option tables in C. Used by the command and the REPL.
 local ffi = require "ffi"
 local Error = require "weir.error"
 local C = require("weir.ffi").C
@@ -92,16 +92,6 @@ local function options(rows)
     list[#list + 1] = option(rows[#list])
   end
   return list
-end
-
-
---- names lists the connectors found, sorted.
----@return string[]
-function Catalog.names()
-  local size = C.weir_connector_names(nil, 0) + 1
-  local out = ffi.new("char[?]", size)
-  C.weir_connector_names(out, size)
-  return words(ffi.string(out), "[^\n]+")
 end
 
 

@@ -5,6 +5,7 @@ local Catalog = require "weir.catalog"
 local Columns = require "weir.show.columns"
 local Exit = require "weir.cli.exit"
 local Quantity = require "weir.show.quantity"
+local weir = require "weir"
 
 local Connectors = {
   summary = "List the connectors, or the options of one.",
@@ -22,7 +23,7 @@ end
 
 local function list(args)
   local rows = {}
-  for _, name in ipairs(Catalog.names()) do
+  for _, name in ipairs(weir.connectors()) do
     local info = Catalog.describe(name)
     if args.json then
       print(cjson.encode { name = name, help = info.help, schemes = info.schemes })
