@@ -12,19 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../check.h"
 #include "../connectors/scripted.h"
 #include "weir.h"
 
 #define MS 1000000u
 #define SECOND 1000000000u
-
-#define CHECK(condition)                                                       \
-    do {                                                                       \
-        if (!(condition)) {                                                    \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);    \
-            exit(1);                                                           \
-        }                                                                      \
-    } while (0)
 
 /* Whatever hangs is a failure that says so. */
 static inline void deadline_s(unsigned seconds)
