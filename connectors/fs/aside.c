@@ -1,0 +1,98 @@
+/* aside.c -- takes files away: dropped, or moved into the quarantine, a ring of
+ * a few numbered places in .weir/quarantine where each newcomer replaces the
+ * oldest, so that damage can be looked at and cannot fill the disk.
+ *
+ * Within the process a lock makes "this is still the file that was judged" and
+ * its removal one step. Another process may put a new value there in between;
+ * that value is lost then, as if it had been evicted, but never torn. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs.h"
+
+void fs_lock(struct fs *fs, uint64_t hash)
+{
+    pthread_mutex_lock(&fs->locks[hash % FS_LOCKS]);
+}
+
+void fs_unlock(struct fs *fs, uint64_t hash)
+{
+    pthread_mutex_unlock(&fs->locks[hash % FS_LOCKS]);
+}
+
+/* Is what stands there the file that was judged? Without one: is it anything
+ * but a file? */
+static bool aside_same(struct fs *fs, const char *path, const struct stat *st)
+{
+    struct stat now;
+
+    if (fstatat(fs->root, path, &now, AT_SYMLINK_NOFOLLOW) < 0)
+        return false;
+    if (st == NULL)
+        return !S_ISREG(now.st_mode);
+    return now.st_ino == st->st_ino && now.st_dev == st->st_dev;
+}
+
+int fs_drop(struct fs *fs, const struct fs_name *name, const struct stat *st)
+{
+    int rc = -1;
+
+    fs_lock(fs, name->hash);
+    if (st != NULL && !aside_same(fs, name->path, st))
+        errno = ENOENT;
+    else
+        rc = unlinkat(fs->root, name->path, 0);
+    if (fs->index != NULL && (rc == 0 || st == NULL))
+        fs_index_remove(fs->index, name);
+    fs_unlock(fs, name->hash);
+    return rc;
+}
+
+/* A directory that is a link would lead outside. */
+static bool aside_inside(struct fs *fs, const char *path)
+{
+    char directory[FS_PATH_MAX];
+    struct stat st;
+
+    snprintf(directory, sizeof directory, "%.*s", (int)fs->digits, path);
+    return fstatat(fs->root, directory, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISDIR(st.st_mode);
+}
+
+static int aside_rename(struct fs *fs, const char *path)
+{
+    char to[FS_PATH_MAX];
+    uint32_t slot = fs->quarantine++ % (uint32_t)fs->config->quarantine;
+
+    snprintf(to, sizeof to, ".weir/quarantine/%03u", (unsigned)slot);
+    if (renameat(fs->root, path, fs->root, to) == 0)
+        return 0;
+    if (errno == ENOENT)
+        mkdirat(fs->root, ".weir/quarantine", fs->dir_mode);
+    else if (unlinkat(fs->root, to, 0) < 0)
+        unlinkat(fs->root, to, AT_REMOVEDIR);
+    return renameat(fs->root, path, fs->root, to);
+}
+
+void fs_set_aside(struct fs *fs, const struct fs_name *name,
+                  const struct stat *st)
+{
+    int rc = -1;
+
+    fs_lock(fs, name->hash);
+    if (aside_inside(fs, name->path) && aside_same(fs, name->path, st)) {
+        if (fs->config->quarantine > 0)
+            rc = aside_rename(fs, name->path);
+        else
+            rc = unlinkat(fs->root, name->path, 0);
+        if (rc == 0 && fs->index != NULL)
+            fs_index_remove(fs->index, name);
+    }
+    fs_unlock(fs, name->hash);
+    if (rc == 0)
+        fs->counts.quarantined++;
+}

@@ -1,0 +1,1 @@
+fs_PKGS := libxxhash

@@ -1,0 +1,313 @@
+/* fs.c -- one file a value, in a folder that outlives the process and may be
+ * shared by several.
+ *
+ * A value is written to a temporary and renamed (write.c); behind it stands a
+ * trailer with the key, a checksum and the expiry (trailer.h), so that a torn,
+ * damaged or foreign file is found out, moved aside and never served (entry.c,
+ * aside.c). With a capacity, files are counted and evicted (index.c); what was
+ * there before is found after open (recover.c). Processes that share a folder
+ * never tear each other's values; each counts what it found and wrote itself,
+ * so that together they may exceed the capacity.
+ *
+ * Fails with what the filesystem says: NOSPACE, DENIED, BUSY (no descriptors
+ * left), FAILED for the rest. */
+
+#include "fs.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define OPTION(field) .offset = offsetof(struct fs_config, field)
+
+static const struct weir_option fs_options[] = {
+    {.name = "path",
+     .help = "folder to keep values in",
+     .type = WEIR_PATH,
+     .required = 1,
+     .url = WEIR_URL_PATH,
+     OPTION(path)},
+    {.name = "create",
+     .help = "whether to make the folder when it is missing",
+     .type = WEIR_BOOLEAN,
+     .value = "true",
+     OPTION(create)},
+    {.name = "sync",
+     .help = "what a set waits for: nothing, its bytes on the disk, or its "
+             "name, too",
+     .type = WEIR_ENUM,
+     .value = "none",
+     .choices = "none|data|full",
+     OPTION(sync)},
+    {.name = "verify",
+     .help = "when to check the bytes of a value against its checksum",
+     .type = WEIR_ENUM,
+     .value = "always",
+     .choices = "always|never",
+     OPTION(verify)},
+    {.name = "capacity",
+     .help = "disk to use at most, in blocks of 4 KiB; 0 = no limit",
+     .type = WEIR_SIZE,
+     .value = "0",
+     .max = INT64_C(1) << 50,
+     OPTION(capacity)},
+    {.name = "ttl",
+     .help = "when a value expires that was set without a time to live; 0 = "
+             "never",
+     .type = WEIR_DURATION,
+     .value = "0",
+     OPTION(ttl)},
+    {.name = "fanout",
+     .help = "directories to spread the files over, fixed when the folder is "
+             "made; auto = as it was, or 256",
+     .type = WEIR_ENUM,
+     .value = "auto",
+     .choices = "auto|16|256|4096|65536",
+     OPTION(fanout)},
+    {.name = "mode",
+     .help = "permissions of the files, in octal; directories get the same "
+             "with x",
+     .type = WEIR_STRING,
+     .value = "0600",
+     OPTION(mode)},
+    {.name = "quarantine",
+     .help = "damaged files to keep for a look; 0 = delete them",
+     .type = WEIR_INTEGER,
+     .value = "16",
+     .min = 0,
+     .max = 1000,
+     OPTION(quarantine)},
+    {.name = NULL},
+};
+
+uint64_t fs_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+uint64_t fs_expiry_ms(uint64_t ttl_ms)
+{
+    uint64_t now = fs_now_ms();
+
+    if (ttl_ms == 0)
+        return 0;
+    return ttl_ms < UINT64_MAX - now ? now + ttl_ms : UINT64_MAX;
+}
+
+size_t fs_tail_room(void)
+{
+    size_t longest = fs_trailer_max(WEIR_KEY_MAX);
+
+    return longest > FS_SMALL ? longest : FS_SMALL;
+}
+
+static int fs_status(int err)
+{
+    switch (err) {
+    case ENOSPC:
+    case EDQUOT:
+    case ENOMEM:
+        return WEIR_NOSPACE;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return WEIR_DENIED;
+    case EMFILE:
+    case ENFILE:
+        return WEIR_BUSY;
+    case EFBIG:
+        return WEIR_TOOBIG;
+    default:
+        return WEIR_FAILED;
+    }
+}
+
+void fs_fail(struct weir_call *call, struct weir_item *item, int err,
+             const char *doing, const char *path)
+{
+    const char *words = strerrordesc_np(err);
+
+    weir_call_fail(call, item, fs_status(err), "%s %s: %s", doing, path,
+                   words ? words : "unknown error");
+}
+
+static void fs_free(struct fs *fs)
+{
+    fs_recover_stop(fs);
+    fs_owner_stop(fs);
+    if (fs->root >= 0)
+        close(fs->root);
+    fs_index_free(fs->index);
+    for (int i = 0; i < FS_LOCKS; i++)
+        pthread_mutex_destroy(&fs->locks[i]);
+    pthread_mutex_destroy(&fs->recovery.lock);
+    pthread_cond_destroy(&fs->recovery.done_cond);
+    free(fs);
+}
+
+static int fs_open(const void *config, const char *scheme, void **state,
+                   struct weir_error *err)
+{
+    struct fs *fs = calloc(1, sizeof *fs);
+    int rc;
+
+    (void)scheme;
+    if (fs == NULL)
+        return weir_error_set(err, -ENOMEM, "out of memory");
+    fs->config = config;
+    fs->root = -1;
+    fs->owner = -1;
+    for (int i = 0; i < FS_LOCKS; i++)
+        pthread_mutex_init(&fs->locks[i], NULL);
+    pthread_mutex_init(&fs->recovery.lock, NULL);
+    pthread_cond_init(&fs->recovery.done_cond, NULL);
+    rc = fs_root_open(fs, err);
+    if (rc == 0 && fs->config->capacity > 0) {
+        fs->index = fs_index_new(fs->config->capacity);
+        if (fs->index == NULL)
+            rc = weir_error_set(err, -ENOMEM, "out of memory");
+    }
+    if (rc == 0)
+        rc = fs_recover_start(fs, err);
+    if (rc < 0) {
+        fs_free(fs);
+        return rc;
+    }
+    *state = fs;
+    return 0;
+}
+
+static void fs_close(void *state)
+{
+    fs_free(state);
+}
+
+static void fs_label(void *state, char *out, size_t cap)
+{
+    const struct fs *fs = state;
+
+    snprintf(out, cap, "fs %s", fs->config->path);
+}
+
+static int fs_connect(void *state, void *session, struct weir_call *call)
+{
+    struct fs_session *s = session;
+
+    s->fs = state;
+    s->tail = malloc(fs_tail_room());
+    s->hash = XXH3_createState();
+    if (s->tail != NULL && s->hash != NULL)
+        return 0;
+    free(s->tail);
+    XXH3_freeState(s->hash);
+    weir_call_fail(call, NULL, WEIR_UNAVAILABLE, "out of memory");
+    return -ENOMEM;
+}
+
+static void fs_disconnect(void *session)
+{
+    struct fs_session *s = session;
+
+    free(s->tail);
+    XXH3_freeState(s->hash);
+}
+
+typedef void fs_op(struct fs_session *s, struct weir_call *call,
+                   struct weir_item *item);
+
+static int fs_run(void *session, struct weir_call *call)
+{
+    static fs_op *const ops[] = {
+        [WEIR_GET] = fs_get,       [WEIR_SET] = fs_set,
+        [WEIR_EXISTS] = fs_exists, [WEIR_DELETE] = fs_delete,
+        [WEIR_STAT] = fs_stat,     [WEIR_TOUCH] = fs_touch,
+        [WEIR_SCAN] = fs_scan,
+    };
+
+    for (uint32_t i = 0; i < call->n; i++) {
+        if (weir_call_stopped(call) < 0) {
+            weir_call_fail(call, NULL, WEIR_SKIPPED,
+                           "no time was left for %u of %u keys", call->n - i,
+                           call->n);
+            break;
+        }
+        ops[call->op](session, call, &call->items[i]);
+    }
+    return 0;
+}
+
+static bool fs_recovered(struct fs *fs)
+{
+    bool done;
+
+    pthread_mutex_lock(&fs->recovery.lock);
+    done = fs->recovery.done;
+    pthread_mutex_unlock(&fs->recovery.lock);
+    return done;
+}
+
+static size_t fs_gauges(void *state, struct weir_gauge *out, size_t max)
+{
+    struct fs *fs = state;
+    struct fs_index_stats ix = {0};
+    const struct weir_gauge all[] = {
+        {"evictions", "files removed to make room", fs->counts.evicted, 1, 0},
+        {"expired", "files removed when found expired", fs->counts.expired, 1,
+         0},
+        {"quarantined", "damaged or foreign files moved aside",
+         fs->counts.quarantined, 1, 0},
+        {"swept", "temporaries of dead processes removed", fs->counts.swept, 1,
+         0},
+        {"syncs", "times that the disk was waited for", fs->counts.syncs, 1, 0},
+        {"recovering", "1 while the folder is still being walked",
+         !fs_recovered(fs), 0, 0},
+        {"entries", "files counted", 0, 0, 0},
+        {"bytes", "disk used by them and by what is being written", 0, 0, 0},
+        {"capacity", "disk to use at most", fs->config->capacity, 0, 0},
+        {"index_bytes", "memory used to count", 0, 0, 0},
+    };
+    size_t n = sizeof all / sizeof *all;
+
+    if (fs->index == NULL)
+        n -= 4; /* nothing is counted */
+    else
+        fs_index_stats(fs->index, &ix);
+    for (size_t i = 0; i < n && i < max; i++) {
+        out[i] = all[i];
+        if (strcmp(all[i].name, "entries") == 0)
+            out[i].value = ix.entries;
+        else if (strcmp(all[i].name, "bytes") == 0)
+            out[i].value = ix.bytes;
+        else if (strcmp(all[i].name, "index_bytes") == 0)
+            out[i].value = ix.memory;
+    }
+    return n;
+}
+
+const struct weir_connector weir_connector = {
+    .abi = WEIR_CONNECTOR_ABI,
+    .name = "fs",
+    .help = "one file a value, in a folder",
+    .options = fs_options,
+    .config_size = sizeof(struct fs_config),
+    .session_size = sizeof(struct fs_session),
+    .ops = 1u << WEIR_GET | 1u << WEIR_SET | 1u << WEIR_EXISTS |
+           1u << WEIR_DELETE | 1u << WEIR_STAT | 1u << WEIR_TOUCH |
+           1u << WEIR_SCAN,
+    .workers = 4,
+    .slice = {.items = 32, .bytes = 1 << 20},
+    .open = fs_open,
+    .close = fs_close,
+    .label = fs_label,
+    .connect = fs_connect,
+    .disconnect = fs_disconnect,
+    .run = fs_run,
+    .gauges = fs_gauges,
+};

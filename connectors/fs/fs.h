@@ -1,0 +1,221 @@
+/* fs.h -- what the files of this connector share. fs.c tells the whole. */
+
+#ifndef FS_H
+#define FS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "connector.h"
+
+#include "index.h"
+#include "name.h"
+#include "trailer.h"
+
+enum fs_sync { FS_SYNC_NONE, FS_SYNC_DATA, FS_SYNC_FULL };
+
+struct fs_config {
+    const char *path;
+    bool create;
+    int sync;   /* enum fs_sync */
+    int verify; /* 0 = always, 1 = never */
+    uint64_t capacity;
+    uint64_t ttl;
+    int fanout; /* digits of a directory's name; 0 = as the folder */
+    const char *mode;
+    int64_t quarantine;
+};
+
+/* Numbers for the gauges. */
+struct fs_counts {
+    _Atomic uint64_t evicted, expired, quarantined, swept, syncs;
+};
+
+enum {
+    FS_LOCKS = 64,
+    FS_CHUNK = 256 << 10, /* read or written, then hashed while in cache */
+    FS_SMALL = 16 << 10,  /* read together with its trailer */
+    FS_TEMP_MAX = 48,
+};
+
+struct fs_recovery {
+    pthread_t thread;
+    bool started;
+    atomic_bool stop;
+    pthread_mutex_t lock;
+    pthread_cond_t done_cond;
+    bool done; /* under lock */
+};
+
+struct fs {
+    const struct fs_config *config;
+    int root;        /* the folder */
+    unsigned digits; /* of a directory's name */
+    mode_t file_mode, dir_mode;
+    struct fs_index *index; /* NULL without a capacity */
+    struct fs_counts counts;
+    struct fs_recovery recovery;
+
+    int owner; /* the locked file that says we live; -1: read only */
+    char owner_name[17];
+    _Atomic uint64_t temps;      /* temporaries made */
+    _Atomic uint32_t quarantine; /* the next slot */
+
+    /* One by hash of the name: a file's rename or unlink and what the index
+     * says of it are one step under its lock. The index has a lock of its own
+     * that is taken inside. */
+    pthread_mutex_t locks[FS_LOCKS];
+};
+
+/* What one worker has of its own. */
+struct fs_session {
+    struct fs *fs;
+    char *tail; /* the end of the file at hand; fs_tail_room() bytes */
+    XXH3_state_t *hash;
+};
+
+/* ---- fs.c ---- */
+
+/* fs_fail answers an item (NULL: all) with what an errno comes to. */
+void fs_fail(struct weir_call *call, struct weir_item *item, int err,
+             const char *doing, const char *path);
+
+/* fs_now_ms returns the wall clock: a time to live outlives the machine. */
+uint64_t fs_now_ms(void);
+
+/* fs_expiry_ms returns when a time to live that starts now ends; 0 for 0. */
+uint64_t fs_expiry_ms(uint64_t ttl_ms);
+
+/* fs_tail_room returns the size of a session's tail. */
+size_t fs_tail_room(void);
+
+/* ---- root.c ---- */
+
+/* fs_root_open opens the folder, makes it if need be, reads or writes what it
+ * says of itself. */
+int fs_root_open(struct fs *fs, struct weir_error *err);
+
+/* fs_openat opens a path below the folder, close-on-exec; no symbolic link is
+ * followed on the way. -1: errno. */
+int fs_openat(const struct fs *fs, const char *path, int flags, mode_t mode);
+
+/* fs_mkdirs makes the directory of a path and, with sync=full, has it stay. */
+int fs_mkdirs(struct fs *fs, const char *path);
+
+/* fs_sync_directory makes a directory's entries last. 0 or -1: errno. */
+int fs_sync_directory(struct fs *fs, const char *path);
+
+/* ---- owner.c ---- */
+
+/* fs_owner_start takes a name for our temporaries and a locked file that says
+ * we live. A folder that may not be written to gets none: 0 all the same. */
+int fs_owner_start(struct fs *fs, struct weir_error *err);
+void fs_owner_stop(struct fs *fs);
+
+/* fs_owner_temp writes a new temporary name in the directory of a path. */
+void fs_owner_temp(struct fs *fs, const char *path, char *out);
+
+/* Processes that died here; their locks are ours while we sweep. */
+struct fs_dead {
+    struct fs_corpse {
+        int fd;
+        char name[17];
+    } * owners;
+    size_t n;
+};
+
+void fs_dead_find(struct fs *fs, struct fs_dead *dead);
+
+/* fs_dead_left says whether a file name is a temporary that nobody writes. */
+bool fs_dead_left(struct fs *fs, const struct fs_dead *dead, const char *name);
+
+/* fs_dead_forget ends the hold; swept: nothing of theirs is left. */
+void fs_dead_forget(struct fs *fs, struct fs_dead *dead, bool swept);
+
+/* ---- recover.c ---- */
+
+/* fs_recover_start walks over the folder in a thread of its own when there is
+ * something to find, and gives it a moment before it returns. */
+int fs_recover_start(struct fs *fs, struct weir_error *err);
+void fs_recover_stop(struct fs *fs);
+
+/* ---- entry.c ---- */
+
+/* A file that was opened and whose trailer was read and is sound. */
+struct fs_entry {
+    int fd;
+    struct stat st;
+    struct fs_trailer trailer;
+    size_t have;     /* bytes of the end of the file in the session's tail */
+    const char *key; /* in there */
+    const char *why; /* FS_CORRUPT: what is wrong */
+};
+
+enum fs_found { FS_FOUND, FS_ABSENT, FS_EXPIRED, FS_CORRUPT, FS_ERRNO };
+
+/* fs_entry_open opens a file, reads its last span bytes, more if its key needs
+ * it, and checks them. Only FS_FOUND leaves it open; for FS_ERRNO errno tells.
+ * What expired or is corrupt is out of the way. */
+enum fs_found fs_entry_open(struct fs_session *s, const struct fs_name *name,
+                            int flags, size_t span, struct fs_entry *e);
+void fs_entry_close(struct fs_entry *e);
+
+/* fs_entry_for opens the file of an item's key and sees to it that it is of
+ * this key. False: the item has been answered. */
+bool fs_entry_for(struct fs_session *s, struct weir_call *call,
+                  struct weir_item *item, const struct fs_name *name, int flags,
+                  size_t span, struct fs_entry *e);
+
+/* fs_entry_corrupt closes an entry that turned out to be damaged, moves it
+ * aside and answers the item. */
+void fs_entry_corrupt(struct fs_session *s, struct weir_call *call,
+                      struct weir_item *item, const struct fs_name *name,
+                      struct fs_entry *e, const char *why);
+
+/* fs_read reads up to n bytes at an offset; fewer only at the end of the file.
+ * -1: errno. */
+ssize_t fs_read(int fd, void *to, size_t n, uint64_t offset);
+
+/* fs_entry_ttl returns the milliseconds an entry has left; 0 = never expires.
+ */
+uint64_t fs_entry_ttl(const struct fs_entry *e);
+
+/* ---- aside.c ---- */
+
+/* fs_lock and fs_unlock hold the files whose names have a hash. */
+void fs_lock(struct fs *fs, uint64_t hash);
+void fs_unlock(struct fs *fs, uint64_t hash);
+
+/* fs_drop unlinks a file; st, when not NULL, must still be what is there.
+ * 0, or -1: errno. */
+int fs_drop(struct fs *fs, const struct fs_name *name, const struct stat *st);
+
+/* fs_set_aside moves what stands under a name into the quarantine, unless
+ * something else has taken its place. */
+void fs_set_aside(struct fs *fs, const struct fs_name *name,
+                  const struct stat *st);
+
+/* ---- the ops ---- */
+
+void fs_get(struct fs_session *s, struct weir_call *call,
+            struct weir_item *item);
+void fs_exists(struct fs_session *s, struct weir_call *call,
+               struct weir_item *item);
+void fs_stat(struct fs_session *s, struct weir_call *call,
+             struct weir_item *item);
+void fs_touch(struct fs_session *s, struct weir_call *call,
+              struct weir_item *item);
+void fs_set(struct fs_session *s, struct weir_call *call,
+            struct weir_item *item);
+void fs_delete(struct fs_session *s, struct weir_call *call,
+               struct weir_item *item);
+void fs_scan(struct fs_session *s, struct weir_call *call,
+             struct weir_item *item);
+
+/* fs_make_room reserves bytes of the capacity, evicting what it takes. */
+void fs_make_room(struct fs *fs, uint64_t bytes);
+
+#endif

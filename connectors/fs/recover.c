@@ -1,0 +1,139 @@
+/* recover.c -- the walk over the folder after open, in a thread of its own:
+ * counts what is there when there is a capacity, and removes what processes
+ * that died left half written. Without a capacity and without the dead there is
+ * no walk. The store serves meanwhile; it only does not evict before it knows
+ * what there is. */
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fs.h"
+
+/* What open waits: small folders are known when it returns. */
+enum { RECOVER_WAIT_MS = 100 };
+
+static void recover_count(struct fs *fs, const char *directory,
+                          const char *file)
+{
+    struct fs_name name;
+    struct stat st;
+    uint64_t used_ns;
+
+    if (fs_name_of_file(&name, fs->digits, file) < 0 ||
+        strncmp(name.path, directory, fs->digits) != 0)
+        return;
+    fs_lock(fs, name.hash);
+    if (fstatat(fs->root, name.path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISREG(st.st_mode)) {
+        used_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000 +
+                  (uint64_t)st.st_mtim.tv_nsec;
+        fs_index_found(fs->index, &name,
+                       fs_index_footprint((uint64_t)st.st_size),
+                       used_ns ? used_ns : 1);
+    }
+    fs_unlock(fs, name.hash);
+}
+
+static void recover_directory(struct fs *fs, const struct fs_dead *dead,
+                              const char *directory)
+{
+    int fd = fs_openat(fs, directory, O_RDONLY | O_DIRECTORY, 0);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+
+    if (dir == NULL && fd >= 0)
+        close(fd);
+    while (dir != NULL && !fs->recovery.stop &&
+           (entry = readdir(dir)) != NULL) {
+        if (entry->d_name[0] != '.') {
+            if (fs->index != NULL)
+                recover_count(fs, directory, entry->d_name);
+        } else if (fs_dead_left(fs, dead, entry->d_name)) {
+            if (unlinkat(dirfd(dir), entry->d_name, 0) == 0)
+                fs->counts.swept++;
+        }
+    }
+    if (dir != NULL)
+        closedir(dir);
+}
+
+static void recover_walk(struct fs *fs, const struct fs_dead *dead)
+{
+    uint32_t n = 1u << 4 * fs->digits;
+    char directory[16];
+
+    recover_directory(fs, dead, ".weir");
+    for (uint32_t i = 0; i < n && !fs->recovery.stop; i++) {
+        snprintf(directory, sizeof directory, "%0*x", (int)fs->digits, i);
+        recover_directory(fs, dead, directory);
+    }
+}
+
+static void *recover_main(void *arg)
+{
+    struct fs *fs = arg;
+    struct fs_recovery *r = &fs->recovery;
+    struct fs_dead dead = {0};
+
+    fs_dead_find(fs, &dead);
+    if (fs->index != NULL || dead.n > 0)
+        recover_walk(fs, &dead);
+    fs_dead_forget(fs, &dead, !r->stop);
+    if (fs->index != NULL) {
+        fs_index_settle(fs->index);
+        fs_make_room(fs, 0);
+    }
+    pthread_mutex_lock(&r->lock);
+    r->done = true;
+    pthread_cond_broadcast(&r->done_cond);
+    pthread_mutex_unlock(&r->lock);
+    return NULL;
+}
+
+static void recover_wait(struct fs_recovery *r)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += RECOVER_WAIT_MS * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
+    pthread_mutex_lock(&r->lock);
+    while (!r->done && pthread_cond_clockwait(&r->done_cond, &r->lock,
+                                              CLOCK_MONOTONIC, &until) == 0)
+        ;
+    pthread_mutex_unlock(&r->lock);
+}
+
+int fs_recover_start(struct fs *fs, struct weir_error *err)
+{
+    struct fs_recovery *r = &fs->recovery;
+    sigset_t all, old;
+    int rc;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    rc = pthread_create(&r->thread, NULL, recover_main, fs);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (rc != 0)
+        return weir_error_set(err, -rc, "cannot start a thread: %s",
+                              strerrordesc_np(rc));
+    r->started = true;
+    recover_wait(r);
+    return 0;
+}
+
+void fs_recover_stop(struct fs *fs)
+{
+    fs->recovery.stop = true;
+    if (fs->recovery.started)
+        pthread_join(fs->recovery.thread, NULL);
+}

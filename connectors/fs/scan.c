@@ -1,0 +1,208 @@
+/* scan.c -- pages of the keys that begin with a prefix.
+ *
+ * The order of a scan is that of the hashes of the file names, which also says
+ * the directory: a cursor is the next hash to look at. It holds no state in the
+ * store, does not mind what is written or deleted meanwhile, and a key that
+ * stays is met exactly once. A page reads the directory it stands in anew.
+ *
+ * Readable names that do not begin with the prefix are passed over unopened;
+ * the rest are opened for their size and expiry, so a scan lists what a get
+ * would find. A page ends after some work even when it found little. */
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs.h"
+
+enum {
+    SCAN_WORK = 16384, /* of a page: files opened; a directory counts as 16 */
+    SCAN_WORK_DIRECTORY = 16,
+    SCAN_PAGE_BYTES = 4 << 20,
+};
+
+struct scan_row {
+    uint64_t hash;
+    char name[FS_NAME_MAX + 1];
+};
+
+/* The names of one directory that a page may show. */
+struct scan_list {
+    struct scan_row *rows;
+    size_t n, cap;
+};
+
+struct scan_job {
+    struct weir_call *call;
+    struct weir_item *item;
+    struct weir_page page;
+    uint64_t keys; /* that the page may have */
+    uint64_t cursor;
+    int64_t work; /* left */
+};
+
+static int scan_push(struct scan_list *list, const struct fs_name *name)
+{
+    if (list->n == list->cap) {
+        size_t cap = list->cap ? list->cap * 2 : 64;
+        struct scan_row *grown = realloc(list->rows, cap * sizeof *grown);
+
+        if (grown == NULL)
+            return -ENOMEM;
+        list->rows = grown;
+        list->cap = cap;
+    }
+    list->rows[list->n].hash = name->hash;
+    strcpy(list->rows[list->n].name, name->name);
+    list->n++;
+    return 0;
+}
+
+/* Could a file of this name hold a key with the prefix? */
+static bool scan_may_match(const struct weir_item *item, const char *name)
+{
+    char key[FS_NAME_MAX];
+    int n = fs_name_key(key, name);
+
+    if (n < 0)
+        return true;
+    return (uint32_t)n >= item->key_len &&
+           memcmp(key, item->key, item->key_len) == 0;
+}
+
+static int scan_by_hash(const void *a, const void *b)
+{
+    const struct scan_row *x = a, *y = b;
+
+    return (x->hash > y->hash) - (x->hash < y->hash);
+}
+
+/* Lists what the directory has from the cursor on, in order. */
+static int scan_list(struct fs *fs, const struct scan_job *job,
+                     const char *directory, struct scan_list *list)
+{
+    int fd = fs_openat(fs, directory, O_RDONLY | O_DIRECTORY, 0);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+    struct fs_name name;
+    int rc = 0;
+
+    if (dir == NULL) {
+        rc = fd < 0 && errno == ENOENT ? 0 : -errno;
+        if (fd >= 0)
+            close(fd);
+        return rc;
+    }
+    while (rc == 0 && (entry = readdir(dir)) != NULL) {
+        if (fs_name_of_file(&name, fs->digits, entry->d_name) < 0 ||
+            strncmp(name.path, directory, fs->digits) != 0)
+            continue;
+        if (name.hash >= job->cursor && scan_may_match(job->item, name.name))
+            rc = scan_push(list, &name);
+    }
+    closedir(dir);
+    if (list->n > 0)
+        qsort(list->rows, list->n, sizeof *list->rows, scan_by_hash);
+    return rc;
+}
+
+/* Adds the key of a file to the page, if it is one and has the prefix. */
+static int scan_add(struct fs_session *s, struct scan_job *job,
+                    const struct scan_row *row)
+{
+    const struct weir_item *item = job->item;
+    struct fs_name name, again;
+    struct fs_entry e;
+    int rc = 0;
+
+    fs_name_of_file(&name, s->fs->digits, row->name);
+    switch (fs_entry_open(s, &name, O_RDONLY, 4096, &e)) {
+    case FS_FOUND:
+        break;
+    case FS_ABSENT:
+    case FS_EXPIRED:
+    case FS_CORRUPT:
+        return 0;
+    case FS_ERRNO:
+        return -errno;
+    }
+    fs_name_of_key(&again, s->fs->digits, e.key, e.trailer.key_len);
+    if (strcmp(again.path, name.path) == 0 &&
+        e.trailer.key_len >= item->key_len &&
+        memcmp(e.key, item->key, item->key_len) == 0)
+        rc = weir_page_add(&job->page, e.key, e.trailer.key_len,
+                           e.trailer.value_len, fs_entry_ttl(&e));
+    fs_entry_close(&e);
+    return rc;
+}
+
+static bool scan_full(const struct scan_job *job)
+{
+    return job->page.keys >= job->keys || job->page.size >= SCAN_PAGE_BYTES ||
+           job->work <= 0;
+}
+
+/* Shows a directory's files until the page is full; moves the cursor. Files of
+ * one hash are never parted by the end of a page. */
+static int scan_rows(struct fs_session *s, struct scan_job *job,
+                     const struct scan_list *list)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < list->n; i++) {
+        if (scan_full(job) && list->rows[i].hash >= job->cursor)
+            return 1;
+        rc = scan_add(s, job, &list->rows[i]);
+        job->work--;
+        job->cursor = list->rows[i].hash + 1;
+    }
+    return rc;
+}
+
+static int scan_directory(struct fs_session *s, struct scan_job *job)
+{
+    unsigned digits = s->fs->digits;
+    uint32_t number = fs_name_directory(job->cursor, digits);
+    struct scan_list list = {0};
+    char directory[16];
+    int rc;
+
+    snprintf(directory, sizeof directory, "%0*x", (int)digits, number);
+    rc = scan_list(s->fs, job, directory, &list);
+    if (rc == 0)
+        rc = scan_rows(s, job, &list);
+    free(list.rows);
+    if (rc != 0)
+        return rc;
+    job->work -= SCAN_WORK_DIRECTORY;
+    job->cursor = (uint64_t)(number + 1) << (64 - 4 * digits);
+    return 0;
+}
+
+void fs_scan(struct fs_session *s, struct weir_call *call,
+             struct weir_item *item)
+{
+    struct scan_job job = {
+        .call = call,
+        .item = item,
+        .keys = item->cap,
+        .cursor = item->cursor,
+        .work = SCAN_WORK,
+    };
+    int rc;
+
+    do {
+        rc = scan_directory(s, &job);
+    } while (rc == 0 && job.cursor != 0 && !scan_full(&job) &&
+             weir_call_stopped(call) == 0);
+    if (rc < 0) {
+        free(job.page.data);
+        fs_fail(call, item, -rc, "listing", s->fs->config->path);
+        return;
+    }
+    weir_page_answer(call, item, &job.page, job.cursor);
+}

@@ -1,0 +1,253 @@
+/* write.c -- set and delete.
+ *
+ * A set writes a temporary that is nobody else's beside the file it becomes,
+ * then renames it: whoever reads sees the old value or the new one, whole. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "fs.h"
+
+/* A set on its way. */
+struct write_job {
+    struct fs_name name;
+    char temp[FS_TEMP_MAX];
+    int fd;
+    const char *value;
+    uint64_t size;
+    bool lent; /* the value is the caller's memory */
+};
+
+static int write_all(int fd, struct iovec *part, int n)
+{
+    while (n > 0) {
+        ssize_t done = writev(fd, part, n);
+
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return -1;
+        for (; n > 0 && (size_t)done >= part->iov_len; part++, n--)
+            done -= (ssize_t)part->iov_len;
+        if (n > 0) {
+            part->iov_base = (char *)part->iov_base + done;
+            part->iov_len -= (size_t)done;
+        }
+    }
+    return 0;
+}
+
+static int write_create(struct fs *fs, struct write_job *job)
+{
+    int flags = O_WRONLY | O_CREAT | O_EXCL;
+
+    fs_owner_temp(fs, job->name.path, job->temp);
+    job->fd = fs_openat(fs, job->temp, flags, fs->file_mode);
+    if (job->fd < 0 && errno == ENOENT && fs_mkdirs(fs, job->temp) == 0)
+        job->fd = fs_openat(fs, job->temp, flags, fs->file_mode);
+    if (job->fd < 0)
+        return -1;
+    /* The mode that was asked for, whatever the umask. */
+    if ((fs->file_mode & 077) != 0)
+        return fchmod(job->fd, fs->file_mode);
+    return 0;
+}
+
+/* Writes the last piece of a value with all that follows it. */
+static int write_end(struct fs_session *s, struct weir_item *item,
+                     struct write_job *job, const char *piece, size_t n,
+                     uint64_t expires_ms)
+{
+    static char zeros[FS_TRAILER_ALIGN];
+    size_t span = fs_trailer_span(job->size, item->key_len);
+    size_t padding = span - item->key_len - sizeof(struct fs_trailer);
+    struct fs_trailer t;
+    struct iovec part[] = {
+        {(char *)piece, n},
+        {(char *)item->key, item->key_len},
+        {zeros, padding},
+        {&t, sizeof t},
+    };
+
+    for (int i = 0; i < 3; i++)
+        XXH3_64bits_update(s->hash, part[i].iov_base, part[i].iov_len);
+    fs_trailer_init(&t, job->size, item->key_len, expires_ms);
+    t.hash = XXH3_64bits_digest(s->hash);
+    fs_trailer_seal(&t);
+    return write_all(job->fd, part, 4);
+}
+
+/* Writes the whole file. -1: errno; ECANCELED: the caller took the value back.
+ */
+static int write_content(struct fs_session *s, struct weir_call *call,
+                         struct weir_item *item, struct write_job *job)
+{
+    uint64_t ttl_ms = item->ttl_ms;
+    uint64_t at = 0;
+    int rc;
+
+    if (ttl_ms == 0)
+        ttl_ms = s->fs->config->ttl / 1000000;
+    XXH3_64bits_reset(s->hash);
+    do {
+        const char *piece = job->value + at;
+        size_t n = job->size - at < FS_CHUNK ? job->size - at : FS_CHUNK;
+
+        if (job->lent && !weir_call_lend(call)) {
+            errno = ECANCELED;
+            return -1;
+        }
+        at += n;
+        if (at < job->size) {
+            struct iovec part = {(char *)piece, n};
+
+            XXH3_64bits_update(s->hash, piece, n);
+            rc = write_all(job->fd, &part, 1);
+        } else {
+            rc = write_end(s, item, job, piece, n, fs_expiry_ms(ttl_ms));
+        }
+        if (job->lent)
+            weir_call_unlend(call);
+    } while (rc == 0 && at < job->size);
+    if (rc < 0 || s->fs->config->sync == FS_SYNC_NONE)
+        return rc;
+    s->fs->counts.syncs++;
+    return fdatasync(job->fd);
+}
+
+/* Puts the temporary in its place; counts it. */
+static int write_rename(struct fs *fs, struct write_job *job, uint64_t bytes)
+{
+    int rc;
+
+    fs_lock(fs, job->name.hash);
+    rc = renameat(fs->root, job->temp, fs->root, job->name.path);
+    if (rc == 0 && fs->index != NULL &&
+        fs_index_put(fs->index, &job->name, bytes) < 0) {
+        /* What cannot be counted cannot be evicted: better not to have it. */
+        unlinkat(fs->root, job->name.path, 0);
+        fs_unlock(fs, job->name.hash);
+        errno = ENOMEM;
+        return 1;
+    }
+    fs_unlock(fs, job->name.hash);
+    return rc;
+}
+
+/* 0; -1: errno, and the reservation is still there; 1: errno, it is gone. */
+static int write_publish(struct fs *fs, struct write_job *job, uint64_t bytes)
+{
+    int rc = write_rename(fs, job, bytes);
+
+    if (rc < 0 && errno == EISDIR) {
+        fs_set_aside(fs, &job->name, NULL);
+        rc = write_rename(fs, job, bytes);
+    }
+    if (rc != 0 || fs->config->sync != FS_SYNC_FULL)
+        return rc;
+    return fs_sync_directory(fs, job->name.path) < 0 ? 1 : 0;
+}
+
+static int write_file(struct fs_session *s, struct weir_call *call,
+                      struct weir_item *item, struct write_job *job,
+                      uint64_t bytes)
+{
+    struct fs *fs = s->fs;
+    int rc, err;
+
+    rc = write_create(fs, job);
+    if (rc == 0)
+        rc = write_content(s, call, item, job);
+    err = errno;
+    /* Network filesystems may say only here that the disk is full. */
+    if (job->fd >= 0 && close(job->fd) < 0 && rc == 0 && errno != EINTR) {
+        rc = -1;
+        err = errno;
+    }
+    if (rc == 0) {
+        rc = write_publish(fs, job, bytes);
+        err = errno;
+    }
+    if (rc < 0 && job->fd >= 0)
+        unlinkat(fs->root, job->temp, 0);
+    if (rc < 0 && fs->index != NULL)
+        fs_index_release(fs->index, bytes);
+    errno = err;
+    return rc;
+}
+
+void fs_make_room(struct fs *fs, uint64_t bytes)
+{
+    struct fs_name victim;
+
+    if (fs->index == NULL)
+        return;
+    fs_index_reserve(fs->index, bytes);
+    while (fs_index_victim(fs->index, fs->digits, &victim)) {
+        if (fs_drop(fs, &victim, NULL) == 0)
+            fs->counts.evicted++;
+    }
+}
+
+void fs_set(struct fs_session *s, struct weir_call *call,
+            struct weir_item *item)
+{
+    struct write_job job = {.fd = -1};
+    uint64_t bytes;
+
+    job.lent = item->value == NULL;
+    job.value = job.lent ? item->data : item->value->data;
+    job.size = job.lent ? item->size : item->value->size;
+    bytes =
+        fs_index_footprint(job.size + fs_trailer_span(job.size, item->key_len));
+    if (s->fs->index != NULL && bytes > s->fs->config->capacity) {
+        item->status = WEIR_REJECTED;
+        return;
+    }
+    fs_name_of_key(&job.name, s->fs->digits, item->key, item->key_len);
+    fs_make_room(s->fs, bytes);
+    if (write_file(s, call, item, &job, bytes) == 0)
+        item->status = WEIR_OK;
+    else if (errno == ECANCELED)
+        weir_call_fail(call, item, WEIR_SKIPPED,
+                       "the caller took its value back");
+    else
+        fs_fail(call, item, errno, "writing", job.name.path);
+}
+
+/* What has expired was not there. What is corrupt was, and is out of the way
+ * now, as was asked. */
+void fs_delete(struct fs_session *s, struct weir_call *call,
+               struct weir_item *item)
+{
+    struct fs_name name;
+    struct fs_entry e;
+
+    fs_name_of_key(&name, s->fs->digits, item->key, item->key_len);
+    switch (
+        fs_entry_open(s, &name, O_RDONLY, fs_trailer_max(item->key_len), &e)) {
+    case FS_FOUND:
+        fs_entry_close(&e);
+        if (fs_drop(s->fs, &name, NULL) == 0)
+            item->status = WEIR_OK;
+        else if (errno == ENOENT)
+            item->status = WEIR_MISS;
+        else
+            fs_fail(call, item, errno, "deleting", name.path);
+        break;
+    case FS_ABSENT:
+    case FS_EXPIRED:
+        item->status = WEIR_MISS;
+        break;
+    case FS_CORRUPT:
+        item->status = WEIR_OK;
+        break;
+    case FS_ERRNO:
+        fs_fail(call, item, errno, "reading", name.path);
+        break;
+    }
+}
