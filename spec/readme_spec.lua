@@ -1,0 +1,78 @@
+-- README.md says what is so: its Lua blocks are run, and what they print must be
+-- what stands behind --> in them; the lines of its console blocks that begin with $
+-- are run in an empty folder, and what they print must be what follows them.
+local shell = require "shell"
+
+
+local function blocks(language)
+  local file = assert(io.open "README.md")
+  local text = file:read "*a"
+  file:close()
+  local list = {}
+  for block in text:gmatch("\n```" .. language .. "\n(.-)\n```") do
+    list[#list + 1] = block .. "\n"
+  end
+  return list
+end
+
+
+local function expected(block)
+  local lines = {}
+  for line in block:gmatch "%-%->%s*([^\n]*)" do
+    lines[#lines + 1] = line .. "\n"
+  end
+  return table.concat(lines)
+end
+
+
+-- A console block as { command, output } pairs.
+local function commands(block)
+  local list = {}
+  for line in block:gmatch "([^\n]*\n)" do
+    if line:sub(1, 2) == "$ " then
+      list[#list + 1] = { line:sub(3, -2), "" }
+    else
+      list[#list][2] = list[#list][2] .. line
+    end
+  end
+  return list
+end
+
+
+describe("README.md", function()
+  local folder, here
+
+  before_each(function()
+    folder = shell.folder()
+    here = ("cd %s && PATH=$OLDPWD/build:$PATH && "):format(folder)
+  end)
+
+  after_each(function() shell.remove(folder) end)
+
+  it("has its program, commands, diagram and table on the first screen", function()
+    local lines = 0
+    for line in io.lines "README.md" do
+      if line:find "^## " then break end
+      lines = lines + 1
+    end
+    assert.is_true(lines <= 46, lines .. " lines before the first heading")
+  end)
+
+  it("has programs that print what it says", function()
+    for _, block in ipairs(blocks "lua") do
+      shell.write(folder .. "/block.lua", block)
+      local code, out, err = shell.run(here .. "weir run block.lua")
+      assert.same({ 0, expected(block), "" }, { code, out, err })
+    end
+  end)
+
+  it("has commands that print what it says", function()
+    for _, block in ipairs(blocks "console") do
+      for _, command in ipairs(commands(block)) do
+        local _, out = shell.run(here .. "(" .. command[1] .. ") 2>&1")
+        if out:find "[^\n]$" then out = out .. "\n" end -- as a value ends
+        assert.equal(command[2], out, command[1])
+      end
+    end
+  end)
+end)
