@@ -48,4 +48,13 @@ for _, name in ipairs {
 end
 
 
+--- Parks like park, for code that cannot go on when it is killed: that raises.
+--- Returns whether it was woken in time.
+function Host.wait(w, timeout)
+  local woken, why = Host.park(w, timeout)
+  if why == "killed" then error(Host.KILLED, 0) end
+  return woken
+end
+
+
 return Host

@@ -14,6 +14,7 @@ local Value = require "weir.value"
 local settings_of = require "weir.settings"
 local stats = require "weir.stats"
 local status = require "weir.status"
+local Trace = require "weir.tree.trace"
 local C = require("weir.ffi").C
 
 local NAMES = status.names
@@ -101,12 +102,9 @@ end
 
 
 local function run_traced(self, req)
-  local started = Host.now()
+  local started, entry = Host.now(), req.trace:enter(self, req)
   local reply = run(self, req)
-  req.trace[#req.trace + 1] = {
-    node = self.name, op = req.op, n = req.n, status = { unpack(reply, 1, req.n) },
-    bytes = reply:bytes(), seconds = Host.now() - started,
-  }
+  Trace.leave(entry, req, reply, Host.now() - started)
   return reply
 end
 

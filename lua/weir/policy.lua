@@ -11,18 +11,19 @@
 
 local Arguments = require "weir.parts.arguments"
 local Counters = require "weir.parts.counters"
-local Ffi = require "weir.ffi"
 local host = require "weir.host"
+local Predicate = require "weir.parts.predicate"
 local Reply = require "weir.reply"
 local Store = require "weir.store"
-local Trace = require "weir.trace"
+local Paths = require "weir.tree.paths"
+local Trace = require "weir.tree.trace"
 
 local record = Counters.record
 
 local Policy = {}
 
--- Every word; "one" marks those over a single store, which are methods, too.
-Policy.words = {
+-- Every word over stores; those over a single one are methods, too.
+local KINDS = {
   tier = "many", route = "many", bysize = "many", byop = "many", shard = "many",
   mirror = "many", failover = "many",
   admit = "one", retry = "one", timeout = "one", deadline = "one", breaker = "one",
@@ -77,7 +78,7 @@ end
 
 
 local function traced(self, req, begun)
-  local entry = req.trace:enter(self, req, begun)
+  local entry = req.trace:enter(self, req)
   local gone = req.deadline and begun >= req.deadline
   local reply = gone and late(self, req) or self:answer(req)
   local seconds = host.now() - begun
@@ -111,22 +112,7 @@ function Node:node(fields)
 end
 
 
--- A store used in two places comes twice; whoever cares remembers.
-local function by_label(a, b)
-  if type(a[1]) ~= type(b[1]) then return type(a[1]) == "number" end
-  return a[1] < b[1]
-end
-
-
---- The children of a store as { label, store } in a fixed order.
-function Policy.children(store)
-  local list = {}
-  for label, child in pairs(store.children or {}) do
-    list[#list + 1] = { label, child }
-  end
-  table.sort(list, by_label)
-  return list
-end
+Policy.children = Paths.children
 
 
 --- Calls fn(store) for every store of a tree once, children first.
@@ -134,9 +120,7 @@ function Policy.each(store, fn, seen)
   seen = seen or {}
   if seen[store] then return end
   seen[store] = true
-  for _, entry in ipairs(Policy.children(store)) do
-    Policy.each(entry[2], fn, seen)
-  end
+  for _, entry in ipairs(Paths.children(store)) do Policy.each(entry[2], fn, seen) end
   fn(store)
 end
 
@@ -163,7 +147,7 @@ end
 --- A class for a word.
 function Policy.word(word)
   local class = setmetatable({ word = word }, { __index = Node })
-  class.__index = class
+  class.__index, class.__tostring = class, Store.__tostring
   return class
 end
 
@@ -198,7 +182,7 @@ Policy.carry = nil
 
 --- Makes a node; what is wrong with the arguments is raised `level` frames up.
 function Policy.make(level, word, ...)
-  local kind = Policy.words[word]
+  local kind = KINDS[word]
   local function make(...)
     if kind == "one" then return build(word, kind, unpack_store(...)) end
     return build(word, kind, ...)
@@ -215,14 +199,42 @@ function Policy.make(level, word, ...)
 end
 
 
---- The function of a word: weir.tier, and `tier` in a policy file.
-function Policy.find(word)
-  if not Policy.words[word] then return nil end
-  return function(...) return Policy.make(2, word, ...) end
+-- Sizes that read well in a policy file: 64 * KiB.
+local SIZES = { KiB = 2 ^ 10, MiB = 2 ^ 20, GiB = 2 ^ 30, TiB = 2 ^ 40 }
+
+
+--- What each word stands for: weir.tier, and `tier` in a policy file.
+Policy.words = setmetatable({}, {
+  __index = function(words, word)
+    local meaning = SIZES[word] or Predicate.words[word]
+    if KINDS[word] then
+      meaning = function(...) return Policy.make(2, word, ...) end
+    elseif word == "policy" then
+      meaning = Policy.custom
+    end
+    words[word] = meaning
+    return meaning
+  end,
+})
+
+
+--- All words, for suggestions.
+function Policy.names()
+  local names = { "policy" }
+  for _, list in ipairs { KINDS, SIZES, Predicate.words } do
+    for word in pairs(list) do names[#names + 1] = word end
+  end
+  return names
 end
 
 
-for word, kind in pairs(Policy.words) do
+--- Whether a store is a word over a single store.
+function Policy.is_wrapper(store)
+  return KINDS[store.word] == "one"
+end
+
+
+for word, kind in pairs(KINDS) do
   if kind == "one" then
     Store[word] = function(...) return Policy.make(2, word, ...) end
   end
@@ -269,15 +281,6 @@ function Policy.custom(fields)
   end
   given.custom, given.run = given.run, nil
   return Custom:node(given)
-end
-
-
---- The known word nearest to one that is none, as part of a sentence.
-function Policy.suggest(word, more)
-  local names = { "policy" }
-  for name in pairs(Policy.words) do names[#names + 1] = name end
-  for _, name in ipairs(more or {}) do names[#names + 1] = name end
-  return Ffi.suggest(word, names)
 end
 
 

@@ -6,6 +6,10 @@ local ffi = require "ffi"
 local Request = require "weir.request"
 local scan = require "weir.scan"
 local status = require "weir.status"
+local Explain = require "weir.tree.explain"
+local Stats = require "weir.tree.stats"
+local Trace = require "weir.tree.trace"
+local Tree = require "weir.tree"
 
 local ffi_copy = ffi.copy
 local class = status.class
@@ -251,53 +255,41 @@ function Store:scan(opts)
 end
 
 
---- What happened to a key at each store that was asked, as data.
+--- Runs a get and says what happened at each store that was asked, in order:
+--- { path, op, status, bytes, seconds, attempts, level, decision }. Printable.
 ---@param key string
 ---@param opts { timeout: number?, deadline: number? }?
 ---@return table[] steps, weir.Reply reply
 function Store:trace(key, opts)
   local req = one("get", key, opts, VERB)
-  req.trace = {}
+  req.trace = Trace.new()
   local reply = self:run(req)
-  return req.trace, reply
+  return req.trace:finish(self), reply
 end
 
 
---- Which way an op would go for a key, without running it.
+--- Which way an op would go for a key and why, without running it:
+--- { path, why } a step. Printable.
 ---@param op string
 ---@param key string
----@return table
+---@return table[] steps
 function Store:explain(op, key)
-  local steps = { node = self.name, op = op }
-  for name, child in pairs(self.children or {}) do
-    steps[name] = child:explain(op, key)
-  end
-  return steps
+  return Explain.run(self, op, key)
 end
 
 
--- What a method says for a store and, below it, for each child.
-local function gather(self, method, ...)
-  local below
-  for name, child in pairs(self.children or {}) do
-    below = below or {}
-    below[name] = child[method](child, ...)
-  end
-  return { name = self.name, children = below }
-end
-
-
---- The store and what is below it: { name =, children = }.
+--- The store and what is below it, in order: { path, word, name, label,
+--- children }. Printable.
 ---@return table
 function Store:tree()
-  return gather(self, "tree")
+  return Tree.of(self)
 end
 
 
---- The counts of the store and of what is below it.
----@return table
+--- The counts of the stores of the tree, by path (`default.tier[2].retry`).
+---@return table<string, table>
 function Store:stats()
-  return gather(self, "stats")
+  return Stats.run(self)
 end
 
 

@@ -17,7 +17,7 @@ local of = setmetatable({}, { __mode = "k" })
 
 -- The store that a chain of single-child words ends at.
 local function bottom(store)
-  while store.word and Policy.words[store.word] == "one" do store = store.child end
+  while Policy.is_wrapper(store) do store = store.child end
   return store
 end
 

@@ -14,7 +14,7 @@ local FRESH = 0.01
 
 -- The first store below that knows its capacity.
 local function gauges(store)
-  if store.gauges then return store:gauges() end
+  if store.handle then return store:stats().gauges end
   for _, child in pairs(store.children or {}) do
     local found = gauges(child)
     if found then return found end

@@ -22,7 +22,7 @@ function Detach.call(deadline, fn, a, b, c)
   host.spawn(body, flight, fn, a, b, c)
   if not flight.done then
     flight.waiter = host.prepare()
-    host.park(flight.waiter, deadline and math.max(deadline - host.now(), 0))
+    host.wait(flight.waiter, deadline and math.max(deadline - host.now(), 0))
     flight.waiter = nil
     if not flight.done then return nil end
   end

@@ -64,7 +64,7 @@ function Keys:lock(req)
     local waiters = self.locked[busy]
     waiters[#waiters + 1] = waiter
     local left = req.deadline and req.deadline - host.now()
-    if left and left <= 0 or not host.park(waiter, left) then return false end
+    if left and left <= 0 or not host.wait(waiter, left) then return false end
     busy = first_locked(self, req)
   end
   for i = 1, req.n do self.locked[req.keys[i]] = {} end

@@ -41,7 +41,7 @@ function Parallel.run(stores, requests, n)
   end
   if round.left > 0 then
     round.waiter = host.prepare()
-    host.park(round.waiter)
+    host.wait(round.waiter)
   end
   if round.failure then error(round.failure, 0) end
   return round.replies

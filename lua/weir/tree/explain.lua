@@ -1,0 +1,54 @@
+-- tree/explain.lua: store:explain(op, key): which way a key would go and why,
+-- without running anything: a list of { path, why }, parents first, printable.
+
+local Paths = require "weir.tree.paths"
+
+local Explain = {}
+Explain.__index = Explain
+
+local OPS = { get = true, set = true, exists = true, delete = true, stat = true,
+  touch = true, scan = true }
+
+
+function Explain:__tostring()
+  local lines = {}
+  for i, step in ipairs(self) do
+    lines[i] = ("%s%s: %s"):format(("  "):rep(step.depth), step.path, step.why)
+  end
+  return table.concat(lines, "\n")
+end
+
+
+-- A store that is no node is where the way ends.
+local function plan(store, op, key)
+  if store.plan then return store:plan(op, key) end
+  return "answers: " .. tostring(store.name), {}
+end
+
+
+local function walk(steps, paths, store, op, key, depth, seen)
+  if seen[store] then return end
+  seen[store] = true
+  local why, children = plan(store, op, key)
+  steps[#steps + 1] = { path = paths.path[store] or store.name, why = why,
+    depth = depth, word = store.word, name = store.name }
+  local inner = store.inner_key and store:inner_key(key) or key
+  for _, child in ipairs(children or {}) do
+    walk(steps, paths, child, op, inner, depth + 1, seen)
+  end
+end
+
+
+--- The steps of an op for a key.
+function Explain.run(store, op, key)
+  if not OPS[op] then
+    error(("explain takes an op (get, set, ...), not %s"):format(tostring(op)), 3)
+  end
+  if type(key) ~= "string" then error("a key is a string", 3) end
+  local steps = setmetatable({}, Explain)
+  walk(steps, Paths.of(store), store, op, key, 0, {})
+  return steps
+end
+
+
+return Explain

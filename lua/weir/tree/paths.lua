@@ -1,0 +1,84 @@
+-- tree/paths.lua: where each store of a tree stands: `default.tier[2].retry`. A
+-- path is made of the labels of the children of words over several stores and of
+-- the words below; the root's own word is left out of the others' paths. Used by
+-- everything that shows a tree: tree, stats, explain, trace, check.
+
+local Paths = {}
+
+
+-- What a store is called in a path.
+local function title(store)
+  return store.title or store.word or store.name:match "^[%w_]+" or "store"
+end
+
+
+local function labelled(path, label)
+  if type(label) == "number" then return ("%s[%d]"):format(path, label) end
+  if label:match "^[%a_][%w_]*$" then
+    return path == "" and label or path .. "." .. label
+  end
+  return ("%s[%q]"):format(path, label)
+end
+
+
+local function is_store(x)
+  return type(x) == "table" and type(x.run) == "function"
+end
+
+
+local function by_label(a, b)
+  local left, right = a[1], b[1]
+  if type(left) ~= type(right) then return type(left) == "number" end
+  return left < right
+end
+
+
+--- The children of a store as { label, store }, in a fixed order.
+function Paths.children(store)
+  local list = {}
+  for label, child in pairs(store.children or {}) do
+    if is_store(child) then list[#list + 1] = { label, child } end
+  end
+  table.sort(list, by_label)
+  return list
+end
+
+
+-- Two nodes of one path (a retry over a retry at the root) are told apart.
+local function unique(found, path)
+  local candidate, n = path, 1
+  while found.store[candidate] do
+    n = n + 1
+    candidate = path .. "#" .. n
+  end
+  return candidate
+end
+
+
+local function visit(found, store, prefix, path, depth, label)
+  if found.path[store] then return end
+  path = unique(found, path)
+  found.path[store], found.store[path] = path, store
+  found.list[#found.list + 1] = { path = path, store = store, depth = depth,
+    label = label }
+  local children = Paths.children(store)
+  local single = #children == 1 and children[1][1] == 1
+  for _, entry in ipairs(children) do
+    local own, child = entry[1], entry[2]
+    local base = single and prefix or labelled(prefix, own)
+    local below = base == "" and title(child) or base .. "." .. title(child)
+    visit(found, child, below, below, depth + 1, not single and own or nil)
+  end
+end
+
+
+--- The stores of a tree, parents first: .list of { path, store, depth, label },
+--- .path by store, .store by path. A store used twice has its first path.
+function Paths.of(root)
+  local found = { list = {}, path = {}, store = {} }
+  visit(found, root, "", title(root), 0, nil)
+  return found
+end
+
+
+return Paths
