@@ -23,26 +23,24 @@ for name, op in pairs(Batch.OPS) do Batch.OPS[name] = tonumber(op) end
 local OPS = Batch.OPS
 
 -- Batches are pooled by capacity; a larger request gets one of its own.
-local CLASSES = { 1, 8, 64, 512, 4096 }
-local LARGEST = CLASSES[#CLASSES]
+local LARGEST = 4096
 local SPARE = 64 -- kept per capacity, at most
 
 local pool = {}
-for _, capacity in ipairs(CLASSES) do pool[capacity] = { n = 0 } end
+for _, capacity in ipairs { 1, 8, 64, 512, LARGEST } do pool[capacity] = { n = 0 } end
 
 
 local function class_of(n)
-  for i = 1, #CLASSES do
-    if n <= CLASSES[i] then return CLASSES[i] end
-  end
-  return n
+  if n <= 8 then return n == 1 and 1 or 8 end
+  if n <= 64 then return 64 end
+  return n <= 512 and 512 or n <= LARGEST and LARGEST or n
 end
 
 
 --- A batch for n items.
 function Batch.take(n)
   local capacity = class_of(n)
-  local spare = capacity <= LARGEST and pool[capacity]
+  local spare = pool[capacity]
   if spare and spare.n > 0 then
     local batch = spare[spare.n]
     spare.n = spare.n - 1
@@ -56,7 +54,7 @@ end
 
 --- Gives a batch back that is not in flight, and what values it owns.
 function Batch.put(batch)
-  C.weir_batch_reset(batch, batch.op, 0)
+  if batch.n > 0 then C.weir_batch_reset(batch, batch.op, 0) end
   local spare = pool[batch.capacity]
   if not spare or spare.n >= SPARE then
     C.weir_batch_free(batch)
@@ -134,21 +132,6 @@ function Batch.load(batch, req)
 end
 
 
--- Moves the values of good slots to the reply; returns the bytes of them.
-local function move_values(items, reply)
-  local at, bytes = reply:room().at, 0
-  for i = 0, reply.n - 1 do
-    local v = items[i].value
-    if v ~= nil then
-      at[i] = v
-      items[i].value = nil
-      bytes = bytes + tonumber(v.size)
-    end
-  end
-  return bytes
-end
-
-
 local function note_sizes(items, reply)
   local sizes = {}
   for i = 1, reply.n do
@@ -171,45 +154,60 @@ local function note_ttls(items, reply)
 end
 
 
-local unload_op = {
-  get = function(items, reply, req)
-    if req.buffers then
-      note_sizes(items, reply)
-    elseif reply.good > 0 then
-      reply.sum = move_values(items, reply)
-    end
-  end,
-  stat = function(items, reply)
-    note_sizes(items, reply)
-    note_ttls(items, reply)
-  end,
-  scan = function(items, reply)
-    move_values(items, reply)
-    reply.cursors = {}
-    for i = 1, reply.n do
-      if items[i - 1].cursor ~= 0 then reply.cursors[i] = items[i - 1].cursor end
-    end
-  end,
-}
-
-
---- Makes a reply of a finished batch.
-function Batch.unload(batch, req, store)
-  local reply, items, good = Reply.new(req), batch.items, 0
-  for i = 1, req.n do
+-- Names the statuses; returns how many are good.
+local function note_statuses(items, reply)
+  local good = 0
+  for i = 1, reply.n do
     local number = items[i - 1].status
     reply[i] = NAMES[number]
     if number == OK then good = good + 1 end
   end
-  reply.good = good
+  return good
+end
+
+
+-- The same, and moves the values to the reply: the batch forgets its items, so
+-- that each reference changes hands once.
+local function take_values(batch, reply)
+  local items, at, good = batch.items, reply:room().at, 0
+  for i = 0, reply.n - 1 do
+    local item = items[i]
+    local number = item.status
+    reply[i + 1] = NAMES[number]
+    at[i] = item.value
+    if number == OK then good = good + 1 end
+  end
+  batch.n = 0
+  return good
+end
+
+
+local function note_cursors(items, reply)
+  local cursors = {}
+  for i = 1, reply.n do
+    if items[i - 1].cursor ~= 0 then cursors[i] = items[i - 1].cursor end
+  end
+  reply.cursors = cursors
+end
+
+
+--- Makes a reply of a finished batch.
+function Batch.unload(batch, req, store)
+  local reply, items, op = Reply.new(req), batch.items, req.op
+  if op == "get" and not req.buffers or op == "scan" then
+    if op == "scan" then note_cursors(items, reply) end
+    reply.good = take_values(batch, reply)
+  else
+    reply.good = note_statuses(items, reply)
+    if op == "get" or op == "stat" then note_sizes(items, reply) end
+    if op == "stat" then note_ttls(items, reply) end
+  end
   if batch.errors > 0 then
     reply.store = store
     if batch.error.message[0] ~= 0 then
       reply.message = ffi.string(batch.error.message)
     end
   end
-  local more = unload_op[req.op]
-  if more then more(items, reply, req) end
   return reply
 end
 

@@ -65,7 +65,7 @@ end
 
 local function charge(self, req, reply)
   if req.op == "get" then
-    if not self.immediate and reply.sum then Value.charge(reply.sum) end
+    if not self.immediate then Value.charge(reply:bytes()) end
   elseif req.op == "set" and self.immediate then
     Value.charge(req:bytes())
   end

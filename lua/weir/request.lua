@@ -4,10 +4,10 @@
 
 local bytes = require "weir.bytes"
 local host = require "weir.host"
+local unique = require "weir.unique"
 local Ffi = require "weir.ffi"
 
 local new_table = require "table.new"
-local clear_table = require "table.clear"
 
 ---@class weir.Request
 ---@field op string         get, set, exists, delete, stat, touch, scan
@@ -24,10 +24,6 @@ local clear_table = require "table.clear"
 ---@field trace table?      collects what happened where
 local Request = {}
 Request.__index = Request
-
--- Larger batches use a set of their own: clearing a table costs its capacity.
-local SMALL = 256
-local seen = new_table(0, SMALL)
 
 local function positive(x)
   return type(x) == "number" and x > 0 and x < math.huge, "a number of seconds over 0"
@@ -89,34 +85,6 @@ local function bad_key(key, level)
 end
 
 
--- The keys, each once, and where each slot's answer is found; no positions when
--- no key came twice.
-local function unique(keys, n, level)
-  local known = n <= SMALL and seen or new_table(0, n)
-  local list, count, positions = new_table(n, 0), 0, nil
-  for i = 1, n do
-    local key = keys[i]
-    if type(key) ~= "string" then
-      clear_table(known)
-      bad_key(key, level + 1)
-    end
-    local at = known[key]
-    if not at then
-      count = count + 1
-      at = count
-      known[key] = at
-      list[at] = key
-    elseif not positions then
-      positions = new_table(n, 0)
-      for k = 1, i - 1 do positions[k] = k end
-    end
-    if positions then positions[i] = at end
-  end
-  clear_table(known)
-  return list, count, positions
-end
-
-
 --- A request for one key. `level` is where errors point: 1 the caller.
 function Request.one(op, key, opts, level)
   if type(key) ~= "string" then bad_key(key, level + 1) end
@@ -138,7 +106,8 @@ function Request.new(op, keys, opts, level)
   if type(keys) ~= "table" then
     error(("keys are a list of strings, not a %s"):format(type(keys)), level + 1)
   end
-  local list, n, positions = unique(keys, #keys, level + 1)
+  local list, n, positions = unique(keys, #keys)
+  if not list then bad_key(keys[n], level + 1) end
   local req = setmetatable({
     op = op, n = n, keys = list, positions = positions,
   }, Request)
