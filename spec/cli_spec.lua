@@ -134,7 +134,7 @@ describe("weir", function()
     assert.equal(5, object.size)
     assert.is_true(object.ttl > 3500 and object.ttl <= 3600)
     out = select(2, weir("ls -l " .. store))
-    assert.matches("5 B +60 min  a", out)
+    assert.matches("5 B +60%.0 min  a", out)
   end)
 
   it("writes JSON that carries any bytes", function()

@@ -29,7 +29,7 @@ describe("examples/kvcache.lua", function()
     shell.write(folder .. "/trace.jsonl",
       '{"timestamp": 0, "hash_ids": [90001, 90002]}\n'
       .. '{"timestamp": 5, "hash_ids": [90001, 90002, 90003]}\n')
-    local code, out = demo("--trace " .. folder .. "/trace.jsonl")
+    local code, out = demo("--together 1 --trace " .. folder .. "/trace.jsonl")
     assert.equal(0, code)
     assert.matches("2 of 2 requests", out)
     assert.matches("computed +3 ", out)
@@ -49,6 +49,7 @@ describe("examples/kvcache.lua", function()
     local code, _, err = demo "--requests 20"
     assert.equal(3, code)
     assert.matches("is not what was stored", err)
+    shell.run(("build/weir rm fs://%s/chunks %s"):format(folder, key))
   end)
 
   it("ends when it was told to", function()

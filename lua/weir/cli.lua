@@ -66,7 +66,7 @@ local function split(argv, commands)
       rest[#rest + 1] = argv[i]
     else
       words[i] = argv[i]
-      if command and command.passes_on and i > 1 and argv[i]:sub(1, 1) ~= "-" then
+      if command and command.passes_on and i > 1 and not argv[i]:find "^%-." then
         rest = {}
       end
     end
