@@ -12,6 +12,20 @@ struct memory {
     struct shard *shards;
 };
 
+/* Items of a batch that are worked on together. */
+enum { MEMORY_GROUP = 32 };
+
+/* One item's key, and the shard it belongs to. */
+struct place {
+    struct shard *shard;
+    struct shard_key key;
+};
+
+/* memory_get answers the gets of up to MEMORY_GROUP items; it uses the places
+ * up. */
+void memory_get(struct weir_call *call, struct place *places,
+                struct weir_item *items, uint32_t n);
+
 /* memory_run is the connector's run; the session is the store. */
 int memory_run(void *session, struct weir_call *call);
 

@@ -1,82 +1,24 @@
-/* ops.c -- what a memory store does with each item.
+/* ops.c -- what a memory store does with each item but to get it (get.c).
  *
  * A large value is a reference to the runtime's, so that its size costs
- * nothing; a small one lies behind its key. What a get finds is referenced or
- * copied out under the shard's lock and answered without it; what a set
- * replaces or evicts is freed without it. */
+ * nothing; a small one lies behind its key. What a set replaces or evicts is
+ * freed without the shard's lock. */
 #include "memory.h"
-
-enum {
-    AHEAD = 32,           /* items hashed, and fetched, ahead of use */
-    COPIED_LOCKED = 4096, /* a copy this long takes no longer than the lock */
-};
-
-/* One item's key, and the shard it belongs to. */
-struct place {
-    struct shard *shard;
-    struct shard_key key;
-};
-
-/* Take what a get needs of its entry, under the lock: answer it where copying
- * is as short as the lock, else keep a reference or, in small, a copy. */
-static struct weir_value *memory_read(struct entry *e, struct weir_call *call,
-                                      struct weir_item *item, char *small)
-{
-    if (item->data != NULL && entry_size(e) <= COPIED_LOCKED) {
-        weir_call_answer(call, item, entry_data(e), entry_size(e));
-        return NULL;
-    }
-    if (!e->embedded)
-        return weir_value_ref(e->value);
-    memcpy(small, entry_data(e), e->size);
-    item->size = e->size;
-    return NULL;
-}
-
-static void memory_get(struct memory *m, const struct place *at,
-                       struct weir_call *call, struct weir_item *item)
-{
-    char small[ENTRY_EMBEDS];
-    struct weir_value *value = NULL;
-    struct entry *dead = NULL, *e;
-
-    (void)m;
-    lock_take(&at->shard->lock);
-    e = shard_find(at->shard, &at->key, &dead);
-    if (e != NULL) {
-        shard_hit(at->shard, e);
-        value = memory_read(e, call, item, small);
-    }
-    lock_give(&at->shard->lock);
-
-    if (e == NULL) {
-        item->status = WEIR_MISS;
-        entry_free_all(dead);
-    } else if (value != NULL && item->data == NULL) {
-        item->value = value;
-        item->size = value->size;
-        item->status = WEIR_OK;
-    } else if (value != NULL) {
-        weir_call_answer_value(call, item, value);
-        weir_value_unref(value);
-    } else if (item->status == WEIR_PENDING) {
-        weir_call_answer(call, item, small, item->size);
-    }
-}
 
 /* Exists and stat. */
 static void memory_stat(struct memory *m, const struct place *at,
                         struct weir_call *call, struct weir_item *item)
 {
-    uint64_t now = shard_now_ms();
     struct entry *dead = NULL, *e;
+    uint64_t now;
 
     (void)m;
     lock_take(&at->shard->lock);
-    e = shard_find(at->shard, &at->key, &dead);
+    now = shard_time(at->shard);
+    e = shard_find(at->shard, &at->key, now, &dead);
     if (e != NULL && call->op == WEIR_STAT) {
         item->size = entry_size(e);
-        item->ttl_ms = e->expires_ms > now ? e->expires_ms - now : 0;
+        item->ttl_ms = e->expires_ms ? e->expires_ms - now : 0;
     }
     lock_give(&at->shard->lock);
     item->status = e != NULL ? WEIR_OK : WEIR_MISS;
@@ -102,7 +44,7 @@ static void memory_touch(struct memory *m, const struct place *at,
     (void)m;
     (void)call;
     lock_take(&at->shard->lock);
-    e = shard_find(at->shard, &at->key, &dead);
+    e = shard_find(at->shard, &at->key, shard_time(at->shard), &dead);
     if (e != NULL) {
         shard_expire(at->shard, e, expires_ms);
         shard_hit(at->shard, e);
@@ -120,7 +62,7 @@ static void memory_delete(struct memory *m, const struct place *at,
     (void)m;
     (void)call;
     lock_take(&at->shard->lock);
-    e = shard_find(at->shard, &at->key, &dead);
+    e = shard_find(at->shard, &at->key, shard_time(at->shard), &dead);
     if (e != NULL)
         shard_drop(at->shard, e, &dead);
     lock_give(&at->shard->lock);
@@ -135,7 +77,7 @@ static void memory_reject(const struct place *at, struct weir_item *item)
     struct entry *dead = NULL, *e;
 
     lock_take(&at->shard->lock);
-    e = shard_find(at->shard, &at->key, &dead);
+    e = shard_find(at->shard, &at->key, shard_time(at->shard), &dead);
     if (e != NULL)
         shard_drop(at->shard, e, &dead);
     at->shard->counts.rejected++;
@@ -219,9 +161,9 @@ typedef void memory_op(struct memory *m, const struct place *at,
                        struct weir_call *call, struct weir_item *item);
 
 static memory_op *const OPS[WEIR_OPS] = {
-    [WEIR_GET] = memory_get,       [WEIR_SET] = memory_set,
-    [WEIR_EXISTS] = memory_stat,   [WEIR_STAT] = memory_stat,
-    [WEIR_DELETE] = memory_delete, [WEIR_TOUCH] = memory_touch,
+    [WEIR_SET] = memory_set,     [WEIR_EXISTS] = memory_stat,
+    [WEIR_STAT] = memory_stat,   [WEIR_DELETE] = memory_delete,
+    [WEIR_TOUCH] = memory_touch,
 };
 
 static void memory_locate(const struct memory *m, const struct weir_item *item,
@@ -234,26 +176,35 @@ static void memory_locate(const struct memory *m, const struct weir_item *item,
     table_prefetch(&at->shard->table, at->key.hash);
 }
 
+static void memory_group(struct memory *m, struct weir_call *call,
+                         struct weir_item *items, uint32_t n)
+{
+    struct place places[MEMORY_GROUP];
+
+    for (uint32_t i = 0; i < n; i++)
+        memory_locate(m, &items[i], &places[i]);
+    for (uint32_t i = 0; i < n && n > 1; i++)
+        table_prefetch_entry(&places[i].shard->table, places[i].key.hash);
+    if (call->op == WEIR_GET) {
+        memory_get(call, places, items, n);
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        OPS[call->op](m, &places[i], call, &items[i]);
+}
+
 int memory_run(void *session, struct weir_call *call)
 {
     struct memory *m = session;
-    struct place places[AHEAD];
 
-    if (call->op == WEIR_SCAN) {
-        for (uint32_t i = 0; i < call->n; i++)
-            memory_scan(m, call, &call->items[i]);
-        return 0;
-    }
-    for (uint32_t from = 0; from < call->n; from += AHEAD) {
-        struct weir_item *items = &call->items[from];
-        uint32_t n = call->n - from < AHEAD ? call->n - from : AHEAD;
+    for (uint32_t i = 0; i < call->n && call->op == WEIR_SCAN; i++)
+        memory_scan(m, call, &call->items[i]);
+    for (uint32_t i = 0; i < call->n && call->op != WEIR_SCAN;
+         i += MEMORY_GROUP) {
+        uint32_t left = call->n - i;
 
-        for (uint32_t i = 0; i < n; i++)
-            memory_locate(m, &items[i], &places[i]);
-        for (uint32_t i = 0; i < n && n > 1; i++)
-            table_prefetch_entry(&places[i].shard->table, places[i].key.hash);
-        for (uint32_t i = 0; i < n; i++)
-            OPS[call->op](m, &places[i], call, &items[i]);
+        memory_group(m, call, &call->items[i],
+                     left < MEMORY_GROUP ? left : MEMORY_GROUP);
     }
     return 0;
 }

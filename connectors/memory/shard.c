@@ -46,9 +46,14 @@ uint64_t shard_now_ms(void)
     return weir_now() / 1000000;
 }
 
-bool shard_live(const struct entry *e)
+uint64_t shard_time(const struct shard *s)
 {
-    return e->expires_ms == 0 || e->expires_ms > shard_now_ms();
+    return s->expiring > 0 ? shard_now_ms() : 0;
+}
+
+static bool shard_expired(const struct entry *e, uint64_t now_ms)
+{
+    return e->expires_ms != 0 && e->expires_ms <= now_ms;
 }
 
 /* The policy has let go of the entry; the table and the counts follow. */
@@ -74,11 +79,11 @@ static void shard_drop_expired(struct shard *s, struct entry *e,
 }
 
 struct entry *shard_find(struct shard *s, const struct shard_key *key,
-                         struct entry **dead)
+                         uint64_t now_ms, struct entry **dead)
 {
     struct entry *e = table_find(&s->table, key->hash, key->bytes, key->len);
 
-    if (e == NULL || shard_live(e))
+    if (e == NULL || !shard_expired(e, now_ms))
         return e;
     shard_drop_expired(s, e, dead);
     return NULL;
@@ -101,17 +106,15 @@ void shard_expire(struct shard *s, struct entry *e, uint64_t expires_ms)
 }
 
 /* Look at a few buckets for what has expired. */
-static void shard_sweep(struct shard *s, struct entry **dead)
+static void shard_sweep(struct shard *s, uint64_t now_ms, struct entry **dead)
 {
-    uint64_t now = s->expiring > 0 ? shard_now_ms() : 0;
-
     for (int i = 0; i < SWEEP_BUCKETS && s->expiring > 0; i++) {
         uint64_t next;
         struct entry *e = table_at(&s->table, s->sweep, &next), *after;
 
         for (; e != NULL; e = after) {
             after = e->chain;
-            if (e->expires_ms != 0 && e->expires_ms <= now)
+            if (shard_expired(e, now_ms))
                 shard_drop_expired(s, e, dead);
         }
         s->sweep = next == TABLE_END ? 0 : next;
@@ -141,10 +144,11 @@ static struct entry *shard_make_room(struct shard *s, uint64_t charge,
 void shard_put(struct shard *s, struct entry *e, struct entry **dead)
 {
     struct shard_key key = {e->bytes, e->key_len, e->hash};
+    uint64_t now_ms = shard_time(s);
     struct entry *old;
 
-    shard_sweep(s, dead);
-    old = shard_find(s, &key, dead);
+    shard_sweep(s, now_ms, dead);
+    old = shard_find(s, &key, now_ms, dead);
     old = shard_make_room(s, entry_charge(e), old, dead);
     s->expiring += e->expires_ms != 0;
     if (old == NULL) {

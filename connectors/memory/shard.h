@@ -46,9 +46,13 @@ void shard_free(struct shard *s);
 /* shard_fits says whether an entry of that many bytes fits an empty shard. */
 bool shard_fits(const struct shard *s, uint64_t bytes);
 
-/* shard_find returns the live entry of a key, or NULL. */
+/* shard_time returns the time for shard_find: 0 while nothing in the shard
+ * expires, since a clock costs as much as the rest of a get. */
+uint64_t shard_time(const struct shard *s);
+
+/* shard_find returns the entry of a key that has not expired now, or NULL. */
 struct entry *shard_find(struct shard *s, const struct shard_key *key,
-                         struct entry **dead);
+                         uint64_t now_ms, struct entry **dead);
 
 /* shard_hit counts a read of an entry. */
 void shard_hit(struct shard *s, struct entry *e);
@@ -62,9 +66,6 @@ void shard_drop(struct shard *s, struct entry *e, struct entry **dead);
 
 /* shard_expire sets when an entry expires; 0 = never. */
 void shard_expire(struct shard *s, struct entry *e, uint64_t expires_ms);
-
-/* shard_live says whether an entry has not expired. */
-bool shard_live(const struct entry *e);
 
 /* shard_bytes returns the memory of the entries and of what is kept for them.
  */

@@ -99,14 +99,14 @@ static void set(struct trial *t, uint32_t i)
     t->known[i] = (struct known){t->version, e->expires_ms, size};
     shard_put(&t->s, e, &dead);
     bury(t, dead);
-    CHECK(shard_find(&t->s, &key, &again) == e && again == NULL);
+    CHECK(shard_find(&t->s, &key, now_ms, &again) == e && again == NULL);
 }
 
 static void get(struct trial *t, uint32_t i)
 {
     struct shard_key key = key_of(&i);
     const struct known *known = &t->known[i];
-    struct entry *dead = NULL, *e = shard_find(&t->s, &key, &dead);
+    struct entry *dead = NULL, *e = shard_find(&t->s, &key, now_ms, &dead);
 
     bury(t, dead);
     if (e == NULL)
@@ -121,19 +121,19 @@ static void get(struct trial *t, uint32_t i)
 static void drop(struct trial *t, uint32_t i)
 {
     struct shard_key key = key_of(&i);
-    struct entry *dead = NULL, *e = shard_find(&t->s, &key, &dead);
+    struct entry *dead = NULL, *e = shard_find(&t->s, &key, now_ms, &dead);
 
     t->known[i].version = 0;
     if (e != NULL)
         shard_drop(&t->s, e, &dead);
     bury(t, dead);
-    CHECK(shard_find(&t->s, &key, &dead) == NULL);
+    CHECK(shard_find(&t->s, &key, now_ms, &dead) == NULL);
 }
 
 static void touch(struct trial *t, uint32_t i)
 {
     struct shard_key key = key_of(&i);
-    struct entry *dead = NULL, *e = shard_find(&t->s, &key, &dead);
+    struct entry *dead = NULL, *e = shard_find(&t->s, &key, now_ms, &dead);
 
     bury(t, dead);
     if (e == NULL)
