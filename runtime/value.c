@@ -29,21 +29,19 @@ static struct value *value_of(struct weir_value *v)
 
 struct weir_value *weir_value_new(uint64_t size, char **data)
 {
-    size_t head = sizeof(struct value);
+    size_t gap = size >= ALIGN_FROM ? ALIGNMENT - 1 : 0;
     struct value *v;
+    uintptr_t at;
 
-    if (size > (uint64_t)PTRDIFF_MAX - head - ALIGNMENT)
+    if (size > (uint64_t)PTRDIFF_MAX - sizeof *v - gap)
         return NULL;
-    if (size >= ALIGN_FROM) {
-        head = ALIGNMENT;
-        v = aligned_alloc(ALIGNMENT,
-                          (head + size + ALIGNMENT - 1) & -(size_t)ALIGNMENT);
-    } else {
-        v = malloc(head + size);
-    }
+    /* Not aligned_alloc: the holes that its blocks leave do not fit the next
+     * one of the same size, and the heap grows by half. */
+    v = malloc(sizeof *v + gap + size);
     if (v == NULL)
         return NULL;
-    v->pub.data = *data = (char *)v + head;
+    at = ((uintptr_t)(v + 1) + gap) & ~(uintptr_t)gap;
+    v->pub.data = *data = (char *)at;
     v->pub.size = size;
     v->release = NULL;
     v->arg = NULL;
