@@ -26,7 +26,8 @@ static bool scan_wants(const struct scan *scan, const struct entry *e)
 {
     return (e->expires_ms == 0 || e->expires_ms > scan->now_ms) &&
            e->key_len >= scan->prefix_len &&
-           memcmp(e->bytes, scan->prefix, scan->prefix_len) == 0;
+           (scan->prefix_len == 0 ||
+            memcmp(e->bytes, scan->prefix, scan->prefix_len) == 0);
 }
 
 /* Keys at one position go on one page: a cursor cannot point between them. */
