@@ -20,8 +20,10 @@ function Quantity.seconds(text)
 end
 
 
+-- Three digits, or all of a whole number. Scaling leaves 100 at 99.99999999999999.
 local function three(number)
-  if number == math.floor(number) then return ("%d"):format(number) end
+  local whole = math.floor(number + 0.5)
+  if math.abs(number - whole) <= whole * 1e-12 then return ("%d"):format(whole) end
   if number < 10 then return ("%.2f"):format(number) end
   if number < 100 then return ("%.1f"):format(number) end
   return ("%.0f"):format(number)

@@ -1,0 +1,70 @@
+-- How benchmark rows are judged, printed and compared.
+local cjson = require "cjson"
+local shell = require "shell"
+local Bench = require "weir.bench"
+
+
+-- What a function prints.
+local function printed(fn)
+  local lines, print_before = {}, print
+  _G.print = function(line) lines[#lines + 1] = line end
+  local good, err = pcall(fn)
+  _G.print = print_before
+  assert(good, err)
+  return lines
+end
+
+
+describe("bench", function()
+  it("judges ratios and figures", function()
+    local rows = {
+      { 3, 2, "<= 2x", true }, { 5, 2, "<= 2x", false },
+      { 8, 10, ">= 0.8x", true }, { 7, 10, ">= 0.8x", false },
+      { 3e6, nil, ">= 3e6", true }, { 2, nil, "<= 1", false },
+    }
+    local bench = Bench.new { json = true }
+    local lines = printed(function()
+      for _, row in ipairs(rows) do
+        bench:row { case = "", figure = row[1], of = row[2], unit = "", target = row[3] }
+      end
+    end)
+    for i, row in ipairs(rows) do
+      assert.equal(row[4], cjson.decode(lines[i]).ok)
+    end
+    assert.same({ 6, 3 }, { bench.targets, bench.met })
+  end)
+
+  it("prints a line a case and the sum", function()
+    local bench = Bench.new {}
+    local lines = printed(function()
+      bench:row { case = "one", figure = 3e6, unit = "items/s", target = ">= 3e6" }
+      bench:row { case = "two", figure = 100, unit = "ns", of = 50, reference = "copy" }
+      bench:close()
+    end)
+    assert.matches("^one +3 M items/s +>= 3e6 +ok$", lines[1])
+    assert.matches("^two +100 ns +2%.00x copy %(50 ns%)$", lines[2])
+    assert.equal("2 cases, 1 of 1 targets met", lines[3])
+  end)
+
+  it("shows how the ratio changed since an earlier run", function()
+    local folder = shell.folder()
+    shell.write(folder .. "/before",
+      '{"case":"one","figure":100,"unit":"ns","of":50,"ratio":2}\n')
+    local bench = Bench.new { before = assert(Bench.read(folder .. "/before")) }
+    local lines = printed(function()
+      bench:row { case = "one", figure = 150, unit = "ns", of = 50, reference = "x" }
+    end)
+    assert.matches("%+50 %%$", lines[1])
+    shell.write(folder .. "/before", "nonsense\n")
+    local rows, err = Bench.read(folder .. "/before")
+    assert.is_nil(rows)
+    assert.matches("not written by weir bench", err)
+    shell.remove(folder)
+  end)
+
+  it("says so when a program is not there", function()
+    local good, err = pcall(Bench.measure, "nothing", {}, print)
+    assert.is_false(good)
+    assert.matches("bench/nothing has not been built", err)
+  end)
+end)

@@ -1,0 +1,35 @@
+local Quantity = require "weir.show.quantity"
+
+
+describe("show.quantity", function()
+  it("reads times with and without units", function()
+    for text, seconds in pairs {
+      ["1.5"] = 1.5, ["50ms"] = 0.05, ["2s"] = 2, ["5m"] = 300, ["5min"] = 300,
+      ["2h"] = 7200, ["7d"] = 604800, ["10us"] = 1e-5,
+    } do
+      assert.near(seconds, Quantity.seconds(text), 1e-12)
+    end
+  end)
+
+  it("refuses what is no time and says what is one", function()
+    for _, text in ipairs { "", "ms", "5x", "1.2.3", "-1s", "1 s", "inf" } do
+      local seconds, err = Quantity.seconds(text)
+      assert.is_nil(seconds)
+      assert.matches("50ms", err)
+    end
+  end)
+
+  it("writes sizes, times and counts with three digits", function()
+    local cases = {
+      { Quantity.bytes, 0, "0 B" }, { Quantity.bytes, 1023, "1023 B" },
+      { Quantity.bytes, 65536, "64 KiB" }, { Quantity.bytes, 1.5 * 2 ^ 30, "1.50 GiB" },
+      { Quantity.time, 0, "0 ns" }, { Quantity.time, 27.04e-6, "27.0 us" },
+      { Quantity.time, 0.0015, "1.50 ms" }, { Quantity.time, 43200, "12 h" },
+      { Quantity.count, 9999, "9999" }, { Quantity.count, 3.1e6, "3.10 M" },
+      { Quantity.count, 0.5, "0.50" },
+    }
+    for _, case in ipairs(cases) do
+      assert.equal(case[3], case[1](case[2]))
+    end
+  end)
+end)
