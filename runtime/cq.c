@@ -34,7 +34,7 @@ struct weir_cq {
     bool closed;                /* under lock: the host let go */
     int socket;                 /* under lock; -1 = the eventfd rings */
     int fd;                     /* the eventfd, non-blocking */
-    _Atomic uint32_t refs;      /* the host, each announced batch, each ring */
+    _Atomic uint32_t refs;      /* the host, announced batches, rings, bells */
     _Atomic uint64_t pending;   /* announced and not drained */
     _Atomic bool waiting;       /* head is not NULL; a hint without the lock */
 };
@@ -58,7 +58,12 @@ int weir_cq_new(struct weir_cq **out)
     return 0;
 }
 
-static void cq_unref(struct weir_cq *cq)
+void cq_ref(struct weir_cq *cq)
+{
+    atomic_fetch_add_explicit(&cq->refs, 1, memory_order_relaxed);
+}
+
+void cq_unref(struct weir_cq *cq)
 {
     if (atomic_fetch_sub_explicit(&cq->refs, 1, memory_order_acq_rel) > 1)
         return;
@@ -135,7 +140,7 @@ uint64_t weir_cq_pending(const struct weir_cq *cq)
 
 void cq_expect(struct weir_cq *cq)
 {
-    atomic_fetch_add_explicit(&cq->refs, 1, memory_order_relaxed);
+    cq_ref(cq);
     atomic_fetch_add_explicit(&cq->pending, 1, memory_order_relaxed);
 }
 
@@ -163,7 +168,7 @@ void cq_push(struct weir_cq *cq, struct batch *b)
                 send(cq->socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
             } else {
                 ring = true;
-                atomic_fetch_add_explicit(&cq->refs, 1, memory_order_relaxed);
+                cq_ref(cq);
             }
         }
     }

@@ -13,4 +13,10 @@ void cq_forget(struct weir_cq *cq);
 /* cq_push adds a finished batch and rings if the queue was quiet. */
 void cq_push(struct weir_cq *cq, struct batch *b);
 
+/* cq_ref keeps the memory of a queue, even of one that its host let go of. */
+void cq_ref(struct weir_cq *cq);
+
+/* cq_unref drops what cq_ref took. */
+void cq_unref(struct weir_cq *cq);
+
 #endif

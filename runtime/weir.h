@@ -233,6 +233,36 @@ int weir_cq_wait(struct weir_cq *cq, uint64_t timeout_ns);
  * been drained. */
 uint64_t weir_cq_pending(const struct weir_cq *cq);
 
+/* ---- bells: for loops that can read only sockets of their own ---- */
+
+struct weir_bell;
+
+/* weir_bell_new listens for one connection, which the host's loop makes next: on
+ * a unix socket in folder (NULL = none given), else in /dev/shm, else in /tmp,
+ * else on a port of 127.0.0.1. err says why it is not in folder (with 0), or
+ * why there is no bell. Free it with weir_bell_free; the queue may go first. */
+int weir_bell_new(struct weir_bell **out, struct weir_cq *cq,
+                  const char *folder, struct weir_error *err);
+
+/* weir_bell_address returns what to connect to: "unix:/dev/shm/weir-..." or
+ * "127.0.0.1:4711". Lives as long as the bell. */
+const char *weir_bell_address(const struct weir_bell *bell);
+
+/* weir_bell_answer takes the connection that this process made, refuses those
+ * of others, stops listening, and makes it the queue's notifier. Never blocks.
+ * -EAGAIN: nobody has connected. */
+int weir_bell_answer(struct weir_bell *bell);
+
+/* weir_bell_ring sends a byte as a completion does: it wakes the host's loop. */
+int weir_bell_ring(struct weir_bell *bell);
+
+/* weir_bell_free lets go of a bell; the queue rings its eventfd again. Not while
+ * another thread uses the bell. */
+void weir_bell_free(struct weir_bell *bell);
+
+/* weir_bells_made returns how many bells this process has made so far. */
+uint32_t weir_bells_made(void);
+
 /* ---- stores ---- */
 
 struct weir_store;
