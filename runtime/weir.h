@@ -237,10 +237,11 @@ uint64_t weir_cq_pending(const struct weir_cq *cq);
 
 struct weir_bell;
 
-/* weir_bell_new listens for one connection, which the host's loop makes next: on
- * a unix socket in folder (NULL = none given), else in /dev/shm, else in /tmp,
- * else on a port of 127.0.0.1. err says why it is not in folder (with 0), or
- * why there is no bell. Free it with weir_bell_free; the queue may go first. */
+/* weir_bell_new listens for one connection, which the host's loop makes next:
+ * on a unix socket in folder (NULL = none given), else in /dev/shm, else in
+ * /tmp, else on a port of 127.0.0.1. err says why it is not in folder (with 0),
+ * or why there is no bell. Free it with weir_bell_free; the queue may go first.
+ */
 int weir_bell_new(struct weir_bell **out, struct weir_cq *cq,
                   const char *folder, struct weir_error *err);
 
@@ -253,11 +254,12 @@ const char *weir_bell_address(const struct weir_bell *bell);
  * -EAGAIN: nobody has connected. */
 int weir_bell_answer(struct weir_bell *bell);
 
-/* weir_bell_ring sends a byte as a completion does: it wakes the host's loop. */
+/* weir_bell_ring sends a byte as a completion does: it wakes the host's loop.
+ */
 int weir_bell_ring(struct weir_bell *bell);
 
-/* weir_bell_free lets go of a bell; the queue rings its eventfd again. Not while
- * another thread uses the bell. */
+/* weir_bell_free lets go of a bell; the queue rings its eventfd again. Not
+ * while another thread uses the bell. */
 void weir_bell_free(struct weir_bell *bell);
 
 /* weir_bells_made returns how many bells this process has made so far. */
