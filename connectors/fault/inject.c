@@ -1,0 +1,180 @@
+/* inject.c -- runs a slice on the target, but for the items that are to fail.
+ *
+ * The target sees runs of healthy items as calls of their own. With applied=
+ * it does the faulty ones, too, and its answer is thrown away: what a caller
+ * sees when the reply is lost and not the request. */
+#include <errno.h>
+#include <string.h>
+
+#include "fault.h"
+
+/* In the order of the option's choices. */
+static const uint8_t STATUSES[] = {
+    WEIR_FAILED,  WEIR_TIMEOUT,     WEIR_RESET,   WEIR_BUSY,
+    WEIR_SKIPPED, WEIR_UNAVAILABLE, WEIR_NOSPACE, WEIR_TOOBIG,
+    WEIR_DENIED,  WEIR_UNSUPPORTED, WEIR_CORRUPT, WEIR_INVALID,
+    WEIR_MISS,    WEIR_REJECTED,
+};
+
+static int target_call(const struct fault_session *s, struct weir_call *call)
+{
+    const struct weir_connector *c = s->fault->target->connector;
+    int rc;
+
+    if (!(c->ops & 1u << call->op)) {
+        weir_call_fail(call, NULL, WEIR_UNSUPPORTED, "%s cannot do this",
+                       c->name);
+        return 0;
+    }
+    if (c->run != NULL)
+        return c->run(s->inner, call);
+    rc = c->start(s->inner, call);
+    if (rc < 0)
+        return rc;
+    do {
+        rc = c->finish(s->inner, call);
+    } while (rc == -EAGAIN);
+    return rc;
+}
+
+/* Let the target do n items of the call. */
+static int target_run(const struct fault_session *s, struct weir_call *call,
+                      struct weir_item *items, uint32_t n)
+{
+    struct weir_item *all = call->items;
+    uint32_t of = call->n;
+    int rc;
+
+    if (n == 0)
+        return 0;
+    call->items = items;
+    call->n = n;
+    rc = target_call(s, call);
+    call->items = all;
+    call->n = of;
+    return rc;
+}
+
+/* The target did the item; nobody learns of it. */
+static int apply_unseen(const struct fault_session *s, struct weir_call *call,
+                        struct weir_item *item)
+{
+    int rc;
+
+    if (!s->fault->config->applied)
+        return 0;
+    rc = target_run(s, call, item, 1);
+    if (call->op == WEIR_GET || call->op == WEIR_SCAN) {
+        weir_value_unref(item->value);
+        item->value = NULL;
+    }
+    item->status = WEIR_PENDING;
+    return rc;
+}
+
+/* Wait for what never comes. */
+static int hang(struct weir_call *call)
+{
+    int rc;
+
+    do {
+        rc = weir_call_wait(call, -1, 0, UINT64_MAX);
+    } while (rc >= 0 || rc == -EAGAIN);
+    return rc;
+}
+
+/* Answers that the runtime must not pass on: none at all, a status that does
+ * not exist, success without the value or beyond the buffer. */
+static void garbage(const struct fault *f, const struct weir_call *call,
+                    struct weir_item *item)
+{
+    bool reads = call->op == WEIR_GET || call->op == WEIR_SCAN;
+    uint64_t hash =
+        weir_hash(item->key, item->key_len, (uint64_t)f->config->seed);
+
+    if (hash % 3 == 1) {
+        item->status = 200;
+    } else if (hash % 3 == 2 && reads) {
+        item->status = WEIR_OK;
+        item->size = item->cap + 1;
+    }
+}
+
+static int truncated(const struct fault_session *s, struct weir_call *call,
+                     struct weir_item *item)
+{
+    int rc = target_run(s, call, item, 1);
+    struct weir_value *whole = item->value;
+
+    if (rc < 0 || call->op != WEIR_GET || item->status != WEIR_OK)
+        return rc;
+    item->size /= 2;
+    if (item->data != NULL)
+        return 0;
+    item->value = weir_value_copy(whole->data, item->size);
+    weir_value_unref(whole);
+    return 0;
+}
+
+static int inject(const struct fault_session *s, struct weir_call *call,
+                  struct weir_item *item, enum fault_kind kind)
+{
+    struct fault *f = s->fault;
+    int rc = kind == FAULT_TRUNCATE ? 0 : apply_unseen(s, call, item);
+
+    if (rc < 0)
+        return rc;
+    switch (kind) {
+    case FAULT_STATUS:
+        item->status = STATUSES[f->config->status];
+        if (weir_status_info(item->status)->klass == WEIR_CLASS_ERROR)
+            weir_call_fail(call, item, item->status, "injected");
+        return 0;
+    case FAULT_DIE:
+        return -ECONNRESET;
+    case FAULT_HANG:
+        return hang(call);
+    case FAULT_GARBAGE:
+        garbage(f, call, item);
+        return 0;
+    default:
+        return truncated(s, call, item);
+    }
+}
+
+/* The call's delay; negative: its time was up first. */
+static int wait_delay(struct fault *f, struct weir_call *call)
+{
+    const struct fault_config *c = f->config;
+    uint64_t number = atomic_fetch_add(&f->calls, 1);
+    uint64_t ns = c->delay_ns +
+                  (uint64_t)((double)c->jitter_ns * fault_chance(f, number));
+    int rc;
+
+    if (ns == 0)
+        return 0;
+    rc = weir_call_wait(call, -1, 0, ns);
+    return rc == -ETIMEDOUT ? weir_call_stopped(call) : rc;
+}
+
+int fault_run(void *session, struct weir_call *call)
+{
+    struct fault_session *s = session;
+    uint32_t healthy = 0;
+    int rc = wait_delay(s->fault, call);
+
+    for (uint32_t i = 0; i < call->n && rc == 0; i++) {
+        struct weir_item *item = &call->items[i];
+        enum fault_kind kind = fault_roll(s->fault, call->op, item);
+
+        if (kind == FAULT_NONE)
+            continue;
+        rc = target_run(s, call, &call->items[healthy], i - healthy);
+        if (rc == 0)
+            rc = inject(s, call, item, kind);
+        healthy = i + 1;
+    }
+    if (rc == 0)
+        rc = target_run(s, call, &call->items[healthy], call->n - healthy);
+    return rc;
+}
