@@ -171,7 +171,8 @@ static size_t memory_gauges(void *state, struct weir_gauge *out, size_t max)
     };
     size_t n = sizeof gauges / sizeof *gauges;
 
-    memcpy(out, gauges, (n < max ? n : max) * sizeof *out);
+    if (max > 0) /* out may be NULL otherwise */
+        memcpy(out, gauges, (n < max ? n : max) * sizeof *out);
     return n;
 }
 
