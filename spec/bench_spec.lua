@@ -25,7 +25,8 @@ describe("bench", function()
     local bench = Bench.new { json = true }
     local lines = printed(function()
       for _, row in ipairs(rows) do
-        bench:row { case = "", figure = row[1], of = row[2], unit = "", target = row[3] }
+        local figure, of, target = unpack(row, 1, 3)
+        bench:row { case = "", figure = figure, of = of, unit = "", target = target }
       end
     end)
     for i, row in ipairs(rows) do

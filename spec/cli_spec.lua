@@ -102,9 +102,9 @@ describe("weir", function()
   end)
 
   it("exits 3 for an error and names the store", function()
-    local code, _, err = weir "get 'fault://?inner=null&status=failed&rate=1' a"
+    local code, _, err = weir "get 'fault://?target=null&status=failed&rate=1' a"
     assert.equal(3, code)
-    assert.matches("weir", err)
+    assert.matches("^weir: a: fault", err)
   end)
 
   it("deletes", function()
@@ -241,9 +241,9 @@ describe("weir connectors", function()
   it("shows the options of one with defaults, ranges and choices", function()
     local code, out = weir "connectors memory"
     assert.equal(0, code)
-    assert.matches("capacity +size", out)
-    assert.matches("s3fifo|lru|sieve +s3fifo", out)
-    assert.matches("connect_timeout +duration, 1 ms to 1 h +5s", out)
+    assert.matches("capacity +64MiB +%l.-%(size, from 64 KiB%)", out)
+    assert.matches("eviction +s3fifo +%l.-%(s3fifo|lru|sieve%)", out)
+    assert.matches("connect_timeout +5s +%l.-%(duration, 1 ms to 1 h%)", out)
   end)
 
   it("tells programs the same", function()

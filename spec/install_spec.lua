@@ -2,7 +2,7 @@
 local shell = require "shell"
 
 
-describe("an installed weir", function()
+describe("an installed weir #unsanitized", function()
   local prefix
 
   setup(function()

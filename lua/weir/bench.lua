@@ -11,7 +11,7 @@ local Quantity = require "weir.show.quantity"
 local Bench = {}
 Bench.__index = Bench
 
-Bench.NAMES = { "core", "fs", "redis", "policies" }
+Bench.NAMES = { "core", "fs", "redis", "policies", "ngx" }
 
 
 --- new returns a collector.

@@ -65,7 +65,8 @@ end
 local function table_of(title, options)
   local rows = {}
   for i, option in ipairs(options) do
-    rows[i] = { "  " .. option.name, takes(option), default(option), option.help }
+    local help = ("%s (%s)"):format(option.help, takes(option))
+    rows[i] = { "  " .. option.name, default(option), help }
   end
   if #rows > 0 then
     print("\n" .. title)
@@ -90,7 +91,7 @@ local function describe(args)
   if #info.schemes > 0 then
     print("URL schemes: " .. table.concat(info.schemes, " "))
   end
-  table_of("options (name, takes, default, meaning):", info.options)
+  table_of("options (name, default, meaning):", info.options)
   table_of("options that every store has:", common)
 end
 
