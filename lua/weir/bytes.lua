@@ -68,7 +68,10 @@ end
 ---@param x any an array of char, int8_t or uint8_t, or { pointer, size }
 ---@return ffi.cdata* pointer, number size
 function Bytes.buffer(x, level)
-  if type(x) == "table" then return slice(x, true, level + 1) end
+  if type(x) == "table" then
+    local pointer, size = slice(x, true, level + 1)
+    return pointer, size
+  end
   if type(x) ~= "cdata" or array_kind(x) ~= "array" then
     error("a buffer is an array of bytes (char[n], uint8_t[n]) or { pointer, size }, "
       .. "not " .. Value.describe(x), level + 1)

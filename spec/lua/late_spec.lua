@@ -1,0 +1,167 @@
+-- Law 7: buffers are lent until the reply. An answer that comes later finds
+-- nothing of the caller's to write to or read from.
+local ffi = require "ffi"
+local Host = require "weir.host"
+local scripted = require "scripted"
+local weir = require "weir"
+
+local POISON = 0x5a
+
+
+local function poisoned(size)
+  local buffer = ffi.new("uint8_t[?]", size)
+  ffi.fill(buffer, size, POISON)
+  return buffer
+end
+
+
+local function untouched(buffer)
+  for i = 0, ffi.sizeof(buffer) - 1 do
+    if buffer[i] ~= POISON then return false end
+  end
+  return true
+end
+
+
+local function release(store, script)
+  script.hold = false
+  scripted.await(function() return store:stats().inflight.batches == 0 end)
+end
+
+
+describe("a late answer", function()
+  it("never writes into the buffer of a get that timed out", function()
+    local store, script = scripted.open()
+    script.hold, script.deaf = true, true
+    local buffer = poisoned(64)
+    local size, err = store:get_into("a", buffer, { timeout = 0.02 })
+    assert.is_nil(size)
+    assert.equal("timeout", err.code)
+    release(store, script)
+    assert.is_true(untouched(buffer))
+    assert.equal(32, store:get_into("a", buffer))
+    store:close()
+  end)
+
+  it("never writes into the buffer of a task that was killed", function()
+    local store, script = scripted.open()
+    script.hold, script.deaf = true, true
+    local buffer = poisoned(64)
+    local task = weir.spawn(function() store:get_into("a", buffer) end)
+    scripted.await(function() return script.inside == 1 end)
+    weir.kill(task)
+    weir.join(task)
+    release(store, script)
+    assert.is_true(untouched(buffer))
+    store:close()
+  end)
+
+  it("of a whole batch times out every slot, and the next batch is its own", function()
+    local store, script = scripted.open()
+    script.hold, script.deaf = true, true
+    local reply = store:get_many({ "a", "b" }, { timeout = 0.02 })
+    assert.same({ "timeout", "timeout" }, { reply[1], reply[2] })
+    release(store, script)
+    assert.equal(("b"):rep(32), store:get_many({ "b" }):string(1))
+    store:close()
+  end)
+
+  it("leaves what was still queued skipped, not timed out", function()
+    local store, script = scripted.open { workers = 1 }
+    script.hold, script.deaf = true, true
+    local first = weir.spawn(function() return store:get "a" end)
+    scripted.await(function() return script.inside == 1 end)
+    local _, err = store:get("b", { timeout = 0.02 })
+    assert.equal("skipped", err.code)
+    script.hold = false
+    weir.join(first)
+    store:close()
+  end)
+end)
+
+
+describe("what C points at", function()
+  it("outlives a collection at every step", function()
+    local store = scripted.open()
+    local tasks = {}
+    for i = 1, 100 do
+      tasks[i] = weir.spawn(function()
+        local key = "key" .. i .. ":"
+        collectgarbage()
+        local reply = store:get_many { key .. "x", key .. "y" }
+        collectgarbage()
+        return reply:string(1) == (key .. "x"):rep(32):sub(1, 32)
+          and reply:string(2) == (key .. "y"):rep(32):sub(1, 32)
+      end)
+      collectgarbage()
+    end
+    for i = 1, 100 do
+      assert.same({ true, true }, { weir.join(tasks[i]) })
+    end
+    store:close()
+  end)
+
+  it("outlives the coroutine that asked, behind a tail call", function()
+    local store, script = scripted.open()
+    script.hold = true
+    local function ask(i) return store:set("key" .. i, ("v"):rep(i)) end
+    local tasks = {}
+    for i = 1, 200 do tasks[i] = weir.spawn(function() return ask(i) end) end
+    collectgarbage()
+    script.hold = false
+    for i = 1, 200 do assert.same({ true, true }, { weir.join(tasks[i]) }) end
+    store:close()
+  end)
+
+  it("is let go when the reply is closed, and by the collector", function()
+    local store = weir.memory { capacity = "16MiB" }
+    store:set("big", ("x"):rep(1024 * 1024))
+    local reply = store:get_many { "big" }
+    local value = reply:value(1)
+    reply:close()
+    assert.is_nil(reply:string(1))
+    assert.equal(1024 * 1024, #value)
+    value:close()
+    assert.equal("", value:string())
+    store:close()
+  end)
+end)
+
+
+describe("a host that never drains", function()
+  it("is told that the queue is full, and loses nothing", function()
+    local store, script = scripted.open { queue = 8, workers = 1 }
+    script.hold = true
+    local tasks, codes = {}, {}
+    for i = 1, 40 do
+      tasks[i] = weir.spawn(function()
+        local value, err = store:get("k" .. i)
+        return value and "ok" or err.code
+      end)
+    end
+    script.hold = false
+    for i = 1, 40 do
+      local _, code = weir.join(tasks[i])
+      codes[code] = (codes[code] or 0) + 1
+    end
+    assert.equal(40, (codes.ok or 0) + (codes.busy or 0))
+    assert.is_true(codes.ok >= 8 and codes.busy > 0)
+    store:close()
+  end)
+end)
+
+
+describe("a wait where nothing can wait", function()
+  it("is refused before anything is sent", function()
+    local store, script = scripted.open()
+    local before = Host.use {
+      now = weir.now, can_park = function() return nil, "no waiting in this phase" end,
+    }
+    local value, err = store:get "a"
+    Host.use(before)
+    assert.is_nil(value)
+    assert.matches("no waiting in this phase", err.message)
+    assert.equal(0, script.calls)
+    store:close()
+  end)
+end)

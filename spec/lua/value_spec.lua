@@ -1,0 +1,91 @@
+local ffi = require "ffi"
+local Value = require "weir.value"
+
+-- Small values live in their box, large ones in C: both must behave.
+for kind, size in pairs { small = 10, ["exactly inline"] = 1024, large = 5000 } do
+  describe("a " .. kind .. " value", function()
+    local text, value
+
+    before_each(function()
+      text = ("0123456789"):rep(size / 10 + 1):sub(1, size)
+      value = Value.new(text)
+    end)
+
+    it("measures, prints and concatenates like its string", function()
+      assert.equal(size, #value)
+      assert.equal(text, tostring(value))
+      assert.equal(text, value:string())
+      assert.equal("<" .. text .. ">", "<" .. value .. ">")
+    end)
+
+    it("equals its string and another value with the same bytes", function()
+      assert.is_true(value == text and text == value and value == Value.new(text))
+      assert.is_false(value == text .. "x")
+      assert.is_false(value == Value.new(text:sub(1, -2) .. "x"))
+      assert.is_false(value == nil or value == 5 or value == {})
+    end)
+
+    it("is ordered like its string, prefixes first", function()
+      assert.is_true(value < text .. "x" and "" < value and value <= text)
+      assert.is_true(Value.new "a\0b" < "a\0c" and Value.new "\255" > "a")
+    end)
+
+    it("gives parts as string.sub does", function()
+      local ranges = { { 1, 3 }, { -3 }, { 2, -2 }, { 0, 2 }, { 9, 3 }, { 5, 1e6 } }
+      for _, range in ipairs(ranges) do
+        assert.equal(text:sub(unpack(range)), value:sub(unpack(range)))
+      end
+    end)
+
+    it("is empty after close, and a second close is harmless", function()
+      value:close()
+      value:close()
+      assert.equal("", value:string())
+      assert.equal(0, #value)
+    end)
+
+    it("survives the value it was made of", function()
+      local copy = Value.new(value)
+      value:close()
+      assert.equal(text, copy:string())
+    end)
+  end)
+end
+
+
+describe("values", function()
+  it("hold any bytes, none of them, too", function()
+    local all = {}
+    for byte = 0, 255 do all[#all + 1] = string.char(byte) end
+    assert.equal(table.concat(all), Value.new(table.concat(all)):string())
+    assert.equal("", Value.new(""):string())
+  end)
+
+  it("refuse what has no bytes, at the caller", function()
+    local ok, why = pcall(function() Value.new(42) end)
+    assert.is_false(ok)
+    assert.matches("value_spec.lua:%d+: a value is a string or a Value", why)
+  end)
+
+  it("refuse to be ordered with a number", function()
+    local ok, why = pcall(function() return Value.new "a" < 5 end)
+    assert.is_false(ok)
+    assert.matches("compare a Value with number", why)
+  end)
+
+  it("are told from other cdata", function()
+    assert.is_true(Value.is(Value.new "a"))
+    assert.is_false(Value.is(ffi.new "char[4]"))
+    assert.is_false(Value.is "a")
+  end)
+
+  it("make the collector see what they hold in C", function()
+    collectgarbage()
+    local dropped = 0
+    for _ = 1, 64 do
+      local guard = ffi.gc(ffi.new "char[1]", function() dropped = dropped + 1 end)
+      Value.new(("x"):rep(1024 * 1024) .. tostring(guard):sub(1, 0))
+    end
+    assert.is_true(dropped > 0)
+  end)
+end)
