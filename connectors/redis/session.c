@@ -241,6 +241,25 @@ static void fail_pending(struct weir_call *call, uint32_t first, uint32_t n,
     }
 }
 
+/* More came than was asked for, and nothing says which of the replies was the
+ * one too many: none of the call's is believed. */
+static int session_distrust(struct redis_session *s, struct weir_call *call)
+{
+    int rc = session_surprise(s, "nothing more");
+
+    for (uint32_t i = 0; i < call->n; i++) {
+        struct weir_item *item = &call->items[i];
+
+        if (call->op == WEIR_GET || call->op == WEIR_SCAN) {
+            weir_value_unref(item->value);
+            item->value = NULL;
+        }
+        item->status = WEIR_PENDING;
+    }
+    fail_pending(call, 0, call->n, WEIR_RESET, s->surprise);
+    return rc;
+}
+
 /* Answers everything on the session: what left whole may have been applied. */
 static int session_break(struct redis_session *s, const struct flight *culprit,
                          int rc)
@@ -318,6 +337,8 @@ int redis_finish(void *session, struct weir_call *call)
         if (rc < 0)
             break;
     }
+    if (rc == 0 && s->n_asks == 0 && s->in.begin != s->in.end)
+        rc = session_distrust(s, call);
     if (rc < 0)
         return session_break(s, f, rc);
     if (f != NULL) {

@@ -1,0 +1,212 @@
+/* nonsense.c -- after any nonsense from the server no get returns another key's
+ * bytes: each kind at each position of a pipeline, of singles and of MGETs. */
+#include "scripted_server.h"
+
+/* What a server might say in place of a reply to GET. */
+struct nonsense {
+    const char *words;
+    int status;  /* of that item alone, the others OK; 0: the session breaks */
+    int after;   /* the right reply comes before it */
+    int hang_up; /* and nothing after it: the connection ends, */
+    int silent;  /* or stays silent */
+};
+
+static const struct nonsense NONSENSE[] = {
+    {.words = "-OOM command not allowed when used memory > 'maxmemory'.\r\n",
+     .status = WEIR_NOSPACE},
+    {.words = "-LOADING Redis is loading the dataset in memory\r\n",
+     .status = WEIR_BUSY},
+    {.words = "-BUSY Redis is busy running a script.\r\n", .status = WEIR_BUSY},
+    {.words = "-WRONGTYPE Operation against a key\r\n", .status = WEIR_FAILED},
+    {.words = "-READONLY You can't write against a read only replica.\r\n",
+     .status = WEIR_UNAVAILABLE},
+    {.words = "-MASTERDOWN Link with MASTER is down\r\n", .status = WEIR_UNAVAILABLE},
+    {.words = "-CLUSTERDOWN The cluster is down\r\n", .status = WEIR_UNAVAILABLE},
+    {.words = "-MOVED 3999 127.0.0.1:6381\r\n", .status = WEIR_FAILED},
+    {.words = "-ASK 3999 127.0.0.1:6381\r\n", .status = WEIR_FAILED},
+    {.words = "-NOAUTH Authentication required.\r\n", .status = WEIR_DENIED},
+    {.words = "-NOPERM this user has no permissions\r\n", .status = WEIR_DENIED},
+    {.words = "-ERR something else\r\n", .status = WEIR_FAILED},
+    {.words = "$-1\r\n", .status = WEIR_MISS},
+    /* wrong lengths */
+    {.words = "$5\r\nhello world\r\n"},
+    {.words = "$60\r\nshort\r\n"},
+    {.words = "$0\r\nx\r\n"},
+    {.words = "$-2\r\n"},
+    {.words = "$99999999999999999999\r\n"},
+    {.words = "$5 \r\nhello\r\n"},
+    {.words = "$\r\nhello\r\n"},
+    {.words = "$five\r\nhello\r\n"},
+    /* wrong types */
+    {.words = "+OK\r\n"},
+    {.words = ":1\r\n"},
+    {.words = "*1\r\n$1\r\na\r\n"},
+    {.words = "*-1\r\n"},
+    {.words = "_\r\n"},
+    {.words = "%1\r\n$1\r\na\r\n$1\r\nb\r\n"},
+    {.words = "HTTP/1.1 400 Bad Request\r\n\r\n"},
+    {.words = "\r\n"},
+    {.words = "hello\r\n"},
+    /* half a reply, then the end or silence */
+    {.words = "", .hang_up = 1},
+    {.words = "$", .hang_up = 1},
+    {.words = "$70\r\nthis is the value of", .hang_up = 1},
+    {.words = "$5\r\nhello", .hang_up = 1},
+    {.words = "-OOM comm", .hang_up = 1},
+    {.words = "$5\r\nhello\r", .silent = 1},
+    {.words = "", .silent = 1},
+    {.words = "-LOADING", .silent = 1},
+    /* more than was asked for */
+    {.words = "$5\r\nhello\r\n", .after = 1},
+    {.words = "-ERR Protocol error\r\n", .after = 1},
+    {.words = "$-1\r\n", .after = 1},
+    {.words = "\r\n", .after = 1},
+    {.words = "x", .after = 1},
+};
+
+static struct weir_cq *cq;
+
+/* Whether the item holds the value of its own key. */
+static int is_true(const struct weir_item *item)
+{
+    char value[256];
+    int n = true_value(value, sizeof value, item->key, (int)item->key_len);
+
+    return item->value != NULL && item->value->size == (uint64_t)n &&
+           memcmp(item->value->data, value, (size_t)n) == 0;
+}
+
+/* Gets n keys; what came as OK is right. Returns how many that is. */
+static uint32_t get(struct weir_store *s, struct weir_batch *b, uint32_t n)
+{
+    static char keys[64][16];
+    uint32_t good = 0;
+
+    CHECK(weir_batch_reset(b, WEIR_GET, n) == 0);
+    for (uint32_t i = 0; i < n; i++) {
+        b->items[i].key_len =
+            (uint32_t)snprintf(keys[i], sizeof keys[i], "key-%02u", i);
+        b->items[i].key = keys[i];
+    }
+    go(s, cq, b);
+    for (uint32_t i = 0; i < n; i++) {
+        if (b->items[i].status != WEIR_OK)
+            continue;
+        good++;
+        CHECK(is_true(&b->items[i]));
+    }
+    return good;
+}
+
+static void script_set(struct script_server *server, const struct nonsense *n,
+                       int position)
+{
+    server->after = n->after;
+    server->hang_up = n->hang_up;
+    server->silent = n->silent;
+    server->position = position;
+    atomic_store(&server->commands, 0);
+    server->nonsense = n->words;
+}
+
+/* One kind at one position of a pipeline of n gets on one session. */
+static void singles(struct script_server *server, struct weir_store *s,
+                    const struct nonsense *kind, int position, uint32_t n)
+{
+    struct weir_batch *b = weir_batch_new(n);
+    uint32_t good;
+    int accepted;
+
+    CHECK(EVENTUALLY(get(s, b, n) == n)); /* connected, learned the sizes */
+    accepted = atomic_load(&server->accepted);
+    script_set(server, kind, position);
+    good = get(s, b, n);
+    server->nonsense = NULL;
+    if (kind->status != 0) {
+        CHECK(good == n - 1 && b->items[position].status == kind->status);
+        CHECK(kind->status == WEIR_MISS ||
+              strstr(b->error.message, kind->words + 1) != NULL ||
+              memcmp(strchr(b->error.message, '-') + 1, kind->words + 1, 8) ==
+                  0);
+    } else if (!kind->after) {
+        CHECK(good <= (uint32_t)position);
+        CHECK(b->items[position].status == WEIR_RESET ||
+              b->items[position].status == WEIR_TIMEOUT);
+        CHECK(count_status(b, WEIR_MISS) == 0);
+    }
+    CHECK(EVENTUALLY(get(s, b, n) == n));
+    CHECK((atomic_load(&server->accepted) == accepted) == (kind->status != 0));
+    weir_batch_free(b);
+}
+
+/* The same in place of, and within, the reply to an MGET. */
+static void many(struct script_server *server, struct weir_store *s,
+                 const struct nonsense *kind)
+{
+    struct weir_batch *b = weir_batch_new(32);
+
+    CHECK(EVENTUALLY(get(s, b, 32) == 32)); /* one by one, the first time */
+    CHECK(get(s, b, 32) == 32);
+    script_set(server, kind, 0);
+    get(s, b, 32);
+    server->nonsense = NULL;
+    CHECK(count_status(b, WEIR_MISS) == 0 || kind->status == WEIR_MISS);
+    CHECK(EVENTUALLY(get(s, b, 32) == 32));
+    weir_batch_free(b);
+}
+
+/* Wrong answers to the other ops: never OK, never a miss. */
+static void others(struct script_server *server, struct weir_store *s,
+                   uint32_t op, const char *words)
+{
+    const struct nonsense kind = {.words = words};
+    struct weir_batch *b = keyed_batch(op, 4, "k");
+
+    script_set(server, &kind, 1);
+    for (int i = 0; i < 4 && op == WEIR_SET; i++) {
+        b->items[i].data = (char *)"v";
+        b->items[i].size = 1;
+    }
+    go(s, cq, b);
+    server->nonsense = NULL;
+    CHECK(b->items[0].status == WEIR_OK);
+    CHECK(count_status(b, WEIR_RESET) == 3);
+    CHECK(strstr(b->error.message, "expected ") != NULL);
+    weir_batch_free(b);
+    b = weir_batch_new(4);
+    CHECK(EVENTUALLY(get(s, b, 4) == 4));
+    weir_batch_free(b);
+}
+
+int main(void)
+{
+    size_t kinds = sizeof NONSENSE / sizeof *NONSENSE;
+    struct script_server server;
+    struct weir_store *s, *multi;
+    char url[64];
+
+    deadline_s(100);
+    script_start(&server);
+    snprintf(url, sizeof url, "redis://127.0.0.1:%d", server.port);
+    cq = new_cq();
+    s = open_redis(url, "workers=1", "read_timeout=30ms", "backoff=1ms",
+                   "max_backoff=2ms", "multi=false", NULL);
+    multi = open_redis(url, "workers=1", "read_timeout=30ms", "backoff=1ms",
+                       "max_backoff=2ms", NULL);
+    for (size_t i = 0; i < kinds; i++) {
+        for (int position = 0; position < 8; position++)
+            singles(&server, s, &NONSENSE[i], position, 8);
+        many(&server, multi, &NONSENSE[i]);
+    }
+    others(&server, s, WEIR_SET, "$2\r\nOK\r\n");
+    others(&server, s, WEIR_SET, "+NO\r\n");
+    others(&server, s, WEIR_EXISTS, ":2\r\n");
+    others(&server, s, WEIR_EXISTS, "+OK\r\n");
+    others(&server, s, WEIR_DELETE, ":-1\r\n");
+    others(&server, s, WEIR_DELETE, "$-1\r\n");
+    weir_store_free(s);
+    weir_store_free(multi);
+    script_stop(&server);
+    weir_cq_free(cq);
+    return 0;
+}

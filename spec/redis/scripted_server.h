@@ -1,0 +1,217 @@
+/* scripted_server.h -- a Redis of a hundred lines that answers what a script
+ * says: right, or wrong in one place.
+ *
+ * It holds no data: the value of a key is its name in a sentence, so that a get
+ * can be verified by its key alone. */
+#ifndef REDIS_SCRIPTED_SERVER_H
+#define REDIS_SCRIPTED_SERVER_H
+
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+#include "server.h"
+
+struct script_server {
+    int listener, port;
+    pthread_t thread;
+    _Atomic int stop;
+
+    /* The script, set while nothing is on its way. */
+    const char *nonsense;  /* what comes in place of a reply, or NULL */
+    int position;          /* instead of which, counted from the set-up */
+    int after;             /* the right reply comes first */
+    int hang_up;           /* the connection ends there */
+    int silent;            /* nothing more comes there */
+    _Atomic int commands;  /* counted since then */
+    _Atomic int accepted;  /* connections so far */
+};
+
+/* true_value writes the value of a key. */
+static inline int true_value(char *out, size_t cap, const char *key, int len)
+{
+    return snprintf(out, cap, "this is the value of %.*s, and of no other", len,
+                    key);
+}
+
+struct script_words {
+    int n;
+    char *word[600];
+    int len[600];
+};
+
+/* Reads one command from text; returns the bytes it takes, 0: not all there. */
+static inline size_t script_parse(char *text, size_t len,
+                                  struct script_words *w)
+{
+    char *at = text, *end = text + len, *line;
+    int n;
+
+    line = memchr(at, '\n', (size_t)(end - at));
+    if (line == NULL)
+        return 0;
+    n = atoi(at + 1);
+    at = line + 1;
+    for (w->n = 0; w->n < n; w->n++) {
+        line = memchr(at, '\n', (size_t)(end - at));
+        if (line == NULL)
+            return 0;
+        w->len[w->n] = atoi(at + 1);
+        w->word[w->n] = line + 1;
+        at = line + 1 + w->len[w->n] + 2;
+        if (at > end)
+            return 0;
+    }
+    return (size_t)(at - text);
+}
+
+static inline int script_bulk(char *out, size_t cap, const char *key, int len)
+{
+    char value[256];
+    int n = true_value(value, sizeof value, key, len);
+
+    return snprintf(out, cap, "$%d\r\n%s\r\n", n, value);
+}
+
+/* The right reply to a command. */
+static inline int script_right(char *out, size_t cap, struct script_words *w)
+{
+    int n = 0;
+
+    if (strncmp(w->word[0], "MGET", 4) == 0) {
+        n = snprintf(out, cap, "*%d\r\n", w->n - 1);
+        for (int i = 1; i < w->n; i++)
+            n += script_bulk(out + n, cap - (size_t)n, w->word[i], w->len[i]);
+        return n;
+    }
+    if (strncmp(w->word[0], "GET", 3) == 0)
+        return script_bulk(out, cap, w->word[1], w->len[1]);
+    if (strncmp(w->word[0], "SET", 3) == 0 ||
+        strncmp(w->word[0], "MSET", 4) == 0)
+        return snprintf(out, cap, "+OK\r\n");
+    if (strncmp(w->word[0], "PING", 4) == 0)
+        return snprintf(out, cap, "+PONG\r\n");
+    if (strncmp(w->word[0], "CLIENT", 6) == 0)
+        return snprintf(out, cap, "+OK\r\n");
+    return snprintf(out, cap, ":1\r\n");
+}
+
+/* The reply to one command by the script; -1: hang up, -2: say nothing more. */
+static inline int script_reply(struct script_server *s, char *out, size_t cap,
+                               struct script_words *w)
+{
+    int n = 0, greeting = strncmp(w->word[0], "PING", 4) == 0 ||
+                          strncmp(w->word[0], "CLIENT", 6) == 0;
+
+    if (greeting || s->nonsense == NULL ||
+        atomic_fetch_add(&s->commands, 1) != s->position)
+        return script_right(out, cap, w);
+    if (s->after)
+        n = script_right(out, cap, w);
+    n += snprintf(out + n, cap - (size_t)n, "%s", s->nonsense);
+    if (!s->hang_up && !s->silent)
+        return n;
+    out[n] = '\0';
+    return s->hang_up ? -1 : -2;
+}
+
+/* Serves what has come on one connection; false: it is over. */
+static inline int script_serve(struct script_server *s, int fd, char *in,
+                               size_t *have)
+{
+    static char out[1 << 20];
+    struct script_words words;
+    size_t used, put = 0, at = 0;
+
+    while ((used = script_parse(in + at, *have - at, &words)) > 0) {
+        int n = script_reply(s, out + put, sizeof out - put, &words);
+
+        at += used;
+        put += n > 0 ? (size_t)n : strlen(out + put);
+        if (n < 0)
+            send(fd, out, put, MSG_NOSIGNAL);
+        if (n == -1)
+            return 0;
+        if (n == -2)
+            return -1;
+    }
+    memmove(in, in + at, *have - at);
+    *have -= at;
+    return put == 0 || send(fd, out, put, MSG_NOSIGNAL) == (ssize_t)put;
+}
+
+/* One connection at a time is not enough: a store may hold several. */
+static inline void *script_connection(void *arg)
+{
+    struct script_server *s = ((void **)arg)[0];
+    int fd = (int)(intptr_t)((void **)arg)[1], serving = 1;
+    char *in = malloc(1 << 20);
+    size_t have = 0;
+
+    free(arg);
+    while (!atomic_load(&s->stop)) {
+        ssize_t n = recv(fd, in + have, (1 << 20) - have, 0);
+
+        if (n <= 0)
+            break;
+        have += (size_t)n;
+        if (serving == 1)
+            serving = script_serve(s, fd, in, &have);
+        if (serving == 0)
+            break;
+        if (serving < 0)
+            have = 0;
+    }
+    close(fd);
+    free(in);
+    return NULL;
+}
+
+static inline void *script_main(void *arg)
+{
+    struct script_server *s = arg;
+
+    for (;;) {
+        int fd = accept(s->listener, NULL, NULL);
+        void **both = calloc(2, sizeof *both);
+        pthread_t thread;
+
+        if (fd < 0 || atomic_load(&s->stop)) {
+            free(both);
+            if (fd >= 0)
+                close(fd);
+            return NULL;
+        }
+        atomic_fetch_add(&s->accepted, 1);
+        both[0] = s;
+        both[1] = (void *)(intptr_t)fd;
+        pthread_create(&thread, NULL, script_connection, both);
+        pthread_detach(thread);
+    }
+}
+
+static inline void script_start(struct script_server *s)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof a;
+
+    *s = (struct script_server){
+        .listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    CHECK(bind(s->listener, (struct sockaddr *)&a, sizeof a) == 0);
+    CHECK(listen(s->listener, 16) == 0);
+    CHECK(getsockname(s->listener, (struct sockaddr *)&a, &len) == 0);
+    s->port = ntohs(a.sin_port);
+    CHECK(pthread_create(&s->thread, NULL, script_main, s) == 0);
+}
+
+static inline void script_stop(struct script_server *s)
+{
+    atomic_store(&s->stop, 1);
+    shutdown(s->listener, SHUT_RDWR);
+    pthread_join(s->thread, NULL);
+    close(s->listener);
+}
+
+#endif
