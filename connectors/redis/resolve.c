@@ -16,8 +16,9 @@
 /* Shared by the thread and the one that waits; the last to leave frees it. */
 struct lookup {
     _Atomic int users;
-    int done; /* an eventfd */
-    int rc;   /* getaddrinfo's */
+    _Atomic bool is_done; /* what follows is written */
+    int done;             /* an eventfd that says so */
+    int rc;               /* getaddrinfo's */
     struct addrinfo *list;
     char port[8];
     char host[];
@@ -45,6 +46,7 @@ static void *lookup_main(void *arg)
     struct lookup *l = arg;
 
     l->rc = lookup_run(l, AI_ADDRCONFIG);
+    atomic_store(&l->is_done, true);
     eventfd_write(l->done, 1);
     lookup_leave(l);
     return NULL;
@@ -77,6 +79,8 @@ static int lookup_wait(struct lookup *l, struct weir_call *call)
     rc = lookup_start(l);
     if (rc == 0)
         rc = weir_call_wait(call, l->done, POLLIN, UINT64_MAX);
+    if (rc > 0 && !atomic_load(&l->is_done))
+        rc = -EIO;
     return rc < 0 ? rc : 0;
 }
 

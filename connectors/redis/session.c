@@ -241,23 +241,25 @@ static void fail_pending(struct weir_call *call, uint32_t first, uint32_t n,
     }
 }
 
-/* More came than was asked for, and nothing says which of the replies was the
- * one too many: none of the call's is believed. */
-static int session_distrust(struct redis_session *s, struct weir_call *call)
+/* Nothing says which reply was the one too many or too few: when a stream is
+ * out of step, no answer of an unfinished call is believed. */
+static void session_distrust(struct redis_session *s)
 {
-    int rc = session_surprise(s, "nothing more");
+    for (struct flight *f = s->flights; f != NULL; f = f->next) {
+        struct weir_call *call = f->call;
 
-    for (uint32_t i = 0; i < call->n; i++) {
-        struct weir_item *item = &call->items[i];
-
-        if (call->op == WEIR_GET || call->op == WEIR_SCAN) {
-            weir_value_unref(item->value);
-            item->value = NULL;
+        for (uint32_t i = 0; i < call->n; i++) {
+            if (call->items[i].status != WEIR_OK &&
+                call->items[i].status != WEIR_MISS)
+                continue;
+            if (call->op == WEIR_GET || call->op == WEIR_SCAN) {
+                weir_value_unref(call->items[i].value);
+                call->items[i].value = NULL;
+            }
+            weir_call_fail(call, &call->items[i], WEIR_RESET, "%s",
+                           s->surprise);
         }
-        item->status = WEIR_PENDING;
     }
-    fail_pending(call, 0, call->n, WEIR_RESET, s->surprise);
-    return rc;
 }
 
 /* Answers everything on the session: what left whole may have been applied. */
@@ -268,6 +270,8 @@ static int session_break(struct redis_session *s, const struct flight *culprit,
     int unsent =
         rc == -ETIMEDOUT || rc == -ECANCELED ? WEIR_SKIPPED : WEIR_UNAVAILABLE;
 
+    if (rc == -EPROTO)
+        session_distrust(s);
     for (uint32_t i = 0; i < s->n_asks; i++) {
         const struct ask *ask = &s->asks[(s->first_ask + i) % REDIS_ASKS];
         bool late = rc == -ETIMEDOUT && ask->flight == culprit;
@@ -338,7 +342,7 @@ int redis_finish(void *session, struct weir_call *call)
             break;
     }
     if (rc == 0 && s->n_asks == 0 && s->in.begin != s->in.end)
-        rc = session_distrust(s, call);
+        rc = session_surprise(s, "nothing more");
     if (rc < 0)
         return session_break(s, f, rc);
     if (f != NULL) {

@@ -112,10 +112,9 @@ static void sample(struct samples *s, int round, struct outcome o)
 
 static struct outcome medians(struct samples *s)
 {
-    return (struct outcome){bench_median(s->keys_s, ROUNDS),
-                            bench_median(s->p50, ROUNDS),
-                            bench_median(s->p99, ROUNDS),
-                            bench_median(s->cpu, ROUNDS)};
+    return (struct outcome){
+        bench_median(s->keys_s, ROUNDS), bench_median(s->p50, ROUNDS),
+        bench_median(s->p99, ROUNDS), bench_median(s->cpu, ROUNDS)};
 }
 
 /* How many threads serve the blocking client best: 4, or 8 for large values. */
@@ -196,18 +195,18 @@ struct target {
     __VA_ARGS__
 
 static const struct target TARGETS[] = {
-    {"64 B, batch 256, get", SMALL(WEIR_GET, 256, 2, .rate = ">= 6x",
-                                   .benchmark = ">= 1x")},
-    {"64 B, batch 256, set", SMALL(WEIR_SET, 256, 2, .rate = ">= 6x",
-                                   .benchmark = ">= 1x")},
-    {"64 B, batch 256, exists", SMALL(WEIR_EXISTS, 256, 2, .rate = ">= 6x",
-                                      .benchmark = ">= 1x")},
-    {"64 B, batch 256, delete", SMALL(WEIR_DELETE, 256, 2, .rate = ">= 6x",
-                                      .benchmark = ">= 1x")},
-    {"64 B, batch 16, get", SMALL(WEIR_GET, 16, 2, .rate = ">= 3.5x",
-                                  .p50 = "<= 0.334x")},
-    {"64 B, batch 16, set", SMALL(WEIR_SET, 16, 2, .rate = ">= 3.5x",
-                                  .p50 = "<= 0.334x")},
+    {"64 B, batch 256, get",
+     SMALL(WEIR_GET, 256, 2, .rate = ">= 6x", .benchmark = ">= 1x")},
+    {"64 B, batch 256, set",
+     SMALL(WEIR_SET, 256, 2, .rate = ">= 6x", .benchmark = ">= 1x")},
+    {"64 B, batch 256, exists",
+     SMALL(WEIR_EXISTS, 256, 2, .rate = ">= 6x", .benchmark = ">= 1x")},
+    {"64 B, batch 256, delete",
+     SMALL(WEIR_DELETE, 256, 2, .rate = ">= 6x", .benchmark = ">= 1x")},
+    {"64 B, batch 16, get",
+     SMALL(WEIR_GET, 16, 2, .rate = ">= 3.5x", .p50 = "<= 0.334x")},
+    {"64 B, batch 16, set",
+     SMALL(WEIR_SET, 16, 2, .rate = ">= 3.5x", .p50 = "<= 0.334x")},
     {"64 B, one by one, 4 in flight, get",
      SMALL(WEIR_GET, 1, 4, .rate = ">= 1.3x")},
     {"64 B, one by one, 4 in flight, set",
@@ -222,14 +221,14 @@ static const struct target TARGETS[] = {
      SIZED(WEIR_GET, 64 * KIB, 256, .rate = ">= 1.1x")},
     {"64 KiB, batch 256, set",
      SIZED(WEIR_SET, 64 * KIB, 256, .rate = ">= 1.1x")},
-    {"1 MiB, batch 16, get", SIZED(WEIR_GET, MIB, 16, .rate = ">= 1.15x",
-                                   .cpu = "<= 1x")},
-    {"1 MiB, batch 16, set", SIZED(WEIR_SET, MIB, 16, .rate = ">= 1x",
-                                   .cpu = "<= 1x")},
-    {"4 MiB, batch 16, get", SIZED(WEIR_GET, 4 * MIB, 16, .rate = ">= 1.15x",
-                                   .cpu = "<= 1x")},
-    {"4 MiB, batch 16, set", SIZED(WEIR_SET, 4 * MIB, 16, .rate = ">= 1x",
-                                   .cpu = "<= 1x")},
+    {"1 MiB, batch 16, get",
+     SIZED(WEIR_GET, MIB, 16, .rate = ">= 1.15x", .cpu = "<= 1x")},
+    {"1 MiB, batch 16, set",
+     SIZED(WEIR_SET, MIB, 16, .rate = ">= 1x", .cpu = "<= 1x")},
+    {"4 MiB, batch 16, get",
+     SIZED(WEIR_GET, 4 * MIB, 16, .rate = ">= 1.15x", .cpu = "<= 1x")},
+    {"4 MiB, batch 16, set",
+     SIZED(WEIR_SET, 4 * MIB, 16, .rate = ">= 1x", .cpu = "<= 1x")},
 };
 
 static void report(const char *name, const char *what, double figure,

@@ -144,13 +144,14 @@ static inline void blocking_request(struct blocking *b, struct blocking_line *l,
     const struct cell *c = &b->cell;
     uint32_t key = (b->base[slot] + i) % cell_range(c);
     char head[96];
-    struct iovec iov[3] = {{head, 0}, {cell_payload, c->size}, {(char *)"\r\n", 2}};
+    struct iovec iov[3] = {
+        {head, 0}, {cell_payload, c->size}, {(char *)"\r\n", 2}};
     char *line;
 
     if (c->op == WEIR_SET)
-        iov[0].iov_len = (size_t)snprintf(
-            head, sizeof head, "%s\r\n$%d\r\n%s\r\n$%u\r\n", NAMES[c->op],
-            KEY_LEN, cell_keys[key], c->size);
+        iov[0].iov_len =
+            (size_t)snprintf(head, sizeof head, "%s\r\n$%d\r\n%s\r\n$%u\r\n",
+                             NAMES[c->op], KEY_LEN, cell_keys[key], c->size);
     else
         iov[0].iov_len =
             (size_t)snprintf(head, sizeof head, "%s\r\n$%d\r\n%s\r\n",
@@ -214,8 +215,8 @@ static inline void blocking_submit(struct blocking *b, uint32_t slot)
     b->at = (b->at + n) % cell_range(&b->cell);
     pthread_mutex_lock(&b->lock);
     for (uint32_t i = 0; i < tiles; i++)
-        b->tiles[b->end++ % BLOCKING_TILES] =
-            (struct tile){slot, n * i / tiles, n * (i + 1) / tiles - n * i / tiles};
+        b->tiles[b->end++ % BLOCKING_TILES] = (struct tile){
+            slot, n * i / tiles, n * (i + 1) / tiles - n * i / tiles};
     pthread_mutex_unlock(&b->lock);
     if (tiles == 1)
         pthread_cond_signal(&b->work);

@@ -21,8 +21,8 @@ struct cell {
     uint32_t op; /* enum weir_op */
     uint32_t size;
     uint32_t batch;
-    uint32_t flight;  /* batches on their way */
-    uint32_t workers; /* sessions */
+    uint32_t flight;    /* batches on their way */
+    uint32_t workers;   /* sessions */
     const char *socket; /* a unix socket, or NULL: TCP */
     int port;
 };

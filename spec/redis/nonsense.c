@@ -20,12 +20,15 @@ static const struct nonsense NONSENSE[] = {
     {.words = "-WRONGTYPE Operation against a key\r\n", .status = WEIR_FAILED},
     {.words = "-READONLY You can't write against a read only replica.\r\n",
      .status = WEIR_UNAVAILABLE},
-    {.words = "-MASTERDOWN Link with MASTER is down\r\n", .status = WEIR_UNAVAILABLE},
-    {.words = "-CLUSTERDOWN The cluster is down\r\n", .status = WEIR_UNAVAILABLE},
+    {.words = "-MASTERDOWN Link with MASTER is down\r\n",
+     .status = WEIR_UNAVAILABLE},
+    {.words = "-CLUSTERDOWN The cluster is down\r\n",
+     .status = WEIR_UNAVAILABLE},
     {.words = "-MOVED 3999 127.0.0.1:6381\r\n", .status = WEIR_FAILED},
     {.words = "-ASK 3999 127.0.0.1:6381\r\n", .status = WEIR_FAILED},
     {.words = "-NOAUTH Authentication required.\r\n", .status = WEIR_DENIED},
-    {.words = "-NOPERM this user has no permissions\r\n", .status = WEIR_DENIED},
+    {.words = "-NOPERM this user has no permissions\r\n",
+     .status = WEIR_DENIED},
     {.words = "-ERR something else\r\n", .status = WEIR_FAILED},
     {.words = "$-1\r\n", .status = WEIR_MISS},
     /* wrong lengths */
@@ -129,7 +132,7 @@ static void singles(struct script_server *server, struct weir_store *s,
               memcmp(strchr(b->error.message, '-') + 1, kind->words + 1, 8) ==
                   0);
     } else if (!kind->after) {
-        CHECK(good <= (uint32_t)position);
+        CHECK(good == 0 || good == (uint32_t)position);
         CHECK(b->items[position].status == WEIR_RESET ||
               b->items[position].status == WEIR_TIMEOUT);
         CHECK(count_status(b, WEIR_MISS) == 0);
@@ -169,12 +172,24 @@ static void others(struct script_server *server, struct weir_store *s,
     }
     go(s, cq, b);
     server->nonsense = NULL;
-    CHECK(b->items[0].status == WEIR_OK);
-    CHECK(count_status(b, WEIR_RESET) == 3);
+    CHECK(count_status(b, WEIR_RESET) == 4);
     CHECK(strstr(b->error.message, "expected ") != NULL);
     weir_batch_free(b);
     b = weir_batch_new(4);
     CHECK(EVENTUALLY(get(s, b, 4) == 4));
+    weir_batch_free(b);
+}
+
+/* A reply too many that comes when all is answered and the session idle. */
+static void late(struct script_server *server, struct weir_store *s)
+{
+    struct weir_batch *b = weir_batch_new(4);
+
+    CHECK(EVENTUALLY(get(s, b, 4) == 4));
+    server->late = "$5\r\nhello\r\n";
+    CHECK(get(s, b, 4) == 4);
+    nap_ms(20);
+    CHECK(server->late == NULL && get(s, b, 4) == 4);
     weir_batch_free(b);
 }
 
@@ -198,6 +213,7 @@ int main(void)
             singles(&server, s, &NONSENSE[i], position, 8);
         many(&server, multi, &NONSENSE[i]);
     }
+    late(&server, s);
     others(&server, s, WEIR_SET, "$2\r\nOK\r\n");
     others(&server, s, WEIR_SET, "+NO\r\n");
     others(&server, s, WEIR_EXISTS, ":2\r\n");

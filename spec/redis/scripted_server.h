@@ -19,13 +19,15 @@ struct script_server {
     _Atomic int stop;
 
     /* The script, set while nothing is on its way. */
-    const char *nonsense;  /* what comes in place of a reply, or NULL */
-    int position;          /* instead of which, counted from the set-up */
-    int after;             /* the right reply comes first */
-    int hang_up;           /* the connection ends there */
-    int silent;            /* nothing more comes there */
-    _Atomic int commands;  /* counted since then */
-    _Atomic int accepted;  /* connections so far */
+    const char *_Atomic nonsense; /* what comes in place of a reply, or NULL */
+    int position; /* instead of which, counted from the set-up */
+    int after;    /* the right reply comes first */
+    int hang_up;  /* the connection ends there */
+    int silent;   /* nothing more comes there */
+    const char
+        *_Atomic late;    /* comes 5 ms after the next replies, once; or NULL */
+    _Atomic int commands; /* counted since then */
+    _Atomic int accepted; /* connections so far */
 };
 
 /* true_value writes the value of a key. */
@@ -104,12 +106,14 @@ static inline int script_reply(struct script_server *s, char *out, size_t cap,
     int n = 0, greeting = strncmp(w->word[0], "PING", 4) == 0 ||
                           strncmp(w->word[0], "CLIENT", 6) == 0;
 
-    if (greeting || s->nonsense == NULL ||
+    const char *nonsense = s->nonsense;
+
+    if (greeting || nonsense == NULL ||
         atomic_fetch_add(&s->commands, 1) != s->position)
         return script_right(out, cap, w);
     if (s->after)
         n = script_right(out, cap, w);
-    n += snprintf(out + n, cap - (size_t)n, "%s", s->nonsense);
+    n += snprintf(out + n, cap - (size_t)n, "%s", nonsense);
     if (!s->hang_up && !s->silent)
         return n;
     out[n] = '\0';
@@ -120,7 +124,7 @@ static inline int script_reply(struct script_server *s, char *out, size_t cap,
 static inline int script_serve(struct script_server *s, int fd, char *in,
                                size_t *have)
 {
-    static char out[1 << 20];
+    char out[32768];
     struct script_words words;
     size_t used, put = 0, at = 0;
 
@@ -138,7 +142,14 @@ static inline int script_serve(struct script_server *s, int fd, char *in,
     }
     memmove(in, in + at, *have - at);
     *have -= at;
-    return put == 0 || send(fd, out, put, MSG_NOSIGNAL) == (ssize_t)put;
+    if (put > 0 && send(fd, out, put, MSG_NOSIGNAL) != (ssize_t)put)
+        return 0;
+    if (put > 0 && s->late != NULL) {
+        nap_ms(5);
+        send(fd, s->late, strlen(s->late), MSG_NOSIGNAL);
+        s->late = NULL;
+    }
+    return 1;
 }
 
 /* One connection at a time is not enough: a store may hold several. */
@@ -176,6 +187,7 @@ static inline void *script_main(void *arg)
         int fd = accept(s->listener, NULL, NULL);
         void **both = calloc(2, sizeof *both);
         pthread_t thread;
+        int yes = 1;
 
         if (fd < 0 || atomic_load(&s->stop)) {
             free(both);
@@ -183,6 +195,7 @@ static inline void *script_main(void *arg)
                 close(fd);
             return NULL;
         }
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
         atomic_fetch_add(&s->accepted, 1);
         both[0] = s;
         both[1] = (void *)(intptr_t)fd;
