@@ -15,18 +15,7 @@ local LUA = {
 }
 
 
--- Words whose stores are noted in `opened`, so that a failure can close them.
-local function noting(word, opened)
-  if type(word) ~= "function" then return word end
-  return function(...)
-    local store = word(...)
-    if type(store) == "table" and store.handle then opened[#opened + 1] = store end
-    return store
-  end
-end
-
-
-local function environment(stores, open, opened)
+local function environment(stores, open, note)
   local env = {}
   for _, name in ipairs(LUA) do env[name] = _G[name] end
   for name, store in pairs(stores) do env[name] = store end
@@ -34,11 +23,10 @@ local function environment(stores, open, opened)
   for name in pairs(env) do given[#given + 1] = name end
   return setmetatable(env, {
     __index = function(_, name)
-      local word = open and open(name) or words.find(name)
+      local word = open and open(name) or words.find(name, note)
       if word == nil then
         error(("no word %q%s"):format(tostring(name), words.suggest(name, given)), 2)
       end
-      word = noting(word, opened)
       rawset(env, name, word)
       return word
     end,
@@ -62,12 +50,14 @@ end
 
 --- Builds the store of a policy file and returns it with the list of the C stores
 --- that it opened. `opts`: stores = what stands under further words; open(name) =
---- asked first for what a word is, so that a reload can hand in what it keeps.
+--- asked first for what a word is, so that a reload can hand in what it keeps and
+--- answers for.
 function Load.build(source, opts)
   opts = opts or {}
   local chunk, name = compile(source)
   local opened = {}
-  setfenv(chunk, environment(opts.stores or {}, opts.open, opened))
+  local function note(store) opened[#opened + 1] = store end
+  setfenv(chunk, environment(opts.stores or {}, opts.open, note))
   local good, store = pcall(chunk)
   if good and Store.is(store) then return store, opened end
   for _, other in ipairs(opened) do other:close { drop = true } end

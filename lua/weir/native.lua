@@ -139,7 +139,7 @@ function Native:get(key, opts)
   if number > MISS then return nil, fail(self, batch) end
   item.value = nil
   Batch.put(batch)
-  if number == OK then return Value.own(value) end
+  return number == OK and Value.own(value) or nil
 end
 
 

@@ -251,7 +251,8 @@ end
 ---@param opts { prefix: string?, limit: integer?, page: integer?, timeout: number? }?
 ---@return fun(): string?, { size: number?, ttl: number? }
 function Store:scan(opts)
-  return scan(self, opts or {}, VERB)
+  local steps = scan(self, opts or {}, VERB)
+  return steps
 end
 
 

@@ -43,29 +43,32 @@ function Words.names()
 end
 
 
---- A function that opens a connector.
+--- A function that opens a connector; `note`, if given, is told of each store.
 ---@param name string
+---@param note fun(store: weir.Store)?
 ---@return (fun(options: table?): weir.Store)?
-function Words.connector(name)
+function Words.connector(name, note)
   if C.weir_connector_info(name, info, failure) < 0 then return nil end
   return function(options)
     if options ~= nil and type(options) ~= "table" then
       error(("%s takes a table of options, not a %s"):format(name, type(options)), 2)
     end
     local store = Native.open(name, options, 2)
+    if note then note(store) end
     return store
   end
 end
 
 
---- What a word stands for, or nil.
+--- What a word stands for, or nil; `note` as for connector.
 ---@param name string
-function Words.find(name)
+---@param note fun(store: weir.Store)?
+function Words.find(name, note)
   if type(name) ~= "string" then return nil end
   local policies = registry()
   local word = policies and policies.words[name]
   if word ~= nil then return word end
-  return Words.connector(name)
+  return Words.connector(name, note)
 end
 
 

@@ -1,0 +1,206 @@
+-- The verbs, over the memory connector: answered in place, without a host.
+local weir = require "weir"
+
+
+local function refusal(fn, ...)
+  local ok, why = pcall(fn, ...)
+  assert.is_false(ok)
+  return (assert(tostring(why):match "verbs_spec.lua:%d+: (.*)", why))
+end
+
+
+describe("a store", function()
+  local store
+
+  before_each(function() store = weir.memory { capacity = "16MiB" } end)
+  after_each(function() store:close() end)
+
+  it("returns a value, nil alone for a miss, nil and an error", function()
+    assert.is_true(store:set("greeting", "hello"))
+    assert.equal("hello", tostring(store:get "greeting"))
+    assert.equal(1, select("#", store:get "nothing"))
+    assert.is_nil((store:get "nothing"))
+    local value, err = store:get ""
+    assert.is_nil(value)
+    assert.equal("invalid", err.code)
+    assert.matches("key is empty", err.message)
+    assert.equal("memory", err.store)
+  end)
+
+  it("answers the same with options as without", function()
+    store:set("key", "value", { timeout = 1 })
+    assert.equal("value", tostring(store:get("key", { timeout = 1 })))
+    assert.equal(1, select("#", store:get("none", { timeout = 1 })))
+    local value, err = store:get("", { timeout = 1 })
+    assert.is_true(value == nil and err.code == "invalid")
+  end)
+
+  it("says whether there was something: exists, delete, touch", function()
+    store:set("key", "v")
+    assert.is_true(store:exists "key")
+    assert.is_true(store:touch("key", 10))
+    assert.is_true(store:delete "key")
+    assert.same({ false, false, false },
+      { store:exists "key", store:delete "key", store:touch("key", 10) })
+  end)
+
+  it("tells size and time to live, and nil for a miss", function()
+    store:set("key", "12345", { ttl = 100 })
+    local facts = store:stat "key"
+    assert.equal(5, facts.size)
+    assert.is_true(facts.ttl > 99 and facts.ttl <= 100)
+    assert.is_true(store:touch "key")
+    assert.is_nil(store:stat("key").ttl)
+    assert.is_nil((store:stat "none"))
+  end)
+
+  it("keeps any key of 1 to 65,536 bytes apart from others", function()
+    local keys = { "../../x", "a\0b", "a\0c", ("k"):rep(65536) }
+    for byte = 0, 255 do keys[#keys + 1] = string.char(byte) end
+    for i, key in ipairs(keys) do assert(store:set(key, tostring(i))) end
+    for i, key in ipairs(keys) do
+      assert.equal(tostring(i), tostring(store:get(key)))
+    end
+    local _, err = store:get(("k"):rep(65537))
+    assert.equal("invalid", err.code)
+  end)
+
+  it("keeps values of any size up to its limit, and says what is over", function()
+    for _, size in ipairs { 0, 1, 1023, 1024, 1025, 100000 } do
+      local value = ("v"):rep(size)
+      assert(store:set("key", value))
+      assert.is_true(store:get "key" == value)
+    end
+    local small = weir.memory { capacity = "16MiB", max_value = 10 }
+    assert.is_true(small:set("key", ("v"):rep(10)))
+    local stored, err = small:set("key", ("v"):rep(11))
+    assert.is_true(stored == nil and err.code == "toobig")
+    small:close()
+  end)
+
+  it("answers every slot of a batch, duplicates and misses, too", function()
+    store:set_many({ "a", "b" }, { "1", "2" })
+    local reply = store:get_many { "a", "none", "b", "a" }
+    assert.same({ "ok", "miss", "ok", "ok" }, { unpack(reply) })
+    assert.equal("1", reply:string(4))
+    assert.equal(0, #store:get_many {})
+    assert.is_true(store:get_many({}):all "good")
+  end)
+
+  it("lets one bad key of a batch hinder no other", function()
+    store:set("a", "1")
+    local reply = store:get_many { "a", "", "none" }
+    assert.same({ "ok", "invalid", "miss" }, { unpack(reply) })
+    assert.matches("key is empty", reply:error(2).message)
+  end)
+
+  it("takes batches of 10,000", function()
+    local keys, values = {}, {}
+    for i = 1, 10000 do keys[i], values[i] = "k" .. i, tostring(i) end
+    assert.is_true(store:set_many(keys, values):all "good")
+    local reply = store:get_many(keys)
+    assert.equal(10000, reply:count "good")
+    assert.equal("9999", reply:string(9999))
+    assert.equal(10000, store:exists_many(keys):count "good")
+    assert.equal(10000, store:delete_many(keys):count "good")
+  end)
+
+  it("counts the leading good slots when asked for a prefix", function()
+    store:set_many({ "1", "2", "4" }, { "", "", "" })
+    assert.equal(2, store:get_many({ "1", "2", "3", "4" }, { prefix = true }).lead)
+    assert.equal(0, store:exists_many({ "3", "4" }, { prefix = true }).lead)
+    assert.equal(3, store:exists_many({ "1", "2", "1" }, { prefix = true }).lead)
+    assert.is_nil(store:get_many({ "1" }).lead)
+  end)
+
+  it("gives stat, touch and delete of batches by slot", function()
+    store:set_many({ "a", "b" }, { "1", "22" })
+    local facts = store:stat_many { "b", "none", "a" }
+    assert.same({ 2, nil, 1 }, { facts:size(1), facts:size(2), facts:size(3) })
+    assert.same({ "ok", "miss" }, { unpack(store:touch_many({ "a", "none" }, 50)) })
+    assert.is_true(store:stat("a").ttl > 49)
+  end)
+
+  it("skips what comes after its deadline", function()
+    local value, err = store:get("key", { deadline = weir.now() - 1 })
+    assert.is_true(value == nil and err.code == "skipped")
+    assert.matches("deadline", err.message)
+  end)
+
+  it("counts what was done", function()
+    store:set("key", "12345")
+    store:get "key"
+    store:get "none"
+    local stats = store:stats()
+    assert.same({ ok = 1, miss = 1 }, stats.ops.get.status)
+    assert.equal(5, stats.ops.get.bytes_read)
+    assert.is_number(stats.gauges.entries or stats.gauges.keys or stats.gauges.items)
+  end)
+
+  it("refuses what comes after close; a second close does nothing", function()
+    store:set("key", "v")
+    assert.is_true(store:close())
+    assert.is_true(store:close())
+    for _, verb in ipairs { "get", "exists", "delete", "stat" } do
+      local value, err = store[verb](store, "key")
+      assert.is_nil(value)
+      assert.equal("skipped", err.code)
+      assert.matches("closed", err.message)
+    end
+    local stored, err = store:set("key", "v")
+    assert.is_true(stored == nil and err.code == "skipped")
+  end)
+
+  it("raises misuse at the caller, whatever verb", function()
+    for _, verb in ipairs { "get", "exists", "delete", "stat", "touch" } do
+      assert.equal("a key is a string, not number",
+        refusal(function() store[verb](store, 42) end))
+      assert.equal("keys are a list of strings, not a string",
+        refusal(function() store[verb .. "_many"](store, "a") end))
+    end
+    refusal(function() store:set(nil, "v") end)
+    refusal(function() store:set("k", "v", { ttl = 0 }) end)
+    refusal(function() store:touch("k", -1) end)
+    refusal(function() store:get("k", 5) end)
+  end)
+end)
+
+
+describe("a fork", function()
+  it("leaves stores of the parent that refuse, not hang", function()
+    local ffi = require "ffi"
+    ffi.cdef "int fork(void); int waitpid(int, int *, int); void _exit(int);"
+    local store = weir.open("null", { inline = false })
+    assert(store:get "a")
+    local child = ffi.C.fork()
+    if child == 0 then
+      local value, err = store:get "a"
+      ffi.C._exit(value == nil and err.message:find "fork" and 0 or 1)
+    end
+    local status = ffi.new "int[1]"
+    ffi.C.waitpid(child, status, 0)
+    assert.equal(0, status[0])
+    store:close()
+  end)
+end)
+
+
+describe("memory", function()
+  it("of Lua and C does not grow with the number of operations", function()
+    local store = weir.memory { capacity = "16MiB" }
+    store:set("key", ("v"):rep(1024))
+    local keys = {}
+    for i = 1, 64 do keys[i] = "key" end
+    local function work()
+      for _ = 1, 20000 do store:get "key" end
+      for _ = 1, 300 do store:get_many(keys) end
+      collectgarbage()
+      collectgarbage()
+      return collectgarbage "count"
+    end
+    work()
+    local before = work()
+    assert.is_true(work() - before < 16, "the heap grew")
+    store:close()
+  end)
+end)
