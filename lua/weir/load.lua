@@ -48,6 +48,13 @@ local function compile(source)
 end
 
 
+-- `return memory { ... }` is a tail call, which leaves no line to point at.
+local function placed(err, name)
+  if type(err) ~= "string" or err:match "^[^\n]-:%d+: " then return err end
+  return name .. ": " .. err
+end
+
+
 --- Builds the store of a policy file and returns it with the list of the C stores
 --- that it opened. `opts`: stores = what stands under further words; open(name) =
 --- asked first for what a word is, so that a reload can hand in what it keeps and
@@ -61,7 +68,7 @@ function Load.build(source, opts)
   local good, store = pcall(chunk)
   if good and Store.is(store) then return store, opened end
   for _, other in ipairs(opened) do other:close { drop = true } end
-  if not good then error(store, 0) end
+  if not good then error(placed(store, name), 0) end
   error(("%s returns %s; its last line must return a store"):format(name,
     store == nil and "nothing" or Value.describe(store)), 0)
 end

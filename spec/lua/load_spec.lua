@@ -57,9 +57,14 @@ describe("a policy file", function()
   end)
 
   it("says file and line for a bad option", function()
-    local ok, why = load_text "return memory {\n  capasity = 1 }"
+    local ok, why = load_text "\nlocal a = memory { capasity = 1 }\nreturn a"
     assert.is_false(ok)
-    assert.matches("^FILE:%d: memory: .*capasity.*capacity", why)
+    assert.matches("^FILE:2: memory: .*capasity.*capacity", why)
+  end)
+
+  it("says the file where a tail call hides the line", function()
+    local _, why = load_text "return memory { capasity = 1 }"
+    assert.matches("^FILE: memory: .*capasity.*capacity", why)
   end)
 
   it("says file and line for what does not parse", function()

@@ -27,7 +27,9 @@ describe("an option table", function()
     assert.matches("expected a size.*1parsec", refusal(function()
       weir.memory { capacity = "1parsec" }
     end))
-    assert.matches("workers", refusal(function() weir.open("null", { workers = -1 }) end))
+    assert.matches("workers", refusal(function()
+      weir.open("null", { workers = -1 })
+    end))
   end)
 
   it("may not hold what C has no word for", function()
