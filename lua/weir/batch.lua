@@ -93,14 +93,14 @@ end
 
 local load_op = {
   set = function(items, req)
-    local ttl = milliseconds(req.ttl)
+    local ttl, ttls = milliseconds(req.ttl), req.ttls
     for i = 1, req.n do
       Batch.store(items[i - 1], req.values[i])
-      items[i - 1].ttl_ms = ttl
+      items[i - 1].ttl_ms = ttls and milliseconds(req:ttl_of(i)) or ttl
     end
   end,
   touch = function(items, req)
-    for i = 1, req.n do items[i - 1].ttl_ms = milliseconds(req.ttl) end
+    for i = 1, req.n do items[i - 1].ttl_ms = milliseconds(req:ttl_of(i)) end
   end,
   get = function(items, req)
     if not req.buffers then return end

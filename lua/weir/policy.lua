@@ -29,7 +29,7 @@ local KINDS = {
   admit = "one", retry = "one", timeout = "one", deadline = "one", breaker = "one",
   limit = "one", coalesce = "one", negative = "one", ttl = "one", prefix = "one",
   readonly = "one", tap = "one", meter = "one", delay = "one", fault = "one",
-  null = "none", fail = "none",
+  fail = "none",
 }
 
 
@@ -56,6 +56,7 @@ return function(self, req)
   else
     reply = self:answer(req)
   end
+  reply.req = req
   record(self.counters, req, reply, host.now() - begun)
   return reply
 end
@@ -81,6 +82,7 @@ local function traced(self, req, begun)
   local entry = req.trace:enter(self, req)
   local gone = req.deadline and begun >= req.deadline
   local reply = gone and late(self, req) or self:answer(req)
+  reply.req = req
   local seconds = host.now() - begun
   record(self.counters, req, reply, seconds)
   Trace.leave(entry, req, reply, seconds)
@@ -168,9 +170,11 @@ end
 
 local function build(word, kind, ...)
   local class = require("weir.policy." .. word)
-  if kind ~= "one" then return class.new(...) end
-  local child = ...
-  Arguments.store(word, "its first argument", child)
+  local first = ...
+  if kind == "one" and class.connector and not Store.is(first) then
+    return class.connector(first)
+  end
+  if kind == "one" then Arguments.store(word, "its first argument", first) end
   return class.new(...)
 end
 

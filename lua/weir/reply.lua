@@ -383,6 +383,24 @@ function Reply:merge(other, slots)
 end
 
 
+--- Takes in the answers of one more copy to a write: the worst error counts, and
+--- a delete found something if any copy had it.
+---@param other weir.Reply
+---@param slots integer[]? which of this reply's slots the other's are; default: all
+---@return weir.Reply self
+function Reply:combine(other, slots)
+  for j = 1, other.n do
+    local i = slots and slots[j] or j
+    local old, new = self[i], other[j]
+    local worse = not old or class[new] == "error" and rank[new] > rank[old]
+    if worse or new == "ok" and old == "miss" or new == "rejected" and old == "ok" then
+      self:adopt(i, other, j)
+    end
+  end
+  return self
+end
+
+
 --- A reply with a slot for each position: where duplicates were asked once.
 ---@param positions integer[]
 ---@return weir.Reply

@@ -17,6 +17,7 @@ local new_table = require "table.new"
 ---@field buffers ffi.cdata*[]? of get_into: where each value goes, uncopied
 ---@field caps number[]?    the bytes each buffer has room for
 ---@field ttl number?       seconds
+---@field ttls number[]?    seconds by slot, where they differ
 ---@field deadline number?  absolute, in the host's seconds
 ---@field prefix boolean?   only the leading good slots are of use
 ---@field limit table?      attempts shared by nested retries
@@ -203,6 +204,7 @@ function Request:within(deadline)
     caps = self.caps,
     cursors = self.cursors,
     ttl = self.ttl,
+    ttls = self.ttls,
     deadline = own and own < deadline and own or deadline,
     prefix = self.prefix,
     page = self.page,
@@ -210,6 +212,14 @@ function Request:within(deadline)
     origin = self.origin,
     trace = self.trace,
   }, Request)
+end
+
+
+--- How long a slot's value is to live: seconds, or nil.
+---@param i integer
+---@return number?
+function Request:ttl_of(i)
+  return self.ttls and self.ttls[i] or self.ttl
 end
 
 
@@ -243,6 +253,7 @@ function Request:subset(slots)
     caps = pick(self.caps, slots, n),
     cursors = pick(self.cursors, slots, n),
     ttl = self.ttl,
+    ttls = pick(self.ttls, slots, n),
     deadline = self.deadline,
     prefix = self.prefix,
     page = self.page,

@@ -62,7 +62,7 @@ local APPLY = {
   get = read, exists = read, stat = read,
   set = function(self, req, reply, i)
     self.data[req.keys[i]] = tostring(req.values[i])
-    expire(self, req.keys[i], req.ttl)
+    expire(self, req.keys[i], req:ttl_of(i))
     reply:set(i, "ok")
   end,
   delete = function(self, req, reply, i)
@@ -71,7 +71,7 @@ local APPLY = {
   end,
   touch = function(self, req, reply, i)
     if self.data[req.keys[i]] == nil then return reply:set(i, "miss") end
-    expire(self, req.keys[i], req.ttl)
+    expire(self, req.keys[i], req:ttl_of(i))
     reply:set(i, "ok")
   end,
 }

@@ -13,8 +13,7 @@ function Chain.scan(req, parts)
   local part = parts[at]
   local reply
   if part then
-    local sub = req:within(req.deadline or math.huge)
-    sub.deadline = req.deadline
+    local sub = req:within(req.deadline)
     sub.keys, sub.cursors = { part[2] or req.keys[1] }, { inner }
     reply = part[1]:run(sub)
   else
@@ -28,6 +27,31 @@ function Chain.scan(req, parts)
     reply.cursors = { { at, following } }
   elseif at < #parts then
     reply.cursors = { { at + 1 } }
+  end
+  return reply
+end
+
+
+local function page_at(req, store, cursor)
+  local sub = req:within(req.deadline)
+  sub.cursors = { cursor }
+  return store:run(sub)
+end
+
+
+--- Answers a page from the first of several equal stores that can, and stays with
+--- it until the scan is over.
+function Chain.first(req, stores)
+  local cursor = req.cursors and req.cursors[1]
+  local reply
+  for at = cursor and cursor[1] or 1, #stores do
+    reply = page_at(req, stores[at], cursor and cursor[2])
+    if reply[1] == "ok" then
+      local following = reply.cursors and reply.cursors[1]
+      reply.cursors = following and { { at, following } } or nil
+      return reply
+    end
+    if cursor then break end
   end
   return reply
 end

@@ -8,18 +8,18 @@ local host = require "weir.host"
 local Detach = {}
 
 
-local function body(flight, fn, a, b, c)
-  local ok, result = pcall(fn, a, b, c)
+local function body(flight, fn, ...)
+  local ok, result = pcall(fn, ...)
   flight.done, flight.ok, flight.result = true, ok, result
   if flight.waiter then host.wake(flight.waiter) end
 end
 
 
---- Calls fn(a, b, c) in a task of its own and waits for its result, at most until
+--- Calls fn(...) in a task of its own and waits for its result, at most until
 --- the deadline: nil then, and the task goes on.
-function Detach.call(deadline, fn, a, b, c)
+function Detach.call(deadline, fn, ...)
   local flight = { done = false }
-  host.spawn(body, flight, fn, a, b, c)
+  host.spawn(body, flight, fn, ...)
   if not flight.done then
     flight.waiter = host.prepare()
     host.wait(flight.waiter, deadline and math.max(deadline - host.now(), 0))

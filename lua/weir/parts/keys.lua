@@ -9,7 +9,9 @@
 
 local bit = require "bit"
 local ffi = require "ffi"
+local Detach = require "weir.parts.detach"
 local host = require "weir.host"
+local Policy = require "weir.policy"
 local C = require("weir.ffi").C
 
 local band = bit.band
@@ -90,6 +92,33 @@ end
 
 function Keys:unlock(req)
   for i = 1, req.n do self:free(req.keys[i]) end
+end
+
+
+local function locked(self, req, fn, node)
+  if not self:lock(req) then return false end
+  local ok, reply = pcall(fn, node, req)
+  self:bump(req)
+  self:unlock(req)
+  if not ok then error(reply, 0) end
+  return reply
+end
+
+
+--- Runs fn(node, req), a write, alone on its keys, detached from the caller, and
+--- bumps their generations when it is done. A node that never waits needs neither:
+--- nothing can come in between, and nobody can be killed half-way.
+function Keys:write(node, req, fn)
+  if node.immediate then
+    local reply = fn(node, req)
+    self:bump(req)
+    return reply
+  end
+  local deadline = not node.bounded and req.deadline or nil
+  local reply = Detach.call(deadline, locked, self, req, fn, node)
+  if reply then return reply end
+  return Policy.all(req, reply == nil and "timeout" or "skipped",
+    node.name .. ": another write of the key is under way", node.name)
 end
 
 

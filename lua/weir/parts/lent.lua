@@ -3,6 +3,7 @@
 -- copied (law 7). Used by timeout, coalesce, mirror.
 
 local ffi = require "ffi"
+local Value = require "weir.value"
 
 local Lent = {}
 
@@ -21,6 +22,13 @@ function Lent.all(n)
   local slots = {}
   for i = 1, n do slots[i] = i end
   return slots
+end
+
+
+--- The bytes of a slot, to keep beyond the reply.
+function Lent.keep(req, reply, i)
+  if req.buffers then return Value.copy(req.buffers[i], reply:size(i)) end
+  return reply:value(i)
 end
 
 

@@ -108,9 +108,10 @@ local OUTCOME = { ok = "stored", rejected = "rejected" }
 
 local function store(self, target, entries)
   local req = request("set", entries)
-  req.values = {}
-  for i, entry in ipairs(entries) do req.values[i] = entry.value end
-  req.ttl = entries[1].ttl
+  req.values, req.ttls = {}, {}
+  for i, entry in ipairs(entries) do
+    req.values[i], req.ttls[i] = entry.value, entry.ttl
+  end
   local reply = target:run(req)
   local undo = {}
   for i, entry in ipairs(entries) do
@@ -123,17 +124,14 @@ local function store(self, target, entries)
 end
 
 
--- A request has one time to live: entries are stored in groups that share one.
-local function by_target_and_ttl(entries)
-  local groups, found = {}, {}
+local function by_target(entries)
+  local groups, of = {}, {}
   for _, entry in ipairs(entries) do
     for _, target in ipairs(entry.targets) do
-      local slots = found[target] or {}
-      found[target] = slots
-      local group = slots[entry.ttl or 0]
+      local group = of[target]
       if not group then
         group = { target = target }
-        slots[entry.ttl or 0] = group
+        of[target] = group
         groups[#groups + 1] = group
       end
       group[#group + 1] = entry
@@ -145,9 +143,7 @@ end
 
 local function turn(self, entries, source)
   local kept = alive(self, entries, source)
-  for _, group in ipairs(by_target_and_ttl(kept)) do
-    store(self, group.target, group)
-  end
+  for _, group in ipairs(by_target(kept)) do store(self, group.target, group) end
 end
 
 

@@ -5,7 +5,9 @@
 -- Used by tier, mirror and failover, one for each store they hold copies in.
 
 local host = require "weir.host"
+local Policy = require "weir.policy"
 local Request = require "weir.request"
+local status = require "weir.status"
 
 local Suspects = {}
 Suspects.__index = Suspects
@@ -87,6 +89,49 @@ function Suspects:clean()
   if self.cleaning or self.count == 0 or host.now() < self.next_attempt then return end
   self.cleaning = true
   host.spawn(clean, self)
+end
+
+
+--- Reads from the store, which is passed by for suspect keys: those slots are
+--- answered skipped.
+function Suspects:ask(req)
+  if self.count == 0 then return self.store:run(req) end
+  self:clean()
+  local fit = {}
+  for i = 1, req.n do
+    if not self.keys[req.keys[i]] then fit[#fit + 1] = i end
+  end
+  if #fit == req.n then return self.store:run(req) end
+  local reply = Policy.all(req, "skipped", "an old copy waits to be deleted",
+    self.store.name)
+  if #fit > 0 then reply:place(self.store:run(req:subset(fit)), fit) end
+  return reply
+end
+
+
+-- Cleaning up may outlive the caller's deadline.
+local function deletion(req, slots)
+  local sub = req:subset(slots)
+  sub.op, sub.values, sub.ttl, sub.ttls = "delete", nil, nil, nil
+  sub.deadline = host.now() + ATTEMPT
+  return sub
+end
+
+
+--- Sees to it that the store answers no old copy of some slots' keys: deletes
+--- them, or marks them. A slot of `reply` that can be neither is an error.
+function Suspects:invalidate(req, slots, reply)
+  if #slots == 0 then return end
+  local answer = self.store:run(deletion(req, slots))
+  for j, i in ipairs(slots) do
+    local key = req.keys[i]
+    if answer[j] == "ok" or answer[j] == "miss" then
+      self:clear(key)
+    elseif not self:add(key) and status.class[reply[i]] ~= "error" then
+      reply:set(i, answer[j], { store = self.store.name,
+        message = self.store.name .. ": an old copy could not be deleted" })
+    end
+  end
 end
 
 

@@ -9,42 +9,9 @@
 -- write a key at a time, and no promotion meanwhile (keys.lua). The whole runs
 -- detached: a caller who is killed half-way leaves no tier behind.
 
-local Detach = require "weir.parts.detach"
-local host = require "weir.host"
-local Policy = require "weir.policy"
 local status = require "weir.status"
 
 local Write = {}
-
--- Cleaning up may outlive the caller's deadline.
-local GRACE = 10
-
-
-local function cleanup_request(req, slots)
-  local sub = req:subset(slots)
-  sub.op, sub.values, sub.ttl = "delete", nil, nil
-  sub.deadline = host.now() + GRACE
-  return sub
-end
-
-
--- No copy at this level is older than the authority's, or reads pass it by.
-local function invalidate(self, level, req, slots, reply)
-  if #slots == 0 then return end
-  local answer = self.children[level]:run(cleanup_request(req, slots))
-  for j, i in ipairs(slots) do
-    local key = req.keys[i]
-    if answer[j] == "ok" or answer[j] == "miss" then
-      self.suspects[level]:clear(key)
-    elseif not self.suspects[level]:add(key) and status.class[reply[i]] ~= "error" then
-      reply:set(i, answer[j], {
-        message = self.name .. ": an old copy could not be deleted",
-        store = self.children[level].name,
-      })
-    end
-  end
-end
-
 
 local function slots_where(reply, condition)
   local slots = {}
@@ -73,7 +40,7 @@ local function fill(self, level, req, reply)
   end
   if #failed > 0 then
     self.counts.repaired = self.counts.repaired + #failed
-    invalidate(self, level, req, failed, reply)
+    self.suspects[level]:invalidate(req, failed, reply)
   end
 end
 
@@ -84,10 +51,10 @@ local function set(self, req)
   for level = self.depth - 1, 1, -1 do
     if self.mode == "through" then
       fill(self, level, req, reply)
-      invalidate(self, level, req, failed, reply)
+      self.suspects[level]:invalidate(req, failed, reply)
     else
       local every = slots_where(reply, function() return true end)
-      invalidate(self, level, req, every, reply)
+      self.suspects[level]:invalidate(req, every, reply)
     end
   end
   return reply
@@ -100,13 +67,11 @@ local function delete(self, req)
   local reply = self.children[self.depth]:run(req)
   for level = self.depth - 1, 1, -1 do
     local answer = self.children[level]:run(req)
+    reply:combine(answer)
     for i = 1, req.n do
-      local old, new = reply[i], answer[i]
-      local worse = status.rank[new] > status.rank[old]
-      if status.class[new] == "error" and worse or new == "ok" and old == "miss" then
-        reply:adopt(i, answer, i)
+      if status.class[answer[i]] ~= "error" then
+        self.suspects[level]:clear(req.keys[i])
       end
-      if status.class[new] ~= "error" then self.suspects[level]:clear(req.keys[i]) end
     end
   end
   return reply
@@ -125,7 +90,7 @@ local function touch(self, req)
         failed[#failed + 1] = i
       end
     end
-    invalidate(self, level, req, failed, reply)
+    self.suspects[level]:invalidate(req, failed, reply)
   end
   return reply
 end
@@ -134,30 +99,9 @@ end
 local OPS = { set = set, delete = delete, touch = touch }
 
 
-local function locked(self, req)
-  local keys = self.keys
-  if not keys:lock(req) then return false end
-  local ok, reply = pcall(OPS[req.op], self, req)
-  keys:bump(req)
-  keys:unlock(req)
-  if not ok then error(reply, 0) end
-  return reply
-end
-
-
 --- Runs a write of a tier.
 function Write.run(self, req)
-  local op = OPS[req.op]
-  if self.immediate then
-    -- Nothing can come in between, and nobody can be killed half-way.
-    local reply = op(self, req)
-    self.keys:bump(req)
-    return reply
-  end
-  local reply = Detach.call(not self.bounded and req.deadline or nil, locked, self, req)
-  if reply then return reply end
-  local why = reply == nil and "timeout" or "skipped"
-  return Policy.all(req, why, self.name .. ": another write of the key is under way")
+  return self.keys:write(self, req, OPS[req.op])
 end
 
 

@@ -195,6 +195,14 @@ function Retry:answer(req)
 end
 
 
+function Retry:tally()
+  local counts = self.counts
+  return { attempts = counts.attempts, recovered = counts.recovered,
+    over_budget = counts.over_budget, gave_up = counts.gave_up,
+    tokens = self.budget and self.budget.tokens }
+end
+
+
 function Retry:plan()
   return ("up to %d further attempts"):format(self.times), { self.child }
 end

@@ -9,11 +9,11 @@
 local Arguments = require "weir.parts.arguments"
 local Decide = require "weir.parts.decide"
 local Keys = require "weir.parts.keys"
+local Lent = require "weir.parts.lent"
 local Policy = require "weir.policy"
 local Predicate = require "weir.parts.predicate"
 local Promotion = require "weir.parts.promotion"
 local Suspects = require "weir.parts.suspects"
-local Value = require "weir.value"
 local Write = require "weir.parts.tierwrite"
 
 local Tier = Policy.word "tier"
@@ -64,30 +64,6 @@ local function count(self, level, reply)
 end
 
 
--- Asks a level for some slots; it is passed over for keys of which it may hold an
--- old copy. Nil: for all of them.
-local function ask(self, level, req)
-  local suspects = self.suspects[level]
-  if suspects.count == 0 then return self.children[level]:run(req) end
-  suspects:clean()
-  local fit = {}
-  for i = 1, req.n do
-    if not suspects:has(req.keys[i]) then fit[#fit + 1] = i end
-  end
-  if #fit == req.n then return self.children[level]:run(req) end
-  local reply = Policy.all(req, "skipped", "an old copy waits to be deleted", self.name)
-  if #fit > 0 then reply:place(self.children[level]:run(req:subset(fit)), fit) end
-  return reply
-end
-
-
--- The bytes of a slot, kept beyond the reply.
-local function bytes_of(req, reply, i)
-  if req.buffers then return Value.copy(req.buffers[i], reply:size(i)) end
-  return reply:value(i)
-end
-
-
 -- A slot was found at a level: do those above that miss it get a copy?
 local function consider(self, req, reply, i, level, missing, since)
   local key = req.keys[i]
@@ -99,7 +75,7 @@ local function consider(self, req, reply, i, level, missing, since)
   end
   if #targets == 0 then return end
   if self.decide:ask(key, reply:size(i), level, reply:ttl(i), req.n) then
-    self.promotion:add(key, bytes_of(req, reply, i), self.children[level], targets,
+    self.promotion:add(key, Lent.keep(req, reply, i), self.children[level], targets,
       since)
   end
 end
@@ -128,7 +104,7 @@ local function descend(self, req, first)
   local found = {}
   for level = 2, self.depth do
     if #left == 0 then break end
-    local answer = ask(self, level, req:subset(left))
+    local answer = self.suspects[level]:ask(req:subset(left))
     count(self, level, answer)
     local slots = left
     for j = 1, answer.n do
@@ -154,7 +130,7 @@ end
 
 
 local function read(self, req)
-  local reply = ask(self, 1, req)
+  local reply = self.suspects[1]:ask(req)
   if reply:all "good" then
     self.found[1] = self.found[1] + req.n
     reply.levels = nil
@@ -175,6 +151,15 @@ function Tier:answer(req)
   if READS[op] then return read(self, req) end
   if op == "scan" then return self.children[self.depth]:run(req) end
   return Write.run(self, req)
+end
+
+
+function Tier:tally()
+  local old = 0
+  for _, suspects in ipairs(self.suspects) do old = old + suspects.count end
+  return { hits = self.found, misses = self.missed, errors = self.errors,
+    promotions = self.promotion.counts, promote_yes = self.decide.yes,
+    promote_no = self.decide.no, repaired = self.counts.repaired, old_copies = old }
 end
 
 

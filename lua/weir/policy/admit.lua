@@ -1,0 +1,83 @@
+-- admit { store, predicate, ... }: what may be stored at all, as CacheLib's and
+-- LMCache's admission. A set that is refused is rejected, and an older copy of that
+-- key is deleted first: else it would outlive its own update. hits(n) counts how
+-- often a key was offered. Several predicates must all agree.
+
+local Arguments = require "weir.parts.arguments"
+local Decide = require "weir.parts.decide"
+local Policy = require "weir.policy"
+local Predicate = require "weir.parts.predicate"
+local Reply = require "weir.reply"
+local status = require "weir.status"
+
+local Admit = Policy.word "admit"
+
+
+local function predicate_of(first, ...)
+  local list = { first, ... }
+  if type(first) == "table" and getmetatable(first) ~= Predicate then
+    list = first
+    for name in pairs(first) do
+      if type(name) ~= "number" then
+        error(("admit: has no option %s"):format(Arguments.show(name)), 0)
+      end
+    end
+  end
+  if #list == 0 then error("admit: needs a predicate, such as hits(2)", 0) end
+  for i, item in ipairs(list) do
+    list[i] = Predicate.of(item, "admit: argument " .. i)
+  end
+  return #list == 1 and list[1] or Predicate.words.all(unpack(list))
+end
+
+
+function Admit.new(child, ...)
+  return Admit:node { children = { child }, child = child,
+    decide = Decide.new(predicate_of(...), child) }
+end
+
+
+-- Refused slots: their older copies go, and a delete that fails is said.
+local function refuse(self, req, reply, slots)
+  local deletes = req:subset(slots)
+  deletes.op, deletes.values, deletes.ttl, deletes.ttls = "delete", nil, nil, nil
+  local gone = self.child:run(deletes)
+  for j, i in ipairs(slots) do
+    if status.class[gone[j]] == "error" then
+      reply:adopt(i, gone, j)
+    else
+      reply:set(i, "rejected", { store = self.name,
+        message = ("%s: %s said no"):format(self.name, self.decide.predicate.name) })
+    end
+  end
+end
+
+
+function Admit:answer(req)
+  if req.op ~= "set" then return self.child:run(req) end
+  local yes, no = {}, {}
+  for i = 1, req.n do
+    local take = self.decide:ask(req.keys[i], #req.values[i], nil, req:ttl_of(i), req.n)
+    local list = take and yes or no
+    list[#list + 1] = i
+  end
+  if #no == 0 then return self.child:run(req) end
+  local reply = Reply.new(req)
+  refuse(self, req, reply, no)
+  if #yes > 0 then reply:place(self.child:run(req:subset(yes)), yes) end
+  return reply
+end
+
+
+function Admit:tally()
+  return { admitted = self.decide.yes, refused = self.decide.no }
+end
+
+
+function Admit:plan(op)
+  if op ~= "set" then return "passes", { self.child } end
+  return "takes what " .. self.decide.predicate.name .. " allows", { self.child }
+end
+
+
+return Admit

@@ -1,0 +1,180 @@
+-- breaker { fail=.5, window=100, min=20, open=5, max_open=60, probes=1, slow= }: as
+-- Envoy's and resilience4j's. One outcome a call, its worst infrastructure status;
+-- misses, rejections and the caller's own mistakes are no failures. Of the last
+-- `window` calls, at least `min`, a share `fail` failed: open, every slot is skipped
+-- for `open` seconds. Then exactly `probes` calls pass: all well closes it, one
+-- failure opens it again for twice as long, up to max_open.
+--
+-- Each change of state begins an epoch; an answer to a call from an earlier one is
+-- ignored, and a probe that never came back gives its permit up after a while, so
+-- the breaker always recovers by itself.
+
+local Arguments = require "weir.parts.arguments"
+local host = require "weir.host"
+local Policy = require "weir.policy"
+
+local Breaker = Policy.word "breaker"
+
+local OPTIONS = {
+  { "fail", is = "share", default = 0.5 },
+  { "window", is = "count", default = 100 },
+  { "min", is = "count", default = 20 },
+  { "open", is = "seconds", default = 5 },
+  { "max_open", is = "seconds", default = 60 },
+  { "probes", is = "count", default = 1 },
+  { "slow", is = "seconds" },
+}
+
+-- What says that the backend is unwell, rather than the request or the data.
+local UNWELL = { busy = true, unavailable = true, timeout = true, reset = true,
+  failed = true }
+
+
+function Breaker.new(child, ...)
+  local options = Arguments.read("breaker", OPTIONS, ...)
+  if options.min > options.window then
+    error("breaker: min is over window: it would never open", 0)
+  end
+  return Breaker:node {
+    children = { child }, child = child, options = options, state = "closed",
+    epoch = 0, ring = {}, at = 0, calls = 0, failures = 0,
+    wait = options.open, changes = { open = 0, half_open = 0, closed = 0 }, shed = 0,
+  }
+end
+
+
+-- ---- states ----
+
+local function enter(self, state)
+  self.state = state
+  self.epoch = self.epoch + 1
+  self.ring, self.at, self.calls, self.failures = {}, 0, 0, 0
+  self.changes[state] = self.changes[state] + 1
+end
+
+
+local function trip(self, wait)
+  enter(self, "open")
+  self.wait = math.min(wait, self.options.max_open)
+  self.until_time = host.now() + self.wait
+end
+
+
+local function half_open(self)
+  enter(self, "half_open")
+  self.permits, self.passed, self.lost_at = self.options.probes, 0, nil
+end
+
+
+-- Whether a call may pass now; in half-open it takes a permit.
+local function admit(self)
+  if self.state == "closed" then return true end
+  local now = host.now()
+  if self.state == "open" then
+    if now < self.until_time then return false end
+    half_open(self)
+  elseif self.lost_at and now >= self.lost_at then
+    half_open(self)
+  end
+  if self.permits == 0 then return false end
+  self.permits = self.permits - 1
+  self.lost_at = now + self.wait
+  return true
+end
+
+
+-- ---- outcomes ----
+
+local function remember(self, failed)
+  local window = self.options.window
+  self.at = self.at % window + 1
+  if self.calls == window then
+    self.failures = self.failures - self.ring[self.at]
+  else
+    self.calls = self.calls + 1
+  end
+  self.ring[self.at] = failed and 1 or 0
+  if not failed then return end
+  self.failures = self.failures + 1
+  local options = self.options
+  if self.calls >= options.min and self.failures >= options.fail * self.calls then
+    trip(self, options.open)
+  end
+end
+
+
+local function probed(self, failed)
+  if failed then return trip(self, self.wait * 2) end
+  self.passed = self.passed + 1
+  if self.passed == self.options.probes then
+    self.wait = self.options.open
+    enter(self, "closed")
+  end
+end
+
+
+-- "ok", "failed", or nil: nothing was sent, so nothing was learnt.
+local function outcome(self, reply, seconds)
+  local slow = self.options.slow
+  if slow and seconds > slow then return "failed" end
+  if reply:all "good" then return "ok" end
+  local sent = false
+  for i = 1, reply.n do
+    local status = reply[i]
+    if UNWELL[status] then return "failed" end
+    sent = sent or status ~= "skipped"
+  end
+  return sent and "ok" or nil
+end
+
+
+local function learn(self, result)
+  if self.state == "closed" then
+    if result then remember(self, result == "failed") end
+  elseif result then
+    probed(self, result == "failed")
+  else
+    self.permits = self.permits + 1
+  end
+end
+
+
+local function shed(self, req)
+  self.shed = self.shed + req.n
+  local left = math.max((self.until_time or 0) - host.now(), 0)
+  local reply = Policy.all(req, "skipped",
+    ("%s: open, tries again in %.3g s"):format(self.name, left), self.name)
+  reply.after = left
+  return reply
+end
+
+
+function Breaker:answer(req)
+  if not admit(self) then return shed(self, req) end
+  local epoch, timed = self.epoch, self.options.slow
+  local begun = timed and host.now()
+  local reply = self.child:run(req)
+  if epoch == self.epoch then
+    learn(self, outcome(self, reply, timed and host.now() - begun))
+  end
+  return reply
+end
+
+
+function Breaker:tally()
+  return { state = self.state, changes = self.changes, shed = self.shed,
+    failures = self.failures, calls = self.calls }
+end
+
+
+function Breaker:plan()
+  local ready = self.state == "open" and host.now() >= self.until_time
+  if self.state == "open" and not ready then
+    return ("open: skipped for %.3g s more"):format(self.until_time - host.now()), {}
+  end
+  return self.state == "closed" and "closed" or "half open: a probe passes",
+    { self.child }
+end
+
+
+return Breaker

@@ -1,0 +1,47 @@
+-- byop { get = near, set = far, default = far }: each op to its own store, as
+-- mcrouter's OperationSelectorRoute. Ops that are not named go to default; without
+-- one they are unsupported. Batches pass whole.
+
+local Arguments = require "weir.parts.arguments"
+local Ffi = require "weir.ffi"
+local Policy = require "weir.policy"
+
+local Byop = Policy.word "byop"
+
+local OPS = { "get", "set", "exists", "delete", "stat", "touch", "scan", "default" }
+local KNOWN = {}
+for _, op in ipairs(OPS) do KNOWN[op] = true end
+
+
+function Byop.new(given)
+  if type(given) ~= "table" or not next(given) then
+    error("byop: takes a table of stores by op, such as { get = a, default = b }", 0)
+  end
+  local children = {}
+  for op, store in pairs(given) do
+    if not KNOWN[op] then
+      error(("byop: there is no op %s%s"):format(Arguments.show(op),
+        Ffi.suggest(op, OPS)), 0)
+    end
+    children[op] = Arguments.store("byop", op, store)
+  end
+  return Byop:node { children = children }
+end
+
+
+function Byop:answer(req)
+  local child = self.children[req.op] or self.children.default
+  if child then return child:run(req) end
+  return Policy.all(req, "unsupported",
+    ("byop: no store for %s, and no default"):format(req.op), self.name)
+end
+
+
+function Byop:plan(op)
+  local own = self.children[op]
+  if own then return op .. " has a store of its own", { own } end
+  return "default", { self.children.default }
+end
+
+
+return Byop

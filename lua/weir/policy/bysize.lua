@@ -1,0 +1,144 @@
+-- bysize { {64*KiB, a}, {1*MiB, b}, c }: values by their size, each class in a store
+-- that suits it. A set goes to the first class that is large enough and deletes the
+-- copies in the others; one that cannot be deleted is suspect and passed by until
+-- it is (parts/suspects.lua). A get tries the classes in order: a miss only if all
+-- of them said so. Deletes go to all.
+
+local Arguments = require "weir.parts.arguments"
+local Chain = require "weir.parts.chain"
+local Keys = require "weir.parts.keys"
+local Parallel = require "weir.parts.parallel"
+local Policy = require "weir.policy"
+local Reply = require "weir.reply"
+local Suspects = require "weir.parts.suspects"
+
+local Bysize = Policy.word "bysize"
+
+local BOUND = {
+  { "the size", at = 1, is = "size", required = "a size and a store" },
+  { "store", at = 2, is = "any", required = "a size and a store" },
+}
+
+
+-- { size, store }, or a store alone: whatever is larger.
+local function class_of(given, i, n)
+  if type(given) == "table" and type(given.run) == "function" then
+    if i < n then
+      error(("bysize: item %d has no size; only the last may"):format(i), 0)
+    end
+    return math.huge, given
+  end
+  local row = Arguments.read("bysize: item " .. i, BOUND, given)
+  return row["the size"], Arguments.store("bysize", "item " .. i, row.store)
+end
+
+
+function Bysize.new(given)
+  if type(given) ~= "table" or #given == 0 then
+    error("bysize: takes a list of { size, store }, the last may be a store", 0)
+  end
+  local children, bounds, keys = {}, {}, Keys.new()
+  local suspects = {}
+  for i, item in ipairs(given) do
+    bounds[i], children[i] = class_of(item, i, #given)
+    suspects[i] = Suspects.new(children[i], keys)
+    if i > 1 and bounds[i] <= bounds[i - 1] then
+      error(("bysize: item %d is not larger than the one before"):format(i), 0)
+    end
+  end
+  return Bysize:node { children = children, bounds = bounds, keys = keys,
+    suspects = suspects }
+end
+
+
+local function class_for(self, size)
+  for i = 1, #self.bounds do
+    if size <= self.bounds[i] then return i end
+  end
+end
+
+
+local function read(self, req)
+  local reply = self.suspects[1]:ask(req)
+  for i = 2, #self.children do
+    local slots = reply:residual_slots()
+    if #slots == 0 then break end
+    reply:merge(self.suspects[i]:ask(req:subset(slots)), slots)
+  end
+  return reply
+end
+
+
+-- Stores what belongs to one class, and sees to the copies in the others.
+local function store_class(self, req, class, reply, slots)
+  local answer = self.children[class]:run(req:subset(slots))
+  local stored = {}
+  for j, i in ipairs(slots) do
+    if answer[j] == "ok" then
+      stored[#stored + 1] = i
+      self.suspects[class]:clear(req.keys[i])
+    end
+  end
+  reply:place(answer, slots)
+  for other = 1, #self.children do
+    if other ~= class and #stored > 0 then
+      self.suspects[other]:invalidate(req, stored, reply)
+    end
+  end
+end
+
+
+local function set(self, req)
+  local reply, lists = Reply.new(req), {}
+  for i = 1, req.n do
+    local class = class_for(self, #req.values[i])
+    if class then
+      lists[class] = lists[class] or {}
+      table.insert(lists[class], i)
+    else
+      reply:set(i, "toobig", { size = #req.values[i], store = self.name,
+        message = ("bysize: no class takes %d bytes"):format(#req.values[i]) })
+    end
+  end
+  for class = 1, #self.children do
+    if lists[class] then store_class(self, req, class, reply, lists[class]) end
+  end
+  return reply
+end
+
+
+-- Delete and touch: every class, at once.
+local function everywhere(self, req)
+  local requests = {}
+  for i = 1, #self.children do requests[i] = req end
+  local replies = Parallel.run(self.children, requests, #self.children)
+  local reply = replies[1]
+  for i = 2, #replies do reply:combine(replies[i]) end
+  return reply
+end
+
+
+local function parts(self, asked)
+  local list = {}
+  for i, store in ipairs(self.children) do list[i] = { store, asked } end
+  return list
+end
+
+
+local READS = { get = true, exists = true, stat = true }
+
+function Bysize:answer(req)
+  if READS[req.op] then return read(self, req) end
+  if req.op == "scan" then return Chain.scan(req, parts(self, req.keys[1])) end
+  return self.keys:write(self, req, req.op == "set" and set or everywhere)
+end
+
+
+function Bysize:plan(op)
+  if op == "set" then return "the class of its size; the others lose their copy",
+    self.children end
+  return READS[op] and "the classes in order" or "every class", self.children
+end
+
+
+return Bysize

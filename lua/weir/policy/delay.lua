@@ -1,0 +1,55 @@
+-- delay { seconds, spread=0, seed=1 }: waits before passing a batch on, as a slow
+-- backend would. spread varies it by key, from the seed alone: the same key always
+-- waits as long, and a batch as long as its slowest key.
+
+local Arguments = require "weir.parts.arguments"
+local Chance = require "weir.parts.chance"
+local host = require "weir.host"
+local Policy = require "weir.policy"
+
+local Delay = Policy.word "delay"
+
+local OPTIONS = {
+  { "seconds", at = 1, is = "seconds", required = "a time, such as 0.01 or \"10ms\"" },
+  { "spread", is = "share", default = 0 },
+  { "seed", is = "whole", default = 1 },
+}
+
+
+function Delay.new(child, ...)
+  local given = Arguments.read("delay", OPTIONS, ...)
+  return Delay:node { children = { child }, child = child, immediate = false,
+    seconds = given.seconds, spread = given.spread, seed = given.seed }
+end
+
+
+local function longest(self, req)
+  if self.spread == 0 then return self.seconds end
+  local most = 0
+  for i = 1, req.n do
+    local share = Chance.of(req.keys[i], self.seed) * 2 - 1
+    most = math.max(most, self.seconds * (1 + self.spread * share))
+  end
+  return most
+end
+
+
+function Delay:answer(req)
+  local wait = longest(self, req)
+  local left = req.deadline and req.deadline - host.now()
+  if left and left < wait then
+    host.sleep(left)
+    return Policy.all(req, "timeout", self.name .. ": slower than the deadline",
+      self.name)
+  end
+  host.sleep(wait)
+  return self.child:run(req)
+end
+
+
+function Delay:plan()
+  return ("waits %g s"):format(self.seconds), { self.child }
+end
+
+
+return Delay

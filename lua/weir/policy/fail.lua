@@ -1,0 +1,31 @@
+-- fail "busy": a store that answers every slot with one status. For specs and for
+-- trying out in the REPL what a policy does with it.
+
+local Arguments = require "weir.parts.arguments"
+local Policy = require "weir.policy"
+local status = require "weir.status"
+
+local Fail = Policy.word "fail"
+
+local OPTIONS = {
+  { "status", at = 1, is = status.names, required = "a status such as \"busy\"" },
+}
+
+
+function Fail.new(...)
+  local given = Arguments.read("fail", OPTIONS, ...)
+  return Fail:node { status = given.status, name = "fail " .. given.status }
+end
+
+
+function Fail:answer(req)
+  return Policy.all(req, self.status, self.name, self.name)
+end
+
+
+function Fail:plan()
+  return "answers " .. self.status, {}
+end
+
+
+return Fail

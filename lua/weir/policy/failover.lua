@@ -1,0 +1,218 @@
+-- failover { a, b, on="error", order="listed", ttl= }: what a did not finish goes to
+-- b, and so on, as mcrouter's FailoverRoute. on = "miss" also sends on what a said
+-- it misses. A slot is a miss only if nobody asked had an error. Deletes and touches
+-- go to all children; ttl is that of sets that land elsewhere than at the first.
+--
+-- A set that lands at b while a cannot be reached leaves an older copy in a, and one
+-- that lands at a again an older one in b: such copies are deleted, or suspect and
+-- passed by (parts/suspects.lua), so that down and up never yields an older value.
+
+local Arguments = require "weir.parts.arguments"
+local Chain = require "weir.parts.chain"
+local Keys = require "weir.parts.keys"
+local Parallel = require "weir.parts.parallel"
+local Policy = require "weir.policy"
+local status = require "weir.status"
+local Suspects = require "weir.parts.suspects"
+
+local Failover = Policy.word "failover"
+
+local OPTIONS = {
+  { "on", is = { "error", "miss" }, default = "error" },
+  { "order", is = { "listed", "least_failures" }, default = "listed" },
+  { "ttl", is = "seconds" },
+}
+
+-- How fast failures are forgotten, a call.
+local DECAY = 0.95
+
+
+function Failover.new(given)
+  local stores, named = Arguments.stores("failover", given, 2)
+  local options = Arguments.read("failover", OPTIONS, named)
+  local keys, suspects, strays = Keys.new(), {}, {}
+  local node = Failover:node {
+    children = stores, on = options.on, order = options.order, extra = options.ttl,
+    keys = keys, suspects = suspects, strays = strays, failures = {},
+    counts = { failed_over = 0 },
+  }
+  for i, store in ipairs(stores) do
+    suspects[i], strays[i] = Suspects.new(store, keys), Suspects.new(store, keys)
+    node.failures[i] = 0
+  end
+  return node
+end
+
+
+-- ---- the order of the children ----
+
+local function ranking(self)
+  local order = {}
+  for i = 1, #self.children do order[i] = i end
+  if self.order == "least_failures" then
+    table.sort(order, function(a, b)
+      local left, right = self.failures[a], self.failures[b]
+      if left ~= right then return left < right end
+      return a < b
+    end)
+  end
+  return order
+end
+
+
+local function note(self, at, reply)
+  local failed = not reply:all "good" and reply:any "error"
+  self.failures[at] = self.failures[at] * DECAY + (failed and 1 or 0)
+end
+
+
+-- ---- reading ----
+
+-- A miss is final where the key belongs: at the first child, if that is asked first.
+local function unfinished(self, reply)
+  local slots, goes_on = {}, self.on == "miss" or self.order ~= "listed"
+  for i = 1, reply.n do
+    local name = reply[i]
+    if status.class[name] == "error" or goes_on and name == "miss" then
+      slots[#slots + 1] = i
+    end
+  end
+  return slots
+end
+
+
+local function read(self, req)
+  local order, reply = ranking(self), nil
+  local slots
+  for turn, at in ipairs(order) do
+    if turn == 1 then
+      reply = self.suspects[at]:ask(req)
+      note(self, at, reply)
+    else
+      self.counts.failed_over = self.counts.failed_over + #slots
+      local answer = self.suspects[at]:ask(req:subset(slots))
+      note(self, at, answer)
+      reply:merge(answer, slots)
+    end
+    if reply:all "good" then break end
+    slots = unfinished(self, reply)
+    if #slots == 0 then break end
+  end
+  return reply
+end
+
+
+-- ---- setting ----
+
+-- Where older copies may be now that a key was stored at `at`: children that failed
+-- before, those that once stood in, and all where the order itself changes.
+local function old_copies(self, key, at, failed)
+  local list = {}
+  for other = 1, #self.children do
+    if other ~= at and (failed[other] or self.order ~= "listed"
+      or self.strays[other]:has(key) or self.suspects[other]:has(key)) then
+      list[#list + 1] = other
+    end
+  end
+  return list
+end
+
+
+-- A set came through at one child: no other may answer with what was before.
+local function settle(self, req, reply, i, at, failed)
+  local key = req.keys[i]
+  self.suspects[at]:clear(key)
+  if at ~= 1 and not self.strays[at]:add(key) then
+    reply:set(i, "nospace", { store = self.name,
+      message = "failover: too many keys live in stores that stand in" })
+    return
+  end
+  for _, other in ipairs(old_copies(self, key, at, failed)) do
+    if failed[other] then
+      if not self.suspects[other]:add(key) then
+        reply:set(i, "nospace", { store = self.name,
+          message = "failover: too many old copies wait to be deleted" })
+      end
+    else
+      self.suspects[other]:invalidate(req, { i }, reply)
+      if not self.suspects[other]:has(key) then self.strays[other]:clear(key) end
+    end
+  end
+end
+
+
+local function set(self, req)
+  local order, reply = ranking(self), Policy.all(req, "skipped")
+  local slots, failed = nil, {}
+  for turn, at in ipairs(order) do
+    local sub = slots and req:subset(slots) or req:within(req.deadline)
+    if at ~= 1 and self.extra then sub.ttl, sub.ttls = self.extra, nil end
+    local answer = self.children[at]:run(sub)
+    note(self, at, answer)
+    local left = {}
+    for j = 1, answer.n do
+      local i = slots and slots[j] or j
+      reply:adopt(i, answer, j)
+      if status.class[answer[j]] == "error" then
+        left[#left + 1] = i
+      elseif answer[j] == "ok" then
+        settle(self, req, reply, i, at, failed)
+      end
+    end
+    if #left == 0 then break end
+    if turn < #order then
+      self.counts.failed_over = self.counts.failed_over + #left
+    end
+    failed[at], slots = true, left
+  end
+  return reply
+end
+
+
+-- ---- the rest ----
+
+local function everywhere(self, req)
+  local requests = {}
+  for i = 1, #self.children do requests[i] = req end
+  local replies = Parallel.run(self.children, requests, #self.children)
+  for at, answer in ipairs(replies) do
+    note(self, at, answer)
+    for i = 1, req.n do
+      if req.op == "delete" and status.class[answer[i]] ~= "error" then
+        self.suspects[at]:clear(req.keys[i])
+        self.strays[at]:clear(req.keys[i])
+      end
+    end
+  end
+  local reply = replies[1]
+  for at = 2, #replies do reply:combine(replies[at]) end
+  return reply
+end
+
+
+local READS = { get = true, exists = true, stat = true }
+
+function Failover:answer(req)
+  if READS[req.op] then return read(self, req) end
+  if req.op == "scan" then return Chain.first(req, self.children) end
+  return self.keys:write(self, req, req.op == "set" and set or everywhere)
+end
+
+
+function Failover:tally()
+  local old = 0
+  for _, suspects in ipairs(self.suspects) do old = old + suspects.count end
+  return { failed_over = self.counts.failed_over, failures = self.failures,
+    old_copies = old }
+end
+
+
+function Failover:plan(op)
+  if not READS[op] and op ~= "set" then return "at every child", self.children end
+  local list = {}
+  for i, at in ipairs(ranking(self)) do list[i] = self.children[at] end
+  return "the first, and the next for what it leaves; on = " .. self.on, list
+end
+
+
+return Failover

@@ -1,0 +1,63 @@
+-- fault { rate=.1, status="unavailable", seed=1 }: answers a share of the keys with
+-- a status instead of asking the store. Which ones follows from the seed, the key
+-- and how often the key came, not from what it is batched with; another attempt
+-- draws anew. For specs and the REPL. Without a store it is the connector fault.
+
+local Arguments = require "weir.parts.arguments"
+local Chance = require "weir.parts.chance"
+local Policy = require "weir.policy"
+local Reply = require "weir.reply"
+local Sightings = require "weir.parts.sightings"
+local status = require "weir.status"
+
+local Fault = Policy.word "fault"
+
+local OPTIONS = {
+  { "rate", at = 1, is = "share", default = 0.1 },
+  { "status", is = status.names, default = "unavailable" },
+  { "seed", is = "whole", default = 1 },
+}
+
+
+--- `fault { ... }` without a store.
+function Fault.connector(options)
+  return require("weir.native").open("fault", options, 0)
+end
+
+
+function Fault.new(child, ...)
+  local given = Arguments.read("fault", OPTIONS, ...)
+  return Fault:node { children = { child }, child = child, rate = given.rate,
+    status = given.status, seed = given.seed, seen = Sightings.new(), injected = 0 }
+end
+
+
+function Fault:answer(req)
+  local pass, fail = {}, {}
+  for i = 1, req.n do
+    local key = req.keys[i]
+    local draw = Chance.of(key, self.seed, self.seen:see(key))
+    local list = draw < self.rate and fail or pass
+    list[#list + 1] = i
+  end
+  if #fail == 0 then return self.child:run(req) end
+  self.injected = self.injected + #fail
+  local reply = Reply.new(req)
+  local facts = { message = self.name .. ": injected", store = self.name }
+  for _, i in ipairs(fail) do reply:set(i, self.status, facts) end
+  if #pass > 0 then reply:place(self.child:run(req:subset(pass)), pass) end
+  return reply
+end
+
+
+function Fault:tally()
+  return { injected = self.injected }
+end
+
+
+function Fault:plan()
+  return ("%s for %g of the keys"):format(self.status, self.rate), { self.child }
+end
+
+
+return Fault

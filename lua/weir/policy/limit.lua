@@ -1,0 +1,222 @@
+-- limit { inflight=, bytes=, rate=, queue=, order= }: a bulkhead (resilience4j) by
+-- keys and by bytes on their way, and by keys a second. What does not fit waits, at
+-- most `queue` batches, first come first served or order="lifo"; over that, slots
+-- are skipped and reply.after says in how many seconds to come back.
+--
+-- Permits are given back when the store has answered, whatever became of the
+-- caller: batches run detached. A batch larger than the limit passes alone. Gets
+-- whose size nobody knows are taken at the mean of what was read before.
+
+local Arguments = require "weir.parts.arguments"
+local Detach = require "weir.parts.detach"
+local host = require "weir.host"
+local Lent = require "weir.parts.lent"
+local Policy = require "weir.policy"
+
+local Limit = Policy.word "limit"
+
+local OPTIONS = {
+  { "inflight", at = 1, is = "count" },
+  { "bytes", is = "size" },
+  { "rate", is = "rate" },
+  { "queue", is = "whole", default = 256 },
+  { "order", is = { "fifo", "lifo" }, default = "fifo" },
+}
+
+-- How much a new observation moves a mean.
+local WEIGHT = 0.05
+
+
+function Limit.new(child, ...)
+  local options = Arguments.read("limit", OPTIONS, ...)
+  if not (options.inflight or options.bytes or options.rate) then
+    error("limit: needs inflight, bytes or rate", 0)
+  end
+  return Limit:node {
+    children = { child }, child = child, options = options,
+    most_keys = options.inflight or math.huge, most_bytes = options.bytes or math.huge,
+    rate = options.rate, tokens = options.rate, refilled = host.now(),
+    keys = 0, bytes = 0, calls = 0, waiting = {}, mean_size = 0, mean_seconds = 0,
+    immediate = child.immediate and not (options.rate and options.queue > 0) or false,
+    shed = 0, queued = 0,
+  }
+end
+
+
+-- ---- what a batch costs, and whether it fits ----
+
+local function bytes_of(self, req)
+  if self.most_bytes == math.huge then return 0 end
+  if req.op == "set" then return req:bytes() end
+  if req.op ~= "get" then return 0 end
+  if not req.caps then return req.n * self.mean_size end
+  local sum = 0
+  for i = 1, req.n do sum = sum + req.caps[i] end
+  return sum
+end
+
+
+local function refill(self)
+  local now = host.now()
+  self.tokens = math.min(self.rate, self.tokens + (now - self.refilled) * self.rate)
+  self.refilled = now
+end
+
+
+-- Seconds until there are tokens for n keys; a batch over a second's worth goes
+-- when the bucket is full and leaves it in debt.
+local function tokens_after(self, n)
+  if not self.rate then return 0 end
+  refill(self)
+  local lacking = math.min(n, self.rate) - self.tokens
+  return lacking > 1e-9 and lacking / self.rate or 0
+end
+
+
+local function fits(self, n, bytes)
+  if self.calls > 0
+    and (self.keys + n > self.most_keys or self.bytes + bytes > self.most_bytes) then
+    return false
+  end
+  return tokens_after(self, n) == 0
+end
+
+
+local function take(self, n, bytes)
+  self.calls, self.keys = self.calls + 1, self.keys + n
+  self.bytes = self.bytes + bytes
+  if self.rate then self.tokens = self.tokens - n end
+end
+
+
+-- ---- those who wait ----
+
+local function next_waiting(self)
+  return self.options.order == "lifo" and #self.waiting or 1
+end
+
+local pump
+
+-- Only the rate holds the first one back: look again when there are tokens.
+local function pump_later(self, n)
+  local wait = tokens_after(self, n)
+  if wait == 0 or self.timer then return end
+  self.timer = host.timer(wait, function()
+    self.timer = nil
+    pump(self)
+  end)
+end
+
+
+function pump(self)
+  while #self.waiting > 0 do
+    local at = next_waiting(self)
+    local entry = self.waiting[at]
+    if not fits(self, entry.n, entry.bytes) then return pump_later(self, entry.n) end
+    table.remove(self.waiting, at)
+    take(self, entry.n, entry.bytes)
+    entry.granted = true
+    host.wake(entry.waiter)
+  end
+end
+
+
+local function give_back(self, n, bytes)
+  self.calls, self.keys = self.calls - 1, self.keys - n
+  self.bytes = self.bytes - bytes
+  if #self.waiting > 0 then pump(self) end
+end
+
+
+local function wait_for_turn(self, req, bytes)
+  local entry = { n = req.n, bytes = bytes, waiter = host.prepare() }
+  self.waiting[#self.waiting + 1] = entry
+  self.queued = self.queued + 1
+  pump(self)
+  if not entry.granted then
+    host.wait(entry.waiter, req.deadline and math.max(req.deadline - host.now(), 0))
+  end
+  if entry.granted then return true end
+  for i, other in ipairs(self.waiting) do
+    if other == entry then table.remove(self.waiting, i) break end
+  end
+  return false
+end
+
+
+-- ---- a batch ----
+
+local function observe(self, req, reply, seconds)
+  self.mean_seconds = self.mean_seconds + WEIGHT * (seconds - self.mean_seconds)
+  local good = req.op == "get" and reply.good or 0
+  if good and good > 0 then
+    local size = reply:bytes() / good
+    self.mean_size = self.mean_size + WEIGHT * (size - self.mean_size)
+  end
+end
+
+
+local function ask(self, req, bytes)
+  local begun = host.now()
+  local ok, reply = pcall(self.child.run, self.child, req)
+  give_back(self, req.n, bytes)
+  if not ok then error(reply, 0) end
+  observe(self, req, reply, host.now() - begun)
+  return reply
+end
+
+
+local function ask_in_turn(self, req, bytes)
+  if wait_for_turn(self, req, bytes) then return ask(self, req, bytes) end
+  self.shed = self.shed + req.n
+  return Policy.all(req, "skipped", self.name .. ": waited in vain for its turn",
+    self.name)
+end
+
+
+local function shed(self, req)
+  self.shed = self.shed + req.n
+  local reply = Policy.all(req, "skipped", self.name .. ": full", self.name)
+  reply.after = math.max(tokens_after(self, req.n),
+    self.mean_seconds * (#self.waiting + 1))
+  return reply
+end
+
+
+-- The caller may leave earlier, so it lends nothing.
+local function detached(self, req, fn, bytes)
+  local deadline = not self.bounded and req.deadline or nil
+  local reply = Detach.call(deadline, fn, self, Lent.private(req), bytes)
+  if not reply then
+    return Policy.all(req, "timeout", self.child.name .. ": no answer in time",
+      self.name)
+  end
+  return Lent.land(req, reply)
+end
+
+
+function Limit:answer(req)
+  local bytes = bytes_of(self, req)
+  if #self.waiting == 0 and fits(self, req.n, bytes) then
+    take(self, req.n, bytes)
+    if self.child.immediate then return ask(self, req, bytes) end
+    return detached(self, req, ask, bytes)
+  end
+  if #self.waiting >= self.options.queue then return shed(self, req) end
+  return detached(self, req, ask_in_turn, bytes)
+end
+
+
+function Limit:tally()
+  return { inflight = self.calls, keys = self.keys, inflight_bytes = self.bytes,
+    waiting = #self.waiting, queued = self.queued, shed = self.shed }
+end
+
+
+function Limit:plan()
+  return ("%d batches on their way, %d wait"):format(self.calls, #self.waiting),
+    { self.child }
+end
+
+
+return Limit

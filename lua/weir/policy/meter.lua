@@ -1,0 +1,31 @@
+-- meter "name": counts what passes under a name of the user's; every node counts,
+-- this one has a place in stats() and in Prometheus that stays when the tree moves.
+
+local Arguments = require "weir.parts.arguments"
+local Policy = require "weir.policy"
+
+local Meter = Policy.word "meter"
+
+local OPTIONS = {
+  { "label", at = 1, is = "name", required = "a name such as \"checkout\"" },
+}
+
+
+function Meter.new(child, ...)
+  local given = Arguments.read("meter", OPTIONS, ...)
+  return Meter:node { children = { child }, child = child, title = given.label,
+    label = given.label }
+end
+
+
+function Meter:answer(req)
+  return self.child:run(req)
+end
+
+
+function Meter:tally()
+  return { label = self.label }
+end
+
+
+return Meter

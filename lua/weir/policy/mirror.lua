@@ -1,0 +1,141 @@
+-- mirror { a, b, c, ack="all", read="first", repair=true }: the same in every store.
+-- A write goes to all at once; ack says how many must have it before the caller is
+-- told (all: the worst status counts; k: the k-th best; "first": the best), the
+-- others go on. Copies that landed are not rolled back: reply.copies[i] counts them.
+-- A store that did not confirm a write is passed by for that key until it has
+-- (parts/suspects.lua), so that a read after an acknowledged write never goes back.
+--
+-- read = "first": in order, an error or a miss goes on to the next; "fastest": all at
+-- once, the first good answer of each slot wins. repair: a store that missed what
+-- another had gets a copy in the background, unless the key was written meanwhile.
+
+local Arguments = require "weir.parts.arguments"
+local Chain = require "weir.parts.chain"
+local Keys = require "weir.parts.keys"
+local Lent = require "weir.parts.lent"
+local MirrorWrite = require "weir.parts.mirrorwrite"
+local Policy = require "weir.policy"
+local Promotion = require "weir.parts.promotion"
+local Race = require "weir.parts.race"
+local Suspects = require "weir.parts.suspects"
+
+local Mirror = Policy.word "mirror"
+
+
+local function ack_of(x)
+  if x == "all" or x == "first" then return x end
+  if type(x) == "number" and x >= 1 and x % 1 == 0 then return x end
+  error("mirror: ack is \"all\", \"first\" or a number of stores, not "
+    .. Arguments.show(x), 0)
+end
+
+
+local OPTIONS = {
+  { "ack", is = ack_of, default = "all" },
+  { "read", is = { "first", "fastest" }, default = "first" },
+  { "repair", is = "boolean", default = false },
+}
+
+
+function Mirror.new(given)
+  local stores, named = Arguments.stores("mirror", given, 2)
+  local options = Arguments.read("mirror", OPTIONS, named)
+  local wanted = options.ack == "all" and #stores or options.ack == "first" and 1
+    or options.ack
+  if wanted > #stores then
+    error(("mirror: ack = %d but %d stores"):format(wanted, #stores), 0)
+  end
+  local keys, suspects = Keys.new(), {}
+  for i, store in ipairs(stores) do suspects[i] = Suspects.new(store, keys) end
+  return Mirror:node { children = stores, wanted = wanted, mode = options.read,
+    keys = keys, suspects = suspects,
+    repairs = options.repair and Promotion.new(keys) }
+end
+
+
+-- ---- reading ----
+
+-- Stores that missed slot i get a copy of what `source` had.
+local function mend(self, req, reply, i, source, missing, since)
+  local targets = {}
+  for at, slots in pairs(missing) do
+    if slots[i] then targets[#targets + 1] = self.children[at] end
+  end
+  if #targets > 0 then
+    local value = Lent.keep(req, reply, i)
+    self.repairs:add(req.keys[i], value, self.children[source], targets, since)
+  end
+end
+
+
+local function note_missing(missing, at, answer, slots)
+  missing[at] = {}
+  for j = 1, answer.n do
+    if answer[j] == "miss" then missing[at][slots and slots[j] or j] = true end
+  end
+end
+
+
+local function read_in_order(self, req, since)
+  local missing, found = {}, {}
+  local reply, slots
+  for at = 1, #self.children do
+    local answer = self.suspects[at]:ask(slots and req:subset(slots) or req)
+    note_missing(missing, at, answer, slots)
+    for j = 1, answer.n do
+      if at > 1 and answer[j] == "ok" then found[slots[j]] = at end
+    end
+    reply = reply and reply:merge(answer, slots) or answer
+    if reply:all "good" then break end
+    slots = reply:residual_slots()
+  end
+  if self.repairs and req.op == "get" and next(found) then
+    for i, at in pairs(found) do mend(self, req, reply, i, at, missing, since) end
+    self.repairs:start()
+  end
+  return reply
+end
+
+
+local function read_fastest(self, req, since)
+  local missing, source = {}, {}
+  local private = Lent.private(req)
+  local reply = Race.run(self.suspects, private, function(at, answer, won)
+    note_missing(missing, at, answer)
+    for i in pairs(won) do source[i] = at end
+  end)
+  if self.repairs and req.op == "get" then
+    for i, at in pairs(source) do mend(self, private, reply, i, at, missing, since) end
+    self.repairs:start()
+  end
+  return Lent.land(req, reply)
+end
+
+
+local READS = { get = true, exists = true, stat = true }
+
+function Mirror:answer(req)
+  if READS[req.op] then
+    local read = self.mode == "first" and read_in_order or read_fastest
+    return read(self, req, self.keys.clock)
+  end
+  if req.op == "scan" then return Chain.first(req, self.children) end
+  return MirrorWrite.run(self, req)
+end
+
+
+function Mirror:tally()
+  local old = 0
+  for _, suspects in ipairs(self.suspects) do old = old + suspects.count end
+  return { unconfirmed = old, repairs = self.repairs and self.repairs.counts }
+end
+
+
+function Mirror:plan(op)
+  if READS[op] then return "reads: " .. self.mode, self.children end
+  if op == "scan" then return "scans the first that answers", self.children end
+  return ("every store; %d must have it"):format(self.wanted), self.children
+end
+
+
+return Mirror

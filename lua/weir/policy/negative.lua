@@ -1,0 +1,103 @@
+-- negative { ttl=1, max=10000 }: remembers misses, so that asking again for what is
+-- not there costs nothing. Only a miss that the store answered counts, never an
+-- error (a miss is one only if every authority said so). A set or delete through
+-- here ends the entry, and a read that overlapped one makes none. Entries have
+-- their own bound: they cannot push out values.
+
+local Arguments = require "weir.parts.arguments"
+local Expiring = require "weir.parts.expiring"
+local host = require "weir.host"
+local Keys = require "weir.parts.keys"
+local Policy = require "weir.policy"
+
+local Negative = Policy.word "negative"
+
+local OPTIONS = {
+  { "ttl", at = 1, is = "seconds", default = 1 },
+  { "max", is = "count", default = 10000 },
+}
+
+local READS = { get = true, exists = true }
+
+
+function Negative.new(child, ...)
+  local given = Arguments.read("negative", OPTIONS, ...)
+  return Negative:node { children = { child }, child = child, seconds = given.ttl,
+    absent = Expiring.new(given.max), keys = Keys.new(), counts = { hits = 0 } }
+end
+
+
+-- Remembers the misses of what was asked when the clock said `since`.
+local function learn(self, req, reply, since)
+  if reply:all "good" then return end
+  local by = host.now() + self.seconds
+  for i = 1, req.n do
+    local key = req.keys[i]
+    if reply[i] == "miss" and not (reply.degraded and reply.degraded[i])
+      and not self.keys:written_since(key, since) then
+      self.absent:put(key, by)
+    end
+  end
+end
+
+
+local function ask(self, req)
+  local since = self.keys.clock
+  local reply = self.child:run(req)
+  learn(self, req, reply, since)
+  return reply
+end
+
+
+-- The slots that are not known to be absent.
+local function unknown(self, req)
+  local now, slots = host.now(), {}
+  for i = 1, req.n do
+    local key = req.keys[i]
+    local by = self.absent:get(key)
+    if by and by <= now then
+      self.absent:drop(key)
+      by = nil
+    end
+    if not by then slots[#slots + 1] = i end
+  end
+  return slots
+end
+
+
+local function read(self, req)
+  if self.absent.count == 0 then return ask(self, req) end
+  local slots = unknown(self, req)
+  if #slots == req.n then return ask(self, req) end
+  self.counts.hits = self.counts.hits + req.n - #slots
+  if req.trace then req.trace:decide(self, "known to be absent") end
+  local reply = Policy.all(req, "miss")
+  if #slots > 0 then reply:place(ask(self, req:subset(slots)), slots) end
+  return reply
+end
+
+
+function Negative:answer(req)
+  if READS[req.op] then return read(self, req) end
+  local reply = self.child:run(req)
+  if req.op == "set" or req.op == "delete" then
+    self.keys:bump(req)
+    for i = 1, req.n do self.absent:drop(req.keys[i]) end
+  end
+  return reply
+end
+
+
+function Negative:tally()
+  return { hits = self.counts.hits, entries = self.absent.count }
+end
+
+
+function Negative:plan(op, key)
+  local by = READS[op] and self.absent:get(key)
+  if by and by > host.now() then return "known to be absent", {} end
+  return READS[op] and "not known to be absent" or "ends its entry", { self.child }
+end
+
+
+return Negative

@@ -1,0 +1,54 @@
+-- prefix "ns/": the store below sees every key with "ns/" in front; scan strips it
+-- again. As mcrouter's PrefixPolicyRoute and nbdkit's filters of its kind: tenants
+-- share a store without meeting.
+
+local Arguments = require "weir.parts.arguments"
+local Policy = require "weir.policy"
+local shorten = require "weir.parts.page"
+
+local new_table = require "table.new"
+
+local Prefix = Policy.word "prefix"
+
+local OPTIONS = {
+  { "text", at = 1, is = "name", required = "a prefix such as \"ns/\"" },
+}
+
+
+function Prefix.new(child, ...)
+  local given = Arguments.read("prefix", OPTIONS, ...)
+  return Prefix:node { children = { child }, child = child, text = given.text }
+end
+
+
+local function strip(self, reply)
+  local page = reply[1] == "ok" and reply:take(1)
+  if page then reply:set(1, "ok", { value = shorten(page, #self.text) }) end
+  return reply
+end
+
+
+function Prefix:answer(req)
+  local text, keys = self.text, req.keys
+  local inner, n = req:within(req.deadline), req.n
+  local longer = new_table(n, 0)
+  for i = 1, n do longer[i] = text .. keys[i] end
+  inner.keys = longer
+  local reply = self.child:run(inner)
+  if req.op == "scan" then return strip(self, reply) end
+  return reply
+end
+
+
+--- The key that the store below is asked for.
+function Prefix:inner_key(key)
+  return self.text .. key
+end
+
+
+function Prefix:plan(_, key)
+  return ("as %q"):format(self.text .. key), { self.child }
+end
+
+
+return Prefix

@@ -1,0 +1,27 @@
+-- readonly(): set, delete and touch are denied without being sent; reads pass.
+
+local Policy = require "weir.policy"
+
+local Readonly = Policy.word "readonly"
+
+local WRITES = { set = true, delete = true, touch = true }
+
+
+function Readonly.new(child)
+  return Readonly:node { children = { child }, child = child }
+end
+
+
+function Readonly:answer(req)
+  if not WRITES[req.op] then return self.child:run(req) end
+  return Policy.all(req, "denied", self.child.name .. ": read only", self.name)
+end
+
+
+function Readonly:plan(op)
+  if WRITES[op] then return "denied: read only", {} end
+  return "reads pass", { self.child }
+end
+
+
+return Readonly

@@ -1,0 +1,191 @@
+-- shard { s1, s2, ..., hash="rendezvous", weights=, names=, key=, tags=, replicas= }:
+-- each key to the store its hash picks; the four hashes are in parts/placement. A
+-- child is told apart by its name (names=, else what the store is called), so that
+-- the order of the children changes nothing, but for "jump", which knows only the
+-- order. A dead shard is errors in its own slots, never silently rehashed.
+--
+-- key = pattern: what of the key is hashed (the capture, else the match); tags =
+-- true: only what stands in {braces}, as Redis Cluster does ("slots" always does).
+-- replicas = k: writes go to the key's k stores and the worst counts; reads to its
+-- owner, and on an error to the next.
+
+local Arguments = require "weir.parts.arguments"
+local Chain = require "weir.parts.chain"
+local Parallel = require "weir.parts.parallel"
+local Policy = require "weir.policy"
+local Reply = require "weir.reply"
+local split = require "weir.parts.split"
+local status = require "weir.status"
+
+local find = string.find
+
+local Shard = Policy.word "shard"
+
+local OPTIONS = {
+  { "hash", is = { "rendezvous", "jump", "ketama", "slots" }, default = "rendezvous" },
+  { "weights", is = "list" },
+  { "names", is = "list" },
+  { "key", is = "string" },
+  { "tags", is = "boolean", default = false },
+  { "replicas", is = "count", default = 1 },
+}
+
+local READS = { get = true, exists = true, stat = true }
+
+
+-- ---- what tells the children apart ----
+
+local function names_of(stores, given)
+  if given and #given ~= #stores then
+    error(("shard: %d stores but %d names"):format(#stores, #given), 0)
+  end
+  local names, seen = {}, {}
+  for i, store in ipairs(stores) do
+    local name = tostring(given and given[i] or store.name)
+    if seen[name] and given then
+      error(("shard: two children are called %q"):format(name), 0)
+    end
+    -- Stores of one name can only be told apart by their order.
+    seen[name] = (seen[name] or 0) + 1
+    names[i] = seen[name] > 1 and name .. "#" .. seen[name] or name
+  end
+  return names
+end
+
+
+local function check_weights(weights, n)
+  if not weights then return nil end
+  for i = 1, math.max(n, #weights) do
+    local weight = weights[i]
+    if type(weight) ~= "number" or not (weight > 0 and weight < math.huge) then
+      error(("shard: weights are %d numbers over 0; number %d is %s"):format(n, i,
+        Arguments.show(weight)), 0)
+    end
+  end
+  return weights
+end
+
+
+-- ---- what of a key is hashed ----
+
+local function tag_of(key)
+  local open = find(key, "{", 1, true)
+  local close = open and find(key, "}", open + 1, true)
+  if close and close > open + 1 then return key:sub(open + 1, close - 1) end
+  return key
+end
+
+
+local function hashed_part(options, placement)
+  local pattern = options.key
+  local tags = options.tags or placement.tags
+  if not pattern then return tags and tag_of or nil end
+  if not pcall(find, "", pattern) then
+    error(("shard: key = %q is no Lua pattern"):format(pattern), 0)
+  end
+  return function(key)
+    local part = key:match(pattern) or key
+    return tags and tag_of(part) or part
+  end
+end
+
+
+function Shard.new(given)
+  local stores, named = Arguments.stores("shard", given, 1)
+  local options = Arguments.read("shard", OPTIONS, named)
+  if options.replicas > #stores then
+    error(("shard: %d replicas but %d stores"):format(options.replicas, #stores), 0)
+  end
+  local Placement = require("weir.parts.placement." .. options.hash)
+  local names = names_of(stores, options.names)
+  return Shard:node {
+    children = stores, options = options, names = names,
+    placement = Placement.new(names, check_weights(options.weights, #stores)),
+    part = hashed_part(options, Placement), replicas = options.replicas,
+  }
+end
+
+
+-- ---- one copy a key ----
+
+local function owner(self, key)
+  local part = self.part
+  return self.children[self.placement:owner(part and part(key) or key)]
+end
+
+
+-- ---- several copies a key ----
+
+local function owners(self, key)
+  local part = self.part
+  return self.placement:owners(part and part(key) or key, self.replicas)
+end
+
+
+-- The store that holds the turn-th copy of a key.
+local function replica(turn)
+  return function(self, key) return self.children[owners(self, key)[turn]] end
+end
+
+
+local function read_copies(self, req)
+  local reply = split(req, replica(1), self)
+  for turn = 2, self.replicas do
+    local slots = {}
+    for i = 1, req.n do
+      if status.class[reply[i]] == "error" then slots[#slots + 1] = i end
+    end
+    if #slots == 0 then break end
+    reply:merge(split(req:subset(slots), replica(turn), self), slots)
+  end
+  return reply
+end
+
+
+-- Every copy at once, each store asked once for all that it holds.
+local function write_copies(self, req)
+  local lists, stores, requests, slots = {}, {}, {}, {}
+  for i = 1, req.n do
+    for _, at in ipairs(owners(self, req.keys[i])) do
+      lists[at] = lists[at] or {}
+      table.insert(lists[at], i)
+    end
+  end
+  for at, list in pairs(lists) do
+    local n = #stores + 1
+    stores[n], requests[n], slots[n] = self.children[at], req:subset(list), list
+  end
+  local replies = Parallel.run(stores, requests, #stores)
+  local reply = Reply.new(req)
+  reply.req = req
+  for n = 1, #stores do reply:combine(replies[n], slots[n]) end
+  return reply
+end
+
+
+local function parts(self, asked)
+  local list = {}
+  for i, store in ipairs(self.children) do list[i] = { store, asked } end
+  return list
+end
+
+
+function Shard:answer(req)
+  if req.op == "scan" then return Chain.scan(req, parts(self, req.keys[1])) end
+  if self.replicas == 1 then return split(req, owner, self) end
+  if READS[req.op] then return read_copies(self, req) end
+  return write_copies(self, req)
+end
+
+
+function Shard:plan(op, key)
+  if op == "scan" then return "one after the other", self.children end
+  local list = {}
+  for i, at in ipairs(owners(self, key)) do list[i] = self.children[at] end
+  local names = {}
+  for i, at in ipairs(owners(self, key)) do names[i] = self.names[at] end
+  return ("%s says %s"):format(self.options.hash, table.concat(names, ", ")), list
+end
+
+
+return Shard

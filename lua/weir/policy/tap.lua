@@ -1,0 +1,34 @@
+-- tap(fn): calls fn(request, reply) after each batch, for logs and counts of one's
+-- own. It sees, it does not change: an error in fn changes no reply and is counted.
+
+local Arguments = require "weir.parts.arguments"
+local Policy = require "weir.policy"
+
+local Tap = Policy.word "tap"
+
+local OPTIONS = {
+  { "fn", at = 1, is = "callable", required = "a function (request, reply)" },
+}
+
+
+function Tap.new(child, ...)
+  local given = Arguments.read("tap", OPTIONS, ...)
+  return Tap:node { children = { child }, child = child, fn = given.fn,
+    immediate = false, bounded = false, failures = 0 }
+end
+
+
+function Tap:answer(req)
+  local reply = self.child:run(req)
+  local ok, err = pcall(self.fn, req, reply)
+  if not ok then self.failures, self.last_failure = self.failures + 1, tostring(err) end
+  return reply
+end
+
+
+function Tap:tally()
+  return { failures = self.failures, last_failure = self.last_failure }
+end
+
+
+return Tap
