@@ -155,7 +155,8 @@ function Native:set(key, value, opts)
   C.weir_submit(self.handle, nil, batch)
   local number = item.status
   if number ~= OK then
-    return NAMES[number] == "rejected" and false or nil, fail(self, batch)
+    if NAMES[number] == "rejected" then return false, fail(self, batch) end
+    return nil, fail(self, batch)
   end
   Batch.put(batch)
   Value.charge(#value)

@@ -51,7 +51,8 @@ local function outcome(reply, yes, no)
   local name = reply[1]
   if class[name] == "good" then return yes end
   if name == "miss" then return no end
-  return name == "rejected" and false or nil, reply:error(1)
+  if name == "rejected" then return false, reply:error(1) end
+  return nil, reply:error(1)
 end
 
 
