@@ -128,7 +128,8 @@ static int inject(const struct fault_session *s, struct weir_call *call,
     case FAULT_STATUS:
         item->status = STATUSES[f->config->status];
         if (weir_status_info(item->status)->klass == WEIR_CLASS_ERROR)
-            weir_call_fail(call, item, item->status, "injected");
+            weir_call_fail(call, item, item->status, "%s, injected",
+                           weir_status_info(item->status)->name);
         return 0;
     case FAULT_DIE:
         return -ECONNRESET;
