@@ -1,0 +1,120 @@
+-- The memory connector. What threads, sanitizers and models have to say about it
+-- is in spec/memory/*.c.
+local contract = require "contract"
+local weir = require "weir"
+
+
+local function fill(store, n, value)
+  for i = 1, n do store:set("fill:" .. i, value) end
+end
+
+
+local function gauges(store)
+  return store:stats().gauges
+end
+
+
+describe("memory", function()
+  for _, eviction in ipairs { "s3fifo", "lru", "sieve" } do
+    describe(eviction, function()
+      contract {
+        open = function(options)
+          options.eviction = eviction
+          options.shards = 4
+          return weir.memory(options)
+        end,
+      }
+
+      it("stays within its capacity and keeps what is asked for", function()
+        local store = weir.memory { capacity = "1MiB", eviction = eviction }
+        for i = 1, 5000 do
+          store:set("fill:" .. i, ("x"):rep(1000))
+          if i == 1 then assert(store:set("hot", "y")) end
+          assert(store:get "hot", "lost after " .. i)
+        end
+        assert.is_true(gauges(store).bytes <= 1024 * 1024)
+        assert.is_true(gauges(store).bytes > 900 * 1024)
+        assert.equal(5001, gauges(store).items + gauges(store).evictions)
+        store:close()
+      end)
+    end)
+  end
+
+  describe("on a worker", function()
+    contract {
+      open = function(options)
+        options.inline = false
+        return weir.memory(options)
+      end,
+    }
+  end)
+
+  it("rejects what no shard has room for, and drops the older copy", function()
+    local store = weir.memory { capacity = "64KiB" }
+    assert(store:set("v", "small"))
+    local stored, err = store:set("v", ("x"):rep(65536))
+    assert.is_false(stored)
+    assert.equal("rejected", err.code)
+    assert.is_nil(store:get "v")
+    assert.equal(1, gauges(store).rejected)
+    assert.equal(0, gauges(store).items)
+    store:close()
+  end)
+
+  it("evicts everything else for a value that just fits", function()
+    local store = weir.memory { capacity = "1MiB" }
+    fill(store, 5000, "x")
+    assert.is_true(store:set("big", ("x"):rep(1024 * 1024 - 4096)))
+    assert.equal(1024 * 1024 - 4096, #store:get "big")
+    assert.is_true(gauges(store).bytes <= 1024 * 1024)
+    store:close()
+  end)
+
+  it("serves a large value without copying it", function()
+    local store = weir.memory()
+    assert(store:set("v", ("x"):rep(1024 * 1024)))
+    assert.is_true(store:get("v").data == store:get("v").data)
+    store:close()
+  end)
+
+  it("keeps a large value that is set, not a copy", function()
+    local store = weir.memory()
+    local value = weir.value(("x"):rep(1024 * 1024))
+    assert(store:set("v", value))
+    assert.is_true(store:get("v").data == value.data)
+    store:close()
+  end)
+
+  it("gives what is set without a time to live the default one", function()
+    local store = weir.memory { ttl = "100s" }
+    assert(store:set("default", "x"))
+    assert(store:set("own", "x", { ttl = 5 }))
+    assert.is_true(store:stat("default").ttl > 90)
+    assert.is_true(store:stat("own").ttl <= 5)
+    store:close()
+  end)
+
+  it("reclaims what expired though nobody asks for it", function()
+    local store = weir.memory()
+    for i = 1, 500 do assert(store:set("t:" .. i, "x", { ttl = 0.001 })) end
+    weir.sleep(0.01)
+    fill(store, 1000, "x")
+    assert.equal(500, gauges(store).expired)
+    store:close()
+  end)
+
+  for what, case in pairs {
+    ["an unknown option"] = { { capactiy = "1MiB" }, "did you mean capacity%?" },
+    ["an unknown policy"] = { { eviction = "lfu" }, "expected s3fifo|lru|sieve" },
+    ["a wrong unit"] = { { capacity = "1MX" }, "expected a size" },
+    ["a capacity that is too small"] = { { capacity = "1KiB" }, "at least 64KiB" },
+    ["shards that are no power of two"] = { { shards = 3 }, "power of two" },
+    ["too many shards"] = { { shards = 1000 }, "0 to 256" },
+  } do
+    it("says what is wrong with " .. what, function()
+      local opened, message = pcall(weir.memory, case[1])
+      assert.is_false(opened)
+      assert.matches(case[2], message)
+    end)
+  end
+end)
