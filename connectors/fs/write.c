@@ -204,11 +204,13 @@ void fs_set(struct fs_session *s, struct weir_call *call,
     job.size = job.lent ? item->size : item->value->size;
     bytes =
         fs_index_footprint(job.size + fs_trailer_span(job.size, item->key_len));
+    fs_name_of_key(&job.name, s->fs->digits, item->key, item->key_len);
     if (s->fs->index != NULL && bytes > s->fs->config->capacity) {
+        /* An older value must not outlive the one that replaced it. */
+        fs_drop(s->fs, &job.name, NULL);
         item->status = WEIR_REJECTED;
         return;
     }
-    fs_name_of_key(&job.name, s->fs->digits, item->key, item->key_len);
     fs_make_room(s->fs, bytes);
     if (write_file(s, call, item, &job, bytes) == 0)
         item->status = WEIR_OK;
