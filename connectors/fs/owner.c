@@ -27,12 +27,13 @@ static void owner_path(char *out, size_t cap, const char *name)
     snprintf(out, cap, "%s%.*s", owner_live, OWNER_DIGITS, name);
 }
 
-/* Returns the locked file, or -1. Between its making and its locking a sweep
- * may take it for that of a dead one, and then it is gone: EAGAIN. */
+/* Returns the locked file, or -1. It is not opened for writing: that would keep
+ * the filesystem from being made read-only. Between its making and its locking
+ * a sweep may take it for that of a dead one, and then it is gone: EAGAIN. */
 static int owner_lock_new(struct fs *fs, const char *path)
 {
     struct stat st;
-    int fd = fs_openat(fs, path, O_RDWR | O_CREAT | O_EXCL, fs->file_mode);
+    int fd = fs_openat(fs, path, O_RDONLY | O_CREAT | O_EXCL, fs->file_mode);
     int err;
 
     if (fd < 0)

@@ -4,7 +4,7 @@
 
 #include "harness.h"
 
-enum { KEYS = 50, SIZE_MAX_KIB = 256, ROUNDS = 12 };
+enum { KEYS = 50, SIZE_MAX_KIB = 256, ROUNDS = 12, ROUNDS_MAX = 100 };
 
 static void child(uint64_t seed)
 {
@@ -70,6 +70,8 @@ static void living(void)
     char name[300], live[300];
     DIR *dir = opendir(folder_sub("a/.weir/live"));
     struct dirent *entry;
+    unsigned served = 0;
+    int status;
 
     CHECK(dir != NULL);
     live[0] = '\0';
@@ -91,11 +93,9 @@ static void living(void)
             usleep(1000);
         _exit(access(name, F_OK) == 0 ? 0 : 1);
     }
-    int status;
     CHECK(wait(&status) > 0 && status == 0);
     close_fs(&c);
     CHECK(access(name, F_OK) == 0);
-    unsigned served = 0;
     reopen("capacity=1GiB", &served);
     CHECK(access(name, F_OK) < 0);
 }
@@ -106,7 +106,9 @@ int main(void)
     uint64_t random = 1;
 
     folder_make();
-    for (int round = 0; round < ROUNDS; round++) {
+    /* Until some have died within a set. */
+    for (int round = 0; round < ROUNDS || (left == 0 && round < ROUNDS_MAX);
+         round++) {
         pid_t pid = fork();
 
         if (pid == 0)
@@ -116,9 +118,7 @@ int main(void)
         left += count_temps();
         reopen(round % 2 ? "capacity=1GiB" : "sync=none", &served);
     }
-    CHECK(served > 0);
-    if (left == 0)
-        fprintf(stderr, "no child died within a set\n");
+    CHECK(served > 0 && left > 0);
     living();
-    return left == 0;
+    return 0;
 }
