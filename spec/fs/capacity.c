@@ -3,6 +3,8 @@
  * restart, and so is which file was used last. */
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 
 #include "harness.h"
 
@@ -27,7 +29,7 @@ static uint64_t disk_used(const char *name)
     return disk_sum;
 }
 
-static volatile int stop;
+static atomic_bool stop;
 
 static void *writer(void *arg)
 {
@@ -63,7 +65,7 @@ static void bounded(void)
 
         most = used > most ? used : most;
     }
-    stop = 1;
+    stop = true;
     for (int i = 0; i < WRITERS; i++)
         pthread_join(threads[i], NULL);
     CHECK(most > CAPACITY / 2);

@@ -63,41 +63,61 @@ static void reopen(const char *capacity, unsigned *served)
     close_fs(&c);
 }
 
-/* A process that holds the folder open keeps its temporaries. */
-static void living(void)
+/* Another process that opens the folder, when it is told to, and looks whether
+ * a temporary is still there when it has swept. */
+static pid_t neighbour(int told, const char *temp)
 {
-    struct client c = open_fs(folder_sub("a"), NULL);
-    char name[300], live[300];
+    pid_t pid = fork();
+    struct client c;
+    char go;
+
+    if (pid != 0)
+        return pid;
+    CHECK(read(told, &go, 1) == 1);
+    c = open_fs(folder_sub("a"), "capacity=1GiB", NULL);
+    for (int i = 0; gauge(c.store, "recovering") && i < 5000; i++)
+        usleep(1000);
+    close_fs(&c);
+    _exit(access(folder_sub(temp), F_OK) == 0 ? 0 : 1);
+}
+
+/* The name of the one process that has the folder open. */
+static void living_name(char *out)
+{
     DIR *dir = opendir(folder_sub("a/.weir/live"));
     struct dirent *entry;
-    unsigned served = 0;
-    int status;
 
     CHECK(dir != NULL);
-    live[0] = '\0';
     while ((entry = readdir(dir)) != NULL) {
         if (entry->d_name[0] != '.')
-            snprintf(live, sizeof live, "%s", entry->d_name);
+            sprintf(out, "%.16s", entry->d_name);
     }
     closedir(dir);
-    CHECK(strlen(live) == 16);
-    CHECK(client_set(&c, "k", "v", 1) == WEIR_OK);
-    snprintf(name, sizeof name, "%s", only_file(folder_sub("a")));
-    snprintf(strrchr(name, '/'), 64, "/.%s-99", live);
-    file_write(name, "half", 4);
+}
 
-    if (fork() == 0) {
-        struct client other = open_fs(folder_sub("a"), "capacity=1GiB", NULL);
+/* Temporaries stay as long as who made them, and no longer. */
+static void living(void)
+{
+    static const char temp[] = "a/.weir/temp";
+    unsigned served = 0;
+    int told[2], status;
+    struct client c;
+    pid_t pid;
+    char name[32] = "", path[64];
 
-        for (int i = 0; gauge(other.store, "recovering") && i < 5000; i++)
-            usleep(1000);
-        _exit(access(name, F_OK) == 0 ? 0 : 1);
-    }
-    CHECK(wait(&status) > 0 && status == 0);
+    CHECK(pipe(told) == 0);
+    pid = neighbour(told[0], temp);
+    c = open_fs(folder_sub("a"), NULL);
+    living_name(name);
+    snprintf(path, sizeof path, "a/.weir/.%s-99", name);
+    file_write(folder_sub(path), "half", 4);
+    CHECK(symlink(folder_sub(path), folder_sub(temp)) == 0);
+    CHECK(write(told[1], "g", 1) == 1);
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0);
     close_fs(&c);
-    CHECK(access(name, F_OK) == 0);
+    CHECK(access(folder_sub(path), F_OK) == 0);
     reopen("capacity=1GiB", &served);
-    CHECK(access(name, F_OK) < 0);
+    CHECK(access(folder_sub(path), F_OK) < 0);
 }
 
 int main(void)

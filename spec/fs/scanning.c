@@ -2,13 +2,15 @@
  * other keys come and go; a prefix is literal; pages keep to their bound. */
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 
 #include "harness.h"
 
 enum { STAYING = 700 };
 
 static unsigned met[STAYING];
-static volatile int stop;
+static atomic_bool stop;
 
 static void *churn(void *arg)
 {
@@ -143,7 +145,7 @@ int main(void)
     all_met(&c, "", 1000);
     all_met(&c, "", 7);
     all_met(&c, "Stay/", 64);
-    stop = 1;
+    stop = true;
     pthread_join(thread, NULL);
     close_fs(&c);
 
