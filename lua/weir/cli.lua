@@ -12,7 +12,10 @@ local Exit = require "weir.cli.exit"
 local Cli = {}
 
 -- In the order of the help.
-local NAMES = { "run", "get", "set", "rm", "ls", "stat", "connectors", "bench" }
+local NAMES = {
+  "run", "get", "set", "rm", "ls", "stat", "head", "hex", "du", "big", "diff",
+  "cp", "where", "explain", "trace", "tree", "stats", "lat", "connectors", "bench",
+}
 
 
 local function load_commands()

@@ -115,6 +115,15 @@ function Ffi.loop()
 end
 
 
+--- A system library with these of its functions declared; name nil is libc.
+---@param name string?
+---@param declarations string
+function Ffi.system(name, declarations)
+  ffi.cdef(declarations)
+  return name and ffi.load(name) or ffi.C
+end
+
+
 --- The one of `words` that is nearest to `word`, or nil when none is near.
 ---@param word string
 ---@param words string[]

@@ -1,5 +1,6 @@
 -- weir set: values from arguments, a file or stdin.
 local Exit = require "weir.cli.exit"
+local Kinds = require "weir.explore.kinds"
 local Outcome = require "weir.cli.outcome"
 local Quantity = require "weir.show.quantity"
 local Target = require "weir.cli.target"
@@ -41,7 +42,7 @@ end
 
 
 local function checked(word)
-  local key, err = Target.key(word)
+  local key, err = Kinds.key(word)
   return key or Exit.fail(Exit.USAGE, "%s", err)
 end
 

@@ -1,28 +1,34 @@
 -- The STORE argument that most subcommands take, and the options beside it: a
 -- URL, a connector's name, or a policy file. Opened inside the host, closed after.
 local Exit = require "weir.cli.exit"
+local Guard = require "weir.explore.guard"
+local Kinds = require "weir.explore.kinds"
+local Opened = require "weir.explore.opened"
 local Quantity = require "weir.show.quantity"
+local Terminal = require "weir.terminal"
 local weir = require "weir"
 
 local Target = {}
 
-local KEY_MAX = 65536
-
-
-local function exists(path)
-  local file = io.open(path)
-  return file ~= nil and file:close()
+-- Asks on a terminal; where nobody can answer the answer is no.
+local function confirm(question)
+  if not Terminal.is(0) then return false end
+  io.stderr:write(question, " [y/N] ")
+  return (io.read "*l" or ""):lower():find "^y" ~= nil
 end
 
 
-local function open(target)
-  if target:find "^[%w+.-]+://" then
-    return weir.open(target)
-  end
-  if target:find "%.lua$" or exists(target) then
-    return weir.load(target)
-  end
-  return weir.open(target)
+--- open opens a URL, a connector or a policy file. Changes of a store that is marked
+--- prod=true need somebody's consent.
+---@param target string
+---@return weir.Store
+function Target.open(target)
+  local good, store, marks = pcall(Opened.open, target)
+  if not good then Exit.fail(Exit.ERROR, "%s", tostring(store)) end
+  if not marks.prod then return store end
+  return Guard.new {
+    inner = store, title = marks.title, prod = true, confirm = confirm,
+  }
 end
 
 
@@ -45,26 +51,14 @@ function Target.keys(command, args)
   command:argument "key"
     :description "Any bytes, 1 to 65536 of them."
     :args(args)
-    :convert(Target.key)
-end
-
-
---- key checks one key.
-function Target.key(text)
-  if #text == 0 then return nil, "a key has at least one byte" end
-  if #text > KEY_MAX then
-    return nil, ("a key has at most %d bytes, not %d"):format(KEY_MAX, #text)
-  end
-  return text
+    :convert(Kinds.key)
 end
 
 
 --- use opens the store and returns what fn(store, options) returns.
 function Target.use(args, fn)
   return weir.run(function()
-    local opened, store, err = pcall(open, args.store)
-    if not opened then Exit.fail(Exit.ERROR, "%s", tostring(store)) end
-    if not store then Exit.fail(Exit.ERROR, "%s", tostring(err)) end
+    local store = Target.open(args.store)
     local code = fn(store, { timeout = args.timeout })
     store:close()
     return code

@@ -20,6 +20,26 @@ function Quantity.seconds(text)
 end
 
 
+local SIZES = {
+  [""] = 1, b = 1, kib = 2 ^ 10, mib = 2 ^ 20, gib = 2 ^ 30, tib = 2 ^ 40,
+  k = 2 ^ 10, m = 2 ^ 20, g = 2 ^ 30, kb = 1e3, mb = 1e6, gb = 1e9, tb = 1e12,
+}
+
+
+--- size reads a number of bytes: "512", "64KiB", "1.5GB".
+---@param text string
+---@return number|nil bytes
+---@return string|nil error
+function Quantity.size(text)
+  local number, unit = text:match "^([%d.]+)%s*(%a*)$"
+  local scale = number and SIZES[unit:lower()]
+  if not scale or not tonumber(number) then
+    return nil, ("'%s' is no size; write 512, 64KiB, 1MiB or 2GB"):format(text)
+  end
+  return math.floor(tonumber(number) * scale)
+end
+
+
 -- Three digits, or all of a whole number. Scaling leaves 100 at 99.99999999999999.
 local function three(number)
   local whole = math.floor(number + 0.5)

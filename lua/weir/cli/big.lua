@@ -1,0 +1,2 @@
+-- weir big: explore/big.lua as a subcommand.
+return require "weir.cli.explored" "big"

@@ -1,0 +1,2 @@
+-- weir du: explore/du.lua as a subcommand.
+return require "weir.cli.explored" "du"

@@ -1,0 +1,2 @@
+-- weir hex: explore/hex.lua as a subcommand.
+return require "weir.cli.explored" "hex"

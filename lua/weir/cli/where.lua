@@ -1,0 +1,2 @@
+-- weir where: explore/where.lua as a subcommand.
+return require "weir.cli.explored" "where"

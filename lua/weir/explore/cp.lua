@@ -1,0 +1,115 @@
+-- cp: keys with their values and times to live from one store to another, in
+-- batches that are bounded in bytes.
+local Bytes = require "weir.show.bytes"
+local Exit = require "weir.cli.exit"
+local Literal = require "weir.show.literal"
+local Quantity = require "weir.show.quantity"
+local Walk = require "weir.explore.walk"
+
+local BATCH = 8 * 2 ^ 20 -- bytes of values on their way at once
+local TOLD = 5 -- errors that are shown; all are counted
+
+
+local Copy = {}
+Copy.__index = Copy
+
+
+function Copy:failed(key, err)
+  self.failures = self.failures + 1
+  self.view:object(Bytes.put({ error = tostring(err) }, "key", key))
+  if self.failures <= TOLD then
+    self.view:note("%s: %s", Literal.quote(key), tostring(err))
+  end
+end
+
+
+function Copy:copied(key, size)
+  self.keys, self.bytes = self.keys + 1, self.bytes + size
+  if self.dry then
+    self.view:line("%s  %s", Quantity.bytes(size), Literal.quote(key))
+    self.view:object(Bytes.put({ size = size }, "key", key))
+  end
+end
+
+
+-- Copies some keys that have the same time to live.
+function Copy:batch(keys, ttl)
+  local read = self.from:get_many(keys, { timeout = self.timeout })
+  local there, values = {}, {}
+  for i, key in ipairs(keys) do
+    local err = read:error(i)
+    if err then
+      self:failed(key, err)
+    elseif read[i] == "ok" then
+      there[#there + 1], values[#values + 1] = key, read:value(i)
+    end
+  end
+  local written = self.to:set_many(there, values, { timeout = self.timeout, ttl = ttl })
+  for i, key in ipairs(there) do
+    local err = written:error(i)
+    if err then self:failed(key, err) else self:copied(key, #values[i]) end
+  end
+  read:close()
+end
+
+
+-- The keys of a page by their time to live in whole seconds, rounded up.
+local function by_ttl(page)
+  local groups = {}
+  for i = 1, page.n do
+    local ttl = page.ttls[i] and math.max(1, math.ceil(page.ttls[i])) or 0
+    local group = groups[ttl] or {}
+    group[#group + 1] = i
+    groups[ttl] = group
+  end
+  return groups
+end
+
+
+function Copy:page(page)
+  if self.dry then
+    for i = 1, page.n do self:copied(page.keys[i], page.sizes[i]) end
+    return
+  end
+  for ttl, slots in pairs(by_ttl(page)) do
+    local keys, bytes = {}, 0
+    for n, i in ipairs(slots) do
+      keys[#keys + 1], bytes = page.keys[i], bytes + page.sizes[i]
+      if bytes >= BATCH or n == #slots then
+        self:batch(keys, ttl > 0 and ttl or nil)
+        keys, bytes = {}, 0
+      end
+    end
+  end
+end
+
+
+return {
+  name = "cp",
+  summary = "Copy keys from one store to another.",
+  description = "Copy keys with their values and times to live from one store to "
+    .. "another, over what is there.",
+  stores = 2,
+  changes = true,
+  arguments = {
+    { name = "prefix", kind = "prefix", default = "",
+      help = "Only keys that begin so." },
+  },
+  options = {
+    { name = "dry", help = "Only show what would be copied." },
+  },
+  run = function(view, args)
+    local self = setmetatable({
+      view = view, from = args.store, to = args.other, timeout = args.timeout,
+      dry = args.dry, keys = 0, bytes = 0, failures = 0,
+    }, Copy)
+    local walk = Walk.new(view, self.from, args.prefix, {
+      timeout = args.timeout, verb = self.dry and "would copy" or "copied", ask = true,
+    })
+    walk:each(function(page) self:page(page) end)
+    view:line("%s %s keys, %s%s", self.dry and "would copy" or "copied",
+      Quantity.count(self.keys), Quantity.bytes(self.bytes),
+      self.failures > 0 and (", %d failed"):format(self.failures) or "")
+    return self.failures > 0 and Exit.ERROR or Exit.OK
+  end,
+}

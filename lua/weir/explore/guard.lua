@@ -1,0 +1,118 @@
+-- guard.lua: a store as a session holds it: it refuses or asks before changes,
+-- tells when a server is lost and when it is back, and reports each reply. All
+-- else is the store's own, so that a guard can be put into any tree.
+local Host = require "weir.host"
+local Reply = require "weir.reply"
+local Store = require "weir.store"
+local words = require "weir.words"
+
+---@class weir.Guard: weir.Store
+---@field inner weir.Store
+local Guard = {}
+
+local CHANGES = { set = true, delete = true, touch = true }
+
+-- A server that answers so was not reached.
+local LOST = { unavailable = true, reset = true }
+
+-- Verbs go through run, whatever shortcuts the store has of its own.
+local VERBS = {
+  get = true, set = true, exists = true, delete = true, stat = true, touch = true,
+  get_into = true, get_many = true, set_many = true, exists_many = true,
+  delete_many = true, stat_many = true, touch_many = true, get_into_many = true,
+}
+
+local Meta = {
+  __tostring = Store.__tostring,
+  -- A store is often called like the connector's word, which it hides.
+  __call = function(self, ...) return words.find(self.opened_as)(...) end,
+}
+
+
+function Meta.__index(self, name)
+  local own = Guard[name]
+  if own ~= nil then return own end
+  if VERBS[name] then return Store[name] end
+  return rawget(self, "inner")[name]
+end
+
+
+--- Guards a store. Fields: inner; title, what the session calls it; opened_as, the
+--- connector; read_only; prod and confirm(sentence) -> may it be changed; notice(text);
+--- seen(req, reply, seconds).
+---@return weir.Guard
+function Guard.new(fields)
+  return setmetatable(fields, Meta)
+end
+
+
+--- Whether something is one.
+function Guard.is(x)
+  return type(x) == "table" and getmetatable(x) == Meta
+end
+
+
+-- Why a change is refused, or nil.
+local function refusal(self, req)
+  if self.read_only then return self.title .. " is open read-only" end
+  if not self.prod then return nil end
+  local asked = ("%s is marked prod: %s %d key%s?"):format(self.title, req.op, req.n,
+    req.n == 1 and "" or "s")
+  if self.confirm and self.confirm(asked) then return nil end
+  return self.title .. " is marked prod, and nobody agreed to the change"
+end
+
+
+local function deny(req, why)
+  local reply = Reply.new(req)
+  for i = 1, req.n do reply:set(i, "denied", { message = why }) end
+  reply.good = 0
+  return reply
+end
+
+
+local function watch(self, reply)
+  local lost, answered
+  for i = 1, reply.n do
+    if LOST[reply[i]] then lost = lost or i else answered = true end
+  end
+  if lost and not answered and not self.lost then
+    self.lost = true
+    self.notice(("%s is lost: %s"):format(self.title, tostring(reply:error(lost))))
+  elseif answered and self.lost then
+    self.lost = false
+    self.notice(self.title .. " answers again")
+  end
+end
+
+
+-- The entries of the store itself stand where the guard stands in a tree.
+local function own_entries(self, trace)
+  for _, entry in ipairs(trace) do
+    if entry.store == self.inner then entry.store = self end
+  end
+end
+
+
+--- Runs a request unless it is a change that may not be.
+function Guard:run(req)
+  local why = CHANGES[req.op] and refusal(self, req)
+  if why then return deny(req, why) end
+  local begun = Host.now()
+  local reply = self.inner:run(req)
+  if self.seen then self.seen(req, reply, Host.now() - begun) end
+  if self.notice then watch(self, reply) end
+  if req.trace then own_entries(self, req.trace) end
+  return reply
+end
+
+
+for _, name in ipairs { "tree", "stats", "explain", "scan", "close" } do
+  Guard[name] = function(self, ...)
+    local inner = self.inner
+    return inner[name](inner, ...)
+  end
+end
+
+
+return Guard

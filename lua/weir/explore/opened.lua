@@ -1,0 +1,61 @@
+-- opened.lua: stores by what people write for them: a URL, a connector's name or a
+-- policy file. `prod=true` among a URL's options marks a store of whose changes
+-- somebody must approve; a policy file marks its store by `store.prod = true`.
+local weir = require "weir"
+
+local Opened = {}
+
+-- What a session calls a store of a connector, where it is not the connector.
+local TITLES = { fs = "disk", rediss = "redis", ["redis+unix"] = "redis" }
+
+
+local function is_file(target)
+  local file = io.open(target)
+  local there = file ~= nil and file:read(0) ~= nil
+  if file then file:close() end
+  return there
+end
+
+
+-- A URL without prod=..., and whether it said true.
+local function without_mark(url)
+  local path, query = url:match "^([^?]*)%?(.*)$"
+  if not query then return url, false end
+  local rest, prod = {}, false
+  for option in query:gmatch "[^&]+" do
+    local said = option:match "^prod=(.*)$"
+    if said then prod = said == "true" else rest[#rest + 1] = option end
+  end
+  return #rest > 0 and path .. "?" .. table.concat(rest, "&") or path, prod
+end
+
+
+--- What a target is: a scheme or connector and nothing, or "file" and its name.
+local function kind_of(target)
+  local scheme = target:match "^([%w+.-]+)://"
+  if scheme then return scheme end
+  if target:find "%.lua$" or is_file(target) then return "file" end
+  return target
+end
+
+
+--- Opens a store; what is wrong with the target is raised.
+---@param target string
+---@return weir.Store store, { prod: boolean, title: string, opened_as: string?,
+---  file: string? } marks
+function Opened.open(target)
+  local kind = kind_of(target)
+  if kind == "file" then
+    local store = weir.load(target)
+    local title = target:match "([^/]*)$":gsub("%.lua$", ""):gsub("[^%w_]", "_")
+    return store, { prod = rawget(store, "prod") == true, title = title, file = target }
+  end
+  local url, prod = without_mark(target)
+  local good, store = pcall(weir.open, url)
+  if not good then error((tostring(store):gsub("^[^:]+%.lua:%d+: ", "")), 0) end
+  return store, { prod = prod, opened_as = kind,
+    title = TITLES[kind] or kind:gsub("[^%w_]", "_") }
+end
+
+
+return Opened

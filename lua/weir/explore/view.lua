@@ -1,0 +1,63 @@
+-- view.lua: where a command writes: lines for people or objects for programs. The
+-- command line and the session each make one; commands write to nothing else.
+local cjson = require "cjson"
+local Columns = require "weir.show.columns"
+local Host = require "weir.host"
+local Progress = require "weir.show.progress"
+
+---@class weir.View
+---@field json boolean  objects, one a line, are wanted instead of lines
+---@field quiet boolean no progress: nobody looks
+local View = {}
+View.__index = View
+
+
+--- A view that writes lines with print(text), and remarks with remark(text).
+---@param fields { print: fun(text: string), remark: fun(text: string), json: boolean? }
+---@return weir.View
+function View.new(fields)
+  return setmetatable(fields, View)
+end
+
+
+--- Writes a line for people.
+function View:line(format, ...)
+  if not self.json then self.print(format:format(...)) end
+end
+
+
+--- Writes an object for programs.
+function View:object(object)
+  if self.json then self.print(cjson.encode(object)) end
+end
+
+
+--- Writes rows that line up, for people.
+---@param rows string[][]
+---@param align string?
+function View:table(rows, align)
+  if self.json then return end
+  for _, line in ipairs(Columns.lines(rows, align)) do self.print(line) end
+end
+
+
+--- Says something that is no part of the result.
+function View:note(format, ...)
+  self.remark(format:format(...))
+end
+
+
+--- Says that a walk stopped at its limit; on() goes on, which a session offers.
+function View:stopped(limit, on)
+  if self.later then self.later(on) end
+  self:note("stopped after %d keys%s", limit, self.later and "; .more goes on" or "")
+end
+
+
+--- What tells how far long work has come: tell(describe) and close().
+function View:progress()
+  return Progress.new(Host.now)
+end
+
+
+return View
