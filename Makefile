@@ -36,9 +36,9 @@ names := $(sort $(basename $(notdir $(wildcard connectors/*.c))) \
          $(patsubst connectors/%/,%,$(dir $(wildcard connectors/*/*.c))))
 -include $(wildcard connectors/*/build.mk)
 lacking = $(strip $(foreach p,$($(1)_PKGS),\
-          $(shell pkg-config --exists $(p) || echo $(p))))
-built := $(foreach n,$(names),$(if $(call lacking,$(n)),$(info leaving out the \
-  $(n) connector: no $(call lacking,$(n)) (make deps installs it)),$(n)))
+          $(shell pkg-config --exists $(p) 2>/dev/null || echo $(p))))
+left_out := $(strip $(foreach n,$(names),$(if $(call lacking,$(n)),$(n))))
+built    := $(filter-out $(left_out),$(names))
 
 runtime    := $(B)/libweir.so $(B)/libweir-ev.so
 connectors := $(built:%=$(B)/connectors/%.so)
@@ -49,6 +49,8 @@ benches    := $(patsubst examples/%.c,$(B)/%,$(wildcard examples/bench/*.c))
 fuzzers    := $(patsubst %.c,build/%,$(wildcard spec/fuzz/*.c))
 
 all: $(runtime) $(connectors) $(B)/weir $(benches) ## build everything (default)
+	$(if $(left_out),@echo "left out for want of a library: \
+	    $(foreach n,$(left_out),$(n) ($(call lacking,$(n)))); see make deps")
 tests: all $(programs) $(doubles) ## build what the specs run, too
 
 # ---- how ----
