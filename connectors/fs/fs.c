@@ -268,7 +268,7 @@ static size_t fs_gauges(void *state, struct weir_gauge *out, size_t max)
         {"syncs", "times that the disk was waited for", fs->counts.syncs, 1, 0},
         {"recovering", "1 while the folder is still being walked",
          !fs_recovered(fs), 0, 0},
-        {"entries", "files counted", 0, 0, 0},
+        {"items", "files counted", 0, 0, 0},
         {"bytes", "disk used by them and by what is being written", 0, 0, 0},
         {"capacity", "disk to use at most", fs->config->capacity, 0, 0},
         {"index_bytes", "memory used to count", 0, 0, 0},
@@ -281,7 +281,7 @@ static size_t fs_gauges(void *state, struct weir_gauge *out, size_t max)
         fs_index_stats(fs->index, &ix);
     for (size_t i = 0; i < n && i < max; i++) {
         out[i] = all[i];
-        if (strcmp(all[i].name, "entries") == 0)
+        if (strcmp(all[i].name, "items") == 0)
             out[i].value = ix.entries;
         else if (strcmp(all[i].name, "bytes") == 0)
             out[i].value = ix.bytes;

@@ -131,7 +131,7 @@ static void order(void)
     CHECK(client_do(&c, WEIR_EXISTS, "l") == WEIR_OK);
     CHECK(client_do(&c, WEIR_EXISTS, "d") == WEIR_MISS);
     CHECK(client_do(&c, WEIR_EXISTS, "j") == WEIR_MISS);
-    CHECK(gauge(c.store, "entries") == 3);
+    CHECK(gauge(c.store, "items") == 3);
     close_fs(&c);
 
     last_used(path, 3600);
@@ -169,7 +169,7 @@ static void strangers(void)
     file_write(path, "mine", 4);
     file_write(folder_sub("d/notes"), "mine", 4);
     c = open_fs(folder_sub("d"), "capacity=4KiB", NULL);
-    CHECK(gauge(c.store, "entries") == 1);
+    CHECK(gauge(c.store, "items") == 1);
     CHECK(client_set(&c, "l", "v", 1) == WEIR_OK);
     CHECK(gauge(c.store, "evictions") == 1);
     CHECK(access(path, F_OK) == 0);
