@@ -243,6 +243,7 @@ describe("weir connectors", function()
     assert.equal(0, code)
     assert.matches("capacity +64MiB +%l.-%(size, from 64 KiB%)", out)
     assert.matches("eviction +s3fifo +%l.-%(s3fifo|lru|sieve%)", out)
+    out = select(2, weir "connectors --common")
     assert.matches("connect_timeout +5s +%l.-%(duration, 1 ms to 1 h%)", out)
   end)
 

@@ -16,6 +16,8 @@ function Connectors.define(command)
   command:argument "name"
     :description "A connector or one of its URL schemes."
     :args "?"
+  command:flag "--common"
+    :description "Show the options that every store has."
   command:flag "--json"
     :description "Print one JSON object a line."
 end
@@ -62,16 +64,13 @@ local function default(option)
 end
 
 
-local function table_of(title, options)
+local function print_options(options)
   local rows = {}
   for i, option in ipairs(options) do
     local help = ("%s (%s)"):format(option.help, takes(option))
     rows[i] = { "  " .. option.name, default(option), help }
   end
-  if #rows > 0 then
-    print("\n" .. title)
-    Columns.print(rows)
-  end
+  Columns.print(rows)
 end
 
 
@@ -80,24 +79,35 @@ local function describe(args)
   if not info then
     Exit.fail(Exit.ERROR, "%s", tostring(err))
   end
-  local common = Catalog.store_options()
   if args.json then
-    info.store_options = common
     print(cjson.encode(info))
     return
   end
   print(("%s: %s"):format(info.name, info.help))
   print("operations: " .. table.concat(info.ops, " "))
   if #info.schemes > 0 then
-    print("URL schemes: " .. table.concat(info.schemes, " "))
+    print("further URL schemes: " .. table.concat(info.schemes, " "))
   end
-  table_of("options (name, default, meaning):", info.options)
-  table_of("options that every store has:", common)
+  print "options beside those of weir connectors --common:"
+  print_options(info.options)
+end
+
+
+local function describe_common(args)
+  local options = Catalog.store_options()
+  if args.json then
+    print(cjson.encode(options))
+    return
+  end
+  print "options that every store has:"
+  print_options(options)
 end
 
 
 function Connectors.run(args)
-  if args.name then
+  if args.common then
+    describe_common(args)
+  elseif args.name then
     describe(args)
   else
     list(args)
