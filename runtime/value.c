@@ -92,11 +92,14 @@ void weir_value_unref(struct weir_value *pub)
     free(v);
 }
 
-void weir_values_unref(struct weir_value **values, size_t n)
+void weir_values_unref(void *values)
 {
-    for (size_t i = 0; i < n; i++) {
-        weir_value_unref(values[i]);
-        values[i] = NULL;
+    uint64_t n = *(uint64_t *)values;
+    struct weir_value **at = (struct weir_value **)((uint64_t *)values + 1);
+
+    for (uint64_t i = 0; i < n; i++) {
+        weir_value_unref(at[i]);
+        at[i] = NULL;
     }
 }
 

@@ -133,8 +133,10 @@ struct weir_value *weir_value_ref(struct weir_value *v);
 /* weir_value_unref drops one; NULL is allowed. */
 void weir_value_unref(struct weir_value *v);
 
-/* weir_values_unref drops the non-NULL ones of an array and clears them. */
-void weir_values_unref(struct weir_value **values, size_t n);
+/* weir_values_unref drops the values of any struct that begins with a uint64_t
+ * n and goes on with n pointers to them, NULL or not, and clears those. One
+ * argument makes it a finalizer that a binding can attach as it is. */
+void weir_values_unref(void *values);
 
 /* ---- batches ---- */
 

@@ -33,9 +33,9 @@ local FACTS = {
   "cursors",
 }
 
-local Values = ffi.metatype("struct { uint32_t n; struct weir_value *at[?]; }", {
-  __gc = function(values) C.weir_values_unref(values.at, values.n) end,
-})
+-- As weir_values_unref, which is its finalizer, takes it.
+local Values = ffi.typeof "struct { uint64_t n; struct weir_value *at[?]; }"
+local unref = C.weir_values_unref
 
 
 --- Makes a reply of n slots, or of as many as a request has keys. Each slot must
@@ -56,7 +56,7 @@ end
 function Reply:room()
   local values = self.values
   if not values then
-    values = Values(self.n)
+    values = ffi_gc(Values(self.n), unref)
     values.n = self.n
     self.values = values
   end
@@ -414,9 +414,7 @@ end
 
 --- Gives the values back now instead of when the collector comes by.
 function Reply:close()
-  if self.values then
-    C.weir_values_unref(self.values.at, self.values.n)
-  end
+  if self.values then unref(self.values) end
 end
 
 
