@@ -171,9 +171,8 @@ static size_t memory_gauges(void *state, struct weir_gauge *out, size_t max)
     };
     size_t n = sizeof gauges / sizeof *gauges;
 
-    if (max > 0) /* out may be NULL otherwise */
-        for (size_t i = 0; i < n && i < max; i++)
-            out[i] = gauges[i];
+    for (size_t i = 0; i < n && i < max; i++)
+        out[i] = gauges[i];
     return n;
 }
 
