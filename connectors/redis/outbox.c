@@ -33,14 +33,21 @@ static void outbox_append(struct outbox *o, const void *bytes, size_t len,
     o->lender[o->end++] = lender;
 }
 
-/* Where the next copied byte goes: lengthens the last segment if it can. */
+/* Whether the last segment ends where the next copied byte goes. */
+static bool outbox_adjoins(const struct outbox *o)
+{
+    const struct iovec *last = &o->segment[o->end - 1];
+
+    return (char *)last->iov_base + last->iov_len == o->bytes + o->used;
+}
+
+/* Room for copied bytes: lengthens the last segment if it can. */
 static char *outbox_extend(struct outbox *o, size_t len)
 {
     char *to = o->bytes + o->used;
-    struct iovec *last = &o->segment[o->end - 1];
 
-    if (o->end > o->first && (char *)last->iov_base + last->iov_len == to)
-        last->iov_len += len;
+    if (o->end > o->first && outbox_adjoins(o))
+        o->segment[o->end - 1].iov_len += len;
     else
         outbox_append(o, to, len, NULL);
     o->used += (uint32_t)len;

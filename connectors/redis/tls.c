@@ -10,6 +10,7 @@
 #include <openssl/x509v3.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "tls.h"
 
@@ -29,14 +30,22 @@ static int tls_refuse_file(struct weir_error *err, const char *option,
                           option, path, tls_reason());
 }
 
+/* A directory is looked into when it is needed: OpenSSL takes any name. */
+static int tls_trust(SSL_CTX *context, const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return SSL_CTX_load_verify_dir(context, path);
+    return SSL_CTX_load_verify_file(context, path);
+}
+
 static int tls_load(SSL_CTX *context, const struct redis_config *config,
                     struct weir_error *err)
 {
     const char *key = config->key != NULL ? config->key : config->cert;
 
-    if (config->ca != NULL &&
-        SSL_CTX_load_verify_file(context, config->ca) != 1 &&
-        SSL_CTX_load_verify_dir(context, config->ca) != 1)
+    if (config->ca != NULL && tls_trust(context, config->ca) != 1)
         return tls_refuse_file(err, "ca", config->ca);
     if (config->ca == NULL && SSL_CTX_set_default_verify_paths(context) != 1)
         return tls_refuse_file(err, "ca", "the system's certificates");

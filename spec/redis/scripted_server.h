@@ -20,10 +20,11 @@ struct script_server {
 
     /* The script, set while nothing is on its way. */
     const char *_Atomic nonsense; /* what comes in place of a reply, or NULL */
-    int position; /* instead of which, counted from the set-up */
-    int after;    /* the right reply comes first */
-    int hang_up;  /* the connection ends there */
-    int silent;   /* nothing more comes there */
+    int position;           /* instead of which, counted from the set-up */
+    int after;              /* the right reply comes first */
+    int hang_up;            /* the connection ends there */
+    _Atomic int half_close; /* our half of the connection ends there */
+    int silent;             /* nothing more comes there */
     const char
         *_Atomic late;    /* comes 5 ms after the next replies, once; or NULL */
     _Atomic int commands; /* counted since then */
@@ -127,6 +128,8 @@ static inline int script_serve(struct script_server *s, int fd, char *in,
     char out[32768];
     struct script_words words;
     size_t used, put = 0, at = 0;
+    const char *late = s->late;
+    int half_close = s->half_close;
 
     while ((used = script_parse(in + at, *have - at, &words)) > 0) {
         int n = script_reply(s, out + put, sizeof out - put, &words);
@@ -144,9 +147,11 @@ static inline int script_serve(struct script_server *s, int fd, char *in,
     *have -= at;
     if (put > 0 && send(fd, out, put, MSG_NOSIGNAL) != (ssize_t)put)
         return 0;
-    if (put > 0 && s->late != NULL) {
+    if (put > 0 && half_close)
+        shutdown(fd, SHUT_WR);
+    if (put > 0 && late != NULL) {
         nap_ms(5);
-        send(fd, s->late, strlen(s->late), MSG_NOSIGNAL);
+        send(fd, late, strlen(late), MSG_NOSIGNAL);
         s->late = NULL;
     }
     return 1;

@@ -1,0 +1,385 @@
+/* faults.c -- what happens to servers and networks happens to one of ours:
+ * every batch completes once, with the status that fits, and the store recovers
+ * by itself, holding no more descriptors than before. */
+#include <dirent.h>
+
+#include "scripted_server.h"
+
+static struct weir_cq *cq;
+static struct weir_batch *b;
+static struct server server;
+
+static int command(const char *words)
+{
+    char line[256];
+
+    snprintf(line, sizeof line, "redis-cli -p %d %s >/dev/null 2>&1",
+             server.port, words);
+    return system(line);
+}
+
+static struct weir_store *open_store(const char *option)
+{
+    return open_redis(server.url, "backoff=10ms", "max_backoff=50ms",
+                      "read_timeout=200ms", "write_timeout=200ms",
+                      "connect_timeout=300ms", option, NULL);
+}
+
+static int ask(struct weir_store *s, uint32_t op, const char *key)
+{
+    struct weir_item *item = one(b, op, key);
+
+    if (op == WEIR_SET) {
+        item->data = (char *)"value";
+        item->size = 5;
+    }
+    go(s, cq, b);
+    return item->status;
+}
+
+/* Recovery without help, well within what the backoff allows. */
+static void recovers(struct weir_store *s)
+{
+    CHECK(EVENTUALLY(ask(s, WEIR_SET, "key") == WEIR_OK));
+    CHECK(ask(s, WEIR_GET, "key") == WEIR_OK);
+    CHECK(memcmp(b->items->value->data, "value", 5) == 0);
+}
+
+static int descriptors(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    int n = 0;
+
+    while (readdir(d) != NULL)
+        n++;
+    closedir(d);
+    return n;
+}
+
+/* Batches on their way while something happens; counts their ends. */
+static void during(struct weir_store *s, void (*happens)(void),
+                   const int *allowed)
+{
+    struct weir_batch *many[40], *done;
+
+    for (int i = 0; i < 40; i++) {
+        many[i] = keyed_batch(i % 2 ? WEIR_GET : WEIR_EXISTS, 20, "key");
+        CHECK(weir_submit(s, cq, many[i]) == 0);
+        if (i == 10)
+            happens();
+    }
+    for (int i = 0; i < 40; i++)
+        done = next_done(cq);
+    (void)done;
+    CHECK(weir_cq_pending(cq) == 0);
+    for (int i = 0; i < 40; i++) {
+        for (uint32_t k = 0; k < many[i]->n; k++) {
+            const int *a = allowed;
+
+            while (*a != 0 && *a != many[i]->items[k].status)
+                a++;
+            CHECK(*a != 0);
+        }
+        weir_batch_free(many[i]);
+    }
+}
+
+static const int BROKEN[] = {
+    WEIR_OK,      WEIR_MISS,    WEIR_RESET, WEIR_UNAVAILABLE,
+    WEIR_TIMEOUT, WEIR_SKIPPED, 0};
+
+static void stop_server(void)
+{
+    kill(server.pid, SIGSTOP);
+}
+
+static void kill_server(void)
+{
+    server_kill(&server);
+}
+
+static void stopped(struct weir_store *s)
+{
+    struct weir_item *item;
+    uint64_t start;
+
+    recovers(s);
+    during(s, stop_server, BROKEN);
+    item = one(b, WEIR_GET, "key");
+    b->deadline_ns = weir_now() + 50 * MS;
+    start = weir_now();
+    go(s, cq, b);
+    CHECK(item->status == WEIR_TIMEOUT || item->status == WEIR_UNAVAILABLE ||
+          item->status == WEIR_SKIPPED);
+    CHECK(weir_now() - start < 2 * SECOND);
+    kill(server.pid, SIGCONT);
+    recovers(s);
+}
+
+static void deadline(struct weir_store *s)
+{
+    uint64_t start;
+
+    recovers(s);
+    stop_server();
+    one(b, WEIR_GET, "key");
+    start = weir_now();
+    b->deadline_ns = start + 50 * MS;
+    go(s, cq, b);
+    CHECK(b->items->status == WEIR_TIMEOUT);
+    CHECK(weir_now() - start >= 50 * MS && weir_now() - start < 150 * MS);
+    kill(server.pid, SIGCONT);
+    recovers(s);
+}
+
+static void killed(struct weir_store *s)
+{
+    char *none[] = {NULL};
+
+    recovers(s);
+    during(s, kill_server, BROKEN);
+    CHECK(EVENTUALLY(ask(s, WEIR_GET, "key") == WEIR_UNAVAILABLE));
+    CHECK(strstr(b->error.message, "Connection refused") != NULL);
+    server_run(&server, none);
+    recovers(s);
+}
+
+/* A session that the server closed while it was idle is not used again. */
+static void closed_idle(struct weir_store *s)
+{
+    recovers(s);
+    CHECK(command("client kill type normal") == 0);
+    CHECK(ask(s, WEIR_GET, "key") == WEIR_OK);
+    CHECK(command("config set timeout 1") == 0);
+    recovers(s);
+    nap_ms(2300);
+    CHECK(ask(s, WEIR_GET, "key") == WEIR_OK);
+    CHECK(command("config set timeout 0") == 0);
+}
+
+static long resident(void)
+{
+    FILE *f = fopen("/proc/self/statm", "r");
+    long pages = 0;
+
+    CHECK(f != NULL && fscanf(f, "%*d %ld", &pages) == 1);
+    fclose(f);
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
+/* A hundred reconnects leave nothing behind. */
+static void reconnects(struct weir_store *s)
+{
+    int open = descriptors();
+    long before = 0;
+
+    for (int i = 0; i < 120; i++) {
+        if (i == 20)
+            before = resident();
+        CHECK(command("client kill type normal") == 0);
+        CHECK(ask(s, WEIR_GET, "key") == WEIR_OK);
+    }
+    CHECK(descriptors() <= open);
+#ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed, and finds leaks */
+    CHECK(resident() - before < 4 << 20);
+#endif
+}
+
+static void paused(struct weir_store *s)
+{
+    recovers(s);
+    CHECK(command("client pause 100 all") == 0);
+    CHECK(ask(s, WEIR_GET, "key") == WEIR_OK);
+    CHECK(command("client pause 600 all") == 0);
+    CHECK(ask(s, WEIR_GET, "key") == WEIR_TIMEOUT);
+    recovers(s);
+}
+
+static void passwords(void)
+{
+    struct weir_store *s = open_store("password=right");
+
+    CHECK(ask(s, WEIR_GET, "key") == WEIR_DENIED);
+    CHECK(command("config set requirepass wrong") == 0);
+    CHECK(EVENTUALLY(ask(s, WEIR_GET, "key") == WEIR_DENIED &&
+                     strstr(b->error.message, "-WRONGPASS") != NULL));
+    CHECK(strstr(b->error.message, "right") == NULL);
+    CHECK(command("-a wrong config set requirepass right") == 0);
+    recovers(s);
+    weir_store_free(s);
+    s = open_store("workers=1");
+    CHECK(ask(s, WEIR_GET, "key") == WEIR_DENIED);
+    CHECK(strstr(b->error.message, "-NOAUTH") != NULL);
+    CHECK(command("-a right config set requirepass ''") == 0);
+    recovers(s);
+    weir_store_free(s);
+}
+
+/* Allowed to read, not to write; allowed nothing but the plain commands. */
+static void permissions(void)
+{
+    struct weir_batch *many = keyed_batch(WEIR_SET, 20, "key");
+    struct weir_store *s;
+    char url[96];
+
+    CHECK(command("acl setuser reader on '>pw' '~*' +@read +ping") == 0);
+    CHECK(command("acl setuser plain on '>pw' '~*' +get +set +del +select") ==
+          0);
+    snprintf(url, sizeof url, "redis://reader:pw@127.0.0.1:%d", server.port);
+    s = open_redis(url, NULL);
+    CHECK(ask(s, WEIR_GET, "key") == WEIR_OK);
+    CHECK(ask(s, WEIR_SET, "key") == WEIR_DENIED);
+    CHECK(strstr(b->error.message, "-NOPERM") != NULL);
+    CHECK(ask(s, WEIR_GET, "key") == WEIR_OK);
+    weir_store_free(s);
+    snprintf(url, sizeof url, "redis://plain:pw@127.0.0.1:%d/2", server.port);
+    s = open_redis(url, NULL);
+    for (uint32_t i = 0; i < 20; i++) {
+        many->items[i].data = (char *)"value";
+        many->items[i].size = 5;
+    }
+    go(s, cq, many);
+    CHECK(count_status(many, WEIR_OK) == 20);
+    weir_batch_free(many);
+    many = keyed_batch(WEIR_DELETE, 20, "key");
+    go(s, cq, many);
+    CHECK(count_status(many, WEIR_OK) == 20);
+    weir_batch_free(many);
+    weir_store_free(s);
+}
+
+/* ---- places where nobody answers ---- */
+
+static void nobody(void)
+{
+    struct weir_store *s;
+    char url[64];
+    uint64_t start = weir_now();
+
+    snprintf(url, sizeof url, "redis://127.0.0.1:%d", free_port());
+    s = open_redis(url, NULL);
+    CHECK(ask(s, WEIR_GET, "key") == WEIR_UNAVAILABLE);
+    CHECK(strstr(b->error.message, "Connection refused") != NULL);
+    weir_store_free(s);
+    s = open_redis("redis://no-such-host.invalid", "connect_timeout=1s", NULL);
+    CHECK(ask(s, WEIR_GET, "key") == WEIR_UNAVAILABLE);
+    CHECK(strstr(b->error.message, "no-such-host.invalid") != NULL);
+    weir_store_free(s);
+    s = open_redis("redis+unix:///nowhere/redis.sock", NULL);
+    CHECK(ask(s, WEIR_GET, "key") == WEIR_UNAVAILABLE);
+    weir_store_free(s);
+    CHECK(weir_now() - start < 3 * SECOND);
+}
+
+/* A listener that never accepts: first its queue has room, then it has not. */
+static void deaf(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof a;
+    int listener = socket(AF_INET, SOCK_STREAM, 0), full[4];
+    struct weir_store *s;
+    char url[64];
+    uint64_t start;
+
+    CHECK(bind(listener, (struct sockaddr *)&a, sizeof a) == 0);
+    CHECK(listen(listener, 0) == 0);
+    CHECK(getsockname(listener, (struct sockaddr *)&a, &len) == 0);
+    snprintf(url, sizeof url, "redis://127.0.0.1:%d", ntohs(a.sin_port));
+    for (int round = 0; round < 2; round++) {
+        s = open_redis(url, "workers=1", "connect_timeout=200ms", NULL);
+        start = weir_now();
+        CHECK(ask(s, WEIR_GET, "key") == WEIR_UNAVAILABLE);
+        CHECK(weir_now() - start > 150 * MS && weir_now() - start < SECOND);
+        weir_store_free(s);
+        for (int i = 0; i < 4 && round == 0; i++) {
+            full[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+            connect(full[i], (struct sockaddr *)&a, sizeof a);
+        }
+    }
+    for (int i = 0; i < 4; i++)
+        close(full[i]);
+    close(listener);
+}
+
+/* The server ends its half of the connection and goes on listening. */
+static void half_closed(void)
+{
+    struct script_server scripted;
+    struct weir_store *s;
+    char url[64];
+
+    script_start(&scripted);
+    snprintf(url, sizeof url, "redis://127.0.0.1:%d", scripted.port);
+    s = open_redis(url, "workers=1", "backoff=1ms", "max_backoff=2ms", NULL);
+    CHECK(ask(s, WEIR_EXISTS, "key") == WEIR_OK);
+    atomic_store(&scripted.commands, 0);
+    scripted.position = 0;
+    scripted.half_close = 1;
+    scripted.nonsense = ":1\r\n";
+    CHECK(ask(s, WEIR_EXISTS, "key") == WEIR_OK);
+    nap_ms(5);
+    scripted.half_close = 0;
+    CHECK(ask(s, WEIR_EXISTS, "key") == WEIR_OK);
+    CHECK(atomic_load(&scripted.accepted) == 2);
+    weir_store_free(s);
+    script_stop(&scripted);
+}
+
+/* Close with work on its way to a server that hangs: bounded, and complete. */
+static void closed_hanging(void)
+{
+    struct weir_store *s = open_redis(server.url, NULL);
+    struct weir_batch *many[8];
+    uint64_t start;
+
+    CHECK(ask(s, WEIR_SET, "key") == WEIR_OK);
+    stop_server();
+    for (int i = 0; i < 8; i++) {
+        many[i] = keyed_batch(WEIR_GET, 100, "key");
+        CHECK(weir_submit(s, cq, many[i]) == 0);
+    }
+    start = weir_now();
+    CHECK(weir_close(s, start + 100 * MS, WEIR_CLOSE_DRAIN) == 0);
+    CHECK(weir_now() - start < SECOND);
+    for (int i = 0; i < 8; i++)
+        next_done(cq);
+    for (int i = 0; i < 8; i++) {
+        CHECK(count_status(many[i], WEIR_OK) == 0);
+        CHECK(count_status(many[i], WEIR_PENDING) == 0);
+        weir_batch_free(many[i]);
+    }
+    weir_store_free(s);
+    kill(server.pid, SIGCONT);
+}
+
+int main(void)
+{
+    struct weir_store *s;
+    int before;
+
+    deadline_s(100);
+    server_start(&server, NULL);
+    cq = new_cq();
+    b = weir_batch_new(1);
+    before = descriptors();
+    s = open_store("workers=2");
+    deadline(s);
+    stopped(s);
+    killed(s);
+    closed_idle(s);
+    reconnects(s);
+    paused(s);
+    weir_store_free(s);
+    passwords();
+    permissions();
+    nobody();
+    deaf();
+    half_closed();
+    closed_hanging();
+    CHECK(EVENTUALLY(descriptors() == before));
+    weir_batch_free(b);
+    weir_cq_free(cq);
+    server_stop(&server);
+    return 0;
+}
