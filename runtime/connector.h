@@ -4,13 +4,13 @@
  * named for it: build/connectors/NAME.so exports weir_connector. null.c is the
  * smallest and the one to copy.
  *
- *     open ---- once, on the opener's thread: check the configuration, make
- *      |        the state that all sessions share; no network
- *      |   .--------------------- on each worker thread ----------------------.
- *      |   | connect -> check? -> run, run, ... or start.. finish.. ->
- * disconnect |
- * '-------------------------------------------------------------------' close
- * --- once, after every worker has disconnected
+ *     open ........... once, on the opener's thread: checks the configuration,
+ *                      makes the state that all sessions share; no network
+ *       connect ...... on a worker thread, when there is work
+ *         check ...... before a session that was idle is used again
+ *         run ........ once a slice of a batch; or start and finish
+ *       disconnect ... on the same thread
+ *     close .......... once, after every worker has disconnected
  *
  * Errors:  open and connect return a negative errno and a sentence. run, start
  *          and finish set a status on each item and return 0; a negative errno
@@ -23,7 +23,8 @@
  *          Lent memory (item->data) is touched only between weir_call_lend and
  *          weir_call_unlend; never wait in between.
  * Waiting: only in weir_call_wait, which knows the deadline, close and new
- * work; a connector that must wait elsewhere gives an interrupt slot. */
+ *          work; a connector that must wait elsewhere gives an interrupt slot.
+ */
 
 #ifndef WEIR_CONNECTOR_H
 #define WEIR_CONNECTOR_H
@@ -121,8 +122,9 @@ struct weir_connector {
     int (*finish)(void *session, struct weir_call *call);
 
     /* interrupt makes a connect, run or finish that waits outside
-     * weir_call_wait return soon. May come at any time after the session was
-     * zeroed, even if nothing runs. Optional. */
+     * weir_call_wait return soon. Does not block; may come at any time after
+     * the session was zeroed, even if nothing runs, so that what it reads of
+     * the session is atomic. Optional. */
     void (*interrupt)(void *session);
 
     /* gauges fills up to max numbers of the store's own and returns how many

@@ -79,7 +79,10 @@ static enum ready session_connect(struct worker *w)
     w->why_status = WEIR_UNAVAILABLE;
     connecting.call.deadline_ns =
         weir_now() + w->store->config.connect_timeout_ns;
+    /* Under the lock: an interrupt may look at the session at any time. */
+    pthread_mutex_lock(&w->lane->lock);
     memset(w->session, 0, c->session_size);
+    pthread_mutex_unlock(&w->lane->lock);
     rc = c->connect(w->store->state, w->session, &connecting.call);
     if (rc == 0) {
         connected(w);

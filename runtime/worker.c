@@ -51,8 +51,11 @@ void worker_interrupt(struct worker *w)
 
     atomic_store(&w->interrupted, true);
     worker_ring(w);
-    if (c->interrupt != NULL)
-        c->interrupt(w->session);
+    if (c->interrupt == NULL)
+        return;
+    pthread_mutex_lock(&w->lane->lock);
+    c->interrupt(w->session);
+    pthread_mutex_unlock(&w->lane->lock);
 }
 
 /* ---- slices ---- */
