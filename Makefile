@@ -124,14 +124,14 @@ BUSTED = WEIR_BUILD=$(B) busted
 deps: ## install what is missing, from Debian's packages
 	$(Q).ci/deps $(RUNS) $(TESTS)
 
-demo: ## show a KV cache at work (TRACE=file.jsonl replays a trace)
+demo: ## show a KV cache at work (TRACE=file.jsonl, ARGS=--help)
 	$(Q).ci/deps $(RUNS)
-	$(Q)$(MAKE) --no-print-directory all
-	$(Q)$(B)/weir run examples/kvcache.lua $(TRACE)
+	$(Q)$(MAKE) -s --no-print-directory all
+	$(Q)$(B)/weir run examples/kvcache.lua $(if $(TRACE),--trace '$(TRACE)') $(ARGS)
 
 test: ## run the specs (ONLY=spec/policy runs a part)
 	$(Q).ci/deps $(RUNS) $(TESTS)
-	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)$(MAKE) -s --no-print-directory tests
 	$(Q)$(BUSTED) $(ONLY)
 
 soak: tests ## run what is random or racy for longer (WEIR_SOAK=seconds)
@@ -146,9 +146,9 @@ under_address = LD_PRELOAD=$(shell $(CC) -print-file-name=libasan.so) \
     WEIR_LIB=$(CURDIR)/build/address/libweir.so
 sanitize: ## run specs under ASan and UBSan, the C programs under TSan, too
 	$(Q)failed=; \
-	$(MAKE) --no-print-directory SAN=address tests && $(under_address) \
+	$(MAKE) -s --no-print-directory SAN=address tests && $(under_address) \
 	    busted --exclude-tags=unsanitized || failed=1; \
-	$(MAKE) --no-print-directory SAN=thread tests && WEIR_BUILD=build/thread \
+	$(MAKE) -s --no-print-directory SAN=thread tests && WEIR_BUILD=build/thread \
 	    busted spec/programs_spec.lua || failed=1; \
 	test -z "$$failed"
 

@@ -25,12 +25,13 @@ describe("examples/kvcache.lua", function()
     assert.matches("computed +0 +0%.0 %%", out)
   end)
 
-  it("replays a trace in Mooncake's format", function()
-    shell.write(folder .. "/trace.jsonl",
-      '{"timestamp": 0, "hash_ids": [90001, 90002]}\n'
+  it("replays a trace in Mooncake's format, as make demo TRACE= does", function()
+    local trace = folder .. "/a trace.jsonl"
+    shell.write(trace, '{"timestamp": 0, "hash_ids": [90001, 90002]}\n'
       .. '{"timestamp": 5, "hash_ids": [90001, 90002, 90003]}\n')
-    local code, out = demo("--together 1 --trace " .. folder .. "/trace.jsonl")
-    assert.equal(0, code)
+    local line = "make demo TRACE=%s ARGS='--together 1 --path %s/chunks'"
+    local code, out, err = shell.run(line:format(shell.quote(trace), folder))
+    assert.same({ 0, "" }, { code, err })
     assert.matches("2 of 2 requests", out)
     assert.matches("computed +3 ", out)
   end)
