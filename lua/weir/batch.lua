@@ -1,13 +1,14 @@
 -- batch.lua: requests to `struct weir_batch` and back to replies, over a pool of
--- batches. What the items point at must be kept by whoever submits the batch.
--- Used by native.lua.
+-- batches. What the items point at must be kept by whoever submits the batch. A
+-- batch frees itself when it is forgotten: in nginx a coroutine may vanish with
+-- one in its hands. Used by native.lua.
 
 local ffi = require "ffi"
 local Reply = require "weir.reply"
 local status = require "weir.status"
 local C = require("weir.ffi").C
 
-local cast = ffi.cast
+local cast, ffi_gc = ffi.cast, ffi.gc
 local char_ptr = ffi.typeof "char *"
 local NAMES, OK, TOOBIG = status.names, status.number.ok, status.number.toobig
 
@@ -48,7 +49,13 @@ function Batch.take(n)
   end
   local batch = C.weir_batch_new(capacity)
   if batch == nil then error "weir: out of memory" end
-  return batch
+  return ffi_gc(batch, C.weir_batch_free)
+end
+
+
+--- Frees a batch; one in flight ends on its own, unseen.
+function Batch.free(batch)
+  C.weir_batch_free(ffi_gc(batch, nil))
 end
 
 
@@ -56,21 +63,9 @@ end
 function Batch.put(batch)
   if batch.n > 0 then C.weir_batch_reset(batch, batch.op, 0) end
   local spare = pool[batch.capacity]
-  if not spare or spare.n >= SPARE then
-    C.weir_batch_free(batch)
-    return
-  end
+  if not spare or spare.n >= SPARE then return Batch.free(batch) end
   spare.n = spare.n + 1
   spare[spare.n] = batch
-end
-
-
---- Frees the pool.
-function Batch.drop_all()
-  for _, spare in pairs(pool) do
-    for i = 1, spare.n do C.weir_batch_free(spare[i]) end
-    spare.n = 0
-  end
 end
 
 

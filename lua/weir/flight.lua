@@ -47,15 +47,13 @@ local function leave(id)
 end
 
 
-local function land(batch)
-  local id = tonumber(batch.tag)
+-- A waiter can vanish, in nginx: then the batch is nobody's, too.
+local function land(id)
   local record = records[id]
   leave(id)
   record.done = true
-  if record.abandoned then
-    Batch.put(batch)
-  else
-    record.host.wake(record.waiter)
+  if record.abandoned or record.host.wake(record.waiter) == false then
+    Batch.put(record.batch)
   end
 end
 
@@ -64,7 +62,7 @@ local function drain(cq)
   local n
   repeat
     n = C.weir_cq_drain(cq, drained, MAX)
-    for i = 0, n - 1 do land(drained[i]) end
+    for i = 0, n - 1 do land(tonumber(drained[i].tag)) end
   until n < MAX
 end
 
@@ -75,7 +73,7 @@ local function disown(queue)
     if record.queue == queue then
       leave(id)
       record.done = true
-      C.weir_batch_free(record.batch)
+      Batch.free(record.batch)
     end
   end
 end
@@ -160,11 +158,10 @@ function Flight.count()
 end
 
 
--- When the Lua state closes, nothing may touch its memory any more.
+-- When the Lua state closes, nothing may touch its memory any more; the batches
+-- see to that themselves.
 Flight.guard = ffi.gc(ffi.new "char[1]", function()
-  for _, record in pairs(records) do C.weir_batch_free(record.batch) end
-  records = {}
-  Batch.drop_all()
+  for _, queue in pairs(queues) do C.weir_cq_free(queue.cq) end
 end)
 
 
