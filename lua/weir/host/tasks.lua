@@ -3,8 +3,8 @@
 -- it in line. Whoever is no task (the main script, a coroutine of the user's)
 -- parks by running the others until it is woken.
 
-local bit = require "bit"
 local Host = require "weir.host"
+local Random = require "weir.host.random"
 local Timers = require "weir.host.timers"
 local C = require("weir.ffi").C
 
@@ -20,24 +20,11 @@ local function now()
 end
 
 
--- A xorshift generator of its own, so that hosts neither share nor disturb the
--- state of math.random.
-local function new_random()
-  local x = bit.bor(tonumber(C.weir_now() % 2 ^ 31), 1)
-  return function()
-    x = bit.bxor(x, bit.lshift(x, 13))
-    x = bit.bxor(x, bit.rshift(x, 17))
-    x = bit.bxor(x, bit.lshift(x, 5))
-    return x % 2 ^ 32 / 2 ^ 32
-  end
-end
-
-
 --- The functions of a host over `wait(seconds)`, which blocks until events came
 --- and have been served, at most that long; with nil it blocks until then, or
 --- returns false at once if nothing could ever come.
 return function(wait)
-  local host = { now = now, random = new_random() }
+  local host = { now = now, random = Random.new() }
   local timers = Timers.new()
   local ready, first, last = {}, 1, 0
   local spare = {}
