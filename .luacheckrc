@@ -3,3 +3,4 @@ max_line_length = 88
 self = false
 files["spec"] = { std = "+busted" }
 files["lua/weir/host/ngx.lua"] = { std = "+ngx_lua" }
+files["lua/weir/host/ngx"] = { std = "+ngx_lua" }

@@ -7,11 +7,12 @@
 --   spawn(fn, ...) -> task        runs at once, until it first waits
 --   join(task) -> true, results   or false, the error     kill(task)
 --   prepare() -> w                park(w, timeout) -> true, or false, why
---   wake(w)                       also before park, also when nobody waits
+--   wake(w)                       also before park; false: it vanished while parked
 --   timer(seconds, fn) -> handle  handle:cancel()
 --   attach(queue) detach(queue)   queue.fd readable: call queue.drain()
 --   stop()                        ends what runs; calls queue.close() of the rest
 --   can_park() -> true            or nil, why not
+--   can_open() -> true            or nil, why not; a host may lack it
 --   on_stop(fn)                   run(main, ...) -> results
 
 local Host = {
@@ -22,9 +23,14 @@ local Host = {
 local current
 
 
---- The host in use; the plain waiting one until another takes over.
+--- The host in use; inside nginx its own, elsewhere the plain waiting one, until
+--- another takes over.
 function Host.current()
-  if not current then current = require("weir.host.plain").new() end
+  if not current then
+    local nginx = rawget(_G, "ngx")
+    current = require(nginx and nginx.get_phase and "weir.host.ngx"
+      or "weir.host.plain").new()
+  end
   return current
 end
 

@@ -33,12 +33,22 @@ local failure = ffi.new "struct weir_error"
 local CLOSE_TIMEOUT = 5
 
 
+-- A host may know that a store opened now could never work.
+local function must_open(target, level)
+  local can_open = Host.current().can_open
+  if not can_open then return end
+  local able, why = can_open()
+  if not able then error(target .. ": " .. why, level + 1) end
+end
+
+
 --- Opens a connector by name or URL. Its errors are raised `level` frames up.
 ---@param target string "memory", "fs:///var/cache?sync=data"
 ---@param options table?
 ---@return weir.Native
 function Native.open(target, options, level)
   level = (level or 1) + 1
+  must_open(target, level)
   local settings, n, keep = settings_of(target, options or {}, level)
   local rc = C.weir_open(store_slot, target, settings, n, failure)
   if rc < 0 then error(ffi.string(failure.message), level) end

@@ -1,0 +1,141 @@
+-- ngx.lua: the host inside nginx with lua-nginx-module (OpenResty), one for each
+-- worker. It becomes the current host by itself when weir is used there.
+--
+-- Whoever waits holds a semaphore (ngx/waits.lua); completions come through a
+-- socket that nginx watches (ngx/bell.lua); tasks belong to the worker, so that a
+-- client who hangs up ends none of them (ngx/tasks.lua). Of nginx's timers the
+-- bell runs one and the tasks another: lua_max_running_timers counts both.
+--
+-- Coroutines of one's own (coroutine.create) must not wait for a store here, as
+-- they must not call ngx.sleep: lua-nginx-module crashes when the client of one
+-- that waits hangs up. Use weir.spawn.
+
+local Bell = require "weir.host.ngx.bell"
+local Ffi = require "weir.ffi"
+local Random = require "weir.host.random"
+local Tasks = require "weir.host.ngx.tasks"
+local Waits = require "weir.host.ngx.waits"
+
+local C = Ffi.C
+local get_phase = ngx.get_phase
+
+local Ngx = {}
+
+-- The phases in which nginx lets Lua wait.
+local WAITING = {
+  rewrite = true, server_rewrite = true, access = true, content = true, timer = true,
+  preread = true, ssl_cert = true, ssl_session_fetch = true, ssl_client_hello = true,
+}
+
+-- A timer that never fires but when the worker leaves: then at once.
+local YEAR = 31536000
+
+
+local function now()
+  return tonumber(C.weir_now()) * 1e-9
+end
+
+
+local function can_park()
+  local phase = get_phase()
+  if WAITING[phase] then return true end
+  return nil, phase .. "_by_lua cannot wait; only stores in memory answer here"
+end
+
+
+--- Makes a host. `folder`: where the bell's socket lives for the moment it takes
+--- to connect; by default /dev/shm, else /tmp, else a port of the loopback.
+---@param opts { folder: string? }?
+function Ngx.new(opts)
+  local host = { name = "ngx", now = now }
+  local bells, stops, watched = {}, {}, false
+  local folder = opts and opts.folder
+  local random
+
+  local function leave()
+    for i = #stops, 1, -1 do
+      local good, why = pcall(stops[i])
+      if not good then ngx.log(ngx.ERR, "weir: while leaving: ", why) end
+      stops[i] = nil
+    end
+    for _, bell in pairs(bells) do bell:ring() end
+    Tasks.leave()
+  end
+
+  local function watch_leaving()
+    if watched or ngx.worker.exiting() then return end
+    watched = ngx.timer.at(YEAR, leave)
+  end
+
+  function host.can_open()
+    if get_phase() ~= "init" then return true end
+    return nil, "init_by_lua runs in the master, and a worker has none of its threads: "
+      .. "open stores in init_worker_by_lua or later"
+  end
+
+  function host.can_park()
+    local able, why = can_park()
+    if not able then return nil, why end
+    for _, bell in pairs(bells) do
+      able, why = bell:start()
+      if not able then return nil, why end
+    end
+    return true
+  end
+
+  function host.attach(queue)
+    local bell = Bell.new(queue, folder)
+    bells[queue] = bell
+    if not bell.fleeting then watch_leaving() end
+    bell:start()
+  end
+
+  function host.detach(queue)
+    local bell = bells[queue]
+    bells[queue] = nil
+    if bell then bell:stop() end
+  end
+
+  function host.on_stop(fn)
+    stops[#stops + 1] = fn
+    watch_leaving()
+  end
+
+  -- Seeded at its first use: never before the fork, or all workers draw the same.
+  function host.random()
+    if not random then random = Random.new() end
+    return random()
+  end
+
+  host.prepare, host.park, host.wake = Waits.prepare, Tasks.park, Waits.wake
+  host.join, host.kill = Tasks.join, Tasks.kill
+
+  function host.spawn(fn, ...)
+    return Tasks.spawn(can_park(), fn, ...)
+  end
+
+  function host.sleep(seconds)
+    Tasks.must_live(Tasks.park(Waits.prepare(), seconds))
+  end
+
+  --- Calls fn() as a task; not at all when the worker leaves before.
+  function host.timer(seconds, fn)
+    local handle = {}
+    function handle.cancel() fn = nil end
+    local set, why = ngx.timer.at(seconds, function(leaving)
+      if fn and not leaving then host.spawn(fn) end
+    end)
+    if not set then error("weir: no timer: " .. tostring(why), 2) end
+    return handle
+  end
+
+  --- nginx runs the loop; this only calls main.
+  function host.run(main, ...)
+    return main(...)
+  end
+
+  return host
+end
+
+
+return Ngx

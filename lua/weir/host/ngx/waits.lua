@@ -1,0 +1,87 @@
+-- ngx/waits.lua: what a coroutine of nginx waits on: a semaphore, taken from a
+-- pool when it really has to wait. The coroutine may vanish while it waits (a
+-- client hangs up, ngx.exit, ngx.thread.kill), without unwinding: a semaphore
+-- goes back to the pool only from a waiter that came back, never otherwise.
+
+local semaphore = require "ngx.semaphore"
+
+local Waits = {}
+
+local SPARE = 1024
+local pool, n_spare = {}, 0
+
+-- nginx counts milliseconds in an int.
+local LONGEST = 2147483
+
+
+local function take()
+  if n_spare == 0 then return assert(semaphore.new(0)) end
+  local sem = pool[n_spare]
+  n_spare = n_spare - 1
+  return sem
+end
+
+
+local function give_back(sem)
+  if n_spare == SPARE then return end
+  n_spare = n_spare + 1
+  pool[n_spare] = sem
+end
+
+
+--- Makes a wait object, for one park.
+function Waits.prepare()
+  return { woken = false }
+end
+
+
+-- A half is added since nginx cuts the product off.
+local function milliseconds(left)
+  return (math.ceil(math.min(left, LONGEST) * 1000) + 0.5) / 1000
+end
+
+
+-- Waits for a post; a post that came together with the time-out counts.
+local function await(sem, timeout)
+  local left = timeout or math.huge
+  while left > 0 do
+    local posted, why = sem:wait(milliseconds(left))
+    if posted then return true end
+    if why ~= "timeout" then error("weir: " .. why, 0) end
+    left = left - LONGEST
+  end
+  return sem:count() > 0 and sem:wait(0)
+end
+
+
+--- Waits until w is woken: true; or for `timeout` seconds: false.
+function Waits.park(w, timeout)
+  if not w.woken then
+    local sem = take()
+    w.sem = sem
+    local posted = await(sem, timeout)
+    w.sem, w.posted = nil, nil
+    give_back(sem)
+    if not posted then return false end
+  end
+  w.woken = false
+  return true
+end
+
+
+--- Wakes who waits on w, or will. False: it waited, and has vanished.
+function Waits.wake(w)
+  local sem = w.sem
+  if not sem then
+    w.woken = true
+    return true
+  end
+  if w.posted then return true end
+  local awaited = sem:count() < 0
+  w.posted = true
+  sem:post()
+  return awaited
+end
+
+
+return Waits

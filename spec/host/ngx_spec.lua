@@ -1,0 +1,411 @@
+-- The host of nginx, in real ones: a row for each way in which it went wrong.
+local Nginx = require "weir.bench.nginx"
+local http = require "host.http"
+local shell = require "shell"
+
+local eventually = Nginx.eventually
+local server
+
+
+local function get(path, options)
+  return http.get(server.url .. path, options)
+end
+
+
+-- Starts an nginx whose workers run `init` and serve the locations.
+local function serve(opts)
+  local http_part = { "lua_check_client_abort on;", opts.http or "" }
+  if opts.init then
+    http_part[#http_part + 1] = "init_worker_by_lua_block { weir = require 'weir' "
+      .. opts.init .. "\n}"
+  end
+  local copy = {}
+  for name, value in pairs(opts) do copy[name] = value end
+  copy.http = table.concat(http_part, "\n")
+  server = Nginx.start(copy)
+end
+
+
+-- A location that answers what the Lua code returns.
+local function location(path, code)
+  return ([[
+    location %s { content_by_lua_block {
+      local function answer()
+        %s
+      end
+      ngx.print(tostring(answer()))
+    } }]]):format(path, code)
+end
+
+
+local function stop()
+  local log = server:log():gsub("%[alert%][^\n]*lua_code_cache is off", "")
+  server:stop()
+  for _, word in ipairs { "signal 11", "signal 6", "%[alert%]", "%[crit%]" } do
+    assert.is_nil(log:match("[^\n]*" .. word .. "[^\n]*"))
+  end
+end
+
+
+-- Queued stores in memory: one that answers at once, one that takes its time.
+local STORES = [[
+  quick = weir.memory { capacity = "64MiB", inline = false, workers = 2 }
+  slow = weir.open("fault", { target = "memory", delay = "3ms", workers = 16 })
+  here = weir.memory { capacity = "64MiB" }
+  here:set("a", "value")
+]]
+
+local COUNTS = [[
+  collectgarbage() collectgarbage()
+  local flight = require "weir.flight"
+  local inflight = quick:stats().inflight.batches + slow:stats().inflight.batches
+  return ("%d %d"):format(flight.count(), inflight)
+]]
+
+
+local function resident(pid)
+  local file = assert(io.open("/proc/" .. pid .. "/statm"))
+  local pages = file:read "*a":match "^%d+ (%d+)"
+  file:close()
+  return tonumber(pages) * 4096
+end
+
+
+local function count(line)
+  local _, text = shell.run(line .. " | wc -l")
+  return tonumber(text)
+end
+
+
+describe("in nginx, a store", function()
+  setup(function()
+    serve { init = STORES, server = table.concat {
+      location("/set", "return quick:set('k', ('x'):rep(1000))"),
+      location("/get", "return #quick:get 'k'"),
+      location("/slow", "slow:set('k', 'v') return slow:get 'k'"),
+      location("/here", "return here:get 'a'"),
+      location("/late", [[
+        local _, err = slow:get("k", { timeout = 0.001 })
+        return err.code
+      ]]),
+      location("/tree", [[
+        local tree = weir.tier { here, weir.route { ["a/"] = quick, default = slow } }
+        assert(tree:set_many({ "a/1", "b/2" }, { "one", "two" }):all "good")
+        here:delete "a/1" here:delete "b/2"
+        local reply = tree:get_many { "a/1", "b/2", "c/3" }
+        return reply:string(1) .. reply:string(2) .. reply[3]
+      ]]),
+      location("/counts", COUNTS),
+    } }
+  end)
+  teardown(stop)
+
+  it("with workers answers through the doorbell", function()
+    assert.same({ 200, "true" }, { get "/set" })
+    assert.same({ 200, "1000" }, { get "/get" })
+    assert.same({ 200, "v" }, { get "/slow" })
+  end)
+
+  it("in memory answers in place", function()
+    assert.same({ 200, "value" }, { get "/here" })
+  end)
+
+  it("that is late is left, and its answer lands later", function()
+    local status, code = get "/late"
+    assert.equal(200, status)
+    assert.is_true(code == "timeout" or code == "skipped", code)
+    assert.is_true(eventually(function() return select(2, get "/counts") == "0 0" end))
+  end)
+
+  it("of policies works as anywhere", function()
+    assert.same({ 200, "onetwomiss" }, { get "/tree" })
+  end)
+
+  it("has threads that leave all signals to nginx", function()
+    local worker = server:workers()[1]
+    local line = ("cat /proc/%d/task/*/status | grep SigBlk"):format(worker)
+    local _, text = shell.run(line)
+    local threads, blocking = 0, 0
+    for mask in text:gmatch "SigBlk:%s*(%x+)" do
+      threads = threads + 1
+      if mask:match "^f" then blocking = blocking + 1 end
+    end
+    assert.is_true(threads > 2)
+    assert.equal(threads - 1, blocking)
+  end)
+end)
+
+
+describe("in nginx's master, a store", function()
+  teardown(stop)
+
+  it("cannot be opened, since threads do not survive the fork", function()
+    serve {
+      http = [[init_by_lua_block {
+        local weir = require "weir"
+        good, why = pcall(weir.memory, { capacity = "1MiB" })
+      }]],
+      server = location("/why", "return tostring(good) .. ' ' .. why")
+        .. location("/then", "return require('weir').memory { capacity = '1MiB' }"),
+    }
+    local _, why = get "/why"
+    assert.matches("^false .*init_by_lua.*init_worker_by_lua", why)
+    assert.same({ 200, "weir.store(memory)" }, { get "/then" })
+  end)
+end)
+
+
+describe("in a phase that cannot wait", function()
+  local PHASES = {
+    header_filter = "header_filter_by_lua_block { note() }",
+    body_filter = "body_filter_by_lua_block { if ngx.arg[2] then note() end }",
+    log = "log_by_lua_block { note() }",
+    set = "set_by_lua_block $x { note() return 1 }",
+  }
+
+  setup(function()
+    local locations = {}
+    for phase, code in pairs(PHASES) do
+      local plain = location("/" .. phase, "return 1")
+      locations[#locations + 1] = plain:gsub("{", "{ " .. code, 1)
+    end
+    locations[#locations + 1] = location("/noted", "return noted")
+    locations[#locations + 1] = location("/worker", "return at_start")
+    serve { init = STORES .. [[
+      function note()
+        local _, err = quick:get "a"
+        local sent = quick:stats().ops.get
+        noted = ("%s %s %d %s"):format(err.code, tostring(here:get "a"),
+          sent and sent.items or 0, err.message)
+      end
+      note()
+      at_start = noted
+    ]], server = table.concat(locations, "\n") }
+  end)
+  teardown(stop)
+
+  for phase in pairs(PHASES) do
+    it(phase .. " refuses before anything is sent; memory answers", function()
+      get("/" .. phase)
+      local _, noted = get "/noted"
+      assert.matches("^unsupported value 0 .*" .. phase .. "_by_lua cannot wait", noted)
+    end)
+  end
+
+  it("init_worker refuses, too", function()
+    local _, noted = get "/worker"
+    assert.matches("^unsupported value 0 .*init_worker_by_lua cannot wait", noted)
+  end)
+end)
+
+
+describe("when a client hangs up", function()
+  setup(function()
+    serve { init = STORES, server = table.concat {
+      location("/fill", "return slow:set('big', ('x'):rep(65536))"),
+      location("/big", "return #slow:get 'big'"),
+      location("/task", [[
+        weir.join(weir.spawn(function()
+          slow:get "big"
+          finished = (finished or 0) + 1
+        end))
+      ]]),
+      location("/finished", "return finished"),
+      location("/kill", [[
+        local thread = ngx.thread.spawn(function() slow:get "big" end)
+        ngx.thread.kill(thread)
+        return #slow:get "big"
+      ]]),
+      location("/exit", [[
+        ngx.thread.spawn(function() slow:get "big" end)
+        ngx.exit(204)
+      ]]),
+      location("/counts", COUNTS),
+    } }
+    get "/fill"
+  end)
+  teardown(stop)
+
+  it("10,000 times nothing leaks", function()
+    http.abort(server.port, "/big", 2000, 100)
+    assert.is_true(eventually(function() return select(2, get "/counts") == "0 0" end))
+    local worker = server:workers()[1]
+    local before, files = resident(worker), count("ls /proc/" .. worker .. "/fd")
+    http.abort(server.port, "/big", 8000, 100)
+    assert.is_true(eventually(function() return select(2, get "/counts") == "0 0" end))
+    assert.is_true(resident(worker) - before < 48 * 2 ^ 20)
+    assert.is_true(count("ls /proc/" .. worker .. "/fd") <= files + 8)
+    assert.same({ 200, "65536" }, { get "/big" })
+    assert.same({ worker }, server:workers())
+  end)
+
+  it("a task that it started goes on to its end", function()
+    http.abort(server.port, "/task", 50, 50)
+    assert.is_true(eventually(function() return select(2, get "/finished") == "50" end))
+  end)
+
+  it("or a thread is killed, or the request exits, the rest is unharmed", function()
+    for _ = 1, 20 do
+      assert.same({ 200, "65536" }, { get "/kill" })
+      assert.equal(204, (get "/exit"))
+    end
+    assert.is_true(eventually(function() return select(2, get "/counts") == "0 0" end))
+  end)
+end)
+
+
+describe("when nginx", function()
+  after_each(stop)
+
+  local function serve_work(opts)
+    opts.init = STORES .. "weir.fs { path = ngx.config.prefix() .. 'values' }"
+    opts.server = table.concat {
+      location("/slow", "return slow:exists('k') == false and 'answered'"),
+      location("/quick", "return quick:exists('k') == false and 'answered'"),
+      location("/task", [[
+        return select(2, weir.join(weir.spawn(function() return slow:exists "k" end)))
+      ]]),
+      location("/long", [[
+        for _ = 1, 100 do slow:exists "k" end
+        return "answered"
+      ]]),
+      location("/pid", "quick:exists 'k' return ngx.worker.pid()"),
+    }
+    serve(opts)
+  end
+
+  it("reloads under load no request fails", function()
+    serve_work { workers = 2 }
+    local first = server:workers()
+    local loads = {}
+    for i, path in ipairs { "/slow", "/quick", "/task" } do
+      loads[i] = io.popen(("wrk -t1 -c8 -d3 -H 'Connection: close' %s%s 2>&1")
+        :format(server.url, path))
+    end
+    for _ = 1, 5 do
+      os.execute "sleep 0.4"
+      server:signal "HUP"
+    end
+    for _, load in ipairs(loads) do
+      local text = load:read "*a"
+      load:close()
+      assert.matches("requests in", text)
+      assert.is_nil(text:match "Socket errors[^\n]*")
+      assert.is_nil(text:match "Non%-2xx[^\n]*")
+    end
+    assert.is_true(eventually(function() return #server:workers() == 2 end))
+    assert.not_same(first, server:workers())
+  end)
+
+  it("quits gracefully it is gone at once, after the last answer", function()
+    serve_work { workers = 1 }
+    get "/quick"
+    get "/task"
+    local answer = io.popen("curl -s -m 20 " .. server.url .. "/long")
+    os.execute "sleep 0.1"
+    server:signal "QUIT"
+    assert.equal("answered", answer:read "*a")
+    answer:close()
+    local started = os.time()
+    assert.is_true(eventually(function() return not server:runs() end))
+    assert.is_true(os.time() - started <= 2)
+  end)
+
+  for _, workers in ipairs { 2, 4 } do
+    it(("has %d workers each has a bell of its own"):format(workers), function()
+      serve_work { workers = workers, listen = "reuseport" }
+      local seen, n = {}, 0
+      assert.is_true(eventually(function()
+        local _, pid = get "/pid"
+        if not seen[pid] then n = n + 1 end
+        seen[pid] = true
+        return n == workers
+      end))
+      for _, pid in ipairs(server:workers()) do assert.is_true(seen[tostring(pid)]) end
+    end)
+  end
+
+  it("has lua_code_cache off every request is served, and nothing piles up", function()
+    serve {
+      level = "error",
+      http = "lua_code_cache off;",
+      server = location("/", [[
+        local weir = require "weir"
+        local store = weir.memory { capacity = "4MiB", inline = false, workers = 2 }
+        assert(store:set("k", "v"))
+        local task = weir.spawn(function() return tostring(store:get "k") end)
+        return select(2, weir.join(task))
+      ]]),
+    }
+    local worker = server:workers()[1]
+    for _ = 1, 60 do assert.same({ 200, "v" }, { get "/" }) end
+    assert.same({ worker }, server:workers())
+    assert.is_true(eventually(function()
+      return count("ls /proc/" .. worker .. "/fd") < 60
+        and count("ls /proc/" .. worker .. "/task") < 30
+    end))
+  end)
+end)
+
+
+describe("the doorbell's socket", function()
+  after_each(stop)
+
+  local function serve_bell(folder, user)
+    serve { user = user, init = ([[
+      local Host, Ngx = require "weir.host", require "weir.host.ngx"
+      Host.use(Ngx.new { folder = %s })
+      quick = weir.memory { capacity = "64MiB", inline = false }
+    ]]):format(folder), server = location("/get", "return quick:exists 'k'") }
+  end
+
+  it("lies in the folder that was configured, as long as it takes", function()
+    serve_bell "ngx.config.prefix()"
+    assert.same({ 200, "false" }, { get "/get" })
+    assert.equal(0, count("ls " .. server.prefix .. " | grep ^weir-"))
+    assert.is_nil(server:log():match "no doorbell")
+  end)
+
+  it("is made elsewhere when the folder is none of the user's", function()
+    serve_bell("'/root'", "www-data www-data")
+    assert.same({ 200, "false" }, { get "/get" })
+    assert.matches("no doorbell in /root: Permission denied", server:log())
+  end)
+
+  it("is made elsewhere when the path is too long", function()
+    serve_bell "'/tmp/' .. ('x'):rep(120)"
+    assert.same({ 200, "false" }, { get "/get" })
+    assert.matches("File name too long", server:log())
+  end)
+end)
+
+
+describe("the library, in nginx,", function()
+  teardown(stop)
+
+  it("creates no coroutine of its own", function()
+    serve {
+      http = [[init_by_lua_block {
+        made = {}
+        for _, name in ipairs { "create", "wrap" } do
+          local original = coroutine[name]
+          coroutine[name] = function(...)
+            made[#made + 1] = debug.traceback()
+            return original(...)
+          end
+        end
+      }]],
+      init = STORES,
+      server = location("/", [[
+        local tree = weir.tier { quick, weir.route { ["a/"] = slow, default = quick } }
+          :timeout(1):retry { 2 }
+        tree:set_many({ "a/1", "b" }, { "1", "2" })
+        tree:get_many { "a/1", "b", "c" }
+        for _ in quick:scan {} do end
+        weir.join(weir.spawn(function() weir.sleep(0.001) end))
+        return #made .. (made[1] or "")
+      ]]),
+    }
+    assert.same({ 200, "0" }, { get "/" })
+  end)
+end)
