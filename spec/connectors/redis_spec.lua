@@ -1,0 +1,115 @@
+-- The redis connector through the verbs, on a real server. What nonsense, faults,
+-- full servers and certificates have to say about it is in spec/redis/*.c.
+local Server = require "weir.bench.redis_server"
+local contract = require "contract"
+local weir = require "weir"
+
+local made = 0
+
+
+local function fresh_prefix()
+  made = made + 1
+  return ("spec%d:"):format(made)
+end
+
+
+describe("redis", function()
+  local server
+
+  setup(function() server = assert(Server.start()) end)
+  teardown(function() server:stop() end)
+
+  for _, transport in ipairs { "url", "unix_url" } do
+    describe("by " .. transport, function()
+      contract {
+        open = function(options)
+          options.prefix = fresh_prefix()
+          return weir.open(server[transport], options)
+        end,
+      }
+    end)
+  end
+
+  describe("without MGET and MSET", function()
+    contract {
+      open = function(options)
+        options.prefix, options.multi = fresh_prefix(), false
+        return weir.redis { port = server.port, prefix = options.prefix, multi = false,
+          max_value = options.max_value }
+      end,
+    }
+  end)
+
+  it("takes user, password, port and database from the URL", function()
+    os.execute(("redis-cli -p %d acl setuser ann on '>p w' '~*' '+@all' >/dev/null")
+      :format(server.port))
+    local url = ("redis://ann:p%%20w@127.0.0.1:%d/5"):format(server.port)
+    local five, zero = weir.open(url), weir.open(server.url)
+    assert(five:set("only here", "5"))
+    assert.equal("5", tostring(five:get "only here"))
+    assert.is_nil(zero:get "only here")
+    five:close()
+    zero:close()
+  end)
+
+  it("puts its prefix before keys, and takes it off in a scan", function()
+    local plain = weir.open(server.url)
+    local store = weir.open(server.url, { prefix = "[*]:" })
+    assert(store:set("a", "1"))
+    assert.equal("1", tostring(plain:get "[*]:a"))
+    assert(plain:set("xy:b", "2"))
+    local keys = {}
+    for key in store:scan {} do keys[#keys + 1] = key end
+    assert.same({ "a" }, keys)
+    store:close()
+    plain:close()
+  end)
+
+  it("gives what is set its default time to live", function()
+    local store = weir.open(server.url, { ttl = "60s" })
+    assert(store:set("brief", "1"))
+    assert(store:set_many({ "b1", "b2", "b3", "b4", "b5", "b6", "b7", "b8", "b9" },
+      { "1", "2", "3", "4", "5", "6", "7", "8", "9" }):all "good")
+    for _, key in ipairs { "brief", "b5" } do
+      local ttl = store:stat(key).ttl
+      assert.is_true(ttl > 50 and ttl <= 60)
+    end
+    store:close()
+  end)
+
+  it("says in the server's words what is wrong", function()
+    local store = weir.open(server.url)
+    os.execute(("redis-cli -p %d lpush alist x >/dev/null"):format(server.port))
+    local value, err = store:get "alist"
+    assert.is_nil(value)
+    assert.equal("failed", err.code)
+    assert.matches("redis 127.0.0.1:" .. server.port .. ": -WRONGTYPE Operation",
+      tostring(err), 1, true)
+    store:close()
+  end)
+
+  it("refuses options that cannot be, naming them", function()
+    for url, words in pairs {
+      ["redis://127.0.0.1:0"] = "option port",
+      ["redis://127.0.0.1:6379/x"] = "option db",
+      ["redis://127.0.0.1?prefixx=a"] = "prefix",
+      ["redis://127.0.0.1?key=/tmp/k"] = "option key",
+      ["redis://ann@127.0.0.1"] = "option user",
+      ["redis+unix:///" .. ("x"):rep(200)] = "option socket",
+      ["rediss://127.0.0.1?ca=/no/such/file"] = "option ca",
+      ["redis+unix:///tmp/s?tls=true"] = "option server_name",
+    } do
+      local good, err = pcall(weir.open, url)
+      assert.is_false(good)
+      assert.matches(words, tostring(err), 1, true)
+    end
+  end)
+
+  it("never prints the password", function()
+    local store = weir.open "redis://ann:secret@127.0.0.1:1"
+    local _, err = store:get "a"
+    assert.is_nil(tostring(err):find("secret", 1, true))
+    assert.is_nil(tostring(store):find("secret", 1, true))
+    store:close()
+  end)
+end)

@@ -1,0 +1,209 @@
+/* redis_reply.c -- any bytes as a server's replies, in pieces of any size, to
+ * calls of every op: every item gets an answer, nothing outside the buffers is
+ * touched, and what is OK has the length it says. */
+
+#include <poll.h>
+
+#include "../../connectors/redis/answer.c"
+#include "../../connectors/redis/command.c"
+#include "../../connectors/redis/inbox.c"
+#include "../../connectors/redis/link.c"
+#include "../../connectors/redis/outbox.c"
+#include "../../connectors/redis/refusal.c"
+#include "../../connectors/redis/reply.c"
+#include "../../connectors/redis/scan.c"
+#include "../../connectors/redis/session.c"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+enum { ITEMS = 24, CAP = 64 };
+
+/* ---- the other side ---- */
+
+static const uint8_t *stream, *stream_end;
+static size_t piece;
+static bool taken_back; /* memory is, from half of the stream on */
+
+static ssize_t fuzz_send(struct link *l, const struct iovec *iov, int n)
+{
+    ssize_t total = 0;
+
+    (void)l;
+    for (int i = 0; i < n; i++)
+        total += (ssize_t)iov[i].iov_len;
+    return total;
+}
+
+static ssize_t fuzz_receive(struct link *l, const struct iovec *iov, int n)
+{
+    size_t left = (size_t)(stream_end - stream), total = 0;
+
+    (void)l;
+    left = left < piece ? left : piece;
+    for (int i = 0; i < n; i++) {
+        size_t len = left < iov[i].iov_len ? left : iov[i].iov_len;
+
+        if (len > 0)
+            memcpy(iov[i].iov_base, stream, len);
+        stream += len;
+        left -= len;
+        total += len;
+    }
+    return total > 0 ? (ssize_t)total : -ECONNRESET;
+}
+
+int tls_is_quiet(struct link *l)
+{
+    return l->tls == NULL;
+}
+
+void tls_end(struct link *l)
+{
+    l->tls = NULL;
+}
+
+/* ---- the runtime, as far as it is asked ---- */
+
+int weir_call_fail(struct weir_call *call, struct weir_item *item, int status,
+                   const char *format, ...)
+{
+    (void)format;
+    for (uint32_t i = 0; i < call->n; i++) {
+        if (item == NULL && call->items[i].status == WEIR_PENDING)
+            call->items[i].status = (uint8_t)status;
+    }
+    if (item != NULL)
+        item->status = (uint8_t)status;
+    return status;
+}
+
+bool weir_call_lend(struct weir_call *call)
+{
+    (void)call;
+    return !taken_back;
+}
+
+void weir_call_unlend(struct weir_call *call)
+{
+    (void)call;
+}
+
+void weir_call_answer(struct weir_call *call, struct weir_item *item,
+                      const void *bytes, uint64_t size)
+{
+    if (item->data != NULL && size > item->cap) {
+        weir_call_fail(call, item, WEIR_TOOBIG, "too big");
+    } else if (item->data != NULL) {
+        memcpy(item->data, bytes, size);
+        item->status = WEIR_OK;
+    } else {
+        item->value = weir_value_copy(bytes, size);
+        item->status = WEIR_OK;
+    }
+    item->size = size;
+}
+
+int weir_call_wait(struct weir_call *call, int fd, short events,
+                   uint64_t timeout_ns)
+{
+    (void)call, (void)fd, (void)events, (void)timeout_ns;
+    return POLLIN;
+}
+
+int weir_page_add(struct weir_page *page, const void *key, uint32_t key_len,
+                  uint64_t size, uint64_t ttl_ms)
+{
+    const volatile char *at = key;
+
+    (void)size, (void)ttl_ms;
+    for (uint32_t i = 0; i < key_len; i++)
+        (void)at[i];
+    page->keys++;
+    return 0;
+}
+
+void weir_page_answer(struct weir_call *call, struct weir_item *item,
+                      struct weir_page *page, uint64_t cursor)
+{
+    (void)call;
+    page->keys = 0;
+    item->cursor = cursor;
+    item->status = WEIR_OK;
+}
+
+/* ---- calls ---- */
+
+static const struct redis_config CONFIG = {
+    .prefix = "p:", .multi = true, .read_timeout = 1000000000u};
+static const struct redis REDIS = {.config = &CONFIG, .prefix_len = 2};
+
+static void item_init(struct weir_item *item, uint32_t op, bool lent)
+{
+    static const char KEY[] = "key";
+
+    *item = (struct weir_item){.key = KEY, .key_len = 3};
+    if (op == WEIR_SET) {
+        item->data = (char *)KEY;
+        item->size = 3;
+    } else if (op == WEIR_GET && lent) {
+        item->data = malloc(CAP);
+        item->cap = CAP;
+    }
+}
+
+static void item_check(struct weir_item *item, uint32_t op)
+{
+    if (item->status == WEIR_PENDING || item->status > WEIR_INVALID)
+        __builtin_trap();
+    if (op != WEIR_GET)
+        return;
+    if (item->data != NULL && item->status == WEIR_OK && item->size > CAP)
+        __builtin_trap();
+    if (item->data == NULL && item->status == WEIR_OK &&
+        item->value->size != item->size)
+        __builtin_trap();
+    weir_value_unref(item->value);
+    free(item->data);
+}
+
+static void run(struct redis_session *s, uint32_t op, uint32_t n, bool lent)
+{
+    struct weir_item items[2][ITEMS];
+    struct weir_call calls[2] = {{.op = op, .n = n, .items = items[0]},
+                                 {.op = WEIR_GET, .n = n, .items = items[1]}};
+    int rc = 0;
+
+    for (int c = 0; c < 2; c++) {
+        for (uint32_t i = 0; i < n; i++)
+            item_init(&items[c][i], calls[c].op, lent);
+        redis_start(s, &calls[c]);
+    }
+    for (int c = 0; c < 2 && rc == 0; c++)
+        rc = redis_finish(s, &calls[c]);
+    for (int c = 0; c < 2; c++) {
+        for (uint32_t i = 0; i < n; i++)
+            item_check(&items[c][i], calls[c].op);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+    static struct redis_session s;
+
+    if (n < 4)
+        return 0;
+    memset(&s, 0, sizeof s);
+    s.redis = &REDIS;
+    s.link =
+        (struct link){.fd = -1, .send = fuzz_send, .receive = fuzz_receive};
+    s.guess = bytes[2] & 2 ? 100 : 65536;
+    outbox_init(&s.out);
+    inbox_init(&s.in);
+    stream = bytes + 4;
+    stream_end = bytes + n;
+    piece = bytes[3] % 64 + 1;
+    taken_back = bytes[2] & 4;
+    run(&s, bytes[0] % WEIR_SCAN + 1, bytes[1] % ITEMS + 1, bytes[2] & 1);
+    session_free(&s);
+    return 0;
+}
