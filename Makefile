@@ -119,6 +119,8 @@ RUNS  := gcc make pkg-config libc6-dev luajit2 libev-dev libxxhash-dev lua-argpa
 TESTS := lua-busted lua-check clang clang-format libclang-rt-14-dev redis-server \
          redis-tools nginx libnginx-mod-http-lua lua-nginx-redis lua-luv wrk tmux \
          strace curl
+SUBMAKE = $(MAKE) -s --no-print-directory \
+    $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 BUSTED = WEIR_BUILD=$(B) busted
 
 deps: ## install what is missing, from Debian's packages
@@ -126,12 +128,12 @@ deps: ## install what is missing, from Debian's packages
 
 demo: ## show a KV cache at work (TRACE=file.jsonl, ARGS=--help)
 	$(Q).ci/deps $(RUNS)
-	$(Q)$(MAKE) -s --no-print-directory all
+	$(Q)$(SUBMAKE) all
 	$(Q)$(B)/weir run examples/kvcache.lua $(if $(TRACE),--trace '$(TRACE)') $(ARGS)
 
 test: ## run the specs (ONLY=spec/policy runs a part)
 	$(Q).ci/deps $(RUNS) $(TESTS)
-	$(Q)$(MAKE) -s --no-print-directory tests
+	$(Q)$(SUBMAKE) tests
 	$(Q)$(BUSTED) $(ONLY)
 
 soak: tests ## run what is random or racy for longer (WEIR_SOAK=seconds)
@@ -146,9 +148,9 @@ under_address = LD_PRELOAD=$(shell $(CC) -print-file-name=libasan.so) \
     WEIR_LIB=$(CURDIR)/build/address/libweir.so
 sanitize: ## run specs under ASan and UBSan, the C programs under TSan, too
 	$(Q)failed=; \
-	$(MAKE) -s --no-print-directory SAN=address tests && $(under_address) \
+	$(SUBMAKE) SAN=address tests && $(under_address) \
 	    busted --exclude-tags=unsanitized || failed=1; \
-	$(MAKE) -s --no-print-directory SAN=thread tests && WEIR_BUILD=build/thread \
+	$(SUBMAKE) SAN=thread tests && WEIR_BUILD=build/thread \
 	    busted spec/programs_spec.lua || failed=1; \
 	test -z "$$failed"
 

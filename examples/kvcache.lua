@@ -246,6 +246,7 @@ local function serve_all(service, options)
 end
 
 
+io.stdout:setvbuf "line"
 local options = arguments()
 local ram = weir.memory { capacity = options.memory }
 local disk = weir.fs { path = options.path, capacity = options.disk }

@@ -14,7 +14,8 @@ local Set = {
 
 function Set.define(command)
   Target.define(command)
-  command:argument "words"
+  command:argument "key"
+    :target "words"
     :argname "<key> [<value>]"
     :description "KEY VALUE pairs; or one KEY alone."
     :args "+"
