@@ -165,9 +165,20 @@ function Bench:program(name, ...)
 end
 
 
+local function has_lua(name)
+  return package.searchpath("weir.bench." .. name, package.path) ~= nil
+end
+
+
+--- exists says whether a benchmark can be run: its program may not be built.
+function Bench.exists(name)
+  return has_lua(name) or executable(name) ~= nil
+end
+
+
 --- run runs a benchmark by name.
 function Bench:run(name, arguments)
-  if package.searchpath("weir.bench." .. name, package.path) then
+  if has_lua(name) then
     require("weir.bench." .. name)(self, arguments)
   else
     self:program(name, unpack(arguments))

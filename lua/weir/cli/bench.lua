@@ -35,9 +35,14 @@ function Command.run(args)
       Exit.fail(Exit.ERROR, "%s", err)
     end
   end
+  if args.name and not Bench.exists(args.name) then
+    Exit.fail(Exit.ERROR, "bench/%s has not been built", args.name)
+  end
   local bench = Bench.new { json = args.json, before = before }
   for _, name in ipairs(args.name and { args.name } or Bench.NAMES) do
-    bench:run(name, args.arguments)
+    if Bench.exists(name) then
+      bench:run(name, args.arguments)
+    end
   end
   bench:close()
   return Exit.OK
