@@ -303,6 +303,19 @@ void lane_wake(struct lane *l, struct worker *w)
     pthread_mutex_unlock(&l->lock);
 }
 
+void lane_pass_on(struct lane *l, struct worker *w)
+{
+    struct worker *other = NULL;
+
+    pthread_mutex_lock(&l->lock);
+    leave_idle(l, w);
+    if (l->head != NULL)
+        take_idle(l, &other, 1);
+    pthread_mutex_unlock(&l->lock);
+    if (other != NULL)
+        worker_ring(other);
+}
+
 void lane_stop(struct lane *l)
 {
     pthread_mutex_lock(&l->lock);

@@ -76,6 +76,10 @@ enum rest lane_rest(struct lane *l, struct worker *w);
 /* lane_wake takes a worker off the idle list if it is still there. */
 void lane_wake(struct lane *l, struct worker *w);
 
+/* lane_pass_on rings another worker for what is queued, and takes this one, who
+ * cannot do it, off the idle list. */
+void lane_pass_on(struct lane *l, struct worker *w);
+
 /* lane_stop makes submit refuse and workers end once the queue is empty; the
  * caller rings them. */
 void lane_stop(struct lane *l);

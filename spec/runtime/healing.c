@@ -131,6 +131,33 @@ static void one_working_session_serves_alone(struct weir_cq *cq)
     weir_store_free(store);
 }
 
+/* The worker that was rung lost its session; the one that has another sleeps.
+ */
+static void a_sleeping_session_is_woken(struct weir_cq *cq)
+{
+    struct weir_store *store =
+        open_scripted(&script, "workers=2", "slice_items=1", "backoff=10s",
+                      "max_backoff=10s", NULL);
+    struct weir_batch *b = keyed_batch(WEIR_GET, 2, "k");
+    uint64_t started;
+
+    script.connects = 0;
+    script.hold = true;
+    CHECK(weir_submit(store, cq, b) == 0);
+    CHECK(EVENTUALLY(script.connects == 2));
+    script.hold = false;
+    CHECK(next_done(cq) == b);
+    weir_batch_free(b);
+    nap_ms(20); /* past the workers' spinning */
+    script.refuse_connects = 1000;
+    script.stale = true;
+    started = weir_now();
+    CHECK(status_of_one(store, cq) == WEIR_OK);
+    CHECK(weir_now() - started < SECOND && !script.stale);
+    script.refuse_connects = 0;
+    weir_store_free(store);
+}
+
 int main(void)
 {
     struct weir_cq *cq = new_cq();
@@ -142,6 +169,7 @@ int main(void)
     the_reason_of_a_connect_keeps_its_status(cq);
     a_connect_that_hangs_ends(cq);
     one_working_session_serves_alone(cq);
+    a_sleeping_session_is_woken(cq);
     weir_cq_free(cq);
     return 0;
 }
