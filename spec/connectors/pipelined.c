@@ -82,7 +82,9 @@ static int pipelined_finish(void *session, struct weir_call *call)
     while (s->script->hold) {
         int rc = weir_call_wait(call, -1, 0, 1000000);
 
-        if (rc != -ETIMEDOUT || weir_call_stopped(call) != 0)
+        if (rc == -ETIMEDOUT)
+            rc = weir_call_stopped(call);
+        if (rc != 0)
             return rc;
     }
     if (s->script->answer == ANSWER_BREAK) {

@@ -79,9 +79,10 @@ static int hold(struct script *script, struct weir_call *call)
     while (script->hold) {
         int rc = weir_call_wait(call, -1, 0, 1000000);
 
-        if (script->deaf || (rc == -ETIMEDOUT && weir_call_stopped(call) == 0))
-            continue;
-        return rc;
+        if (rc == -ETIMEDOUT)
+            rc = weir_call_stopped(call);
+        if (rc != 0 && !script->deaf)
+            return rc;
     }
     return 0;
 }

@@ -17,7 +17,11 @@ static struct weir_batch *submit(uint32_t n)
 
 static void expect(struct weir_batch *b, int status)
 {
-    CHECK(next_done(cq) == b && count_status(b, status) == b->n);
+    CHECK(next_done(cq) == b);
+    if (count_status(b, status) != b->n)
+        fprintf(stderr, "status %d: %s\n", b->items[0].status,
+                b->error.message);
+    CHECK(count_status(b, status) == b->n);
     weir_batch_free(b);
 }
 
