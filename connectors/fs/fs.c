@@ -225,9 +225,9 @@ typedef void fs_op(struct fs_session *s, struct weir_call *call,
 static int fs_run(void *session, struct weir_call *call)
 {
     static fs_op *const ops[] = {
-        [WEIR_GET] = fs_get,       [WEIR_SET] = fs_set,
-        [WEIR_EXISTS] = fs_exists, [WEIR_DELETE] = fs_delete,
-        [WEIR_STAT] = fs_stat,     [WEIR_TOUCH] = fs_touch,
+        [WEIR_GET] = fs_get,     [WEIR_SET] = fs_set,
+        [WEIR_EXISTS] = fs_stat, [WEIR_DELETE] = fs_delete,
+        [WEIR_STAT] = fs_stat,   [WEIR_TOUCH] = fs_touch,
         [WEIR_SCAN] = fs_scan,
     };
 
@@ -257,6 +257,10 @@ static size_t fs_gauges(void *state, struct weir_gauge *out, size_t max)
 {
     struct fs *fs = state;
     struct fs_index_stats ix = {0};
+    size_t n;
+
+    if (fs->index != NULL)
+        fs_index_stats(fs->index, &ix);
     const struct weir_gauge all[] = {
         {"evictions", "files removed to make room", fs->counts.evicted, 1, 0},
         {"expired", "files removed when found expired", fs->counts.expired, 1,
@@ -268,26 +272,17 @@ static size_t fs_gauges(void *state, struct weir_gauge *out, size_t max)
         {"syncs", "times that the disk was waited for", fs->counts.syncs, 1, 0},
         {"recovering", "1 while the folder is still being walked",
          !fs_recovered(fs), 0, 0},
-        {"items", "files counted", 0, 0, 0},
-        {"bytes", "disk used by them and by what is being written", 0, 0, 0},
+        /* Without a capacity nothing is counted. */
+        {"items", "files counted", ix.entries, 0, 0},
+        {"bytes", "disk used by them and by what is being written", ix.bytes, 0,
+         0},
         {"capacity", "disk to use at most", fs->config->capacity, 0, 0},
-        {"index_bytes", "memory used to count", 0, 0, 0},
+        {"index_bytes", "memory used to count", ix.memory, 0, 0},
     };
-    size_t n = sizeof all / sizeof *all;
 
-    if (fs->index == NULL)
-        n -= 4; /* nothing is counted */
-    else
-        fs_index_stats(fs->index, &ix);
-    for (size_t i = 0; i < n && i < max; i++) {
+    n = sizeof all / sizeof *all - (fs->index == NULL ? 4 : 0);
+    for (size_t i = 0; i < n && i < max; i++)
         out[i] = all[i];
-        if (strcmp(all[i].name, "items") == 0)
-            out[i].value = ix.entries;
-        else if (strcmp(all[i].name, "bytes") == 0)
-            out[i].value = ix.bytes;
-        else if (strcmp(all[i].name, "index_bytes") == 0)
-            out[i].value = ix.memory;
-    }
     return n;
 }
 

@@ -163,8 +163,8 @@ enum fs_found fs_entry_open(struct fs_session *s, const struct fs_name *name,
                             int flags, size_t span, struct fs_entry *e);
 void fs_entry_close(struct fs_entry *e);
 
-/* fs_entry_for opens the file of an item's key and sees to it that it is of
- * this key. False: the item has been answered. */
+/* fs_entry_for names and opens the file of an item's key and sees to it that it
+ * is of this key. False: the item has been answered. */
 bool fs_entry_for(struct fs_session *s, struct weir_call *call,
                   struct weir_item *item, const struct fs_name *name, int flags,
                   size_t span, struct fs_entry *e);
@@ -202,8 +202,6 @@ void fs_set_aside(struct fs *fs, const struct fs_name *name,
 
 void fs_get(struct fs_session *s, struct weir_call *call,
             struct weir_item *item);
-void fs_exists(struct fs_session *s, struct weir_call *call,
-               struct weir_item *item);
 void fs_stat(struct fs_session *s, struct weir_call *call,
              struct weir_item *item);
 void fs_touch(struct fs_session *s, struct weir_call *call,

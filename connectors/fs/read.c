@@ -1,4 +1,4 @@
-/* read.c -- get, exists, stat, touch.
+/* read.c -- get, stat (which is exists, too), touch.
  *
  * A value is read straight into where it stays, a piece at a time, and each
  * piece is hashed while it is still in the cache of the core that read it: the
@@ -112,7 +112,6 @@ void fs_get(struct fs_session *s, struct weir_call *call,
     struct fs_entry e;
     int err;
 
-    fs_name_of_key(&name, s->fs->digits, item->key, item->key_len);
     if (span < FS_SMALL)
         span = FS_SMALL;
     if (!fs_entry_for(s, call, item, &name, O_RDONLY, span, &e))
@@ -142,26 +141,11 @@ void fs_stat(struct fs_session *s, struct weir_call *call,
     struct fs_name name;
     struct fs_entry e;
 
-    fs_name_of_key(&name, s->fs->digits, item->key, item->key_len);
     if (!fs_entry_for(s, call, item, &name, O_RDONLY,
                       fs_trailer_max(item->key_len), &e))
         return;
     item->size = e.trailer.value_len;
     item->ttl_ms = fs_entry_ttl(&e);
-    item->status = WEIR_OK;
-    fs_entry_close(&e);
-}
-
-void fs_exists(struct fs_session *s, struct weir_call *call,
-               struct weir_item *item)
-{
-    struct fs_name name;
-    struct fs_entry e;
-
-    fs_name_of_key(&name, s->fs->digits, item->key, item->key_len);
-    if (!fs_entry_for(s, call, item, &name, O_RDONLY,
-                      fs_trailer_max(item->key_len), &e))
-        return;
     item->status = WEIR_OK;
     fs_entry_close(&e);
 }
@@ -189,7 +173,6 @@ void fs_touch(struct fs_session *s, struct weir_call *call,
     struct fs_name name;
     struct fs_entry e;
 
-    fs_name_of_key(&name, s->fs->digits, item->key, item->key_len);
     if (!fs_entry_for(s, call, item, &name, O_RDWR,
                       fs_trailer_max(item->key_len), &e))
         return;

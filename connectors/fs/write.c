@@ -91,7 +91,7 @@ static int write_content(struct fs_session *s, struct weir_call *call,
     int rc;
 
     if (ttl_ms == 0)
-        ttl_ms = s->fs->config->ttl / 1000000;
+        ttl_ms = (s->fs->config->ttl + 999999) / 1000000;
     XXH3_64bits_reset(s->hash);
     do {
         const char *piece = job->value + at;

@@ -77,10 +77,11 @@ static void bounded(void)
     close_fs(&c);
 
     c = open_fs(folder_sub("a"), "capacity=2MiB", NULL);
-    CHECK(gauge(c.store, "recovering") == 0);
+    recovered(c.store);
     CHECK(gauge(c.store, "bytes") == counted);
     close_fs(&c);
     c = open_fs(folder_sub("a"), "capacity=200KiB", NULL);
+    recovered(c.store);
     CHECK(gauge(c.store, "bytes") <= 200 * KIB);
     CHECK(disk_used("a") == gauge(c.store, "bytes"));
     close_fs(&c);
@@ -127,6 +128,7 @@ static void order(void)
     CHECK(client_do(&c, WEIR_GET, "a") == WEIR_OK); /* and now again */
     close_fs(&c);
     c = open_fs(folder_sub("b"), "capacity=24KiB", NULL);
+    recovered(c.store);
     CHECK(client_do(&c, WEIR_EXISTS, "a") == WEIR_OK);
     CHECK(client_do(&c, WEIR_EXISTS, "l") == WEIR_OK);
     CHECK(client_do(&c, WEIR_EXISTS, "d") == WEIR_MISS);
@@ -136,6 +138,7 @@ static void order(void)
 
     last_used(path, 3600);
     c = open_fs(folder_sub("b"), "capacity=20KiB", NULL);
+    recovered(c.store);
     CHECK(client_do(&c, WEIR_EXISTS, "a") == WEIR_MISS);
     CHECK(client_do(&c, WEIR_EXISTS, "l") == WEIR_OK);
     close_fs(&c);
@@ -169,6 +172,7 @@ static void strangers(void)
     file_write(path, "mine", 4);
     file_write(folder_sub("d/notes"), "mine", 4);
     c = open_fs(folder_sub("d"), "capacity=4KiB", NULL);
+    recovered(c.store);
     CHECK(gauge(c.store, "items") == 1);
     CHECK(client_set(&c, "l", "v", 1) == WEIR_OK);
     CHECK(gauge(c.store, "evictions") == 1);

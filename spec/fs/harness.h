@@ -200,6 +200,16 @@ static inline uint64_t gauge(struct weir_store *store, const char *name)
     exit(1);
 }
 
+/* recovered waits until a store knows what is in its folder. */
+static inline void recovered(struct weir_store *store)
+{
+    uint64_t until = weir_now() + 10 * SECOND;
+
+    while (gauge(store, "recovering") && weir_now() < until)
+        usleep(1000);
+    CHECK(gauge(store, "recovering") == 0);
+}
+
 /* only_file finds the one value in a store's folder. */
 static char only_path[512];
 

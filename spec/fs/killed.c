@@ -45,8 +45,7 @@ static void reopen(const char *capacity, unsigned *served)
     struct client c = open_fs(folder_sub("a"), capacity, NULL);
     char key[32];
 
-    for (int i = 0; gauge(c.store, "recovering") && i < 5000; i++)
-        usleep(1000);
+    recovered(c.store);
     CHECK(count_temps() == 0);
     for (int i = 0; i < KEYS; i++) {
         int status;
@@ -75,8 +74,7 @@ static pid_t neighbour(int told, const char *temp)
         return pid;
     CHECK(read(told, &go, 1) == 1);
     c = open_fs(folder_sub("a"), "capacity=1GiB", NULL);
-    for (int i = 0; gauge(c.store, "recovering") && i < 5000; i++)
-        usleep(1000);
+    recovered(c.store);
     close_fs(&c);
     _exit(access(folder_sub(temp), F_OK) == 0 ? 0 : 1);
 }
