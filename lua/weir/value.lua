@@ -152,6 +152,23 @@ function Value.new(bytes)
 end
 
 
+local data_slot = ffi.new "char *[1]"
+
+--- A Value whose `size` bytes fill(data) puts in place, all of them, as they come:
+--- it may wait meanwhile. What fill raises, build raises.
+---@param size integer
+---@param fill fun(data: ffi.cdata*)
+---@return weir.Value
+function Value.build(size, fill)
+  local pointer = C.weir_value_new(size, data_slot)
+  if pointer == nil then error "weir: out of memory" end
+  local value = Value.own(pointer)
+  Value.charge(size)
+  fill(data_slot[0])
+  return value
+end
+
+
 --- A Value with a copy of `size` bytes of C memory.
 ---@return weir.Value
 function Value.copy(pointer, size)

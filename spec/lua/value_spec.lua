@@ -89,3 +89,25 @@ describe("values", function()
     assert.is_true(dropped > 0)
   end)
 end)
+
+
+describe("a value that is built", function()
+  it("has the bytes that were put there, and may be built while waiting", function()
+    local weir = require "weir"
+    weir.run(function()
+      local one = Value.build(3, function(data)
+        ffi.copy(data, "ab", 2)
+        local other = Value.build(1, function(inner) inner[0] = 0x78 end)
+        weir.sleep(0.001)
+        data[2] = other.data[0]
+      end)
+      assert.equal("abx", tostring(one))
+    end)
+  end)
+
+  it("is let go when its making fails", function()
+    assert.has_error(function()
+      Value.build(10, function() error("lost", 0) end)
+    end, "lost")
+  end)
+end)
