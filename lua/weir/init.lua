@@ -54,6 +54,15 @@ function weir.connectors()
 end
 
 
+--- What a store has counted, in Prometheus' text format.
+---@param store weir.Store
+---@return string
+function weir.prometheus(store)
+  local Prometheus = require "weir.prometheus"
+  return Prometheus.text { Prometheus.collect(store) }
+end
+
+
 --- The version of the runtime.
 ---@return string
 function weir.version()
@@ -61,8 +70,8 @@ function weir.version()
 end
 
 
---- A Value with a copy of a string's bytes.
-weir.value = Value.new
+--- A Value with a copy of a string's bytes; a Value that is filled as bytes come.
+weir.value, weir.build = Value.new, Value.build
 
 -- Tasks and time, of whichever host runs.
 weir.spawn, weir.join, weir.kill = Host.spawn, Host.join, Host.kill
