@@ -1,0 +1,301 @@
+-- gateway.lua: a store over HTTP. nginx.conf calls one function a location.
+local cjson = require "cjson.safe"
+local ffi = require "ffi"
+local weir = require "weir"
+local Load = require "weir.load"
+local Prometheus = require "weir.prometheus"
+local Store = require "weir.store"
+local words = require "weir.words"
+
+local Gateway = {}
+
+-- Bytes that are received or sent at once; larger values go in pieces, so that
+-- one that is slow holds up nobody.
+local PIECE = 64 * 1024
+
+-- What HTTP calls what happened to a key.
+local STATUS = {
+  ok = 200, miss = 404, busy = 429, rejected = 507, nospace = 507, toobig = 413,
+  timeout = 504, skipped = 503, unavailable = 503, reset = 503, failed = 502,
+  corrupt = 502, denied = 403, unsupported = 501, invalid = 400,
+}
+
+local store
+
+
+-- ---- the policy file ----
+
+local function path_of(file)
+  return file:match "^/" and file or ngx.config.prefix() .. file
+end
+
+
+-- In the master no store is opened: connectors are stand-ins, words are real.
+local function stand_in(name)
+  if not words.connector(name) then return nil end
+  return function()
+    return Store.new { name = name, run = function() error("a stand-in", 0) end }
+  end
+end
+
+
+--- check raises what is wrong with a policy file.
+function Gateway.check(file)
+  Load.build(path_of(file), { open = stand_in })
+end
+
+
+local publish
+
+--- open loads the policy file, in a worker.
+function Gateway.open(file)
+  store = weir.load(path_of(file))
+  ngx.timer.every(1, publish)
+end
+
+
+-- ---- answers ----
+
+local function json(status, body)
+  ngx.status = status
+  ngx.header.content_type = "application/json"
+  body = cjson.encode(body) .. "\n"
+  ngx.header.content_length = #body
+  ngx.print(body)
+  return ngx.exit(ngx.HTTP_OK)
+end
+
+
+local function refuse(status, code, message)
+  return json(status, { error = code, message = message })
+end
+
+
+local function fail(err)
+  if err.retryable then ngx.header.retry_after = 1 end
+  return json(STATUS[err.code], {
+    error = err.code, message = err.message, store = err.store,
+    retryable = err.retryable,
+  })
+end
+
+
+local function miss()
+  return refuse(404, "miss", "there is no such key")
+end
+
+
+-- The rest of the path, any bytes: percent signs are decoded, a plus stays one.
+local function key_after(prefix)
+  local path = ngx.var.request_uri:match "^[^?]*"
+  local key = ngx.unescape_uri((path:sub(#prefix + 1):gsub("%+", "%%2B")))
+  if key ~= "" then return key end
+  refuse(400, "invalid", "the path ends where the key should be: " .. prefix .. "KEY")
+end
+
+
+-- ---- one key ----
+
+-- Sends a value in pieces, each when the client has taken the one before.
+local function send(value)
+  ngx.header.content_length = #value
+  local at = 1
+  while at <= #value do
+    local sent = ngx.print(value:sub(at, at + PIECE - 1))
+    at = at + PIECE
+    if not sent or at <= #value and not ngx.flush(true) then return end
+  end
+end
+
+
+local function get(key)
+  local value, err = store:get(key)
+  if value then return send(value) end
+  return err and fail(err) or miss()
+end
+
+
+local function head(key)
+  local facts, err = store:stat(key)
+  if not facts then
+    ngx.status = err and STATUS[err.code] or 404
+    return
+  end
+  ngx.header.content_length = facts.size
+  if facts.ttl then ngx.header.cache_control = "max-age=" .. math.floor(facts.ttl) end
+end
+
+
+-- The body, received piece by piece into the value's own memory.
+local function receive(size)
+  if size == 0 then return "" end
+  local socket, why = ngx.req.socket()
+  if not socket then return nil, why end
+  return weir.build(size, function(data)
+    local at = 0
+    while at < size do
+      local piece, gone = socket:receive(math.min(size - at, PIECE))
+      if not piece then error("the body ends early: " .. gone, 0) end
+      ffi.copy(data + at, piece, #piece)
+      at = at + #piece
+    end
+  end)
+end
+
+
+local function lifetime()
+  local text = ngx.var.arg_ttl
+  if not text then return true end
+  local ttl = tonumber(text)
+  return ttl and ttl > 0 and ttl < math.huge, ttl
+end
+
+
+local function put(key)
+  local good, ttl = lifetime()
+  if not good then
+    return refuse(400, "invalid", "ttl is a number of seconds over 0")
+  end
+  local size = tonumber(ngx.var.http_content_length)
+  if not size then
+    return refuse(411, "invalid", "say the body's length in Content-Length")
+  end
+  local received, value, why = pcall(receive, size)
+  if not received or not value then
+    return refuse(400, "invalid", why or value)
+  end
+  local stored, err = store:set(key, value, { ttl = ttl })
+  if not stored then return fail(err) end
+  ngx.status = 204
+end
+
+
+local function delete(key)
+  local removed, err = store:delete(key)
+  if err then return fail(err) end
+  if not removed then return miss() end
+  ngx.status = 204
+end
+
+
+local METHODS = { GET = get, HEAD = head, PUT = put, DELETE = delete }
+
+--- key serves /kv/KEY.
+function Gateway.key()
+  local method = METHODS[ngx.req.get_method()]
+  if not method then
+    ngx.header.allow = "GET, HEAD, PUT, DELETE"
+    return refuse(405, "invalid", "a key takes GET, HEAD, PUT and DELETE")
+  end
+  local key = key_after "/kv/"
+  if key then return method(key) end
+end
+
+
+-- ---- many keys ----
+
+local function values_of(body, decode)
+  local values = {}
+  for i, value in ipairs(body.values or {}) do
+    values[i] = type(value) == "string" and decode(value) or nil
+  end
+  return values
+end
+
+
+local function plain(text)
+  return text
+end
+
+
+local OPS = {
+  get = function(body) return store:get_many(body.keys) end,
+  exists = function(body) return store:exists_many(body.keys) end,
+  delete = function(body) return store:delete_many(body.keys) end,
+  set = function(body)
+    local decode = body.base64 and ngx.decode_base64 or plain
+    return store:set_many(body.keys, values_of(body, decode), { ttl = body.ttl })
+  end,
+}
+
+
+local function slots(body, reply)
+  local encode = body.base64 and ngx.encode_base64 or plain
+  local list = {}
+  for i = 1, #reply do
+    local value, err = reply:string(i), reply:error(i)
+    list[i] = {
+      key = body.keys[i], status = reply[i], value = value and encode(value),
+      error = err and err.message,
+    }
+  end
+  return list
+end
+
+
+--- batch serves /kv/_batch: {"op", "keys", "values", "ttl", "base64"}.
+function Gateway.batch()
+  ngx.req.read_body()
+  local text = ngx.req.get_body_data()
+  local body = text and cjson.decode(text)
+  local run = type(body) == "table" and OPS[body.op]
+  if not run then
+    return refuse(400, "invalid", "send {\"op\": \"get\", \"keys\": [...]}, "
+      .. "at most 1 MiB; the ops are get, set, exists, delete")
+  end
+  -- Whoever sends keys that are none is told by the verb what they should be.
+  local good, reply = pcall(run, body)
+  if not good then
+    local message = tostring(reply):gsub("^.-:%d+: ", "")
+    return refuse(400, "invalid", message)
+  end
+  return json(200, { slots = slots(body, reply) })
+end
+
+
+-- ---- for operators ----
+
+--- explain serves /explain/KEY.
+function Gateway.explain()
+  local key = key_after "/explain/"
+  if not key then return end
+  local good, steps = pcall(store.explain, store, ngx.var.arg_op or "get", key)
+  if not good then return refuse(400, "invalid", tostring(steps)) end
+  ngx.header.content_type = "text/plain"
+  ngx.say(tostring(steps))
+end
+
+
+-- Each worker counts for itself; whoever is asked answers for all.
+function publish(leaving)
+  local counts = ngx.shared.gateway_counts
+  local id = "worker " .. ngx.worker.id()
+  if leaving then
+    counts:delete(id)
+    return
+  end
+  local samples = Prometheus.collect(store, { worker = ngx.worker.id() })
+  counts:set(id, cjson.encode(samples))
+end
+
+
+--- metrics serves /metrics: the counts of all workers.
+function Gateway.metrics()
+  publish()
+  local all = {}
+  for id = 0, ngx.worker.count() - 1 do
+    local samples = ngx.shared.gateway_counts:get("worker " .. id)
+    all[#all + 1] = samples and cjson.decode(samples)
+  end
+  ngx.header.content_type = "text/plain; version=0.0.4"
+  ngx.print(Prometheus.text(all))
+end
+
+
+--- too_big answers for nginx, which refuses a body over its limit by itself.
+function Gateway.too_big()
+  return refuse(413, "toobig", "a value has at most 16 MiB")
+end
+
+
+return Gateway

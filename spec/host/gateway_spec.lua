@@ -1,0 +1,174 @@
+-- examples/nginx: what its README shows, and what it promises beyond.
+local cjson = require "cjson"
+local Nginx = require "weir.bench.nginx"
+local http = require "host.http"
+local shell = require "shell"
+
+local folder, url, port
+
+
+local function slurp(path)
+  local file = assert(io.open(path))
+  local text = file:read "*a"
+  file:close()
+  return text
+end
+
+
+local function pid()
+  return slurp(folder .. "/nginx.pid"):match "%d+"
+end
+
+
+local function get(path, options)
+  return http.get(url .. path, options)
+end
+
+
+local function signal(name)
+  shell.run(("kill -%s %s"):format(name, pid()))
+end
+
+
+local function write_policy(text)
+  shell.write(folder .. "/kv.lua", text)
+  signal "HUP"
+end
+
+
+-- The commands of the README's transcript, each with what it shows.
+local function transcript()
+  local block = slurp "examples/nginx/README.md":match "```console\n(.-)```"
+  local commands = {}
+  for line in block:gmatch "[^\n]+" do
+    local command = line:match "^%$ (.*)"
+    if command then
+      commands[#commands + 1] = { line = command, shows = "" }
+    else
+      local last = commands[#commands]
+      last.shows = last.shows .. line .. "\n"
+    end
+  end
+  return commands
+end
+
+
+-- The lines of a text; those in JSON as data, since their fields have no order.
+local function lines_of(text)
+  local lines = {}
+  for line in text:gmatch "[^\r\n]+" do
+    lines[#lines + 1] = line:match "^{" and cjson.decode(line) or line
+  end
+  return lines
+end
+
+
+describe("the gateway", function()
+  setup(function()
+    folder, port = shell.folder(), Nginx.free_port()
+    url = "http://127.0.0.1:" .. port
+    os.execute(("examples/nginx/run %d %s >%s/out 2>&1 </dev/null &")
+      :format(port, folder, folder))
+    assert(Nginx.eventually(function() return (get "/kv/none") == 404 end),
+      slurp(folder .. "/out"))
+  end)
+
+  teardown(function()
+    local process = pid()
+    signal "QUIT"
+    assert(Nginx.eventually(function()
+      return (shell.run("kill -0 " .. process)) ~= 0
+    end))
+    shell.remove(folder)
+  end)
+
+  it("answers what its README shows", function()
+    for _, command in ipairs(transcript()) do
+      local line = command.line:gsub("127%.0%.0%.1:8080", "127.0.0.1:" .. port)
+      local _, out = shell.run(line)
+      local shows = command.shows:gsub("build/gateway", folder)
+      assert.same(lines_of(shows), lines_of(out))
+    end
+  end)
+
+  it("takes 16 MiB and gives them back, while others are served", function()
+    local big = folder .. "/big"
+    shell.run(("head -c %d /dev/urandom > %s"):format(16 * 2 ^ 20, big))
+    assert.equal(204, (get("/kv/big", "-T " .. big)))
+    local slow = io.popen(("curl -s -m 60 --limit-rate 8M %s/kv/big | cmp - %s && "
+      .. "echo same"):format(url, big))
+    for _ = 1, 20 do assert.equal(404, (get "/kv/none")) end
+    assert.equal("same\n", slow:read "*a")
+    slow:close()
+    assert.equal(204, (get("/kv/big", "-X DELETE")))
+  end)
+
+  it("refuses more than 16 MiB, in JSON", function()
+    shell.run(("head -c %d /dev/zero > %s/toobig"):format(16 * 2 ^ 20 + 1, folder))
+    local status, body = get("/kv/toobig", "-T " .. folder .. "/toobig")
+    assert.equal(413, status)
+    assert.matches('"error":"toobig"', body)
+  end)
+
+  it("keeps keys of any bytes apart", function()
+    get("/kv/a%2Fb%20c+d", "-X PUT -d one")
+    get("/kv/a%2Fb%20c%2Bd", "-X PUT -d two")
+    get("/kv/a%2Fb%20c%20d", "-X PUT -d three")
+    assert.same({ 200, "two" }, { get "/kv/a/b%20c+d" })
+    assert.same({ 200, "three" }, { get "/kv/a/b%20c%20d" })
+  end)
+
+  it("stores an empty value", function()
+    assert.equal(204, (get("/kv/empty", "-X PUT -H 'Content-Length: 0'")))
+    assert.same({ 200, "" }, { get "/kv/empty" })
+  end)
+
+  it("carries bytes that are no text through a batch", function()
+    local set = [[{"op":"set","keys":["bin"],"values":["AP8="],"base64":true}]]
+    get("/kv/_batch", "-d " .. shell.quote(set))
+    local ask = [[{"op":"get","keys":["bin"],"base64":true}]]
+    local _, text = get("/kv/_batch", "-d " .. shell.quote(ask))
+    assert.matches('"value":"AP8="', text)
+    assert.same({ 200, "\0\255" }, { get "/kv/bin" })
+  end)
+
+  it("says what is wrong with a request", function()
+    for path, options in pairs {
+      ["/kv/"] = "", ["/kv/a?ttl=never"] = "-X PUT -d x", ["/kv/_batch"] = "-d '{}'",
+      ["/explain/a?op=gett"] = "",
+    } do
+      local status, body = get(path, options)
+      assert.equal(400, status)
+      assert.matches('"error":"invalid"', body)
+    end
+    local _, body = get("/kv/_batch", [[-d '{"op":"get","keys":["a",5]}']])
+    assert.matches("a key is a string", body)
+    assert.equal(405, (get("/kv/a", "-X POST -d x")))
+    assert.equal(411, (get("/kv/a", "-X PUT -H 'Transfer-Encoding: chunked' -d x")))
+  end)
+
+  it("serves another policy after HUP, and the old one if it is wrong", function()
+    write_policy [[return fail "busy"]]
+    assert.is_true(Nginx.eventually(function() return (get "/kv/a") == 429 end))
+    write_policy [[return fial "busy"]]
+    assert.is_true(Nginx.eventually(function()
+      return slurp(folder .. "/error.log"):match "did you mean \"fail\""
+    end))
+    local status, body = get "/kv/a"
+    assert.equal(429, status)
+    assert.matches('"retryable":true', body)
+  end)
+
+  for code, status in pairs {
+    busy = 429, unavailable = 503, skipped = 503, timeout = 504, nospace = 507,
+    failed = 502, denied = 403,
+  } do
+    it(("answers %d for %s"):format(status, code), function()
+      write_policy(("return fail %q"):format(code))
+      assert.is_true(Nginx.eventually(function()
+        local got, body = get "/kv/a"
+        return got == status and body:match('"error":"' .. code .. '"')
+      end))
+    end)
+  end
+end)
