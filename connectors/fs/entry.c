@@ -120,9 +120,10 @@ void fs_entry_close(struct fs_entry *e)
 }
 
 bool fs_entry_for(struct fs_session *s, struct weir_call *call,
-                  struct weir_item *item, const struct fs_name *name, int flags,
+                  struct weir_item *item, struct fs_name *name, int flags,
                   size_t span, struct fs_entry *e)
 {
+    fs_name_of_key(name, s->fs->digits, item->key, item->key_len);
     switch (fs_entry_open(s, name, flags, span, e)) {
     case FS_FOUND:
         break;

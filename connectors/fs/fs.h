@@ -166,7 +166,7 @@ void fs_entry_close(struct fs_entry *e);
 /* fs_entry_for names and opens the file of an item's key and sees to it that it
  * is of this key. False: the item has been answered. */
 bool fs_entry_for(struct fs_session *s, struct weir_call *call,
-                  struct weir_item *item, const struct fs_name *name, int flags,
+                  struct weir_item *item, struct fs_name *name, int flags,
                   size_t span, struct fs_entry *e);
 
 /* fs_entry_corrupt closes an entry that turned out to be damaged, moves it
