@@ -40,6 +40,16 @@ return function(name, run)
       end)
     end)
 
+    it("forgets the time-out of a park that was woken", function()
+      run(function()
+        local w = Host.prepare()
+        local task = weir.spawn(function() return Host.park(w, 0.01) end)
+        Host.wake(w)
+        assert.same({ true, true }, { weir.join(task) })
+        weir.sleep(0.02)
+      end)
+    end)
+
     it("answers a time-out, then lets the late completion land", function()
       run(function()
         local store, script = scripted.open()
@@ -66,6 +76,27 @@ return function(name, run)
         assert.equal(Host.KILLED, why)
         script.hold = false
         scripted.await(function() return store:stats().inflight.batches == 0 end)
+        store:close()
+      end)
+    end)
+
+    it("never sends what a killed task had only queued, nor lets it go on", function()
+      run(function()
+        local store, script = scripted.open { workers = 1 }
+        script.hold = true
+        local first = start(store, 1)[1]
+        scripted.await(function() return script.inside == 1 end)
+        local went_on = false
+        local second = weir.spawn(function()
+          store:get "queued"
+          went_on = true
+        end)
+        weir.kill(second)
+        assert.is_false((weir.join(second)))
+        script.hold = false
+        weir.join(first)
+        assert.is_false(went_on)
+        assert.equal(1, script.calls)
         store:close()
       end)
     end)
@@ -147,9 +178,11 @@ return function(name, run)
             rounds = rounds + 1
           end
         end)
+        local started = weir.now()
         weir.kill(task)
         weir.join(task)
         assert.equal(3, rounds)
+        assert.is_true(weir.now() - started < 5)
       end)
     end)
 

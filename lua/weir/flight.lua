@@ -1,7 +1,8 @@
 -- flight.lua: batches on their way. Each host has one completion queue here; each
 -- batch in flight has a record that keeps the batch, the request (keys, values,
--- buffers) and the waiter together until it is drained, whoever leaves meanwhile.
--- Used by native.lua.
+-- buffers) and the waiter together until it is drained. The reply is made there
+-- and then: on some hosts a waiter vanishes without a word, and what nobody takes
+-- is the collector's. Used by native.lua.
 
 local ffi = require "ffi"
 local Batch = require "weir.batch"
@@ -47,14 +48,14 @@ local function leave(id)
 end
 
 
--- A waiter can vanish, in nginx: then the batch is nobody's, too.
 local function land(id)
   local record = records[id]
   leave(id)
-  record.done = true
-  if record.abandoned or record.host.wake(record.waiter) == false then
-    Batch.put(record.batch)
+  if not record.abandoned then
+    record.reply = Batch.unload(record.batch, record.req, record.name)
+    record.host.wake(record.waiter)
   end
+  Batch.put(record.batch)
 end
 
 
@@ -72,7 +73,6 @@ local function disown(queue)
   for id, record in pairs(records) do
     if record.queue == queue then
       leave(id)
-      record.done = true
       Batch.free(record.batch)
     end
   end
@@ -107,46 +107,42 @@ end
 
 
 -- Takes the caller's memory back. What was only queued has ended by now, with
--- its answers; true then.
+-- its answers.
 local function abandon(record)
   C.weir_batch_cancel(record.batch)
   record.queue.drain()
-  if record.done then return true end
+  if record.reply then return end
   C.weir_batch_abandon(record.batch)
   record.abandoned = true
-  return false
 end
 
 
---- Submits a filled batch and waits for it. Returns "done" when its items tell
---- what happened, "late" when it is still on its way and no longer the caller's,
---- or "cannot" and why nothing can wait here. `keep` is what its items point at;
---- `timeout` the seconds left, or nil.
-function Flight.run(store, batch, keep, timeout)
+--- Submits a filled batch and waits for its reply, which the batch is gone with;
+--- `timeout` are the seconds left, or nil. nil and "late": it is still on its way,
+--- and no longer the caller's. nil, "cannot", why: nothing can wait here.
+function Flight.run(store, batch, req, timeout)
   local host = Host.current()
   local able, why = host.can_park()
-  if not able then return "cannot", why end
-  local queue = queue_of(host, store.pid)
-  if not queue then return "cannot", "out of file descriptors" end
+  local queue = able and queue_of(host, store.pid)
+  if not queue then
+    Batch.put(batch)
+    return nil, "cannot", why or "out of file descriptors"
+  end
   local record = {
-    batch = batch, keep = keep, host = host, queue = queue, waiter = host.prepare(),
-    done = false, abandoned = false,
+    batch = batch, req = req, name = store.name, host = host, queue = queue,
+    waiter = host.prepare(),
   }
   local id = enter(record)
   if C.weir_submit(store.handle, queue.cq, batch) ~= 0 then
     leave(id)
-    return "done"
+    local reply = Batch.unload(batch, req, store.name)
+    Batch.put(batch)
+    return reply
   end
   local woken, reason = host.park(record.waiter, timeout and timeout + GRACE)
-  if woken or record.done or abandon(record) then
-    if reason == "killed" then
-      Batch.put(batch)
-      error(Host.KILLED, 0)
-    end
-    return "done"
-  end
+  if not woken and not record.reply then abandon(record) end
   if reason == "killed" then error(Host.KILLED, 0) end
-  return "late"
+  return record.reply, "late"
 end
 
 

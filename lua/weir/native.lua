@@ -73,12 +73,15 @@ local function answer_all(self, req, name, message)
 end
 
 
-local function charge(self, req, reply)
-  if req.op == "get" then
-    if not self.immediate then Value.charge(reply:bytes()) end
-  elseif req.op == "set" and self.immediate then
-    Value.charge(req:bytes())
+-- Gets by workers make new values; of what inline stores answer, sets made them.
+local function fly(self, batch, req, left)
+  local reply, how, why = Flight.run(self, batch, req, left)
+  if not reply then
+    if how == "late" then return answer_all(self, req, "timeout") end
+    return answer_all(self, req, "unsupported", why)
   end
+  if req.op == "get" then Value.charge(reply:bytes()) end
+  return reply
 end
 
 
@@ -94,19 +97,11 @@ local function run(self, req)
   local batch = Batch.take(req.n)
   Batch.load(batch, req)
   if left then batch.deadline_ns = C.weir_now() + left * 1e9 end
-  if self.immediate then
-    C.weir_submit(self.handle, nil, batch)
-  else
-    local how, why = Flight.run(self, batch, req, left)
-    if how == "late" then return answer_all(self, req, "timeout") end
-    if how == "cannot" then
-      Batch.put(batch)
-      return answer_all(self, req, "unsupported", why)
-    end
-  end
+  if not self.immediate then return fly(self, batch, req, left) end
+  C.weir_submit(self.handle, nil, batch)
   local reply = Batch.unload(batch, req, self.name)
   Batch.put(batch)
-  charge(self, req, reply)
+  if req.op == "set" then Value.charge(req:bytes()) end
   return reply
 end
 

@@ -128,6 +128,64 @@ describe("what C points at", function()
 end)
 
 
+-- As in nginx: a coroutine that waits may be dropped without unwinding.
+local function dropping_host()
+  local host = { now = weir.now, name = "dropping" }
+  function host.can_park() return true end
+  function host.prepare() return {} end
+  function host.wake() end
+  function host.attach(queue) host.queue = queue end
+  function host.detach() end
+  function host.park() coroutine.yield() end
+  return host
+end
+
+
+-- Starts fn under that host in a coroutine that nobody will ever resume.
+local function drop(host, fn)
+  local before = Host.use(host)
+  coroutine.wrap(fn)()
+  Host.use(before)
+end
+
+
+describe("a waiter that vanished", function()
+  it("leaves its memory in place until the completion, then it goes", function()
+    local store, script = scripted.open()
+    local host, seen = dropping_host(), setmetatable({}, { __mode = "v" })
+    script.hold = true
+    drop(host, function()
+      local buffer = ffi.new "char[64]"
+      seen[1] = buffer
+      store:get_into("a", buffer)
+    end)
+    collectgarbage()
+    collectgarbage()
+    assert.is_true(seen[1] ~= nil)
+    release(store, script)
+    local text = (function() return ffi.string(seen[1], 32) end)()
+    assert.equal(("a"):rep(32), text)
+    host.queue.drain()
+    collectgarbage()
+    collectgarbage()
+    assert.is_true(seen[1] == nil)
+    store:close()
+  end)
+
+  it("has its memory taken back when its host ends before the completion", function()
+    local store, script = scripted.open()
+    local host, buffer = dropping_host(), poisoned(64)
+    script.hold, script.deaf = true, true
+    drop(host, function() store:get_into("a", buffer) end)
+    scripted.await(function() return script.inside == 1 end)
+    host.queue.close()
+    release(store, script)
+    assert.is_true(untouched(buffer))
+    store:close()
+  end)
+end)
+
+
 describe("a host that never drains", function()
   it("is told that the queue is full, and loses nothing", function()
     local store, script = scripted.open { queue = 8, workers = 1 }

@@ -167,19 +167,42 @@ end)
 
 
 describe("a fork", function()
+  local ffi = require "ffi"
+  ffi.cdef [[
+  int fork(void); int waitpid(int, int *, int); void _exit(int);
+  unsigned alarm(unsigned);
+  ]]
+
+  -- Runs check in a child, which an alarm ends; 0: it returned true.
+  local function in_child(check, meanwhile)
+    local child, status = ffi.C.fork(), ffi.new "int[1]"
+    if child == 0 then
+      ffi.C.alarm(5)
+      local ok, good = pcall(check)
+      ffi.C._exit(ok and good and 0 or 1)
+    end
+    while ffi.C.waitpid(child, status, 1) == 0 do meanwhile() end
+    return status[0]
+  end
+
   it("leaves stores of the parent that refuse, not hang", function()
-    local ffi = require "ffi"
-    ffi.cdef "int fork(void); int waitpid(int, int *, int); void _exit(int);"
     local store = weir.open("null", { inline = false })
     assert(store:get "a")
-    local child = ffi.C.fork()
-    if child == 0 then
+    assert.equal(0, in_child(function()
       local value, err = store:get "a"
-      ffi.C._exit(value == nil and err.message:find "fork" and 0 or 1)
-    end
-    local status = ffi.new "int[1]"
-    ffi.C.waitpid(child, status, 0)
-    assert.equal(0, status[0])
+      return value == nil and err.message:find "fork"
+    end, function() weir.sleep(0.001) end))
+    store:close()
+  end)
+
+  it("leaves the child a runtime of its own, apart from the parent's", function()
+    local store = weir.open("null", { inline = false })
+    assert(store:get "a")
+    assert.equal(0, in_child(function()
+      local own = weir.open("null", { inline = false })
+      for _ = 1, 500 do assert(own:get "a") end
+      return own:close()
+    end, function() store:get "a" end))
     store:close()
   end)
 end)
@@ -201,6 +224,24 @@ describe("memory", function()
     work()
     local before = work()
     assert.is_true(work() - before < 16, "the heap grew")
+    store:close()
+  end)
+
+  it("of a value that was set is let go with the value", function()
+    local function resident()
+      local file = assert(io.open "/proc/self/statm")
+      local pages = file:read("*a"):match "^%d+ (%d+)"
+      file:close()
+      return tonumber(pages) * 4096
+    end
+    local store = weir.open "null"
+    local before = resident()
+    local value = weir.value(("v"):rep(64 * 1024 * 1024))
+    collectgarbage()
+    collectgarbage()
+    assert(store:set("key", value))
+    value:close()
+    assert.is_true(resident() - before < 32 * 1024 * 1024)
     store:close()
   end)
 end)
