@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "blocks.h"
 #include "connector.h"
 
 struct value {
@@ -15,6 +16,7 @@ struct value {
     void (*release)(void *arg); /* NULL: the bytes follow the head */
     void *arg;
     _Atomic uint32_t refs;
+    uint32_t pages; /* of the block, or 0: it is malloc's */
 };
 
 /* Bytes start at a cache line of their own once copying them costs more than
@@ -27,17 +29,25 @@ static struct value *value_of(struct weir_value *v)
     return (struct value *)v;
 }
 
+/* Where a block of that size comes from; *pages is 0 for malloc's. */
+static void *block_new(uint64_t size, uint32_t *pages)
+{
+    *pages = 0;
+    return size < BLOCKS_FROM ? malloc(size) : blocks_take(size, pages);
+}
+
 struct weir_value *weir_value_new(uint64_t size, char **data)
 {
     size_t gap = size >= ALIGN_FROM ? ALIGNMENT - 1 : 0;
     struct value *v;
+    uint32_t pages;
     uintptr_t at;
 
     if (size > (uint64_t)PTRDIFF_MAX - sizeof *v - gap)
         return NULL;
     /* Not aligned_alloc: the holes that its blocks leave do not fit the next
      * one of the same size, and the heap grows by half. */
-    v = malloc(sizeof *v + gap + size);
+    v = block_new(sizeof *v + gap + size, &pages);
     if (v == NULL)
         return NULL;
     at = ((uintptr_t)(v + 1) + gap) & ~(uintptr_t)gap;
@@ -45,6 +55,7 @@ struct weir_value *weir_value_new(uint64_t size, char **data)
     v->pub.size = size;
     v->release = NULL;
     v->arg = NULL;
+    v->pages = pages;
     atomic_init(&v->refs, 1);
     return &v->pub;
 }
@@ -70,6 +81,7 @@ struct weir_value *weir_value_wrap(const void *bytes, uint64_t size,
     v->pub.size = size;
     v->release = release;
     v->arg = arg;
+    v->pages = 0;
     atomic_init(&v->refs, 1);
     return &v->pub;
 }
@@ -89,7 +101,10 @@ void weir_value_unref(struct weir_value *pub)
         return;
     if (v->release != NULL)
         v->release(v->arg);
-    free(v);
+    if (v->pages > 0)
+        blocks_give(v, v->pages);
+    else
+        free(v);
 }
 
 void weir_values_unref(void *values)
@@ -106,8 +121,10 @@ void weir_values_unref(void *values)
 uint64_t weir_value_footprint(const struct weir_value *pub)
 {
     const struct value *v = (const struct value *)pub;
-    /* glibc keeps a word in front of each block. */
-    uint64_t block = malloc_usable_size((void *)v) + sizeof(size_t);
 
-    return v->release == NULL ? block : block + v->pub.size;
+    if (v->pages > 0)
+        return (pub->size + sizeof *v + ALIGNMENT + 4095) & ~4095ull;
+    /* glibc keeps a word in front of each block. */
+    return malloc_usable_size((void *)v) + sizeof(size_t) +
+           (v->release != NULL ? pub->size : 0);
 }

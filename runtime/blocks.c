@@ -1,0 +1,98 @@
+/* blocks.c -- memory for large values, kept for the next one of its size.
+ *
+ * A value of a mebibyte lives for milliseconds: a worker reads into it, the
+ * host uses it and lets go. malloc gives such blocks back to the kernel, or
+ * keeps them in the arena of the thread that asked; either way the next value
+ * pays a page fault for every 4 KiB, which costs more than the copy. Here up to
+ * KEPT bytes stay mapped, in lists by size: eight sizes to a power of two, so
+ * that a block is never more than an eighth too large.
+ *
+ * The lock is only tried. Who finds it taken maps or unmaps for itself, so that
+ * nobody waits, not even in a child that was forked while it was held. */
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+
+#include "blocks.h"
+
+#define PAGE 4096u
+#define KEPT_PAGES ((64u << 20) / PAGE)
+#define SIZES 256
+
+/* The head of a block that waits. */
+struct block {
+    struct block *next;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct block *waiting[SIZES]; /* under lock */
+static uint32_t kept_pages;          /* under lock */
+
+/* Rounds pages up to one of the sizes, and numbers it. */
+static uint32_t size_of(uint64_t pages, uint64_t *rounded)
+{
+    uint32_t exponent = 63 - (uint32_t)__builtin_clzll(pages);
+    uint32_t shift = exponent > 3 ? exponent - 3 : 0;
+    uint64_t eighths = (pages + (1ull << shift) - 1) >> shift;
+
+    *rounded = eighths << shift;
+    return shift * 8 + (uint32_t)eighths;
+}
+
+static void *take_waiting(uint32_t size, uint32_t pages)
+{
+    struct block *block;
+
+    if (pthread_mutex_trylock(&lock) != 0)
+        return NULL;
+    block = waiting[size];
+    if (block != NULL) {
+        waiting[size] = block->next;
+        kept_pages -= pages;
+    }
+    pthread_mutex_unlock(&lock);
+    return block;
+}
+
+static bool keep(struct block *block, uint32_t size, uint32_t pages)
+{
+    bool kept;
+
+    if (pthread_mutex_trylock(&lock) != 0)
+        return false;
+    kept = kept_pages + pages <= KEPT_PAGES;
+    if (kept) {
+        block->next = waiting[size];
+        waiting[size] = block;
+        kept_pages += pages;
+    }
+    pthread_mutex_unlock(&lock);
+    return kept;
+}
+
+void *blocks_take(size_t bytes, uint32_t *pages)
+{
+    uint64_t rounded;
+    uint32_t size = size_of(((uint64_t)bytes + PAGE - 1) / PAGE, &rounded);
+    void *block = NULL;
+
+    if (rounded > UINT32_MAX)
+        return NULL;
+    *pages = (uint32_t)rounded;
+    if (rounded <= KEPT_PAGES)
+        block = take_waiting(size, *pages);
+    if (block != NULL)
+        return block;
+    block = mmap(NULL, rounded * PAGE, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return block == MAP_FAILED ? NULL : block;
+}
+
+void blocks_give(void *block, uint32_t pages)
+{
+    uint64_t rounded;
+    uint32_t size = size_of(pages, &rounded);
+
+    if (pages > KEPT_PAGES || !keep(block, size, pages))
+        munmap(block, (size_t)pages * PAGE);
+}
