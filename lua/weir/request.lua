@@ -139,7 +139,8 @@ end
 
 
 --- Gives a request of n slots where to read to; of a key that came twice, the
---- largest buffer. req.lent keeps them all.
+--- largest buffer; req.lent has them all. req.given anchors what was given: a
+--- slice { pointer, size, slab } keeps its slab.
 function Request:with_buffers(buffers, n, level)
   check_list("buffers", buffers, n, level + 1)
   local list, caps = new_table(self.n, 0), new_table(self.n, 0)
@@ -150,7 +151,7 @@ function Request:with_buffers(buffers, n, level)
     if not caps[at] or cap > caps[at] then list[at], caps[at] = pointer, cap end
     if lent then lent[i] = { pointer = pointer, cap = cap } end
   end
-  self.buffers, self.caps, self.lent = list, caps, lent
+  self.buffers, self.caps, self.lent, self.given = list, caps, lent, buffers
 end
 
 
@@ -251,6 +252,7 @@ function Request:subset(slots)
     values = pick(self.values, slots, n),
     buffers = pick(self.buffers, slots, n),
     caps = pick(self.caps, slots, n),
+    given = self.given,
     cursors = pick(self.cursors, slots, n),
     ttl = self.ttl,
     ttls = pick(self.ttls, slots, n),

@@ -130,7 +130,7 @@ end
 --- Reads a value into the caller's memory and returns its size. A buffer that is
 --- too small: nil and an error "toobig" with the true size.
 ---@param key string
----@param buffer ffi.cdata*|table an array of bytes, or { pointer, size }
+---@param buffer ffi.cdata*|table an array of bytes, or { pointer, size, anchor? }
 ---@param opts { timeout: number?, deadline: number?, prefix: boolean? }?
 ---@return number? size, weir.Error? err
 function Store:get_into(key, buffer, opts)
