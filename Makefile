@@ -21,9 +21,9 @@ WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 SANFLAGS := $(if $(SAN),-fno-omit-frame-pointer \
           -fsanitize=$(SAN:address=address,undefined) \
           $(if $(filter thread,$(SAN)),,-fno-sanitize-recover=undefined))
-CC_ALL := $(CC) -std=gnu11 -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"' \
-          -Iruntime -fPIC -pthread -fvisibility=hidden -MMD -MP \
-          $(WARN) $(CFLAGS) $(SANFLAGS)
+LANGUAGE := -std=gnu11 -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"' -Iruntime -pthread
+CC_ALL := $(CC) $(LANGUAGE) -fPIC -fvisibility=hidden -MMD -MP $(WARN) $(CFLAGS) \
+          $(SANFLAGS)
 LD_ALL := $(CC) -pthread $(CFLAGS) $(SANFLAGS) $(LDFLAGS)
 LIBWEIR := -L$(B) -lweir
 
@@ -104,7 +104,7 @@ $(B)/weir: lua/weir/cli/command
 build/spec/fuzz/%: spec/fuzz/%.c $(B)/libweir.so
 	$(call say,FUZZ)
 	$(Q)mkdir -p $(@D)
-	$(Q)clang -std=gnu11 -D_GNU_SOURCE -Iruntime -g -O1 -MMD -MP -pthread \
+	$(Q)clang $(LANGUAGE) -g -O1 -MMD -MP \
 	    -fsanitize=fuzzer,address,undefined -Wl,-rpath,'$$ORIGIN/../..' \
 	    -o $@ $< $(LIBWEIR) $(shell pkg-config --libs hiredis libxxhash)
 
@@ -159,8 +159,9 @@ fuzz: $(fuzzers) ## run the fuzzers (FUZZ=seconds each)
 	    $$f -max_total_time=$(or $(FUZZ),60) $$f.corpus || exit 1; done
 
 c_files = $(shell find runtime connectors examples spec -name '*.[ch]')
-lint: ## check layout and style; the compiler's warnings come with WERROR=1
+lint: ## check layout, style and what clang warns of (gcc: make WERROR=1)
 	$(Q)clang-format --dry-run -Werror $(c_files)
+	$(Q)clang $(LANGUAGE) $(WARN) -Werror -fsyntax-only $(filter %.c,$(c_files))
 	$(Q)luacheck -q lua examples spec lua/weir/cli/command
 
 D = $(DESTDIR)$(PREFIX)
