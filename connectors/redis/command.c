@@ -34,28 +34,8 @@ static void put_text(struct outbox *o, const char *text)
 /* "*n", then the name as the first of its n words. */
 static void put_head(struct outbox *o, uint64_t words, const char *name)
 {
-    put_text(o, "*");
-    outbox_number(o, words);
-    put_text(o, "\r\n");
+    outbox_line(o, '*', words);
     put_text(o, name);
-}
-
-static void put_length(struct outbox *o, uint64_t length)
-{
-    put_text(o, "$");
-    outbox_number(o, length);
-    put_text(o, "\r\n");
-}
-
-static void put_number(struct outbox *o, uint64_t number)
-{
-    uint64_t digits = 1;
-
-    for (uint64_t rest = number; rest > 9; rest /= 10)
-        digits++;
-    put_length(o, digits);
-    outbox_number(o, number);
-    put_text(o, "\r\n");
 }
 
 static void put_key(struct redis_session *s, const struct weir_item *item)
@@ -63,7 +43,7 @@ static void put_key(struct redis_session *s, const struct weir_item *item)
     struct outbox *o = &s->out;
     size_t prefix = s->redis->prefix_len;
 
-    put_length(o, prefix + item->key_len);
+    outbox_line(o, '$', prefix + item->key_len);
     outbox_copy(o, s->redis->config->prefix, prefix);
     if (item->key_len < KEY_COPY)
         outbox_copy(o, item->key, item->key_len);
@@ -110,7 +90,7 @@ static void put_value(struct redis_session *s, struct weir_call *call,
     const char *bytes = lent ? item->data : item->value->data;
     uint64_t size = value_size(item);
 
-    put_length(&s->out, size);
+    outbox_line(&s->out, '$', size);
     if (is_copied(s, item))
         outbox_copy(&s->out, bytes, size);
     else
@@ -239,7 +219,7 @@ static void put_set(struct redis_session *s, struct flight *f,
     put_value(s, f->call, item);
     if (ttl != 0) {
         put_text(o, "$2\r\nPX\r\n");
-        put_number(o, ttl);
+        outbox_number(o, ttl);
     }
     session_ask(s, f, ASK_DONE, f->next_item, 1, 0);
 }
@@ -250,7 +230,7 @@ static void put_touch(struct redis_session *s, struct flight *f,
     if (item->ttl_ms != 0) {
         put_head(&s->out, 3, "$7\r\nPEXPIRE\r\n");
         put_key(s, item);
-        put_number(&s->out, item->ttl_ms);
+        outbox_number(&s->out, item->ttl_ms);
     } else {
         /* PERSIST answers 0 both for no key and for no expiry. */
         put_head(&s->out, 2, "$7\r\nPERSIST\r\n");

@@ -61,16 +61,34 @@ void outbox_copy(struct outbox *o, const void *bytes, size_t len)
         memcpy(outbox_extend(o, len), bytes, len);
 }
 
-void outbox_number(struct outbox *o, uint64_t number)
+/* Writes "number CR LF" so that it ends at end; returns where it begins. */
+static char *outbox_digits(char *end, uint64_t number)
 {
-    char digits[20];
-    size_t at = sizeof digits;
-
+    *--end = '\n';
+    *--end = '\r';
     do {
-        digits[--at] = (char)('0' + number % 10);
+        *--end = (char)('0' + number % 10);
         number /= 10;
     } while (number != 0);
-    outbox_copy(o, digits + at, sizeof digits - at);
+    return end;
+}
+
+void outbox_line(struct outbox *o, char sign, uint64_t number)
+{
+    char line[24], *end = line + sizeof line;
+    char *at = outbox_digits(end, number);
+
+    *--at = sign;
+    outbox_copy(o, at, (size_t)(end - at));
+}
+
+void outbox_number(struct outbox *o, uint64_t number)
+{
+    char line[24], *end = line + sizeof line;
+    char *at = outbox_digits(end, number);
+
+    outbox_line(o, '$', (uint64_t)(end - at) - 2);
+    outbox_copy(o, at, (size_t)(end - at));
 }
 
 void outbox_refer(struct outbox *o, const void *bytes, size_t len,

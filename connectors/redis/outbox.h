@@ -34,7 +34,10 @@ bool outbox_has_room(const struct outbox *o, size_t bytes, uint32_t segments);
 /* outbox_copy puts bytes in; there is room. */
 void outbox_copy(struct outbox *o, const void *bytes, size_t len);
 
-/* outbox_number puts a number in, in decimal. */
+/* outbox_line puts in a line of a sign and a number: "*3", "$16". */
+void outbox_line(struct outbox *o, char sign, uint64_t number);
+
+/* outbox_number puts in a word that is a number, with its length. */
 void outbox_number(struct outbox *o, uint64_t number);
 
 /* outbox_refer puts in bytes that stay where they are until they are sent; a

@@ -5,7 +5,6 @@
  *     *2  $cursor  *n  $key ... $key
  * and is read as it comes; keys longer than any of ours are dropped. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,25 +52,14 @@ static bool scan_pattern(struct redis_session *s, struct flight *f,
     return true;
 }
 
-static void put_bulk(struct outbox *o, const char *bytes, size_t len)
+static void put_pattern(struct outbox *o, const struct flight *f)
 {
-    char head[32];
-
-    outbox_copy(o, head, (size_t)snprintf(head, sizeof head, "$%zu\r\n", len));
-    if (len < SCAN_COPY)
-        outbox_copy(o, bytes, len);
+    outbox_line(o, '$', f->pattern_len);
+    if (f->pattern_len < SCAN_COPY)
+        outbox_copy(o, f->pattern, f->pattern_len);
     else
-        outbox_refer(o, bytes, len, NULL);
+        outbox_refer(o, f->pattern, f->pattern_len, NULL);
     outbox_copy(o, "\r\n", 2);
-}
-
-static void put_decimal(struct outbox *o, uint64_t number)
-{
-    char digits[24];
-
-    put_bulk(o, digits,
-             (size_t)snprintf(digits, sizeof digits, "%llu",
-                              (unsigned long long)number));
 }
 
 bool scan_put(struct redis_session *s, struct flight *f)
@@ -92,11 +80,11 @@ bool scan_put(struct redis_session *s, struct flight *f)
         f->rounds = 0;
     }
     outbox_copy(o, "*6\r\n$4\r\nSCAN\r\n", 14);
-    put_decimal(o, f->cursor);
+    outbox_number(o, f->cursor);
     outbox_copy(o, "$5\r\nMATCH\r\n", 11);
-    put_bulk(o, f->pattern, f->pattern_len);
+    put_pattern(o, f);
     outbox_copy(o, "$5\r\nCOUNT\r\n", 11);
-    put_decimal(o, count < SCAN_COUNT_MAX ? count : SCAN_COUNT_MAX);
+    outbox_number(o, count < SCAN_COUNT_MAX ? count : SCAN_COUNT_MAX);
     session_ask(s, f, ASK_PAGE, f->next_item, 1, 0);
     f->rounds++;
     f->next_item++;
