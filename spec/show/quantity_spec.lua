@@ -25,7 +25,8 @@ describe("show.quantity", function()
       { Quantity.bytes, 65536, "64 KiB" }, { Quantity.bytes, 1.5 * 2 ^ 30, "1.50 GiB" },
       { Quantity.time, 0, "0 ns" }, { Quantity.time, 27.04e-6, "27.0 us" },
       { Quantity.time, 0.0015, "1.50 ms" }, { Quantity.time, 43200, "12 h" },
-      { Quantity.count, 9999, "9999" }, { Quantity.count, 3.1e6, "3.10 M" },
+      { Quantity.count, 9999, "9999" }, { Quantity.count, 48400, "48.4 k" },
+      { Quantity.count, 3.1e6, "3.10 M" },
       { Quantity.count, 0.5, "0.50" },
     }
     for _, case in ipairs(cases) do

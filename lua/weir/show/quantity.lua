@@ -85,7 +85,7 @@ function Quantity.time(seconds)
 end
 
 
-local COUNTS = { { 1e9, "G" }, { 1e6, "M" }, { 1e4, "k" } }
+local COUNTS = { { 1e9, "G" }, { 1e6, "M" }, { 1e3, "k" } }
 
 --- count writes a number of things or a rate: 3.10 M, 512.
 function Quantity.count(n)
