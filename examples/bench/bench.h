@@ -26,6 +26,7 @@ struct bench_row {
     const char *reference; /* what of was measured on; NULL = none */
     double of;
     const char *target; /* NULL = none */
+    const char *note;   /* further figures, in words; NULL = none */
 };
 
 static inline void bench_report(const struct bench_row *row)
@@ -36,6 +37,8 @@ static inline void bench_report(const struct bench_row *row)
         printf(",\"reference\":\"%s\",\"of\":%.6g", row->reference, row->of);
     if (row->target != NULL)
         printf(",\"target\":\"%s\"", row->target);
+    if (row->note != NULL)
+        printf(",\"note\":\"%s\"", row->note);
     puts("}");
     fflush(stdout);
 }

@@ -2,8 +2,9 @@
 -- is a program (examples/bench/NAME.c), a file bench/NAME.lua that returns
 -- function(bench, args), or both; then the Lua file decides when the program runs.
 --
--- A row: { case=, figure=, unit=, reference=, of=, target= }. A target is "<= 2x" or
--- ">= 0.8x" for the ratio figure / of, ">= 3e6" for the figure itself.
+-- A row: { case=, figure=, unit=, reference=, of=, target=, note= }. A target is
+-- "<= 2x" or ">= 0.8x" for the ratio figure / of, ">= 3e6" for the figure itself; a
+-- note has further figures, in words.
 local cjson = require "cjson"
 local Ffi = require "weir.ffi"
 local Quantity = require "weir.show.quantity"
@@ -110,9 +111,9 @@ function Bench:row(row)
   if self.json then
     print(cjson.encode(row))
   else
-    local line = ("%-52s %13s  %-46s %-9s %-5s %s"):format(row.case,
+    local line = ("%-52s %13s  %-46s %-9s %-5s %-7s %s"):format(row.case,
       with_unit(row.figure, row.unit), against(row), row.target or "",
-      verdict(row), change(row, self.before[row.case]))
+      verdict(row), change(row, self.before[row.case]), row.note or "")
     print((line:gsub(" +$", "")))
   end
   io.flush()
@@ -144,14 +145,16 @@ end
 --- measure runs a benchmark program and calls each with its rows; raises when there
 --- is none or it fails.
 ---@param each fun(row: table)
-function Bench.measure(name, arguments, each)
+---@param under string? a command that runs the program: strace
+function Bench.measure(name, arguments, each, under)
   local path = executable(name)
   if not path then
     error(("the program bench/%s has not been built"):format(name), 0)
   end
-  local pipe = assert(io.popen(quoted { path, unpack(arguments) }))
-  for line in pipe:lines() do
-    each(cjson.decode(line))
+  local line = (under and under .. " " or "") .. quoted { path, unpack(arguments) }
+  local pipe = assert(io.popen(line))
+  for row in pipe:lines() do
+    each(cjson.decode(row))
   end
   if not pipe:close() then
     error(("the program bench/%s failed"):format(name), 0)
