@@ -89,11 +89,12 @@ $(connectors) $(doubles): | $(B)/libweir.so
 
 $(programs): $(B)/%: $(B)/obj/%.o
 $(benches): $(B)/%: $(B)/obj/examples/%.o
+$(benches): libs = $(if $($(@F)_PKGS),$(shell pkg-config --libs $($(@F)_PKGS)))
 $(programs) $(benches): | $(B)/libweir.so
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(LD_ALL) -Wl,-rpath,'$$ORIGIN/..:$$ORIGIN/../..:$$ORIGIN/../../..' \
-	    -o $@ $(filter %.o,$^) $(LIBWEIR) -ldl -lm
+	    -o $@ $(filter %.o,$^) $(LIBWEIR) $(libs) -ldl -lm
 
 $(B)/weir: lua/weir/cli/command
 	$(call say,GEN)
