@@ -1,239 +1,36 @@
 /* redis.c -- the redis connector beside a client of blocking threads (A, in
- * redis_blocking.h) and beside redis-benchmark with the same pipeline and
- * connections (B), by turns, on a server that is running already.
+ * redis_blocking.h), redis-benchmark with the same pipeline and connections
+ * (B), and sockets with no server in between, by turns, on a server that runs.
  *
- *     build/bench/redis PORT SOCKET PID [targets|grid|workload|CELL...]
+ *     build/bench/redis PORT SOCKET PID targets|grid|workload [PART OF A NAME]
+ *     build/bench/redis PORT SOCKET PID batch N | calls
  *
- * PID is the server's, for its share of CPU; a CELL is a case's name. `weir
- * bench redis` starts the server and adds what Lua costs on top. */
-#include <unistd.h>
+ * PID is the server's, for its share of a CPU. `batch` runs what Lua is held
+ * against; `calls` one cell and nothing else, to be counted by strace. `weir
+ * bench redis` starts the server and runs them. */
+#include "redis_compare.h"
 
-#include "redis_blocking.h"
-#include "redis_weir.h"
-
-enum { ROUNDS = 5 };
-
-#define KIB 1024u
-#define MIB 1048576u
-
-static int port, server;
+static int port;
 static const char *unix_socket;
+static const char *part = ""; /* of the names of the cells to run */
 
-/* ---- the other side's processor ---- */
+/* ---- rows ---- */
 
-static double server_cpu_ns(void)
+static const char *note(const struct cell *c, const struct result *r)
 {
-    char path[64];
-    unsigned long user = 0, sys = 0;
-    FILE *f;
+    static char text[160];
 
-    snprintf(path, sizeof path, "/proc/%d/stat", server);
-    f = fopen(path, "r");
-    if (f == NULL)
-        return 0;
-    if (fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-               &user, &sys) != 2)
-        user = sys = 0;
-    fclose(f);
-    return (double)(user + sys) * 1e9 / (double)sysconf(_SC_CLK_TCK);
+    snprintf(text, sizeof text,
+             "%.0f MB/s, p50 %.0f us, p99 %.0f us, CPU %.2f us a key, server's "
+             "%.0f %%",
+             r->weir.keys_s * c->size / 1e6, r->weir.p50_ns / 1e3,
+             r->weir.p99_ns / 1e3, r->weir.cpu_ns / 1e3, r->server * 100);
+    return text;
 }
-
-/* ---- three sides, by turns ---- */
-
-static const char *const OPS[] = {[WEIR_GET] = "get",
-                                  [WEIR_SET] = "set",
-                                  [WEIR_EXISTS] = "exists",
-                                  [WEIR_DELETE] = "delete"};
-
-struct result {
-    struct outcome weir, blocking; /* medians */
-    uint32_t threads;              /* of the better of the blocking ones */
-    double benchmark;              /* keys/s; 0 = not run */
-    double server;                 /* share of one CPU under weir */
-};
-
-static void fill(const struct cell *c)
-{
-    struct cell set = *c;
-    struct weir_side w;
-
-    set.op = WEIR_SET;
-    set.batch = c->size >= MIB ? 16 : 256;
-    if (set.batch > c->batch && cell_range(c) < set.batch)
-        set.batch = c->batch;
-    set.flight = 1;
-    weir_side_open(&w, &set);
-    weir_side_run(&w, 0);
-    weir_side_close(&w);
-}
-
-static double benchmark_run(const struct cell *c, double keys)
-{
-    char where[200], what[64], command[400], line[256];
-    double rate = 0;
-    FILE *f;
-
-    if (c->socket != NULL)
-        snprintf(where, sizeof where, "-s %s", c->socket);
-    else
-        snprintf(where, sizeof where, "-p %d", c->port);
-    if (c->op == WEIR_GET || c->op == WEIR_SET)
-        snprintf(what, sizeof what, "-t %s", OPS[c->op]);
-    else
-        snprintf(what, sizeof what, "%s key:__rand_int__",
-                 c->op == WEIR_EXISTS ? "EXISTS" : "UNLINK");
-    snprintf(command, sizeof command,
-             "redis-benchmark %s --csv -P %u -c %u -n %.0f -d %u -r %u %s "
-             "2>/dev/null",
-             where, c->batch, c->workers, keys, c->size, cell_range(c), what);
-    f = popen(command, "r");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
-        char *comma = strstr(line, "\",\"");
-
-        if (comma != NULL && strtod(comma + 3, NULL) > 0)
-            rate = strtod(comma + 3, NULL);
-    }
-    if (f != NULL)
-        pclose(f);
-    return rate;
-}
-
-struct samples {
-    double keys_s[ROUNDS], p50[ROUNDS], p99[ROUNDS], cpu[ROUNDS];
-};
-
-static void sample(struct samples *s, int round, struct outcome o)
-{
-    s->keys_s[round] = o.keys_s;
-    s->p50[round] = o.p50_ns;
-    s->p99[round] = o.p99_ns;
-    s->cpu[round] = o.cpu_ns;
-}
-
-static struct outcome medians(struct samples *s)
-{
-    return (struct outcome){
-        bench_median(s->keys_s, ROUNDS), bench_median(s->p50, ROUNDS),
-        bench_median(s->p99, ROUNDS), bench_median(s->cpu, ROUNDS)};
-}
-
-/* How many threads serve the blocking client best: 4, or 8 for large values. */
-static uint32_t best_threads(const struct cell *c, double seconds)
-{
-    double rate[2];
-
-    if (c->size < 64 * KIB)
-        return 4;
-    for (uint32_t i = 0; i < 2; i++) {
-        static struct blocking b;
-
-        blocking_open(&b, c, 4 + 4 * i);
-        blocking_run(&b, seconds / 2);
-        rate[i] = blocking_run(&b, seconds).keys_s;
-        blocking_close(&b);
-    }
-    return rate[1] > rate[0] ? 8 : 4;
-}
-
-static struct result compare(const struct cell *c, bool with_benchmark)
-{
-    static struct blocking b;
-    struct samples ours = {0}, theirs = {0};
-    double others[ROUNDS] = {0}, shares[ROUNDS];
-    double seconds = c->op == WEIR_DELETE ? 0 : 0.25;
-    struct result r = {.threads = 4};
-    struct weir_side w;
-
-    fill(c);
-    if (c->op != WEIR_DELETE)
-        r.threads = best_threads(c, seconds);
-    weir_side_open(&w, c);
-    blocking_open(&b, c, r.threads);
-    for (int i = -1; i < ROUNDS; i++) {
-        struct outcome o;
-        double cpu, start;
-
-        if (c->op == WEIR_DELETE)
-            fill(c);
-        cpu = server_cpu_ns();
-        start = (double)weir_now();
-        o = weir_side_run(&w, seconds);
-        if (i >= 0) {
-            shares[i] = (server_cpu_ns() - cpu) / ((double)weir_now() - start);
-            sample(&ours, i, o);
-        }
-        if (c->op == WEIR_DELETE)
-            fill(c);
-        o = blocking_run(&b, seconds);
-        if (i >= 0)
-            sample(&theirs, i, o);
-        if (i >= 0 && with_benchmark)
-            others[i] = benchmark_run(c, ours.keys_s[i] * 0.25);
-    }
-    blocking_close(&b);
-    weir_side_close(&w);
-    r.weir = medians(&ours);
-    r.blocking = medians(&theirs);
-    r.benchmark = bench_median(others, ROUNDS);
-    r.server = bench_median(shares, ROUNDS);
-    return r;
-}
-
-/* ---- the targets ---- */
-
-struct target {
-    const char *name;
-    struct cell cell;
-    const char *rate, *benchmark, *p50, *cpu; /* what is asked of each ratio */
-};
-
-#define SMALL(o, n, f, ...)                                                    \
-    .cell = {.op = o, .size = 64, .batch = n, .flight = f, .workers = 2},      \
-    __VA_ARGS__
-#define SIZED(o, s, n, ...)                                                    \
-    .cell = {.op = o, .size = s, .batch = n, .flight = 2, .workers = 2},       \
-    __VA_ARGS__
-
-static const struct target TARGETS[] = {
-    {"64 B, batch 256, get",
-     SMALL(WEIR_GET, 256, 2, .rate = ">= 6x", .benchmark = ">= 1x")},
-    {"64 B, batch 256, set",
-     SMALL(WEIR_SET, 256, 2, .rate = ">= 6x", .benchmark = ">= 1x")},
-    {"64 B, batch 256, exists",
-     SMALL(WEIR_EXISTS, 256, 2, .rate = ">= 6x", .benchmark = ">= 1x")},
-    {"64 B, batch 256, delete",
-     SMALL(WEIR_DELETE, 256, 2, .rate = ">= 6x", .benchmark = ">= 1x")},
-    {"64 B, batch 16, get",
-     SMALL(WEIR_GET, 16, 2, .rate = ">= 3.5x", .p50 = "<= 0.334x")},
-    {"64 B, batch 16, set",
-     SMALL(WEIR_SET, 16, 2, .rate = ">= 3.5x", .p50 = "<= 0.334x")},
-    {"64 B, one by one, 4 in flight, get",
-     SMALL(WEIR_GET, 1, 4, .rate = ">= 1.3x")},
-    {"64 B, one by one, 4 in flight, set",
-     SMALL(WEIR_SET, 1, 4, .rate = ">= 1.3x")},
-    {"4 KiB, batch 16, get", SIZED(WEIR_GET, 4 * KIB, 16, .rate = ">= 2x")},
-    {"4 KiB, batch 16, set", SIZED(WEIR_SET, 4 * KIB, 16, .rate = ">= 1.6x")},
-    {"4 KiB, batch 256, get", SIZED(WEIR_GET, 4 * KIB, 256, .rate = ">= 1.9x")},
-    {"4 KiB, batch 256, set", SIZED(WEIR_SET, 4 * KIB, 256, .rate = ">= 1.4x")},
-    {"64 KiB, batch 16, get", SIZED(WEIR_GET, 64 * KIB, 16, .rate = ">= 1.1x")},
-    {"64 KiB, batch 16, set", SIZED(WEIR_SET, 64 * KIB, 16, .rate = ">= 1.1x")},
-    {"64 KiB, batch 256, get",
-     SIZED(WEIR_GET, 64 * KIB, 256, .rate = ">= 1.1x")},
-    {"64 KiB, batch 256, set",
-     SIZED(WEIR_SET, 64 * KIB, 256, .rate = ">= 1.1x")},
-    {"1 MiB, batch 16, get",
-     SIZED(WEIR_GET, MIB, 16, .rate = ">= 1.15x", .cpu = "<= 1x")},
-    {"1 MiB, batch 16, set",
-     SIZED(WEIR_SET, MIB, 16, .rate = ">= 1x", .cpu = "<= 1x")},
-    {"4 MiB, batch 16, get",
-     SIZED(WEIR_GET, 4 * MIB, 16, .rate = ">= 1.15x", .cpu = "<= 1x")},
-    {"4 MiB, batch 16, set",
-     SIZED(WEIR_SET, 4 * MIB, 16, .rate = ">= 1x", .cpu = "<= 1x")},
-};
 
 static void report(const char *name, const char *what, double figure,
                    const char *unit, const char *reference, double of,
-                   const char *target)
+                   const char *target, const char *words)
 {
     char text[120];
 
@@ -241,50 +38,287 @@ static void report(const char *name, const char *what, double figure,
     bench_report(&(struct bench_row){.name = text,
                                      .figure = figure,
                                      .unit = unit,
-                                     .reference = reference,
+                                     .reference = of > 0 ? reference : NULL,
                                      .of = of,
-                                     .target = target});
+                                     .target = of > 0 ? target : NULL,
+                                     .note = words});
 }
+
+/* ---- the targets ---- */
+
+struct target {
+    const char *name;
+    struct cell cell;
+    const char *rate, *benchmark, *p50, *cpu; /* asked of each ratio; or NULL */
+};
+
+#define CELL(o, s, n, f)                                                       \
+    .cell = {.op = o, .size = s, .batch = n, .flight = f, .workers = 2}
+
+static const struct target TARGETS[] = {
+    {"64 B, batch 256, get", CELL(WEIR_GET, 64, 256, 2), .rate = ">= 6x",
+     .benchmark = ">= 1x"},
+    {"64 B, batch 256, set", CELL(WEIR_SET, 64, 256, 2), .rate = ">= 6x",
+     .benchmark = ">= 1x"},
+    {"64 B, batch 256, exists", CELL(WEIR_EXISTS, 64, 256, 2), .rate = ">= 6x",
+     .benchmark = ">= 1x"},
+    {"64 B, batch 256, delete", CELL(WEIR_DELETE, 64, 256, 2), .rate = ">= 6x",
+     .benchmark = ">= 1x"},
+    {"64 B, batch 16, get", CELL(WEIR_GET, 64, 16, 2), .rate = ">= 3.5x",
+     .p50 = "<= 0.334x"},
+    {"64 B, batch 16, set", CELL(WEIR_SET, 64, 16, 2), .rate = ">= 3.5x",
+     .p50 = "<= 0.334x"},
+    {"64 B, single, 4 in flight, get", CELL(WEIR_GET, 64, 1, 4),
+     .rate = ">= 1.3x"},
+    {"64 B, single, 4 in flight, set", CELL(WEIR_SET, 64, 1, 4),
+     .rate = ">= 1.3x"},
+    {"4 KiB, batch 16, get", CELL(WEIR_GET, 4 * KIB, 16, 2), .rate = ">= 2x"},
+    {"4 KiB, batch 16, set", CELL(WEIR_SET, 4 * KIB, 16, 2), .rate = ">= 1.6x"},
+    {"4 KiB, batch 256, get", CELL(WEIR_GET, 4 * KIB, 256, 2),
+     .rate = ">= 1.9x"},
+    {"4 KiB, batch 256, set", CELL(WEIR_SET, 4 * KIB, 256, 2),
+     .rate = ">= 1.4x"},
+    {"64 KiB, batch 16, get", CELL(WEIR_GET, 64 * KIB, 16, 2),
+     .rate = ">= 1.1x"},
+    {"64 KiB, batch 16, set", CELL(WEIR_SET, 64 * KIB, 16, 2),
+     .rate = ">= 1.1x"},
+    {"64 KiB, batch 256, get", CELL(WEIR_GET, 64 * KIB, 256, 2),
+     .rate = ">= 1.1x"},
+    {"64 KiB, batch 256, set", CELL(WEIR_SET, 64 * KIB, 256, 2),
+     .rate = ">= 1.1x"},
+    {"1 MiB, batch 16, get", CELL(WEIR_GET, MIB, 16, 2), .rate = ">= 1.15x",
+     .cpu = "<= 1x"},
+    {"1 MiB, batch 16, set", CELL(WEIR_SET, MIB, 16, 2), .rate = ">= 1x",
+     .cpu = "<= 1x"},
+    {"4 MiB, batch 16, get", CELL(WEIR_GET, 4 * MIB, 16, 2), .rate = ">= 1.15x",
+     .cpu = "<= 1x"},
+    {"4 MiB, batch 16, set", CELL(WEIR_SET, 4 * MIB, 16, 2), .rate = ">= 1x",
+     .cpu = "<= 1x"},
+};
 
 static void target_run(const struct target *t, const char *socket)
 {
     struct cell c = t->cell;
+    char name[96], threads[48];
     struct result r;
-    char name[96], blocking[48];
 
+    snprintf(name, sizeof name, "%s%s", t->name, socket ? ", unix" : "");
+    if (strstr(name, part) == NULL)
+        return;
     c.port = port;
     c.socket = socket;
-    r = compare(&c, t->benchmark != NULL);
-    snprintf(name, sizeof name, "%s%s", t->name, socket ? ", unix" : "");
-    snprintf(blocking, sizeof blocking, "%u blocking threads", r.threads);
-    report(name, "", r.weir.keys_s, "keys/s", blocking, r.blocking.keys_s,
-           t->rate);
+    r = compare(&c, WITH_BLOCKING | (t->benchmark ? WITH_BENCHMARK : 0) |
+                        (c.size >= 64 * KIB ? WITH_RAW : 0));
+    snprintf(threads, sizeof threads, "%u blocking threads", r.threads);
+    report(name, "", r.weir.keys_s, "keys/s", threads, r.blocking.keys_s,
+           t->rate, note(&c, &r));
     if (t->benchmark != NULL)
-        report(name, "", r.weir.keys_s, "keys/s", "redis-benchmark",
-               r.benchmark, t->benchmark);
-    report(name, ", p50", r.weir.p50_ns, "ns", blocking, r.blocking.p50_ns,
-           t->p50);
-    report(name, ", CPU a key", r.weir.cpu_ns, "ns", blocking,
-           r.blocking.cpu_ns, t->cpu);
-    report(name, ", server's CPU", r.server * 100, "%", NULL, 0, NULL);
+        report(name, ",", r.weir.keys_s, "keys/s", "redis-benchmark",
+               r.benchmark, t->benchmark, NULL);
+    if (c.size >= 64 * KIB)
+        report(name, ", bytes", r.weir.keys_s, "keys/s", "a pair of sockets",
+               r.raw, NULL, NULL);
+    if (t->p50 != NULL)
+        report(name, ", p50", r.weir.p50_ns, "ns", threads, r.blocking.p50_ns,
+               t->p50, NULL);
+    if (t->cpu != NULL)
+        report(name, ", CPU a key", r.weir.cpu_ns, "ns", threads,
+               r.blocking.cpu_ns, t->cpu, NULL);
+}
+
+/* One get on its way at a time, beside the same by hiredis. */
+static void single_run(void)
+{
+    const struct cell c = {.op = WEIR_GET,
+                           .size = 64,
+                           .batch = 1,
+                           .flight = 1,
+                           .workers = 1,
+                           .port = port};
+    double ours[ROUNDS], theirs[ROUNDS];
+    struct weir_side w;
+
+    if (strstr("64 B, single, 1 in flight, get", part) == NULL)
+        return;
+    fill(&c);
+    weir_side_open(&w, &c);
+    for (int i = 0; i < ROUNDS; i++) {
+        ours[i] = weir_side_run(&w, SECONDS).p50_ns;
+        theirs[i] = hiredis_run(&c, 4000);
+    }
+    weir_side_close(&w);
+    report("64 B, single, 1 in flight, get, p50", "",
+           bench_median(ours, ROUNDS), "ns", "hiredis",
+           bench_median(theirs, ROUNDS), "<= 2.2x", NULL);
+}
+
+static void targets(void)
+{
+    for (size_t i = 0; i < sizeof TARGETS / sizeof *TARGETS; i++) {
+        target_run(&TARGETS[i], NULL);
+        if (TARGETS[i].cell.size >= MIB)
+            target_run(&TARGETS[i], unix_socket);
+    }
+    single_run();
+}
+
+/* ---- the grid ---- */
+
+static void size_words(char *out, size_t cap, uint32_t size)
+{
+    if (size >= MIB)
+        snprintf(out, cap, "%u MiB", size / MIB);
+    else if (size >= KIB)
+        snprintf(out, cap, "%u KiB", size / KIB);
+    else
+        snprintf(out, cap, "%u B", size);
+}
+
+static void grid_cell(const struct cell *c)
+{
+    bool huge = (uint64_t)c->size * c->batch > 64 * MIB;
+    char size[16], name[96];
+    struct result r;
+
+    size_words(size, sizeof size, c->size);
+    snprintf(name, sizeof name, "%s, batch %u, %s, %u worker%s, %s", size,
+             c->batch, CELL_OPS[c->op], c->workers, c->workers > 1 ? "s" : "",
+             c->socket != NULL ? "unix" : "tcp");
+    if (strstr(name, part) == NULL)
+        return;
+    /* redis-benchmark makes the whole pipeline in memory first. */
+    r = compare(c, (huge ? 0 : WITH_BENCHMARK) |
+                       (c->size >= 64 * KIB ? WITH_RAW : 0));
+    report(name, "", r.weir.keys_s, "keys/s",
+           c->size >= 64 * KIB ? "a pair of sockets" : "redis-benchmark",
+           c->size >= 64 * KIB ? r.raw : r.benchmark, NULL, note(c, &r));
+    if (c->size >= 64 * KIB && !huge)
+        report(name, ",", r.weir.keys_s, "keys/s", "redis-benchmark",
+               r.benchmark, NULL, NULL);
+}
+
+static void grid(void)
+{
+    static const uint32_t sizes[] = {64, 4 * KIB, 64 * KIB, MIB, 4 * MIB};
+    static const uint32_t batches[] = {1, 16, 256}, workers[] = {1, 2, 4};
+    enum { CELLS = 4 * 5 * 3 * 3 * 2 };
+
+    for (uint32_t i = 0; i < CELLS; i++) {
+        uint32_t batch = batches[i / 6 % 3];
+
+        grid_cell(&(struct cell){.op = i / 90 + WEIR_GET,
+                                 .size = sizes[i / 18 % 5],
+                                 .batch = batch,
+                                 .flight = batch == 1 ? 4 : 1,
+                                 .workers = workers[i / 2 % 3],
+                                 .socket = i % 2 ? unix_socket : NULL,
+                                 .port = port});
+    }
+}
+
+/* ---- the ancestor's own workload ---- */
+
+static void verify(const struct weir_side *w)
+{
+    for (uint32_t i = 0; i < w->cell.batch; i++) {
+        if (memcmp(w->buffers[0] + (size_t)i * w->cell.size, cell_payload,
+                   w->cell.size) != 0)
+            bench_die("get", "a value came back wrong");
+    }
+}
+
+/* One batch of one op a round: 2 GB each way, too much for many rounds. */
+static void workload_op(struct cell *c, const char *name)
+{
+    enum { TURNS = 3 };
+    double ours[TURNS], theirs[TURNS];
+    static struct blocking b;
+    struct weir_side w;
+
+    weir_side_open(&w, c);
+    blocking_open(&b, c, 8);
+    for (int i = -1; i < TURNS; i++) {
+        ours[i < 0 ? 0 : i] = weir_side_run(&w, 0).keys_s;
+        if (c->op == WEIR_GET)
+            verify(&w);
+        theirs[i < 0 ? 0 : i] = blocking_run(&b, 0).keys_s;
+    }
+    blocking_close(&b);
+    weir_side_close(&w);
+    report(name, "", bench_median(ours, TURNS) * c->size / 1e9, "GB/s",
+           "8 blocking threads", bench_median(theirs, TURNS) * c->size / 1e9,
+           NULL, NULL);
+}
+
+static void workload(void)
+{
+    struct cell c = {
+        .size = 4 * MIB, .batch = 500, .flight = 1, .workers = 8, .port = port};
+
+    c.op = WEIR_SET;
+    workload_op(&c, "500 x 4 MiB, 8 workers, set");
+    c.op = WEIR_GET;
+    workload_op(&c, "500 x 4 MiB, 8 workers, get, verified");
+    c.op = WEIR_EXISTS;
+    workload_op(&c, "500 x 4 MiB, 8 workers, exists");
+}
+
+/* ---- what others hold against theirs ---- */
+
+static void lone(uint32_t batch)
+{
+    struct cell c = {.op = WEIR_GET,
+                     .size = 64,
+                     .batch = batch,
+                     .flight = 1,
+                     .workers = 2,
+                     .port = port};
+    struct weir_side w;
+
+    fill(&c);
+    weir_side_open(&w, &c);
+    weir_side_run(&w, SECONDS);
+    report("batch", "", weir_side_run(&w, SECONDS).keys_s, "keys/s", NULL, 0,
+           NULL, NULL);
+    weir_side_close(&w);
+}
+
+static void calls(void)
+{
+    struct cell c = TARGETS[0].cell;
+    struct weir_side w;
+    struct outcome o;
+
+    c.port = port;
+    fill(&c);
+    weir_side_open(&w, &c);
+    o = weir_side_run(&w, 1);
+    report("keys", "", o.keys_s * 1, "", NULL, 0, NULL, NULL);
+    weir_side_close(&w);
 }
 
 int main(int argc, char **argv)
 {
+    const char *what = argc > 4 ? argv[4] : "targets";
+
     if (argc < 4)
         bench_die("redis", "expected PORT SOCKET PID");
     port = atoi(argv[1]);
     unix_socket = argv[2];
     server = atoi(argv[3]);
+    part = argc > 5 ? argv[5] : "";
     cell_prepare();
-    for (size_t i = 0; i < sizeof TARGETS / sizeof *TARGETS; i++) {
-        const struct target *t = &TARGETS[i];
-
-        if (argc > 4 && strstr(t->name, argv[4]) == NULL)
-            continue;
-        target_run(t, NULL);
-        if (t->cell.size >= MIB)
-            target_run(t, unix_socket);
-    }
+    if (strcmp(what, "targets") == 0)
+        targets();
+    else if (strcmp(what, "grid") == 0)
+        grid();
+    else if (strcmp(what, "workload") == 0)
+        workload();
+    else if (strcmp(what, "batch") == 0)
+        lone((uint32_t)atoi(part));
+    else if (strcmp(what, "calls") == 0)
+        calls();
+    else
+        bench_die(what, "expected targets, grid, workload, batch or calls");
     return 0;
 }

@@ -1,0 +1,136 @@
+-- weir bench redis [URL|PORT] [targets|grid|workload] [PART OF A CASE'S NAME]
+--
+-- Runs the C program (examples/bench/redis.c) on a server of its own, counts its
+-- system calls, and measures what the Lua verbs add. Without a word: the targets.
+local Server = require "weir.bench.redis_server"
+local weir = require "weir"
+local Now = require("weir.ffi").C.weir_now
+
+local ROUNDS = 5
+local SECONDS = 0.25
+local KEYS = 4096
+
+
+local function median(list)
+  table.sort(list)
+  return list[math.ceil(#list / 2)]
+end
+
+
+local function output(line)
+  local pipe = assert(io.popen(line))
+  local text = pipe:read "*a"
+  pipe:close()
+  return text
+end
+
+
+-- The server at a URL, as Server.start returns it, with nothing to stop.
+local function running(url)
+  local port = tonumber(url:match ":(%d+)" or 6379)
+  local info = output(("redis-cli -p %d info server 2>/dev/null"):format(port))
+  local pid = info:match "process_id:(%d+)"
+  if not pid then
+    error("bench redis: no server of this machine answers at " .. url, 0)
+  end
+  local socket = output(("redis-cli -p %d config get unixsocket"):format(port))
+  return { url = url, port = port, pid = tonumber(pid),
+           socket = socket:match "\n(.-)%s*$", stop = function() end }
+end
+
+
+-- Batches of n keys that the C program has stored.
+local function batches_of(n)
+  local batches = {}
+  for i = 0, KEYS / n - 1 do
+    batches[i + 1] = {}
+    for k = 1, n do
+      batches[i + 1][k] = ("key:%012d"):format(i * n + k - 1)
+    end
+  end
+  return batches
+end
+
+
+-- Keys a second, one batch on its way at a time.
+local function rate(store, batches, n)
+  local start, keys, i = Now(), 0, 0
+  repeat
+    i = i % #batches + 1
+    if not store:get_many(batches[i]):all "good" then
+      error("bench redis: a get failed", 0)
+    end
+    keys = keys + n
+  until tonumber(Now() - start) > SECONDS * 1e9
+  return keys * 1e9 / tonumber(Now() - start)
+end
+
+
+local function c_rate(Bench, words, n)
+  local figure
+  words[4], words[5] = "batch", tostring(n)
+  Bench.measure("redis", words, function(row) figure = row.figure end)
+  return figure
+end
+
+
+-- The verbs, bare and through two policies, beside the same batches from C.
+local function verbs(bench, Bench, server, words)
+  local bare = weir.open(server.url)
+  local guarded = bare:timeout(5):retry { 3 }
+  for _, n in ipairs { 16, 256 } do
+    local batches, in_c, in_lua, through = batches_of(n), {}, {}, {}
+    for i = 1, ROUNDS do
+      in_c[i] = c_rate(Bench, words, n)
+      in_lua[i] = rate(bare, batches, n)
+      through[i] = rate(guarded, batches, n)
+    end
+    local of = median(in_c)
+    bench:row { case = ("Lua: 64 B, batch %d, get, 1 in flight"):format(n),
+      figure = median(in_lua), unit = "keys/s", reference = "the C call", of = of,
+      target = ">= 0.85x" }
+    bench:row { case = ("Lua: the same through retry(timeout(redis))"):format(n),
+      figure = median(through), unit = "keys/s", reference = "the C call", of = of,
+      target = ">= 0.85x" }
+  end
+  bare:close()
+end
+
+
+-- System calls of the whole process for a key, counted by strace.
+local function system_calls(bench, Bench, words)
+  if os.execute "command -v strace >/dev/null 2>&1" ~= 0 then
+    return
+  end
+  local counts, keys = os.tmpname(), nil
+  words[4], words[5] = "calls", nil
+  Bench.measure("redis", words, function(row) keys = row.figure end,
+    "strace -f -c -o " .. counts)
+  local calls
+  for line in io.lines(counts) do
+    calls = tonumber(line:match "%s(%d+)%s+%d*%s*total$") or calls
+  end
+  os.remove(counts)
+  bench:row { case = "64 B, batch 256, get, system calls a key",
+    figure = calls / keys, unit = "", target = "<= 0.1" }
+end
+
+
+return function(bench, arguments)
+  local Bench = require "weir.bench"
+  local url = (arguments[1] or ""):match "^redis://" and table.remove(arguments, 1)
+  local server = url and running(url) or assert(Server.start())
+  local words = { tostring(server.port), server.socket, tostring(server.pid),
+                  arguments[1] or "targets", arguments[2] }
+  local good, err = pcall(function()
+    bench:program("redis", unpack(words))
+    if words[4] == "targets" and not words[5] then
+      system_calls(bench, Bench, words)
+      weir.run(function() verbs(bench, Bench, server, words) end)
+    end
+  end)
+  server:stop()
+  if not good then
+    error(err, 0)
+  end
+end
