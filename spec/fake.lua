@@ -13,6 +13,7 @@
 local current_host = require "weir.host"
 
 local Fake = {}
+local before -- the host that was current, in a table, since it may be nil
 local Host = {}
 Host.__index = Host
 
@@ -133,7 +134,7 @@ end
 
 local function fire_next_timer(self)
   local timer = table.remove(self.timers, 1)
-  if not timer.fn then return end
+  if not timer then return end
   self.clock = math.max(self.clock, timer.due)
   local fn = timer.fn
   timer.fn = nil
@@ -242,8 +243,16 @@ function Fake.host(opts)
   function self.on_stop() end
   function self.attach() end
   function self.detach() end
+  before = before or { host = current_host.use(self) }
   current_host.use(self)
   return self
+end
+
+
+--- Gives the host back that was current before the first fake one.
+function Fake.leave()
+  if before then current_host.use(before.host) end
+  before = nil
 end
 
 

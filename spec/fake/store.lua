@@ -107,6 +107,10 @@ end
 
 -- Waits as long as the store takes. False: the deadline came first.
 local function take_time(self, req)
+  self.host:await(self.name .. "." .. req.op)
+  if req.deadline and not self.deaf and self.host.now() >= req.deadline then
+    return false
+  end
   local delay = type(self.takes) == "function" and self.takes(req) or self.takes
   if not delay then return true end
   local now = self.host.now()
@@ -116,6 +120,15 @@ local function take_time(self, req)
   end
   self.host.sleep(delay)
   return true
+end
+
+
+-- Which keys had good answers, and how often: none should be asked again.
+local function note_good(self, req, reply)
+  for i = 1, req.op == "get" and req.n or 0 do
+    local key = req.keys[i]
+    if reply[i] == "ok" then self.good_reads[key] = (self.good_reads[key] or 0) + 1 end
+  end
 end
 
 
@@ -129,10 +142,10 @@ function Scripted:run(req)
   if req.deadline and self.host.now() >= req.deadline and not self.deaf then
     reply = answer_all(self, req, "skipped")
   else
-    self.host:await(self.name .. "." .. req.op)
     if take_time(self, req) then
       reply = Reply.new(req)
       apply(self, req, reply)
+      note_good(self, req, reply)
       self.host:await(self.name .. "." .. req.op .. ".reply")
     else
       reply = answer_all(self, req, "timeout")
@@ -157,7 +170,7 @@ function Script.store(host, name, fields)
   local self = setmetatable(fields or {}, Scripted)
   self.host, self.name = host, name
   self.data, self.expires = self.data or {}, {}
-  self.faults, self.log = self.faults or {}, {}
+  self.faults, self.log, self.good_reads = self.faults or {}, {}, {}
   self.calls, self.asked, self.inflight, self.most_inflight = 0, 0, 0, 0
   self.bounded = not self.deaf
   self.immediate = self.immediate or false

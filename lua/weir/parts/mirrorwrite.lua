@@ -26,14 +26,17 @@ local function verdict(round, i, k)
 end
 
 
+-- Whether enough copies are written; that there was nothing to delete is known only
+-- when all have said so.
 local function decided(round)
   if round.left == 0 then return true end
   for i = 1, round.req.n do
-    local good = 0
+    local written, there = 0, false
     for _, answer in pairs(round.answers) do
-      if class[answer[i]] ~= "error" then good = good + 1 end
+      if class[answer[i]] ~= "error" then written = written + 1 end
+      there = there or class[answer[i]] ~= "error" and answer[i] ~= "miss"
     end
-    if good < round.wanted then return false end
+    if written < round.wanted or not there then return false end
   end
   return true
 end

@@ -13,6 +13,7 @@ Promotion.__index = Promotion
 local MOST_KEYS, MOST_BYTES = 1024, 64 * 1024 * 1024
 local AT_ONCE = 64
 local PATIENCE = 10 -- seconds for one batch
+local DRIFT = 0.01  -- a copy may outlive its source by that many seconds, or share
 
 
 --- keys: the tier's Keys, shared with its writes.
@@ -88,13 +89,14 @@ end
 
 -- The entries that still live at their source, with the time they have left.
 local function alive(self, entries, source)
+  local asked = host.now()
   local facts = source:run(request("stat", entries))
   local kept = {}
   for i, entry in ipairs(entries) do
     if facts[i] == "miss" then
       self.counts.expired = self.counts.expired + 1
     elseif facts[i] == "ok" or facts[i] == "unsupported" then
-      entry.ttl = facts:ttl(i)
+      entry.ttl, entry.asked = facts:ttl(i), asked
       kept[#kept + 1] = entry
     else
       self.counts.failed = self.counts.failed + 1
@@ -104,11 +106,28 @@ local function alive(self, entries, source)
 end
 
 
+-- The copies must be made before the first of them is past its time.
+local function earliest_end(entries, deadline)
+  for _, entry in ipairs(entries) do
+    if entry.ttl then deadline = math.min(deadline, entry.asked + entry.ttl) end
+  end
+  return deadline
+end
+
+
+-- A copy lives as long as was left when the source was asked, but from when it was
+-- made: on the way there its end may have moved too far.
+local function outlives(entry)
+  return entry.ttl and host.now() - entry.asked > math.max(DRIFT, entry.ttl * DRIFT)
+end
+
+
 local OUTCOME = { ok = "stored", rejected = "rejected" }
 
 local function store(self, target, entries)
   local req = request("set", entries)
   req.values, req.ttls = {}, {}
+  req.deadline = earliest_end(entries, req.deadline)
   for i, entry in ipairs(entries) do
     req.values[i], req.ttls[i] = entry.value, entry.ttl
   end
@@ -116,10 +135,11 @@ local function store(self, target, entries)
   local undo = {}
   for i, entry in ipairs(entries) do
     local outcome = OUTCOME[reply[i]] or "failed"
+    if outcome == "stored" and outlives(entry) then outcome = "expired" end
     self.counts[outcome] = self.counts[outcome] + 1
-    if outcome == "failed" then undo[#undo + 1] = entry end
+    -- A set without an answer may have come through or not: no promise either way.
+    if outcome == "failed" or outcome == "expired" then undo[#undo + 1] = entry end
   end
-  -- A set without an answer may have come through or not: neither is a promise.
   if #undo > 0 then target:run(request("delete", undo)) end
 end
 

@@ -10,6 +10,7 @@
 local Arguments = require "weir.parts.arguments"
 local Chain = require "weir.parts.chain"
 local Keys = require "weir.parts.keys"
+local Lent = require "weir.parts.lent"
 local Parallel = require "weir.parts.parallel"
 local Policy = require "weir.policy"
 local status = require "weir.status"
@@ -122,11 +123,6 @@ end
 local function settle(self, req, reply, i, at, failed)
   local key = req.keys[i]
   self.suspects[at]:clear(key)
-  if at ~= 1 and not self.strays[at]:add(key) then
-    reply:set(i, "nospace", { store = self.name,
-      message = "failover: too many keys live in stores that stand in" })
-    return
-  end
   for _, other in ipairs(old_copies(self, key, at, failed)) do
     if failed[other] then
       if not self.suspects[other]:add(key) then
@@ -141,29 +137,50 @@ local function settle(self, req, reply, i, at, failed)
 end
 
 
+local function unfinished_set(reply, slots)
+  local left = {}
+  for _, i in ipairs(slots) do
+    if status.class[reply[i]] == "error" then left[#left + 1] = i end
+  end
+  return left
+end
+
+
+-- A store that stands in may hold the key from now on, even if it will answer with
+-- an error. Slots for which that cannot be noted are not sent.
+local function noted(self, at, req, slots)
+  if at == 1 then return slots end
+  local list = {}
+  for _, i in ipairs(slots) do
+    if self.strays[at]:add(req.keys[i]) then list[#list + 1] = i end
+  end
+  return list
+end
+
+
+local function stand_in(self, at, req, slots)
+  local sub = req:subset(slots)
+  if at ~= 1 and self.extra then sub.ttl, sub.ttls = self.extra, nil end
+  local answer = self.children[at]:run(sub)
+  note(self, at, answer)
+  return answer
+end
+
+
 local function set(self, req)
-  local order, reply = ranking(self), Policy.all(req, "skipped")
-  local slots, failed = nil, {}
-  for turn, at in ipairs(order) do
-    local sub = slots and req:subset(slots) or req:within(req.deadline)
-    if at ~= 1 and self.extra then sub.ttl, sub.ttls = self.extra, nil end
-    local answer = self.children[at]:run(sub)
-    note(self, at, answer)
-    local left = {}
-    for j = 1, answer.n do
-      local i = slots and slots[j] or j
+  local reply, failed = Policy.all(req, "skipped", "failover: nobody was asked"), {}
+  local slots = Lent.all(req.n)
+  for _, at in ipairs(ranking(self)) do
+    local sent = noted(self, at, req, slots)
+    local answer = #sent > 0 and stand_in(self, at, req, sent)
+    for j, i in ipairs(sent) do
       reply:adopt(i, answer, j)
-      if status.class[answer[j]] == "error" then
-        left[#left + 1] = i
-      elseif answer[j] == "ok" then
-        settle(self, req, reply, i, at, failed)
-      end
+      if answer[j] == "ok" then settle(self, req, reply, i, at, failed) end
     end
-    if #left == 0 then break end
-    if turn < #order then
-      self.counts.failed_over = self.counts.failed_over + #left
-    end
-    failed[at], slots = true, left
+    slots = unfinished_set(reply, slots)
+    if #slots == 0 then break end
+    self.counts.failed_over = self.counts.failed_over + #slots
+    failed[at] = true
   end
   return reply
 end

@@ -179,11 +179,15 @@ local function persist(self, req, reply, account)
 end
 
 
+-- An attempt is no operation: it earns no budget, nor does one operation earn twice.
+local function earns(self, account)
+  return not account or account.budget ~= self.budget and not account.again
+end
+
+
 function Retry:answer(req)
   local account = req.limit
-  if self.budget and not (account and account.again) then
-    self.budget:earn(req.n, self.share)
-  end
+  if self.budget and earns(self, account) then self.budget:earn(req.n, self.share) end
   if not account and self.nested then
     account = { used = {}, budget = self.budget }
     req = req:within(req.deadline or math.huge)

@@ -1,0 +1,149 @@
+-- laws/model.lua: what a fresh tree must answer, said a second time and in the
+-- plainest way: for one key, from the descriptions of laws/tree.lua alone. Answers
+-- are "good", "ok" (a miss) or "error" (laws 4 and 6).
+
+local Chance = require "weir.parts.chance"
+local status = require "weir.status"
+
+local Model = {}
+
+local READS = { get = true, exists = true }
+
+local expect
+
+
+local function leaf(desc, op, key)
+  local fault = desc.faults[op .. " " .. key]
+  if fault then return status.class[fault] end
+  if op == "set" then return "good" end
+  return desc.data[key] and "good" or "ok"
+end
+
+
+local function all(desc, op, key, size, prefix)
+  local list = {}
+  for i, kid in ipairs(desc.kids) do list[i] = expect(kid, op, key, size, prefix) end
+  return list
+end
+
+
+local function has(list, class)
+  for _, c in ipairs(list) do
+    if c == class then return true end
+  end
+  return false
+end
+
+
+-- A read is good if anybody has it, a miss only if everybody asked says so.
+local function best(list)
+  return has(list, "good") and "good" or has(list, "error") and "error" or "ok"
+end
+
+
+-- A write is an error if any copy is one; a delete found what any copy had.
+local function worst(list)
+  return has(list, "error") and "error" or has(list, "good") and "good" or "ok"
+end
+
+
+local function in_turn(list, goes_on_after_miss)
+  local failed = false
+  for _, class in ipairs(list) do
+    if class == "good" then return "good" end
+    failed = failed or class == "error"
+    if class == "ok" and not failed and not goes_on_after_miss then break end
+  end
+  return failed and "error" or "ok"
+end
+
+
+local ORDER = { good = 1, ok = 2, error = 3 }
+
+local function kth_best(list, k)
+  local sorted = { unpack(list) }
+  table.sort(sorted, function(a, b) return ORDER[a] < ORDER[b] end)
+  local class = sorted[k]
+  return class == "ok" and sorted[1] or class
+end
+
+
+local WORDS = {}
+
+function WORDS.tier(desc, op, key, size, prefix)
+  local list = all(desc, op, key, size, prefix)
+  if op == "delete" then return worst(list) end
+  if op == "set" then return list[#list] end
+  return has(list, "good") and "good" or list[#list]
+end
+
+function WORDS.route(desc, op, key, size, prefix)
+  local full = prefix .. key
+  local kids, first = desc.kids, full:sub(1, 1)
+  local at = first == "a" and 1 or first == "b" and #kids or 2
+  return expect(kids[at], op, key, size, prefix)
+end
+
+function WORDS.shard(desc, op, key, size, prefix)
+  local copies = desc.node.placement:owners(
+    desc.node.part and desc.node.part(prefix .. key) or prefix .. key,
+    desc.params.replicas)
+  local list = {}
+  for i, at in ipairs(copies) do
+    list[i] = expect(desc.kids[at], op, key, size, prefix)
+  end
+  return READS[op] and in_turn(list) or worst(list)
+end
+
+function WORDS.mirror(desc, op, key, size, prefix)
+  local list, ack = all(desc, op, key, size, prefix), desc.params.ack
+  if READS[op] then return best(list) end
+  if ack == "all" then return worst(list) end
+  return kth_best(list, ack == "first" and 1 or ack)
+end
+
+function WORDS.failover(desc, op, key, size, prefix)
+  local list = all(desc, op, key, size, prefix)
+  if op == "delete" then return worst(list) end
+  return in_turn(list, desc.params.on == "miss" and READS[op])
+end
+
+function WORDS.bysize(desc, op, key, size, prefix)
+  local list = all(desc, op, key, size, prefix)
+  if op == "delete" then return worst(list) end
+  if READS[op] then return best(list) end
+  for i = 1, #desc.kids do
+    if i == #desc.kids or size <= 2 * i then return list[i] end
+  end
+end
+
+function WORDS.prefix(desc, op, key, size, prefix)
+  return expect(desc.kids[1], op, key, size, "p/" .. prefix)
+end
+
+function WORDS.readonly(desc, op, key, size, prefix)
+  if not READS[op] then return "error" end
+  return expect(desc.kids[1], op, key, size, prefix)
+end
+
+function WORDS.fault(desc, op, key, size, prefix)
+  if Chance.of(prefix .. key, 7, 1) < 0.2 then return "error" end
+  return expect(desc.kids[1], op, key, size, prefix)
+end
+
+
+function expect(desc, op, key, size, prefix)
+  if desc.leaf then return leaf(desc, op, key) end
+  local word = WORDS[desc.word]
+  if word then return word(desc, op, key, size, prefix) end
+  return expect(desc.kids[1], op, key, size, prefix)
+end
+
+
+--- The class of the answer of a fresh tree to one op on one key.
+function Model.expect(desc, op, key, size)
+  return expect(desc, op, key, size or 0, "")
+end
+
+
+return Model

@@ -1,0 +1,195 @@
+-- laws/tree.lua: random trees of policies over scripted stores, as descriptions that
+-- can be built more than once, printed, and read by the model in laws/model.lua.
+
+local Policy = require "weir.policy"
+local script = require "fake.store"
+
+local words = Policy.words
+
+local Tree = {}
+
+Tree.KEYS = { "a1", "a2", "b1", "b2", "c1", "c{t}2" }
+
+local ERRORS = { "busy", "unavailable", "timeout", "reset", "failed", "nospace",
+  "corrupt", "denied" }
+
+local function pick(random, list)
+  return list[math.floor(random() * #list) + 1]
+end
+
+Tree.pick = pick
+
+
+-- ---- words: how many children, what parameters, how to build ----
+
+local PROMOTE = { always = words.always, never = words.never,
+  ["hits(2)"] = words.hits(2), ["maxsize(2)"] = words.maxsize(2) }
+
+local function single(word, given)
+  return { 1, function() return { text = word } end,
+    function(kids) return words[word](kids[1], given) end }
+end
+
+local MANY = {
+  tier = { { 2, 3 }, function(random)
+    return { write = pick(random, { "through", "around" }),
+      promote = pick(random, { "always", "never", "hits(2)", "maxsize(2)" }) }
+  end, function(kids, p)
+    kids.write, kids.promote = p.write, PROMOTE[p.promote]
+    return words.tier(kids)
+  end },
+  route = { { 2, 3 }, function() return {} end, function(kids)
+    return words.route { a = kids[1], ["b"] = kids[3] or kids[2], default = kids[2] }
+  end },
+  shard = { { 2, 3 }, function(random)
+    return { hash = pick(random, { "rendezvous", "jump", "ketama", "slots" }),
+      replicas = pick(random, { 1, 1, 2 }) }
+  end, function(kids, p)
+    kids.hash, kids.replicas, kids.names = p.hash, p.replicas, {}
+    for i = 1, #kids do kids.names[i] = "n" .. i end
+    return words.shard(kids)
+  end },
+  mirror = { { 2, 3 }, function(random)
+    return { ack = pick(random, { "all", 1, 2, "first" }),
+      read = pick(random, { "first", "fastest" }),
+      ["repair"] = random() < 0.3 }
+  end, function(kids, p)
+    kids.ack, kids.read, kids["repair"] = p.ack, p.read, p["repair"]
+    return words.mirror(kids)
+  end },
+  failover = { { 2, 3 }, function(random)
+    return { on = pick(random, { "error", "miss" }) }
+  end, function(kids, p)
+    kids.on = p.on
+    return words.failover(kids)
+  end },
+  bysize = { { 2, 3 }, function() return {} end, function(kids)
+    local list = {}
+    for i, kid in ipairs(kids) do list[i] = i < #kids and { 2 * i, kid } or kid end
+    return words.bysize(list)
+  end },
+  byop = { { 1, 1 }, function() return {} end, function(kids)
+    return words.byop { default = kids[1] }
+  end },
+}
+
+local ONE = {
+  retry = { 1, function(random) return { times = pick(random, { 1, 2, 3 }) } end,
+    function(kids, p)
+      return words.retry(kids[1], { p.times, budget = false, base = 0.001 })
+    end },
+  timeout = single("timeout", 50),
+  deadline = single("deadline", 60),
+  breaker = single("breaker", { min = 1000, window = 1000 }),
+  limit = single("limit", { inflight = 100, bytes = 1e6, rate = 1e6 }),
+  coalesce = single "coalesce",
+  negative = single("negative", { ttl = 1000 }),
+  ttl = single("ttl", 1000),
+  prefix = single("prefix", "p/"),
+  tap = single("tap", function() end),
+  meter = single("meter", "m"),
+  admit = single("admit", words.maxsize(100)),
+  delay = single("delay", { 0.001, spread = 0.5 }),
+  fault = single("fault", { 0.2, status = "busy", seed = 7 }),
+  readonly = single "readonly",
+}
+
+local NAMES = {}
+for name in pairs(MANY) do NAMES[#NAMES + 1] = name end
+for name in pairs(ONE) do NAMES[#NAMES + 1] = name end
+table.sort(NAMES)
+Tree.WORDS = NAMES
+
+
+-- ---- descriptions ----
+
+local function leaf(random, count, opts)
+  count.leaves = count.leaves + 1
+  local desc = { leaf = "s" .. count.leaves, data = {}, faults = {}, takes = nil }
+  for _, key in ipairs(Tree.KEYS) do
+    if random() < 0.5 then desc.data[key] = ("v"):rep(1 + math.floor(random() * 6)) end
+    for _, op in ipairs { "get", "set", "delete", "exists" } do
+      if random() < opts.faults then
+        desc.faults[op .. " " .. key] = pick(random, ERRORS)
+      end
+    end
+  end
+  if opts.slow then
+    desc.takes = random() < 0.5 and random() * opts.slow or nil
+    desc.deaf = opts.deaf and random() < 0.5
+  end
+  return desc
+end
+
+
+--- A random description. opts: faults, a rate; slow, seconds at most; deaf; only, a
+--- list of words; word, the one at the root.
+function Tree.random(random, depth, opts, count, word)
+  count = count or { leaves = 0 }
+  if depth == 0 or not word and random() < 0.2 then return leaf(random, count, opts) end
+  word = word or pick(random, opts.only or NAMES)
+  local entry = MANY[word] or ONE[word]
+  local kids = type(entry[1]) == "table"
+    and entry[1][1] + math.floor(random() * (entry[1][2] - entry[1][1] + 1)) or 1
+  local desc = { word = word, params = entry[2](random), kids = {} }
+  for i = 1, kids do
+    desc.kids[i] = Tree.random(random, depth - 1, opts, count)
+  end
+  return desc
+end
+
+
+local function build_leaf(host, desc, prefix, leaves)
+  local store = script.store(host, desc.leaf, { takes = desc.takes, deaf = desc.deaf })
+  for key, value in pairs(desc.data) do store.data[prefix .. key] = value end
+  function store.script(op, key)
+    return desc.faults[op .. " " .. key:sub(#prefix + 1)]
+  end
+  store.maybe_applied = false
+  leaves[#leaves + 1] = store
+  return store
+end
+
+
+--- Builds a description; returns the root and the list of its scripted stores.
+function Tree.build(host, desc, prefix, leaves)
+  prefix, leaves = prefix or "", leaves or {}
+  if desc.leaf then return build_leaf(host, desc, prefix, leaves), leaves end
+  local below = desc.word == "prefix" and prefix .. "p/" or prefix
+  local kids = {}
+  for i, kid in ipairs(desc.kids) do
+    kids[i] = Tree.build(host, kid, below, leaves)
+  end
+  local build = (MANY[desc.word] or ONE[desc.word])[3]
+  desc.node = build(kids, desc.params)
+  return desc.node, leaves
+end
+
+
+-- ---- as text, to be read and shortened by hand ----
+
+local function facts(list)
+  local parts = {}
+  for name, value in pairs(list) do
+    parts[#parts + 1] = ("[%q]=%q"):format(tostring(name), tostring(value))
+  end
+  table.sort(parts)
+  return table.concat(parts, " ")
+end
+
+
+function Tree.text(desc, indent)
+  indent = indent or "    "
+  if desc.leaf then
+    return ("%s%s data { %s } faults { %s } takes=%s deaf=%s"):format(indent, desc.leaf,
+      facts(desc.data), facts(desc.faults), tostring(desc.takes), tostring(desc.deaf))
+  end
+  local lines = { ("%s%s { %s }"):format(indent, desc.word, facts(desc.params)) }
+  for _, kid in ipairs(desc.kids) do
+    lines[#lines + 1] = Tree.text(kid, indent .. "  ")
+  end
+  return table.concat(lines, "\n")
+end
+
+
+return Tree
