@@ -51,11 +51,11 @@ end
 
 local function resume(self, task)
   if task.done then return end
-  local before = self.running
+  local above = self.running
   self.running = task
   local ok, failure = coroutine.resume(task.coroutine, unpack(task.arguments))
   task.arguments = {}
-  self.running = before
+  self.running = above
   if coroutine.status(task.coroutine) == "dead" then finish(self, task, ok, failure) end
 end
 
