@@ -303,17 +303,19 @@ void lane_wake(struct lane *l, struct worker *w)
     pthread_mutex_unlock(&l->lock);
 }
 
-void lane_pass_on(struct lane *l, struct worker *w)
+void lane_pass_on(struct lane *l)
 {
-    struct worker *other = NULL;
+    struct worker *w;
 
     pthread_mutex_lock(&l->lock);
-    leave_idle(l, w);
-    if (l->head != NULL)
-        take_idle(l, &other, 1);
+    w = l->idle;
+    while (w != NULL && !w->open)
+        w = w->next_idle;
+    if (w != NULL)
+        leave_idle(l, w);
     pthread_mutex_unlock(&l->lock);
-    if (other != NULL)
-        worker_ring(other);
+    if (w != NULL)
+        worker_ring(w);
 }
 
 void lane_stop(struct lane *l)

@@ -76,9 +76,9 @@ enum rest lane_rest(struct lane *l, struct worker *w);
 /* lane_wake takes a worker off the idle list if it is still there. */
 void lane_wake(struct lane *l, struct worker *w);
 
-/* lane_pass_on rings another worker for what is queued, and takes this one, who
- * cannot do it, off the idle list. */
-void lane_pass_on(struct lane *l, struct worker *w);
+/* lane_pass_on rings an idle worker that has a session, if there is one: for
+ * one that was rung and has none. */
+void lane_pass_on(struct lane *l);
 
 /* lane_stop makes submit refuse and workers end once the queue is empty; the
  * caller rings them. */

@@ -4,7 +4,8 @@
  * the whole lane off for a while, doubled from failure to failure up to
  * max_backoff and jittered, so that a herd of workers does not knock together.
  * Meanwhile batches fail at once with the reason, unless another session of the
- * lane still works. */
+ * lane still works: a worker that was rung and has none wakes one that sleeps
+ * with its own, before it connects. */
 #include <errno.h>
 #include <string.h>
 
@@ -47,10 +48,11 @@ static void connected(struct worker *w)
     l->sessions++;
     l->failures = 0;
     l->retry_ns = 0;
+    w->open = true;
     pthread_mutex_unlock(&l->lock);
     if (w->was_open)
         stats_add(&w->store->reconnects, 1);
-    w->open = w->was_open = true;
+    w->was_open = true;
 }
 
 static enum ready not_connected(struct worker *w)
@@ -121,6 +123,7 @@ enum ready session_ready(struct worker *w)
         session_drop(w);
     if (w->open)
         return READY_YES;
+    lane_pass_on(w->lane);
     if (put_off(w, &ready))
         return ready;
     return session_connect(w);
@@ -131,8 +134,8 @@ void session_drop(struct worker *w)
     if (!w->open)
         return;
     w->store->connector->disconnect(w->session);
-    w->open = false;
     pthread_mutex_lock(&w->lane->lock);
+    w->open = false;
     w->lane->sessions--;
     pthread_mutex_unlock(&w->lane->lock);
 }

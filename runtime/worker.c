@@ -181,8 +181,7 @@ static void fail_queued(struct worker *w)
     }
 }
 
-/* Other sessions work, this one's time has not come: out of their way. Their
- * workers may be asleep, with only this one rung. */
+/* Other sessions work, this one's time has not come: out of their way. */
 static void nap(struct worker *w)
 {
     struct pollfd p = {.fd = w->fd, .events = POLLIN};
@@ -196,7 +195,7 @@ static void nap(struct worker *w)
     retry = retry > now ? retry - now : 0;
     left.tv_sec = (time_t)(retry / 1000000000u);
     left.tv_nsec = (long)(retry % 1000000000u);
-    lane_pass_on(w->lane, w);
+    lane_wake(w->lane, w);
     if (ppoll(&p, 1, &left, NULL) > 0)
         eventfd_read(w->fd, &rings);
 }

@@ -35,7 +35,7 @@ struct worker {
     _Atomic bool interrupted;
 
     void *session; /* connector.session_size bytes, or the store's state */
-    bool open;
+    bool open;     /* its own; written under the lane's lock */
     bool was_open;
     struct weir_error why; /* of the last connect that failed */
     int why_status;        /* what items get for it */

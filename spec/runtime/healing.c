@@ -131,9 +131,9 @@ static void one_working_session_serves_alone(struct weir_cq *cq)
     weir_store_free(store);
 }
 
-/* The worker that was rung lost its session; the one that has another sleeps.
- */
-static void a_sleeping_session_is_woken(struct weir_cq *cq)
+/* The worker that was rung lost its session and cannot have another, or not
+ * soon; the one that has one sleeps. */
+static void a_sleeping_session_is_woken(struct weir_cq *cq, bool hang)
 {
     struct weir_store *store =
         open_scripted(&script, "workers=2", "slice_items=1", "backoff=10s",
@@ -149,11 +149,13 @@ static void a_sleeping_session_is_woken(struct weir_cq *cq)
     CHECK(next_done(cq) == b);
     weir_batch_free(b);
     nap_ms(20); /* past the workers' spinning */
-    script.refuse_connects = 1000;
+    script.hang_connect = hang;
+    script.refuse_connects = hang ? 0 : 1000;
     script.stale = true;
     started = weir_now();
     CHECK(status_of_one(store, cq) == WEIR_OK);
     CHECK(weir_now() - started < SECOND && !script.stale);
+    script.hang_connect = false;
     script.refuse_connects = 0;
     weir_store_free(store);
 }
@@ -169,7 +171,8 @@ int main(void)
     the_reason_of_a_connect_keeps_its_status(cq);
     a_connect_that_hangs_ends(cq);
     one_working_session_serves_alone(cq);
-    a_sleeping_session_is_woken(cq);
+    a_sleeping_session_is_woken(cq, false);
+    a_sleeping_session_is_woken(cq, true);
     weir_cq_free(cq);
     return 0;
 }
