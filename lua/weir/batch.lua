@@ -207,4 +207,32 @@ function Batch.unload(batch, req, store)
 end
 
 
+--- Fills a batch with some keys of a get.
+function Batch.load_slots(batch, req, slots)
+  local n, keys = #slots, req.keys
+  C.weir_batch_reset(batch, OPS.get, n)
+  local items = batch.items
+  for i = 1, n do
+    local item, key = items[i - 1], keys[slots[i]]
+    item.key, item.key_len = key, #key
+  end
+end
+
+
+--- Puts the answers of such a batch in their slots of a reply.
+function Batch.unload_slots(batch, reply, slots, store)
+  local items, at = batch.items, reply:room().at
+  for i = 1, #slots do
+    local item, slot = items[i - 1], slots[i]
+    reply[slot] = NAMES[item.status]
+    at[slot - 1] = item.value
+  end
+  batch.n = 0
+  if batch.errors > 0 then
+    local message = ffi.string(batch.error.message)
+    reply:explain_errors(slots, message ~= "" and message or nil, store)
+  end
+end
+
+
 return Batch

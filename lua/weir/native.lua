@@ -121,6 +121,24 @@ function Native:run(req)
 end
 
 
+--- Answers some slots of a request in a reply of the whole of it: as placing the
+--- reply of a subset, without making either. For inline stores.
+---@param req weir.Request
+---@param slots integer[]
+---@param reply weir.Reply
+function Native:run_slots(req, slots, reply)
+  if req.op ~= "get" or req.buffers or req.deadline and req.deadline <= Host.now() then
+    reply:place(self:run(req:subset(slots)), slots)
+    return
+  end
+  local batch = Batch.take(#slots)
+  Batch.load_slots(batch, req, slots)
+  C.weir_submit(self.handle, nil, batch)
+  Batch.unload_slots(batch, reply, slots, self.name)
+  Batch.put(batch)
+end
+
+
 -- ---- single keys of inline stores, without a request ----
 
 local function fail(self, batch)

@@ -286,6 +286,21 @@ function Reply:residual()
 end
 
 
+--- Says of those slots that are errors who said so, and what was said of the first
+--- of them, where it holds for others, too.
+function Reply:explain_errors(slots, message, store)
+  local first
+  for j = 1, #slots do
+    local i = slots[j]
+    if class[self[i]] == "error" then
+      first = first or self[i]
+      fact(self, "messages", i, self[i] == first and message or nil)
+      fact(self, "stores", i, store)
+    end
+  end
+end
+
+
 -- The words of another reply's errors, slot by slot.
 local function carry_message(self, other, slots)
   for j = 1, other.n do

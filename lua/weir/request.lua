@@ -203,6 +203,7 @@ function Request:within(deadline)
     values = self.values,
     buffers = self.buffers,
     caps = self.caps,
+    given = self.given,
     cursors = self.cursors,
     ttl = self.ttl,
     ttls = self.ttls,
@@ -240,29 +241,35 @@ local function places(self, slots, n)
 end
 
 
+-- What a subset shares of the fields that few requests have: a table made with all
+-- of them would be three times as large.
+local function pick_more(self, some, slots, n)
+  some.values = pick(self.values, slots, n)
+  some.ttl, some.ttls = self.ttl, pick(self.ttls, slots, n)
+  some.buffers, some.caps = pick(self.buffers, slots, n), pick(self.caps, slots, n)
+  some.given = self.given
+  some.cursors, some.page = pick(self.cursors, slots, n), self.page
+  some.limit, some.origin = self.limit, places(self, slots, n)
+end
+
+
 --- A request for some of the keys, the rest as it is.
 ---@param slots integer[]
 ---@return weir.Request
 function Request:subset(slots)
   local n = #slots
-  return setmetatable({
+  local some = setmetatable({
     op = self.op,
     n = n,
     keys = pick(self.keys, slots, n),
-    values = pick(self.values, slots, n),
-    buffers = pick(self.buffers, slots, n),
-    caps = pick(self.caps, slots, n),
-    given = self.given,
-    cursors = pick(self.cursors, slots, n),
-    ttl = self.ttl,
-    ttls = pick(self.ttls, slots, n),
     deadline = self.deadline,
     prefix = self.prefix,
-    page = self.page,
-    limit = self.limit,
-    origin = places(self, slots, n),
     trace = self.trace,
   }, Request)
+  if self.op ~= "get" or self.buffers or self.limit then
+    pick_more(self, some, slots, n)
+  end
+  return some
 end
 
 

@@ -17,59 +17,62 @@ local NOWHERE = "route: no prefix fits the key, and there is no default"
 
 -- Looks the prefixes up, longest first, as straight code: a loop within the loop
 -- over a batch's keys would keep LuaJIT from compiling that one.
-local function compile(stores)
+local function compile(at, default)
   local lengths, known = {}, {}
-  for prefix in pairs(stores) do
+  for prefix in pairs(at) do
     if not known[#prefix] then
       known[#prefix] = true
       lengths[#lengths + 1] = #prefix
     end
   end
   table.sort(lengths, function(a, b) return a > b end)
-  local code = { "local sub, stores, default = ...\nreturn function(_, key)\n" }
+  local code = { "local sub, at, default = ...\nreturn function(_, key)\n" }
   for _, length in ipairs(lengths) do
-    code[#code + 1] = ("  local store = stores[sub(key, 1, %d)]\n"):format(length)
-      .. "  if store then return store end\n"
+    code[#code + 1] = ("  local found = at[sub(key, 1, %d)]\n"):format(length)
+      .. "  if found then return found end\n"
   end
   code[#code + 1] = "  return default\nend\n"
-  return assert(loadstring(table.concat(code), "=route"))
+  return assert(loadstring(table.concat(code), "=route"))(sub, at, default)
 end
 
 
-local function by_prefix(stores)
-  local children, prefixes = {}, {}
-  for prefix, store in pairs(stores) do
+local function by_prefix(given)
+  local children, stores, at = {}, {}, {}
+  for prefix, store in pairs(given) do
     if type(prefix) ~= "string" then
       error("route: a prefix is a string, not " .. Arguments.show(prefix), 0)
     end
     children[prefix] = Arguments.store("route", ("[%q]"):format(prefix), store)
-    if prefix ~= "default" then prefixes[prefix] = store end
+    stores[#stores + 1] = store
+    at[prefix] = #stores
   end
-  if not next(children) then error("route: needs at least one prefix", 0) end
-  return Route:node {
-    children = children, prefixes = prefixes, default = children.default,
-    pick = compile(prefixes)(sub, prefixes, children.default),
-  }
+  if #stores == 0 then error("route: needs at least one prefix", 0) end
+  local default = at.default or 0
+  at.default = nil
+  return Route:node { children = children, stores = stores, prefixes = at,
+    pick = compile(at, default) }
 end
 
 
 -- The stores of a function become known as it names them.
 local function pick_by_function(self, key)
   local store = self.fn(key)
-  if store == nil then return nil end
-  if not self.known[store] then
+  if store == nil then return 0 end
+  local at = self.known[store]
+  if not at then
     Arguments.store("route", "what the function returns", store)
-    self.known[store] = true
-    self.children[#self.children + 1] = store
+    at = #self.stores + 1
+    self.stores[at], self.known[store] = store, at
   end
-  return store
+  return at
 end
 
 
 function Route.new(how)
   if type(how) == "function" then
+    local stores = {}
     return Route:node { fn = how, known = {}, pick = pick_by_function,
-      immediate = false, bounded = false }
+      children = stores, stores = stores, immediate = false, bounded = false }
   end
   if type(how) ~= "table" or type(how.run) == "function" then
     error("route: takes { [\"prefix/\"] = store, default = store } or a function, not "
@@ -93,12 +96,12 @@ end
 
 function Route:answer(req)
   if req.op == "scan" then return Chain.scan(req, parts(self, req.keys[1])) end
-  return split(req, self.pick, self, NOWHERE)
+  return split(self, req, NOWHERE)
 end
 
 
 function Route:plan(_, key)
-  local store = self.pick(self, key)
+  local store = self.stores[self.pick(self, key)]
   if not store then return NOWHERE, {} end
   if self.fn then return "the function chose " .. store.name, { store } end
   for length = #key, 0, -1 do

@@ -90,6 +90,20 @@ local function hashed_part(options, placement)
 end
 
 
+-- ---- where a key is ----
+
+local function owner(self, key)
+  local part = self.part
+  return self.placement:owner(part and part(key) or key)
+end
+
+
+local function owners(self, key)
+  local part = self.part
+  return self.placement:owners(part and part(key) or key, self.replicas)
+end
+
+
 function Shard.new(given)
   local stores, named = Arguments.stores("shard", given, 1)
   local options = Arguments.read("shard", OPTIONS, named)
@@ -99,44 +113,32 @@ function Shard.new(given)
   local Placement = require("weir.parts.placement." .. options.hash)
   local names = names_of(stores, options.names)
   return Shard:node {
-    children = stores, options = options, names = names,
+    children = stores, stores = stores, options = options, names = names,
+    pick = owner,
     placement = Placement.new(names, check_weights(options.weights, #stores)),
     part = hashed_part(options, Placement), replicas = options.replicas,
   }
 end
 
 
--- ---- one copy a key ----
-
-local function owner(self, key)
-  local part = self.part
-  return self.children[self.placement:owner(part and part(key) or key)]
-end
-
-
 -- ---- several copies a key ----
 
-local function owners(self, key)
-  local part = self.part
-  return self.placement:owners(part and part(key) or key, self.replicas)
-end
-
-
--- The store that holds the turn-th copy of a key.
-local function replica(turn)
-  return function(self, key) return self.children[owners(self, key)[turn]] end
+-- The store of the turn-th copy, in the shape that split takes.
+local function replica(self, turn)
+  return { name = self.name, stores = self.stores,
+    pick = function(_, key) return owners(self, key)[turn] end }
 end
 
 
 local function read_copies(self, req)
-  local reply = split(req, replica(1), self)
+  local reply = split(replica(self, 1), req)
   for turn = 2, self.replicas do
     local slots = {}
     for i = 1, req.n do
       if status.class[reply[i]] == "error" then slots[#slots + 1] = i end
     end
     if #slots == 0 then break end
-    reply:merge(split(req:subset(slots), replica(turn), self), slots)
+    reply:merge(split(replica(self, turn), req:subset(slots)), slots)
   end
   return reply
 end
@@ -172,7 +174,7 @@ end
 
 function Shard:answer(req)
   if req.op == "scan" then return Chain.scan(req, parts(self, req.keys[1])) end
-  if self.replicas == 1 then return split(req, owner, self) end
+  if self.replicas == 1 then return split(self, req) end
   if READS[req.op] then return read_copies(self, req) end
   return write_copies(self, req)
 end
