@@ -54,6 +54,15 @@ function weir.connectors()
 end
 
 
+--- The ancestor's multi-process interface over a store; see l2.lua.
+---@param store weir.Store
+---@param opts { timeout: number?, scan: boolean? }?
+---@return weir.L2
+function weir.l2(store, opts)
+  return require("weir.l2").new(store, opts)
+end
+
+
 --- What a store has counted, in Prometheus' text format.
 ---@param store weir.Store
 ---@return string

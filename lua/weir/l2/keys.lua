@@ -1,0 +1,122 @@
+-- l2/keys.lua: the keys of a KV cache as the ancestor writes them, both ways:
+--     model@rank@group@hash[@salt]      rank in 8 hex digits, group and hash in hex
+-- A key is a table { model=, rank=, group=, hash= bytes, salt= or nil }; the salt
+-- is what separates tenants.
+
+local Keys = {}
+
+---@class weir.l2.Key
+---@field model string
+---@field rank integer   0 to 2^32 - 1
+---@field group integer  0 to 2^53
+---@field hash string    bytes
+---@field salt string?
+
+
+-- What each field must be, in the order of the text.
+local FIELDS = {
+  { "model", "a name without @" },
+  { "rank", "a whole number below 2^32" },
+  { "group", "a whole number up to 2^53" },
+  { "hash", "a string of bytes, at least one" },
+  { "salt", "a name without @, or nil" },
+}
+
+
+local function is_name(x)
+  return type(x) == "string" and x ~= "" and not x:find("@", 1, true)
+end
+
+
+local function is_whole(x, limit)
+  return type(x) == "number" and x >= 0 and x <= limit and x % 1 == 0
+end
+
+
+local CHECKS = {
+  model = is_name,
+  rank = function(x) return is_whole(x, 2 ^ 32 - 1) end,
+  group = function(x) return is_whole(x, 2 ^ 53) end,
+  hash = function(x) return type(x) == "string" and x ~= "" end,
+  salt = function(x) return x == nil or is_name(x) end,
+}
+
+
+local function hex_of(bytes)
+  return (bytes:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
+end
+
+
+local function bytes_of(hex)
+  return (hex:gsub("%x%x", function(c) return string.char(tonumber(c, 16)) end))
+end
+
+
+-- A whole number in hex, also above what %x takes.
+local function long_hex(x)
+  local high = math.floor(x / 2 ^ 32)
+  if high == 0 then return ("%x"):format(x) end
+  return ("%x%08x"):format(high, x % 2 ^ 32)
+end
+
+
+--- The text of a key; errors point `level` frames up.
+---@param key weir.l2.Key
+---@return string
+function Keys.encode(key, level)
+  level = (level or 1) + 1
+  if type(key) ~= "table" then
+    error(("a key is a table { model, rank, group, hash, salt }, not a %s")
+      :format(type(key)), level)
+  end
+  for _, field in ipairs(FIELDS) do
+    local name, expected = field[1], field[2]
+    local value = key[name]
+    if not CHECKS[name](value) then
+      local given = type(value) == "string" and ("%q"):format(value) or tostring(value)
+      error(("a key's %s is %s, not %s"):format(name, expected, given), level)
+    end
+  end
+  local text = ("%s@%08x@%s@%s"):format(key.model, key.rank, long_hex(key.group),
+    hex_of(key.hash))
+  return key.salt and text .. "@" .. key.salt or text
+end
+
+
+--- The key of a text, or nil when it is none.
+---@param text string
+---@return weir.l2.Key?
+function Keys.decode(text)
+  local model, rank, group, hash, rest = text:match "^([^@]+)@(%x+)@(%x+)@(%x+)(.*)$"
+  if not model or #rank ~= 8 or #group > 14 or #hash % 2 ~= 0 then return nil end
+  local salt = rest:match "^@([^@]+)$"
+  if rest ~= "" and not salt then return nil end
+  return {
+    model = model, rank = tonumber(rank, 16), group = tonumber(group, 16),
+    hash = bytes_of(hash), salt = salt,
+  }
+end
+
+
+--- The salt of a key's text, "" when it has none.
+---@param text string
+---@return string
+function Keys.salt(text)
+  return text:match "^[^@]*@[^@]*@[^@]*@[^@]*@([^@]+)$" or ""
+end
+
+
+--- The texts of a list of keys; what is text already stays as it is.
+function Keys.encode_all(keys, level)
+  if type(keys) ~= "table" then
+    error(("keys are a list, not a %s"):format(type(keys)), level + 1)
+  end
+  local list = {}
+  for i, key in ipairs(keys) do
+    list[i] = type(key) == "string" and key or Keys.encode(key, level + 1)
+  end
+  return list
+end
+
+
+return Keys

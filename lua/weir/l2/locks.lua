@@ -1,0 +1,49 @@
+-- l2/locks.lua: keys that must not be deleted, by count. A lookup takes its locks
+-- before it asks and gives back those of keys that are not there, so that nothing
+-- it found can be deleted in between. Unlocking while the lookup is on its way
+-- takes the lock from it: its late answer then says "not locked".
+
+local Locks = {}
+Locks.__index = Locks
+
+
+function Locks.new()
+  return setmetatable({ counts = {}, asking = {} }, Locks)
+end
+
+
+--- How many hold a key.
+function Locks:count(key)
+  return self.counts[key] or 0
+end
+
+
+local function change(list, key, by)
+  local n = (list[key] or 0) + by
+  list[key] = n > 0 and n or nil
+end
+
+
+--- A lookup of the key begins.
+function Locks:begin(key)
+  change(self.counts, key, 1)
+  change(self.asking, key, 1)
+end
+
+
+--- A lookup of the key ends. Returns whether the key is there and stays locked.
+function Locks:settle(key, found)
+  local held = self:count(key) >= self.asking[key]
+  change(self.asking, key, -1)
+  if held and not found then change(self.counts, key, -1) end
+  return held and found
+end
+
+
+--- Takes one lock off a key; one that is not locked stays so.
+function Locks:release(key)
+  change(self.counts, key, -1)
+end
+
+
+return Locks
