@@ -39,6 +39,9 @@ static int read_value(struct fs_session *s, struct weir_call *call,
     size_t rest = fs_trailer_span(size, e->trailer.key_len) - sizeof e->trailer;
     bool verify = s->fs->config->verify == 0;
 
+    /* Costs nothing when warm; when cold the kernel reads twice as far ahead.
+     */
+    posix_fadvise(e->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     XXH3_64bits_reset(s->hash);
     for (uint64_t at = 0; at < size; at += FS_CHUNK) {
         size_t n = size - at < FS_CHUNK ? size - at : FS_CHUNK;
