@@ -113,14 +113,41 @@ local load_op = {
 }
 
 
+-- Where keys are put together with what goes in front of them, until the runtime
+-- has copied them.
+local joined, room = nil, 0
+
+local function load_joined(items, front, keys, n)
+  local size, length = 0, #front
+  for i = 1, n do size = size + length + #keys[i] end
+  if size > room then
+    room = 2 * size
+    joined = ffi.new("char[?]", room)
+  end
+  local at = 0
+  for i = 1, n do
+    local item, key = items[i - 1], keys[i]
+    local here = joined + at
+    ffi.copy(here, front, length)
+    ffi.copy(here + length, key, #key)
+    item.key, item.key_len = here, length + #key
+    at = at + length + #key
+  end
+end
+
+
 --- Fills a batch from a request.
 function Batch.load(batch, req)
   local n, keys = req.n, req.keys
   C.weir_batch_reset(batch, OPS[req.op], n)
   local items = batch.items
-  for i = 1, n do
-    local item, key = items[i - 1], keys[i]
-    item.key, item.key_len = key, #key
+  if req.front then
+    load_joined(items, req.front, keys, n)
+  else
+    for i = 1, n do
+      local item, key = items[i - 1], keys[i]
+      item.key, item.key_len = key, #key
+    end
   end
   local more = load_op[req.op]
   if more then more(items, req) end
@@ -208,29 +235,28 @@ end
 
 
 --- Fills a batch with some keys of a get.
-function Batch.load_slots(batch, req, slots)
-  local n, keys = #slots, req.keys
+function Batch.load_slots(batch, req, slots, n)
   C.weir_batch_reset(batch, OPS.get, n)
-  local items = batch.items
-  for i = 1, n do
-    local item, key = items[i - 1], keys[slots[i]]
+  local items, keys = batch.items, req.keys
+  for i = 0, n - 1 do
+    local item, key = items[i], keys[slots[i]]
     item.key, item.key_len = key, #key
   end
 end
 
 
 --- Puts the answers of such a batch in their slots of a reply.
-function Batch.unload_slots(batch, reply, slots, store)
+function Batch.unload_slots(batch, reply, slots, n, store)
   local items, at = batch.items, reply:room().at
-  for i = 1, #slots do
-    local item, slot = items[i - 1], slots[i]
+  for i = 0, n - 1 do
+    local item, slot = items[i], slots[i]
     reply[slot] = NAMES[item.status]
     at[slot - 1] = item.value
   end
   batch.n = 0
   if batch.errors > 0 then
     local message = ffi.string(batch.error.message)
-    reply:explain_errors(slots, message ~= "" and message or nil, store)
+    reply:explain_errors(slots, n, message ~= "" and message or nil, store)
   end
 end
 

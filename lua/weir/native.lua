@@ -124,17 +124,20 @@ end
 --- Answers some slots of a request in a reply of the whole of it: as placing the
 --- reply of a subset, without making either. For inline stores.
 ---@param req weir.Request
----@param slots integer[]
+---@param slots ffi.cdata* slot numbers, n of them
+---@param n integer
 ---@param reply weir.Reply
-function Native:run_slots(req, slots, reply)
+function Native:run_slots(req, slots, n, reply)
   if req.op ~= "get" or req.buffers or req.deadline and req.deadline <= Host.now() then
-    reply:place(self:run(req:subset(slots)), slots)
+    local list = {}
+    for i = 1, n do list[i] = slots[i - 1] end
+    reply:place(self:run(req:subset(list)), list)
     return
   end
-  local batch = Batch.take(#slots)
-  Batch.load_slots(batch, req, slots)
+  local batch = Batch.take(n)
+  Batch.load_slots(batch, req, slots, n)
   C.weir_submit(self.handle, nil, batch)
-  Batch.unload_slots(batch, reply, slots, self.name)
+  Batch.unload_slots(batch, reply, slots, n, self.name)
   Batch.put(batch)
 end
 

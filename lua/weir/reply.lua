@@ -288,9 +288,10 @@ end
 
 --- Says of those slots that are errors who said so, and what was said of the first
 --- of them, where it holds for others, too.
-function Reply:explain_errors(slots, message, store)
+--- slots: an array of C, n of them.
+function Reply:explain_errors(slots, n, message, store)
   local first
-  for j = 1, #slots do
+  for j = 0, n - 1 do
     local i = slots[j]
     if class[self[i]] == "error" then
       first = first or self[i]

@@ -21,6 +21,7 @@ local new_table = require "table.new"
 ---@field deadline number?  absolute, in the host's seconds
 ---@field prefix boolean?   only the leading good slots are of use
 ---@field limit table?      attempts shared by nested retries
+---@field front string?      goes in front of each key; only C stores see it
 ---@field origin integer[]? where each slot stood when limit was made
 ---@field trace table?      collects what happened where
 local Request = {}

@@ -7,7 +7,7 @@ local Parallel = require "weir.parts.parallel"
 local Reply = require "weir.reply"
 
 local new_table = require "table.new"
-local indices = ffi.typeof "uint16_t[?]"
+local indices = ffi.typeof "uint32_t[?]"
 
 
 -- The owner of each slot, 0 for nobody, and how many slots each owner has.
@@ -21,35 +21,42 @@ local function assign(self, req, owner, counts)
 end
 
 
--- The slots of each owner that has some.
-local function lists_of(owner, counts, n, stores)
-  local lists = {}
+-- The slots by owner, one owner after the other; ends[at] is where those of an owner
+-- end, counts[at] how many they are. An array of C: lists would be a table a store.
+local function order_by(owner, counts, n, stores)
+  local order, ends, sum = indices(n), {}, 0
   for at = 0, stores do
-    if counts[at] > 0 then
-      lists[at] = new_table(counts[at], 0)
-      counts[at] = 0
-    end
+    ends[at] = sum
+    sum = sum + counts[at]
   end
   for i = 1, n do
     local at = owner[i]
-    local filled = counts[at] + 1
-    lists[at][filled] = i
-    counts[at] = filled
+    order[ends[at]] = i
+    ends[at] = ends[at] + 1
   end
-  return lists
+  return order, ends
+end
+
+
+local function list(order, from, count)
+  local slots = new_table(count, 0)
+  for i = 1, count do slots[i] = order[from + i - 1] end
+  return slots
 end
 
 
 -- Asks what waits at once; what never waits answers straight into the reply.
-local function ask(self, req, reply, lists)
+local function ask(self, req, reply, order, ends, counts)
   local stores, requests, slots, n = {}, {}, {}, 0
-  for at, store in ipairs(self.stores) do
-    local list = lists[at]
-    if list and store.run_slots and store.immediate and not req.trace then
-      store:run_slots(req, list, reply)
-    elseif list then
+  for at = 1, #self.stores do
+    local store, count = self.stores[at], counts[at]
+    local from = ends[at] - count
+    if count > 0 and store.run_slots and store.immediate and not req.trace then
+      store:run_slots(req, order + from, count, reply)
+    elseif count > 0 then
       n = n + 1
-      stores[n], requests[n], slots[n] = store, req:subset(list), list
+      slots[n] = list(order, from, count)
+      stores[n], requests[n] = store, req:subset(slots[n])
     end
   end
   if n == 0 then return end
@@ -68,10 +75,10 @@ return function(self, req, message)
   local first = owner[1]
   if first > 0 and counts[first] == n then return self.stores[first]:run(req) end
   local reply = Reply.new(req)
-  local lists = lists_of(owner, counts, n, stores)
-  for _, i in ipairs(lists[0] or {}) do
-    reply:set(i, "invalid", { message = message, store = self.name })
+  local order, ends = order_by(owner, counts, n, stores)
+  for i = 0, counts[0] - 1 do
+    reply:set(order[i], "invalid", { message = message, store = self.name })
   end
-  ask(self, req, reply, lists)
+  ask(self, req, reply, order, ends, counts)
   return reply
 end

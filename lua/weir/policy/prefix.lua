@@ -28,12 +28,21 @@ local function strip(self, reply)
 end
 
 
-function Prefix:answer(req)
-  local text, keys = self.text, req.keys
-  local inner, n = req:within(req.deadline), req.n
+local function lengthen(text, keys, n)
   local longer = new_table(n, 0)
   for i = 1, n do longer[i] = text .. keys[i] end
-  inner.keys = longer
+  return longer
+end
+
+
+function Prefix:answer(req)
+  local inner = req:within(req.deadline)
+  if self.child.handle then
+    -- A C store copies keys anyway: no string is made for it.
+    inner.front = self.text
+  else
+    inner.keys = lengthen(self.text, req.keys, req.n)
+  end
   local reply = self.child:run(inner)
   if req.op == "scan" then return strip(self, reply) end
   return reply

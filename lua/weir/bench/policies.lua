@@ -1,0 +1,170 @@
+-- What the words cost over their store: gets of 1 KiB in batches of 64, per key, on
+-- the path without faults, in CPU time, all words by turns over one memory store
+-- (shard over eight). Also what a batch allocates, and whether LuaJIT gave up on a
+-- hot path: a place where recording was aborted again and again.
+local weir = require "weir"
+
+local ROUNDS = 9
+local KEYS = 4096
+local BATCH = 64
+local TURN = 512 -- batches in a row
+local WARM = 4 * TURN
+
+local WORD, SHARD, TIER, STACK = "<= 60", "<= 150", "<= 80", "<= 3x"
+
+
+local function median(list)
+  table.sort(list)
+  return list[math.ceil(#list / 2)]
+end
+
+
+local function make_batches()
+  local batches, at = {}, 0
+  for i = 1, KEYS / BATCH do
+    batches[i] = {}
+    for k = 1, BATCH do
+      batches[i][k] = ("key-%012d"):format(at + 1)
+      at = (at + 2531) % KEYS
+    end
+  end
+  return batches
+end
+
+
+local function fill(store, batches)
+  local values = {}
+  for k = 1, BATCH do values[k] = ("v"):rep(1024) end
+  for _, keys in ipairs(batches) do assert(store:set_many(keys, values):all "good") end
+end
+
+
+local function read(store, batches, times)
+  for i = 0, times - 1 do
+    local reply = store:get_many(batches[i % #batches + 1])
+    if not reply:all "good" then error "a miss" end
+  end
+end
+
+
+local function nanoseconds(store, batches)
+  local start = os.clock()
+  read(store, batches, TURN)
+  return (os.clock() - start) / (TURN * BATCH) * 1e9
+end
+
+
+-- Bytes that a batch leaves to the collector.
+local function garbage(store, batches)
+  collectgarbage()
+  collectgarbage "stop"
+  local before = collectgarbage "count"
+  read(store, batches, TURN)
+  local after = collectgarbage "count"
+  collectgarbage "restart"
+  return (after - before) * 1024 / TURN
+end
+
+
+local function memory()
+  return weir.memory { capacity = "64MiB" }
+end
+
+
+local function eight()
+  local stores, names = {}, {}
+  for i = 1, 8 do stores[i], names[i] = memory(), "store " .. i end
+  stores.names = names
+  return weir.shard(stores)
+end
+
+
+-- { name, store, target of what it adds } over the bare store.
+local function cases(bare)
+  local stack = bare:timeout(1):retry { 2 }:breaker {}
+  stack = weir.route { default = weir.tier { stack, memory() } }
+  return {
+    { "bare memory", bare },
+    { "route, one of two prefixes", weir.route { ["key-"] = bare, ["x/"] = memory() },
+      WORD },
+    { "route, a batch over two stores", weir.route { ["key-0000000000"] = bare,
+      ["key-000000001"] = bare, default = memory() }, WORD },
+    { "prefix", bare:prefix "ns/", WORD },
+    { "retry", bare:retry { 2 }, WORD },
+    { "timeout", bare:timeout(1), WORD },
+    { "breaker", bare:breaker {}, WORD },
+    { "limit", bare:limit { 1000, bytes = 1e9 }, WORD },
+    { "meter", bare:meter "m", WORD },
+    { "shard over 8", eight(), SHARD },
+    { "tier, hits on top", weir.tier { bare, memory() }, TIER },
+    { "deadline(coalesce(route(tier(breaker(retry(timeout))))))",
+      stack:coalesce():deadline(1), STACK },
+  }
+end
+
+
+-- Where recording was aborted, and how often.
+local function watch_aborts()
+  local places = {}
+  local function note(what, _, func, pc, reason)
+    if what ~= "abort" then return end
+    local info = require("jit.util").funcinfo(func, pc)
+    local place = ("%s (%s)"):format(info.loc or info.addr or "?", tostring(reason))
+    places[place] = (places[place] or 0) + 1
+  end
+  jit.attach(note, "trace")
+  return places, function() jit.attach(note) end
+end
+
+
+local function worst(places)
+  local most, where = 0, "nowhere"
+  for place, times in pairs(places) do
+    if times > most then most, where = times, place end
+  end
+  return most, where
+end
+
+
+local function report(bench, case, times, bytes, base, base_bytes)
+  local name, _, target = unpack(case)
+  local time = median(times)
+  if target == STACK then
+    bench:row { case = name, figure = time, unit = "ns", reference = "bare memory",
+      of = base, target = target }
+  elseif target then
+    bench:row { case = name .. ": adds, per key", figure = math.max(time - base, 0),
+      unit = "ns", reference = "bare memory", of = base, target = target }
+  else
+    bench:row { case = name .. ", per key", figure = time, unit = "ns" }
+  end
+  bench:row { case = "  allocated for a batch of 64", figure = bytes, unit = "B",
+    reference = target and "bare memory", of = target and base_bytes }
+end
+
+
+return function(bench)
+  weir.run(function()
+    local batches, bare = make_batches(), memory()
+    local list, times, bytes = cases(bare), {}, {}
+    for i, case in ipairs(list) do
+      fill(case[2], batches)
+      read(case[2], batches, WARM)
+      times[i] = {}
+    end
+    local places, stop = watch_aborts()
+    for round = 1, ROUNDS do
+      for i, case in ipairs(list) do times[i][round] = nanoseconds(case[2], batches) end
+    end
+    stop()
+    for i, case in ipairs(list) do bytes[i] = garbage(case[2], batches) end
+    local base = median(times[1])
+    for i, case in ipairs(list) do
+      report(bench, case, times[i], bytes[i], base, bytes[1])
+    end
+    local most, where = worst(places)
+    bench:row { case = "aborted traces, the most in one place: " .. where,
+      figure = most, unit = "", target = "<= 8" }
+    for _, case in ipairs(list) do case[2]:close() end
+  end)
+end
