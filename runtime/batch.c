@@ -89,17 +89,12 @@ void weir_batch_free(struct weir_batch *pub)
 void weir_batch_cancel(struct weir_batch *pub)
 {
     struct batch *b = batch_of(pub);
-    uint32_t skipped = 0;
 
     if (atomic_load_explicit(&b->owner, memory_order_acquire) != OWNER_RUNTIME)
         return;
     atomic_store(&b->cancelled, true);
-    if (b->lane != NULL && lane_remove(b->lane, b)) {
-        batch_explain(b, -ECANCELED, "cancelled");
-        skipped = batch_skip(b, b->claimed, WEIR_SKIPPED);
-    }
-    if (skipped > 0 && batch_answered(b, skipped))
-        batch_finish(b);
+    if (b->lane != NULL && lane_remove(b->lane, b))
+        batch_end_rest(b, WEIR_SKIPPED, -ECANCELED, "cancelled");
 }
 
 void weir_batch_abandon(struct weir_batch *pub)
@@ -160,17 +155,29 @@ int batch_copy_keys(struct batch *b, size_t bytes)
     return 0;
 }
 
-uint32_t batch_skip(struct batch *b, uint32_t from, int status)
+uint32_t batch_answer(struct batch *b, uint32_t from, int status)
 {
-    uint32_t skipped = 0;
+    uint32_t answered = 0;
 
     for (uint32_t i = from; i < b->pub.n; i++) {
         if (b->pub.items[i].status != WEIR_PENDING)
             continue;
         b->pub.items[i].status = (uint8_t)status;
-        skipped++;
+        answered++;
     }
-    return skipped;
+    return answered;
+}
+
+void batch_end_rest(struct batch *b, int status, int code, const char *why)
+{
+    struct op_counters *counters = &b->store->shards[0].op[b->pub.op];
+    uint32_t ended;
+
+    batch_explain(b, code, "%s", why);
+    ended = batch_answer(b, b->claimed, status);
+    stats_add(&counters->status[status], ended);
+    if (batch_answered(b, ended))
+        batch_finish(b);
 }
 
 void batch_explain(struct batch *b, int code, const char *format, ...)

@@ -56,8 +56,13 @@ void batch_give_back(struct batch *b);
  * of bytes in all. -ENOMEM. */
 int batch_copy_keys(struct batch *b, size_t bytes);
 
-/* batch_skip answers the pending items in [from, n) and returns how many. */
-uint32_t batch_skip(struct batch *b, uint32_t from, int status);
+/* batch_answer answers the pending items in [from, n) and returns how many. */
+uint32_t batch_answer(struct batch *b, uint32_t from, int status);
+
+/* batch_end_rest answers, explains and counts what no worker has claimed of a
+ * batch that was taken out of its lane, and finishes it if that was the last.
+ */
+void batch_end_rest(struct batch *b, int status, int code, const char *why);
 
 /* batch_explain keeps a sentence about the batch if it is the first. */
 void batch_explain(struct batch *b, int code, const char *format, ...)

@@ -264,16 +264,12 @@ struct batch *lane_take_all(struct lane *l)
     return all;
 }
 
-void lane_skip_list(struct batch *list, int code, const char *why)
+void lane_end_list(struct batch *list, int status, int code, const char *why)
 {
     while (list != NULL) {
         struct batch *next = list->next;
-        uint32_t skipped;
 
-        batch_explain(list, code, "%s", why);
-        skipped = batch_skip(list, list->claimed, WEIR_SKIPPED);
-        if (batch_answered(list, skipped))
-            batch_finish(list);
+        batch_end_rest(list, status, code, why);
         list = next;
     }
 }

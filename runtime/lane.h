@@ -61,8 +61,8 @@ uint64_t lane_expire(struct lane *l, uint64_t now, struct batch **expired);
 /* lane_take_all empties the queue into a list. */
 struct batch *lane_take_all(struct lane *l);
 
-/* lane_skip_list answers what is unclaimed of a list of removed batches. */
-void lane_skip_list(struct batch *list, int code, const char *why);
+/* lane_end_list answers what is unclaimed of a list of removed batches. */
+void lane_end_list(struct batch *list, int status, int code, const char *why);
 
 enum rest {
     REST_SLEEP, /* the worker is on the idle list and will be rung */

@@ -147,7 +147,8 @@ static bool wait_ended(struct weir_store *s, uint64_t until)
 static void skip_queued(struct weir_store *s)
 {
     for (uint32_t i = 0; i < s->n_lanes; i++)
-        lane_skip_list(lane_take_all(&s->lanes[i]), -ESHUTDOWN, "closed");
+        lane_end_list(lane_take_all(&s->lanes[i]), WEIR_SKIPPED, -ESHUTDOWN,
+                      "closed");
 }
 
 static int stop_workers(struct weir_store *s, uint64_t deadline_ns, int mode)

@@ -57,7 +57,7 @@ struct weir_store {
 
     _Atomic bool closing;
     _Atomic uint32_t refs;     /* the host and each batch until it is drained */
-    _Atomic uint32_t inside;   /* inline calls running */
+    _Atomic uint32_t inside;   /* inline calls and readings of gauges */
     _Atomic uint64_t get_size; /* a running mean, to judge gets by */
     _Atomic uint64_t inflight_batches, inflight_items, inflight_bytes;
     _Atomic uint64_t reconnects, connect_failures, refused;

@@ -96,12 +96,17 @@ static uint32_t check_items(const struct weir_store *s, struct batch *b,
     return pending;
 }
 
-/* Items that were answered at submit count too. */
-static void count_answered(struct stats *shard, const struct batch *b)
+/* Counts a batch and its items that were answered at submit; times -1: the
+ * batch was refused after all. */
+static void count_batch(struct stats *shard, const struct weir_batch *pub,
+                        int64_t times)
 {
-    for (uint32_t i = 0; i < b->pub.n; i++) {
-        if (b->pub.items[i].status != WEIR_PENDING)
-            stats_add(&shard->op[b->pub.op].status[b->pub.items[i].status], 1);
+    struct op_counters *counters = &shard->op[pub->op];
+
+    stats_add(&counters->batches, (uint64_t)times);
+    for (uint32_t i = 0; i < pub->n; i++) {
+        if (pub->items[i].status != WEIR_PENDING)
+            stats_add(&counters->status[pub->items[i].status], (uint64_t)times);
     }
 }
 
@@ -146,28 +151,13 @@ static uint32_t run_pending(struct weir_store *s, struct batch *b,
     return errors;
 }
 
-static int run_inline(struct weir_store *s, struct batch *b)
-{
-    static _Thread_local uint32_t calls;
-    struct stats *shard = inline_shard(s);
-    struct op_counters *counters = &shard->op[b->pub.op];
-    bool timed = calls++ % TIMED_CALLS == 0;
-    uint64_t started = timed ? weir_now() : 0;
-
-    b->pub.errors += run_pending(s, b, shard);
-    stats_add(&counters->batches, 1);
-    if (timed)
-        histogram_add(&counters->service, weir_now() - started);
-    return 1;
-}
-
-static int submit_inline(struct weir_store *s, struct batch *b)
+/* The batch never leaves this thread, so that it needs no owner. */
+static void prepare_inline(struct weir_store *s, struct batch *b,
+                           struct stats *shard)
 {
     size_t key_bytes;
     uint32_t pending;
-    int rc;
 
-    /* The batch never leaves this thread, so that it needs no owner. */
     atomic_store_explicit(&b->lends, 0, memory_order_relaxed);
     atomic_store_explicit(&b->has_error, 0, memory_order_relaxed);
     atomic_store_explicit(&b->cancelled, false, memory_order_relaxed);
@@ -175,19 +165,42 @@ static int submit_inline(struct weir_store *s, struct batch *b)
     b->deadline_ns = b->pub.deadline_ns;
     pending = check_items(s, b, &key_bytes);
     if (b->deadline_ns != 0 && weir_now() >= b->deadline_ns) {
-        pending -= batch_skip(b, 0, WEIR_SKIPPED);
+        pending -= batch_answer(b, 0, WEIR_SKIPPED);
         batch_explain(b, -ETIMEDOUT, "the deadline had passed");
     }
     b->pub.errors = b->pub.n - pending;
     if (pending < b->pub.n)
-        count_answered(inline_shard(s), b);
+        count_batch(shard, &b->pub, 1);
+    else
+        stats_add(&shard->op[b->pub.op].batches, 1);
+}
+
+static int run_inline(struct weir_store *s, struct batch *b)
+{
+    static _Thread_local uint32_t calls;
+    struct stats *shard = inline_shard(s);
+    bool timed = calls++ % TIMED_CALLS == 0;
+    uint64_t started;
+
+    prepare_inline(s, b, shard);
+    started = timed ? weir_now() : 0;
+    b->pub.errors += run_pending(s, b, shard);
+    if (timed)
+        histogram_add(&shard->op[b->pub.op].service, weir_now() - started);
+    b->store = NULL;
+    return 1;
+}
+
+static int submit_inline(struct weir_store *s, struct batch *b)
+{
+    int rc;
+
     atomic_fetch_add(&s->inside, 1);
     if (atomic_load(&s->closing))
         rc = refuse(s, &b->pub, WEIR_SKIPPED, -ESHUTDOWN, "closed");
     else
         rc = run_inline(s, b);
     atomic_fetch_sub_explicit(&s->inside, 1, memory_order_release);
-    b->store = NULL;
     return rc;
 }
 
@@ -198,16 +211,16 @@ static int not_taken(struct weir_store *s, struct batch *b, int rc)
     stats_add(&s->inflight_batches, (uint64_t)-1);
     stats_add(&s->inflight_items, -(uint64_t)b->pub.n);
     stats_add(&s->inflight_bytes, -b->weight);
-    cq_forget(b->cq);
-    b->store = NULL;
-    store_unref(s);
+    count_batch(&s->shards[0], &b->pub, -1);
     if (rc == -EAGAIN) {
         stats_add(&s->refused, 1);
         refuse(s, &b->pub, WEIR_BUSY, rc, "the queue is full");
     } else {
         refuse(s, &b->pub, WEIR_SKIPPED, rc, "closed");
     }
+    cq_forget(b->cq);
     batch_give_back(b);
+    store_unref(s);
     return rc;
 }
 
@@ -224,7 +237,7 @@ static int push(struct weir_store *s, struct weir_cq *cq, struct batch *b)
     stats_add(&s->inflight_batches, 1);
     stats_add(&s->inflight_items, b->pub.n);
     stats_add(&s->inflight_bytes, b->weight);
-    stats_add(&s->shards[0].op[b->pub.op].batches, 1);
+    count_batch(&s->shards[0], &b->pub, 1);
     rc = lane_push(b->lane, b);
     /* From here on the batch may be finished, even freed. */
     if (rc < 0)
@@ -248,9 +261,8 @@ static int submit_queued(struct weir_store *s, struct weir_cq *cq,
     if (b->deadline_ns == 0 && s->config.timeout_ns != 0)
         b->deadline_ns = b->submitted_ns + s->config.timeout_ns;
     pending = check_items(s, b, &key_bytes);
-    if (pending < b->pub.n)
-        count_answered(&s->shards[0], b);
     if (pending == 0) {
+        count_batch(&s->shards[0], &b->pub, 1);
         b->pub.errors = b->pub.n;
         b->store = NULL;
         batch_give_back(b);
@@ -281,6 +293,7 @@ int weir_submit(struct weir_store *s, struct weir_cq *cq,
                       "process; open it here");
     if (!(s->connector->ops & 1u << pub->op)) {
         refuse(s, pub, WEIR_UNSUPPORTED, 0, "this store cannot do that");
+        count_batch(&s->shards[0], pub, 1);
         return 1;
     }
     if (s->is_inline)

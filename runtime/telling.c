@@ -53,10 +53,10 @@ size_t weir_store_gauges(struct weir_store *s, struct weir_gauge *out,
 {
     size_t n = 0;
 
-    /* The connector's state must not go while it is read. */
-    pthread_mutex_lock(&s->close_lock);
-    if (!s->closed && s->connector->gauges != NULL)
+    /* Close waits for who is inside, so that the state stays. */
+    atomic_fetch_add(&s->inside, 1);
+    if (!atomic_load(&s->closing) && s->connector->gauges != NULL)
         n = s->connector->gauges(s->state, out, max);
-    pthread_mutex_unlock(&s->close_lock);
+    atomic_fetch_sub_explicit(&s->inside, 1, memory_order_release);
     return n;
 }

@@ -330,7 +330,7 @@ struct weir_latency {
     uint64_t p50_ns, p90_ns, p99_ns, p999_ns, max_ns; /* within 3 % */
 };
 
-/* The counts of one op. */
+/* The counts of one op: of the batches that were not refused. */
 struct weir_op_stats {
     uint64_t batches;
     uint64_t items;
@@ -379,7 +379,8 @@ int weir_store_histogram(struct weir_store *s, uint32_t op, int queue,
 /* weir_histogram_floor returns the least latency counted in a bucket. */
 uint64_t weir_histogram_floor(uint32_t bucket);
 
-/* weir_store_gauges fills up to max, returns how many there are. */
+/* weir_store_gauges fills up to max, returns how many there are: none once the
+ * store is closing. */
 size_t weir_store_gauges(struct weir_store *s, struct weir_gauge *out,
                          size_t max);
 

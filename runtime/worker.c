@@ -157,28 +157,11 @@ static bool take_work(struct worker *w)
     bool claimed;
 
     claimed = lane_claim(w->lane, w, &room, &claim, &expired);
-    lane_skip_list(expired, -ETIMEDOUT, "deadline passed while it was queued");
+    lane_end_list(expired, WEIR_SKIPPED, -ETIMEDOUT,
+                  "deadline passed while it was queued");
     if (claimed)
         slice_start(w, &claim);
     return claimed;
-}
-
-/* No session of the lane works: what is queued fails now, with the reason. */
-static void fail_queued(struct worker *w)
-{
-    struct batch *b = lane_take_all(w->lane);
-
-    while (b != NULL) {
-        struct batch *next = b->next;
-        uint32_t failed;
-
-        batch_explain(b, w->why.code, "%s", w->why.message);
-        failed = batch_skip(b, b->claimed, w->why_status);
-        stats_add(&w->stats->op[b->pub.op].status[w->why_status], failed);
-        if (batch_answered(b, failed))
-            batch_finish(b);
-        b = next;
-    }
 }
 
 /* Other sessions work, this one's time has not come: out of their way. */
@@ -251,7 +234,8 @@ static void *worker_main(void *arg)
             if (ready == READY_YES && take_work(w))
                 continue;
             if (ready == READY_FAIL)
-                fail_queued(w);
+                lane_end_list(lane_take_all(w->lane), w->why_status,
+                              w->why.code, w->why.message);
             else if (ready == READY_LATER)
                 nap(w);
         }

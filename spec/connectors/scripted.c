@@ -163,6 +163,15 @@ static int scripted_run(void *session, struct weir_call *call)
     return rc;
 }
 
+static size_t scripted_gauges(void *state, struct weir_gauge *out, size_t max)
+{
+    struct script *script = state;
+
+    if (max > 0)
+        out[0] = (struct weir_gauge){.name = "calls", .value = script->calls};
+    return 1;
+}
+
 const struct weir_connector weir_connector = {
     .abi = WEIR_CONNECTOR_ABI,
     .name = "scripted",
@@ -179,4 +188,5 @@ const struct weir_connector weir_connector = {
     .disconnect = scripted_disconnect,
     .check = scripted_check,
     .run = scripted_run,
+    .gauges = scripted_gauges,
 };

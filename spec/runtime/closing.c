@@ -1,6 +1,7 @@
 /* closing.c -- promise 10: close stops taking, finishes or fails what is
  * queued, interrupts what hangs at its deadline; every batch has its
  * completion. */
+#include <pthread.h>
 #include <sys/wait.h>
 
 #include "harness.h"
@@ -122,6 +123,37 @@ static void a_hanging_connect_is_interrupted(void)
     weir_store_free(store);
 }
 
+static void *close_slowly(void *store)
+{
+    CHECK(weir_close(store, weir_now() + 10ull * SECOND, WEIR_CLOSE_DRAIN) ==
+          0);
+    return NULL;
+}
+
+/* Whoever shows numbers does not hang for as long as a store drains. */
+static void gauges_do_not_wait_for_a_close(void)
+{
+    struct weir_store *store = open_scripted(&script, "workers=1", NULL);
+    struct weir_batch *b = keyed_batch(WEIR_EXISTS, 1, "k");
+    struct weir_gauge gauge;
+    uint64_t started;
+    pthread_t closer;
+
+    CHECK(weir_store_gauges(store, &gauge, 1) == 1);
+    CHECK(strcmp(gauge.name, "calls") == 0);
+    script.hold = true;
+    CHECK(weir_submit(store, cq, b) == 0);
+    CHECK(pthread_create(&closer, NULL, close_slowly, store) == 0);
+    started = weir_now();
+    CHECK(EVENTUALLY(weir_store_gauges(store, &gauge, 1) == 0));
+    CHECK(weir_now() - started < SECOND);
+    script.hold = false;
+    pthread_join(closer, NULL);
+    CHECK(weir_store_gauges(store, &gauge, 1) == 0);
+    weir_batch_free(next_done(cq));
+    weir_store_free(store);
+}
+
 static void a_forked_child_is_refused(void)
 {
     struct weir_store *store = open_scripted(&script, "workers=1", NULL);
@@ -149,6 +181,7 @@ int main(void)
     interrupts_at_the_deadline();
     a_deaf_connector_is_not_waited_for();
     a_hanging_connect_is_interrupted();
+    gauges_do_not_wait_for_a_close();
     a_forked_child_is_refused();
     weir_cq_free(cq);
     return 0;

@@ -49,6 +49,62 @@ static void counts_by_op_and_status(void)
     CHECK(weir_store_op_stats(store, 77, &set) == -EINVAL);
 }
 
+static struct weir_batch *submit_behind(struct weir_store *held, uint32_t n)
+{
+    struct weir_batch *b = keyed_batch(WEIR_DELETE, n, "k");
+
+    CHECK(weir_submit(held, cq, b) == 0);
+    return b;
+}
+
+/* Items are counted once each, wherever they were answered; those of refused
+ * batches are not. */
+static void counts_what_no_worker_saw(void)
+{
+    struct weir_store *held =
+        open_scripted(&script, "workers=1", "queue=10", NULL);
+    struct weir_batch *b, *late, *full = keyed_batch(WEIR_DELETE, 10, "k");
+    struct weir_store_stats stats;
+    struct weir_op_stats op;
+
+    script.calls = 0;
+    script.hold = true;
+    submit_behind(held, 1);
+    CHECK(EVENTUALLY(script.calls == 1));
+    weir_batch_cancel(submit_behind(held, 2));
+    late = keyed_batch(WEIR_DELETE, 3, "k");
+    late->deadline_ns = weir_now() + 1;
+    CHECK(weir_submit(held, cq, late) == 0);
+    b = keyed_batch(WEIR_DELETE, 1, "k");
+    b->items[0].key_len = 0;
+    CHECK(weir_submit(held, cq, b) == 1);
+    weir_batch_free(b);
+    weir_batch_free(next_done(cq));
+    weir_batch_free(next_done(cq));
+    submit_behind(held, 4);
+    full->items[0].key_len = 0;
+    CHECK(weir_submit(held, cq, full) == -EAGAIN);
+    script.hold = false;
+    weir_batch_free(next_done(cq));
+    weir_batch_free(next_done(cq));
+    CHECK(weir_store_op_stats(held, WEIR_DELETE, &op) == 0);
+    CHECK(op.batches == 5 && op.items == 11);
+    CHECK(op.status[WEIR_OK] == 5 && op.status[WEIR_SKIPPED] == 5);
+    CHECK(op.status[WEIR_INVALID] == 1 && op.status[WEIR_BUSY] == 0);
+    weir_store_stats(held, &stats);
+    CHECK(stats.refused == 1);
+    b = keyed_batch(WEIR_TOUCH, 2, "k");
+    CHECK(weir_submit(held, cq, b) == 1);
+    CHECK(weir_store_op_stats(held, WEIR_TOUCH, &op) == 0);
+    CHECK(op.batches == 1 && op.status[WEIR_UNSUPPORTED] == 2);
+    CHECK(weir_close(held, 0, WEIR_CLOSE_FAIL) == 0);
+    CHECK(weir_submit(held, cq, full) == -ESHUTDOWN);
+    CHECK(weir_store_op_stats(held, WEIR_DELETE, &op) == 0 && op.items == 11);
+    weir_batch_free(b);
+    weir_batch_free(full);
+    weir_store_free(held);
+}
+
 static void latencies_are_those_that_were(void)
 {
     uint64_t counts[WEIR_HISTOGRAM], total = 0, started, took = 0;
@@ -109,6 +165,7 @@ int main(void)
     store = open_scripted(&script, "workers=2", NULL);
     buckets_are_narrow();
     counts_by_op_and_status();
+    counts_what_no_worker_saw();
     latencies_are_those_that_were();
     readers_do_not_disturb();
     weir_store_free(store);
