@@ -3,9 +3,8 @@
 -- some slots or with a nearer deadline. A request is never changed once run.
 
 local bytes = require "weir.bytes"
-local host = require "weir.host"
+local options = require "weir.options"
 local unique = require "weir.unique"
-local Ffi = require "weir.ffi"
 
 local new_table = require "table.new"
 
@@ -27,60 +26,6 @@ local new_table = require "table.new"
 local Request = {}
 Request.__index = Request
 
-local function positive(x)
-  return type(x) == "number" and x > 0 and x < math.huge, "a number of seconds over 0"
-end
-
-local function seconds(x)
-  return type(x) == "number" and x == x, "a time of the host's clock in seconds"
-end
-
-local function boolean(x)
-  return type(x) == "boolean", "true or false"
-end
-
-local READS = { get = true, exists = true }
-local WRITES = { set = true }
-
--- The one table of checks: what each option of a verb must be, and whose it is.
-local OPTIONS = {
-  timeout = { check = positive },
-  deadline = { check = seconds },
-  ttl = { check = positive, ops = WRITES },
-  prefix = { check = boolean, ops = READS },
-}
-
-local NAMES = { "timeout", "deadline", "ttl", "prefix" }
-
-
-local function check_options(op, opts, level)
-  if type(opts) ~= "table" then
-    error(("options are a table, not a %s"):format(type(opts)), level + 1)
-  end
-  for name, value in pairs(opts) do
-    local option = OPTIONS[name]
-    if not option or option.ops and not option.ops[op] then
-      error(("%s has no option %q%s"):format(op, tostring(name),
-        option and "" or Ffi.suggest(name, NAMES)), level + 1)
-    end
-    local good, expected = option.check(value)
-    if not good then
-      error(("%s must be %s, not %s"):format(name, expected, tostring(value)),
-        level + 1)
-    end
-  end
-end
-
-
-local function apply_options(req, opts, level)
-  check_options(req.op, opts, level + 1)
-  req.ttl, req.prefix, req.deadline = opts.ttl, opts.prefix, opts.deadline
-  if opts.timeout then
-    local by = host.now() + opts.timeout
-    req.deadline = math.min(req.deadline or by, by)
-  end
-end
-
 
 local function bad_key(key, level)
   error(("a key is a string, not %s"):format(type(key)), level + 1)
@@ -91,7 +36,7 @@ end
 function Request.one(op, key, opts, level)
   if type(key) ~= "string" then bad_key(key, level + 1) end
   local req = setmetatable({ op = op, n = 1, keys = { key } }, Request)
-  if opts then apply_options(req, opts, level + 1) end
+  if opts then options.apply(req, opts, level + 1) end
   return req
 end
 
@@ -113,7 +58,7 @@ function Request.new(op, keys, opts, level)
   local req = setmetatable({
     op = op, n = n, keys = list, positions = positions,
   }, Request)
-  if opts then apply_options(req, opts, level + 1) end
+  if opts then options.apply(req, opts, level + 1) end
   return req
 end
 

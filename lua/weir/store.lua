@@ -2,7 +2,8 @@
 -- everything users call is made of it here: checks, duplicates asked once, values
 -- and errors as results. native.lua and every policy are stores.
 
-local ffi = require "ffi"
+local Many = require "weir.many"
+local options = require "weir.options"
 local Request = require "weir.request"
 local scan = require "weir.scan"
 local status = require "weir.status"
@@ -11,7 +12,6 @@ local Stats = require "weir.tree.stats"
 local Trace = require "weir.tree.trace"
 local Tree = require "weir.tree"
 
-local ffi_copy = ffi.copy
 local class = status.class
 
 ---@class weir.Store
@@ -23,7 +23,7 @@ local class = status.class
 local Store = {}
 Store.__index = Store
 
-local one, many = Request.one, Request.new
+local one = Request.one
 
 
 --- Makes a store of a table that has `run`.
@@ -107,20 +107,13 @@ function Store:stat(key, opts)
 end
 
 
-local function check_ttl(ttl, level)
-  if ttl == nil or type(ttl) == "number" and ttl > 0 and ttl < math.huge then return end
-  error(("a time to live is a number of seconds over 0, or nil for ever, not %s")
-    :format(tostring(ttl)), level + 1)
-end
-
-
 --- Gives a value a new time to live; nil: it never expires. false: none there.
 ---@param key string
 ---@param ttl number? seconds
 ---@param opts { timeout: number?, deadline: number? }?
 ---@return boolean? touched, weir.Error? err
 function Store:touch(key, ttl, opts)
-  check_ttl(ttl, VERB)
+  options.check_ttl(ttl, VERB)
   local req = one("touch", key, opts, VERB)
   req.ttl = ttl
   return outcome(self:run(req), true, false)
@@ -138,110 +131,6 @@ function Store:get_into(key, buffer, opts)
   req:with_buffers({ buffer }, 1, VERB)
   local reply = self:run(req)
   return outcome(reply, reply:size(1))
-end
-
-
--- What a *_many verb returns: a slot for every key, duplicates too.
-local function finish(req, reply)
-  if req.positions then reply = reply:expand(req.positions) end
-  if req.prefix then
-    local lead = 0
-    while lead < reply.n and class[reply[lead + 1]] == "good" do lead = lead + 1 end
-    reply.lead = lead
-  end
-  return reply
-end
-
-
---- Reads the values of a list of keys; duplicates are asked once.
----@param keys string[]
----@param opts { timeout: number?, deadline: number?, prefix: boolean? }?
----@return weir.Reply
-function Store:get_many(keys, opts)
-  local req = many("get", keys, opts, VERB)
-  return finish(req, self:run(req))
-end
-
-
---- Stores values[i] under keys[i]; of a key that comes twice, the last value.
----@param keys string[]
----@param values (string|weir.Value|ffi.cdata*|table)[]
----@param opts { ttl: number?, timeout: number?, deadline: number? }?
----@return weir.Reply
-function Store:set_many(keys, values, opts)
-  local req = many("set", keys, opts, VERB)
-  req:with_values(values, #keys, VERB)
-  return finish(req, self:run(req))
-end
-
-
----@param keys string[]
----@param opts { timeout: number?, deadline: number?, prefix: boolean? }?
----@return weir.Reply
-function Store:exists_many(keys, opts)
-  local req = many("exists", keys, opts, VERB)
-  return finish(req, self:run(req))
-end
-
-
----@param keys string[]
----@param opts { timeout: number?, deadline: number? }?
----@return weir.Reply
-function Store:delete_many(keys, opts)
-  local req = many("delete", keys, opts, VERB)
-  return finish(req, self:run(req))
-end
-
-
----@param keys string[]
----@param opts { timeout: number?, deadline: number? }?
----@return weir.Reply
-function Store:stat_many(keys, opts)
-  local req = many("stat", keys, opts, VERB)
-  return finish(req, self:run(req))
-end
-
-
----@param keys string[]
----@param ttl number? seconds; nil: for ever
----@param opts { timeout: number?, deadline: number? }?
----@return weir.Reply
-function Store:touch_many(keys, ttl, opts)
-  check_ttl(ttl, VERB)
-  local req = many("touch", keys, opts, VERB)
-  req.ttl = ttl
-  return finish(req, self:run(req))
-end
-
-
--- A key that came twice was read into one of its buffers; fills the others.
-local function copy_duplicates(req, reply)
-  for i = 1, reply.n do
-    local lent = req.lent[i]
-    local from = req.buffers[req.positions[i]]
-    if reply[i] == "ok" and lent.pointer ~= from then
-      local size = reply:size(i)
-      if size <= lent.cap then
-        ffi_copy(lent.pointer, from, size)
-      else
-        reply:set(i, "toobig")
-      end
-    end
-  end
-end
-
-
---- Reads values[i] into buffers[i]; reply:size(i) says how much.
----@param keys string[]
----@param buffers (ffi.cdata*|table)[]
----@param opts { timeout: number?, deadline: number?, prefix: boolean? }?
----@return weir.Reply
-function Store:get_into_many(keys, buffers, opts)
-  local req = many("get", keys, opts, VERB)
-  req:with_buffers(buffers, #keys, VERB)
-  local reply = finish(req, self:run(req))
-  if req.positions then copy_duplicates(req, reply) end
-  return reply
 end
 
 
@@ -311,6 +200,9 @@ end
 function Store:__tostring()
   return ("weir.store(%s)"):format(self.name or "?")
 end
+
+
+for name, verb in pairs(Many) do Store[name] = verb end
 
 
 return Store

@@ -27,6 +27,16 @@ function Ev.new()
   local watches, queues = {}, {}
   local ids, n_watches = 0, 0
 
+  local function must_run()
+    if not loop then error("weir: this host has stopped", 0) end
+  end
+
+  -- Watches an fd, or with no events ends that.
+  local function watch(fd, events_of_fd, id)
+    must_run()
+    check(L.weir_loop_watch(loop, fd, events_of_fd, id), "watching an fd")
+  end
+
   local function awaited()
     if n_watches > 0 then return true end
     for queue in pairs(queues) do
@@ -36,7 +46,7 @@ function Ev.new()
   end
 
   local host = tasks(function(seconds)
-    if not loop then error("weir: this host has stopped", 0) end
+    must_run()
     if not seconds and not awaited() then return false end
     local n = L.weir_loop_poll(loop, seconds and seconds * 1e9 or FOREVER, events, MAX)
     check(n, "libev")
@@ -59,15 +69,14 @@ function Ev.new()
   --- handle's cancel() must come before the fd is closed.
   function host.watch(fd, kind, fn)
     local id = remember(fn)
-    check(L.weir_loop_watch(loop, fd, kind == "write" and L.WEIR_LOOP_WRITE
-      or L.WEIR_LOOP_READ, id), "watching fd " .. tostring(fd))
+    watch(fd, kind == "write" and L.WEIR_LOOP_WRITE or L.WEIR_LOOP_READ, id)
     n_watches = n_watches + 1
     return {
       cancel = function()
         if not watches[id] then return end
         watches[id] = nil
         n_watches = n_watches - 1
-        L.weir_loop_watch(loop, fd, 0, 0)
+        if loop then watch(fd, 0, 0) end
       end,
     }
   end
@@ -76,25 +85,26 @@ function Ev.new()
   --- from noticing that nothing else is awaited.
   function host.signal(signum, fn)
     local id = remember(fn)
+    must_run()
     check(L.weir_loop_signal(loop, signum, id), "watching signal " .. tostring(signum))
     return {
       cancel = function()
         watches[id] = nil
-        L.weir_loop_signal(loop, signum, 0)
+        if loop then L.weir_loop_signal(loop, signum, 0) end
       end,
     }
   end
 
   function host.attach(queue)
     local id = remember(function() queue.drain() end)
-    check(L.weir_loop_watch(loop, queue.fd, L.WEIR_LOOP_READ, id), "watching a queue")
+    watch(queue.fd, L.WEIR_LOOP_READ, id)
     queues[queue] = id
   end
 
   function host.detach(queue)
     local id = queues[queue]
     if not id then return end
-    L.weir_loop_watch(loop, queue.fd, 0, 0)
+    watch(queue.fd, 0, 0)
     queues[queue], watches[id] = nil, nil
   end
 

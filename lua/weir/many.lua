@@ -1,0 +1,124 @@
+-- many.lua: the verbs over lists of keys, each of which answers with a reply of a
+-- slot for every key. Methods of store.lua.
+
+local ffi = require "ffi"
+local options = require "weir.options"
+local Request = require "weir.request"
+local status = require "weir.status"
+
+local ffi_copy = ffi.copy
+local class = status.class
+local many = Request.new
+
+---@class weir.Store
+local Many = {}
+
+-- Errors of the request point at whoever called the verb.
+local VERB = 2
+
+
+-- What a *_many verb returns: a slot for every key, duplicates too.
+local function finish(req, reply)
+  if req.positions then reply = reply:expand(req.positions) end
+  if req.prefix then
+    local lead = 0
+    while lead < reply.n and class[reply[lead + 1]] == "good" do lead = lead + 1 end
+    reply.lead = lead
+  end
+  return reply
+end
+
+
+--- Reads the values of a list of keys; duplicates are asked once.
+---@param keys string[]
+---@param opts { timeout: number?, deadline: number?, prefix: boolean? }?
+---@return weir.Reply
+function Many:get_many(keys, opts)
+  local req = many("get", keys, opts, VERB)
+  return finish(req, self:run(req))
+end
+
+
+--- Stores values[i] under keys[i]; of a key that comes twice, the last value.
+---@param keys string[]
+---@param values (string|weir.Value|ffi.cdata*|table)[]
+---@param opts { ttl: number?, timeout: number?, deadline: number? }?
+---@return weir.Reply
+function Many:set_many(keys, values, opts)
+  local req = many("set", keys, opts, VERB)
+  req:with_values(values, #keys, VERB)
+  return finish(req, self:run(req))
+end
+
+
+---@param keys string[]
+---@param opts { timeout: number?, deadline: number?, prefix: boolean? }?
+---@return weir.Reply
+function Many:exists_many(keys, opts)
+  local req = many("exists", keys, opts, VERB)
+  return finish(req, self:run(req))
+end
+
+
+---@param keys string[]
+---@param opts { timeout: number?, deadline: number? }?
+---@return weir.Reply
+function Many:delete_many(keys, opts)
+  local req = many("delete", keys, opts, VERB)
+  return finish(req, self:run(req))
+end
+
+
+---@param keys string[]
+---@param opts { timeout: number?, deadline: number? }?
+---@return weir.Reply
+function Many:stat_many(keys, opts)
+  local req = many("stat", keys, opts, VERB)
+  return finish(req, self:run(req))
+end
+
+
+---@param keys string[]
+---@param ttl number? seconds; nil: for ever
+---@param opts { timeout: number?, deadline: number? }?
+---@return weir.Reply
+function Many:touch_many(keys, ttl, opts)
+  options.check_ttl(ttl, VERB)
+  local req = many("touch", keys, opts, VERB)
+  req.ttl = ttl
+  return finish(req, self:run(req))
+end
+
+
+-- A key that came twice was read into one of its buffers; fills the others.
+local function copy_duplicates(req, reply)
+  for i = 1, reply.n do
+    local lent = req.lent[i]
+    local from = req.buffers[req.positions[i]]
+    if reply[i] == "ok" and lent.pointer ~= from then
+      local size = reply:size(i)
+      if size <= lent.cap then
+        ffi_copy(lent.pointer, from, size)
+      else
+        reply:set(i, "toobig")
+      end
+    end
+  end
+end
+
+
+--- Reads values[i] into buffers[i]; reply:size(i) says how much.
+---@param keys string[]
+---@param buffers (ffi.cdata*|table)[]
+---@param opts { timeout: number?, deadline: number?, prefix: boolean? }?
+---@return weir.Reply
+function Many:get_into_many(keys, buffers, opts)
+  local req = many("get", keys, opts, VERB)
+  req:with_buffers(buffers, #keys, VERB)
+  local reply = finish(req, self:run(req))
+  if req.positions then copy_duplicates(req, reply) end
+  return reply
+end
+
+
+return Many
