@@ -42,7 +42,8 @@ return {
     { name = "n", kind = "count", default = 10, help = "How many to show; 10." },
   },
   options = {
-    { name = "limit", kind = "count", help = "Walk so many keys at most." },
+    { name = "limit", kind = "count", session = 100000,
+      help = "Walk so many keys at most; in a session 100,000." },
   },
   run = function(view, args)
     local walk = Walk.new(view, args.store, args.prefix, { timeout = args.timeout })

@@ -86,7 +86,8 @@ return {
     { name = "n", kind = "count", default = 20, help = "How many groups to show; 20." },
   },
   options = {
-    { name = "limit", kind = "count", help = "Walk so many keys at most." },
+    { name = "limit", kind = "count", session = 100000,
+      help = "Walk so many keys at most; in a session 100,000." },
   },
   run = function(view, args)
     local walk = Walk.new(view, args.store, args.prefix, { timeout = args.timeout })

@@ -1,5 +1,4 @@
 -- stats: what each store of a tree has counted.
-local cjson = require "cjson"
 local Exit = require "weir.cli.exit"
 local Paths = require "weir.tree.paths"
 local Quantity = require "weir.show.quantity"
@@ -65,8 +64,7 @@ return {
     local all = args.store:stats()
     if all.ops then all = { [args.store.name] = all } end
     if view.json then
-      cjson.encode_sparse_array(true)
-      view:object(all)
+        view:object(all)
       return Exit.OK
     end
     for _, place in ipairs(Paths.of(args.store).list) do

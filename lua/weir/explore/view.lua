@@ -1,8 +1,8 @@
 -- view.lua: where a command writes: lines for people or objects for programs. The
 -- command line and the session each make one; commands write to nothing else.
-local cjson = require "cjson"
 local Columns = require "weir.show.columns"
 local Host = require "weir.host"
+local Json = require "weir.show.json"
 local Progress = require "weir.show.progress"
 
 ---@class weir.View
@@ -28,7 +28,7 @@ end
 
 --- Writes an object for programs.
 function View:object(object)
-  if self.json then self.print(cjson.encode(object)) end
+  if self.json then self.print(Json.encode(object)) end
 end
 
 

@@ -1,0 +1,76 @@
+-- Any value of a session as JSON: bytes that are no text become hexadecimal,
+-- errors and replies objects, tables with holes objects.
+local cjson = require "cjson"
+local Bytes = require "weir.show.bytes"
+local Error = require "weir.error"
+local Reply = require "weir.reply"
+local Store = require "weir.store"
+local Value = require "weir.value"
+
+local Json = {}
+
+local DEEPEST = 20
+
+local plain
+
+
+local function bytes(text)
+  return Bytes.is_text(text) and text or Bytes.put({}, "value", text)
+end
+
+
+local function reply_slots(reply)
+  local slots = {}
+  for i = 1, reply.n do
+    local err, value = reply:error(i), reply:value(i)
+    slots[i] = {
+      status = reply[i], size = reply:size(i), error = err and tostring(err),
+    }
+    if value then Bytes.put(slots[i], "value", tostring(value)) end
+  end
+  return slots
+end
+
+
+local function is_list(t)
+  local n = 0
+  for _ in pairs(t) do n = n + 1 end
+  return n == #t and n > 0
+end
+
+
+local function table_of(t, depth)
+  if depth > DEEPEST then return "..." end
+  local out, list = {}, is_list(t)
+  for key, value in pairs(t) do
+    out[list and key or tostring(key)] = plain(value, depth + 1)
+  end
+  return out
+end
+
+
+plain = function(x, depth)
+  if x == nil then return cjson.null end
+  if type(x) == "string" then return bytes(x) end
+  if Value.is(x) then return bytes(tostring(x)) end
+  if type(x) == "number" then
+    return x == x and math.abs(x) < math.huge and x or tostring(x)
+  end
+  if type(x) == "boolean" or x == cjson.null then return x end
+  if type(x) ~= "table" then return tostring(x) end
+  if Error.is(x) then return { error = x.message, code = x.code, store = x.store } end
+  if getmetatable(x) == Reply then return reply_slots(x) end
+  if Store.is(x) then return { store = tostring(x.name) } end
+  return table_of(x, depth)
+end
+
+
+--- encode writes anything as one line of JSON.
+---@param x any
+---@return string
+function Json.encode(x)
+  return cjson.encode(plain(x, 0))
+end
+
+
+return Json
