@@ -13,8 +13,9 @@ local Cli = {}
 
 -- In the order of the help.
 local NAMES = {
-  "run", "get", "set", "rm", "ls", "stat", "head", "hex", "du", "big", "diff",
-  "cp", "where", "explain", "trace", "tree", "stats", "lat", "connectors", "bench",
+  "run", "repl", "get", "set", "rm", "ls", "stat", "head", "hex", "du", "big", "diff",
+  "cp", "where", "explain", "trace", "tree", "stats", "lat", "watch", "connectors",
+  "bench",
 }
 
 

@@ -1,0 +1,113 @@
+-- repl.lua: the session: reads lines, evaluates them as Lua or runs dot commands,
+-- until it is ended. Called by `weir repl`.
+local Complete = require "weir.repl.complete"
+local Editor = require "weir.repl.editor"
+local Evaluate = require "weir.repl.evaluate"
+local Exit = require "weir.cli.exit"
+local Foreground = require "weir.repl.foreground"
+local History = require "weir.repl.history"
+local Interpret = require "weir.repl.interpret"
+local Script = require "weir.repl.script"
+local Session = require "weir.repl.session"
+local Terminal = require "weir.terminal"
+local Watch = require "weir.repl.watch"
+
+local Repl = {}
+
+local WELCOME = {
+  "A store in memory to play with is open as `memory`. For example:",
+  '  memory:set("greeting", "hello")     memory:get "greeting"     .ls',
+  "  .open cache redis://127.0.0.1/0     .help     .quit",
+}
+
+
+local function prompt(session, begun)
+  local name = session.current or "weir"
+  local mark = session.current and session.marks[name].prod and " (prod)" or ""
+  local whole = name .. mark .. "> "
+  return begun and (" "):rep(#whole - 3) .. ".. " or whole
+end
+
+
+local function remember(session, line)
+  if not line:find "%S" then return end
+  session.input:remember(line)
+  if session.history then session.history:add(line) end
+end
+
+
+local function loop(session)
+  local begun
+  while not session.ended do
+    local line, why = session.input:read(prompt(session, begun))
+    if why == "eof" then break end
+    local source = line and (begun and begun .. "\n" .. line or line)
+    if line then remember(session, line) end
+    begun = line and Interpret.text(session, source) and source or nil
+  end
+  if begun then
+    session.output:fail "the input ends within a statement"
+    session:worse(Exit.USAGE)
+  end
+end
+
+
+local function open_all(session, targets)
+  for _, target in ipairs(targets) do
+    local name, rest = target:match "^([%a_][%w_]*)=(.+)$"
+    local fine, err = pcall(session.open, session, rest or target, name)
+    if not fine then Exit.fail(Exit.ERROR, "%s", tostring(err)) end
+  end
+end
+
+
+-- What a terminal adds: editing, history, completion, Ctrl-C, a greeting.
+local function be_interactive(session, targets)
+  session.foreground = Foreground.new(session.input)
+  session.input.complete = function(before) return Complete.run(session, before) end
+  for _, name in ipairs(targets[1] and session.names or {}) do
+    session.input:print(("%s = %s"):format(name, session.stores[name].inner.name))
+  end
+  for _, line in ipairs(targets[1] and {} or WELCOME) do session.input:print(line) end
+end
+
+
+--- Runs a session inside a host; returns the exit code.
+---@param targets string[] URLs, connectors, policy files, each perhaps NAME=...
+---@param opts { read_only: boolean?, json: boolean? }
+---@return integer
+function Repl.run(targets, opts)
+  local interactive = Terminal.is(0) and Terminal.is(1)
+  local history = interactive and History.open()
+  local session = Session.new {
+    input = interactive and Editor.new(history.lines) or Script.new(),
+    history = history, interactive = interactive, read_only = opts.read_only,
+  }
+  if opts.json then session.output.format = "json" end
+  open_all(session, targets[1] and targets or { "memory" })
+  if interactive then be_interactive(session, targets) end
+  loop(session)
+  session:finish()
+  if session.foreground then session.foreground:close() end
+  session.input:close()
+  return session.code
+end
+
+
+--- Evaluates an expression over a store again and again; for `weir watch`.
+---@param target string
+---@param expression string
+---@param opts { every: number, times: integer?, json: boolean? }
+function Repl.watch(target, expression, opts)
+  local session = Session.new { input = Script.new(), interactive = false }
+  if opts.json then session.output.format = "json" end
+  open_all(session, { target })
+  session.env.store = session:current_store()
+  local chunk, why = Evaluate.compile(expression, session.env)
+  if not chunk then Exit.fail(Exit.USAGE, "%s", why) end
+  Watch.run(session, chunk, opts.every, opts.times)
+  session:finish()
+end
+
+
+return Repl

@@ -1,0 +1,25 @@
+-- .stores: what is open.
+local function facts(session, name)
+  local list = {}
+  if session.current == name then list[1] = "current" end
+  if session.marks[name].prod then list[#list + 1] = "prod" end
+  if session.read_only then list[#list + 1] = "read-only" end
+  return list
+end
+
+
+return {
+  name = "stores",
+  summary = "List the open stores.",
+  arguments = {},
+  run = function(view, _, session)
+    local rows = {}
+    for i, name in ipairs(session.names) do
+      local store = session.stores[name].inner
+      local told = facts(session, name)
+      view:object { name = name, store = store.name, facts = told }
+      rows[i] = { name, store.name, table.concat(told, ", ") }
+    end
+    view:table(rows)
+  end,
+}

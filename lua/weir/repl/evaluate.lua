@@ -1,0 +1,25 @@
+-- evaluate.lua: a text becomes a function of the session: as an expression, then
+-- as statements; whether it only needs more lines is told apart.
+
+local Evaluate = {}
+
+
+--- Compiles a text. nil and "more": it is a beginning. nil and a sentence: it is
+--- wrong.
+---@param text string
+---@param env table
+---@return function? chunk, string? why
+function Evaluate.compile(text, env)
+  local chunk = loadstring("return " .. text, "=input")
+  local why
+  if not chunk then chunk, why = loadstring(text, "=input") end
+  if not chunk then
+    return nil, why:find "'<eof>'$" and "more" or why
+  end
+  -- A loop that is compiled cannot be interrupted; see session.lua.
+  jit.off(chunk, true)
+  return setfenv(chunk, env)
+end
+
+
+return Evaluate

@@ -1,0 +1,102 @@
+-- history.lua: the lines of earlier sessions, in $XDG_STATE_HOME/weir/history, one a
+-- line, appended as they come, so that sessions side by side lose none. A line in
+-- which a secret option stands is not kept.
+local Catalog = require "weir.catalog"
+local Terminal = require "weir.terminal"
+local words = require "weir.words"
+
+---@class weir.History
+---@field lines string[] oldest first
+local History = {}
+History.__index = History
+
+local KEPT = 1000
+
+
+-- The folders on the way to the file, outermost first.
+local function folder()
+  local home = os.getenv "HOME"
+  local state = os.getenv "XDG_STATE_HOME"
+  if state and state:find "^/" then return state, { state } end
+  if not home or home == "" then return nil end
+  return home .. "/.local/state", { home .. "/.local", home .. "/.local/state" }
+end
+
+
+local function read(path)
+  local lines = {}
+  local file = io.open(path)
+  if not file then return lines end
+  for line in file:lines() do lines[#lines + 1] = line end
+  file:close()
+  return lines
+end
+
+
+-- Rewrites a file that has grown to twice what is kept.
+local function shorten(path, lines)
+  local kept = {}
+  for i = math.max(1, #lines - KEPT + 1), #lines do kept[#kept + 1] = lines[i] end
+  if #lines < 2 * KEPT then return kept end
+  local new = path .. ".new"
+  if not Terminal.make_private(new) then return kept end
+  local file = io.open(new, "w")
+  if not file then return kept end
+  local written = file:write(table.concat(kept, "\n"), "\n")
+  if file:close() and written then os.rename(new, path) end
+  return kept
+end
+
+
+local function secret_names()
+  local names = {}
+  for _, connector in ipairs(words.connectors()) do
+    for _, option in ipairs(Catalog.describe(connector).options) do
+      if option.type == "secret" then names[#names + 1] = option.name end
+    end
+  end
+  return names
+end
+
+
+--- Opens the history; one that cannot be kept is there for this session only.
+---@return weir.History
+function History.open()
+  local self = setmetatable({ lines = {}, secrets = secret_names() }, History)
+  local base, folders = folder()
+  if not base then return self end
+  for _, path in ipairs(folders) do Terminal.make_folder(path) end
+  Terminal.make_folder(base .. "/weir")
+  local path = base .. "/weir/history"
+  if Terminal.make_private(path) then
+    self.path = path
+    self.lines = shorten(path, read(path))
+  end
+  return self
+end
+
+
+--- Whether a line holds a secret: an option of that kind, or a URL's password.
+---@param line string
+---@return boolean
+function History:is_secret(line)
+  if line:find "://[^%s/@]*:[^%s/]*@" then return true end
+  for _, name in ipairs(self.secrets) do
+    if line:find("%f[%w_]" .. name .. "%f[^%w_]") then return true end
+  end
+  return false
+end
+
+
+--- Keeps a line for later sessions, unless it holds a secret.
+---@param line string
+function History:add(line)
+  if not self.path or self:is_secret(line) then return end
+  local file = io.open(self.path, "a")
+  if not file then return end
+  file:write(line, "\n")
+  file:close()
+end
+
+
+return History

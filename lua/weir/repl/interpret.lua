@@ -1,0 +1,124 @@
+-- interpret.lua: what one text does that was typed: a dot command runs, Lua is
+-- evaluated, in the background if it ends in &. Tells the session's output and exit
+-- code what came of it.
+local Binding = require "weir.repl.binding"
+local Commands = require "weir.repl.commands"
+local Error = require "weir.error"
+local Evaluate = require "weir.repl.evaluate"
+local Exit = require "weir.cli.exit"
+local Host = require "weir.host"
+local Tokens = require "weir.repl.tokens"
+local words = require "weir.words"
+
+local Interpret = {}
+
+
+-- An error as a sentence; a name that nothing has comes with the nearest one.
+local function sentence(session, err)
+  if Error.is(err) then return err.code .. ": " .. tostring(err) end
+  local text = tostring(err)
+  local name = text:match "global '([%w_]+)' %(a nil value%)"
+  return name and text .. words.suggest(name, session.names) or text
+end
+
+
+-- What ended badly: an interruption, or an error raised.
+local function report(session, err)
+  if err == Host.KILLED then
+    session.output:remark "cancelled"
+    return
+  end
+  session.output:fail(sentence(session, err))
+  session:worse(Exit.ERROR)
+end
+
+
+-- Runs fn as what Ctrl-C ends, and returns what Lua's pcall would.
+local function run(session, fn, ...)
+  if session.foreground then return session.foreground:run(fn, ...) end
+  return pcall(fn, ...)
+end
+
+
+local function pack(...)
+  return { n = select("#", ...), ... }
+end
+
+
+local function show(session, results, seconds)
+  if results.n > 0 then session.env._ = results[1] end
+  if session.output:results(results) then session:worse(Exit.ERROR) end
+  session.output:took(seconds, session.seen)
+end
+
+
+local function evaluate(session, chunk)
+  session.agreed, session.seen = {}, { count = 0 }
+  local begun = Host.now()
+  local all = pack(run(session, chunk))
+  local seconds = Host.now() - begun
+  if not all[1] then return report(session, all[2]) end
+  show(session, pack(unpack(all, 2, all.n)), seconds)
+end
+
+
+local function command(session, line)
+  local name, rest = line:match "^%s*%.([%w_]*)%s*(.-)%s*$"
+  local found = Commands.find(name)
+  if not found then
+    session.output:fail(("no command is called .%s%s"):format(name,
+      Commands.suggest(name)))
+    return session:worse(Exit.USAGE)
+  end
+  local ready, args = pcall(function()
+    if found.rest then return { text = rest } end
+    local typed, err = Tokens.split(rest)
+    return Binding.bind(found, session, typed or error(err, 0))
+  end)
+  if not ready then
+    session.output:fail(args)
+    return session:worse(Exit.USAGE)
+  end
+  session.agreed, session.seen = {}, { count = 0 }
+  local begun = Host.now()
+  local fine, code = run(session, found.run, session:view(), args, session)
+  if not fine then return report(session, code) end
+  session:worse(code)
+  session.output:took(Host.now() - begun, session.seen)
+end
+
+
+-- An expression that ends in & is evaluated beside the lines that follow.
+local function in_background(session, text)
+  local expression = text:match "^(.-)%s*&%s*$"
+  local chunk = expression and Evaluate.compile(expression, session.env)
+  if not chunk then return false end
+  session:background(chunk)
+  return true
+end
+
+
+--- Runs a text; true when it needs more lines.
+---@param session weir.Session
+---@param source string
+---@return boolean more
+function Interpret.text(session, source)
+  if not source:find "%S" then return false end
+  if source:find "^%s*%." then
+    command(session, source)
+    return false
+  end
+  if in_background(session, source) then return false end
+  local chunk, why = Evaluate.compile(source, session.env)
+  if why == "more" then return true end
+  if chunk then
+    evaluate(session, chunk)
+  else
+    session.output:fail(why)
+    session:worse(Exit.USAGE)
+  end
+  return false
+end
+
+
+return Interpret

@@ -1,0 +1,119 @@
+-- output.lua: how a session shows things: results in the format chosen, errors,
+-- remarks, the time an evaluation took; in colour on a terminal that wants it.
+local Error = require "weir.error"
+local Json = require "weir.show.json"
+local Quantity = require "weir.show.quantity"
+local Result = require "weir.show.result"
+local Value = require "weir.value"
+
+---@class weir.Output
+---@field format "table"|"json"|"raw"
+---@field time boolean show how long an evaluation took
+local Output = {}
+Output.__index = Output
+
+Output.FORMATS = { "table", "json", "raw" }
+
+local RED, YELLOW, DIM, PLAIN = "\27[31m", "\27[33m", "\27[2m", "\27[m"
+
+-- Raw bytes for a terminal are cut here: nobody reads more, much of it harms.
+local RAW_MOST = 4096
+
+
+--- An output over what reads the lines, which also writes them. A script's errors
+--- and remarks go to stderr.
+---@param input table editor.lua's or script.lua's
+---@param interactive boolean
+---@return weir.Output
+function Output.new(input, interactive)
+  local wanted = os.getenv "NO_COLOR"
+  return setmetatable({
+    input = input, interactive = interactive, format = "table", time = false,
+    colored = interactive and (wanted == nil or wanted == ""),
+  }, Output)
+end
+
+
+--- Writes a line of the result.
+function Output:print(text)
+  self.input:print(text)
+end
+
+
+local function aside(self, color, text)
+  if not self.interactive then
+    io.stdout:flush()
+    io.stderr:write("weir: ", text, "\n")
+  else
+    self:print(self.colored and color .. text .. PLAIN or text)
+  end
+end
+
+
+--- Says what went wrong.
+function Output:fail(text)
+  aside(self, RED, self.interactive and "error: " .. text or text)
+end
+
+
+--- Says something that is no part of a result.
+function Output:remark(text)
+  aside(self, YELLOW, text)
+end
+
+
+local function raw(self, x)
+  if type(x) ~= "string" and not Value.is(x) then return Result.text(x) end
+  if self.interactive and #x > RAW_MOST then
+    self:remark(("the first %s of %s"):format(Quantity.bytes(RAW_MOST),
+      Quantity.bytes(#x)))
+    return x:sub(1, RAW_MOST)
+  end
+  return tostring(x)
+end
+
+
+--- One result as text.
+function Output:text(x)
+  if self.format == "json" then return Json.encode(x) end
+  if self.format == "raw" then return raw(self, x) end
+  return Result.text(x)
+end
+
+
+--- Shows what an evaluation returned. Returns the error if that is what it was.
+---@param results table with n
+---@return weir.Error?
+function Output:results(results)
+  local err = results[2]
+  if not results[1] and Error.is(err) then
+    if self.format == "json" then self:print(Json.encode(err)) end
+    self:fail(err.code .. ": " .. tostring(err))
+    return err
+  end
+  for i = 1, results.n do self:print(self:text(results[i])) end
+end
+
+
+--- Shows how long it took and, of a single read, which level answered.
+---@param seconds number
+---@param seen { count: integer, level: integer? }
+function Output:took(seconds, seen)
+  if not self.time then return end
+  local level = seen.count == 1 and seen.level and ", level " .. seen.level or ""
+  aside(self, DIM, Quantity.time(seconds) .. level)
+end
+
+
+--- What print writes: like Lua's, but no value spills over the screen.
+function Output:printed(...)
+  local parts = {}
+  for i = 1, select("#", ...) do
+    local x = select(i, ...)
+    parts[i] = Value.is(x) and #x > RAW_MOST and Result.text(x) or tostring(x)
+  end
+  self:print(table.concat(parts, "\t"))
+end
+
+
+return Output

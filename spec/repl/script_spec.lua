@@ -1,0 +1,227 @@
+-- The session in a pipe: what it prints, how it ends.
+local cjson = require "cjson"
+local shell = require "shell"
+
+local WEIR = (os.getenv "WEIR_BUILD" or "build") .. "/weir "
+
+
+local function script(lines, arguments)
+  return shell.run(WEIR .. "repl " .. (arguments or ""), lines)
+end
+
+
+local function prints(expected, lines, arguments)
+  local code, out, err = script(lines, arguments)
+  assert.same({ 0, expected, "" }, { code, out, err })
+end
+
+
+describe("a script of the session", function()
+  it("prints expressions, and runs statements", function()
+    prints('2\n"b"\nnil\n', 'x = 1 + 1\nx\nmemory:set("a", "b") assert(_ == 2)\n'
+      .. 'memory:get "a"\nmemory:get "c"')
+  end)
+
+  it("prints several results, tables, stores and replies", function()
+    prints('1\n"two"\n{ 1, 2, a = "x" }\nstore memory\n  1  ok          "1"\n'
+      .. '  2  miss\n', '1, "two"\n{ 1, 2, a = "x" }\n'
+      .. 'local done = memory:set("a", "1")\n'
+      .. 'memory\nmemory:get_many { "a", "b" }')
+  end)
+
+  it("joins the lines of a statement", function()
+    prints("1\n2\n", "for i = 1, 2 do\n  print(i)\nend\n")
+    local code, _, err = script "for i = 1, 2 do"
+    assert.equal(2, code)
+    assert.matches("ends within a statement", err)
+  end)
+
+  it("writes bytes as literals that read back", function()
+    local bytes = {}
+    for byte = 0, 255 do bytes[byte + 1] = string.char(byte) end
+    local all = table.concat(bytes)
+    local escapes = all:gsub(".", function(c) return ("\\%03d"):format(c:byte()) end)
+    local code, out = script(("local k = memory:set('k', '%s')\nmemory:get 'k'")
+      :format(escapes))
+    assert.equal(0, code)
+    assert.equal(all, loadstring("return " .. out)())
+  end)
+
+  it("never prints a mebibyte by accident", function()
+    local lines = "memory:set('big', ('\\1'):rep(2^20))\nmemory:get 'big'\n"
+      .. "memory:get_many { 'big' }\n{ memory:get 'big' }\nprint(memory:get 'big')\n"
+    local code, out = script(lines)
+    assert.equal(0, code)
+    assert.is_true(#out < 2000)
+    assert.matches("%.%.%. %(1 MiB%)\n", out)
+  end)
+
+  it("writes the bytes themselves when asked to", function()
+    local code, out = script(".format raw\nmemory:set('big', ('x'):rep(2^20)) y = 1\n"
+      .. "memory:get 'big'\n")
+    assert.same({ 0, 2 ^ 20 + 1 }, { code, #out })
+  end)
+
+  it("writes JSON a line", function()
+    local _, out = script('memory:set("a", "b\\0\\255")\nmemory:get "a"\n'
+      .. 'memory:get "z"\n{ a = { 1, 2 } }\nmemory:stat "a"\n.head a\n', "--json")
+    local objects = {}
+    for line in out:gmatch "[^\n]+" do objects[#objects + 1] = cjson.decode(line) end
+    assert.same({ true, { value_hex = "6200ff" }, cjson.null, { a = { 1, 2 } },
+      { size = 3 }, { key = "a", size = 3, head_hex = "6200ff" } }, objects)
+  end)
+
+  it("ends with the worst of its exit codes, and runs on after errors", function()
+    local code, out, err = script "error 'x'\n1\n"
+    assert.same({ 3, "1\n", "weir: x\n" }, { code, out, err })
+    code, out = script "1 +* 1\n2"
+    assert.same({ 2, "2\n" }, { code, out })
+    code, out, err = script ".head nothing"
+    assert.same({ 1, "", 'weir: no such key: "nothing"\n' }, { code, out, err })
+    code, out, err = script 'weir.fail "timeout":get "a"'
+    assert.same({ 3, "" }, { code, out })
+    assert.matches("^weir: timeout: ", err)
+  end)
+
+  it("names the nearest of what is wrong", function()
+    local _, _, err = script "memroy:get 'a'\n.hed x\n.head --byts=1 a\n.use memry\n"
+    assert.matches("global 'memroy' %(a nil value%); did you mean \"memory\"%?", err)
+    assert.matches("no command is called .hed; did you mean \"%.head\"%?", err)
+    assert.matches("no store is called memry; did you mean \"memory\"%?", err)
+    assert.matches("%.head: no option %-%-byts", err)
+  end)
+
+  it("waits for verbs, and tells what became of background jobs", function()
+    prints("[1] 1\n2\n", "spawn(function() weir.sleep(0.01) return 1 end)\n"
+      .. "weir.sleep(0.3) or 2\n")
+  end)
+
+  it("refuses changes when it is read-only", function()
+    local code, out, err = script("memory:set('a', '1')\nmemory:delete 'a'\n"
+      .. "memory:get 'a'\n.bench 10\n.cp memory memory", "--read-only")
+    assert.same({ 3, "nil\ncopied 0 keys, 0 B\n" }, { code, out })
+    local _, refused = err:gsub("memory is open read%-only", "")
+    assert.equal(3, refused)
+  end)
+
+  it("refuses changes of a store marked prod, as nobody can be asked", function()
+    local code, _, err = script("memory:set('a', '1')", "'memory://?prod=true'")
+    assert.equal(3, code)
+    assert.matches("marked prod, and nobody agreed", err)
+  end)
+
+  it("opens several stores, under names of one's own", function()
+    local folder = shell.folder()
+    shell.write(folder .. "/kv.lua", "return tier { memory {}, memory {} }")
+    local _, out = script(".stores", ("fs://%s/a cache=memory %s/kv.lua memory memory")
+      :format(folder, folder))
+    local names = {}
+    for name in out:gmatch "(%S+)[^\n]*\n" do names[#names + 1] = name end
+    shell.remove(folder)
+    assert.same({ "disk", "cache", "kv", "memory", "memory2" }, names)
+  end)
+
+  it("still calls the connector by the name that a store hides", function()
+    prints('"v"\n', 'two = memory { capacity = "1MiB" } two:set("k", "v")\n'
+      .. 'two:get "k"')
+  end)
+
+  it("tells once that a server is lost, and lives on", function()
+    local code, out, err = script("redis:get 'a'\nredis:get 'b'\n1 + 1\n",
+      "redis://127.0.0.1:1/")
+    assert.same({ 3, "2\n" }, { code, out })
+    local _, told = err:gsub("redis is lost", "")
+    assert.equal(1, told)
+    local _, answered = err:gsub("weir: unavailable:", "")
+    assert.equal(2, answered)
+  end)
+
+  it("shows the time that passed and the level that answered", function()
+    local folder = shell.folder()
+    shell.write(folder .. "/kv.lua",
+      "return tier { memory {}, memory {}, promote = never }")
+    local _, _, err = script(".time on\nkv.children[2]:set('a', '1') _x = 1\n"
+      .. "kv:get 'a'\n", folder .. "/kv.lua")
+    shell.remove(folder)
+    assert.matches("s, level 2\n$", err)
+  end)
+
+  it("reloads a policy file unless it is wrong, and undoes", function()
+    local folder = shell.folder()
+    local path = folder .. "/kv.lua"
+    local function write(text)
+      return ("do local f = io.open(%q, 'w') f:write(%q) f:close() end\n")
+        :format(path, text)
+    end
+    shell.write(path, "return memory {} :prefix 'p/'")
+    local _, out, err = script(write "return memory {} :readonly()"
+      .. ".reload\n.tree\n" .. write "return memry {}" .. ".reload\n.tree\n"
+      .. ".undo\n.tree\n", path)
+    shell.remove(folder)
+    assert.matches("did you mean \"memory\"", err)
+    local trees = {}
+    for word in out:gmatch "(%S+)\n  memory\n" do trees[#trees + 1] = word end
+    assert.same({ "readonly", "readonly", "prefix" }, trees)
+  end)
+
+  it("injects faults, and heals", function()
+    local _, out, err = script("memory:set('a', '1') x = 1\n.fault busy 100%\n"
+      .. "memory:get 'a'\n.heal\nmemory:get 'a'\n.heal\n")
+    assert.equal('nil\n"1"\n', "nil\n" .. out)
+    assert.matches("busy: ", err)
+    assert.matches("has no faults of %.fault", err)
+  end)
+
+  it("shows what it was asked for most", function()
+    local _, out = script("for i = 1, 3 do memory:get 'hot' end memory:get 'cold'\n"
+      .. ".hot 1")
+    assert.equal('3  memory  "hot"\n', out)
+  end)
+
+  it("lists keys that match, some at a time", function()
+    local _, out, err = script("for i = 1, 5 do memory:set('k' .. i, 'v') end\n"
+      .. "memory:set('other', 'v') x = 1\n.ls k* --limit=3\n.more\n.ls ?ther\n")
+    local _, keys = out:gsub('"k%d"', "")
+    assert.equal(5, keys)
+    assert.matches('"other"\n$', out)
+    assert.matches("stopped after 3 keys; %.more goes on", err)
+  end)
+
+  it("takes keys in quotes, with any bytes", function()
+    prints('"v"\n1 B of 1 B\n', 'memory:set("a b\\n\\255", "v") x = 1\n'
+      .. '.head "a b\\n\\255"\n')
+  end)
+
+  it("measures a store with keys of its own, and takes them away", function()
+    local code, out = script ".bench 100 16\n.ls\n"
+    assert.equal(0, code)
+    assert.matches("^set +%S+ ?k? keys/s .-\nget .-\ndelete .-\n$", out)
+  end)
+
+  it("watches an expression", function()
+    local code, out = shell.run(WEIR .. "watch memory 'n = (n or 0) + 1 return n' "
+      .. "-n 3 -e 10ms")
+    assert.equal(0, code)
+    local seen = {}
+    for n in out:gmatch "%d%d:%d%d:%d%d  (%d)\n" do seen[#seen + 1] = n end
+    assert.same({ "1", "2", "3" }, seen)
+  end)
+
+  it("has help for each command, verb, word, connector and option", function()
+    local code, out = script ".help\n"
+    assert.equal(0, code)
+    local topics = {}
+    for name in out:gmatch "\n  (%.%l+)" do topics[#topics + 1] = name end
+    for _, pattern in ipairs { "verbs of a store: ([^\n]*)", "words: ([^\n]*)" } do
+      for name in out:match(pattern):gmatch "%S+" do topics[#topics + 1] = name end
+    end
+    topics[#topics + 1] = "capacity"
+    local lines = {}
+    for i, topic in ipairs(topics) do lines[i] = ".help " .. topic end
+    local err
+    code, out, err = script(table.concat(lines, "\n"))
+    assert.same({ 0, "" }, { code, err })
+    assert.matches("store:get%(key, opts%)\n  Reads a value", out)
+    assert.is_true(#topics > 50)
+  end)
+end)
