@@ -1,6 +1,7 @@
 -- hosts_conformance.lua: what every host promises, as one function of a host:
 --     conformance("ev", function(main) return Ev.new().run(main) end)
 -- `run(main)` runs main under the host until it returns, and returns what it did.
+-- `owns_loop` false: the loop is not the host's to end or to nest (nginx).
 
 local assert = require "luassert"
 local busted = require "busted"
@@ -21,7 +22,7 @@ local function start(store, n)
 end
 
 
-return function(name, run)
+return function(name, run, owns_loop)
   describe("the " .. name .. " host", function()
     it("keeps a wake that comes before the park", function()
       run(function()
@@ -199,6 +200,12 @@ return function(name, run)
       end)
     end)
 
+    it("passes the error of main on", function()
+      assert.same({ false, "boom" }, { pcall(run, function() error("boom", 0) end) })
+    end)
+
+    if owns_loop == false then return end
+
     it("stands beside another host in one process", function()
       run(function()
         local store = scripted.open()
@@ -228,10 +235,6 @@ return function(name, run)
       local ok, why = pcall(run, function() Host.park(Host.prepare()) end)
       assert.is_false(ok)
       assert.matches("nothing will ever wake", why)
-    end)
-
-    it("passes the error of main on", function()
-      assert.same({ false, "boom" }, { pcall(run, function() error("boom", 0) end) })
     end)
 
     it("passes on the error of a task that nobody joined", function()

@@ -409,3 +409,51 @@ describe("the library, in nginx,", function()
     assert.same({ 200, "0" }, { get "/" })
   end)
 end)
+
+
+-- The conformance runs inside a worker: there its `it` notes the tests, here each
+-- becomes one that asks for it by number.
+describe("in nginx, as on any host,", function()
+  local CONFORMANCE = [[
+    package.path = %q .. "/spec/?.lua;" .. package.path
+    tests = {}
+    package.loaded.busted = {
+      describe = function(_, fn) fn() end,
+      it = function(name, fn) tests[#tests + 1] = { name = name, run = fn } end,
+    }
+    local function run(main)
+      local results = { weir.join(weir.spawn(main)) }
+      if not results[1] then error(results[2], 0) end
+      return unpack(results, 2)
+    end
+    require "hosts_conformance" ("ngx", run, false)
+  ]]
+
+  setup(function()
+    local _, here = shell.run "pwd"
+    serve {
+      init = CONFORMANCE:format((here:gsub("\n", ""))),
+      server = location("/name", [[
+        local test = tests[tonumber(ngx.var.arg_n)]
+        return test and test.name or "that was all"
+      ]]) .. location("/run", [[
+        local good, why = pcall(tests[tonumber(ngx.var.arg_n)].run)
+        return good and "passes" or why
+      ]]),
+    }
+  end)
+  teardown(stop)
+
+  it("the conformance holds", function()
+    local n, failed = 1, {}
+    while true do
+      local _, name = get("/name?n=" .. n)
+      if name == "that was all" then break end
+      local _, outcome = get("/run?n=" .. n)
+      if outcome ~= "passes" then failed[#failed + 1] = name .. ": " .. outcome end
+      n = n + 1
+    end
+    assert.same({}, failed)
+    assert.is_true(n > 10)
+  end)
+end)

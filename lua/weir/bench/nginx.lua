@@ -12,6 +12,7 @@ load_module %modules%/ngx_http_lua_module.so;
 worker_processes %workers%;
 pid nginx.pid;
 error_log error.log %level%;
+env WEIR_BUILD;
 env WEIR_CONNECTORS;
 env WEIR_LIB;
 %main%
