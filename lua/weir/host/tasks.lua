@@ -1,5 +1,5 @@
 -- tasks.lua: coroutines over something that can wait for events: the part that
--- host/plain.lua and host/ev.lua share. A task runs until it parks; a wake puts
+-- the hosts plain, ev and luv share. A task runs until it parks; a wake puts
 -- it in line. Whoever is no task (the main script, a coroutine of the user's)
 -- parks by running the others until it is woken.
 
@@ -179,6 +179,34 @@ return function(wait)
     if task.w then unpark(task.w, false, "killed") end
   end
 
+  -- ---- for a loop that is somebody else's ----
+
+  --- Fires the timers that are due and runs what is ready; never blocks.
+  function host.turn()
+    if timers:first() then timers:run(now()) end
+    run_ready()
+  end
+
+  --- The seconds until turn has something to do; nil: when an event says so.
+  function host.due()
+    if first <= last then return 0 end
+    local at = timers:first()
+    return at and math.max(at - now(), 0)
+  end
+
+  --- Whether a task of this host is running, outside of coroutines of its own.
+  function host.in_task()
+    return current ~= nil and co_running() == current.co
+  end
+
+  --- The error of a task that failed and that nobody has joined, told once.
+  function host.failure()
+    local task = next(failed)
+    if not task then return nil end
+    failed[task] = nil
+    return task.results[1]
+  end
+
   function host.on_stop(fn)
     stops[#stops + 1] = fn
   end
@@ -202,8 +230,8 @@ return function(wait)
     if not fine then error(why, 0) end
     if not task.ok then error(task.results[1], 0) end
     if not stopped then error(fault, 0) end
-    local other = next(failed)
-    if other then error(other.results[1], 0) end
+    local other = host.failure()
+    if other ~= nil then error(other, 0) end
     return unpack(task.results, 1, task.n)
   end
 
