@@ -139,6 +139,16 @@ static void dial_address(const struct addrinfo *a, char *out, size_t cap)
                  port);
 }
 
+/* A name may have several addresses: then it matters which one it was. */
+static void dial_explain(const struct redis_config *config,
+                         struct weir_call *call, const char *address, int rc)
+{
+    bool known = strstr(address, config->host) != NULL;
+
+    weir_call_fail(call, NULL, WEIR_UNAVAILABLE, "cannot connect%s%s: %s",
+                   known ? "" : " to ", known ? "" : address, strerror(-rc));
+}
+
 static int dial_host(const struct redis_config *config, struct weir_call *call)
 {
     struct addrinfo *list;
@@ -157,8 +167,7 @@ static int dial_host(const struct redis_config *config, struct weir_call *call)
     }
     freeaddrinfo(list);
     if (rc < 0)
-        weir_call_fail(call, NULL, WEIR_UNAVAILABLE, "cannot connect to %s: %s",
-                       address, strerror(-rc));
+        dial_explain(config, call, address, rc);
     return rc;
 }
 

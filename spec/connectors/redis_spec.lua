@@ -1,6 +1,7 @@
 -- The redis connector through the verbs, on a real server. What nonsense, faults,
 -- full servers and certificates have to say about it is in spec/redis/*.c.
 local Server = require "weir.bench.redis_server"
+local Shell = require "shell"
 local contract = require "contract"
 local weir = require "weir"
 
@@ -103,6 +104,17 @@ describe("redis", function()
       assert.is_false(good)
       assert.matches(words, tostring(err), 1, true)
     end
+  end)
+
+  it("runs the example, which says what it promises", function()
+    local promised = {}
+    for line in io.lines "examples/redis.lua" do
+      promised[#promised + 1] = line:match "^%-%-     (%a.*%d.*)$"
+    end
+    local build = os.getenv "WEIR_BUILD" or "build"
+    local code, said = Shell.run(build .. "/weir run examples/redis.lua " .. server.url)
+    assert.equal(0, code)
+    assert.equal(table.concat(promised, "\n", 2) .. "\n", said)
   end)
 
   it("never prints the password", function()

@@ -131,29 +131,13 @@ static inline void server_stop(struct server *s)
 /* open_redis opens a store; "name=value" options may follow, ended by NULL. */
 static inline struct weir_store *open_redis(const char *url, ...)
 {
-    char words[16][128];
     struct weir_setting settings[16];
     struct weir_store *store;
-    struct weir_error err;
-    const char *option;
-    size_t n = 0;
     va_list args;
 
     va_start(args, url);
-    while ((option = va_arg(args, const char *)) != NULL) {
-        char *equals;
-
-        snprintf(words[n], sizeof words[n], "%s", option);
-        equals = strchr(words[n], '=');
-        *equals = '\0';
-        settings[n] = (struct weir_setting){words[n], equals + 1};
-        n++;
-    }
+    store = open_words(url, settings, 0, args);
     va_end(args);
-    if (weir_open(&store, url, settings, n, &err) < 0) {
-        fprintf(stderr, "%s\n", err.message);
-        exit(1);
-    }
     return store;
 }
 

@@ -53,22 +53,17 @@ static inline void find_doubles(void)
     setenv("WEIR_CONNECTORS", path, 1);
 }
 
-/* open_scripted opens a store with "name=value" options after the script. */
-static inline struct weir_store *open_scripted(struct script *script, ...)
+/* open_words opens a store with n settings and "name=value" words after them,
+ * ended by NULL. */
+static inline struct weir_store *open_words(const char *target,
+                                            struct weir_setting *settings,
+                                            size_t n, va_list args)
 {
-    struct weir_setting settings[16];
-    char address[32], words[16][64];
+    char words[16][128];
     struct weir_store *store = NULL;
     struct weir_error err;
     const char *option;
-    size_t n = 0;
-    va_list args;
 
-    find_doubles();
-    snprintf(address, sizeof address, "%llx",
-             (unsigned long long)(uintptr_t)script);
-    settings[n++] = (struct weir_setting){"script", address};
-    va_start(args, script);
     while ((option = va_arg(args, const char *)) != NULL) {
         char *equals;
 
@@ -78,11 +73,28 @@ static inline struct weir_store *open_scripted(struct script *script, ...)
         settings[n] = (struct weir_setting){words[n], equals + 1};
         n++;
     }
-    va_end(args);
-    if (weir_open(&store, "scripted", settings, n, &err) < 0) {
+    if (weir_open(&store, target, settings, n, &err) < 0) {
         fprintf(stderr, "%s\n", err.message);
         exit(1);
     }
+    return store;
+}
+
+/* open_scripted opens a store with "name=value" options after the script. */
+static inline struct weir_store *open_scripted(struct script *script, ...)
+{
+    struct weir_setting settings[16];
+    struct weir_store *store;
+    char address[32];
+    va_list args;
+
+    find_doubles();
+    snprintf(address, sizeof address, "%llx",
+             (unsigned long long)(uintptr_t)script);
+    settings[0] = (struct weir_setting){"script", address};
+    va_start(args, script);
+    store = open_words("scripted", settings, 1, args);
+    va_end(args);
     return store;
 }
 
