@@ -179,6 +179,7 @@ static void init_locks(struct weir_store *s)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&s->ended, &attr);
     pthread_condattr_destroy(&attr);
+    reaper_init(&s->reaper);
 }
 
 int weir_open(struct weir_store **out, const char *target,

@@ -10,6 +10,10 @@
 #include "store.h"
 #include "worker.h"
 
+/* A look walks the whole queue: deadlines that are nearer than this to each
+ * other are seen in one. */
+#define GRAIN_NS 1000000u
+
 static void reap(struct weir_store *s)
 {
     uint64_t now = weir_now(), next = UINT64_MAX;
@@ -25,7 +29,7 @@ static void reap(struct weir_store *s)
             next = earliest;
     }
     if (next != UINT64_MAX)
-        reaper_expect(r, next);
+        reaper_expect(r, next > now + GRAIN_NS ? next : now + GRAIN_NS);
 }
 
 static void *reaper_main(void *arg)
@@ -55,11 +59,9 @@ static void *reaper_main(void *arg)
     return NULL;
 }
 
-int reaper_start(struct weir_store *s)
+void reaper_init(struct reaper *r)
 {
-    struct reaper *r = &s->reaper;
     pthread_condattr_t attr;
-    int rc;
 
     pthread_mutex_init(&r->lock, NULL);
     pthread_condattr_init(&attr);
@@ -67,7 +69,19 @@ int reaper_start(struct weir_store *s)
     pthread_cond_init(&r->changed, &attr);
     pthread_condattr_destroy(&attr);
     r->next_ns = UINT64_MAX;
-    rc = thread_start(&r->thread, reaper_main, s);
+}
+
+void reaper_destroy(struct reaper *r)
+{
+    pthread_cond_destroy(&r->changed);
+    pthread_mutex_destroy(&r->lock);
+}
+
+int reaper_start(struct weir_store *s)
+{
+    struct reaper *r = &s->reaper;
+    int rc = thread_start(&r->thread, reaper_main, s);
+
     r->started = rc == 0;
     return rc;
 }
@@ -93,7 +107,5 @@ void reaper_stop(struct reaper *r)
     pthread_cond_signal(&r->changed);
     pthread_mutex_unlock(&r->lock);
     pthread_join(r->thread, NULL);
-    pthread_cond_destroy(&r->changed);
-    pthread_mutex_destroy(&r->lock);
     r->started = false;
 }

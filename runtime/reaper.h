@@ -18,10 +18,15 @@ struct reaper {
     bool stop;                /* under lock */
 };
 
+/* reaper_init prepares, reaper_destroy ends that once nobody submits. */
+void reaper_init(struct reaper *r);
+void reaper_destroy(struct reaper *r);
+
 /* reaper_start makes the thread; a negative errno. */
 int reaper_start(struct weir_store *s);
 
-/* reaper_expect makes sure that it looks at deadline_ns. */
+/* reaper_expect makes sure that it looks at deadline_ns. Also after the end:
+ * a submitter may come to it while another thread closes the store. */
 void reaper_expect(struct reaper *r, uint64_t deadline_ns);
 
 /* reaper_stop ends and joins the thread. */

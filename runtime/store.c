@@ -210,6 +210,7 @@ void store_unref(struct weir_store *s)
         worker_destroy(&s->workers[i]);
     for (uint32_t i = 0; i < s->n_lanes; i++)
         lane_destroy(&s->lanes[i]);
+    reaper_destroy(&s->reaper);
     pthread_cond_destroy(&s->ended);
     pthread_mutex_destroy(&s->lock);
     pthread_mutex_destroy(&s->close_lock);
