@@ -34,17 +34,22 @@ void lane_destroy(struct lane *l)
     pthread_mutex_destroy(&l->lock);
 }
 
-/* How much an item weighs in the bounds. Nobody knows the size of what a get
- * without a buffer will bring: the store's recent mean stands in. */
+/* How much an item weighs in the bounds: nothing if it was answered already.
+ * Nobody knows the size of what a get will bring: of a lent buffer no more than
+ * max_value counts, without one the store's recent mean stands in. */
 static uint64_t item_bytes(const struct lane *l, const struct batch *b,
                            const struct weir_item *item)
 {
+    uint64_t max = l->store->config.max_value;
+
+    if (item->status != WEIR_PENDING)
+        return 0;
     switch (b->pub.op) {
     case WEIR_SET:
         return item->size;
     case WEIR_GET:
         if (item->data != NULL)
-            return item->cap;
+            return item->cap < max ? item->cap : max;
         return atomic_load_explicit(&l->store->get_size, memory_order_relaxed);
     default:
         return 0;

@@ -75,6 +75,41 @@ static void bad_items_are_answered_alone(struct weir_store *store,
     weir_batch_free(b);
 }
 
+/* Neither what was answered at submit nor how much room a buffer has fills the
+ * queue. */
+static void only_what_waits_weighs(struct weir_store *store, struct weir_cq *cq)
+{
+    struct weir_batch *held = keyed_batch(WEIR_SET, 1, "k");
+    struct weir_batch *set = keyed_batch(WEIR_SET, 2, "k");
+    struct weir_batch *get = keyed_batch(WEIR_GET, 2, "k");
+    struct weir_store_stats stats;
+    char bytes[64];
+
+    script.calls = 0;
+    script.hold = true;
+    CHECK(weir_submit(store, cq, held) == 0);
+    CHECK(EVENTUALLY(script.calls == 1));
+    set->items[0].data = set->items[1].data = bytes;
+    set->items[0].size = UINT64_MAX;
+    set->items[1].size = 10;
+    CHECK(weir_submit(store, cq, set) == 0);
+    weir_store_stats(store, &stats);
+    CHECK(stats.inflight_batches == 2 && stats.inflight_bytes == 10);
+    get->items[0].data = bytes;
+    get->items[0].cap = UINT64_MAX;
+    CHECK(weir_submit(store, cq, get) == 0);
+    weir_store_stats(store, &stats);
+    CHECK(stats.inflight_bytes < 2 << 20); /* max_value, and a mean */
+    script.hold = false;
+    CHECK(next_done(cq) == held && next_done(cq) == set);
+    CHECK(next_done(cq) == get && get->errors == 0);
+    weir_store_stats(store, &stats);
+    CHECK(stats.inflight_bytes == 0);
+    weir_batch_free(held);
+    weir_batch_free(set);
+    weir_batch_free(get);
+}
+
 static void batches_of_none_and_of_refused(struct weir_store *store,
                                            struct weir_cq *cq)
 {
@@ -140,6 +175,7 @@ int main(void)
     fill_until_busy(store, cq, a_mebibyte, 8);
     a_batch_over_the_bound_fits_an_empty_queue(store, cq);
     bad_items_are_answered_alone(store, cq);
+    only_what_waits_weighs(store, cq);
     batches_of_none_and_of_refused(store, cq);
     nonsense_is_an_error(store, cq);
     weir_store_free(store);
