@@ -129,18 +129,34 @@ void batch_give_back(struct batch *b)
     atomic_store_explicit(&b->owner, OWNER_HOST, memory_order_release);
 }
 
+/* Whether a key lies among the copies: the batch is submitted again without a
+ * reset. */
+static bool holds_a_key(const struct batch *b)
+{
+    for (uint32_t i = 0; i < b->pub.n; i++) {
+        const struct weir_item *item = &b->pub.items[i];
+
+        if (item->status == WEIR_PENDING && item->key_len > 0 &&
+            (uintptr_t)item->key - (uintptr_t)b->keys < b->keys_cap)
+            return true;
+    }
+    return false;
+}
+
 int batch_copy_keys(struct batch *b, size_t bytes)
 {
+    char *before = NULL;
     char *to;
 
-    if (bytes > b->keys_cap) {
-        char *grown = malloc(bytes);
+    if (bytes > b->keys_cap || holds_a_key(b)) {
+        size_t cap = bytes > b->keys_cap ? bytes : b->keys_cap;
+        char *fresh = malloc(cap);
 
-        if (grown == NULL)
+        if (fresh == NULL)
             return -ENOMEM;
-        free(b->keys);
-        b->keys = grown;
-        b->keys_cap = bytes;
+        before = b->keys;
+        b->keys = fresh;
+        b->keys_cap = cap;
     }
     to = b->keys;
     for (uint32_t i = 0; i < b->pub.n; i++) {
@@ -152,6 +168,7 @@ int batch_copy_keys(struct batch *b, size_t bytes)
         item->key = to;
         to += item->key_len;
     }
+    free(before);
     return 0;
 }
 

@@ -23,6 +23,39 @@ static void keys_are_copied(struct weir_store *store, struct weir_cq *cq)
     weir_batch_free(b);
 }
 
+/* A batch that is submitted again without a reset has keys that are the copies
+ * of the last time, among others that are new. */
+static void keys_may_be_copies_of_the_last_time(struct weir_store *store,
+                                                struct weir_cq *cq)
+{
+    static const char *const NEW[] = {"wx", "uvwxyzuvwxyz"};
+    struct weir_batch *b = keyed_batch(WEIR_GET, 3, "k");
+
+    for (size_t i = 0; i <= 2; i++) {
+        CHECK(weir_submit(store, cq, b) == 0);
+        CHECK(next_done(cq) == b && count_status(b, WEIR_OK) == 3);
+        CHECK(memcmp(b->items[1].value->data, "k1k1", 4) == 0);
+        CHECK(memcmp(b->items[2].value->data, "k2k2", 4) == 0);
+        for (int k = 0; k < 3; k++) {
+            weir_value_unref(b->items[k].value);
+            b->items[k].value = NULL;
+        }
+        if (i < 2) {
+            b->items[0].key = NEW[i];
+            b->items[0].key_len = (uint32_t)strlen(NEW[i]);
+        }
+    }
+    b->items[0].key = "x"; /* room enough, in another order */
+    b->items[0].key_len = 1;
+    b->items[2].key = b->items[1].key;
+    b->items[1].key = "1234567";
+    b->items[1].key_len = 7;
+    CHECK(weir_submit(store, cq, b) == 0);
+    CHECK(next_done(cq) == b);
+    CHECK(memcmp(b->items[2].value->data, "k1k1", 4) == 0);
+    weir_batch_free(b);
+}
+
 static void an_abandoned_buffer_stays_as_it_was(struct weir_store *store,
                                                 struct weir_cq *cq)
 {
@@ -124,6 +157,7 @@ int main(void)
     deadline_s(60);
     store = open_scripted(&script, "workers=1", NULL);
     keys_are_copied(store, cq);
+    keys_may_be_copies_of_the_last_time(store, cq);
     an_abandoned_buffer_stays_as_it_was(store, cq);
     a_buffer_is_written_or_too_small(store, cq);
     a_value_is_released_once();
