@@ -1,0 +1,72 @@
+-- examples/embed: C programs without Lua, built with pkg-config against an
+-- installed weir.
+local shell = require "shell"
+local weir = require "weir"
+
+local folder
+
+
+local function run(line)
+  return shell.run(("cd %s && %s"):format(folder, line))
+end
+
+
+local function fill(path, values)
+  local store = weir.fs { path = path }
+  for key, value in pairs(values) do assert(store:set(key, value)) end
+  store:close()
+end
+
+
+describe("a C program #unsanitized", function()
+  setup(function()
+    folder = shell.folder()
+    local code, out, err = shell.run(([[
+      make install PREFIX=%s/weir &&
+      PKG_CONFIG_PATH=%s/weir/lib/pkgconfig make -C examples/embed OUT=%s \
+        CFLAGS="-O2 -Wall -Wextra -Wshadow -Werror"
+    ]]):format(folder, folder, folder), nil, 300)
+    assert(code == 0, out .. err)
+  end)
+
+  teardown(function() shell.remove(folder) end)
+
+  it("copies a store to another, page by page", function()
+    local values = { color = "blue", empty = "", big = ("x"):rep(3 * 2 ^ 20) }
+    for i = 1, 1000 do values["key " .. i] = "value " .. i end
+    fill(folder .. "/from", values)
+    assert.same({ 0, "copied 1003 values, 3.0 MiB\n", "" }, {
+      run("./copy fs://$PWD/from fs://$PWD/to"),
+    })
+    local copied = weir.fs { path = folder .. "/to" }
+    for key, value in pairs(values) do assert.is_true(copied:get(key) == value) end
+    copied:close()
+  end)
+
+  it("says which values could not be copied, and fails", function()
+    fill(folder .. "/small", { a = "1" })
+    local code, _, err = run("./copy fs://$PWD/small 'fs://$PWD/none?max_value=0'")
+    assert.equal(1, code)
+    assert.matches("^copy: ", err)
+    code, _, err = run "./copy nowhere:// memory"
+    assert.equal(1, code)
+    assert.matches("copy: nowhere://: ", err)
+  end)
+
+  it("waits in a libev loop", function()
+    fill(folder .. "/colors", { color = "blue" })
+    local code, out = run("./ev fs://$PWD/colors color shape")
+    assert.equal(0, code)
+    local lines = {}
+    for line in out:gmatch "[^\n]+" do lines[#lines + 1] = line end
+    table.sort(lines)
+    assert.same({ "color = blue", "shape: no such key" }, lines)
+    assert.same({ 0, "shape: no such key\n", "" }, { run "./ev memory shape" })
+  end)
+
+  it("needs no Lua", function()
+    local _, out = run "ldd ./copy ./ev"
+    assert.matches("libweir%.so%.1", out)
+    assert.is_nil(out:match "lua")
+  end)
+end)
