@@ -180,6 +180,11 @@ install: all ## install below PREFIX (default /usr/local; DESTDIR for packages)
 	cd lua && find weir -name '*.lua' -exec install -Dm 644 {} $(abspath $(D))/share/lua/5.1/{} \;
 	sed 's|@LUA@|../share/lua/5.1|' lua/weir/cli/command > $(D)/bin/weir
 	chmod 755 $(D)/bin/weir
+	install -d $(D)/share/man/man1 $(D)/share/bash-completion/completions \
+	    $(D)/share/zsh/site-functions
+	$(B)/weir manual > $(D)/share/man/man1/weir.1
+	$(B)/weir completion bash > $(D)/share/bash-completion/completions/weir
+	$(B)/weir completion zsh > $(D)/share/zsh/site-functions/_weir
 	printf '%s\n' 'prefix=$(PREFIX)' 'connectordir=$${prefix}/lib/weir/connectors' '' \
 	    'Name: weir' 'Description: connector runtime' 'Version: $(VERSION)' \
 	    'Cflags: -I$${prefix}/include -I$${prefix}/include/weir' \

@@ -34,6 +34,15 @@ describe("an installed weir #unsanitized", function()
     end
   end)
 
+  it("brings its manual and what makes shells complete it", function()
+    for _, path in ipairs {
+      "man/man1/weir.1", "bash-completion/completions/weir", "zsh/site-functions/_weir",
+    } do
+      local code, _, err = shell.run(("grep -q 'weir' %s/share/%s"):format(prefix, path))
+      assert.equal(0, code, err)
+    end
+  end)
+
   it("finds its connectors beside its library", function()
     local _, here = shell.run "build/weir connectors"
     local _, there = shell.run(("cd / && %s/bin/weir connectors"):format(prefix))

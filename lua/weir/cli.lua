@@ -15,11 +15,12 @@ local Cli = {}
 local NAMES = {
   "run", "repl", "get", "set", "rm", "ls", "stat", "head", "hex", "du", "big", "diff",
   "cp", "where", "explain", "trace", "tree", "stats", "lat", "watch", "connectors",
-  "bench",
+  "bench", "completion", "manual",
 }
 
 
-local function load_commands()
+--- commands returns the subcommands, in the order of the help and by name.
+function Cli.commands()
   local commands = {}
   for i, name in ipairs(NAMES) do
     local command = require("weir.cli." .. name)
@@ -96,7 +97,7 @@ end
 ---@param argv string[]
 ---@return integer
 function Cli.main(argv)
-  local commands = load_commands()
+  local commands = Cli.commands()
   local words, rest = split(argv, commands)
   local good, args = Cli.parser(commands):pparse(words)
   if not good then

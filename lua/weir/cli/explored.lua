@@ -21,7 +21,11 @@ end
 local function define_argument(command, row)
   local argument = command:argument(row.name)
     :description(row.help)
-    :convert(Kinds.reader(row))
+  if row.choices then
+    argument:choices(row.choices)
+  else
+    argument:convert(Kinds.reader(row))
+  end
   if row.default ~= nil then argument:args "?" end
 end
 

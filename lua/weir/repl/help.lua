@@ -50,12 +50,18 @@ local function with_heading(heading, doc)
 end
 
 
-local store_docs
+local verb_docs
 
 local function verbs()
-  store_docs = store_docs
-    or documented("weir.store", "^function Store:(%w[%w_]*)%((.*)%)")
-  return store_docs
+  if not verb_docs then
+    verb_docs = documented("weir.store", "^function Store:(%w[%w_]*)%((.*)%)")
+    local many = documented("weir.many", "^function Many:(%w[%w_]*)%((.*)%)")
+    for _, name in ipairs(many.names) do
+      table.insert(verb_docs.names, name)
+      verb_docs[name] = many[name]
+    end
+  end
+  return verb_docs
 end
 
 
