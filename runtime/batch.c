@@ -16,6 +16,7 @@
 
 #include "batch.h"
 #include "cq.h"
+#include "forks.h"
 #include "lane.h"
 #include "store.h"
 
@@ -62,6 +63,15 @@ int weir_batch_reset(struct weir_batch *pub, uint32_t op, uint32_t n)
     return 0;
 }
 
+/* Whether it is on its way, in this process: in a forked child nobody ends it.
+ */
+static bool in_flight(const struct batch *b)
+{
+    return atomic_load_explicit(&b->owner, memory_order_acquire) ==
+               OWNER_RUNTIME &&
+           b->forks == forks_seen();
+}
+
 static void batch_destroy(struct batch *b)
 {
     drop_values(&b->pub);
@@ -78,6 +88,8 @@ void weir_batch_free(struct weir_batch *pub)
     if (b == NULL)
         return;
     if (atomic_load_explicit(&b->owner, memory_order_acquire) != OWNER_HOST) {
+        if (b->forks != forks_seen())
+            return;
         weir_batch_cancel(pub);
         weir_batch_abandon(pub);
         if (atomic_compare_exchange_strong(&b->owner, &runtime, OWNER_ORPHAN))
@@ -90,7 +102,7 @@ void weir_batch_cancel(struct weir_batch *pub)
 {
     struct batch *b = batch_of(pub);
 
-    if (atomic_load_explicit(&b->owner, memory_order_acquire) != OWNER_RUNTIME)
+    if (!in_flight(b))
         return;
     atomic_store(&b->cancelled, true);
     if (b->lane != NULL && lane_remove(b->lane, b))
@@ -101,7 +113,7 @@ void weir_batch_abandon(struct weir_batch *pub)
 {
     struct batch *b = batch_of(pub);
 
-    if (atomic_load_explicit(&b->owner, memory_order_acquire) != OWNER_RUNTIME)
+    if (!in_flight(b))
         return;
     atomic_fetch_or(&b->lends, LENDS_ABANDONED);
     while (atomic_load(&b->lends) != LENDS_ABANDONED)
@@ -119,6 +131,7 @@ int batch_take(struct batch *b)
     atomic_store_explicit(&b->lends, 0, memory_order_relaxed);
     atomic_store_explicit(&b->has_error, 0, memory_order_relaxed);
     atomic_store_explicit(&b->cancelled, false, memory_order_relaxed);
+    b->forks = forks_seen();
     b->lane = NULL;
     b->claimed = 0;
     return 0;

@@ -23,6 +23,7 @@ struct batch {
     _Atomic uint32_t left;      /* items without an answer */
     _Atomic uint32_t has_error; /* pub.error belongs to whoever sets this */
     _Atomic bool cancelled;
+    uint32_t forks; /* seen when it was taken */
 
     /* From submit until drained; references are held on both. */
     struct weir_store *store;

@@ -36,6 +36,9 @@ struct weir_bell {
     char address[sizeof(struct sockaddr_un) + sizeof "unix:"];
 };
 
+/* Where the search for the other end of a connection gives up. */
+#define MAX_FDS (1 << 20)
+
 static atomic_uint made;
 
 static const char *unix_path(const struct weir_bell *bell)
@@ -132,8 +135,11 @@ int weir_bell_new(struct weir_bell **out, struct weir_cq *cq,
                   const char *folder, struct weir_error *err)
 {
     struct weir_bell *bell = calloc(1, sizeof *bell);
+    struct weir_error unseen;
     int rc = -ENOMEM;
 
+    if (err == NULL)
+        err = &unseen;
     if (bell != NULL)
         rc = listen_somewhere(bell, folder, err);
     if (rc < 0) {
@@ -167,7 +173,7 @@ static void stop_listening(struct weir_bell *bell)
         return;
     close(bell->listener);
     bell->listener = -1;
-    if (is_unix(bell))
+    if (is_unix(bell) && cq_is_own(bell->cq))
         unlink(unix_path(bell));
 }
 
@@ -190,6 +196,10 @@ static bool is_own_port(int fd)
     socklen_t len = sizeof peer;
     long fds = sysconf(_SC_OPEN_MAX);
 
+    /* A limit of "infinity" would take minutes; the lowest free number is taken
+     * first, so that the end is found far below. */
+    if (fds < 0 || fds > MAX_FDS)
+        fds = MAX_FDS;
     if (getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
         return false;
     for (int other = 0; other < fds; other++) {

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "cq.h"
+#include "forks.h"
 
 struct weir_cq {
     pthread_mutex_t lock;
@@ -34,6 +35,7 @@ struct weir_cq {
     bool closed;                /* under lock: the host let go */
     int socket;                 /* under lock; -1 = the eventfd rings */
     int fd;                     /* the eventfd, non-blocking */
+    uint32_t forks;             /* seen when it was made */
     _Atomic uint32_t refs;      /* the host, announced batches, rings, bells */
     _Atomic uint64_t pending;   /* announced and not drained */
     _Atomic bool waiting;       /* head is not NULL; a hint without the lock */
@@ -47,15 +49,23 @@ int weir_cq_new(struct weir_cq **out)
         return -ENOMEM;
     cq->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (cq->fd < 0) {
+        int rc = -errno;
+
         free(cq);
-        return -errno;
+        return rc;
     }
+    cq->forks = forks_seen();
     pthread_mutex_init(&cq->lock, NULL);
     cq->tail = &cq->head;
     cq->socket = -1;
     atomic_init(&cq->refs, 1);
     *out = cq;
     return 0;
+}
+
+bool cq_is_own(const struct weir_cq *cq)
+{
+    return cq->forks == forks_seen();
 }
 
 void cq_ref(struct weir_cq *cq)
@@ -95,7 +105,7 @@ void weir_cq_free(struct weir_cq *cq)
 {
     struct batch *rest;
 
-    if (cq == NULL)
+    if (cq == NULL || !cq_is_own(cq))
         return;
     pthread_mutex_lock(&cq->lock);
     cq->closed = true;
@@ -118,16 +128,19 @@ int weir_cq_fd(const struct weir_cq *cq)
 
 int weir_cq_notify_socket(struct weir_cq *cq, int fd)
 {
+    if (!cq_is_own(cq))
+        return -ECHILD;
     pthread_mutex_lock(&cq->lock);
     cq->socket = fd;
-    cq->armed = false;
-    if (cq->head != NULL) {
-        /* What waits already must ring the new notifier. */
+    if (fd < 0) {
+        /* Also when nothing waits: the drain that it brings empties the fd of
+         * a ring that came late, for a batch drained long ago. */
         cq->armed = true;
-        if (fd >= 0)
+        eventfd_write(cq->fd, 1);
+    } else {
+        cq->armed = cq->head != NULL;
+        if (cq->armed)
             send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-        else
-            eventfd_write(cq->fd, 1);
     }
     pthread_mutex_unlock(&cq->lock);
     return 0;
@@ -219,6 +232,8 @@ int weir_cq_drain(struct weir_cq *cq, struct weir_batch **out, int max)
 {
     int n = 0;
 
+    if (!cq_is_own(cq))
+        return 0;
     /* Orphans are freed on the way, so that one turn may bring too few. */
     while (n < max && !quiet(cq)) {
         eventfd_t rings;
@@ -255,6 +270,8 @@ int weir_cq_wait(struct weir_cq *cq, uint64_t timeout_ns)
     uint64_t now = weir_now();
     uint64_t until = now + timeout_ns;
 
+    if (!cq_is_own(cq))
+        return -ECHILD;
     if (until < now)
         until = WEIR_FOREVER;
     for (;;) {

@@ -4,6 +4,9 @@
 
 #include "batch.h"
 
+/* cq_is_own says whether this process made the queue. */
+bool cq_is_own(const struct weir_cq *cq);
+
 /* cq_expect announces a batch and holds a reference for it. */
 void cq_expect(struct weir_cq *cq);
 

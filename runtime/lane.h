@@ -28,7 +28,7 @@ struct lane {
     uint64_t items, bytes;     /* of what is unclaimed */
     struct worker *idle;       /* asleep until rung, the last first */
     bool stopping;             /* no more batches; workers end when empty */
-    uint32_t sessions;         /* open ones */
+    _Atomic uint32_t sessions; /* open ones; read without */
     uint32_t failures;         /* connects that failed in a row */
     uint64_t retry_ns;         /* no connect before then */
     struct weir_error why;     /* of the last failed connect */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "forks.h"
 #include "store.h"
 #include "target.h"
 #include "worker.h"
@@ -205,7 +206,7 @@ int weir_open(struct weir_store **out, const char *target,
     memcpy(&s->config, s->store_options.base, sizeof s->config);
     init_locks(s);
     atomic_init(&s->refs, 1);
-    s->generation = store_generation();
+    s->forks = forks_seen();
     rc = configure(s, err);
     if (rc == 0)
         rc = make_workers(s);

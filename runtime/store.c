@@ -5,28 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "forks.h"
 #include "store.h"
 #include "worker.h"
 
 /* How long a connector may take to notice that it was interrupted. */
 #define GRACE_NS 2000000000u
-
-static _Atomic uint32_t forks;
-
-static void in_child(void)
-{
-    atomic_fetch_add(&forks, 1);
-}
-
-__attribute__((constructor)) static void watch_forks(void)
-{
-    pthread_atfork(NULL, NULL, in_child);
-}
-
-uint32_t store_generation(void)
-{
-    return atomic_load_explicit(&forks, memory_order_relaxed);
-}
 
 /* ---- answers ---- */
 
@@ -175,7 +159,7 @@ int weir_close(struct weir_store *s, uint64_t deadline_ns, int mode)
 {
     int rc = 0;
 
-    if (s->generation != store_generation())
+    if (s->forks != forks_seen())
         return -ECHILD;
     pthread_mutex_lock(&s->close_lock);
     if (!s->closed) {

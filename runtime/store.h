@@ -44,7 +44,7 @@ struct weir_store {
     bool is_inline;
     uint32_t max_key;
     struct weir_slice slice, window;
-    uint32_t generation; /* of forks, when it was opened */
+    uint32_t forks; /* seen when it was opened */
 
     uint32_t n_lanes;
     struct lane lanes[STORE_LANES];
@@ -85,8 +85,5 @@ void store_batch_ended(struct weir_store *s, const struct batch *b);
  * them and their bytes, and returns how many are errors. */
 uint32_t store_settle(struct weir_store *s, struct batch *b,
                       struct stats *shard, struct weir_item *items, uint32_t n);
-
-/* store_generation returns how often this process came out of a fork. */
-uint32_t store_generation(void);
 
 #endif

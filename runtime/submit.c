@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cq.h"
+#include "forks.h"
 #include "store.h"
 #include "worker.h"
 
@@ -287,7 +288,7 @@ int weir_submit(struct weir_store *s, struct weir_cq *cq,
     if (pub->op < WEIR_GET || pub->op > WEIR_SCAN || pub->n > pub->capacity)
         return refuse(s, pub, WEIR_INVALID, -EINVAL,
                       "no such op, or more items than the batch has room for");
-    if (s->generation != store_generation())
+    if (s->forks != forks_seen())
         return refuse(s, pub, WEIR_INVALID, -ECHILD,
                       "opened before a fork: its threads are not in this "
                       "process; open it here");
@@ -301,5 +302,9 @@ int weir_submit(struct weir_store *s, struct weir_cq *cq,
     if (cq == NULL)
         return refuse(s, pub, WEIR_INVALID, -EINVAL,
                       "a store with workers needs a completion queue");
+    if (!cq_is_own(cq))
+        return refuse(s, pub, WEIR_INVALID, -ECHILD,
+                      "the completion queue was made before a fork; make "
+                      "another one here");
     return submit_queued(s, cq, b);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "forks.h"
 #include "store.h"
 
 static uint64_t count(const _Atomic uint64_t *counter)
@@ -19,11 +20,10 @@ void weir_store_stats(struct weir_store *s, struct weir_store_stats *out)
     out->reconnects = count(&s->reconnects);
     out->connect_failures = count(&s->connect_failures);
     out->refused = count(&s->refused);
-    for (uint32_t i = 0; i < s->n_lanes; i++) {
-        pthread_mutex_lock(&s->lanes[i].lock);
-        out->sessions += s->lanes[i].sessions;
-        pthread_mutex_unlock(&s->lanes[i].lock);
-    }
+    for (uint32_t i = 0; i < s->n_lanes; i++)
+        out->sessions += atomic_load(&s->lanes[i].sessions);
+    if (s->forks != forks_seen())
+        return; /* the lock may be held by a thread of the parent */
     pthread_mutex_lock(&s->lock);
     out->last_error = s->last_error;
     out->last_error_ns = s->last_error_ns;
@@ -55,7 +55,8 @@ size_t weir_store_gauges(struct weir_store *s, struct weir_gauge *out,
 
     /* Close waits for who is inside, so that the state stays. */
     atomic_fetch_add(&s->inside, 1);
-    if (!atomic_load(&s->closing) && s->connector->gauges != NULL)
+    if (s->forks == forks_seen() && !atomic_load(&s->closing) &&
+        s->connector->gauges != NULL)
         n = s->connector->gauges(s->state, out, max);
     atomic_fetch_sub_explicit(&s->inside, 1, memory_order_release);
     return n;

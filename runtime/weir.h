@@ -24,7 +24,10 @@
  *          the batch is drained or weir_batch_abandon returns.
  * Units:   lengths are bytes, times are nanoseconds of CLOCK_MONOTONIC; a time
  *          to live is milliseconds.
- * Signals: worker threads block them all. Nothing here prints. */
+ * Signals: worker threads block them all. Nothing here prints.
+ * Forks:   what was made before a fork stays with the parent. In the child
+ *          submit, close and wait answer -ECHILD, drain finds nothing, cancel
+ *          and abandon do nothing, and what is freed is only forgotten. */
 
 #ifndef WEIR_H
 #define WEIR_H
@@ -288,11 +291,11 @@ int weir_open(struct weir_store **out, const char *target,
  * 0: taken; it comes back once, through cq.
  * 1: finished in place (an inline store); it does not come through cq.
  * -EAGAIN: a queue is full, drain first. -ESHUTDOWN: closed. -ECHILD: the store
- * was opened before a fork. -EINVAL: not an op, n over capacity, cq missing.
- * -EBUSY: the batch is in flight. -ENOMEM. A refused batch stays the caller's,
- * its items say why (BUSY, SKIPPED, INVALID), its error says it in words.
- * Items with a bad key or an oversized value are answered INVALID or TOOBIG
- * without hindering the others. */
+ * or the queue was made before a fork. -EINVAL: not an op, n over capacity, cq
+ * missing. -EBUSY: the batch is in flight. -ENOMEM. A refused batch stays the
+ * caller's, its items say why (BUSY, SKIPPED, INVALID), its error says it in
+ * words. Items with a bad key or an oversized value are answered INVALID or
+ * TOOBIG without hindering the others. */
 int weir_submit(struct weir_store *s, struct weir_cq *cq, struct weir_batch *b);
 
 enum weir_close_mode {

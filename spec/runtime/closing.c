@@ -1,6 +1,7 @@
 /* closing.c -- promise 10: close stops taking, finishes or fails what is
  * queued, interrupts what hangs at its deadline; every batch has its
  * completion. */
+#include <poll.h>
 #include <pthread.h>
 #include <sys/wait.h>
 
@@ -154,28 +155,87 @@ static void gauges_do_not_wait_for_a_close(void)
     weir_store_free(store);
 }
 
+/* What a child may do to what its parent made, all to no effect. */
+static void child_of_a_fork(struct weir_store *store, struct weir_batch *flying)
+{
+    struct weir_batch *b = keyed_batch(WEIR_EXISTS, 1, "k"), *out;
+    struct weir_store_stats stats;
+    struct weir_gauge gauge;
+
+    CHECK(weir_submit(store, cq, b) == -ECHILD);
+    CHECK(strstr(b->error.message, "fork") != NULL);
+    CHECK(weir_close(store, 0, WEIR_CLOSE_FAIL) == -ECHILD);
+    weir_batch_cancel(flying);
+    weir_batch_abandon(flying);
+    weir_batch_free(flying);
+    CHECK(weir_cq_drain(cq, &out, 1) == 0);
+    CHECK(weir_cq_wait(cq, WEIR_FOREVER) == -ECHILD);
+    CHECK(weir_cq_notify_socket(cq, -1) == -ECHILD);
+    weir_store_stats(store, &stats);
+    CHECK(stats.workers == 1 && stats.sessions == 1);
+    CHECK(weir_store_gauges(store, &gauge, 1) == 0);
+    weir_cq_free(cq);
+    weir_store_free(store);
+}
+
 static void a_forked_child_is_refused(void)
 {
     struct weir_store *store = open_scripted(&script, "workers=1", NULL);
+    struct weir_batch *done = keyed_batch(WEIR_EXISTS, 1, "k");
+    struct weir_batch *flying = keyed_batch(WEIR_EXISTS, 1, "k");
+    struct pollfd p = {.fd = weir_cq_fd(cq), .events = POLLIN};
+    pid_t child;
+    int status;
+
+    CHECK(weir_submit(store, cq, done) == 0);
+    CHECK(poll(&p, 1, 5000) == 1);
+    script.calls = 0;
+    script.hold = true;
+    CHECK(weir_submit(store, cq, flying) == 0);
+    CHECK(EVENTUALLY(script.calls == 1));
+    child = fork();
+    if (child == 0) {
+        deadline_s(20);
+        child_of_a_fork(store, flying);
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    CHECK(poll(&p, 1, 0) == 1); /* the ring is the parent's still */
+    script.hold = false;
+    CHECK(next_done(cq) == done && next_done(cq) == flying);
+    CHECK(flying->items[0].status == WEIR_OK);
+    weir_batch_free(done);
+    weir_batch_free(flying);
+    weir_store_free(store);
+}
+
+/* The first of all, while there are no threads: the child starts some. */
+static void a_child_needs_a_queue_of_its_own(void)
+{
+    struct weir_batch *b = keyed_batch(WEIR_EXISTS, 1, "k");
+    struct weir_store *store;
     pid_t child = fork();
     int status;
 
     if (child == 0) {
-        struct weir_batch *b = keyed_batch(WEIR_EXISTS, 1, "k");
-
+        store = open_scripted(&script, "workers=1", NULL);
         CHECK(weir_submit(store, cq, b) == -ECHILD);
-        CHECK(strstr(b->error.message, "fork") != NULL);
-        CHECK(weir_close(store, 0, WEIR_CLOSE_FAIL) == -ECHILD);
+        CHECK(strstr(b->error.message, "queue") != NULL);
+        cq = new_cq();
+        CHECK(weir_submit(store, cq, b) == 0);
+        CHECK(next_done(cq) == b && b->items[0].status == WEIR_OK);
+        weir_store_free(store);
         _exit(0);
     }
     CHECK(waitpid(child, &status, 0) == child && status == 0);
-    weir_store_free(store);
+    weir_batch_free(b);
 }
 
 int main(void)
 {
     deadline_s(100);
     cq = new_cq();
+    a_child_needs_a_queue_of_its_own();
     drains();
     fails_what_is_queued();
     interrupts_at_the_deadline();

@@ -92,6 +92,26 @@ static void a_socket_gets_one_byte(void)
     close(pair[1]);
 }
 
+/* A worker may write its ring when the notifier is a socket already: that must
+ * not keep the fd readable for ever. */
+static void a_late_ring_is_taken_when_the_eventfd_is_back(void)
+{
+    struct weir_cq *cq = new_cq();
+    struct pollfd p = {.fd = weir_cq_fd(cq), .events = POLLIN};
+    struct weir_batch *out;
+    int pair[2];
+
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
+    CHECK(weir_cq_notify_socket(cq, pair[0]) == 0);
+    eventfd_write(weir_cq_fd(cq), 1);
+    CHECK(weir_cq_notify_socket(cq, -1) == 0);
+    CHECK(weir_cq_drain(cq, &out, 1) == 0);
+    CHECK(poll(&p, 1, 0) == 0);
+    weir_cq_free(cq);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 /* A host that only ever polls the fd with no time-out hangs on the first
  * wake-up that is lost; the alarm says so. */
 static void *host(void *arg)
@@ -138,6 +158,7 @@ int main(void)
     script.calls = 0;
     a_part_of_a_drain_leaves_the_fd_readable();
     a_socket_gets_one_byte();
+    a_late_ring_is_taken_when_the_eventfd_is_back();
     for (int i = 0; i < THREADS; i++)
         CHECK(pthread_create(&threads[i], NULL, host, NULL) == 0);
     for (int i = 0; i < THREADS; i++)
