@@ -69,3 +69,19 @@ describe("bench", function()
     assert.matches("bench/nothing has not been built", err)
   end)
 end)
+
+
+describe("bench --host ngx", function()
+  it("measures requests beside nginx's own means #unsanitized", function()
+    local code, out, err = shell.run "build/weir bench ngx memory 1 --json"
+    assert.equal(0, code, err)
+    local cases = {}
+    for line in out:gmatch "[^\n]+" do
+      local row = cjson.decode(line)
+      assert.is_true(row.figure > 0 and row.of > 0)
+      cases[#cases + 1] = row.case
+    end
+    assert.same({ "memory, get 1 KiB, 1 connection", "memory, get 1 KiB, 64 connections" },
+      cases)
+  end)
+end)

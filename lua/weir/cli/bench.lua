@@ -18,6 +18,10 @@ function Command.define(command)
   command:argument "arguments"
     :description "What that benchmark takes: redis takes a URL."
     :args "*"
+  command:option "--host"
+    :argname "<name>"
+    :description "The benchmark of a host: --host ngx is the same as ngx."
+    :choices { "ngx" }
   command:flag "--json"
     :description "Print one JSON object a line."
   command:option "--compare"
@@ -35,6 +39,7 @@ function Command.run(args)
       Exit.fail(Exit.ERROR, "%s", err)
     end
   end
+  args.name = args.host or args.name
   if args.name and not Bench.exists(args.name) then
     Exit.fail(Exit.ERROR, "bench/%s has not been built", args.name)
   end
