@@ -63,7 +63,7 @@ local function lines_of(text)
 end
 
 
-describe("the gateway", function()
+describe("the gateway #unsanitized", function()
   setup(function()
     folder, port = shell.folder(), Nginx.free_port()
     url = "http://127.0.0.1:" .. port

@@ -77,7 +77,7 @@ local function count(line)
 end
 
 
-describe("in nginx, a store", function()
+describe("in nginx, a store #unsanitized", function()
   setup(function()
     serve { init = STORES, server = table.concat {
       location("/set", "return quick:set('k', ('x'):rep(1000))"),
@@ -136,7 +136,7 @@ describe("in nginx, a store", function()
 end)
 
 
-describe("in nginx's master, a store", function()
+describe("in nginx's master, a store #unsanitized", function()
   teardown(stop)
 
   it("cannot be opened, since threads do not survive the fork", function()
@@ -155,7 +155,7 @@ describe("in nginx's master, a store", function()
 end)
 
 
-describe("in a phase that cannot wait", function()
+describe("in a phase that cannot wait #unsanitized", function()
   local PHASES = {
     header_filter = "header_filter_by_lua_block { note() }",
     body_filter = "body_filter_by_lua_block { if ngx.arg[2] then note() end }",
@@ -199,7 +199,7 @@ describe("in a phase that cannot wait", function()
 end)
 
 
-describe("when a client hangs up", function()
+describe("when a client hangs up #unsanitized", function()
   setup(function()
     serve { init = STORES, server = table.concat {
       location("/fill", "return slow:set('big', ('x'):rep(65536))"),
@@ -254,7 +254,7 @@ describe("when a client hangs up", function()
 end)
 
 
-describe("when nginx", function()
+describe("when nginx #unsanitized", function()
   after_each(stop)
 
   local function serve_work(opts)
@@ -348,7 +348,7 @@ describe("when nginx", function()
 end)
 
 
-describe("the doorbell's socket", function()
+describe("the doorbell's socket #unsanitized", function()
   after_each(stop)
 
   local function serve_bell(folder, user)
@@ -380,7 +380,7 @@ describe("the doorbell's socket", function()
 end)
 
 
-describe("the library, in nginx,", function()
+describe("the library, in nginx, #unsanitized", function()
   teardown(stop)
 
   it("creates no coroutine of its own", function()
@@ -413,7 +413,7 @@ end)
 
 -- The conformance runs inside a worker: there its `it` notes the tests, here each
 -- becomes one that asks for it by number.
-describe("in nginx, as on any host,", function()
+describe("in nginx, as on any host, #unsanitized", function()
   local CONFORMANCE = [[
     package.path = %q .. "/spec/?.lua;" .. package.path
     tests = {}
