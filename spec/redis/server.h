@@ -159,4 +159,19 @@ static inline struct weir_item *one(struct weir_batch *b, uint32_t op,
     return b->items;
 }
 
+/* ask runs op on one key ("value" is what a set stores) and returns its
+ * status. */
+static inline int ask(struct weir_store *s, struct weir_cq *cq,
+                      struct weir_batch *b, uint32_t op, const char *key)
+{
+    struct weir_item *item = one(b, op, key);
+
+    if (op == WEIR_SET) {
+        item->data = (char *)"value";
+        item->size = 5;
+    }
+    go(s, cq, b);
+    return item->status;
+}
+
 #endif

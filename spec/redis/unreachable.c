@@ -1,0 +1,151 @@
+/* unreachable.c -- servers that cannot be found or do not answer: a clear
+ * status within the deadline; and what to do about names with several
+ * addresses. */
+#include <dlfcn.h>
+#include <netdb.h>
+
+#include "scripted_server.h"
+
+static struct weir_cq *cq;
+static struct weir_batch *b;
+
+/* ---- names, as this program's resolver knows them ---- */
+
+typedef int lookup(const char *host, const char *port,
+                   const struct addrinfo *hints, struct addrinfo **out);
+
+/* "two.test" is 127.0.0.2, where nobody listens, and then 127.0.0.1; to find
+ * "slow.test" takes a second. The connector's calls arrive here. */
+__attribute__((visibility("default"))) int
+getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+            struct addrinfo **out)
+{
+    lookup *real = (lookup *)dlsym(RTLD_NEXT, "getaddrinfo");
+    int rc;
+
+    if (hints->ai_flags & AI_NUMERICHOST)
+        return real(host, port, hints, out);
+    if (strcmp(host, "slow.test") == 0)
+        nap_ms(1000);
+    else if (strcmp(host, "two.test") != 0)
+        return real(host, port, hints, out);
+    rc = real("127.0.0.2", port, hints, out);
+    return rc != 0 ? rc : real("127.0.0.1", port, hints, &(*out)->ai_next);
+}
+
+static void names(void)
+{
+    struct script_server scripted;
+    struct weir_store *s;
+    char url[64];
+    uint64_t start;
+
+    script_start(&scripted);
+    snprintf(url, sizeof url, "redis://two.test:%d", scripted.port);
+    s = open_redis(url, NULL);
+    CHECK(ask(s, cq, b, WEIR_EXISTS, "key") == WEIR_OK);
+    weir_store_free(s);
+    script_stop(&scripted);
+    s = open_redis(url, NULL);
+    CHECK(ask(s, cq, b, WEIR_EXISTS, "key") == WEIR_UNAVAILABLE);
+    CHECK(strstr(b->error.message, "127.0.0.1") != NULL);
+    weir_store_free(s);
+    s = open_redis("redis://slow.test", "connect_timeout=100ms", NULL);
+    start = weir_now();
+    CHECK(ask(s, cq, b, WEIR_EXISTS, "key") == WEIR_UNAVAILABLE);
+    CHECK(weir_now() - start < 800 * MS);
+    weir_store_free(s);
+    nap_ms(1100); /* its lookup ends by itself, in nobody's way */
+}
+
+/* ---- places ---- */
+
+static void nobody(void)
+{
+    struct weir_store *s;
+    char url[64];
+    uint64_t start = weir_now();
+
+    snprintf(url, sizeof url, "redis://127.0.0.1:%d", free_port());
+    s = open_redis(url, NULL);
+    CHECK(ask(s, cq, b, WEIR_GET, "key") == WEIR_UNAVAILABLE);
+    CHECK(strstr(b->error.message, "Connection refused") != NULL);
+    weir_store_free(s);
+    s = open_redis("redis://no-such-host.invalid", "connect_timeout=1s", NULL);
+    CHECK(ask(s, cq, b, WEIR_GET, "key") == WEIR_UNAVAILABLE);
+    CHECK(strstr(b->error.message, "no-such-host.invalid") != NULL);
+    weir_store_free(s);
+    s = open_redis("redis+unix:///nowhere/redis.sock", NULL);
+    CHECK(ask(s, cq, b, WEIR_GET, "key") == WEIR_UNAVAILABLE);
+    weir_store_free(s);
+    CHECK(weir_now() - start < 3 * SECOND);
+}
+
+/* A listener that never accepts: first its queue has room, then it has not. */
+static void deaf(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof a;
+    int listener = socket(AF_INET, SOCK_STREAM, 0), full[4];
+    struct weir_store *s;
+    char url[64];
+    uint64_t start;
+
+    CHECK(bind(listener, (struct sockaddr *)&a, sizeof a) == 0);
+    CHECK(listen(listener, 0) == 0);
+    CHECK(getsockname(listener, (struct sockaddr *)&a, &len) == 0);
+    snprintf(url, sizeof url, "redis://127.0.0.1:%d", ntohs(a.sin_port));
+    for (int round = 0; round < 2; round++) {
+        s = open_redis(url, "workers=1", "connect_timeout=200ms", NULL);
+        start = weir_now();
+        CHECK(ask(s, cq, b, WEIR_GET, "key") == WEIR_UNAVAILABLE);
+        CHECK(weir_now() - start > 150 * MS && weir_now() - start < SECOND);
+        weir_store_free(s);
+        for (int i = 0; i < 4 && round == 0; i++) {
+            full[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+            connect(full[i], (struct sockaddr *)&a, sizeof a);
+        }
+    }
+    for (int i = 0; i < 4; i++)
+        close(full[i]);
+    close(listener);
+}
+
+/* The server ends its half of the connection and goes on listening. */
+static void half_closed(void)
+{
+    struct script_server scripted;
+    struct weir_store *s;
+    char url[64];
+
+    script_start(&scripted);
+    snprintf(url, sizeof url, "redis://127.0.0.1:%d", scripted.port);
+    s = open_redis(url, "workers=1", "backoff=1ms", "max_backoff=2ms", NULL);
+    CHECK(ask(s, cq, b, WEIR_EXISTS, "key") == WEIR_OK);
+    atomic_store(&scripted.commands, 0);
+    scripted.position = 0;
+    scripted.half_close = 1;
+    scripted.nonsense = ":1\r\n";
+    CHECK(ask(s, cq, b, WEIR_EXISTS, "key") == WEIR_OK);
+    nap_ms(5);
+    scripted.half_close = 0;
+    CHECK(ask(s, cq, b, WEIR_EXISTS, "key") == WEIR_OK);
+    CHECK(atomic_load(&scripted.accepted) == 2);
+    weir_store_free(s);
+    script_stop(&scripted);
+}
+
+int main(void)
+{
+    deadline_s(60);
+    cq = new_cq();
+    b = weir_batch_new(1);
+    names();
+    nobody();
+    deaf();
+    half_closed();
+    weir_batch_free(b);
+    weir_cq_free(cq);
+    return 0;
+}
