@@ -50,6 +50,7 @@ end
 
 -- `return memory { ... }` is a tail call, which leaves no line to point at.
 local function placed(err, name)
+  if type(err) == "string" then err = err:gsub("^%S*weir/load%.lua:%d+: ", "") end
   if type(err) ~= "string" or err:match "^[^\n]-:%d+: " then return err end
   return name .. ": " .. err
 end
@@ -74,13 +75,13 @@ function Load.build(source, opts)
 end
 
 
---- Loads a policy file and returns its store.
+--- Loads a policy file and returns its store, which can reload itself; see
+--- tree/reload.lua.
 ---@param source string|function
 ---@param opts { stores: table<string, weir.Store>? }?
----@return weir.Store
+---@return weir.Handle
 function Load.load(source, opts)
-  local store = Load.build(source, opts)
-  return store
+  return require("weir.tree.reload").open(source, opts)
 end
 
 

@@ -136,6 +136,23 @@ function Node:close(opts)
 end
 
 
+--- Takes over from the node of the same word that stood here before a reload: its
+--- counts, its knowledge of keys, and, over the same children, what remember takes.
+function Node:inherit(old)
+  self.counters = old.counters
+  if type(self.keys) == "table" then self.keys:adopt(old.keys) end
+  local same = true
+  for label, child in pairs(self.children) do
+    if old.children[label] ~= child then
+      same = false
+    elseif self.suspects then
+      self.suspects[label] = old.suspects[label]
+    end
+  end
+  if same and self.remember then self:remember(old) end
+end
+
+
 --- Which way a key would go: a sentence, and the children that would be asked.
 function Node:plan()
   local children = {}

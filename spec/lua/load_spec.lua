@@ -39,7 +39,8 @@ describe("a policy file", function()
   it("sees the stores that its host hands in, before any word", function()
     local mine = weir.memory {}
     local _, store = load_text("return redis", { stores = { redis = mine } })
-    assert.equal(mine, store)
+    mine:set("a", "1")
+    assert.equal("1", tostring(store:get "a"))
     mine:close()
   end)
 

@@ -23,9 +23,23 @@ Keys.__index = Keys
 
 
 function Keys.new()
+  -- The last counter is the clock: generations of a tree share it with the table.
   return setmetatable({
-    clock = 0, written = ffi.new("double[?]", COUNTERS), locked = {},
+    written = ffi.new("double[?]", COUNTERS + 1), locked = {},
   }, Keys)
+end
+
+
+--- Goes on with what another one knows: nodes of two generations of a tree must see
+--- each other's writes.
+function Keys:adopt(other)
+  self.written, self.locked = other.written, other.locked
+end
+
+
+--- The time to give to written_since: how many writes there were.
+function Keys:now()
+  return self.written[COUNTERS]
 end
 
 
@@ -36,14 +50,14 @@ end
 
 --- The keys of a request are written: copies of what was read before are old.
 function Keys:bump(req)
-  local clock = self.clock + 1
-  self.clock = clock
   local keys, written = req.keys, self.written
+  local clock = written[COUNTERS] + 1
+  written[COUNTERS] = clock
   for i = 1, req.n do written[counter(keys[i])] = clock end
 end
 
 
---- Whether the key was written after the clock said `since`.
+--- Whether the key was written after now() said `since`.
 function Keys:written_since(key, since)
   return self.written[counter(key)] > since
 end

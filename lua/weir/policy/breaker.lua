@@ -161,6 +161,14 @@ function Breaker:answer(req)
 end
 
 
+function Breaker:remember(old)
+  for _, name in ipairs { "state", "epoch", "ring", "at", "calls", "failures", "wait",
+    "until_time", "permits", "passed", "lost_at", "changes", "shed" } do
+    self[name] = old[name]
+  end
+end
+
+
 function Breaker:tally()
   return { state = self.state, changes = self.changes, shed = self.shed,
     failures = self.failures, calls = self.calls }

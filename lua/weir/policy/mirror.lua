@@ -117,7 +117,7 @@ local READS = { get = true, exists = true, stat = true }
 function Mirror:answer(req)
   if READS[req.op] then
     local read = self.mode == "first" and read_in_order or read_fastest
-    return read(self, req, self.keys.clock)
+    return read(self, req, self.keys:now())
   end
   if req.op == "scan" then return Chain.first(req, self.children) end
   return MirrorWrite.run(self, req)

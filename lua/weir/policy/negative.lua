@@ -42,7 +42,7 @@ end
 
 
 local function ask(self, req)
-  local since = self.keys.clock
+  local since = self.keys:now()
   local reply = self.child:run(req)
   learn(self, req, reply, since)
   return reply
@@ -85,6 +85,11 @@ function Negative:answer(req)
     for i = 1, req.n do self.absent:drop(req.keys[i]) end
   end
   return reply
+end
+
+
+function Negative:remember(old)
+  self.absent, self.counts = old.absent, old.counts
 end
 
 

@@ -97,7 +97,7 @@ end
 
 
 local function descend(self, req, first)
-  local reply, since = first, self.keys.clock
+  local reply, since = first, self.keys:now()
   local left, missing = left_over(first, nil)
   local missed_at, levels = { missing }, {}
   for i = 1, req.n do levels[i] = reply[i] == "ok" and 1 or nil end

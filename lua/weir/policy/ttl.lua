@@ -150,6 +150,13 @@ function Ttl:answer(req)
 end
 
 
+function Ttl:remember(old)
+  if self.keep and old.keep then
+    self.fresh_until, self.leases = old.fresh_until, old.leases
+  end
+end
+
+
 function Ttl:tally()
   return { stale = self.counts.stale, refreshes = self.counts.refreshes }
 end

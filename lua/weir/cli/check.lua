@@ -1,0 +1,44 @@
+-- weir check: what is wrong with a policy file although it loads.
+local cjson = require "cjson"
+local Check = require "weir.tree.check"
+local Exit = require "weir.cli.exit"
+local weir = require "weir"
+
+local Command = {
+  summary = "Look a policy file over.",
+  description = "Look a policy file over: whether it loads, and what in its tree "
+    .. "cannot be meant. Opens its stores without connecting. Exit code 1: there are "
+    .. "findings.",
+}
+
+
+function Command.define(command)
+  command:argument "file"
+    :description "The policy file."
+  command:flag "--json"
+    :description "Print one JSON object a finding."
+end
+
+
+function Command.run(args)
+  return weir.run(function()
+    local good, store = pcall(weir.load, args.file)
+    if not good then Exit.fail(Exit.ERROR, "%s", tostring(store)) end
+    local found = Check.run(store)
+    for _, finding in ipairs(found) do
+      if args.json then
+        print(cjson.encode(finding))
+      else
+        print(("%s: %s: %s"):format(args.file, finding.path, finding.message))
+      end
+    end
+    if #found == 0 and not args.json then
+      print(args.file .. ": nothing to find fault with")
+    end
+    store:close()
+    return #found == 0 and Exit.OK or Exit.MISS
+  end)
+end
+
+
+return Command

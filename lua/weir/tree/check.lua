@@ -1,0 +1,203 @@
+-- tree/check.lua: what is wrong with a tree although it loads: `weir check FILE`. Each
+-- finding says where and why. A rule is a function below; it sees one node with what
+-- stands above it.
+
+local Chain = require "weir.parts.chain"
+local Paths = require "weir.tree.paths"
+local Policy = require "weir.policy"
+local status = require "weir.status"
+
+local Check = {}
+
+
+local function below(store, condition)
+  local found = false
+  Policy.each(store, function(node) found = found or condition(node) end)
+  return found
+end
+
+
+local function above(stack, condition)
+  for i = #stack - 1, 1, -1 do
+    if condition(stack[i]) then return stack[i] end
+  end
+end
+
+
+local function is(word)
+  return function(node) return node.word == word end
+end
+
+
+local TIMED = { timeout = true, deadline = true }
+
+local RULES = {}
+
+
+-- An inner time that is not shorter never runs out.
+function RULES.timeout(node, stack)
+  if not TIMED[node.word] then return nil end
+  local outer = above(stack, function(other) return TIMED[other.word] end)
+  if outer and node.seconds >= outer.seconds then
+    return ("%s(%g) is not shorter than the %s(%g) around it and never runs out")
+      :format(node.word, node.seconds, outer.word, outer.seconds)
+  end
+end
+
+
+-- Whether another attempt may end otherwise: not in this process, not when the
+-- status is final.
+local function may_recover(node)
+  if node.word == "fail" then return status.retry[node.status] ~= "no" end
+  if node.handle then return not node.immediate end
+  return not node.word or node.word == "policy" or node.word == "fault"
+end
+
+
+function RULES.retry(node)
+  if node.word ~= "retry" or below(node.child, may_recover) then return nil end
+  return "nothing below can be mended by another attempt"
+end
+
+
+-- It would count one outcome for several attempts, and let all of them through.
+function RULES.breaker(node)
+  if node.word ~= "breaker" then return nil end
+  local child = node.child
+  while Policy.is_wrapper(child) do
+    if child.word == "retry" then
+      return "stands outside a retry and counts its attempts as one call: "
+        .. "write :breaker{}:retry{}"
+    end
+    child = child.child
+  end
+end
+
+
+function RULES.mirror(node, stack)
+  if node.word ~= "mirror" or above(stack, is "limit") then return nil end
+  for _, child in ipairs(node.children) do
+    if not below(child, is "limit") then
+      return "multiplies every write, and no limit holds it back"
+    end
+  end
+end
+
+
+-- What every key begins with that gets to each child, given what it began with above;
+-- false: none does.
+local function fronts(node, front)
+  if node.word == "prefix" then return { node.text .. front } end
+  local list = {}
+  for _, entry in ipairs(Paths.children(node)) do
+    local own = node.prefixes and entry[1] ~= "default" and entry[1] or ""
+    list[#list + 1] = Chain.overlap(own, front) or false
+  end
+  return list
+end
+
+
+local function unreachable(found, paths, node, front, seen)
+  if seen[node] then return end
+  seen[node] = true
+  local starts = fronts(node, front)
+  for i, entry in ipairs(Paths.children(node)) do
+    if starts[i] then
+      unreachable(found, paths, entry[2], starts[i], seen)
+    else
+      found[#found + 1] = { path = paths.path[node], rule = "prefix",
+        message = ("no key gets to [%q]: here they all begin with %q")
+          :format(entry[1], front) }
+    end
+  end
+end
+
+
+-- What two stores are when they are one backend: its name, where that says more than
+-- the connector's.
+local function backend(store)
+  return store.name:match "%s" and store.name or store
+end
+
+
+-- The ways by which writes reach each backend, as lists of { node, label }.
+local function ways(node, way, all)
+  if node.word == "readonly" then return end
+  local children = Paths.children(node)
+  if #children == 0 and not node.word then
+    local key = backend(node)
+    all[key] = all[key] or {}
+    table.insert(all[key], way)
+  end
+  for _, entry in ipairs(children) do
+    local longer = { unpack(way) }
+    longer[#longer + 1] = { node, entry[1] }
+    ways(entry[2], longer, all)
+  end
+end
+
+
+-- Two ways that a route parts never carry the same key.
+local function apart(one, other)
+  for i = 1, math.min(#one, #other) do
+    if one[i][1] ~= other[i][1] then return false end
+    if one[i][2] ~= other[i][2] then
+      local word = one[i][1].word
+      return word == "route" or word == "byop" or word == "shard"
+    end
+  end
+  return false
+end
+
+
+local function writers(found, paths, root)
+  local all = {}
+  ways(root, {}, all)
+  for _, list in pairs(all) do
+    for i = 2, #list do
+      local one, other = list[i - 1], list[i]
+      if not apart(one, other) then
+        found[#found + 1] = { path = paths.path[one[#one][1]], rule = "writers",
+          message = ("%s writes the same store: its copies go stale unseen")
+            :format(paths.path[other[#other][1]]) }
+      end
+    end
+  end
+end
+
+
+local function visit(found, paths, node, stack, seen)
+  if seen[node] then return end
+  seen[node] = true
+  stack[#stack + 1] = node
+  for rule, check in pairs(RULES) do
+    local message = check(node, stack)
+    if message then
+      found[#found + 1] = { path = paths.path[node], rule = rule, message = message }
+    end
+  end
+  for _, entry in ipairs(Paths.children(node)) do
+    visit(found, paths, entry[2], stack, seen)
+  end
+  stack[#stack] = nil
+end
+
+
+--- The findings for a tree: { path, rule, message }, by path.
+---@param root weir.Store
+---@return { path: string, rule: string, message: string }[]
+function Check.run(root)
+  if root.generation then root = root.generation.root end
+  local found, paths = {}, Paths.of(root)
+  visit(found, paths, root, {}, {})
+  unreachable(found, paths, root, "", {})
+  writers(found, paths, root)
+  table.sort(found, function(a, b)
+    if a.path ~= b.path then return a.path < b.path end
+    return a.message < b.message
+  end)
+  return found
+end
+
+
+return Check

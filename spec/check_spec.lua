@@ -1,0 +1,78 @@
+-- What `weir check` finds in a tree that loads.
+-- luacheck: globals memory tier route fault mirror
+
+local Check = require "weir.tree.check"
+local weir = require "weir"
+
+local function findings(build)
+  local store = weir.load(build)
+  local found = Check.run(store)
+  store:close()
+  return found
+end
+
+local function only(rule, path, build)
+  local found = findings(build)
+  assert.equal(1, #found, found[2] and found[2].message)
+  assert.equal(rule, found[1].rule)
+  assert.equal(path, found[1].path)
+  return found[1].message
+end
+
+
+describe("weir check", function()
+  it("finds nothing in a tree as it should be", function()
+    assert.same({}, findings(function()
+      local far = fault(memory {}, {}):timeout(0.05):breaker {}:retry { 2 }
+      local big = tier { memory {}, far }
+      return route { ["meta/"] = far, default = big }:coalesce():deadline(0.5)
+    end))
+  end)
+
+  it("finds a timeout that is not shorter than the one around it", function()
+    local message = only("timeout", "timeout", function()
+      return memory {}:timeout(0.5):deadline(0.2)
+    end)
+    assert.matches("timeout%(0.5%) is not shorter than the deadline%(0.2%)", message)
+  end)
+
+  it("finds a retry over what no attempt can mend", function()
+    only("retry", "retry", function() return memory {}:retry { 3 } end)
+  end)
+
+  it("finds a breaker outside a retry", function()
+    only("breaker", "breaker", function()
+      return fault(memory {}, {}):retry { 2 }:timeout(1):breaker {}
+    end)
+  end)
+
+  it("finds a prefix that no key gets to", function()
+    local message = only("prefix", '["kv/"].route', function()
+      local inner = route { ["meta/"] = memory {}, default = memory {} }
+      return route { ["kv/"] = inner, default = memory {} }
+    end)
+    assert.matches('no key gets to %["meta/"%]', message)
+    assert.matches('begin with "kv/"', message)
+  end)
+
+  it("finds a mirror that nothing holds back", function()
+    only("mirror", "mirror", function() return mirror { memory {}, memory {} } end)
+    assert.same({}, findings(function()
+      return mirror { memory {}, memory {} }:limit { 100 }
+    end))
+  end)
+
+  it("finds two words that write one store", function()
+    only("writers", "[1].tier", function()
+      local shared = memory {}
+      return tier { tier { memory {}, shared }, shared }
+    end)
+  end)
+
+  it("lets a route send different keys to one store", function()
+    assert.same({}, findings(function()
+      local shared = memory {}
+      return route { ["a/"] = shared, default = tier { memory {}, shared } }
+    end))
+  end)
+end)

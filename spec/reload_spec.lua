@@ -1,0 +1,216 @@
+-- Reloading a policy file: what is kept, what is not, and what nobody notices.
+
+local fake = require "fake"
+local script = require "fake.store"
+local weir = require "weir"
+
+-- luacheck: globals memory route fail far tier breaker null negative
+
+local path
+
+local function write(text)
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+end
+
+local function reload(handle, text)
+  write(text)
+  return assert(handle:reload())
+end
+
+
+-- Entries of a folder of /proc/self: threads, file descriptors.
+local function count(folder)
+  local pipe = io.popen("ls /proc/$PPID/" .. folder .. " | wc -l")
+  local n = tonumber(pipe:read "*a")
+  pipe:close()
+  return n
+end
+
+
+describe("a reloaded policy file", function()
+  before_each(function() path = os.tmpname() end)
+  after_each(function()
+    os.remove(path)
+    fake.leave()
+  end)
+
+  it("keeps equal stores with their contents and counts", function()
+    local text = 'return memory { capacity = "1MiB" }:retry { 2 }'
+    write(text)
+    local handle = weir.load(path)
+    assert(handle:set("k", "v"))
+    local kept = handle.generation.root
+    reload(handle, text .. " -- the same")
+    assert.equal(kept, handle.generation.root)
+    assert.equal("v", tostring(handle:get "k"))
+    assert.equal(1, handle:stats()["retry"].ops.set.batches)
+    handle:close()
+  end)
+
+  it("keeps a store whose policies change, and the counts of their places", function()
+    write 'return memory { capacity = "1MiB" }:retry { 2 }'
+    local handle = weir.load(path)
+    assert(handle:set("k", "v"))
+    reload(handle, 'return memory { capacity = "1MiB" }:retry { 3 }')
+    assert.equal("v", tostring(handle:get "k"))
+    assert.equal(1, handle:stats()["retry"].ops.set.batches)
+    assert.equal(3, handle.generation.root.times)
+    handle:close()
+  end)
+
+  it("opens a store whose options change, and closes the old one in the end", function()
+    write 'return memory { capacity = "1MiB" }'
+    local handle = weir.load(path)
+    assert(handle:set("k", "v"))
+    local old = handle.generation.root
+    reload(handle, 'return memory { capacity = "2MiB" }')
+    assert.is_nil(handle:get "k")
+    assert.equal("v", tostring(old:get "k"))
+    reload(handle, 'return memory { capacity = "2MiB" } -- again')
+    assert.equal("skipped", select(2, old:get "k").code)
+    handle:close()
+  end)
+
+  it("keeps two equal stores apart", function()
+    local text = 'return route { a = memory {}, default = memory {} }'
+    write(text)
+    local handle = weir.load(path)
+    assert(handle:set("a", "1"))
+    assert(handle:set("b", "2"))
+    reload(handle, text)
+    assert.equal("1", tostring(handle:get "a"))
+    assert.equal("2", tostring(handle:get "b"))
+    handle:close()
+  end)
+
+  it("keeps a breaker open", function()
+    write 'return fail "unavailable":breaker { min = 1, open = 60 }'
+    local handle = weir.load(path)
+    handle:get "k"
+    assert.equal("skipped", select(2, handle:get "k").code)
+    reload(handle, 'return fail "unavailable":breaker { min = 1, open = 60 }:meter "m"')
+    assert.equal("skipped", select(2, handle:get "k").code)
+    reload(handle, 'return fail "unavailable":breaker { min = 1, open = 50 }:meter "m"')
+    assert.equal("skipped", select(2, handle:get "k").code)
+    handle:close()
+  end)
+
+  it("that is bad changes nothing and says file, line and why", function()
+    write 'return memory {}'
+    local handle = weir.load(path)
+    assert(handle:set("k", "v"))
+    for text, why in pairs {
+      ["return memry {}"] = 'did you mean "memory"',
+      ["return memory {} :retry { bugdet = 1 }"] = 'did you mean "budget"',
+      ["return 7"] = "must return a store",
+      ["return ="] = ":1: unexpected symbol",
+    } do
+      write(text)
+      local ok, err = handle:reload()
+      assert.is_nil(ok)
+      assert.matches(why, err, 1, true)
+      assert.matches(path, err, 1, true)
+    end
+    assert.equal("v", tostring(handle:get "k"))
+    handle:close()
+  end)
+
+  it("can be undone, once", function()
+    write 'return memory { capacity = "1MiB" }'
+    local handle = weir.load(path)
+    assert(handle:set("k", "v"))
+    reload(handle, 'return fail "denied"')
+    assert.equal("denied", select(2, handle:get "k").code)
+    assert.is_true(handle:undo())
+    assert.equal("v", tostring(handle:get "k"))
+    local ok, err = handle:undo()
+    assert.is_nil(ok)
+    assert.matches("no earlier generation", err)
+    handle:close()
+  end)
+
+  it("lets operations under way finish on the old tree", function()
+    local host = fake.host()
+    local a = script.store(host, "a", { data = { k = "old" }, takes = 1 })
+    local b = script.store(host, "b", { data = { k = "new" } })
+    local current = a
+    local handle = weir.load(function() return far() end, {
+      stores = { far = function() return current end } })
+    local first, second
+    host:main(function()
+      host.spawn(function() first = tostring(handle:get "k") end)
+      current = b
+      assert(handle:reload())
+      second = tostring(handle:get "k")
+    end)
+    assert.equal("old", first)
+    assert.equal("new", second)
+  end)
+
+  it("keeps a promotion of the old tree from undoing a write of the new", function()
+    fake.orders(function(host)
+      local top = script.store(host, "top")
+      local authority = script.store(host, "far", { data = { k = "v1" } })
+      local times = 1
+      local handle = weir.load(function()
+        times = times + 1
+        return tier { far.top, far.far }:retry { times }
+      end, { stores = { far = { top = top, far = authority } } })
+      host:main(function()
+        host.spawn(function() handle:get "k" end)
+        assert(handle:reload())
+        assert(handle:set("k", "v2"))
+      end)
+      assert(top.data.k ~= "v1")
+    end)
+  end)
+
+  it("may be reloaded 1,000 times under load", function()
+    local folder = os.tmpname()
+    os.remove(folder)
+    weir.run(function()
+      local function text(i)
+        return ([[
+          local ram = memory { capacity = "%dMiB" }
+          local disk = fs { path = %q }
+          return tier { ram, disk, promote = hits(%d) }:retry { 2 }:deadline(5)
+        ]]):format(1 + i % 2, folder, 1 + i % 3)
+      end
+      write(text(0))
+      local handle = weir.load(path)
+      local stop, done, tasks = false, 0, {}
+      for t = 1, 4 do
+        tasks[t] = weir.spawn(function()
+          while not stop do
+            local key = "key" .. done % 50
+            assert(handle:set(key, "value"))
+            assert.equal("value", tostring(assert(handle:get(key))))
+            done = done + 1
+          end
+        end)
+      end
+      local heap, threads, fds
+      for i = 1, 1000 do
+        reload(handle, text(i))
+        weir.sleep(0)
+        if i == 200 then
+          collectgarbage()
+          collectgarbage()
+          heap, threads, fds = collectgarbage "count", count "task", count "fd"
+        end
+      end
+      stop = true
+      for t = 1, 4 do assert(weir.join(tasks[t])) end
+      collectgarbage()
+      collectgarbage()
+      assert.is_true(done > 100, done .. " operations")
+      assert.is_true(count "task" <= threads)
+      assert.is_true(count "fd" <= fds)
+      assert.is_true(collectgarbage "count" < heap + 512)
+      handle:close()
+    end)
+    os.execute("rm -rf " .. folder)
+  end)
+end)
