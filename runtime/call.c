@@ -18,7 +18,8 @@ static void explain(struct slice *s, int status, const char *sentence)
         return;
     }
     weir_error_set(&s->worker->why, -EIO, "%s", sentence);
-    s->worker->why_status = status;
+    if (status > WEIR_REJECTED && status <= WEIR_INVALID)
+        s->worker->why_status = status;
 }
 
 int weir_call_fail(struct weir_call *call, struct weir_item *item, int status,

@@ -24,21 +24,24 @@ static const struct {
 #define N_OPS (sizeof OPS / sizeof *OPS)
 
 static int bad_lanes(struct weir_store *s, const char *got, size_t len,
+                     const char *expected, const char *near,
                      struct weir_error *err)
 {
-    const char *words[N_OPS], *near;
+    return weir_error_set(
+        err, -EINVAL, "%s: option lanes: expected %s, got \"%.*s\"%s%s%s",
+        s->connector->name, expected, (int)len, got,
+        near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+}
+
+static const char *nearest_op(const char *got, size_t len)
+{
+    const char *words[N_OPS];
     char word[32];
 
     snprintf(word, sizeof word, "%.*s", (int)len, got);
     for (size_t i = 0; i < N_OPS; i++)
         words[i] = OPS[i].name;
-    near = weir_nearest(word, words, N_OPS);
-    return weir_error_set(err, -EINVAL,
-                          "%s: option lanes: expected OP=WORKERS,... as in "
-                          "get=4,set=2, got \"%s\"%s%s%s",
-                          s->connector->name, word,
-                          near ? "; did you mean " : "", near ? near : "",
-                          near ? "?" : "");
+    return weir_nearest(word, words, N_OPS);
 }
 
 static uint32_t op_of(const char *name, size_t len)
@@ -74,11 +77,16 @@ static int parse_lanes(struct weir_store *s, const char *words,
         char *end = NULL;
         long workers = 0;
 
-        if (op != 0 && name < len)
+        if (op == 0)
+            return bad_lanes(s, words, name, "OP=WORKERS,... as in get=4,set=2",
+                             nearest_op(words, name), err);
+        if (taken & 1u << op)
+            return bad_lanes(s, words, name, "each op once", NULL, err);
+        if (name < len)
             workers = strtol(words + name + 1, &end, 10);
-        if (workers < 1 || workers > 256 || end != words + len ||
-            (taken & 1u << op))
-            return bad_lanes(s, words, op == 0 ? name : len, err);
+        if (workers < 1 || workers > 256 || end != words + len)
+            return bad_lanes(s, words, len, "OP=WORKERS with 1 to 256 workers",
+                             NULL, err);
         taken |= 1u << op;
         add_lane(s, 1u << op, (uint32_t)workers);
         words += len + (words[len] == ',');

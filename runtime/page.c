@@ -52,7 +52,7 @@ void weir_page_answer(struct weir_call *call, struct weir_item *item,
         weir_call_fail(call, item, WEIR_BUSY, "out of memory for a page");
     } else {
         item->value = v;
-        item->size = page->keys;
+        item->size = page->size;
         item->cursor = cursor;
         item->status = WEIR_OK;
     }

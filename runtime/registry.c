@@ -88,9 +88,29 @@ bool scheme_listed(const char *at, const char *scheme)
     return false;
 }
 
+/* What keeps the runtime from calling a connector, or NULL. */
+static const char *connector_fault(const struct weir_connector *c)
+{
+    if (c->open == NULL || c->close == NULL)
+        return "lacks open or close";
+    if ((c->start == NULL) != (c->finish == NULL))
+        return "has one of start and finish";
+    if (c->run == NULL && c->start == NULL)
+        return "lacks run, or start and finish";
+    if (c->session_size > 0 && c->connect == NULL)
+        return "has sessions and lacks connect";
+    if (c->connect != NULL && c->disconnect == NULL)
+        return "has connect and lacks disconnect";
+    if (c->is_inline && (c->run == NULL || c->connect != NULL))
+        return "is inline, which takes run and no sessions";
+    return NULL;
+}
+
 static int connector_check(const struct weir_connector *c, const char *file,
                            const char *name, struct weir_error *err)
 {
+    const char *fault;
+
     if (c->abi != WEIR_CONNECTOR_ABI)
         return weir_error_set(err, -EINVAL,
                               "%s was built for connector ABI %u, this is %u: "
@@ -99,15 +119,9 @@ static int connector_check(const struct weir_connector *c, const char *file,
     if (c->name == NULL || strcmp(c->name, name) != 0)
         return weir_error_set(err, -EINVAL, "%s calls itself \"%s\"", file,
                               c->name ? c->name : "");
-    if (c->open == NULL || c->close == NULL ||
-        (c->run == NULL && (c->start == NULL || c->finish == NULL)) ||
-        (c->session_size > 0 && (c->connect == NULL || c->disconnect == NULL)))
-        return weir_error_set(err, -EINVAL,
-                              "%s lacks a function that it needs: open, close, "
-                              "run (or start and finish), and with sessions "
-                              "connect and disconnect",
-                              file);
-    return 0;
+    fault = connector_fault(c);
+    return fault == NULL ? 0
+                         : weir_error_set(err, -EINVAL, "%s %s", file, fault);
 }
 
 /* Under registry_lock. 0 also when the file is not there: *out stays NULL. */

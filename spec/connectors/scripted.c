@@ -49,8 +49,8 @@ static int scripted_connect(void *state, void *session, struct weir_call *call)
     atomic_fetch_add(&script->connects, 1);
     if (script->hang_connect)
         return weir_call_wait(call, -1, 0, UINT64_MAX);
-    if (script->deny) {
-        weir_call_fail(call, NULL, WEIR_DENIED, "wrong password");
+    if (script->deny != 0) {
+        weir_call_fail(call, NULL, script->deny, "wrong password");
         return -EACCES;
     }
     if (script->refuse_connects > 0) {

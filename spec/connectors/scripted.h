@@ -25,7 +25,7 @@ struct script {
     _Atomic uint64_t slow_ns;    /* time that a key with '!' in front takes */
     _Atomic int refuse_connects; /* so many connects fail from now on */
     _Atomic bool hang_connect;
-    _Atomic bool deny;  /* connects fail as DENIED */
+    _Atomic int deny;   /* connects fail with this status */
     _Atomic bool stale; /* the next check says that the session died */
 
     _Atomic uint32_t calls, connects, disconnects, checks, closes;

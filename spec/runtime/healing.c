@@ -83,17 +83,19 @@ static void a_session_that_died_idle_is_replaced_before_use(struct weir_cq *cq)
     weir_store_free(store);
 }
 
-static void the_reason_of_a_connect_keeps_its_status(struct weir_cq *cq)
+/* ... if it is one of an error. */
+static void the_reason_of_a_connect_keeps_its_status(struct weir_cq *cq,
+                                                     int says, int gives)
 {
     struct weir_store *store = open_scripted(&script, "workers=1", NULL);
     struct weir_batch *b;
 
-    script.deny = true;
+    script.deny = says;
     b = get_one(store, cq);
-    CHECK(b->items[0].status == WEIR_DENIED);
+    CHECK(b->items[0].status == gives && b->errors == 1);
     CHECK(strcmp(b->error.message, "scripted: wrong password") == 0);
     weir_batch_free(b);
-    script.deny = false;
+    script.deny = 0;
     weir_store_free(store);
 }
 
@@ -168,7 +170,9 @@ int main(void)
     a_failed_connect_is_told_and_retried(cq);
     a_broken_session_is_replaced(cq);
     a_session_that_died_idle_is_replaced_before_use(cq);
-    the_reason_of_a_connect_keeps_its_status(cq);
+    the_reason_of_a_connect_keeps_its_status(cq, WEIR_DENIED, WEIR_DENIED);
+    the_reason_of_a_connect_keeps_its_status(cq, WEIR_OK, WEIR_UNAVAILABLE);
+    the_reason_of_a_connect_keeps_its_status(cq, 200, WEIR_UNAVAILABLE);
     a_connect_that_hangs_ends(cq);
     one_working_session_serves_alone(cq);
     a_sleeping_session_is_woken(cq, false);

@@ -37,9 +37,12 @@ static const struct wrong WRONG[] = {
     {"scripted", "lanes", "gte=1", -EINVAL, "did you mean get?"},
     {"scripted", "lanes", "get", -EINVAL, "OP=WORKERS"},
     {"scripted", "lanes", "get=0", -EINVAL, "OP=WORKERS"},
-    {"scripted", "lanes", "get=1,get=2", -EINVAL, "OP=WORKERS"},
+    {"scripted", "lanes", "get=257", -EINVAL, "1 to 256 workers, got \"get=2"},
+    {"scripted", "lanes", "get=2x", -EINVAL, "OP=WORKERS"},
+    {"scripted", "lanes", "get=1,get=2", -EINVAL, "each op once, got \"get\""},
     {"scripted", "inline", "true", -EINVAL, "this connector blocks"},
     {"strange", NULL, NULL, -EINVAL, "connector ABI 77"},
+    {"lacking", NULL, NULL, -EINVAL, "lacking.so is inline, which takes run"},
     {"empty", NULL, NULL, -ENOEXEC, "exports no weir_connector"},
 };
 
