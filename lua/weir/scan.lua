@@ -8,7 +8,7 @@ local Request = require "weir.request"
 
 local entry_ptr = ffi.typeof "const struct weir_scan_entry *"
 local HEAD = ffi.sizeof "struct weir_scan_entry"
-local UNKNOWN = ffi.cast("uint64_t", -1)
+local UNKNOWN = 0xffffffffffffffffULL
 
 local PAGE = 512
 

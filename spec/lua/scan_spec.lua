@@ -1,4 +1,7 @@
+local ffi = require "ffi"
+local Reply = require "weir.reply"
 local scripted = require "scripted"
+local Store = require "weir.store"
 local weir = require "weir"
 
 
@@ -30,6 +33,21 @@ describe("scan", function()
     for _, info in store:scan { prefix = "b" } do
       assert.is_true(info.ttl > 99 and info.ttl <= 100)
     end
+  end)
+
+  it("leaves out what the store does not know", function()
+    local unknown = 0xffffffffffffffffULL
+    local head = ffi.new("struct weir_scan_entry", { unknown, unknown, 1 })
+    local page = ffi.string(head, ffi.sizeof(head)) .. "k" .. ("\0"):rep(7)
+    local vague = Store.new {
+      run = function(_, req)
+        local reply = Reply.new(req)
+        reply:set(1, "ok", { value = page })
+        return reply
+      end,
+    }
+    local key, info = vague:scan()()
+    assert.same({ "k", {} }, { key, info })
   end)
 
   it("ends at its limit", function()

@@ -9,7 +9,7 @@ local Ev = {}
 
 -- Events taken from the loop at once.
 local MAX = 256
-local FOREVER = ffi.cast("uint64_t", -1)
+local FOREVER = 0xffffffffffffffffULL
 
 
 local function check(rc, what)
