@@ -38,7 +38,7 @@ describe("an installed weir #unsanitized", function()
     for _, path in ipairs {
       "man/man1/weir.1", "bash-completion/completions/weir", "zsh/site-functions/_weir",
     } do
-      local code, _, err = shell.run(("grep -q 'weir' %s/share/%s"):format(prefix, path))
+      local code, _, err = shell.run(("grep -q weir %s/share/%s"):format(prefix, path))
       assert.equal(0, code, err)
     end
   end)

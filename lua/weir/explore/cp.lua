@@ -103,6 +103,7 @@ return {
       view = view, from = args.store, to = args.other, timeout = args.timeout,
       dry = args.dry, keys = 0, bytes = 0, failures = 0,
     }, Copy)
+    view:line("from %s to %s:", self.from.name, self.to.name)
     local walk = Walk.new(view, self.from, args.prefix, {
       timeout = args.timeout, verb = self.dry and "would copy" or "copied", ask = true,
     })

@@ -81,7 +81,7 @@ local function summary(self)
     self.values and (", %s in bytes"):format(Quantity.count(c.value)) or "",
     Quantity.count(c.same - c.value))
   if not self.values then
-    self.view:note "sizes were compared; --values compares bytes"
+    self.view:line "sizes were compared; --values compares bytes"
   end
 end
 
@@ -106,6 +106,7 @@ return {
       opts = { timeout = args.timeout },
       counts = { first = 0, second = 0, size = 0, value = 0, same = 0 },
     }, Diff)
+    view:line("%s (<) and %s (>):", self.a.name, self.b.name)
     local opts = { timeout = args.timeout, verb = "compared" }
     Walk.new(view, self.a, args.prefix, opts):each(function(p) self:forth(p) end)
     Walk.new(view, self.b, args.prefix, opts):each(function(p) self:back(p) end)

@@ -5,6 +5,10 @@ local Literal = require "weir.show.literal"
 local Quantity = require "weir.show.quantity"
 
 
+-- Keys that are looked at in one go, whether or not they match.
+local LOOKED = 100000
+
+
 -- The part of a pattern before the first wildcard, and the Lua pattern of all of it.
 local function compile(pattern)
   local prefix = pattern:match "^[^*?]*"
@@ -39,15 +43,16 @@ return {
     local prefix, matching = compile(args.pattern)
     local scan = args.store:scan { prefix = prefix }
     local function on()
-      local shown = 0
+      local shown, looked = 0, 0
       for key, info in scan do
+        looked = looked + 1
         if not matching or key:find(matching) then
           show(view, key, info)
           shown = shown + 1
-          if shown == args.limit then
-            view:stopped(args.limit, on)
-            return Exit.OK
-          end
+        end
+        if shown == args.limit or looked == LOOKED then
+          view:stopped(looked, on)
+          return Exit.OK
         end
       end
       if shown == 0 then view:note "no keys" end
