@@ -1,10 +1,11 @@
 -- reply.lua: what a store answers: one slot per key, in the order asked for.
 -- A reply is the array of its statuses ("ok", "miss", ...), so #reply is the
 -- number of slots; reply.status is the reply itself. Values stay in C, counted,
--- behind one finalizer per reply. Made by native.lua and by policies.
+-- and go when the reply does. Made by native.lua and by policies.
 
 local ffi = require "ffi"
 local Error = require "weir.error"
+local Hold = require "weir.hold"
 local Merge = require "weir.reply.merge"
 local status = require "weir.status"
 local Value = require "weir.value"
@@ -24,9 +25,45 @@ local class, rank = status.class, status.rank
 local Reply = {}
 Reply.__index = Reply
 
--- As weir_values_unref, which is its finalizer, takes it.
+-- Room for values comes in these sizes from a pool; what is larger is made to
+-- measure. weir_values_unref gives back what is left when Lua closes.
 local Values = ffi.typeof "struct { uint64_t n; struct weir_value *at[?]; }"
 local unref = C.weir_values_unref
+local SPARE_SLOTS = 65536 -- kept of each size, at most
+
+local spares = { [1] = { n = 0 }, [8] = { n = 0 }, [64] = { n = 0 }, [512] = { n = 0 } }
+
+
+local function size_of(n)
+  if n <= 8 then return n <= 1 and 1 or 8 end
+  return n <= 64 and 64 or n <= 512 and 512 or n
+end
+
+
+local function take_room(n)
+  local size = size_of(n)
+  local spare = spares[size]
+  if spare and spare.n > 0 then
+    spare.n = spare.n - 1
+    return spare[spare.n + 1]
+  end
+  return ffi_gc(Values(size), unref)
+end
+
+
+-- The room of each reply by its slot, which outlives the reply.
+local rooms = {}
+
+local take_slot, keep_slot = Hold.ledger(function(slot)
+  local values = rooms[slot]
+  rooms[slot] = false
+  unref(values)
+  local spare = spares[size_of(tonumber(values.n))]
+  if spare and spare.n * tonumber(values.n) < SPARE_SLOTS then
+    spare.n = spare.n + 1
+    spare[spare.n] = values
+  end
+end)
 
 
 --- Makes a reply of n slots, or of as many as a request has keys. Each slot must
@@ -47,8 +84,11 @@ end
 function Reply:room()
   local values = self.values
   if not values then
-    values = ffi_gc(Values(self.n), unref)
+    local slot = take_slot()
+    values = take_room(self.n)
     values.n = self.n
+    rooms[slot] = values
+    keep_slot(slot, self)
     self.values = values
   end
   return values
@@ -127,7 +167,6 @@ function Reply:take(i)
   local v = self:pointer(i)
   if not v then return nil end
   self.values.at[i - 1] = nil
-  if self.n == 1 then ffi_gc(self.values, nil) end
   return Value.own(v)
 end
 

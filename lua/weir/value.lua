@@ -1,18 +1,33 @@
 -- value.lua: the bytes of a value, as verbs return them: prints, compares and
--- measures like a string, copied to Lua only when asked. A box of fixed size with
--- a C function as its finalizer costs 120 ns; with a Lua function it took 250, of
--- variable size with the bytes of 1 KiB in it 300. As a table key use tostring(v):
--- LuaJIT hashes cdata by identity.
+-- measures like a string, copied to Lua only when asked. As a table key use
+-- tostring(v): LuaJIT hashes cdata by identity.
 
 local ffi = require "ffi"
-local Ffi = require "weir.ffi"
+local Hold = require "weir.hold"
+local C = require("weir.ffi").C
 
-local C = Ffi.C
-local ffi_string, ffi_gc, istype = ffi.string, ffi.gc, ffi.istype
-local unref = C.weir_values_unref
+local ffi_string, istype = ffi.string, ffi.istype
 
 -- What the collector does not see of C memory is charged to it in such steps.
 local STEP = 16 * 1024 * 1024
+
+-- The references of all boxes by slot, in a struct as weir_values_unref takes it:
+-- that gives back what is left when Lua closes.
+local Held = ffi.typeof "struct { uint64_t n; struct weir_value *at[?]; }"
+
+local function make_held(n)
+  local made = ffi.gc(Held(n), C.weir_values_unref)
+  made.n = n
+  return made
+end
+
+local room = 64
+local held = make_held(room)
+
+local take_slot, keep_slot, drop_slot = Hold.ledger(function(slot)
+  C.weir_value_unref(held.at[slot - 1])
+  held.at[slot - 1] = nil
+end)
 
 ---@class weir.Value
 ---@field data ffi.cdata*  const char *, valid while the value is
@@ -58,8 +73,8 @@ end
 --- Gives the memory back now instead of when the collector comes by. The value
 --- is empty afterwards.
 function Value:close()
-  unref(ffi_gc(self, nil))
-  self.data, self.size = nil, 0
+  if self.ref ~= nil then drop_slot(self.slot) end
+  self.ref, self.data, self.size = nil, nil, 0
 end
 
 
@@ -89,7 +104,7 @@ end
 
 
 Box = ffi.metatype([[struct {
-  uint64_t n; struct weir_value *ref; const char *data; uint64_t size;
+  struct weir_value *ref; const char *data; uint64_t size; uint32_t slot;
 }]], {
   __index = Value,
   __len = function(v) return tonumber(v.size) end,
@@ -119,10 +134,23 @@ function Value.describe(x)
 end
 
 
+local function grow()
+  local more = make_held(2 * room)
+  ffi.copy(more.at, held.at, room * ffi.sizeof "void *")
+  ffi.gc(held, nil)
+  held, room = more, 2 * room
+end
+
+
 --- Wraps a `struct weir_value *`, taking over one reference.
 ---@return weir.Value
 function Value.own(pointer)
-  return ffi_gc(Box(1, pointer, pointer.data, pointer.size), unref)
+  local slot = take_slot()
+  if slot > room then grow() end
+  local box = Box(pointer, pointer.data, pointer.size, slot)
+  held.at[slot - 1] = pointer
+  keep_slot(slot, box)
+  return box
 end
 
 

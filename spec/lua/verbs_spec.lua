@@ -227,7 +227,7 @@ describe("memory", function()
     store:close()
   end)
 
-  it("of a value that was set is let go with the value", function()
+  it("of a value that was set is let go with the value #unsanitized", function()
     local function resident()
       local file = assert(io.open "/proc/self/statm")
       local pages = file:read("*a"):match "^%d+ (%d+)"
