@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <ev.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,9 @@ struct signal_watch {
     struct ev_signal signal;
     uint64_t id;
 };
+
+/* The loops that watch a signal: libev aborts at a second one. */
+static _Atomic(struct weir_loop *) watchers[NSIG];
 
 struct weir_loop {
     struct ev_loop *ev;
@@ -86,6 +90,15 @@ int weir_loop_new(struct weir_loop **out)
     return 0;
 }
 
+/* Gives a signal back, if it is this loop that watches it. */
+static void loop_end_signal(struct weir_loop *loop, int signum)
+{
+    if (atomic_load(&watchers[signum]) != loop)
+        return;
+    ev_signal_stop(loop->ev, &loop->signals[signum]->signal);
+    atomic_store(&watchers[signum], NULL);
+}
+
 void weir_loop_free(struct weir_loop *loop)
 {
     if (loop == NULL)
@@ -95,9 +108,8 @@ void weir_loop_free(struct weir_loop *loop)
             ev_io_stop(loop->ev, &loop->watches[fd]->io);
         free(loop->watches[fd]);
     }
-    for (int i = 0; i < NSIG; i++) {
-        if (loop->signals[i] != NULL)
-            ev_signal_stop(loop->ev, &loop->signals[i]->signal);
+    for (int i = 1; i < NSIG; i++) {
+        loop_end_signal(loop, i);
         free(loop->signals[i]);
     }
     ev_loop_destroy(loop->ev);
@@ -156,10 +168,15 @@ int weir_loop_watch(struct weir_loop *loop, int fd, uint32_t events,
 
 int weir_loop_signal(struct weir_loop *loop, int signum, uint64_t id)
 {
+    struct weir_loop *watcher = NULL;
     struct signal_watch *w;
 
-    if (signum <= 0 || signum >= NSIG)
+    if (signum <= 0 || signum >= NSIG || signum == SIGKILL || signum == SIGSTOP)
         return -EINVAL;
+    if (id == 0) {
+        loop_end_signal(loop, signum);
+        return 0;
+    }
     w = loop->signals[signum];
     if (w == NULL) {
         w = calloc(1, sizeof *w);
@@ -168,11 +185,11 @@ int weir_loop_signal(struct weir_loop *loop, int signum, uint64_t id)
         ev_signal_init(&w->signal, loop_on_signal, signum);
         loop->signals[signum] = w;
     }
+    if (!atomic_compare_exchange_strong(&watchers[signum], &watcher, loop) &&
+        watcher != loop)
+        return -EBUSY;
     w->id = id;
-    if (id == 0)
-        ev_signal_stop(loop->ev, &w->signal);
-    else
-        ev_signal_start(loop->ev, &w->signal);
+    ev_signal_start(loop->ev, &w->signal);
     return 0;
 }
 

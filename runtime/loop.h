@@ -41,15 +41,16 @@ void weir_loop_free(struct weir_loop *loop);
 int weir_loop_watch(struct weir_loop *loop, int fd, uint32_t events,
                     uint64_t id);
 
-/* weir_loop_signal reports each arrival of a signal; id 0 ends that. A signal
- * can be watched by one loop of the process. -EINVAL: no signal. */
+/* weir_loop_signal reports each arrival of a signal; id 0 ends that. -EBUSY:
+ * another loop of the process watches it. -EINVAL: no signal, or one that
+ * cannot be caught. */
 int weir_loop_signal(struct weir_loop *loop, int signum, uint64_t id);
 
 /* weir_loop_poll waits until something happens, at most timeout_ns (UINT64_MAX:
  * for ever; 0: looks), and writes up to max events. Returns how many; events
  * that found no room come with the next call. With nothing watched it only
- * sleeps. -ENOMEM: events were lost to lack of memory; watched fds that are
- * still ready are reported again. */
+ * sleeps, but returns 0 at once instead of for ever. -ENOMEM: events were lost
+ * to lack of memory; watched fds that are still ready are reported again. */
 int weir_loop_poll(struct weir_loop *loop, uint64_t timeout_ns,
                    struct weir_loop_event *out, int max);
 

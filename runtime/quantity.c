@@ -2,6 +2,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -24,6 +25,21 @@ static const struct unit DURATIONS[] = {
     {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}, {"d", 86400e9}, {NULL, 0},
 };
 
+/* strtod, with a point for the fraction even where the program's locale has a
+ * comma. */
+static double number_of(const char *words, char **end)
+{
+    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    double number = 0;
+
+    *end = (char *)words;
+    if (c != (locale_t)0) {
+        number = strtod_l(words, end, c);
+        freelocale(c);
+    }
+    return number;
+}
+
 static int parse(const char *words, const struct unit *units, uint64_t *out)
 {
     char *end;
@@ -34,7 +50,7 @@ static int parse(const char *words, const struct unit *units, uint64_t *out)
         return -EINVAL;
     if (words[0] == '0' && (words[1] == 'x' || words[1] == 'X'))
         return -EINVAL;
-    number = strtod(words, &end);
+    number = number_of(words, &end);
     if (end == words)
         return -EINVAL;
     while (*end == ' ')

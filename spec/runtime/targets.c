@@ -1,5 +1,7 @@
 /* targets.c -- what weir_open says to a target or an option that is wrong: it
  * names the thing, what was expected, and the nearest word. */
+#include <locale.h>
+
 #include "harness.h"
 
 struct wrong {
@@ -114,6 +116,9 @@ int main(void)
     for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++)
         says_what_is_wrong(&WRONG[i]);
     right_ones_open();
+    if (setlocale(LC_ALL, "de_DE.UTF-8") !=
+        NULL) /* 1,5 where it is installed */
+        right_ones_open();
     connectors_are_listed_and_described();
     CHECK(weir_layout(sizes, 11) == WEIR_ABI);
     CHECK(sizes[1] == sizeof(struct weir_item));
