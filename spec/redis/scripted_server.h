@@ -29,6 +29,7 @@ struct script_server {
         *_Atomic late;    /* comes 5 ms after the next replies, once; or NULL */
     _Atomic int commands; /* counted since then */
     _Atomic int accepted; /* connections so far */
+    _Atomic int open;     /* of them, now */
 };
 
 /* true_value writes the value of a key. */
@@ -181,6 +182,7 @@ static inline void *script_connection(void *arg)
     }
     close(fd);
     free(in);
+    atomic_fetch_sub(&s->open, 1);
     return NULL;
 }
 
@@ -202,6 +204,7 @@ static inline void *script_main(void *arg)
         }
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
         atomic_fetch_add(&s->accepted, 1);
+        atomic_fetch_add(&s->open, 1);
         both[0] = s;
         both[1] = (void *)(intptr_t)fd;
         pthread_create(&thread, NULL, script_connection, both);
@@ -224,12 +227,14 @@ static inline void script_start(struct script_server *s)
     CHECK(pthread_create(&s->thread, NULL, script_main, s) == 0);
 }
 
+/* script_stop ends it, once the stores that talk to it are freed. */
 static inline void script_stop(struct script_server *s)
 {
     atomic_store(&s->stop, 1);
     shutdown(s->listener, SHUT_RDWR);
     pthread_join(s->thread, NULL);
     close(s->listener);
+    CHECK(EVENTUALLY(atomic_load(&s->open) == 0));
 }
 
 #endif
