@@ -272,6 +272,7 @@ static void lone(uint32_t batch)
                      .batch = batch,
                      .flight = 1,
                      .workers = 2,
+                     .values = true,
                      .port = port};
     struct weir_side w;
 

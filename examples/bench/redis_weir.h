@@ -61,7 +61,7 @@ static inline void weir_side_submit(struct weir_side *w, uint32_t slot)
         item->key = cell_keys[w->at];
         item->key_len = KEY_LEN;
         w->at = w->at + 1 == range ? 0 : w->at + 1;
-        if (c->op == WEIR_GET) {
+        if (c->op == WEIR_GET && !c->values) {
             item->data = w->buffers[slot] + (size_t)i * c->size;
             item->cap = c->size;
         } else if (c->op == WEIR_SET) {
