@@ -9,6 +9,8 @@ local Native = require "weir.native"
 local Value = require "weir.value"
 local words = require "weir.words"
 
+require "weir.policy" -- its words are methods of every store
+
 ---@class weir
 local weir = {}
 

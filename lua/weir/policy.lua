@@ -276,7 +276,7 @@ end
 
 
 local CUSTOM = {
-  { "run", is = "callable", required = "run, a function (self, request) -> reply" },
+  { "custom", is = "callable", required = "run, a function (self, request) -> reply" },
   { "children", is = "list", default = {} },
   { "name", is = "name", default = "policy" },
   { "plan", is = "callable" },
@@ -292,7 +292,11 @@ function Policy.custom(fields)
   if type(fields) ~= "table" then
     error("policy takes a table with run, not " .. Arguments.show(fields), 2)
   end
-  local ok, given = pcall(Arguments.read, "policy", CUSTOM, fields)
+  local named = { custom = fields.run }
+  for name, value in pairs(fields) do
+    if name ~= "run" then named[name] = value end
+  end
+  local ok, given = pcall(Arguments.read, "policy", CUSTOM, named)
   if not ok then error(given, 2) end
   for label, child in pairs(given.children) do
     if not Store.is(child) then
@@ -300,7 +304,6 @@ function Policy.custom(fields)
         Arguments.show(child)), 2)
     end
   end
-  given.custom, given.run = given.run, nil
   return Custom:node(given)
 end
 

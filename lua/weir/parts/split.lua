@@ -16,7 +16,7 @@ local function assign(self, req, owner, counts)
   for i = 1, req.n do
     local at = pick(self, keys[i])
     owner[i] = at
-    counts[at] = counts[at] + 1
+    counts[at] = (counts[at] or 0) + 1
   end
 end
 
@@ -68,10 +68,11 @@ end
 --- Runs a request over self.stores; self.pick(self, key) is the index of the key's
 --- store, or 0: the slot is answered invalid with `message`.
 return function(self, req, message)
-  local n, stores = req.n, #self.stores
-  local owner, counts = indices(n + 1), new_table(stores, 1)
-  for at = 0, stores do counts[at] = 0 end
+  local n = req.n
+  local owner, counts = indices(n + 1), new_table(#self.stores, 1)
   assign(self, req, owner, counts)
+  local stores = #self.stores -- now: a function may have named new ones
+  for at = 0, stores do counts[at] = counts[at] or 0 end
   local first = owner[1]
   if first > 0 and counts[first] == n then return self.stores[first]:run(req) end
   local reply = Reply.new(req)

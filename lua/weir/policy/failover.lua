@@ -69,12 +69,23 @@ end
 
 -- ---- reading ----
 
--- A miss is final where the key belongs: at the first child, if that is asked first.
-local function unfinished(self, reply)
+-- Whether a store that stood in may have the key.
+local function strayed(self, key)
+  for at = 2, #self.children do
+    if self.strays[at]:has(key) then return true end
+  end
+  return false
+end
+
+
+-- A miss is final where the key belongs: at the first child, if that is asked first
+-- and no other stood in for it.
+local function unfinished(self, req, reply)
   local slots, goes_on = {}, self.on == "miss" or self.order ~= "listed"
   for i = 1, reply.n do
     local name = reply[i]
-    if status.class[name] == "error" or goes_on and name == "miss" then
+    if status.class[name] == "error"
+      or name == "miss" and (goes_on or strayed(self, req.keys[i])) then
       slots[#slots + 1] = i
     end
   end
@@ -96,7 +107,7 @@ local function read(self, req)
       reply:merge(answer, slots)
     end
     if reply:all "good" then break end
-    slots = unfinished(self, reply)
+    slots = unfinished(self, req, reply)
     if #slots == 0 then break end
   end
   return reply

@@ -1,0 +1,74 @@
+local fake = require "fake"
+local script = require "fake.store"
+local weir = require "weir"
+
+describe("failover", function()
+  local host, a, b
+  before_each(function()
+    host = fake.host()
+    a, b = script.store(host, "a"), script.store(host, "b")
+  end)
+  after_each(fake.leave)
+
+  it("sends only what is left to the next", function()
+    a.data.x, a.faults.y, b.data.y, b.data.z = "1", "reset", "2", "3"
+    host:main(function()
+      local reply = weir.failover { a, b }:get_many { "x", "y", "z" }
+      assert.same({ "ok", "ok", "miss" }, { reply[1], reply[2], reply[3] })
+      assert.same({ "get y" }, b.log)
+      reply = weir.failover { a, b, on = "miss" }:get_many { "x", "z" }
+      assert.same({ "ok", "ok" }, { reply[1], reply[2] })
+    end)
+  end)
+
+  it("is no miss while somebody had an error", function()
+    a.down = "timeout"
+    host:main(function()
+      assert.equal("timeout", select(2, weir.failover { a, b }:get "k").code)
+    end)
+  end)
+
+  it("stores where it can, with a shorter life away from home", function()
+    local tree = weir.failover { a, b, ttl = 10 }
+    host:main(function()
+      a.down = "unavailable"
+      assert(tree:set("k", "v", { ttl = 100 }))
+      assert.equal(host.now() + 10, b.expires.k)
+      a.down = nil
+      assert(tree:set("k", "w", { ttl = 100 }))
+      assert.equal(host.now() + 100, a.expires.k)
+      assert.is_nil(b.data.k)
+    end)
+  end)
+
+  it("never goes back to what the first held before it was down", function()
+    local tree = weir.failover { a, b }
+    host:main(function()
+      assert(tree:set("k", "v1"))
+      a.down = "unavailable"
+      assert(tree:set("k", "v2"))
+      a.down = nil
+      assert.equal("v2", tostring(tree:get "k"))
+    end)
+  end)
+
+  it("deletes everywhere", function()
+    a.data.k, b.data.k = "1", "1"
+    host:main(function()
+      assert.is_true(weir.failover { a, b }:delete "k")
+      a.down = "busy"
+      assert.equal("busy", select(2, weir.failover { a, b }:delete "k").code)
+    end)
+    assert.is_nil(b.data.k)
+  end)
+
+  it("can begin with whoever failed least", function()
+    local tree = weir.failover { a, b, order = "least_failures" }
+    a.down, b.data.k = "reset", "v"
+    host:main(function()
+      for _ = 1, 5 do tree:get "k" end
+    end)
+    assert.equal(1, a.calls)
+    assert.equal(5, b.calls)
+  end)
+end)

@@ -1,0 +1,113 @@
+local fake = require "fake"
+local script = require "fake.store"
+
+describe("limit", function()
+  local host, far
+  before_each(function()
+    host = fake.host()
+    far = script.store(host, "far", { takes = 1, data = { k = ("x"):rep(100) } })
+  end)
+  after_each(fake.leave)
+
+  -- Starts n gets at once; returns how many were skipped.
+  local function burst(tree, n)
+    local skipped = 0
+    host:main(function()
+      for i = 1, n do
+        host.spawn(function()
+          local reply = tree:get_many { "k" .. i }
+          if reply[1] == "skipped" then skipped = skipped + 1 end
+        end)
+      end
+    end)
+    return skipped
+  end
+
+  it("lets so many keys through at once, the others wait", function()
+    assert.equal(0, burst(far:limit { 3 }, 10))
+    assert.equal(3, far.most_inflight)
+    assert.equal(10, far.calls)
+  end)
+
+  it("skips what finds the queue full, and says when to come back", function()
+    local tree = far:limit { 1, queue = 2 }
+    assert.equal(7, burst(tree, 10))
+    host:main(function()
+      host.spawn(function() tree:get "a" end)
+      host.spawn(function() tree:get "b" end)
+      host.spawn(function() tree:get "c" end)
+      local reply = tree:get_many { "d" }
+      assert.equal("skipped", reply[1])
+      assert.is_true(reply.after > 0)
+    end)
+  end)
+
+  it("counts bytes, of gets at the size that is usual", function()
+    local tree = far:limit { bytes = 250 }
+    host:main(function()
+      for _ = 1, 100 do tree:get "k" end
+      far.most_inflight = 0
+      for _ = 1, 6 do host.spawn(function() tree:get "k" end) end
+    end)
+    assert.equal(2, far.most_inflight)
+    host:main(function()
+      far.most_inflight = 0
+      for i = 1, 3 do host.spawn(function() tree:set("s" .. i, ("x"):rep(120)) end) end
+    end)
+    assert.equal(2, far.most_inflight)
+  end)
+
+  it("lets a batch over the limit pass alone", function()
+    host:main(function()
+      local reply = far:limit { 2 }:get_many { "a", "b", "c" }
+      assert.is_true(reply:all "miss")
+    end)
+  end)
+
+  it("keeps a rate of keys a second", function()
+    far.takes = nil
+    local tree = far:limit { rate = 10 }
+    host:main(function()
+      local begun = host.now()
+      for i = 1, 40 do tree:get("k" .. i) end
+      local spent = host.now() - begun
+      assert.is_true(spent > 2.9 and spent < 3.1, spent)
+    end)
+  end)
+
+  it("serves the last first if told to", function()
+    local order = {}
+    local tree = far:limit { 1, order = "lifo" }
+    host:main(function()
+      for i = 1, 4 do
+        host.spawn(function()
+          tree:get("k" .. i)
+          order[#order + 1] = i
+        end)
+      end
+    end)
+    assert.same({ 1, 4, 3, 2 }, order)
+  end)
+
+  it("gives permits back although the caller was killed", function()
+    local tree = far:limit { 1 }
+    host:main(function()
+      local task = host.spawn(function() tree:get "a" end)
+      host.kill(task)
+      assert.is_nil((select(2, tree:get "b")))
+    end)
+    assert.equal(0, tree:tally().inflight)
+  end)
+
+  it("skips who has no time to wait", function()
+    local tree = far:limit { 1 }
+    host:main(function()
+      host.spawn(function() tree:get "a" end)
+      assert.equal("skipped", select(2, tree:get("b", { timeout = 0.5 })).code)
+    end)
+  end)
+
+  it("must limit something", function()
+    assert.error_matches(function() far:limit {} end, "needs inflight, bytes or rate")
+  end)
+end)

@@ -1,0 +1,107 @@
+local fake = require "fake"
+local script = require "fake.store"
+local weir = require "weir"
+
+describe("mirror", function()
+  local host, a, b, c
+  before_each(function()
+    host = fake.host()
+    a, b, c = script.store(host, "a"), script.store(host, "b"), script.store(host, "c")
+  end)
+  after_each(fake.leave)
+
+  it("writes to all and says how many copies landed", function()
+    c.faults.y = "nospace"
+    host:main(function()
+      local reply = weir.mirror { a, b, c }:set_many({ "x", "y" }, { "1", "2" })
+      assert.same({ "ok", "nospace" }, { reply[1], reply[2] })
+      assert.same({ 3, 2 }, reply.copies)
+    end)
+    assert.equal("2", a.data.y)
+  end)
+
+  it("is told by as many as ack says, while the others go on", function()
+    for ack, seconds in pairs { first = 1, [2] = 2, all = 3 } do
+      a.takes, b.takes, c.takes = 3, 1, 2
+      host:main(function()
+        local begun = host.now()
+        assert(weir.mirror { a, b, c, ack = ack }:set("k" .. ack, "v"))
+        assert.equal(seconds, host.now() - begun)
+      end)
+      assert.equal("v", a.data["k" .. ack])
+    end
+  end)
+
+  it("answers with the k-th best status", function()
+    a.down, b.down = "timeout", "busy"
+    for ack, status in pairs { first = "ok", [2] = "busy", all = "timeout" } do
+      host:main(function()
+        local reply = weir.mirror { a, b, c, ack = ack }:set_many({ "k" }, { "v" })
+        assert.equal(status, reply[1])
+      end)
+    end
+  end)
+
+  it("passes a copy by that did not confirm a write", function()
+    a.data.k, b.data.k = "v1", "v1"
+    local tree = weir.mirror { a, b, ack = 1 }
+    host:main(function()
+      a.down = "unavailable"
+      assert(tree:set("k", "v2"))
+      a.down = nil
+      assert.equal("v2", tostring(tree:get "k"))
+      host.sleep(5)
+      assert.equal("v2", tostring(tree:get "k"))
+      assert.is_nil(a.data.k)
+    end)
+  end)
+
+  it("keeps all copies when a write reached nobody", function()
+    a.data.k, b.data.k = "v1", "v1"
+    local tree = weir.mirror { a, b, ack = 1 }
+    host:main(function()
+      a.down, b.down = "busy", "busy"
+      assert.is_nil((tree:set("k", "v2")))
+      a.down, b.down = nil, nil
+      assert.equal("v1", tostring(tree:get "k"))
+    end)
+  end)
+
+  it("reads in order, past errors and misses", function()
+    a.faults.x, b.data.x, b.data.y = "reset", "1", "2"
+    host:main(function()
+      local reply = weir.mirror { a, b }:get_many { "x", "y", "z" }
+      assert.same({ "ok", "ok", "miss" }, { reply[1], reply[2], reply[3] })
+      assert.same({ "get x,y,z" }, b.log)
+    end)
+  end)
+
+  it("reads the fastest good answer of each slot", function()
+    a.takes, b.takes = 5, 1
+    a.data.x, a.data.y, b.data.x = "1", "2", "1"
+    host:main(function()
+      local tree, begun = weir.mirror { a, b, read = "fastest" }, host.now()
+      assert.equal("1", tostring(tree:get "x"))
+      assert.equal(1, host.now() - begun)
+      local reply = tree:get_many { "x", "y" }
+      assert.same({ "1", "2" }, { reply:string(1), reply:string(2) })
+    end)
+  end)
+
+  it("repairs the copies that miss what another has", function()
+    for _, read in ipairs { "first", "fastest" } do
+      a.data.k, b.data.k = nil, "v"
+      host:main(function()
+        weir.mirror { a, b, read = read, ["repair"] = true }:get "k"
+      end)
+      assert.equal("v", a.data.k, read)
+    end
+  end)
+
+  it("refuses to wait for more copies than there are", function()
+    assert.error_matches(function() weir.mirror { a, b, ack = 3 } end,
+      "ack = 3 but 2 stores")
+    assert.error_matches(function() weir.mirror { a, b, ack = "most" } end,
+      '"all", "first" or a number')
+  end)
+end)

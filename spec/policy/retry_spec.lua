@@ -1,0 +1,89 @@
+local fake = require "fake"
+local script = require "fake.store"
+
+describe("retry", function()
+  local host, far
+  before_each(function()
+    host = fake.host()
+    far = script.store(host, "far", { data = { a = "1", b = "2" } })
+  end)
+  after_each(fake.leave)
+
+  it("asks again for unfinished slots only, and says how often", function()
+    far.faults.b = { "reset", "timeout" }
+    host:main(function()
+      local reply = far:retry { 3 }:get_many { "a", "b", "c" }
+      assert.same({ "ok", "ok", "miss" }, { reply[1], reply[2], reply[3] })
+      assert.same({ 1, 3 }, { reply:attempts(1), reply:attempts(2) })
+      assert.same({ "get a,b,c", "get b", "get b" }, far.log)
+    end)
+  end)
+
+  it("does not ask again after what no attempt mends", function()
+    for _, status in ipairs { "denied", "invalid", "corrupt", "toobig" } do
+      far.log, far.down = {}, status
+      host:main(function() far:retry { 3 }:get "a" end)
+      assert.equal(1, #far.log, status)
+    end
+  end)
+
+  it("asks again only after the statuses it is given", function()
+    far.down = "reset"
+    host:main(function() far:retry { 2, on = { "timeout" } }:get "a" end)
+    assert.equal(1, far.calls)
+  end)
+
+  it("waits longer each time, as its jitter says", function()
+    far.down = "unavailable"
+    local waits = { none = 0.01 + 0.02 + 0.04, equal = 0.07, full = 0.07,
+      decorrelated = 3 }
+    for jitter, most in pairs(waits) do
+      host:main(function()
+        local begun = host.now()
+        far:retry { 3, jitter = jitter, budget = false }:get "a"
+        local spent = host.now() - begun
+        assert.is_true(spent <= most + 1e-6, jitter)
+        local least = jitter == "none" and most or jitter == "equal" and most / 2 or 0
+        assert.is_true(spent >= least - 1e-6, jitter)
+      end)
+    end
+  end)
+
+  it("gives up in time for the deadline", function()
+    far.down = "unavailable"
+    host:main(function()
+      local begun = host.now()
+      far:retry { 9, base = 1, jitter = "none" }:get("a", { timeout = 2.5 })
+      assert.is_true(host.now() - begun <= 2.5)
+    end)
+    assert.equal(3, far.calls)
+  end)
+
+  it("spends no more than its budget", function()
+    far.down = "unavailable"
+    local tree = far:retry { 3, budget = 0.1 }
+    host:main(function()
+      for _ = 1, 200 do tree:get "a" end
+    end)
+    assert.is_true(far.asked <= 200 * 1.1 + 10)
+    assert.is_true(tree:tally().over_budget > 0)
+  end)
+
+  it("comes back when it is told to", function()
+    local limited = far:limit { rate = 1, queue = 0 }
+    local tree = limited:retry { 3, cap = 2, jitter = "none" }
+    host:main(function()
+      assert(tree:get "a")
+      local begun = host.now()
+      assert(tree:get "b")
+      assert.is_true(host.now() - begun >= 0.99)
+    end)
+  end)
+
+  it("refuses a wrong budget", function()
+    assert.error_matches(function() far:retry { 2, budget = "much" } end,
+      "budget is a share")
+    assert.error_matches(function() far:retry { 2, on = { "miss" } } end,
+      "list of error statuses")
+  end)
+end)

@@ -1,0 +1,163 @@
+local fake = require "fake"
+local script = require "fake.store"
+local weir = require "weir"
+
+describe("tier", function()
+  local host, top, far
+  before_each(function()
+    host = fake.host()
+    top, far = script.store(host, "top"), script.store(host, "far")
+  end)
+  after_each(fake.leave)
+
+  it("asks the next level only for what is left, and says who answered", function()
+    top.data.a, far.data.b = "1", "2"
+    host:main(function()
+      local reply = weir.tier { top, far, promote = weir.never }
+        :get_many { "a", "b", "c" }
+      assert.same({ "ok", "ok", "miss" }, { reply[1], reply[2], reply[3] })
+      assert.same({ 1, 2 }, { reply:level(1), reply:level(2) })
+      assert.same({ "get b,c" }, far.log)
+    end)
+  end)
+
+  it("goes past a level that fails, and takes the authority's word", function()
+    top.down, far.data.a = "timeout", "1"
+    host:main(function()
+      local reply = weir.tier { top, far }:get_many { "a", "b" }
+      assert.same({ "ok", "miss" }, { reply[1], reply[2] })
+    end)
+  end)
+
+  it("promotes what was found below, with the time it has left", function()
+    host:main(function()
+      far:set("a", "1", { ttl = 8 })
+      host.sleep(3)
+      weir.tier { top, far }:get "a"
+      host.sleep(0)
+      assert.equal("1", top.data.a)
+      assert.is_true(top.expires.a <= far.expires.a + 0.01)
+    end)
+  end)
+
+  it("promotes to a level only where the predicate says so", function()
+    local tree = weir.tier { top, far, promote = weir.all(weir.hits(2),
+      weir.maxsize(3)) }
+    far.data.a, far.data.b = "123", "1234"
+    host:main(function()
+      tree:get_many { "a", "b" }
+      assert.is_nil(top.data.a)
+      tree:get_many { "a", "b" }
+      assert.equal("123", top.data.a)
+      assert.is_nil(top.data.b)
+    end)
+  end)
+
+  it("gives a function the facts of the key", function()
+    local seen
+    local tree = weir.tier { top, far, promote = function(key, info)
+      seen = { key, info.size, info.level, info.hits, info.batch }
+      return false
+    end }
+    far.data.a = "123"
+    host:main(function() tree:get_many { "a", "b" } end)
+    assert.same({ "a", 3, 2, 1, 2 }, seen)
+  end)
+
+  it("promotes what was read into a buffer", function()
+    far.data.a = "123"
+    host:main(function()
+      assert.equal(3, weir.tier { top, far }:get_into("a", require "ffi".new "char[8]"))
+    end)
+    assert.equal("123", top.data.a)
+  end)
+
+  it("does not promote for exists", function()
+    far.data.a = "1"
+    host:main(function() assert.is_true(weir.tier { top, far }:exists "a") end)
+    assert.is_nil(top.data.a)
+  end)
+
+  it("writes through: the authority decides, a failing copy goes", function()
+    top.faults.b, far.faults.c = "busy", "nospace"
+    top.data.c = "old"
+    host:main(function()
+      local keys = { "a", "b", "c" }
+      local reply = weir.tier { top, far }:set_many(keys, keys)
+      assert.same({ "ok", "ok", "nospace" }, { reply[1], reply[2], reply[3] })
+    end)
+    assert.same({ a = "a" }, top.data)
+    assert.same({ a = "a", b = "b" }, far.data)
+  end)
+
+  it("writes around: upper copies go, none is made", function()
+    top.data.a = "old"
+    host:main(function()
+      assert(weir.tier { top, far, write = "around" }:set("a", "new"))
+    end)
+    assert.is_nil(top.data.a)
+    assert.equal("new", far.data.a)
+  end)
+
+  it("passes a level by while it holds a copy that could not be deleted", function()
+    local tree = weir.tier { top, far }
+    host:main(function()
+      assert(tree:set("a", "v1"))
+      top.down = "unavailable"
+      assert(tree:set("a", "v2"))
+      top.down = nil
+      host:hold "top.delete"
+      assert.equal("v2", tostring(tree:get "a"))
+      host:release "top.delete"
+      host.sleep(1)
+      assert.equal("v2", tostring(tree:get "a"))
+      assert.equal(0, tree:tally().old_copies)
+    end)
+  end)
+
+  it("deletes bottom-up; it was there if any level had it", function()
+    top.data.a, far.data.b = "1", "2"
+    host:main(function()
+      local reply = weir.tier { top, far }:delete_many { "a", "b", "c" }
+      assert.same({ "ok", "ok", "miss" }, { reply[1], reply[2], reply[3] })
+    end)
+    assert.same({}, top.data)
+    assert.same({}, far.data)
+  end)
+
+  it("changes the time to live everywhere, or drops the copy", function()
+    top.data.a, far.data.a, far.data.b, top.data.b = "1", "1", "2", "2"
+    top.faults.b = "failed"
+    host:main(function()
+      local reply = weir.tier { top, far }:touch_many({ "a", "b" }, 5)
+      assert.is_true(reply:all "good")
+    end)
+    assert.equal(far.expires.a, top.expires.a)
+  end)
+
+  it("counts hits by level, and promotions by outcome", function()
+    top.data.a, far.data.b = "1", "2"
+    local tree = weir.tier { top, far }
+    host:main(function() tree:get_many { "a", "b", "c" } end)
+    local tally = tree:tally()
+    assert.same({ 1, 1 }, tally.hits)
+    assert.same({ 2, 1 }, tally.misses)
+    assert.equal(1, tally.promotions.stored)
+  end)
+
+  it("says which way a key would go, without going", function()
+    local tree = weir.tier { top, far, write = "around" }
+    assert.matches("write%-around", tree:explain("set", "k")[1].why)
+    assert.matches("asks %[1%]", tree:explain("get", "k")[1].why)
+    assert.equal(0, top.calls)
+  end)
+
+  it("needs two stores and known options", function()
+    assert.error_matches(function() weir.tier { top } end, "at least 2 stores")
+    assert.error_matches(function() weir.tier { top, 7 } end, "item 2 is a store")
+    assert.error_matches(function() weir.tier { top, far, promot = 1 } end,
+      'did you mean "promote"')
+    assert.error_matches(function() weir.tier { top, far, write = "thru" } end,
+      "write is one of")
+  end)
+end)
