@@ -53,7 +53,7 @@ function Native.open(target, options, level)
   local rc = C.weir_open(store_slot, target, settings, n, failure)
   if rc < 0 then error(ffi.string(failure.message), level) end
   local handle = ffi.gc(store_slot[0], C.weir_store_free)
-  return setmetatable({
+  local store = setmetatable({
     handle = handle,
     name = ffi.string(C.weir_store_name(handle)),
     immediate = C.weir_store_inline(handle) == 1,
@@ -61,6 +61,8 @@ function Native.open(target, options, level)
     pid = C.weir_getpid(),
     opened = { target = target, names = keep[1], values = keep[2] },
   }, Native)
+  if Store.made then Store.made(store) end
+  return store
 end
 
 

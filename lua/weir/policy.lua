@@ -110,6 +110,7 @@ function Node:node(fields)
   end
   if node.bounded == nil then node.bounded = over_all(node.children, "bounded") end
   node.run = assert(loadstring(RUN, "=run"))(host, record, traced, late)
+  if Store.made then Store.made(node) end
   return node
 end
 
@@ -298,6 +299,7 @@ function Policy.custom(fields)
   end
   local ok, given = pcall(Arguments.read, "policy", CUSTOM, named)
   if not ok then error(given, 2) end
+  given.title = given.name
   for label, child in pairs(given.children) do
     if not Store.is(child) then
       error(("policy: child %s is a store, not %s"):format(tostring(label),

@@ -23,6 +23,10 @@ local class = status.class
 local Store = {}
 Store.__index = Store
 
+-- Told of every store that is made, when somebody wants to know (weir run --stats).
+---@type fun(store: weir.Store)?
+Store.made = nil
+
 local one = Request.one
 
 

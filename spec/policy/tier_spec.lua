@@ -29,6 +29,19 @@ describe("tier", function()
     end)
   end)
 
+  it("can tell errors as misses, which are tagged and remembered by nobody", function()
+    far.down = "unavailable"
+    local tree = weir.tier { top, far, fail_open = true }
+    host:main(function()
+      local reply = tree:negative():get_many { "a" }
+      assert.equal("miss", reply[1])
+      assert.is_true(reply.degraded[1])
+      far.down, far.data.a = nil, "1"
+      assert.equal("1", tostring(tree:get "a"))
+    end)
+    assert.equal(1, tree:tally().degraded)
+  end)
+
   it("promotes what was found below, with the time it has left", function()
     host:main(function()
       far:set("a", "1", { ttl = 8 })

@@ -1,5 +1,8 @@
 -- weir run: a Lua file inside the host, with `weir` in scope.
 local Exit = require "weir.cli.exit"
+local Stats = require "weir.explore.stats"
+local Store = require "weir.store"
+local View = require "weir.explore.view"
 local weir = require "weir"
 
 local Run = {
@@ -13,6 +16,8 @@ local Run = {
 function Run.define(command)
   command:argument "file"
     :description "The file; - is stdin. What follows it is the file's own."
+  command:flag "--stats"
+    :description "Close with what its stores and policies have counted (on stderr)."
 end
 
 
@@ -27,12 +32,44 @@ local function read(path)
 end
 
 
+-- The stores that are no part of another one.
+local function roots(made)
+  local inner, list = {}, {}
+  for _, store in ipairs(made) do
+    for _, child in pairs(store.children or {}) do inner[child] = true end
+  end
+  for _, store in ipairs(made) do
+    if not inner[store] then list[#list + 1] = store end
+  end
+  return list
+end
+
+
+local function summarize(made)
+  local function write(text) io.stderr:write(text, "\n") end
+  local view = View.new { print = write, remark = write }
+  for _, store in ipairs(roots(made)) do Stats.run(view, { store = store }) end
+end
+
+
+local function run(args, chunk)
+  if not args.stats then return weir.run(chunk, unpack(args.rest)) end
+  local made = {}
+  Store.made = function(store) made[#made + 1] = store end
+  local result = weir.run(chunk, unpack(args.rest))
+  Store.made = nil
+  io.stdout:flush()
+  summarize(made)
+  return result
+end
+
+
 function Run.run(args)
   local chunk = read(args.file)
   args.rest[0] = args.file
   rawset(_G, "weir", weir)
   rawset(_G, "arg", args.rest)
-  local result = weir.run(chunk, unpack(args.rest))
+  local result = run(args, chunk)
   return type(result) == "number" and result or Exit.OK
 end
 

@@ -3,7 +3,8 @@
 --
 -- get asks a, sends what is left to b, and so on; a slot is a miss only if the
 -- authority said so, and an error above it only sends the slot on. What is found
--- below goes up in the background, where promote says so (parts/promotion.lua).
+-- below goes up in the background, where promote says so (parts/promotion.lua). With
+-- fail_open an error of the authority is told as a miss, tagged degraded.
 -- Writes are in parts/tierwrite.lua.
 
 local Arguments = require "weir.parts.arguments"
@@ -13,6 +14,7 @@ local Lent = require "weir.parts.lent"
 local Policy = require "weir.policy"
 local Predicate = require "weir.parts.predicate"
 local Promotion = require "weir.parts.promotion"
+local status = require "weir.status"
 local Suspects = require "weir.parts.suspects"
 local Write = require "weir.parts.tierwrite"
 
@@ -22,6 +24,7 @@ local OPTIONS = {
   { "write", is = { "through", "around" }, default = "through" },
   { "promote", is = Predicate.of, default = Predicate.words.always },
   { "delete", is = { "all" }, default = "all" },
+  { "fail_open", is = "boolean", default = false },
 }
 
 local READS = { get = true, exists = true, stat = true }
@@ -35,7 +38,8 @@ function Tier.new(given)
     children = stores, depth = n, mode = options.write, keys = keys,
     promotion = Promotion.new(keys), decide = Decide.new(options.promote, stores[1]),
     suspects = {},
-    found = {}, missed = {}, errors = {}, counts = { repaired = 0 },
+    found = {}, missed = {}, errors = {}, counts = { repaired = 0, degraded = 0 },
+    fail_open = options.fail_open,
   }
   for level = 1, n do
     node.found[level], node.missed[level], node.errors[level] = 0, 0, 0
@@ -129,6 +133,19 @@ local function descend(self, req, first)
 end
 
 
+-- fail_open: who rather computes anew than waits for a store that is down is told
+-- miss, and that it may not be one.
+local function degrade(self, reply)
+  for i = 1, reply.n do
+    if status.class[reply[i]] == "error" then
+      reply:set(i, "miss", { degraded = true })
+      self.counts.degraded = self.counts.degraded + 1
+    end
+  end
+  return reply
+end
+
+
 local function read(self, req)
   local reply = self.suspects[1]:ask(req)
   if reply:all "good" then
@@ -140,7 +157,8 @@ local function read(self, req)
   if req.trace then
     req.trace:decide(self, ("level 1 has %d of %d"):format(reply:count "good", req.n))
   end
-  return descend(self, req, reply)
+  reply = descend(self, req, reply)
+  return self.fail_open and degrade(self, reply) or reply
 end
 
 
@@ -159,7 +177,8 @@ function Tier:tally()
   for _, suspects in ipairs(self.suspects) do old = old + suspects.count end
   return { hits = self.found, misses = self.missed, errors = self.errors,
     promotions = self.promotion.counts, promote_yes = self.decide.yes,
-    promote_no = self.decide.no, repaired = self.counts.repaired, old_copies = old }
+    promote_no = self.decide.no, repaired = self.counts.repaired, old_copies = old,
+    degraded = self.counts.degraded }
 end
 
 
