@@ -81,7 +81,9 @@ describe("bench --host ngx", function()
       assert.is_true(row.figure > 0 and row.of > 0)
       cases[#cases + 1] = row.case
     end
-    assert.same({ "memory, get 1 KiB, 1 connection", "memory, get 1 KiB, 64 connections" },
+    assert.same({
+      "memory, get 1 KiB, 1 connection", "memory, get 1 KiB, 64 connections",
+    },
       cases)
   end)
 end)

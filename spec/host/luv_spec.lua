@@ -9,7 +9,7 @@ local weir = require "weir"
 conformance("luv", function(main) return Luv.new().run(main) end)
 
 
-describe("in a loop of luv's that somebody runs", function()
+describe("in a loop of luv's that somebody runs #unsanitized", function()
   local host, before
 
   before_each(function()
@@ -94,7 +94,7 @@ describe("in a loop of luv's that somebody runs", function()
 end)
 
 
-describe("examples/luv/server.lua", function()
+describe("examples/luv/server.lua #unsanitized", function()
   it("answers what its first lines show", function()
     local port = require("weir.bench.nginx").free_port()
     local server = io.popen("exec luajit examples/luv/server.lua " .. port)
