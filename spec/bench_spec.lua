@@ -83,7 +83,6 @@ describe("bench --host ngx", function()
     end
     assert.same({
       "memory, get 1 KiB, 1 connection", "memory, get 1 KiB, 64 connections",
-    },
-      cases)
+    }, cases)
   end)
 end)

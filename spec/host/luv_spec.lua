@@ -6,7 +6,7 @@ local scripted = require "scripted"
 local uv = require "luv"
 local weir = require "weir"
 
-conformance("luv", function(main) return Luv.new().run(main) end)
+conformance("luv #unsanitized", function(main) return Luv.new().run(main) end)
 
 
 describe("in a loop of luv's that somebody runs #unsanitized", function()
