@@ -23,6 +23,7 @@ struct cell {
     uint32_t batch;
     uint32_t flight;    /* batches on their way */
     uint32_t workers;   /* sessions */
+    bool values;        /* get values instead of filling buffers, as Lua does */
     const char *socket; /* a unix socket, or NULL: TCP */
     int port;
 };
