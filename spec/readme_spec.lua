@@ -1,6 +1,7 @@
 -- README.md says what is so: its Lua blocks are run, and what they print must be
 -- what stands behind --> in them; the lines of its console blocks that begin with $
--- are run in an empty folder, and what they print must be what follows them.
+-- are run in an empty folder, and what they print must be what follows them. What
+-- stands behind a prompt, "disk> ", is typed into the command before.
 local shell = require "shell"
 
 
@@ -25,14 +26,17 @@ local function expected(block)
 end
 
 
--- A console block as { command, output } pairs.
+-- A console block as a list of { line =, typed =, output = }.
 local function commands(block)
   local list = {}
   for line in block:gmatch "([^\n]*\n)" do
-    if line:sub(1, 2) == "$ " then
-      list[#list + 1] = { line:sub(3, -2), "" }
+    local command, typed = line:match "^%$ (.*)\n", line:match "^%l+> (.*)"
+    if command then
+      list[#list + 1] = { line = command, typed = "", output = "" }
+    elseif typed then
+      list[#list].typed = list[#list].typed .. typed
     else
-      list[#list][2] = list[#list][2] .. line
+      list[#list].output = list[#list].output .. line
     end
   end
   return list
@@ -69,10 +73,9 @@ describe("README.md", function()
   it("has commands that print what it says", function()
     for _, block in ipairs(blocks "console") do
       for _, command in ipairs(commands(block)) do
-        local line = command[1]:gsub("/tmp/weir", folder)
-        local _, out = shell.run(here .. "(" .. line .. ") 2>&1")
-        if out:find "[^\n]$" then out = out .. "\n" end -- as a value ends
-        assert.equal(command[2], (out:gsub(folder, "/tmp/weir")), line)
+        local line = command.line:gsub("/tmp/weir", folder)
+        local _, out = shell.run(here .. "(" .. line .. ") 2>&1", command.typed)
+        assert.equal(command.output, (out:gsub(folder, "/tmp/weir")), line)
       end
     end
   end)
