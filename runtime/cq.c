@@ -10,16 +10,17 @@
  * more for nothing, which is harmless.
  *
  * With a socket instead of the eventfd the host reads the byte itself before
- * it drains, so every drain disarms. The byte is written under the lock: the
- * fd may be closed as soon as another notifier is set. The eventfd is written
- * outside of it, so that the host that wakes finds the lock free; a reference
- * keeps the fd open meanwhile.
+ * it drains, so every drain disarms. Either is written outside of the lock, so
+ * that the host that wakes finds the lock free: a reference keeps the queue and
+ * its eventfd meanwhile, and whoever takes a socket away waits for the one call
+ * that may be writing to it.
  *
  * A queue lives until its host let go of it and every batch announced to it has
  * arrived and been taken or freed. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -33,12 +34,14 @@ struct weir_cq {
     struct batch *head, **tail; /* under lock */
     _Atomic bool armed;         /* under lock; read without as a hint */
     bool closed;                /* under lock: the host let go */
-    int socket;                 /* under lock; -1 = the eventfd rings */
-    int fd;                     /* the eventfd, non-blocking */
-    uint32_t forks;             /* seen when it was made */
-    _Atomic uint32_t refs;      /* the host, announced batches, rings, bells */
-    _Atomic uint64_t pending;   /* announced and not drained */
-    _Atomic bool waiting;       /* head is not NULL; a hint without the lock */
+    _Atomic int socket;       /* under lock; read without by the host; -1 = the
+                                 eventfd rings */
+    int fd;                   /* the eventfd, non-blocking */
+    uint32_t forks;           /* seen when it was made */
+    _Atomic uint32_t refs;    /* the host, announced batches, rings, bells */
+    _Atomic uint64_t pending; /* announced and not drained */
+    _Atomic uint32_t ringing; /* threads about to write to the socket */
+    _Atomic bool waiting;     /* head is not NULL; a hint without the lock */
 };
 
 int weir_cq_new(struct weir_cq **out)
@@ -101,6 +104,13 @@ static void cq_discard(struct weir_cq *cq, struct batch *b)
     cq_unref(cq);
 }
 
+/* Waits until nobody writes any more to a socket that was taken away. */
+static void await_ringing(struct weir_cq *cq)
+{
+    while (atomic_load_explicit(&cq->ringing, memory_order_acquire) > 0)
+        sched_yield();
+}
+
 void weir_cq_free(struct weir_cq *cq)
 {
     struct batch *rest;
@@ -112,6 +122,7 @@ void weir_cq_free(struct weir_cq *cq)
     cq->socket = -1;
     rest = take_all(cq);
     pthread_mutex_unlock(&cq->lock);
+    await_ringing(cq);
     while (rest != NULL) {
         struct batch *next = rest->next;
 
@@ -143,6 +154,7 @@ int weir_cq_notify_socket(struct weir_cq *cq, int fd)
             send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     pthread_mutex_unlock(&cq->lock);
+    await_ringing(cq);
     return 0;
 }
 
@@ -163,9 +175,36 @@ void cq_forget(struct weir_cq *cq)
     cq_unref(cq);
 }
 
+/* Arms the queue. Returns whether the caller is to ring, and where. Under lock.
+ */
+static bool arm(struct weir_cq *cq, int *socket)
+{
+    if (cq->armed)
+        return false;
+    cq->armed = true;
+    cq_ref(cq);
+    *socket = cq->socket;
+    if (*socket >= 0)
+        atomic_fetch_add_explicit(&cq->ringing, 1, memory_order_relaxed);
+    return true;
+}
+
+static void ring(struct weir_cq *cq, int socket)
+{
+    if (socket < 0) {
+        eventfd_write(cq->fd, 1);
+    } else {
+        /* A full socket has unread bytes: the host will wake. */
+        send(socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        atomic_fetch_sub_explicit(&cq->ringing, 1, memory_order_release);
+    }
+    cq_unref(cq);
+}
+
 void cq_push(struct weir_cq *cq, struct batch *b)
 {
-    bool ring = false, closed;
+    bool armed = false, closed;
+    int socket = -1;
 
     b->next = NULL;
     pthread_mutex_lock(&cq->lock);
@@ -174,22 +213,11 @@ void cq_push(struct weir_cq *cq, struct batch *b)
         *cq->tail = b;
         cq->tail = &b->next;
         atomic_store_explicit(&cq->waiting, true, memory_order_relaxed);
-        if (!cq->armed) {
-            cq->armed = true;
-            if (cq->socket >= 0) {
-                /* A full socket has unread bytes: the host will wake. */
-                send(cq->socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-            } else {
-                ring = true;
-                cq_ref(cq);
-            }
-        }
+        armed = arm(cq, &socket);
     }
     pthread_mutex_unlock(&cq->lock);
-    if (ring) {
-        eventfd_write(cq->fd, 1);
-        cq_unref(cq);
-    }
+    if (armed)
+        ring(cq, socket);
     if (closed)
         cq_discard(cq, b);
 }
@@ -228,6 +256,15 @@ static bool quiet(struct weir_cq *cq)
            !atomic_load_explicit(&cq->armed, memory_order_relaxed);
 }
 
+/* Reads the eventfd; with a socket the host has read the ring. */
+static bool read_ring(struct weir_cq *cq)
+{
+    eventfd_t rings;
+
+    return atomic_load_explicit(&cq->socket, memory_order_relaxed) >= 0 ||
+           eventfd_read(cq->fd, &rings) == 0;
+}
+
 int weir_cq_drain(struct weir_cq *cq, struct weir_batch **out, int max)
 {
     int n = 0;
@@ -236,9 +273,7 @@ int weir_cq_drain(struct weir_cq *cq, struct weir_batch **out, int max)
         return 0;
     /* Orphans are freed on the way, so that one turn may bring too few. */
     while (n < max && !quiet(cq)) {
-        eventfd_t rings;
-        bool rang = eventfd_read(cq->fd, &rings) == 0;
-        struct batch *b = take(cq, max - n, rang);
+        struct batch *b = take(cq, max - n, read_ring(cq));
 
         if (b == NULL)
             break;

@@ -109,6 +109,27 @@ static void rings_for_what_was_there_before(void)
     close(fd);
 }
 
+/* Its fd is closed by the time that weir_bell_free returns. */
+static void goes_while_workers_ring_it(void)
+{
+    struct weir_cq *cq = new_cq();
+
+    for (int round = 0; round < 300; round++) {
+        struct weir_error err;
+        struct weir_bell *bell = new_bell(cq, folder, &err);
+        int fd = connect_to(weir_bell_address(bell));
+
+        CHECK(weir_bell_answer(bell) == 0);
+        for (int i = 0; i < 4; i++)
+            CHECK(weir_submit(store, cq, keyed_batch(WEIR_SET, 1, "k")) == 0);
+        weir_bell_free(bell);
+        close(fd);
+        for (int i = 0; i < 4; i++)
+            weir_batch_free(next_done(cq));
+    }
+    weir_cq_free(cq);
+}
+
 static void passes_over_a_folder_it_cannot_use(const char *unusable)
 {
     uint32_t before = weir_bells_made();
@@ -211,6 +232,7 @@ int main(void)
     store = open_scripted(&script, "workers=1", NULL);
     rings_for_completions_and_for_the_host();
     rings_for_what_was_there_before();
+    goes_while_workers_ring_it();
     passes_over_a_folder_it_cannot_use("/nowhere/to/be/found");
     memset(too_long, 'x', sizeof too_long - 1);
     too_long[0] = '/';
