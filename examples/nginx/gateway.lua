@@ -110,8 +110,9 @@ end
 
 local function get(key)
   local value, err = store:get(key)
-  if value then return send(value) end
-  return err and fail(err) or miss()
+  if not value then return err and fail(err) or miss() end
+  send(value)
+  value:close() -- now, not when the collector comes by: the next get takes its memory
 end
 
 
