@@ -102,7 +102,7 @@ function Repl.watch(target, expression, opts)
   local session = Session.new { input = Script.new(), interactive = false }
   if opts.json then session.output.format = "json" end
   open_all(session, { target })
-  session.env.store = session:current_store()
+  session.variables.store = session:current_store()
   local chunk, why = Evaluate.compile(expression, session.env)
   if not chunk then Exit.fail(Exit.USAGE, "%s", why) end
   Watch.run(session, chunk, opts.every, opts.times)

@@ -122,6 +122,13 @@ describe("a script of the session", function()
     assert.same({ "disk", "cache", "kv", "memory", "memory2" }, names)
   end)
 
+  it("takes a store that gets a name among its own", function()
+    local _, out = script("kv = memory {} :retry { 2 }\nkv:set('a', '1')\n"
+      .. ".head kv a\n.tree kv\nkv = nil\n.stores\n")
+    assert.equal('true\n"1"\n1 B of 1 B\nretry\n  memory\nmemory  memory  current\n',
+      out)
+  end)
+
   it("still calls the connector by the name that a store hides", function()
     prints('"v"\n', 'two = memory { capacity = "1MiB" } two:set("k", "v")\n'
       .. 'two:get "k"')
@@ -138,12 +145,8 @@ describe("a script of the session", function()
   end)
 
   it("shows the time that passed and the level that answered", function()
-    local folder = shell.folder()
-    shell.write(folder .. "/kv.lua",
-      "return tier { memory {}, memory {}, promote = never }")
-    local _, _, err = script(".time on\nkv.children[2]:set('a', '1') _x = 1\n"
-      .. "kv:get 'a'\n", folder .. "/kv.lua")
-    shell.remove(folder)
+    local _, _, err = script("low = memory {} low:set('a', '1')\n"
+      .. "kv = tier { memory {}, low, promote = never }\n.time on\nkv:get 'a'\n")
     assert.matches("s, level 2\n$", err)
   end)
 

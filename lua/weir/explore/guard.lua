@@ -107,6 +107,29 @@ function Guard:run(req)
 end
 
 
+--- Makes a share of the answers fail, instead of what it did so before.
+function Guard:break_some(rate, status)
+  self.healthy = self:sound()
+  self.inner = words.find "fault"(self.healthy, { rate = rate, status = status })
+end
+
+
+--- Ends that; false when there was nothing to end.
+---@return boolean
+function Guard:heal()
+  local healthy = rawget(self, "healthy")
+  self.inner, self.healthy = healthy or self.inner, nil
+  return healthy ~= nil
+end
+
+
+--- The store itself, without the faults.
+---@return weir.Store
+function Guard:sound()
+  return rawget(self, "healthy") or self.inner
+end
+
+
 for _, name in ipairs { "tree", "stats", "explain", "scan", "close" } do
   Guard[name] = function(self, ...)
     local inner = self.inner

@@ -1,6 +1,7 @@
 -- opened.lua: stores by what people write for them: a URL, a connector's name or a
 -- policy file. `prod=true` among a URL's options marks a store of whose changes
 -- somebody must approve; a policy file marks its store by `store.prod = true`.
+local root_of = require "weir.explore.root"
 local weir = require "weir"
 
 local Opened = {}
@@ -42,13 +43,14 @@ end
 --- Opens a store; what is wrong with the target is raised.
 ---@param target string
 ---@return weir.Store store, { prod: boolean, title: string, opened_as: string?,
----  file: string? } marks
+--- } marks
 function Opened.open(target)
   local kind = kind_of(target)
   if kind == "file" then
     local store = weir.load(target)
     local title = target:match "([^/]*)$":gsub("%.lua$", ""):gsub("[^%w_]", "_")
-    return store, { prod = rawget(store, "prod") == true, title = title, file = target }
+    local root = root_of(store)
+    return store, { prod = rawget(root, "prod") == true, title = title }
   end
   local url, prod = without_mark(target)
   local good, store = pcall(weir.open, url)

@@ -2,6 +2,7 @@
 local Exit = require "weir.cli.exit"
 local Paths = require "weir.tree.paths"
 local Quantity = require "weir.show.quantity"
+local root_of = require "weir.explore.root"
 
 local OPS = { "get", "set", "exists", "delete", "stat", "touch", "scan" }
 
@@ -67,7 +68,7 @@ return {
         view:object(all)
       return Exit.OK
     end
-    for _, place in ipairs(Paths.of(args.store).list) do
+    for _, place in ipairs(Paths.of(root_of(args.store)).list) do
       local path = all[place.path] and place.path or place.store.name
       if all[path] then show(view, path, all[path]) end
     end

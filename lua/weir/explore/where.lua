@@ -5,6 +5,7 @@ local Exit = require "weir.cli.exit"
 local Fetch = require "weir.explore.fetch"
 local Paths = require "weir.tree.paths"
 local Quantity = require "weir.show.quantity"
+local root_of = require "weir.explore.root"
 
 
 -- Calls fn(store, key) for each store that asks no other, with the key as it gets
@@ -37,9 +38,10 @@ return {
     { name = "key", kind = "key", help = "The key." },
   },
   run = function(view, args)
-    local paths, rows, found = Paths.of(args.store), {}, false
+    local root = root_of(args.store)
+    local paths, rows, found = Paths.of(root), {}, false
     local code = Exit.MISS
-    leaves(args.store, args.key, function(store, key)
+    leaves(root, args.key, function(store, key)
       local facts, err = store:stat(key, { timeout = args.timeout })
       found = found or facts ~= nil
       if err then code = Exit.ERROR end

@@ -46,14 +46,14 @@ end
 
 
 local function show(session, results, seconds)
-  if results.n > 0 then session.env._ = results[1] end
+  if results.n > 0 then session.variables._ = results[1] end
   if session.output:results(results) then session:worse(Exit.ERROR) end
-  session.output:took(seconds, session.seen)
+  session.output:took(seconds, session.level)
 end
 
 
 local function evaluate(session, chunk)
-  session.agreed, session.seen = {}, { count = 0 }
+  session.agreed, session.level = {}, nil
   local begun = Host.now()
   local all = pack(run(session, chunk))
   local seconds = Host.now() - begun
@@ -79,12 +79,12 @@ local function command(session, line)
     session.output:fail(args)
     return session:worse(Exit.USAGE)
   end
-  session.agreed, session.seen = {}, { count = 0 }
+  session.agreed, session.level = {}, nil
   local begun = Host.now()
   local fine, code = run(session, found.run, session:view(), args, session)
   if not fine then return report(session, code) end
   session:worse(code)
-  session.output:took(Host.now() - begun, session.seen)
+  session.output:took(Host.now() - begun, session.level)
 end
 
 

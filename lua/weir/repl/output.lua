@@ -97,11 +97,10 @@ end
 
 --- Shows how long it took and, of a single read, which level answered.
 ---@param seconds number
----@param seen { count: integer, level: integer? }
-function Output:took(seconds, seen)
+---@param level integer?
+function Output:took(seconds, level)
   if not self.time then return end
-  local level = seen.count == 1 and seen.level and ", level " .. seen.level or ""
-  aside(self, DIM, Quantity.time(seconds) .. level)
+  aside(self, DIM, Quantity.time(seconds) .. (level and ", level " .. level or ""))
 end
 
 

@@ -48,7 +48,7 @@ local function lookup(session, path)
   local first = true
   for name in path:gmatch "[%a_][%w_]*" do
     if first then
-      value = value or rawget(session.env, name) or rawget(_G, name)
+      value = value or session.variables[name] or rawget(_G, name)
       first = false
     else
       value = type(value) == "table" and not Guard.is(value) and rawget(value, name)
@@ -81,7 +81,7 @@ end
 
 
 local function names(session, typed)
-  return beginning(typed, session.names, keys_of(session.env), words.names(),
+  return beginning(typed, session.names, keys_of(session.variables), words.names(),
     keys_of(_G), KEYWORDS)
 end
 
@@ -98,7 +98,7 @@ return function(session, line)
   end
   local path = head:match "([%a_][%w_.]*)%.$"
   if path == "weir" then
-    return beginning(typed, words.names(), keys_of(session.env.weir)), start
+    return beginning(typed, words.names(), keys_of(session.variables.weir)), start
   end
   if path then
     local value = lookup(session, path)

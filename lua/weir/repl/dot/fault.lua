@@ -1,6 +1,5 @@
 -- .fault: a share of the answers of a store becomes an error.
 local status = require "weir.status"
-local weir = require "weir"
 
 local ERRORS = {}
 for _, name in ipairs(status.names) do
@@ -20,8 +19,7 @@ return {
   },
   run = function(view, args)
     local guard = args.store
-    guard.healthy = rawget(guard, "healthy") or guard.inner
-    guard.inner = weir.fault(guard.healthy, { rate = args.rate, status = args.status })
+    guard:break_some(args.rate, args.status)
     view:note("%s: %s for %g of the keys, until .heal", guard.title, args.status,
       args.rate)
   end,

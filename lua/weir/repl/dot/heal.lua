@@ -6,9 +6,7 @@ return {
   arguments = {},
   run = function(view, args)
     local guard = args.store
-    local healthy = rawget(guard, "healthy")
-    if not healthy then error(guard.title .. " has no faults of .fault", 0) end
-    guard.inner, guard.healthy = healthy, nil
+    if not guard:heal() then error(guard.title .. " has no faults of .fault", 0) end
     view:note("%s is as it was", guard.title)
   end,
 }

@@ -2,6 +2,7 @@
 local Exit = require "weir.cli.exit"
 local Fetch = require "weir.explore.fetch"
 local Quantity = require "weir.show.quantity"
+local root_of = require "weir.explore.root"
 local Where = require "weir.explore.where"
 
 
@@ -23,7 +24,7 @@ return {
     local exact = facts.size >= 1024 and (" (%d bytes)"):format(facts.size) or ""
     view:line("%s%s, %s", Quantity.bytes(facts.size), exact,
       facts.ttl and Quantity.time(facts.ttl) .. " to live" or "never expires")
-    if next(args.store.children or {}) then Where.run(view, args) end
+    if next(root_of(args.store).children or {}) then Where.run(view, args) end
     return Exit.OK
   end,
 }

@@ -4,9 +4,14 @@ return {
   summary = "Go back to before the last .reload of a store.",
   stores = 1,
   arguments = {},
-  run = function(view, args, session)
-    local name = args.store.title
-    if not session:undo(name) then error(name .. " was not reloaded", 0) end
-    view:note("%s is as before the last .reload; .undo again takes that back", name)
+  run = function(view, args)
+    local guard = args.store
+    local handle = guard:sound()
+    if not handle.undo then
+      error(guard.title .. " was not opened from a policy file", 0)
+    end
+    local undone, err = handle:undo()
+    if not undone then error(err, 0) end
+    view:note("%s is as before the last .reload", guard.title)
   end,
 }
