@@ -21,8 +21,9 @@ local function tmux(self, ...)
 end
 
 
---- start runs a command line in a window of 80 by 24. `env`: variables by name.
-function Tmux.start(line, env)
+--- start runs a command line in a window of 80 by 24, or as large as said. `env`:
+--- variables by name.
+function Tmux.start(line, env, columns, rows)
   count = count + 1
   local self = setmetatable({
     socket = ("weir-spec-%d-%d"):format(require("weir.ffi").C.weir_getpid(), count),
@@ -32,7 +33,8 @@ function Tmux.start(line, env)
     settings[#settings + 1] = name .. "=" .. shell.quote(value)
   end
   local command = table.concat(settings, " ") .. " " .. line
-  tmux(self, "-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24",
+  tmux(self, "-f", "/dev/null", "new-session", "-d", "-x", tostring(columns or 80),
+    "-y", tostring(rows or 24),
     command .. "; echo \"exit code: $?\"; exec sleep 1000")
   return self
 end
@@ -78,17 +80,23 @@ function Tmux:screen(options)
 end
 
 
---- wait returns the screen once it matches a Lua pattern, and fails with the screen
---- when that does not come to pass.
-function Tmux:wait(pattern)
+--- wait_for returns the screen once fits(screen) is true, and fails with what was
+--- expected and the screen when that does not come to pass.
+function Tmux:wait_for(fits, expected)
   local stop = os.time() + DEADLINE
   local screen
   repeat
     screen = self:screen()
-    if screen:find(pattern) then return screen end
+    if fits(screen) then return screen end
     ffi.C.weir_ppoll(nil, 0, ffi.new("struct weir_timespec", 0, 2e7), nil)
   until os.time() > stop
-  error(("%s did not appear; the screen is:\n%s"):format(pattern, screen), 2)
+  error(("%s\ndid not appear; the screen is:\n%s"):format(expected, screen), 3)
+end
+
+
+--- wait returns the screen once it matches a Lua pattern.
+function Tmux:wait(pattern)
+  return self:wait_for(function(screen) return screen:find(pattern) end, pattern)
 end
 
 

@@ -72,7 +72,8 @@ local function be_interactive(session, targets)
 end
 
 
---- Runs a session inside a host; returns the exit code.
+--- Runs a session inside a host; returns the exit code, which at a terminal does not
+--- tell of the errors that somebody has seen.
 ---@param targets string[] URLs, connectors, policy files, each perhaps NAME=...
 ---@param opts { read_only: boolean?, json: boolean? }
 ---@return integer
@@ -90,7 +91,7 @@ function Repl.run(targets, opts)
   session:finish()
   if session.foreground then session.foreground:close() end
   session.input:close()
-  return session.code
+  return interactive and Exit.OK or session.code
 end
 
 

@@ -20,7 +20,7 @@ return {
   run = function(view, args)
     local guard = args.store
     guard:break_some(args.rate, args.status)
-    view:note("%s: %s for %g of the keys, until .heal", guard.title, args.status,
-      args.rate)
+    view:note("%s: %s for %g%% of the keys, until .heal", guard.title, args.status,
+      args.rate * 100)
   end,
 }
