@@ -87,10 +87,12 @@ function Repl.run(targets, opts)
   if opts.json then session.output.format = "json" end
   open_all(session, targets[1] and targets or { "memory" })
   if interactive then be_interactive(session, targets) end
-  loop(session)
-  session:finish()
+  -- Whatever happens, the terminal is given back as it was.
+  local fine, err = pcall(loop, session)
   if session.foreground then session.foreground:close() end
   session.input:close()
+  if not fine then error(err, 0) end
+  session:finish()
   return interactive and Exit.OK or session.code
 end
 

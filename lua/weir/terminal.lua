@@ -31,6 +31,7 @@ local TIOCGWINSZ = 0x5413
 local SIG_BLOCK, SIG_SETMASK = 0, 2
 local SFD_FLAGS = bit.bor(0x800, 0x80000) -- non-blocking, closed by exec
 local LC_CTYPE, CODESET = 0, 14
+local POLLIN = 1
 local O_APPEND = bit.bor(0x1, 0x40, 0x400, 0x80000) -- write, create, exec closes
 
 Terminal.SIGINT, Terminal.SIGCONT, Terminal.SIGWINCH = 2, 18, 28
@@ -70,6 +71,18 @@ end
 function Terminal.read(fd)
   local n = C.weir_read(fd, room, ROOM)
   return n >= 0 and ffi.string(room, n) or nil
+end
+
+
+--- Blocks until an fd can be read. false when another one can be, first or instead.
+---@param fd integer
+---@param other integer?
+---@return boolean
+function Terminal.wait(fd, other)
+  local fds = ffi.new("struct weir_pollfd[2]",
+    { { fd, POLLIN }, { other or -1, POLLIN } })
+  Ffi.C.weir_ppoll(fds, 2, nil, nil)
+  return fds[1].revents == 0
 end
 
 

@@ -111,6 +111,16 @@ describe("a script of the session", function()
     assert.matches("marked prod, and nobody agreed", err)
   end)
 
+  it("refuses changes of a policy that its file marks prod", function()
+    local folder = shell.folder()
+    shell.write(folder .. "/kv.lua",
+      "local kv = memory {} :retry { 2 }\nkv.prod = true\nreturn kv")
+    local code, _, err = script("kv:set('a', '1')", folder .. "/kv.lua")
+    shell.remove(folder)
+    assert.equal(3, code)
+    assert.matches("kv is marked prod, and nobody agreed", err)
+  end)
+
   it("opens several stores, under names of one's own", function()
     local folder = shell.folder()
     shell.write(folder .. "/kv.lua", "return tier { memory {}, memory {} }")

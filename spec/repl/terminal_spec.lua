@@ -95,6 +95,20 @@ describe("the session at a terminal #unsanitized", function()
     term:wait "\n42\nmemory>$"
   end)
 
+  it("leaves a search, and the line, with Ctrl-C", function()
+    start()
+    term:enter "40 + 2"
+    term:wait "\n42\n"
+    term:key "C-r"
+    term:wait "bck:"
+    term:type "40"
+    term:wait "bck:40"
+    term:key "C-c"
+    term:wait "\nmemory>$"
+    term:enter "1 + 1"
+    term:wait "\n2\nmemory>$"
+  end)
+
   it("completes names, verbs, options, commands", function()
     start()
     local function completes(typed, completed)
@@ -223,6 +237,14 @@ describe("the session at a terminal #unsanitized", function()
     term:wait "\ntrue\nmemory %(prod%)>$"
   end)
 
+  it("takes no answer that was pasted before the question", function()
+    start "'memory://?prod=true'"
+    term:paste "memory:set('a', '1')\ny = 1\n"
+    term:wait "%[y/N%]$"
+    term:enter "no"
+    term:wait "nobody agreed to the change\nmemory %(prod%)>$"
+  end)
+
   it("uses colours, unless NO_COLOR says no", function()
     start()
     term:enter "error 'pale'"
@@ -240,7 +262,7 @@ describe("the session at a terminal #unsanitized", function()
     term:enter "for i = 1, 100100 do memory:set('k:' .. i, 'v') end"
     term:wait "do memory.-\nmemory>$"
     term:enter ".du"
-    term:wait "100 k  in all\n.*stopped after 100000 keys; .more goes on\nmemory>$"
+    term:wait "100 k  in all\n.*stopped after 100 k keys; .more goes on\nmemory>$"
     term:enter ".more"
     term:wait "100 k  in all\nmemory>$"
   end)

@@ -26,7 +26,7 @@ local function show(view, list, walk)
       entry.ttl and Quantity.time(entry.ttl) or "-", (Literal.preview(entry.key, 60)) }
   end
   view:table(rows, "rrl")
-  view:line("%s keys, %s", Quantity.count(walk.keys), Quantity.bytes(walk.bytes))
+  view:line("%s, %s", Quantity.things(walk.keys, "key"), Quantity.bytes(walk.bytes))
 end
 
 

@@ -108,8 +108,8 @@ return {
       timeout = args.timeout, verb = self.dry and "would copy" or "copied", ask = true,
     })
     walk:each(function(page) self:page(page) end)
-    view:line("%s %s keys, %s%s", self.dry and "would copy" or "copied",
-      Quantity.count(self.keys), Quantity.bytes(self.bytes),
+    view:line("%s %s, %s%s", self.dry and "would copy" or "copied",
+      Quantity.things(self.keys, "key"), Quantity.bytes(self.bytes),
       self.failures > 0 and (", %d failed"):format(self.failures) or "")
     return self.failures > 0 and Exit.ERROR or Exit.OK
   end,

@@ -2,6 +2,7 @@
 -- tells when a server is lost and when it is back, and reports each reply. All
 -- else is the store's own, so that a guard can be put into any tree.
 local Host = require "weir.host"
+local Quantity = require "weir.show.quantity"
 local Reply = require "weir.reply"
 local Store = require "weir.store"
 local words = require "weir.words"
@@ -56,9 +57,9 @@ end
 local function refusal(self, req)
   if self.read_only then return self.title .. " is open read-only" end
   if not self.prod then return nil end
-  local asked = ("%s is marked prod: %s %d key%s?"):format(self.title, req.op, req.n,
-    req.n == 1 and "" or "s")
-  if self.confirm and self.confirm(asked) then return nil end
+  local question = ("%s is marked prod: %s %s?"):format(self.title, req.op,
+    Quantity.things(req.n, "key"))
+  if self.confirm and self.confirm(question) then return nil end
   return self.title .. " is marked prod, and nobody agreed to the change"
 end
 

@@ -50,20 +50,15 @@ end
 
 local function measure(view, args)
   local times = {}
-  local progress = not view.quiet and view:progress()
-  local fine, err = pcall(function()
+  view:long(function(tell)
     for i = 1, args.n do
       times[i] = probe(args)
-      if progress then
-        progress:tell(function()
-          return ("%d of %d, last %s"):format(i, args.n, Quantity.time(times[i]))
-        end)
-      end
+      tell(function()
+        return ("%d of %d, last %s"):format(i, args.n, Quantity.time(times[i]))
+      end)
       Host.sleep(args.every)
     end
   end)
-  if progress then progress:close() end
-  if not fine then error(err, 0) end
   table.sort(times)
   return times
 end

@@ -4,6 +4,7 @@ local Columns = require "weir.show.columns"
 local Host = require "weir.host"
 local Json = require "weir.show.json"
 local Progress = require "weir.show.progress"
+local Quantity = require "weir.show.quantity"
 
 ---@class weir.View
 ---@field json boolean  objects, one a line, are wanted instead of lines
@@ -50,13 +51,20 @@ end
 --- Says that a walk stopped at its limit; on() goes on, which a session offers.
 function View:stopped(limit, on)
   if self.later then self.later(on) end
-  self:note("stopped after %d keys%s", limit, self.later and "; .more goes on" or "")
+  self:note("stopped after %s%s", Quantity.things(limit, "key"),
+    self.later and "; .more goes on" or "")
 end
 
 
---- What tells how far long work has come: tell(describe) and close().
-function View:progress()
-  return Progress.new(Host.now)
+--- Runs long work: fn(tell), where tell(describe) shows now and then what describe()
+--- returns. The line is gone afterwards, however the work ends.
+---@param fn fun(tell: fun(describe: fun(): string))
+function View:long(fn)
+  if self.quiet then return fn(function() end) end
+  local progress = Progress.new(Host.now)
+  local fine, err = pcall(fn, function(describe) progress:tell(describe) end)
+  progress:close()
+  if not fine then error(err, 0) end
 end
 
 

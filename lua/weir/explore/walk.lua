@@ -96,22 +96,17 @@ end
 ---@param limit integer?
 ---@return boolean ended
 function Walk:each(fn, limit)
-  local progress = not self.view.quiet and self.view:progress()
   local stop = limit and self.keys + limit or math.huge
-  local fine, err = pcall(function()
+  local function describe()
+    return ("%s %s, %s"):format(self.verb, Quantity.things(self.keys, "key"),
+      Quantity.bytes(self.bytes))
+  end
+  self.view:long(function(tell)
     while not self.ended and self.keys < stop do
-      local page = self:page(stop - self.keys)
-      fn(page)
-      if progress then
-        progress:tell(function()
-          return ("%s %s keys, %s"):format(self.verb, Quantity.count(self.keys),
-            Quantity.bytes(self.bytes))
-        end)
-      end
+      fn(self:page(stop - self.keys))
+      tell(describe)
     end
   end)
-  if progress then progress:close() end
-  if not fine then error(err, 0) end
   return self.ended
 end
 

@@ -16,6 +16,7 @@ local AT_ONCE = 64
 local PASTE_ON, PASTE_OFF = "\27[?2004h", "\27[?2004l"
 
 ---@class weir.Editor
+---@field signals integer? an fd: when it is readable, nobody waits for keys any more
 ---@field complete fun(before: string, after: string): string[], integer
 local Editor = {}
 Editor.__index = Editor
@@ -50,7 +51,7 @@ local function next_character(self)
     local unit = table.remove(self.units, 1)
     if unit then
       self.codes = Wide.codes(unit.text)
-    elseif not take(self) then
+    elseif not Terminal.wait(0, self.signals) or not take(self) then
       return CTRL_G
     end
   end
@@ -185,6 +186,15 @@ function Editor:read(prompt)
 end
 
 
+--- Reads the answer to a question: what was typed or pasted before it is none.
+---@param question string
+---@return string? answer
+function Editor:ask(question)
+  self.units, self.rest = {}, ""
+  return (self:read(question))
+end
+
+
 --- Adds a line to the history of this session.
 function Editor:remember(line)
   self.edit:remember(line)
@@ -209,7 +219,7 @@ function Editor:signal(number)
     self.edit:again()
   elseif number == Terminal.SIGINT then
     self.interrupted = true
-    self.units, self.rest = {}, ""
+    self.units, self.codes, self.rest = {}, {}, ""
     if self.waiter then Host.wake(self.waiter) end
   end
 end

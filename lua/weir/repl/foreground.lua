@@ -18,6 +18,7 @@ function Foreground.new(input)
   self.signals = Terminal.signals {
     Terminal.SIGINT, Terminal.SIGWINCH, Terminal.SIGCONT,
   }
+  input.signals = self.signals.fd
   self.watch = Host.current().watch(self.signals.fd, "read", function()
     local number = self.signals:take()
     if not number then return end

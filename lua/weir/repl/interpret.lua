@@ -48,7 +48,7 @@ end
 local function show(session, results, seconds)
   if results.n > 0 then session.variables._ = results[1] end
   if session.output:results(results) then session:worse(Exit.ERROR) end
-  session.output:took(seconds, session.level)
+  if session.output.time then session.output:took(seconds, session.level) end
 end
 
 
@@ -80,11 +80,12 @@ local function command(session, line)
     return session:worse(Exit.USAGE)
   end
   session.agreed, session.level = {}, nil
-  local begun = Host.now()
+  local begun, timed = Host.now(), session.output.time
   local fine, code = run(session, found.run, session:view(), args, session)
   if not fine then return report(session, code) end
   session:worse(code)
-  session.output:took(Host.now() - begun, session.level)
+  timed = timed and session.output.time
+  if timed then session.output:took(Host.now() - begun, session.level) end
 end
 
 

@@ -99,7 +99,6 @@ end
 ---@param seconds number
 ---@param level integer?
 function Output:took(seconds, level)
-  if not self.time then return end
   aside(self, DIM, Quantity.time(seconds) .. (level and ", level " .. level or ""))
 end
 

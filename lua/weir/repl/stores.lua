@@ -24,7 +24,7 @@ end
 local function confirm(self, name, question)
   if not self.interactive or self.input.reading then return false end
   if self.agreed[name] == nil then
-    local answer = self.input:read(question .. " [y/N] ")
+    local answer = self.input:ask(question .. " [y/N] ")
     self.agreed[name] = answer ~= nil and answer:lower():find "^%s*y" ~= nil
   end
   return self.agreed[name]

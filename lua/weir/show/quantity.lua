@@ -96,4 +96,12 @@ function Quantity.count(n)
 end
 
 
+--- things writes a number of things: 1 key, 3.10 M keys.
+---@param n number
+---@param noun string
+function Quantity.things(n, noun)
+  return ("%s %s%s"):format(Quantity.count(n), noun, n == 1 and "" or "s")
+end
+
+
 return Quantity
