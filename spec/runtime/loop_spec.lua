@@ -37,7 +37,7 @@ describe("a loop", function()
 
   it("returns at once when it would wait for ever for nothing", function()
     local loop, events = new_loop(), ffi.new "struct weir_loop_event[1]"
-    assert.equal(0, L.weir_loop_poll(loop, ffi.cast("uint64_t", -1), events, 1))
+    assert.equal(0, L.weir_loop_poll(loop, -1ULL, events, 1))
     L.weir_loop_free(loop)
   end)
 end)
