@@ -9,7 +9,7 @@ local weir = require "weir"
 ffi.cdef [[
 struct spec_script {
   int answer; bool hold, deaf; uint64_t slow_ns; int refuse_connects;
-  bool hang_connect, deny, stale;
+  bool hang_connect; int deny; bool stale;
   uint32_t calls, connects, disconnects, checks, closes, inside, most_inside, largest;
 };
 int setenv(const char *name, const char *value, int overwrite);

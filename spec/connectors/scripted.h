@@ -17,7 +17,8 @@ enum answer {
     ANSWER_RANDOM,    /* any of these, by the key and a count */
 };
 
-/* Shared by the program and the connector, passed as the option "script". */
+/* Shared by the program and the connector, passed as the option "script";
+ * spec/scripted.lua declares the same. */
 struct script {
     _Atomic int answer;          /* enum answer */
     _Atomic bool hold;           /* run waits while it is set */
