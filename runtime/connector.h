@@ -174,13 +174,15 @@ void weir_call_answer_value(struct weir_call *call, struct weir_item *item,
 
 /* weir_call_wait waits until fd is ready for events (poll's), returns its
  * revents; fd -1 only waits. -ETIMEDOUT: timeout_ns (UINT64_MAX: none) or the
- * call's deadline passed. -ECANCELED: the store is closing; the call's batch
- * was cancelled. -EAGAIN, in finish only: new work came for this session. */
+ * call's deadline passed. -ECANCELED: the store is closing; a batch that was
+ * cancelled waits on, since dropping the session would fail its neighbours,
+ * too. -EAGAIN, in finish only: new work came for this session. */
 int weir_call_wait(struct weir_call *call, int fd, short events,
                    uint64_t timeout_ns);
 
-/* weir_call_stopped says, without waiting, whether a long call should end:
- * 0, -ETIMEDOUT or -ECANCELED. */
+/* weir_call_stopped says, without waiting, whether a long call should end: 0,
+ * -ETIMEDOUT, or -ECANCELED: the store is closing or the batch was cancelled.
+ */
 int weir_call_stopped(struct weir_call *call);
 
 /* weir_error_set fills err with a sentence and returns code. */

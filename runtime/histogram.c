@@ -54,10 +54,10 @@ void histogram_sum(const struct histogram *h, uint64_t *counts,
         out->max_ns = max;
 }
 
-/* The middle of the bucket that holds the rank-th latency. */
-static uint64_t quantile(const uint64_t *counts, uint64_t rank)
+/* The middle of the bucket that holds the rank-th latency, no more than max. */
+static uint64_t quantile(const uint64_t *counts, uint64_t rank, uint64_t max)
 {
-    uint64_t seen = 0;
+    uint64_t seen = 0, middle;
     uint32_t i;
 
     for (i = 0; i < WEIR_HISTOGRAM - 1; i++) {
@@ -65,7 +65,8 @@ static uint64_t quantile(const uint64_t *counts, uint64_t rank)
         if (seen >= rank)
             break;
     }
-    return (weir_histogram_floor(i) + weir_histogram_floor(i + 1)) / 2;
+    middle = (weir_histogram_floor(i) + weir_histogram_floor(i + 1)) / 2;
+    return middle < max ? middle : max;
 }
 
 void histogram_quantiles(const uint64_t *counts, struct weir_latency *out)
@@ -75,8 +76,9 @@ void histogram_quantiles(const uint64_t *counts, struct weir_latency *out)
         out->count += counts[i];
     if (out->count == 0)
         return;
-    out->p50_ns = quantile(counts, (out->count + 1) / 2);
-    out->p90_ns = quantile(counts, out->count - out->count / 10);
-    out->p99_ns = quantile(counts, out->count - out->count / 100);
-    out->p999_ns = quantile(counts, out->count - out->count / 1000);
+    out->p50_ns = quantile(counts, (out->count + 1) / 2, out->max_ns);
+    out->p90_ns = quantile(counts, out->count - out->count / 10, out->max_ns);
+    out->p99_ns = quantile(counts, out->count - out->count / 100, out->max_ns);
+    out->p999_ns =
+        quantile(counts, out->count - out->count / 1000, out->max_ns);
 }

@@ -191,7 +191,9 @@ struct weir_batch *weir_batch_new(uint32_t capacity);
 int weir_batch_reset(struct weir_batch *b, uint32_t op, uint32_t n);
 
 /* weir_batch_free gives a batch back with the values it owns. One in flight is
- * cancelled and abandoned first, and is freed when it ends, undrained. */
+ * cancelled and abandoned first, and is freed when it ends, undrained. NULL is
+ * allowed. Free, cancel and abandon are not for a thread that cannot know
+ * whether another is draining the batch. */
 void weir_batch_free(struct weir_batch *b);
 
 /* weir_batch_cancel ends what is still queued as SKIPPED, now; what a worker
@@ -210,7 +212,7 @@ struct weir_cq;
 /* weir_cq_new makes a queue whose notifier is an eventfd of its own. */
 int weir_cq_new(struct weir_cq **out);
 
-/* weir_cq_free lets go of a queue. Batches still on their way to it are freed
+/* weir_cq_free lets go of a queue, NULL or not. Batches still on their way to it are freed
  * as they end if weir_batch_free was called on them, else they leak. */
 void weir_cq_free(struct weir_cq *cq);
 
@@ -305,11 +307,14 @@ enum weir_close_mode {
 
 /* weir_close stops taking batches, finishes or fails what is queued, interrupts
  * what still runs at deadline_ns, joins the workers. Every batch taken has its
- * completion in its cq when this returns 0. A second close returns 0 at once.
+ * completion in its cq when this returns 0. A second close returns 0 at once,
+ * one that comes while another thread's runs waits for that one.
  * -ETIMEDOUT: a connector ignored the interrupt for two seconds; call again. */
 int weir_close(struct weir_store *s, uint64_t deadline_ns, int mode);
 
-/* weir_store_free closes (failing what is queued) if need be, then lets go. */
+/* weir_store_free closes (failing what is queued) if need be, then lets go; a
+ * store whose workers cannot be ended stays. NULL is allowed. Not while another
+ * thread uses the store; batches may still wait to be drained. */
 void weir_store_free(struct weir_store *s);
 
 /* weir_store_name returns what messages call the store: "memory",

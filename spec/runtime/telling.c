@@ -124,6 +124,7 @@ static void latencies_are_those_that_were(void)
     CHECK(stats.service.p50_ns >= 20 * MS * 0.97);
     CHECK(stats.service.max_ns >= 20 * MS && stats.service.max_ns <= took);
     CHECK(stats.service.p50_ns <= stats.service.p99_ns);
+    CHECK(stats.service.p999_ns <= stats.service.max_ns);
     CHECK(stats.service.sum_ns >= 100 * MS);
     CHECK(weir_store_histogram(store, WEIR_EXISTS, 0, counts) == 0);
     for (uint32_t i = 0; i < WEIR_HISTOGRAM; i++)
