@@ -67,23 +67,34 @@ describe("trap", function()
       end)
     end)
 
+    -- Pauses the promotion of a value with 5 s to live; returns the top afterwards.
+    local function expire(await, pause)
+      local host = fake.host()
+      local top, far = store(host, "top"), store(host, "far")
+      local tree = weir.tier { top, far }
+      host:main(function()
+        far:set("k", "v1", { ttl = 5 })
+        host:hold(await)
+        assert.equal("v1", tostring(tree:get "k"))
+        host.sleep(pause)
+        assert.equal(1, host:holding(await))
+        host:release(await)
+        host.sleep(0.2)
+        assert.is_nil(tree:get "k", await)
+      end)
+      return top
+    end
+
     it("what expired, at whichever await time passed", function()
       for _, await in ipairs { "far.stat", "far.stat.reply", "top.set",
         "top.set.reply" } do
-        local host = fake.host()
-        local top, far = store(host, "top"), store(host, "far")
-        local tree = weir.tier { top, far }
-        host:main(function()
-          far:set("k", "v1", { ttl = 5 })
-          host:hold(await)
-          assert.equal("v1", tostring(tree:get "k"))
-          host.sleep(4.9)
-          assert.equal(1, host:holding(await))
-          host:release(await)
-          host.sleep(0.2)
-          assert.is_nil(tree:get "k", await)
-        end)
+        expire(await, 4.9)
+        expire(await, 5.1)
       end
+    end)
+
+    it("what had expired before it got there: no copy is even made", function()
+      assert.is_nil(expire("top.set", 5.1).expires.k)
     end)
   end)
 

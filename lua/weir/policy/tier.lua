@@ -55,10 +55,10 @@ end
 local function count(self, level, reply)
   local misses, errors = 0, 0
   for i = 1, reply.n do
-    local status = reply[i]
-    if status == "miss" then
+    local name = reply[i]
+    if name == "miss" then
       misses = misses + 1
-    elseif status ~= "ok" then
+    elseif name ~= "ok" then
       errors = errors + 1
     end
   end
