@@ -37,7 +37,7 @@ static void answer_learn(struct redis_session *s, uint64_t size)
         s->guess = size;
     else
         s->guess -= (s->guess - size) / 8;
-    s->in.appetite = s->guess >= INBOX_TASTE ? INBOX_TASTE : INBOX_BYTES;
+    s->in.appetite = s->guess >= INBOX_DIRECT ? INBOX_TASTE : INBOX_BYTES;
 }
 
 /* A payload that is not here yet goes where it belongs. */

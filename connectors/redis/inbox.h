@@ -12,7 +12,9 @@
 
 enum {
     INBOX_BYTES = 81920, /* holds the longest key and lines around it */
-    INBOX_TASTE = 2048,  /* offered behind a payload when values are long */
+    INBOX_DIRECT =
+        16384,          /* values so long are worth a call of their own each */
+    INBOX_TASTE = 2048, /* offered behind a payload when they are */
 };
 
 struct inbox {
