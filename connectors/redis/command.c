@@ -9,14 +9,15 @@
 #include "scan.h"
 
 enum {
-    KEY_COPY = 1024,    /* shorter keys are copied */
-    VALUE_COPY = 1024,  /* shorter values are */
-    TLS_COPY = 16384,   /* the same under TLS: a record each is dearer */
-    FRAME = 192,        /* what a command takes beside keys and values */
-    MULTI_MIN = 8,      /* fewer keys go one by one */
-    MULTI_MAX = 128,    /* more go in several commands, answered in turn */
-    MULTI_VALUE = 2048, /* longer values gain nothing from MGET and MSET */
-    ASKS_EACH = 2,      /* most replies that one command_put waits for */
+    KEY_COPY = 1024,   /* shorter keys are copied */
+    VALUE_COPY = 1024, /* shorter values are */
+    TLS_COPY = 16384,  /* the same under TLS: a record each is dearer */
+    FRAME = 192,       /* what a command takes beside keys and values */
+    MULTI_MIN = 8,     /* fewer keys go one by one */
+    MULTI_MAX = 128,   /* more go in several commands, answered in turn */
+    MGET_VALUE = 2048, /* longer values gain nothing from an MGET, */
+    MSET_VALUE = 8192, /* or from an MSET */
+    ASKS_EACH = 2,     /* most replies that one command_put waits for */
 };
 
 static size_t value_copy(const struct redis_session *s)
@@ -59,9 +60,10 @@ static size_t key_room(const struct redis_session *s,
            (item->key_len < KEY_COPY ? item->key_len : 0);
 }
 
-static bool has_room(const struct redis_session *s, size_t bytes)
+static bool has_room(const struct redis_session *s, size_t bytes,
+                     uint32_t segments)
 {
-    return outbox_has_room(&s->out, bytes + FRAME, 8) &&
+    return outbox_has_room(&s->out, bytes + FRAME, segments + 8) &&
            s->n_asks + ASKS_EACH <= REDIS_ASKS;
 }
 
@@ -109,8 +111,9 @@ static uint64_t ttl_ms(const struct redis_session *s,
 /* A run of a flight's items that one command can take. */
 struct run {
     uint32_t n;
-    size_t bytes;
-    bool lent; /* some of them are copied from lent memory */
+    size_t bytes;      /* to copy */
+    uint32_t segments; /* beside */
+    bool lent;         /* some of them are copied from lent memory */
 };
 
 /* Adds an item to a run; false: it cannot share a command. */
@@ -122,9 +125,10 @@ static bool run_add(const struct redis_session *s, const struct flight *f,
     if (item->status != WEIR_PENDING || item->key_len >= KEY_COPY)
         return false;
     if (f->call->op == WEIR_SET) {
-        if (value_size(item) >= VALUE_COPY || ttl_ms(s, item) != 0)
+        if (value_size(item) >= MSET_VALUE || ttl_ms(s, item) != 0)
             return false;
-        bytes += value_size(item) + 16;
+        bytes += is_copied(s, item) ? value_size(item) + 16 : 16;
+        run->segments += is_copied(s, item) ? 0 : 2;
     }
     if (run->bytes + bytes > OUTBOX_BYTES - FRAME)
         return false;
@@ -142,7 +146,7 @@ static struct run run_find(const struct redis_session *s,
     struct run run = {0};
 
     if (f->pass != PASS_FIRST || s->no_multi || !s->redis->config->multi ||
-        (call->op == WEIR_GET && s->guess > MULTI_VALUE))
+        (call->op == WEIR_GET && s->guess > MGET_VALUE))
         return run;
     for (uint32_t i = f->next_item; i < call->n && run.n < MULTI_MAX; i++) {
         if (!run_add(s, f, &call->items[i], &run))
@@ -194,7 +198,7 @@ static bool put_confirm(struct redis_session *s, struct flight *f)
         bytes += key_room(s, item);
         n++;
     }
-    if (!has_room(s, bytes))
+    if (!has_room(s, bytes, 0))
         return false;
     put_head(&s->out, n + 1, "$6\r\nEXISTS\r\n");
     for (uint32_t i = first; i < end; i++) {
@@ -286,7 +290,7 @@ static void put_single(struct redis_session *s, struct flight *f,
 static bool put_run(struct redis_session *s, struct flight *f,
                     const struct run *run)
 {
-    if (!has_room(s, run->bytes))
+    if (!has_room(s, run->bytes, run->segments))
         return false;
     if (f->call->op == WEIR_GET)
         put_mget(s, f, run);
@@ -303,7 +307,7 @@ static bool put_one(struct redis_session *s, struct flight *f)
 
     if (f->call->op == WEIR_SET && is_copied(s, item))
         bytes += value_size(item);
-    if (!has_room(s, bytes))
+    if (!has_room(s, bytes, 0))
         return false;
     put_single(s, f, item);
     f->next_item++;
