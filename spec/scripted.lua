@@ -6,23 +6,28 @@
 local ffi = require "ffi"
 local weir = require "weir"
 
+-- The struct as the connector was compiled with it.
+local function declare_script()
+  local file = assert(io.open "spec/connectors/scripted.h")
+  local text = file:read "*a"
+  file:close()
+  ffi.cdef((text:match("struct script %b{};"):gsub("_Atomic ", "")))
+end
+
+
+declare_script()
 ffi.cdef [[
-struct spec_script {
-  int answer; bool hold, deaf; uint64_t slow_ns; int refuse_connects;
-  bool hang_connect; int deny; bool stale;
-  uint32_t calls, connects, disconnects, checks, closes, inside, most_inside, largest;
-};
 int setenv(const char *name, const char *value, int overwrite);
 int unsetenv(const char *name);
 ]]
 
-local Scripted = { ERROR = 5 }
+local Scripted = {}
 
 local kept = {} -- scripts live as long as their stores might run them
 
 
 function Scripted.open(options)
-  local script = ffi.new "struct spec_script"
+  local script = ffi.new "struct script"
   kept[#kept + 1] = script
   local address = tonumber(ffi.cast("uintptr_t", ffi.cast("void *", script)))
   local all = { script = ("%x"):format(address) }
