@@ -40,7 +40,8 @@ describe("generated from the definitions", function()
 
   it("is a manual that troff takes without complaint", function()
     if shell.run "command -v groff" ~= 0 then return end
-    local _, _, err = shell.run(WEIR .. "manual | groff -man -Tutf8 -ww >/dev/null")
+    local _, _, err = shell.run(WEIR
+      .. "manual | env -u LD_PRELOAD groff -man -Tutf8 -ww >/dev/null")
     assert.equal("", err)
   end)
 

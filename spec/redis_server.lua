@@ -16,8 +16,8 @@ function Server.start(settings)
   local self = setmetatable({
     folder = folder, url = "redis+unix://" .. folder .. "/socket",
   }, Server)
-  self.line = ("redis-server --port 0 --unixsocket %s/socket --daemonize yes --save '' "
-    .. "--dir %s --pidfile %s/pid --logfile %s/log %s")
+  self.line = ("env -u LD_PRELOAD redis-server --port 0 --unixsocket %s/socket "
+    .. "--daemonize yes --save '' --dir %s --pidfile %s/pid --logfile %s/log %s")
     :format(folder, folder, folder, folder, settings or "")
   shell.run(self.line)
   for _ = 1, TRIES do
@@ -31,7 +31,8 @@ end
 
 --- command runs a command by redis-cli.
 function Server:command(line)
-  return shell.run(("redis-cli -s %s/socket %s"):format(self.folder, line))
+  return shell.run(("env -u LD_PRELOAD redis-cli -s %s/socket %s")
+    :format(self.folder, line))
 end
 
 

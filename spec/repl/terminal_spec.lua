@@ -218,6 +218,15 @@ describe("the session at a terminal #unsanitized", function()
     term:wait '\n102401\n"yy "\n'
   end)
 
+  it("keeps what is typed while a line is evaluated for the next one", function()
+    start()
+    term:enter "print 'busy' weir.sleep(1)"
+    term:wait "\nbusy$"
+    term:enter("#'" .. ("z"):rep(5000) .. "'")
+    term:key "C-d"
+    term:wait "\n5000\nmemory>\nexit code: 0$"
+  end)
+
   it("takes pasted lines one by one", function()
     start()
     term:paste "a = 20\nb = 22\na + b\n"

@@ -23,6 +23,9 @@ local VERBS = {
   delete_many = true, stat_many = true, touch_many = true, get_into_many = true,
 }
 
+-- Fields of a guard; the store may have others of the same names.
+local OWN = { "read_only", "prod", "confirm", "notice", "seen", "lost", "healthy" }
+
 local Meta = {
   __tostring = Store.__tostring,
   -- A store is often called like the connector's word, which it hides.
@@ -43,6 +46,7 @@ end
 --- seen(req, reply, seconds).
 ---@return weir.Guard
 function Guard.new(fields)
+  for _, name in ipairs(OWN) do fields[name] = fields[name] or false end
   return setmetatable(fields, Meta)
 end
 
@@ -118,16 +122,16 @@ end
 --- Ends that; false when there was nothing to end.
 ---@return boolean
 function Guard:heal()
-  local healthy = rawget(self, "healthy")
-  self.inner, self.healthy = healthy or self.inner, nil
-  return healthy ~= nil
+  local healthy = self.healthy
+  self.inner, self.healthy = healthy or self.inner, false
+  return healthy ~= false
 end
 
 
 --- The store itself, without the faults.
 ---@return weir.Store
 function Guard:sound()
-  return rawget(self, "healthy") or self.inner
+  return self.healthy or self.inner
 end
 
 

@@ -177,7 +177,6 @@ function Editor:read(prompt)
   self.edit:start(prompt)
   local ended = edit_line(self)
   local line = self.edit:line()
-  self.edit:stop()
   self.reading = false
   io.stdout:write(PASTE_OFF, ended == "line" and "" or "\n")
   io.stdout:flush()

@@ -109,16 +109,13 @@ function Edit:remember(line)
 end
 
 
---- Begins a line: the terminal goes raw, the prompt is drawn.
+--- Begins a line and draws the prompt. The terminal stays raw until close: what is
+--- typed while a line is evaluated is keys for the next one, not edited by the
+--- system, which would cut it at 4096 bytes and swallow Ctrl-D.
 function Edit:start(prompt)
   self.prompt, self.wide_prompt = prompt, (Wide.new(prompt))
-  L.weir_edit_set(self.handle, UNBUFFERED, int(1))
-end
-
-
---- Ends it: the terminal is as it was.
-function Edit:stop()
   L.weir_edit_set(self.handle, UNBUFFERED, int(0))
+  L.weir_edit_set(self.handle, UNBUFFERED, int(1))
 end
 
 

@@ -59,7 +59,8 @@ end
 
 
 local function in_string(session, line, quote, from)
-  local path = line:sub(1, from - 1):match "([%a_][%w_.]*)%s*:%s*[%a_][%w_]*[^:]*$"
+  local head = line:sub(1, from - 1):gsub('"[^"]*"', ""):gsub("'[^']*'", "")
+  local path = head:match "([%a_][%w_.]*)%s*:%s*[%a_][%w_]*[^:]*$"
   local store = path and lookup(session, path)
   if not Store.is(store) then return {}, 1 end
   return Keys.quoted(store, line:sub(from + 1), quote), from + 1
