@@ -128,6 +128,22 @@ describe("exploring", function()
     assert.matches("4 the same$", text)
   end)
 
+  it("asks for times to live that a scan does not tell", function()
+    local vague = Store.new {
+      name = "vague",
+      run = function(_, req) return store:run(req) end,
+      scan = function()
+        local scan = store:scan {}
+        return function()
+          local key, info = scan()
+          return key, key and { size = info.size }
+        end
+      end,
+    }
+    explore("cp", { store = vague, other = other })
+    assert.is_true(other:stat("session:1").ttl > 90)
+  end)
+
   it("copies nothing when dry", function()
     local _, text = explore("cp", { store = store, other = other, prefix = "user:",
       dry = true })

@@ -203,6 +203,10 @@ describe("the session at a terminal #unsanitized", function()
     term:wait "END$"
     term:resize(40, 20)
     term:wait("memory> " .. ("a"):rep(32) .. "\n" .. ("a"):rep(28) .. "END$")
+    term:key "C-a"
+    term:type "b"
+    term:wait("memory> b" .. ("a"):rep(31) .. "\n" .. ("a"):rep(29) .. "END$")
+    term:key("C-h", "C-e")
     term:resize(100, 30)
     term:wait("memory> " .. ("a"):rep(60) .. "END$")
     term:type "!"
