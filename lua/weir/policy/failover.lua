@@ -9,8 +9,8 @@
 
 local Arguments = require "weir.parts.arguments"
 local Chain = require "weir.parts.chain"
+local FailoverWrite = require "weir.parts.failoverwrite"
 local Keys = require "weir.parts.keys"
-local Lent = require "weir.parts.lent"
 local Parallel = require "weir.parts.parallel"
 local Policy = require "weir.policy"
 local status = require "weir.status"
@@ -47,7 +47,7 @@ end
 
 -- ---- the order of the children ----
 
-local function ranking(self)
+function Failover:ranking()
   local order = {}
   for i = 1, #self.children do order[i] = i end
   if self.order == "least_failures" then
@@ -61,7 +61,8 @@ local function ranking(self)
 end
 
 
-local function note(self, at, reply)
+-- Keeps who failed how much lately.
+function Failover:note(at, reply)
   local failed = not reply:all "good" and reply:any "error"
   self.failures[at] = self.failures[at] * DECAY + (failed and 1 or 0)
 end
@@ -94,104 +95,21 @@ end
 
 
 local function read(self, req)
-  local order, reply = ranking(self), nil
+  local order, reply = self:ranking(), nil
   local slots
   for turn, at in ipairs(order) do
     if turn == 1 then
       reply = self.suspects[at]:ask(req)
-      note(self, at, reply)
+      self:note(at, reply)
     else
       self.counts.failed_over = self.counts.failed_over + #slots
       local answer = self.suspects[at]:ask(req:subset(slots))
-      note(self, at, answer)
+      self:note(at, answer)
       reply:merge(answer, slots)
     end
     if reply:all "good" then break end
     slots = unfinished(self, req, reply)
     if #slots == 0 then break end
-  end
-  return reply
-end
-
-
--- ---- setting ----
-
--- Where older copies may be now that a key was stored at `at`: children that failed
--- before, those that once stood in, and all where the order itself changes.
-local function old_copies(self, key, at, failed)
-  local list = {}
-  for other = 1, #self.children do
-    if other ~= at and (failed[other] or self.order ~= "listed"
-      or self.strays[other]:has(key) or self.suspects[other]:has(key)) then
-      list[#list + 1] = other
-    end
-  end
-  return list
-end
-
-
--- A set came through at one child: no other may answer with what was before.
-local function settle(self, req, reply, i, at, failed)
-  local key = req.keys[i]
-  self.suspects[at]:clear(key)
-  for _, other in ipairs(old_copies(self, key, at, failed)) do
-    if failed[other] then
-      if not self.suspects[other]:add(key) then
-        reply:set(i, "nospace", { store = self.name,
-          message = "failover: too many old copies wait to be deleted" })
-      end
-    else
-      self.suspects[other]:invalidate(req, { i }, reply)
-      if not self.suspects[other]:has(key) then self.strays[other]:clear(key) end
-    end
-  end
-end
-
-
-local function unfinished_set(reply, slots)
-  local left = {}
-  for _, i in ipairs(slots) do
-    if status.class[reply[i]] == "error" then left[#left + 1] = i end
-  end
-  return left
-end
-
-
--- A store that stands in may hold the key from now on, even if it will answer with
--- an error. Slots for which that cannot be noted are not sent.
-local function noted(self, at, req, slots)
-  if at == 1 then return slots end
-  local list = {}
-  for _, i in ipairs(slots) do
-    if self.strays[at]:add(req.keys[i]) then list[#list + 1] = i end
-  end
-  return list
-end
-
-
-local function stand_in(self, at, req, slots)
-  local sub = req:subset(slots)
-  if at ~= 1 and self.extra then sub.ttl, sub.ttls = self.extra, nil end
-  local answer = self.children[at]:run(sub)
-  note(self, at, answer)
-  return answer
-end
-
-
-local function set(self, req)
-  local reply, failed = Policy.all(req, "skipped", "failover: nobody was asked"), {}
-  local slots = Lent.all(req.n)
-  for _, at in ipairs(ranking(self)) do
-    local sent = noted(self, at, req, slots)
-    local answer = #sent > 0 and stand_in(self, at, req, sent)
-    for j, i in ipairs(sent) do
-      reply:adopt(i, answer, j)
-      if answer[j] == "ok" then settle(self, req, reply, i, at, failed) end
-    end
-    slots = unfinished_set(reply, slots)
-    if #slots == 0 then break end
-    self.counts.failed_over = self.counts.failed_over + #slots
-    failed[at] = true
   end
   return reply
 end
@@ -204,7 +122,7 @@ local function everywhere(self, req)
   for i = 1, #self.children do requests[i] = req end
   local replies = Parallel.run(self.children, requests, #self.children)
   for at, answer in ipairs(replies) do
-    note(self, at, answer)
+    self:note(at, answer)
     for i = 1, req.n do
       if req.op == "delete" and status.class[answer[i]] ~= "error" then
         self.suspects[at]:clear(req.keys[i])
@@ -223,7 +141,7 @@ local READS = { get = true, exists = true, stat = true }
 function Failover:answer(req)
   if READS[req.op] then return read(self, req) end
   if req.op == "scan" then return Chain.first(req, self.children) end
-  return self.keys:write(self, req, req.op == "set" and set or everywhere)
+  return self.keys:write(self, req, req.op == "set" and FailoverWrite.set or everywhere)
 end
 
 
@@ -238,7 +156,7 @@ end
 function Failover:plan(op)
   if not READS[op] and op ~= "set" then return "at every child", self.children end
   local list = {}
-  for i, at in ipairs(ranking(self)) do list[i] = self.children[at] end
+  for i, at in ipairs(self:ranking()) do list[i] = self.children[at] end
   return "the first, and the next for what it leaves; on = " .. self.on, list
 end
 

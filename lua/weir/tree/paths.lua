@@ -44,6 +44,16 @@ function Paths.children(store)
 end
 
 
+--- Calls fn(store) for every store of a tree once, children first.
+function Paths.each(store, fn, seen)
+  seen = seen or {}
+  if seen[store] then return end
+  seen[store] = true
+  for _, entry in ipairs(Paths.children(store)) do Paths.each(entry[2], fn, seen) end
+  fn(store)
+end
+
+
 -- Two nodes of one path (a retry over a retry at the root) are told apart.
 local function unique(found, path)
   local candidate, n = path, 1

@@ -1,0 +1,133 @@
+-- node.lua: what the stores are that a tree of policies is made of: run counts, traces
+-- and keeps the deadline around what the word's answer does. Words are classes over
+-- it (policy.lua); parts/custom.lua makes one of a user's function.
+
+local Counters = require "weir.parts.counters"
+local host = require "weir.host"
+local Reply = require "weir.reply"
+local Store = require "weir.store"
+local Paths = require "weir.tree.paths"
+local Trace = require "weir.tree.trace"
+
+local record = Counters.record
+
+---@class weir.Node: weir.Store
+---@field word string      the word it was made by
+---@field children table   its stores, by position or by name
+---@field counters table   what stats.lua reads
+local Node = setmetatable({}, { __index = Store })
+Node.__index = Node
+
+
+-- A run of its own for every node: LuaJIT inlines one and the same function at
+-- most three deep, and a stack of policies is deeper than that.
+local RUN = [[
+local host, record, trace, late = ...
+return function(self, req)
+  local begun = host.now()
+  if req.trace then return trace(self, req, begun) end
+  local deadline, reply = req.deadline
+  if deadline and begun >= deadline then
+    reply = late(self, req)
+  else
+    reply = self:answer(req)
+  end
+  reply.req = req
+  record(self.counters, req, reply, host.now() - begun)
+  return reply
+end
+]]
+
+
+--- Answers every slot with one status.
+function Node.all(req, status, message, store)
+  local reply = Reply.new(req)
+  for i = 1, req.n do reply[i] = status end
+  reply.good = status == "ok" and req.n or 0
+  reply.message, reply.store = message, store
+  return reply
+end
+
+
+local function late(self, req)
+  return Node.all(req, "skipped", "the deadline had passed", self.name)
+end
+
+
+local function traced(self, req, begun)
+  local entry = req.trace:enter(self, req)
+  local gone = req.deadline and begun >= req.deadline
+  local reply = gone and late(self, req) or self:answer(req)
+  reply.req = req
+  local seconds = host.now() - begun
+  record(self.counters, req, reply, seconds)
+  Trace.leave(entry, req, reply, seconds)
+  return reply
+end
+
+
+local function over_all(children, property)
+  for _, child in pairs(children) do
+    if not child[property] then return false end
+  end
+  return true
+end
+
+
+--- Makes a node of a word. `immediate` (run never waits) and `bounded` (run
+--- returns by the deadline) follow from the children unless the fields say.
+function Node:node(fields)
+  local node = setmetatable(fields, self)
+  node.children = node.children or {}
+  node.counters = Counters.new()
+  node.name = node.name or self.word
+  if node.immediate == nil then
+    node.immediate = over_all(node.children, "immediate")
+  end
+  if node.bounded == nil then node.bounded = over_all(node.children, "bounded") end
+  node.run = assert(loadstring(RUN, "=run"))(host, record, traced, late)
+  if Store.made then Store.made(node) end
+  return node
+end
+
+
+--- Closes every store below, each once; opts as the connector's close takes them.
+---@param opts { timeout: number?, drop: boolean? }?
+---@return boolean? closed, weir.Error? err
+function Node:close(opts)
+  local closed, err = true, nil
+  Paths.each(self, function(store)
+    if store.word then return end
+    local good, why = store:close(opts)
+    if not good then closed, err = good, err or why end
+  end)
+  return closed, err
+end
+
+
+--- Takes over from the node of the same word that stood here before a reload: its
+--- counts, its knowledge of keys, and, over the same children, what remember takes.
+function Node:inherit(old)
+  self.counters = old.counters
+  if type(self.keys) == "table" then self.keys:adopt(old.keys) end
+  local same = true
+  for label, child in pairs(self.children) do
+    if old.children[label] ~= child then
+      same = false
+    elseif self.suspects then
+      self.suspects[label] = old.suspects[label]
+    end
+  end
+  if same and self.remember then self:remember(old) end
+end
+
+
+--- Which way a key would go: a sentence, and the children that would be asked.
+function Node:plan()
+  local children = {}
+  for i, entry in ipairs(Paths.children(self)) do children[i] = entry[2] end
+  return "asks " .. (#children == 1 and "its store" or "its stores"), children
+end
+
+
+return Node

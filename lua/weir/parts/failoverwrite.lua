@@ -1,0 +1,95 @@
+-- parts/failoverwrite.lua: a set of a failover: to the first child that takes it. Where
+-- older copies of the key may be is known from who failed before and who stood in
+-- once; they are deleted, or suspect. Both lists are bounded: when there is no room
+-- the set is not sent to a stand-in, or not acknowledged.
+
+local Lent = require "weir.parts.lent"
+local Policy = require "weir.policy"
+local status = require "weir.status"
+
+local FailoverWrite = {}
+
+
+-- Where older copies may be now that a key was stored at `at`: children that failed
+-- before, those that once stood in, and all where the order itself changes.
+local function old_copies(self, key, at, failed)
+  local list = {}
+  for other = 1, #self.children do
+    if other ~= at and (failed[other] or self.order ~= "listed"
+      or self.strays[other]:has(key) or self.suspects[other]:has(key)) then
+      list[#list + 1] = other
+    end
+  end
+  return list
+end
+
+
+-- A set came through at one child: no other may answer with what was before.
+local function settle(self, req, reply, i, at, failed)
+  local key = req.keys[i]
+  self.suspects[at]:clear(key)
+  for _, other in ipairs(old_copies(self, key, at, failed)) do
+    if failed[other] then
+      if not self.suspects[other]:add(key) then
+        reply:set(i, "nospace", { store = self.name,
+          message = "failover: too many old copies wait to be deleted" })
+      end
+    else
+      self.suspects[other]:invalidate(req, { i }, reply)
+      if not self.suspects[other]:has(key) then self.strays[other]:clear(key) end
+    end
+  end
+end
+
+
+local function unfinished_set(reply, slots)
+  local left = {}
+  for _, i in ipairs(slots) do
+    if status.class[reply[i]] == "error" then left[#left + 1] = i end
+  end
+  return left
+end
+
+
+-- A store that stands in may hold the key from now on, even if it will answer with
+-- an error. Slots for which that cannot be noted are not sent.
+local function noted(self, at, req, slots)
+  if at == 1 then return slots end
+  local list = {}
+  for _, i in ipairs(slots) do
+    if self.strays[at]:add(req.keys[i]) then list[#list + 1] = i end
+  end
+  return list
+end
+
+
+local function stand_in(self, at, req, slots)
+  local sub = req:subset(slots)
+  if at ~= 1 and self.extra then sub.ttl, sub.ttls = self.extra, nil end
+  local answer = self.children[at]:run(sub)
+  self:note(at, answer)
+  return answer
+end
+
+
+--- Runs a set of a failover, under the locks of its keys.
+function FailoverWrite.set(self, req)
+  local reply, failed = Policy.all(req, "skipped", "failover: nobody was asked"), {}
+  local slots = Lent.all(req.n)
+  for _, at in ipairs(self:ranking()) do
+    local sent = noted(self, at, req, slots)
+    local answer = #sent > 0 and stand_in(self, at, req, sent)
+    for j, i in ipairs(sent) do
+      reply:adopt(i, answer, j)
+      if answer[j] == "ok" then settle(self, req, reply, i, at, failed) end
+    end
+    slots = unfinished_set(reply, slots)
+    if #slots == 0 then break end
+    self.counts.failed_over = self.counts.failed_over + #slots
+    failed[at] = true
+  end
+  return reply
+end
+
+
+return FailoverWrite

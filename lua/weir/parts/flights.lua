@@ -1,0 +1,122 @@
+-- parts/flights.lua: reads under way and who waits for them, for the word coalesce. A
+-- flight is a request of its leader; flight.seats[j] are the slots of other askers
+-- that wait for its slot j. self is the node: flights by key, how many keys fly.
+
+local host = require "weir.host"
+local Policy = require "weir.policy"
+local status = require "weir.status"
+
+local Flights = {}
+
+
+--- Lets others join the flight, once it is known to take time.
+function Flights.register(self, flight)
+  for i = 1, flight.req.n do
+    local key = flight.req.keys[i]
+    self.flights[key], flight.slot[key] = flight, i
+  end
+  self.flying = self.flying + flight.req.n
+  flight.registered = true
+end
+
+
+--- Nobody joins the flight of this key any more.
+function Flights.close(self, key, flight)
+  local current = self.flights[key]
+  if current and (not flight or current == flight) then
+    self.flights[key] = nil
+    self.flying = self.flying - 1
+  end
+end
+
+
+-- Gives a slot's answer to one who waits for it.
+local function deliver(seat, reply, j)
+  local asker = seat.asker
+  if asker.gone then return end
+  asker.reply:adopt(seat.slot, reply, j)
+  asker.left = asker.left - 1
+  if asker.left == 0 then host.wake(asker.waiter) end
+end
+
+
+local function deliver_all(seats, reply, j)
+  for _, seat in ipairs(seats) do deliver(seat, reply, j) end
+end
+
+
+local function still_waiting(seats)
+  local list
+  for _, seat in ipairs(seats or {}) do
+    if not seat.asker.gone then
+      list = list or {}
+      list[#list + 1] = seat
+    end
+  end
+  return list
+end
+
+
+-- Serves those who wait for slots that are not errors and ends their flights;
+-- returns the slots of which another attempt is owed to somebody.
+local function settle(self, flight, reply)
+  local owed = {}
+  for j = 1, reply.n do
+    local seats = flight.seats[j]
+    local failed = status.class[reply[j]] == "error"
+    local waiting = failed and still_waiting(seats)
+    if waiting then
+      flight.seats[j] = waiting
+      owed[#owed + 1] = j
+    else
+      Flights.close(self, flight.req.keys[j], flight)
+      if seats then deliver_all(seats, reply, j) end
+    end
+  end
+  return owed
+end
+
+
+local function ask(self, req)
+  local ok, reply = pcall(self.child.run, self.child, req)
+  if ok then return reply end
+  return Policy.all(req, "failed", tostring(reply), self.name), reply
+end
+
+
+-- The farthest deadline of those who wait; nil: somebody waits for ever.
+local function farthest(flight, slots)
+  local deadline = 0
+  for _, j in ipairs(slots) do
+    for _, seat in ipairs(flight.seats[j]) do
+      deadline = math.max(deadline, seat.asker.deadline or math.huge)
+    end
+  end
+  return deadline < math.huge and deadline or nil
+end
+
+
+-- The second attempt, and the last one.
+local function elect(self, flight, slots)
+  local req = flight.req:subset(slots)
+  req.deadline, req.trace = farthest(flight, slots), nil
+  self.counts.elected = self.counts.elected + 1
+  local reply = ask(self, req)
+  for at, j in ipairs(slots) do
+    Flights.close(self, flight.req.keys[j], flight)
+    deliver_all(flight.seats[j], reply, at)
+  end
+end
+
+
+--- The leader's task.
+function Flights.fly(self, flight)
+  local reply, failure = ask(self, flight.req)
+  local owed = flight.registered and settle(self, flight, reply)
+  flight.reply, flight.failure = reply, failure
+  if flight.waiter then host.wake(flight.waiter) end
+  if owed and #owed > 0 then elect(self, flight, owed) end
+end
+
+
+return Flights
