@@ -11,6 +11,7 @@ local Arguments = require "weir.parts.arguments"
 local Detach = require "weir.parts.detach"
 local host = require "weir.host"
 local Lent = require "weir.parts.lent"
+local Permits = require "weir.parts.permits"
 local Policy = require "weir.policy"
 
 local Limit = Policy.word "limit"
@@ -43,107 +44,6 @@ function Limit.new(child, ...)
 end
 
 
--- ---- what a batch costs, and whether it fits ----
-
-local function bytes_of(self, req)
-  if self.most_bytes == math.huge then return 0 end
-  if req.op == "set" then return req:bytes() end
-  if req.op ~= "get" then return 0 end
-  if not req.caps then return req.n * self.mean_size end
-  local sum = 0
-  for i = 1, req.n do sum = sum + req.caps[i] end
-  return sum
-end
-
-
-local function refill(self)
-  local now = host.now()
-  self.tokens = math.min(self.rate, self.tokens + (now - self.refilled) * self.rate)
-  self.refilled = now
-end
-
-
--- Seconds until there are tokens for n keys; a batch over a second's worth goes
--- when the bucket is full and leaves it in debt.
-local function tokens_after(self, n)
-  if not self.rate then return 0 end
-  refill(self)
-  local lacking = math.min(n, self.rate) - self.tokens
-  return lacking > 1e-9 and lacking / self.rate or 0
-end
-
-
-local function fits(self, n, bytes)
-  if self.calls > 0
-    and (self.keys + n > self.most_keys or self.bytes + bytes > self.most_bytes) then
-    return false
-  end
-  return tokens_after(self, n) == 0
-end
-
-
-local function take(self, n, bytes)
-  self.calls, self.keys = self.calls + 1, self.keys + n
-  self.bytes = self.bytes + bytes
-  if self.rate then self.tokens = self.tokens - n end
-end
-
-
--- ---- those who wait ----
-
-local function next_waiting(self)
-  return self.options.order == "lifo" and #self.waiting or 1
-end
-
-local pump
-
--- Only the rate holds the first one back: look again when there are tokens.
-local function pump_later(self, n)
-  local wait = tokens_after(self, n)
-  if wait == 0 or self.timer then return end
-  self.timer = host.timer(wait, function()
-    self.timer = nil
-    pump(self)
-  end)
-end
-
-
-function pump(self)
-  while #self.waiting > 0 do
-    local at = next_waiting(self)
-    local entry = self.waiting[at]
-    if not fits(self, entry.n, entry.bytes) then return pump_later(self, entry.n) end
-    table.remove(self.waiting, at)
-    take(self, entry.n, entry.bytes)
-    entry.granted = true
-    host.wake(entry.waiter)
-  end
-end
-
-
-local function give_back(self, n, bytes)
-  self.calls, self.keys = self.calls - 1, self.keys - n
-  self.bytes = self.bytes - bytes
-  if #self.waiting > 0 then pump(self) end
-end
-
-
-local function wait_for_turn(self, req, bytes)
-  local entry = { n = req.n, bytes = bytes, waiter = host.prepare() }
-  self.waiting[#self.waiting + 1] = entry
-  self.queued = self.queued + 1
-  pump(self)
-  if not entry.granted then
-    host.wait(entry.waiter, req.deadline and math.max(req.deadline - host.now(), 0))
-  end
-  if entry.granted then return true end
-  for i, other in ipairs(self.waiting) do
-    if other == entry then table.remove(self.waiting, i) break end
-  end
-  return false
-end
-
-
 -- ---- a batch ----
 
 local function observe(self, req, reply, seconds)
@@ -159,7 +59,7 @@ end
 local function ask(self, req, bytes)
   local begun = host.now()
   local ok, reply = pcall(self.child.run, self.child, req)
-  give_back(self, req.n, bytes)
+  Permits.give_back(self, req.n, bytes)
   if not ok then error(reply, 0) end
   observe(self, req, reply, host.now() - begun)
   return reply
@@ -167,7 +67,7 @@ end
 
 
 local function ask_in_turn(self, req, bytes)
-  if wait_for_turn(self, req, bytes) then return ask(self, req, bytes) end
+  if Permits.wait(self, req, bytes) then return ask(self, req, bytes) end
   self.shed = self.shed + req.n
   return Policy.all(req, "skipped", self.name .. ": waited in vain for its turn",
     self.name)
@@ -177,7 +77,7 @@ end
 local function shed(self, req)
   self.shed = self.shed + req.n
   local reply = Policy.all(req, "skipped", self.name .. ": full", self.name)
-  reply.after = math.max(tokens_after(self, req.n),
+  reply.after = math.max(Permits.tokens_after(self, req.n),
     self.mean_seconds * (#self.waiting + 1))
   return reply
 end
@@ -196,9 +96,9 @@ end
 
 
 function Limit:answer(req)
-  local bytes = bytes_of(self, req)
-  if #self.waiting == 0 and fits(self, req.n, bytes) then
-    take(self, req.n, bytes)
+  local bytes = Permits.bytes_of(self, req)
+  if #self.waiting == 0 and Permits.fits(self, req.n, bytes) then
+    Permits.take(self, req.n, bytes)
     if self.child.immediate then return ask(self, req, bytes) end
     return detached(self, req, ask, bytes)
   end

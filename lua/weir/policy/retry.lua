@@ -1,12 +1,12 @@
 -- retry { n, base=.01, cap=1, jitter="full", budget=.2, on= }: up to n further
 -- attempts for the slots that are unfinished and may be asked again: any op after
 -- a status that says "not applied", ops that may run twice after timeout and
--- reset. Waits between attempts grow exponentially with jitter (AWS, "Exponential
--- Backoff and Jitter"), end at the deadline, and respect what a limit or breaker
--- says of when to come back. Nested retries share one count of attempts a slot
--- and draw on the outer budget, too: they never multiply.
+-- reset. Waits between attempts grow (parts/backoff.lua), end at the deadline, and
+-- respect what a limit or breaker says of when to come back. Nested retries share
+-- one count of attempts a slot and draw on the outer budget, too: they never multiply.
 
 local Arguments = require "weir.parts.arguments"
+local backoff = require "weir.parts.backoff"
 local Budget = require "weir.parts.budget"
 local host = require "weir.host"
 local Policy = require "weir.policy"
@@ -64,24 +64,6 @@ function Retry.new(child, ...)
     budget = given.budget and Budget.of(child), nested = has_retry(child),
     counts = { attempts = 0, recovered = 0, over_budget = 0, gave_up = 0 },
   }
-end
-
-
-local JITTER = {
-  none = function(_, wait) return wait end,
-  full = function(_, wait) return host.random() * wait end,
-  equal = function(_, wait) return wait / 2 + host.random() * wait / 2 end,
-  decorrelated = function(options, _, before)
-    local base = options.base
-    return math.min(options.cap, base + host.random() * math.max(before * 3 - base, 0))
-  end,
-}
-
-
-local function pause(self, attempt, before)
-  local options = self.options
-  local wait = math.min(options.cap, options.base * 2 ^ (attempt - 1))
-  return JITTER[options.jitter](options, wait, before)
 end
 
 
@@ -146,7 +128,7 @@ end
 
 -- How long to wait before the next attempt, or nil: it would come too late.
 local function patience(self, req, reply, round, before)
-  local wait = pause(self, round, before)
+  local wait = backoff(self.options, round, before)
   local after = reply.after
   if after and after > wait then
     if after > self.options.cap then return nil end

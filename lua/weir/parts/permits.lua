@@ -1,0 +1,113 @@
+-- parts/permits.lua: how many keys and bytes are on their way and who waits for a turn,
+-- for the word limit, whose node is self.
+
+local host = require "weir.host"
+
+local Permits = {}
+
+
+--- The bytes that a request counts for.
+function Permits.bytes_of(self, req)
+  if self.most_bytes == math.huge then return 0 end
+  if req.op == "set" then return req:bytes() end
+  if req.op ~= "get" then return 0 end
+  if not req.caps then return req.n * self.mean_size end
+  local sum = 0
+  for i = 1, req.n do sum = sum + req.caps[i] end
+  return sum
+end
+
+
+local function refill(self)
+  local now = host.now()
+  self.tokens = math.min(self.rate, self.tokens + (now - self.refilled) * self.rate)
+  self.refilled = now
+end
+
+
+--- Seconds until there are tokens for n keys; a batch over a second's worth goes
+-- when the bucket is full and leaves it in debt.
+function Permits.tokens_after(self, n)
+  if not self.rate then return 0 end
+  refill(self)
+  local lacking = math.min(n, self.rate) - self.tokens
+  return lacking > 1e-9 and lacking / self.rate or 0
+end
+
+
+--- Whether n keys of so many bytes may go now.
+function Permits.fits(self, n, bytes)
+  if self.calls > 0
+    and (self.keys + n > self.most_keys or self.bytes + bytes > self.most_bytes) then
+    return false
+  end
+  return Permits.tokens_after(self, n) == 0
+end
+
+
+function Permits.take(self, n, bytes)
+  self.calls, self.keys = self.calls + 1, self.keys + n
+  self.bytes = self.bytes + bytes
+  if self.rate then self.tokens = self.tokens - n end
+end
+
+
+-- ---- those who wait ----
+
+local function next_waiting(self)
+  return self.options.order == "lifo" and #self.waiting or 1
+end
+
+local pump
+
+-- Only the rate holds the first one back: look again when there are tokens.
+local function pump_later(self, n)
+  local wait = Permits.tokens_after(self, n)
+  if wait == 0 or self.timer then return end
+  self.timer = host.timer(wait, function()
+    self.timer = nil
+    pump(self)
+  end)
+end
+
+
+function pump(self)
+  while #self.waiting > 0 do
+    local at = next_waiting(self)
+    local entry = self.waiting[at]
+    if not Permits.fits(self, entry.n, entry.bytes) then
+      return pump_later(self, entry.n)
+    end
+    table.remove(self.waiting, at)
+    Permits.take(self, entry.n, entry.bytes)
+    entry.granted = true
+    host.wake(entry.waiter)
+  end
+end
+
+
+function Permits.give_back(self, n, bytes)
+  self.calls, self.keys = self.calls - 1, self.keys - n
+  self.bytes = self.bytes - bytes
+  if #self.waiting > 0 then pump(self) end
+end
+
+
+--- Waits in line; false: the deadline came first.
+function Permits.wait(self, req, bytes)
+  local entry = { n = req.n, bytes = bytes, waiter = host.prepare() }
+  self.waiting[#self.waiting + 1] = entry
+  self.queued = self.queued + 1
+  pump(self)
+  if not entry.granted then
+    host.wait(entry.waiter, req.deadline and math.max(req.deadline - host.now(), 0))
+  end
+  if entry.granted then return true end
+  for i, other in ipairs(self.waiting) do
+    if other == entry then table.remove(self.waiting, i) break end
+  end
+  return false
+end
+
+
+return Permits
