@@ -129,12 +129,12 @@ deps: ## install what is missing, from Debian's packages
 
 demo: ## show a KV cache at work (TRACE=file.jsonl, ARGS=--help)
 	$(Q).ci/deps $(RUNS)
-	$(Q)$(SUBMAKE) all
+	+$(Q)$(SUBMAKE) all
 	$(Q)$(B)/weir run examples/kvcache.lua $(if $(TRACE),--trace '$(TRACE)') $(ARGS)
 
 test: ## run the specs (ONLY=spec/policy runs a part)
 	$(Q).ci/deps $(RUNS) $(TESTS)
-	$(Q)$(SUBMAKE) tests
+	+$(Q)$(SUBMAKE) tests
 	$(Q)$(BUSTED) $(ONLY)
 
 soak: tests ## run what is random or racy for longer (WEIR_SOAK=seconds)
@@ -148,7 +148,7 @@ under_address = LD_PRELOAD=$(shell $(CC) -print-file-name=libasan.so) \
     ASAN_OPTIONS=detect_leaks=0 WEIR_BUILD=build/address \
     WEIR_LIB=$(CURDIR)/build/address/libweir.so
 sanitize: ## run specs under ASan and UBSan, the C programs under TSan, too
-	$(Q)failed=; \
+	+$(Q)failed=; \
 	$(SUBMAKE) SAN=address tests && $(under_address) \
 	    busted --exclude-tags=unsanitized || failed=1; \
 	$(SUBMAKE) SAN=thread tests && WEIR_BUILD=build/thread \
