@@ -10,15 +10,20 @@ local new_table = require "table.new"
 local indices = ffi.typeof "uint32_t[?]"
 
 
--- The owner of each slot, 0 for nobody, and how many slots each owner has.
-local function assign(self, req, owner, counts)
-  local keys, pick = req.keys, self.pick
+-- The owner of each slot, 0 for nobody, and how many slots each owner has. Compiled
+-- anew for every node: one loop for all would be compiled for the first one's pick,
+-- and every key of the others would leave that trace.
+local ASSIGN = [[
+local pick = ...
+return function(self, req, owner, counts)
+  local keys = req.keys
   for i = 1, req.n do
     local at = pick(self, keys[i])
     owner[i] = at
     counts[at] = (counts[at] or 0) + 1
   end
 end
+]]
 
 
 -- The slots by owner, one owner after the other; ends[at] is where those of an owner
@@ -65,12 +70,22 @@ local function ask(self, req, reply, order, ends, counts)
 end
 
 
---- Runs a request over self.stores; self.pick(self, key) is the index of the key's
---- store, or 0: the slot is answered invalid with `message`.
-return function(self, req, message)
+local Split = {}
+
+
+--- The loop for a pick(self, key), which returns the index of the key's store in
+--- self.stores, or 0 for none: what a node must have as `assign`.
+function Split.assigner(pick)
+  return assert(loadstring(ASSIGN, "=assign"))(pick)
+end
+
+
+--- Runs a request over self.stores; slots of nobody are answered invalid with
+--- `message`.
+function Split.run(self, req, message)
   local n = req.n
   local owner, counts = indices(n + 1), new_table(#self.stores, 1)
-  assign(self, req, owner, counts)
+  self:assign(req, owner, counts)
   local stores = #self.stores -- now: a function may have named new ones
   for at = 0, stores do counts[at] = counts[at] or 0 end
   local first = owner[1]
@@ -83,3 +98,6 @@ return function(self, req, message)
   ask(self, req, reply, order, ends, counts)
   return reply
 end
+
+
+return Split

@@ -6,7 +6,7 @@
 local Arguments = require "weir.parts.arguments"
 local Chain = require "weir.parts.chain"
 local Policy = require "weir.policy"
-local split = require "weir.parts.split"
+local Split = require "weir.parts.split"
 
 local sub = string.sub
 
@@ -49,8 +49,9 @@ local function by_prefix(given)
   if #stores == 0 then error("route: needs at least one prefix", 0) end
   local default = at.default or 0
   at.default = nil
+  local pick = compile(at, default)
   return Route:node { children = children, stores = stores, prefixes = at,
-    pick = compile(at, default) }
+    pick = pick, assign = Split.assigner(pick) }
 end
 
 
@@ -72,6 +73,7 @@ function Route.new(how)
   if type(how) == "function" then
     local stores = {}
     return Route:node { fn = how, known = {}, pick = pick_by_function,
+      assign = Split.assigner(pick_by_function),
       children = stores, stores = stores, immediate = false, bounded = false }
   end
   if type(how) ~= "table" or type(how.run) == "function" then
@@ -96,7 +98,7 @@ end
 
 function Route:answer(req)
   if req.op == "scan" then return Chain.scan(req, parts(self, req.keys[1])) end
-  return split(self, req, NOWHERE)
+  return Split.run(self, req, NOWHERE)
 end
 
 

@@ -14,7 +14,7 @@ local Chain = require "weir.parts.chain"
 local Parallel = require "weir.parts.parallel"
 local Policy = require "weir.policy"
 local Reply = require "weir.reply"
-local split = require "weir.parts.split"
+local Split = require "weir.parts.split"
 local status = require "weir.status"
 
 local find = string.find
@@ -104,6 +104,16 @@ local function owners(self, key)
 end
 
 
+-- For each copy what assigns keys to the stores that hold it.
+local function copies_of(replicas)
+  local list = {}
+  for turn = 1, replicas > 1 and replicas or 0 do
+    list[turn] = Split.assigner(function(self, key) return owners(self, key)[turn] end)
+  end
+  return list
+end
+
+
 function Shard.new(given)
   local stores, named = Arguments.stores("shard", given, 1)
   local options = Arguments.read("shard", OPTIONS, named)
@@ -114,7 +124,7 @@ function Shard.new(given)
   local names = names_of(stores, options.names)
   return Shard:node {
     children = stores, stores = stores, options = options, names = names,
-    pick = owner,
+    assign = Split.assigner(owner), copies = copies_of(options.replicas),
     placement = Placement.new(names, check_weights(options.weights, #stores)),
     part = hashed_part(options, Placement), replicas = options.replicas,
   }
@@ -123,22 +133,23 @@ end
 
 -- ---- several copies a key ----
 
--- The store of the turn-th copy, in the shape that split takes.
-local function replica(self, turn)
-  return { name = self.name, stores = self.stores,
-    pick = function(_, key) return owners(self, key)[turn] end }
+-- Asks the stores of the turn-th copies.
+local function ask_copy(self, turn, req)
+  local copy = { name = self.name, stores = self.stores, assign = self.copies[turn],
+    part = self.part, placement = self.placement, replicas = self.replicas }
+  return Split.run(copy, req)
 end
 
 
 local function read_copies(self, req)
-  local reply = split(replica(self, 1), req)
+  local reply = ask_copy(self, 1, req)
   for turn = 2, self.replicas do
     local slots = {}
     for i = 1, req.n do
       if status.class[reply[i]] == "error" then slots[#slots + 1] = i end
     end
     if #slots == 0 then break end
-    reply:merge(split(replica(self, turn), req:subset(slots)), slots)
+    reply:merge(ask_copy(self, turn, req:subset(slots)), slots)
   end
   return reply
 end
@@ -174,7 +185,7 @@ end
 
 function Shard:answer(req)
   if req.op == "scan" then return Chain.scan(req, parts(self, req.keys[1])) end
-  if self.replicas == 1 then return split(self, req) end
+  if self.replicas == 1 then return Split.run(self, req) end
   if READS[req.op] then return read_copies(self, req) end
   return write_copies(self, req)
 end
