@@ -212,8 +212,9 @@ struct weir_cq;
 /* weir_cq_new makes a queue whose notifier is an eventfd of its own. */
 int weir_cq_new(struct weir_cq **out);
 
-/* weir_cq_free lets go of a queue, NULL or not. Batches still on their way to it are freed
- * as they end if weir_batch_free was called on them, else they leak. */
+/* weir_cq_free lets go of a queue, NULL or not. Batches still on their way to
+ * it are freed as they end if weir_batch_free was called on them, else they
+ * leak. */
 void weir_cq_free(struct weir_cq *cq);
 
 /* weir_cq_fd returns the fd that is readable while batches wait. Only poll it:

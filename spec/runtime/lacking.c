@@ -63,8 +63,8 @@ static void without_fds(void)
     CHECK(open_workers("64", &err) == 0);
 }
 
-/* Address space for some of the stacks of 256 threads, at 2 MiB or more. Sanitizers
- * need all of it. */
+/* Address space for some of the stacks of 256 threads, at 2 MiB or more.
+ * Sanitizers need all of it. */
 static void without_threads(void)
 {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
