@@ -164,23 +164,29 @@ static bool take_work(struct worker *w)
     return claimed;
 }
 
-/* Other sessions work, this one's time has not come: out of their way. */
-static void nap(struct worker *w)
+/* Other sessions work, this one's time has not come: out of their way. False:
+ * the lane stops, and they will empty it. */
+static bool nap(struct worker *w)
 {
     struct pollfd p = {.fd = w->fd, .events = POLLIN};
     struct timespec left;
     uint64_t now = weir_now(), retry;
     eventfd_t rings;
+    bool stopping;
 
     pthread_mutex_lock(&w->lane->lock);
     retry = w->lane->retry_ns;
+    stopping = w->lane->stopping;
     pthread_mutex_unlock(&w->lane->lock);
+    if (stopping)
+        return false;
     retry = retry > now ? retry - now : 0;
     left.tv_sec = (time_t)(retry / 1000000000u);
     left.tv_nsec = (long)(retry % 1000000000u);
     lane_wake(w->lane, w);
     if (ppoll(&p, 1, &left, NULL) > 0)
         eventfd_read(w->fd, &rings);
+    return true;
 }
 
 static void finish_oldest(struct worker *w)
@@ -236,8 +242,8 @@ static void *worker_main(void *arg)
             if (ready == READY_FAIL)
                 lane_end_list(lane_take_all(w->lane), w->why_status,
                               w->why.code, w->why.message);
-            else if (ready == READY_LATER)
-                nap(w);
+            else if (ready == READY_LATER && !nap(w))
+                break;
         }
         if (w->n > 0) {
             finish_oldest(w);

@@ -133,15 +133,13 @@ static void one_working_session_serves_alone(struct weir_cq *cq)
     weir_store_free(store);
 }
 
-/* The worker that was rung lost its session and cannot have another, or not
- * soon; the one that has one sleeps. */
-static void a_sleeping_session_is_woken(struct weir_cq *cq, bool hang)
+/* Opens a store of two workers, both asleep, each with a session. */
+static struct weir_store *two_sessions(struct weir_cq *cq)
 {
     struct weir_store *store =
         open_scripted(&script, "workers=2", "slice_items=1", "backoff=10s",
-                      "max_backoff=10s", NULL);
+                      "max_backoff=10s", "connect_timeout=1s", NULL);
     struct weir_batch *b = keyed_batch(WEIR_GET, 2, "k");
-    uint64_t started;
 
     script.connects = 0;
     script.hold = true;
@@ -151,14 +149,43 @@ static void a_sleeping_session_is_woken(struct weir_cq *cq, bool hang)
     CHECK(next_done(cq) == b);
     weir_batch_free(b);
     nap_ms(20); /* past the workers' spinning */
+    return store;
+}
+
+/* The worker that was rung lost its session and cannot have another, or not
+ * soon; the one that has one sleeps. */
+static void a_sleeping_session_is_woken(struct weir_cq *cq, bool hang)
+{
+    struct weir_store *store = two_sessions(cq);
+    uint64_t started = weir_now();
+
     script.hang_connect = hang;
     script.refuse_connects = hang ? 0 : 1000;
     script.stale = true;
-    started = weir_now();
     CHECK(status_of_one(store, cq) == WEIR_OK);
     CHECK(weir_now() - started < SECOND && !script.stale);
     script.hang_connect = false;
     script.refuse_connects = 0;
+    weir_store_free(store);
+}
+
+/* A connect that fails while another worker empties the queue of a closing
+ * store is not waited out. */
+static void close_does_not_wait_for_a_backoff(struct weir_cq *cq)
+{
+    struct weir_store *store = two_sessions(cq);
+    struct weir_batch *b = keyed_batch(WEIR_EXISTS, 1, "!");
+    uint64_t started = weir_now();
+
+    script.hang_connect = script.stale = true;
+    script.slow_ns = 1500ull * MS;
+    CHECK(weir_submit(store, cq, b) == 0);
+    CHECK(EVENTUALLY(script.connects == 3));
+    CHECK(weir_close(store, started + 8ull * SECOND, WEIR_CLOSE_DRAIN) == 0);
+    CHECK(weir_now() - started < 6ull * SECOND);
+    CHECK(next_done(cq) == b && b->items[0].status == WEIR_OK);
+    script.hang_connect = false;
+    weir_batch_free(b);
     weir_store_free(store);
 }
 
@@ -177,6 +204,7 @@ int main(void)
     one_working_session_serves_alone(cq);
     a_sleeping_session_is_woken(cq, false);
     a_sleeping_session_is_woken(cq, true);
+    close_does_not_wait_for_a_backoff(cq);
     weir_cq_free(cq);
     return 0;
 }
