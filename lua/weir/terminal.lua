@@ -15,7 +15,6 @@ int weir_ioctl(int, unsigned long, ...) __asm__("ioctl");
 int weir_close_fd(int) __asm__("close");
 int weir_open_file(const char *, int, ...) __asm__("open");
 int weir_mkdir(const char *, unsigned int) __asm__("mkdir");
-int weir_kill(int, int) __asm__("kill");
 int weir_sigemptyset(struct weir_signals *) __asm__("sigemptyset");
 int weir_sigaddset(struct weir_signals *, int) __asm__("sigaddset");
 int weir_sigprocmask(int, const struct weir_signals *, struct weir_signals *)

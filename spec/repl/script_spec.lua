@@ -221,6 +221,23 @@ describe("a script of the session", function()
     assert.same({ "1", "2", "3" }, seen)
   end)
 
+  it("watches as JSON", function()
+    local _, out = shell.run(WEIR .. "watch memory 'nil, 5' -n 2 -e 10ms --json")
+    local shown = cjson.decode(out)
+    assert.same({ error = "5" }, shown.result)
+    assert.is_true(shown.at > 1e9)
+  end)
+
+  it("lets no control character of an error reach the terminal", function()
+    local _, _, err = script "error('\\27[31m\\155x')"
+    assert.equal("weir: \\027[31m\\155x\n", err)
+  end)
+
+  it("refuses a mark that is neither true nor false", function()
+    local code, _, err = script("", "'memory://?prod=ture'")
+    assert.same({ 3, "weir repl: prod is true or false, not 'ture'\n" }, { code, err })
+  end)
+
   it("has help for each command, verb, word, connector and option", function()
     local code, out = script ".help\n"
     assert.equal(0, code)

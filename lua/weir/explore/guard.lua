@@ -24,12 +24,17 @@ local VERBS = {
 }
 
 -- Fields of a guard; the store may have others of the same names.
-local OWN = { "read_only", "prod", "confirm", "notice", "seen", "lost", "healthy" }
+local OWN = { "read_only", "prod", "confirm", "notice", "seen", "lost", "healthy",
+  "opened_as" }
 
 local Meta = {
   __tostring = Store.__tostring,
   -- A store is often called like the connector's word, which it hides.
-  __call = function(self, ...) return words.find(self.opened_as)(...) end,
+  __call = function(self, ...)
+    local word = words.find(self.opened_as or self.title)
+    if not word then error(self.title .. " is a store, no function", 2) end
+    return word(...)
+  end,
 }
 
 

@@ -18,6 +18,13 @@ local function is_file(target)
 end
 
 
+-- How a boolean is written in a URL.
+local SAID = {
+  ["true"] = true, yes = true, on = true, ["1"] = true,
+  ["false"] = false, no = false, off = false, ["0"] = false,
+}
+
+
 -- A URL without prod=..., and whether it said true.
 local function without_mark(url)
   local path, query = url:match "^([^?]*)%?(.*)$"
@@ -25,13 +32,19 @@ local function without_mark(url)
   local rest, prod = {}, false
   for option in query:gmatch "[^&]+" do
     local said = option:match "^prod=(.*)$"
-    if said then prod = said == "true" else rest[#rest + 1] = option end
+    if not said then
+      rest[#rest + 1] = option
+    elseif SAID[said] == nil then
+      error(("prod is true or false, not '%s'"):format(said), 0)
+    else
+      prod = SAID[said]
+    end
   end
   return #rest > 0 and path .. "?" .. table.concat(rest, "&") or path, prod
 end
 
 
---- What a target is: a scheme or connector and nothing, or "file" and its name.
+-- What a target is: "file", or a scheme or connector.
 local function kind_of(target)
   local scheme = target:match "^([%w+.-]+)://"
   if scheme then return scheme end
@@ -42,8 +55,7 @@ end
 
 --- Opens a store; what is wrong with the target is raised.
 ---@param target string
----@return weir.Store store, { prod: boolean, title: string, opened_as: string?,
---- } marks
+---@return weir.Store store, { prod: boolean, title: string, opened_as: string? } marks
 function Opened.open(target)
   local kind = kind_of(target)
   if kind == "file" then

@@ -3,6 +3,7 @@
 local Columns = require "weir.show.columns"
 local Host = require "weir.host"
 local Json = require "weir.show.json"
+local Literal = require "weir.show.literal"
 local Progress = require "weir.show.progress"
 local Quantity = require "weir.show.quantity"
 
@@ -23,7 +24,7 @@ end
 
 --- Writes a line for people.
 function View:line(format, ...)
-  if not self.json then self.print(format:format(...)) end
+  if not self.json then self.print(Literal.harmless(format:format(...))) end
 end
 
 
@@ -38,7 +39,9 @@ end
 ---@param align string?
 function View:table(rows, align)
   if self.json then return end
-  for _, line in ipairs(Columns.lines(rows, align)) do self.print(line) end
+  for _, line in ipairs(Columns.lines(rows, align)) do
+    self.print(Literal.harmless(line))
+  end
 end
 
 

@@ -4,6 +4,7 @@
 local Edit = require "weir.repl.libedit"
 local Host = require "weir.host"
 local Keys = require "weir.repl.keys"
+local Tab = require "weir.repl.tab"
 local Terminal = require "weir.terminal"
 local Wide = require "weir.repl.wide"
 
@@ -17,7 +18,8 @@ local PASTE_ON, PASTE_OFF = "\27[?2004h", "\27[?2004l"
 
 ---@class weir.Editor
 ---@field signals integer? an fd: when it is readable, nobody waits for keys any more
----@field complete fun(before: string, after: string): string[], integer
+---@field edit weir.Edit
+---@field complete fun(before: string): string[], integer
 local Editor = {}
 Editor.__index = Editor
 
@@ -70,38 +72,6 @@ function Editor.new(lines)
 end
 
 
--- ---- completion ----
-
-local function common(candidates)
-  local shared = candidates[1]
-  for _, text in ipairs(candidates) do
-    while text:sub(1, #shared) ~= shared do shared = shared:sub(1, -2) end
-  end
-  -- Not half a character.
-  while shared:find "[\192-\255]$" or shared:find "[\224-\255][\128-\191]$"
-    or shared:find "[\240-\255][\128-\191][\128-\191]$" do
-    shared = shared:sub(1, -2)
-  end
-  return shared
-end
-
-
-local function complete(self)
-  if not self.complete then return end
-  local line, before = self.edit:line()
-  local candidates, start, listed = self.complete(before, line:sub(#before + 1))
-  if #candidates == 0 then return end
-  local typed, shared = before:sub(start), common(candidates)
-  if #shared > #typed or #candidates == 1 and shared ~= typed then
-    self.edit:insert(shared, #Wide.codes(typed))
-  elseif #candidates > 1 then
-    self:print(table.concat(listed or candidates, "  "))
-  end
-end
-
-
--- ---- reading ----
-
 local function insert(self, text)
   if #text >= AT_ONCE then
     self.edit:insert(text)
@@ -140,7 +110,7 @@ end
 -- Handles one unit: "line", "eof" or nil.
 local function handle(self, unit)
   if unit.text == TAB then
-    complete(self)
+    Tab.press(self)
   elseif unit.text == CTRL_D and self.edit:line() == "" then
     return "eof"
   elseif unit.kind == "paste" then

@@ -4,43 +4,12 @@
 local Binding = require "weir.repl.binding"
 local Catalog = require "weir.catalog"
 local Commands = require "weir.repl.commands"
+local Docs = require "weir.repl.docs"
 local Ffi = require "weir.ffi"
 local Predicate = require "weir.parts.predicate"
 local words = require "weir.words"
 
 local Help = {}
-
-
-local function lines_of(module)
-  local path = package.searchpath(module, package.path)
-  local lines = {}
-  if not path then return lines end
-  for line in io.lines(path) do lines[#lines + 1] = line end
-  return lines
-end
-
-
--- ---- verbs ----
-
--- What stands above the public functions of a module: { names, by name: { line,
--- block } }. `pattern` captures a function's name and arguments.
-local function documented(module, pattern)
-  local docs, block = { names = {} }, {}
-  for _, line in ipairs(lines_of(module)) do
-    local said = line:match "^%-%-%-%s?(.*)$"
-    local name, arguments = line:match(pattern)
-    if said then
-      block[#block + 1] = "  " .. said:gsub("^@", "")
-    else
-      if name and #block > 0 then
-        docs.names[#docs.names + 1] = name
-        docs[name] = { arguments = arguments, block = block }
-      end
-      block = {}
-    end
-  end
-  return docs
-end
 
 
 local function with_heading(heading, doc)
@@ -54,8 +23,8 @@ local verb_docs
 
 local function verbs()
   if not verb_docs then
-    verb_docs = documented("weir.store", "^function Store:(%w[%w_]*)%((.*)%)")
-    local many = documented("weir.many", "^function Many:(%w[%w_]*)%((.*)%)")
+    verb_docs = Docs.of("weir.store", "^function Store:(%w[%w_]*)%((.*)%)")
+    local many = Docs.of("weir.many", "^function Many:(%w[%w_]*)%((.*)%)")
     for _, name in ipairs(many.names) do
       table.insert(verb_docs.names, name)
       verb_docs[name] = many[name]
@@ -80,30 +49,15 @@ end
 
 -- ---- words and connectors ----
 
--- The comment that a file opens with, or nil.
-local function opening_of(module)
-  local lines = {}
-  for _, line in ipairs(lines_of(module)) do
-    local said = line:match "^%-%-%s?(.*)$"
-    if not said then break end
-    lines[#lines + 1] = said
-  end
-  return #lines > 0 and lines or nil
-end
-
-
 -- What a word of policy files is: most have a file each.
 local function word_of_policies(word)
-  if word == "policy" then
-    return with_heading("policy", documented("weir.policy",
-      "^function Policy%.(custom)%((.*)%)").custom)
-  end
+  if word == "policy" then return Docs.opening "weir.parts.custom" end
   local value = words.find(word)
   if type(value) == "number" then
     return { ("%s: a number of bytes, %d"):format(word, value) }
   end
-  if Predicate.words[word] then return opening_of "weir.parts.predicate" end
-  return opening_of("weir.policy." .. word)
+  if Predicate.words[word] then return Docs.opening "weir.parts.predicate" end
+  return Docs.opening("weir.policy." .. word)
 end
 
 
@@ -119,7 +73,7 @@ function Help.options(word)
     end
     return names
   end
-  local comment = table.concat(opening_of("weir.policy." .. word) or {}, " ")
+  local comment = table.concat(Docs.opening("weir.policy." .. word) or {}, " ")
   local signature = comment:match("^" .. word .. "%s*(%b{})")
     or comment:match("^" .. word .. "%s*(%b())") or ""
   for name in signature:gmatch "([%a_][%w_]*)%s*=" do names[#names + 1] = name end

@@ -2,6 +2,7 @@
 -- remarks, the time an evaluation took; in colour on a terminal that wants it.
 local Error = require "weir.error"
 local Json = require "weir.show.json"
+local Literal = require "weir.show.literal"
 local Quantity = require "weir.show.quantity"
 local Result = require "weir.show.result"
 local Value = require "weir.value"
@@ -41,6 +42,7 @@ end
 
 
 local function aside(self, color, text)
+  text = Literal.harmless(text)
   if not self.interactive then
     io.stdout:flush()
     io.stderr:write("weir: ", text, "\n")

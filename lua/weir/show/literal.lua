@@ -32,6 +32,16 @@ function Literal.quote(bytes)
 end
 
 
+--- harmless writes a sentence, perhaps a server's, without control characters.
+---@param text string
+---@return string
+function Literal.harmless(text)
+  local safe = text:gsub("[%z\1-\8\11-\31\127]", escaped)
+  if not Bytes.is_text(safe) then return (safe:gsub("[\128-\255]", escaped)) end
+  return (safe:gsub("\194[\128-\159]", escaped_all))
+end
+
+
 -- Drops the start of a character that was cut.
 local function whole_characters(bytes)
   for cut = 0, math.min(3, #bytes) do
