@@ -20,6 +20,8 @@ local class, rank = status.class, status.rank
 ---@field status string[] the status of each slot
 ---@field good integer?   slots that are "ok", where the answerer counted them
 ---@field lead integer?   leading good slots, when asked with prefix = true
+---@field after number?  seconds until it is worth asking again (limit, breaker)
+---@field copies integer[]? of a mirror's write: the copies that landed, by slot
 ---@field message string? the first error in words
 ---@field store string?   who said so
 local Reply = {}

@@ -1,0 +1,48 @@
+---@meta
+-- meta.lua: the words for editors that read LuaCATS; never loaded. What each word does
+-- stands at the head of policy/WORD.lua and in lua/README.md.
+-- luacheck: no max line length
+
+---@alias weir.Time number|string seconds, or "50ms"
+---@alias weir.Size number|string bytes, or "64KiB"
+---@alias weir.Rule weir.Predicate|fun(key: string, info: table): boolean
+
+---@class weir
+---@field KiB number
+---@field MiB number
+---@field GiB number
+---@field TiB number
+---@field always weir.Predicate
+---@field never weir.Predicate
+---@field hits fun(n: integer): weir.Predicate
+---@field prob fun(p: number): weir.Predicate
+---@field maxsize fun(bytes: weir.Size): weir.Predicate
+---@field below fun(share: number): weir.Predicate
+---@field all fun(...: weir.Rule): weir.Predicate
+---@field any fun(...: weir.Rule): weir.Predicate
+---@field tier fun(given: { write: "through"|"around"?, promote: weir.Rule?, fail_open: boolean? }): weir.Node
+---@field route fun(given: table<string, weir.Store>|fun(key: string): weir.Store): weir.Node
+---@field bysize fun(given: table[]): weir.Node
+---@field byop fun(given: table<string, weir.Store>): weir.Node
+---@field shard fun(given: { hash: string?, weights: number[]?, names: string[]?, key: string?, tags: boolean?, replicas: integer? }): weir.Node
+---@field mirror fun(given: { ack: "all"|"first"|integer?, read: "first"|"fastest"?, repair: boolean? }): weir.Node
+---@field failover fun(given: { on: "error"|"miss"?, order: "listed"|"least_failures"?, ttl: weir.Time? }): weir.Node
+---@field fail fun(status: string): weir.Node
+---@field policy fun(given: { run: fun(self: weir.Node, req: weir.Request): weir.Reply, children: table?, name: string?, plan: function?, bounded: boolean?, immediate: boolean? }): weir.Node
+
+---@class weir.Store
+---@field timeout fun(self: weir.Store, seconds: weir.Time): weir.Node
+---@field deadline fun(self: weir.Store, seconds: weir.Time): weir.Node
+---@field retry fun(self: weir.Store, given: integer|{ base: weir.Time?, cap: weir.Time?, jitter: "full"|"equal"|"decorrelated"|"none"?, budget: number|false?, on: string[]? }?): weir.Node
+---@field breaker fun(self: weir.Store, given: { fail: number?, window: integer?, min: integer?, open: weir.Time?, max_open: weir.Time?, probes: integer?, slow: weir.Time? }?): weir.Node
+---@field limit fun(self: weir.Store, given: integer|{ inflight: integer?, bytes: weir.Size?, rate: number?, queue: integer?, order: "fifo"|"lifo"? }): weir.Node
+---@field coalesce fun(self: weir.Store): weir.Node
+---@field negative fun(self: weir.Store, given: { ttl: weir.Time?, max: integer? }?): weir.Node
+---@field ttl fun(self: weir.Store, seconds: weir.Time, more: { jitter: number?, stale: weir.Time?, refresh: fun(key: string): any }?): weir.Node
+---@field admit fun(self: weir.Store, rule: weir.Rule|weir.Rule[], ...: weir.Rule): weir.Node
+---@field prefix fun(self: weir.Store, text: string): weir.Node
+---@field readonly fun(self: weir.Store): weir.Node
+---@field tap fun(self: weir.Store, fn: fun(req: weir.Request, reply: weir.Reply)): weir.Node
+---@field meter fun(self: weir.Store, label: string): weir.Node
+---@field delay fun(self: weir.Store, given: weir.Time|{ spread: number?, seed: integer? }): weir.Node
+---@field fault fun(self: weir.Store, given: number|{ rate: number?, status: string?, seed: integer? }?): weir.Node
