@@ -119,12 +119,18 @@ function Ffi.loop()
 end
 
 
---- A system library with these of its functions declared; name nil is libc.
----@param name string?
+--- A system library with these of its functions declared: the first of `names` that
+--- is there, or libc.
+---@param names string[]?
 ---@param declarations string
-function Ffi.system(name, declarations)
+function Ffi.system(names, declarations)
   ffi.cdef(declarations)
-  return name and ffi.load(name) or ffi.C
+  if not names then return ffi.C end
+  for _, name in ipairs(names) do
+    local found, library = pcall(ffi.load, name)
+    if found then return library end
+  end
+  error("weir: cannot load " .. table.concat(names, ", nor "), 0)
 end
 
 

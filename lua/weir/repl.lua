@@ -1,11 +1,7 @@
 -- repl.lua: the session: reads lines, evaluates them as Lua or runs dot commands,
 -- until it is ended. Called by `weir repl`.
-local Complete = require "weir.repl.complete"
-local Editor = require "weir.repl.editor"
 local Evaluate = require "weir.repl.evaluate"
 local Exit = require "weir.cli.exit"
-local Foreground = require "weir.repl.foreground"
-local History = require "weir.repl.history"
 local Interpret = require "weir.repl.interpret"
 local Script = require "weir.repl.script"
 local Session = require "weir.repl.session"
@@ -63,7 +59,8 @@ end
 
 -- What a terminal adds: editing, history, completion, Ctrl-C, a greeting.
 local function be_interactive(session, targets)
-  session.foreground = Foreground.new(session.input)
+  local Complete = require "weir.repl.complete"
+  session.foreground = require("weir.repl.foreground").new(session.input)
   session.input.complete = function(before) return Complete.run(session, before) end
   for _, name in ipairs(targets[1] and session.names or {}) do
     session.input:print(("%s = %s"):format(name, session.stores[name].inner.name))
@@ -79,9 +76,11 @@ end
 ---@return integer
 function Repl.run(targets, opts)
   local interactive = Terminal.is(0) and Terminal.is(1)
-  local history = interactive and History.open()
+  -- libedit is needed only where somebody types.
+  local history = interactive and require("weir.repl.history").open()
   local session = Session.new {
-    input = interactive and Editor.new(history.lines) or Script.new(),
+    input = interactive and require("weir.repl.editor").new(history.lines)
+      or Script.new(),
     history = history, interactive = interactive, read_only = opts.read_only,
   }
   if opts.json then session.output.format = "json" end

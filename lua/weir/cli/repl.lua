@@ -1,5 +1,4 @@
 -- weir repl: a session over stores.
-local Repl = require "weir.repl"
 local weir = require "weir"
 
 local Command = {
@@ -24,7 +23,7 @@ end
 
 
 function Command.run(args)
-  return weir.run(Repl.run, args.store, args)
+  return weir.run(require("weir.repl").run, args.store, args)
 end
 
 

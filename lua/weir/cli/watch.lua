@@ -1,7 +1,6 @@
 -- weir watch: an expression over stores, again and again.
 local Exit = require "weir.cli.exit"
 local Kinds = require "weir.explore.kinds"
-local Repl = require "weir.repl"
 local weir = require "weir"
 
 local Command = {
@@ -32,7 +31,7 @@ end
 
 
 function Command.run(args)
-  local code = weir.run(Repl.watch, args.store, args.expression, args)
+  local code = weir.run(require("weir.repl").watch, args.store, args.expression, args)
   return code or Exit.OK
 end
 

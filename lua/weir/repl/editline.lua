@@ -2,7 +2,7 @@
 -- libedit.lua.
 local Ffi = require "weir.ffi"
 
-return Ffi.system("edit", [[
+return Ffi.system({ "libedit.so.2", "libedit.so.0", "edit" }, [[
 struct weir_edit;
 struct weir_edit_history;
 struct weir_edit_event { int number; const int32_t *text; };
