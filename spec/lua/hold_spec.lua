@@ -48,7 +48,7 @@ describe("a ledger", function()
   it("uses its slots again", function()
     local take, keep = Hold.ledger(function() end)
     local most = 0
-    for _ = 1, 50 do
+    for _ = 1, 10 do
       for _ = 1, 100 do
         local slot = take()
         keep(slot, {})
@@ -65,13 +65,13 @@ describe("values and replies", function()
   it("keep their bytes through any order of making, closing and collecting", function()
     math.randomseed(7)
     local kept = {}
-    for i = 1, 5000 do
+    for i = 1, 2000 do
       local at = math.random(50)
       if kept[at] then assert.is_true(kept[at].value == kept[at].text) end
       if math.random(4) == 1 and kept[at] then kept[at].value:close() end
       local text = ("%d:"):format(i):rep(math.random(400))
       kept[at] = { text = text, value = Value.new(text) }
-      if i % 250 == 0 then collectgarbage() else collectgarbage("step", 1) end
+      if i % 500 == 0 then collectgarbage() else collectgarbage("step", 1) end
     end
     for _, one in pairs(kept) do assert.is_true(one.value == one.text) end
   end)
@@ -84,7 +84,7 @@ describe("values and replies", function()
       local keys = {}
       for k = 1, math.random(100) do keys[k] = "k" .. math.random(100) end
       kept[i % 20] = { keys = keys, reply = store:get_many(keys) }
-      if i % 100 == 0 then collectgarbage() end
+      if i % 500 == 0 then collectgarbage() end
       local one = kept[math.random(20) - 1]
       for k = 1, one and #one.keys or 0 do
         local number = tonumber(one.keys[k]:sub(2))
