@@ -39,27 +39,31 @@ local function fill(store, batches)
 end
 
 
-local function read(store, batches, times)
+-- The loop of a program, compiled anew for each case: one loop for all would be
+-- compiled for the first store and measure how the others leave its trace.
+local READ = [[
+return function(store, batches, times)
   for i = 0, times - 1 do
     local reply = store:get_many(batches[i % #batches + 1])
     if not reply:all "good" then error "a miss" end
   end
 end
+]]
 
 
-local function nanoseconds(store, batches)
+local function nanoseconds(case, batches)
   local start = os.clock()
-  read(store, batches, TURN)
+  case.read(case[2], batches, TURN)
   return (os.clock() - start) / (TURN * BATCH) * 1e9
 end
 
 
 -- Bytes that a batch leaves to the collector.
-local function garbage(store, batches)
+local function garbage(case, batches)
   collectgarbage()
   collectgarbage "stop"
   local before = collectgarbage "count"
-  read(store, batches, TURN)
+  case.read(case[2], batches, TURN)
   local after = collectgarbage "count"
   collectgarbage "restart"
   return (after - before) * 1024 / TURN
@@ -109,7 +113,7 @@ local function watch_aborts()
   local function note(what, _, func, pc, reason)
     if what ~= "abort" then return end
     local info = require("jit.util").funcinfo(func, pc)
-    local place = ("%s (%s)"):format(info.loc or info.addr or "?", tostring(reason))
+    local place = ("%s (%s)"):format(info.loc or "C", tostring(reason))
     places[place] = (places[place] or 0) + 1
   end
   jit.attach(note, "trace")
@@ -126,41 +130,51 @@ local function worst(places)
 end
 
 
-local function report(bench, case, times, bytes, base, base_bytes)
-  local name, _, target = unpack(case)
-  local time = median(times)
-  if target == STACK then
-    bench:row { case = name, figure = time, unit = "ns", reference = "bare memory",
-      of = base, target = target }
-  elseif target then
-    bench:row { case = name .. ": adds, per key", figure = math.max(time - base, 0),
-      unit = "ns", reference = "bare memory", of = base, target = target }
-  else
-    bench:row { case = name .. ", per key", figure = time, unit = "ns" }
+-- A case and the bare store by turns: what it takes, and what it takes more.
+local function measure(case, bare, batches)
+  local times, added = {}, {}
+  for round = 1, ROUNDS do
+    local before = nanoseconds(bare, batches)
+    times[round] = nanoseconds(case, batches)
+    added[round] = times[round] - (before + nanoseconds(bare, batches)) / 2
   end
-  bench:row { case = "  allocated for a batch of 64", figure = bytes, unit = "B",
-    reference = target and "bare memory", of = target and base_bytes }
+  return median(times), median(added)
+end
+
+
+local function report(bench, case, time, added, base)
+  local name, _, target = unpack(case)
+  if not target then
+    bench:row { case = name .. ", per key", figure = time, unit = "ns" }
+  elseif target == STACK then
+    bench:row { case = name, figure = time, unit = "ns", reference = "bare memory",
+      of = time - added, target = target }
+  else
+    bench:row { case = name .. ": adds, per key", figure = math.max(added, 0),
+      unit = "ns", reference = "bare memory", of = time - added, target = target }
+  end
+  bench:row { case = "  allocated for a batch of 64", figure = case.bytes, unit = "B",
+    reference = target and "bare memory", of = target and base }
 end
 
 
 return function(bench)
   weir.run(function()
     local batches, bare = make_batches(), memory()
-    local list, times, bytes = cases(bare), {}, {}
-    for i, case in ipairs(list) do
+    local list = cases(bare)
+    for _, case in ipairs(list) do
+      case.read = loadstring(READ, "=read")()
       fill(case[2], batches)
-      read(case[2], batches, WARM)
-      times[i] = {}
+      case.read(case[2], batches, WARM)
     end
     local places, stop = watch_aborts()
-    for round = 1, ROUNDS do
-      for i, case in ipairs(list) do times[i][round] = nanoseconds(case[2], batches) end
+    for _, case in ipairs(list) do
+      case.time, case.added = measure(case, list[1], batches)
     end
     stop()
-    for i, case in ipairs(list) do bytes[i] = garbage(case[2], batches) end
-    local base = median(times[1])
-    for i, case in ipairs(list) do
-      report(bench, case, times[i], bytes[i], base, bytes[1])
+    for _, case in ipairs(list) do case.bytes = garbage(case, batches) end
+    for _, case in ipairs(list) do
+      report(bench, case, case.time, case.added, list[1].bytes)
     end
     local most, where = worst(places)
     bench:row { case = "aborted traces, the most in one place: " .. where,
