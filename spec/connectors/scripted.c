@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "connector.h"
 #include "scripted.h"
@@ -166,7 +167,14 @@ static int scripted_run(void *session, struct weir_call *call)
 static size_t scripted_gauges(void *state, struct weir_gauge *out, size_t max)
 {
     struct script *script = state;
+    uint32_t closes = script->closes;
+    uint64_t ns = script->slow_ns;
+    struct timespec slow = {(time_t)(ns / 1000000000u),
+                            (long)(ns % 1000000000u)};
 
+    nanosleep(&slow, NULL);
+    if (script->closes != closes)
+        abort(); /* the state is gone */
     if (max > 0)
         out[0] = (struct weir_gauge){.name = "calls", .value = script->calls};
     return 1;

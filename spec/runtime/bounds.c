@@ -96,7 +96,7 @@ static void only_what_waits_weighs(struct weir_store *store, struct weir_cq *cq)
     weir_store_stats(store, &stats);
     CHECK(stats.inflight_batches == 2 && stats.inflight_bytes == 10);
     get->items[0].data = bytes;
-    get->items[0].cap = UINT64_MAX;
+    get->items[0].cap = UINT64_MAX / 2;
     CHECK(weir_submit(store, cq, get) == 0);
     weir_store_stats(store, &stats);
     CHECK(stats.inflight_bytes < 2 << 20); /* max_value, and a mean */
@@ -108,6 +108,29 @@ static void only_what_waits_weighs(struct weir_store *store, struct weir_cq *cq)
     weir_batch_free(held);
     weir_batch_free(set);
     weir_batch_free(get);
+}
+
+/* What was cancelled gives its room back. */
+static void cancelling_makes_room(struct weir_store *store, struct weir_cq *cq)
+{
+    struct weir_batch *queued[8];
+
+    script.calls = 0;
+    script.hold = true;
+    CHECK(weir_submit(store, cq, a_mebibyte()) == 0);
+    CHECK(EVENTUALLY(script.calls == 1));
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 8; i++) {
+            queued[i] = a_mebibyte();
+            CHECK(weir_submit(store, cq, queued[i]) == 0);
+        }
+        for (int i = 0; i < 8; i++)
+            weir_batch_cancel(queued[i]);
+        for (int i = 0; i < 8; i++)
+            weir_batch_free(next_done(cq));
+    }
+    script.hold = false;
+    weir_batch_free(next_done(cq));
 }
 
 static void batches_of_none_and_of_refused(struct weir_store *store,
@@ -175,6 +198,7 @@ int main(void)
     fill_until_busy(store, cq, a_mebibyte, 8);
     a_batch_over_the_bound_fits_an_empty_queue(store, cq);
     bad_items_are_answered_alone(store, cq);
+    cancelling_makes_room(store, cq);
     only_what_waits_weighs(store, cq);
     batches_of_none_and_of_refused(store, cq);
     nonsense_is_an_error(store, cq);

@@ -124,6 +124,30 @@ static void a_hanging_connect_is_interrupted(void)
     weir_store_free(store);
 }
 
+static void *read_gauges(void *store)
+{
+    struct weir_gauge gauge;
+
+    while (weir_store_gauges(store, &gauge, 1) == 1)
+        ;
+    return NULL;
+}
+
+/* The connector aborts when its state goes while it tells its gauges. */
+static void close_waits_for_who_reads_gauges(void)
+{
+    struct weir_store *store = open_scripted(&script, "workers=1", NULL);
+    pthread_t reader;
+
+    script.slow_ns = 50 * MS;
+    CHECK(pthread_create(&reader, NULL, read_gauges, store) == 0);
+    nap_ms(20);
+    CHECK(weir_close(store, 0, WEIR_CLOSE_FAIL) == 0);
+    script.slow_ns = 0;
+    pthread_join(reader, NULL);
+    weir_store_free(store);
+}
+
 static void *close_slowly(void *store)
 {
     CHECK(weir_close(store, weir_now() + 10ull * SECOND, WEIR_CLOSE_DRAIN) ==
@@ -163,7 +187,7 @@ static void child_of_a_fork(struct weir_store *store, struct weir_batch *flying)
     struct weir_gauge gauge;
 
     CHECK(weir_submit(store, cq, b) == -ECHILD);
-    CHECK(strstr(b->error.message, "fork") != NULL);
+    CHECK(strstr(b->error.message, "opened before a fork") != NULL);
     CHECK(weir_close(store, 0, WEIR_CLOSE_FAIL) == -ECHILD);
     weir_batch_cancel(flying);
     weir_batch_abandon(flying);
@@ -241,6 +265,7 @@ int main(void)
     interrupts_at_the_deadline();
     a_deaf_connector_is_not_waited_for();
     a_hanging_connect_is_interrupted();
+    close_waits_for_who_reads_gauges();
     gauges_do_not_wait_for_a_close();
     a_forked_child_is_refused();
     weir_cq_free(cq);

@@ -108,6 +108,20 @@ static void a_batch_in_flight_may_be_freed(void)
                      weir_cq_pending(cq) == 0));
 }
 
+static void a_queue_may_be_freed_before_its_batches(void)
+{
+    struct weir_batch *hung = hang_the_worker();
+    struct weir_batch *b = keyed_batch(WEIR_GET, 1, "q");
+    struct weir_cq *short_lived = new_cq();
+
+    CHECK(weir_submit(store, short_lived, b) == 0);
+    weir_cq_free(short_lived);
+    CHECK(weir_batch_reset(b, WEIR_GET, 1) == -EBUSY);
+    release(hung);
+    CHECK(EVENTUALLY(weir_batch_reset(b, WEIR_GET, 1) == 0));
+    weir_batch_free(b);
+}
+
 int main(void)
 {
     deadline_s(60);
@@ -118,6 +132,7 @@ int main(void)
     a_running_call_ends_by_its_deadline();
     the_store_has_a_default();
     a_batch_in_flight_may_be_freed();
+    a_queue_may_be_freed_before_its_batches();
     weir_store_free(store);
     weir_cq_free(cq);
     return 0;

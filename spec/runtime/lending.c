@@ -48,8 +48,8 @@ static void keys_may_be_copies_of_the_last_time(struct weir_store *store,
     b->items[0].key = "x"; /* room enough, in another order */
     b->items[0].key_len = 1;
     b->items[2].key = b->items[1].key;
-    b->items[1].key = "1234567";
-    b->items[1].key_len = 7;
+    b->items[1].key = "1234567890123"; /* goes over where the third key is */
+    b->items[1].key_len = 13;
     CHECK(weir_submit(store, cq, b) == 0);
     CHECK(next_done(cq) == b);
     CHECK(memcmp(b->items[2].value->data, "k1k1", 4) == 0);
@@ -103,6 +103,25 @@ static void count_release(void *arg)
 {
     (void)arg;
     atomic_fetch_add(&released, 1);
+}
+
+static struct weir_batch *batch_with_value(void)
+{
+    struct weir_batch *b = keyed_batch(WEIR_SET, 1, "k");
+
+    b->items[0].value = weir_value_wrap("bytes", 5, count_release, NULL);
+    return b;
+}
+
+static void a_batch_lets_go_of_its_values(void)
+{
+    struct weir_batch *b = batch_with_value();
+
+    CHECK(weir_batch_reset(b, WEIR_SET, 1) == 0 && released == 1);
+    weir_batch_free(b);
+    weir_batch_free(batch_with_value());
+    CHECK(released == 2);
+    released = 0;
 }
 
 static void *ref_and_unref(void *value)
@@ -160,6 +179,7 @@ int main(void)
     keys_may_be_copies_of_the_last_time(store, cq);
     an_abandoned_buffer_stays_as_it_was(store, cq);
     a_buffer_is_written_or_too_small(store, cq);
+    a_batch_lets_go_of_its_values();
     a_value_is_released_once();
     abandoning_races_with_answers(store, cq);
     weir_store_free(store);

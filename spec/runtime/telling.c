@@ -45,6 +45,8 @@ static void counts_by_op_and_status(void)
     CHECK(get.status[WEIR_OK] == 30 && get.status[WEIR_FAILED] == 2);
     CHECK(get.bytes_read == 30 * 32 && get.bytes_written == 0);
     CHECK(get.queue.count == 11 && get.service.count == 11);
+    CHECK(get.queue.p999_ns <= get.queue.max_ns);
+    CHECK(get.service.p999_ns <= get.service.max_ns);
     CHECK(weir_store_op_stats(store, WEIR_SET, &set) == 0 && set.items == 0);
     CHECK(weir_store_op_stats(store, 77, &set) == -EINVAL);
 }
