@@ -147,10 +147,11 @@ bench: all ## measure, each figure beside its reference (NAME=core)
 under_address = LD_PRELOAD=$(shell $(CC) -print-file-name=libasan.so) \
     ASAN_OPTIONS=detect_leaks=0 WEIR_BUILD=build/address \
     WEIR_LIB=$(CURDIR)/build/address/libweir.so
-sanitize: ## run specs under ASan and UBSan, the C programs under TSan, too
+sanitize: ## run specs under ASan and UBSan, C programs under TSan (SHORT=1: those)
 	+$(Q)failed=; \
 	$(SUBMAKE) SAN=address tests && $(under_address) \
-	    busted --exclude-tags=unsanitized || failed=1; \
+	    busted --exclude-tags=unsanitized $(if $(SHORT),spec/programs_spec.lua) \
+	    || failed=1; \
 	$(SUBMAKE) SAN=thread tests && WEIR_BUILD=build/thread \
 	    busted spec/programs_spec.lua || failed=1; \
 	test -z "$$failed"
