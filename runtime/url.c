@@ -47,9 +47,10 @@ static int parse_query(struct url *u, char *query, struct weir_error *err)
         char *value = strchr(pair, '=');
 
         if (value == NULL)
+            /* Not repeated: it may be the rest of a secret with a & in it. */
             return weir_error_set(err, -EINVAL,
-                                  "URL: option %s has no value: write %s=VALUE",
-                                  pair, pair);
+                                  "URL: an option has no value: write "
+                                  "NAME=VALUE, and %%26 for a & in a value");
         *value++ = '\0';
         if (percent_decode(pair) < 0 || percent_decode(value) < 0)
             return weir_error_set(err, -EINVAL,

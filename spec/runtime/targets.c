@@ -29,7 +29,7 @@ static const struct wrong WRONG[] = {
     {"null", "timeout", "5 bits", -EINVAL, "expected a duration"},
     {"null", "hit", "maybe", -EINVAL, "expected true or false"},
     {"null", "inline", "no", -EINVAL, "expected auto|true|false"},
-    {"null://?size", NULL, NULL, -EINVAL, "write size=VALUE"},
+    {"null://?size", NULL, NULL, -EINVAL, "write NAME=VALUE"},
     {"null://?size=%zz", NULL, NULL, -EINVAL, "hexadecimal"},
     {"null://?size=1%00", NULL, NULL, -EINVAL, "hexadecimal"},
     {"null://host", NULL, NULL, -EINVAL, "the URL has a host"},
@@ -93,6 +93,15 @@ static void right_ones_open(void)
     }
 }
 
+static void secrets_are_not_repeated(void)
+{
+    struct weir_store *store = NULL;
+    struct weir_error err;
+
+    CHECK(weir_open(&store, "null://?size=1&s3cret", NULL, 0, &err) == -EINVAL);
+    CHECK(strstr(err.message, "s3cret") == NULL);
+}
+
 static void connectors_are_listed_and_described(void)
 {
     struct weir_connector_info info;
@@ -119,6 +128,7 @@ int main(void)
     if (setlocale(LC_ALL, "de_DE.UTF-8") !=
         NULL) /* 1,5 where it is installed */
         right_ones_open();
+    secrets_are_not_repeated();
     connectors_are_listed_and_described();
     CHECK(weir_layout(sizes, 11) == WEIR_ABI);
     CHECK(sizes[1] == sizeof(struct weir_item));
