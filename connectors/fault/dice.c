@@ -2,7 +2,8 @@
  *
  * A key's fate hangs on the seed, the op, and how often it was asked for, not
  * on threads or the size of batches: the first get of "a" fails in every run,
- * its retry may not. Only after= and count= follow the order of arrival. */
+ * its retry may not. Only after= and count= follow the order of arrival, and
+ * the few keys that share one of the FAULT_TURNS counters. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -32,7 +32,7 @@ struct fault_config {
     int64_t seed;
 };
 
-enum { FAULT_TURNS = 4096 };
+enum { FAULT_TURNS = 1 << 16 };
 
 struct fault {
     const struct fault_config *config;

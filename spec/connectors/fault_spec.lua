@@ -62,7 +62,7 @@ describe("fault", function()
   it("hits about as many items as rate says, the same for a seed", function()
     local runs = {}
     for i, seed in ipairs { 1, 1, 2 } do
-      local store = open { rate = 0.3, seed = seed }
+      local store = open { rate = 0.3, seed = seed, workers = 1 }
       local reply = store:exists_many(numbered(2000))
       runs[i] = statuses(reply)
       assert.is_true(reply:count "failed" > 500 and reply:count "failed" < 700)
@@ -73,7 +73,7 @@ describe("fault", function()
   end)
 
   it("decides by the key, whatever the batch and the worker", function()
-    local keys = numbered(300)
+    local keys = numbered(100)
     local batched, single = open { rate = 0.3, workers = 4 }, open { rate = 0.3 }
     finally(function() batched:close() single:close() end)
     local reply = batched:exists_many(keys)
