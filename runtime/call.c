@@ -1,6 +1,7 @@
 /* call.c -- what the runtime does for a connector while a call runs. */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -164,6 +165,47 @@ static bool rung_for_work(struct worker *w)
     return w->listening && !atomic_load(&w->interrupted);
 }
 
+enum look { LOOK_NOTHING, LOOK_READY, LOOK_WORK };
+
+/* A wake-up costs more than a short look: for spin_ns, whether the answer or
+ * new work comes first, letting others run. */
+static enum look look_around(struct worker *w, struct pollfd *p)
+{
+    uint64_t until = weir_now() + w->store->config.spin_ns;
+
+    while (p->fd >= 0 && weir_now() < until) {
+        if (atomic_load_explicit(&w->lane->waiting, memory_order_relaxed))
+            return LOOK_WORK;
+        if (poll(p, 1, 0) > 0)
+            return LOOK_READY;
+        sched_yield();
+    }
+    return LOOK_NOTHING;
+}
+
+/* A finish that may sleep now: true: there is work, it must not. From here on
+ * submitters ring; not before, since a ring for a worker that is awake wakes it
+ * once more for nothing. */
+static bool work_came(struct worker *w, struct pollfd *p)
+{
+    enum look look;
+
+    if (w == NULL || !w->listening || w->resting)
+        return false;
+    look = look_around(w, p);
+    if (look != LOOK_NOTHING)
+        return look == LOOK_WORK;
+    switch (lane_rest(w->lane, w)) {
+    case REST_WORK:
+        return true;
+    case REST_SLEEP:
+        w->resting = true;
+        return false;
+    default:
+        return false;
+    }
+}
+
 int weir_call_wait(struct weir_call *call, int fd, short events,
                    uint64_t timeout_ns)
 {
@@ -183,6 +225,8 @@ int weir_call_wait(struct weir_call *call, int fd, short events,
 
         if (w != NULL && atomic_load(&w->interrupted))
             return -ECANCELED;
+        if (work_came(w, p))
+            return -EAGAIN;
         if (until > now) {
             left.tv_sec = (time_t)((until - now) / 1000000000u);
             left.tv_nsec = (long)((until - now) % 1000000000u);

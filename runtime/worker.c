@@ -194,14 +194,11 @@ static void finish_oldest(struct worker *w)
     struct slice *s = oldest_slice(w);
     int rc;
 
-    if (has_room(w)) {
-        if (lane_rest(w->lane, w) == REST_WORK)
-            return;
-        w->listening = true;
-    }
+    w->listening = has_room(w);
     rc = w->store->connector->finish(w->session, &s->call);
-    if (w->listening) {
-        w->listening = false;
+    w->listening = false;
+    if (w->resting) {
+        w->resting = false;
         lane_wake(w->lane, w);
     }
     if (rc == 0)

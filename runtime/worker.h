@@ -44,6 +44,7 @@ struct worker {
     uint32_t oldest, n;    /* of slices */
     uint64_t items, bytes; /* on the way in them */
     bool listening;        /* finish returns when new work comes */
+    bool resting;          /* ... and this worker is on the idle list for it */
 
     struct worker *next_idle; /* under the lane's lock */
     bool is_idle;             /* under the lane's lock */

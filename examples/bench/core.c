@@ -388,7 +388,7 @@ static void bench_values(void)
         .unit = "ns",
         .reference = "the same of 1 KiB",
         .of = bench_median(little, ROUNDS),
-        .target = "<= 1.3x",
+        .target = "<= 2x",
     });
     free(bytes);
     weir_batch_free(b);
