@@ -48,9 +48,18 @@ local function compile(source)
 end
 
 
+-- Lua's own words for a misspelt method do not say what there is.
+local function unknown_method(method)
+  return ("no store has a method %q%s"):format(method, words.suggest(method))
+end
+
+
 -- `return memory { ... }` is a tail call, which leaves no line to point at.
 local function placed(err, name)
-  if type(err) == "string" then err = err:gsub("^%S*weir/load%.lua:%d+: ", "") end
+  if type(err) == "string" then
+    err = err:gsub("^%S*weir/load%.lua:%d+: ", "")
+      :gsub("attempt to call method '([%w_]+)' %(a nil value%)", unknown_method)
+  end
   if type(err) ~= "string" or err:match "^[^\n]-:%d+: " then return err end
   return name .. ": " .. err
 end

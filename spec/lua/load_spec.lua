@@ -50,6 +50,12 @@ describe("a policy file", function()
     assert.equal('FILE:3: no word "memroy"; did you mean "memory"?', why)
   end)
 
+  it("says the nearest word for an unknown method", function()
+    local ok, why = load_text "return memory {}:timeot(0.1)"
+    assert.is_false(ok)
+    assert.equal('FILE:1: no store has a method "timeot"; did you mean "timeout"?', why)
+  end)
+
   it("suggests what its host handed in, too", function()
     local mine = weir.memory {}
     local _, why = load_text("return archvie", { stores = { archive = mine } })
