@@ -29,6 +29,11 @@ local function arguments()
   parser:option("--memory", "Capacity of the memory tier.", "64MiB")
   parser:option("--disk", "Capacity of the file tier.", "1GiB")
   parser:option("--trace", "Requests in Mooncake's format instead of made-up ones.")
+    :convert(function(path)
+      local file, why = io.open(path)
+      if file then file:close() end
+      return file and path, why
+    end)
   parser:option("--requests", "How many requests.", "3000"):convert(tonumber)
   parser:option("--together", "Requests in progress.", "4"):convert(tonumber)
   parser:option("--seconds", "Stop after so long.", "50"):convert(tonumber)
