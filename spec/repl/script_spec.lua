@@ -84,10 +84,12 @@ describe("a script of the session", function()
   end)
 
   it("names the nearest of what is wrong", function()
-    local _, _, err = script "memroy:get 'a'\n.hed x\n.head --byts=1 a\n.use memry\n"
+    local _, _, err = script("memroy:get 'a'\n.hed x\n.head --byts=1 a\n.use memry\n"
+      .. "memory:gte 'a'\n")
     assert.matches("global 'memroy' %(a nil value%); did you mean \"memory\"%?", err)
     assert.matches("no command is called .hed; did you mean \"%.head\"%?", err)
     assert.matches("no store is called memry; did you mean \"memory\"%?", err)
+    assert.matches("method 'gte' %(a nil value%); did you mean \"get\"%?", err)
     assert.matches("%.head: no option %-%-byts", err)
   end)
 

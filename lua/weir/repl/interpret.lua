@@ -7,10 +7,22 @@ local Error = require "weir.error"
 local Evaluate = require "weir.repl.evaluate"
 local Exit = require "weir.cli.exit"
 local Host = require "weir.host"
+local Store = require "weir.store"
 local Tokens = require "weir.repl.tokens"
 local words = require "weir.words"
 
 local Interpret = {}
+
+-- What a store answers to.
+local function methods()
+  local list = {}
+  for name, method in pairs(Store) do
+    if type(method) == "function" and not name:find "^__" then
+      list[#list + 1] = name
+    end
+  end
+  return list
+end
 
 
 -- An error as a sentence; a name that nothing has comes with the nearest one.
@@ -18,7 +30,9 @@ local function sentence(session, err)
   if Error.is(err) then return err.code .. ": " .. tostring(err) end
   local text = tostring(err)
   local name = text:match "global '([%w_]+)' %(a nil value%)"
-  return name and text .. words.suggest(name, session.names) or text
+  if name then return text .. words.suggest(name, session.names) end
+  name = text:match "call method '([%w_]+)' %(a nil value%)"
+  return name and text .. words.suggest(name, methods()) or text
 end
 
 
