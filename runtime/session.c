@@ -2,7 +2,8 @@
  *
  * A session is connected when there is work for it. A connect that fails puts
  * the whole lane off for a while, doubled from failure to failure up to
- * max_backoff and jittered, so that a herd of workers does not knock together.
+ * max_backoff and jittered; the next try puts the others off as it begins, so
+ * that a herd of workers does not knock together.
  * Meanwhile batches fail at once with the reason, unless another session of the
  * lane still works: a worker that was rung and has none wakes one that sleeps
  * with its own, before it connects. */
@@ -95,18 +96,22 @@ static enum ready session_connect(struct worker *w)
     return not_connected(w);
 }
 
-/* Under backoff nobody connects. */
+/* Under backoff nobody connects; the first to come after it is the next to try.
+ */
 static bool put_off(struct worker *w, enum ready *ready)
 {
     struct lane *l = w->lane;
+    uint64_t now = weir_now();
     bool off;
 
     pthread_mutex_lock(&l->lock);
-    off = l->retry_ns != 0 && weir_now() < l->retry_ns;
+    off = l->retry_ns != 0 && now < l->retry_ns;
     if (off) {
         w->why = l->why;
         w->why_status = l->why_status;
         *ready = l->sessions > 0 ? READY_LATER : READY_FAIL;
+    } else if (l->failures > 0) {
+        l->retry_ns = now + backoff(&w->store->config, l->failures + 1);
     }
     pthread_mutex_unlock(&l->lock);
     return off;

@@ -43,6 +43,26 @@ static void scripted_close(void *state)
     atomic_fetch_add(&script->closes, 1);
 }
 
+static void raise_to(_Atomic uint32_t *most, uint32_t n)
+{
+    uint32_t seen = atomic_load(most);
+
+    while (n > seen && !atomic_compare_exchange_weak(most, &seen, n))
+        ;
+}
+
+static int refuse(struct script *script, struct weir_call *call)
+{
+    uint32_t connecting = atomic_fetch_add(&script->connecting, 1) + 1;
+
+    raise_to(&script->most_connecting, connecting);
+    if (script->refuse_ns > 0)
+        weir_call_wait(call, -1, 0, script->refuse_ns);
+    atomic_fetch_sub(&script->refuse_connects, 1);
+    atomic_fetch_sub(&script->connecting, 1);
+    return -ECONNREFUSED;
+}
+
 static int scripted_connect(void *state, void *session, struct weir_call *call)
 {
     struct script *script = state;
@@ -54,10 +74,8 @@ static int scripted_connect(void *state, void *session, struct weir_call *call)
         weir_call_fail(call, NULL, script->deny, "wrong password");
         return -EACCES;
     }
-    if (script->refuse_connects > 0) {
-        atomic_fetch_sub(&script->refuse_connects, 1);
-        return -ECONNREFUSED;
-    }
+    if (script->refuse_connects > 0)
+        return refuse(script, call);
     ((struct session *)session)->script = script;
     return 0;
 }
@@ -141,14 +159,6 @@ static int answer_all(struct script *script, struct weir_call *call)
         rc = answer_one(script, call, &call->items[i]);
     }
     return rc;
-}
-
-static void raise_to(_Atomic uint32_t *most, uint32_t n)
-{
-    uint32_t seen = atomic_load(most);
-
-    while (n > seen && !atomic_compare_exchange_weak(most, &seen, n))
-        ;
 }
 
 static int scripted_run(void *session, struct weir_call *call)

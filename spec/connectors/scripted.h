@@ -24,14 +24,16 @@ struct script {
     _Atomic bool hold;           /* run waits while it is set */
     _Atomic bool deaf;           /* ... and ignores interrupts and deadlines */
     _Atomic uint64_t slow_ns;    /* time that a key with '!' in front takes */
-    _Atomic int refuse_connects; /* so many connects fail from now on */
+    _Atomic int refuse_connects; /* so many connects fail from now on, */
+    _Atomic uint64_t refuse_ns;  /* after this time */
     _Atomic bool hang_connect;
     _Atomic int deny;   /* connects fail with this status */
     _Atomic bool stale; /* the next check says that the session died */
 
     _Atomic uint32_t calls, connects, disconnects, checks, closes;
     _Atomic uint32_t inside, most_inside; /* calls at the same time */
-    _Atomic uint32_t largest;             /* items of the largest call */
+    _Atomic uint32_t connecting, most_connecting;
+    _Atomic uint32_t largest; /* items of the largest call */
 };
 
 #endif

@@ -30,7 +30,7 @@ static void a_failed_connect_is_told_and_retried(struct weir_cq *cq)
     uint64_t first = weir_now(), started;
 
     script.refuse_connects = 1 << 30;
-    store = open_scripted(&script, "workers=2", "backoff=10ms",
+    store = open_scripted(&script, "workers=1", "backoff=10ms",
                           "max_backoff=50ms", NULL);
     CHECK(script.connects == 0); /* open does not touch the network */
     b = get_one(store, cq);
@@ -53,6 +53,31 @@ static void a_failed_connect_is_told_and_retried(struct weir_cq *cq)
     CHECK(stats.sessions == 1);
     weir_store_free(store);
     CHECK(script.disconnects == 1);
+}
+
+/* All workers have work and no session; a connect takes a while to fail. */
+static void one_worker_at_a_time_knocks(struct weir_cq *cq)
+{
+    struct weir_store *store =
+        open_scripted(&script, "workers=4", "slice_items=1", "backoff=1s",
+                      "max_backoff=1s", NULL);
+    struct weir_batch *b;
+
+    script.refuse_connects = 1 << 30;
+    CHECK(status_of_one(store, cq) == WEIR_UNAVAILABLE);
+    nap_ms(20); /* until a worker that came first to the same batch failed */
+    script.most_connecting = 0;
+    script.refuse_ns = 50 * MS;
+    while (script.most_connecting == 0 || script.connecting > 0) {
+        b = keyed_batch(WEIR_GET, 8, "k");
+        CHECK(weir_submit(store, cq, b) == 0 && next_done(cq) == b);
+        CHECK(count_status(b, WEIR_UNAVAILABLE) == 8);
+        weir_batch_free(b);
+    }
+    CHECK(script.most_connecting == 1);
+    script.refuse_ns = 0;
+    script.refuse_connects = 0;
+    weir_store_free(store);
 }
 
 static void a_broken_session_is_replaced(struct weir_cq *cq)
@@ -195,6 +220,7 @@ int main(void)
 
     deadline_s(60);
     a_failed_connect_is_told_and_retried(cq);
+    one_worker_at_a_time_knocks(cq);
     a_broken_session_is_replaced(cq);
     a_session_that_died_idle_is_replaced_before_use(cq);
     the_reason_of_a_connect_keeps_its_status(cq, WEIR_DENIED, WEIR_DENIED);
