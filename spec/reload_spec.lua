@@ -176,6 +176,69 @@ describe("a reloaded policy file", function()
     end)
   end)
 
+  -- What fn makes of four stores changes places when it is reloaded.
+  local function swap(host, fn)
+    local far, loads = {}, 0
+    for _, name in ipairs { "a", "b", "c", "d" } do
+      far[name] = script.store(host, name, { takes = name > "b" and 1 or nil })
+    end
+    return weir.load(function()
+      loads = loads + 1
+      local x, y = fn(far)
+      return route { ["x/"] = loads == 1 and x or y, ["y/"] = loads == 1 and y or x }
+    end, { stores = { far = far } })
+  end
+
+  it("takes no locks from tiers that change places", function()
+    local host = fake.host()
+    local handle = swap(host, function(s)
+      return weir.tier { s.a, s.c }, weir.tier { s.b, s.d }
+    end)
+    local done = 0
+    host:main(function()
+      for _, key in ipairs { "x/k", "y/k", "x/k", "y/k" } do
+        host.spawn(function() if handle:set(key, "v") then done = done + 1 end end)
+      end
+      assert(handle:reload())
+    end)
+    assert.equal(4, done)
+  end)
+
+  it("keeps the counts of nodes that change places apart", function()
+    local host = fake.host()
+    local handle = swap(host, function(s) return s.a:retry { 2 }, s.b:retry { 2 } end)
+    host:main(function()
+      handle:get "x/1"
+      handle:get "x/2"
+      handle:get "y/1"
+      assert(handle:reload())
+      handle:get "y/2"
+    end)
+    local stats = handle:stats()
+    assert.equal(1, stats['["x/"].retry'].ops.get.keys)
+    assert.equal(3, stats['["y/"].retry'].ops.get.keys)
+  end)
+
+  it("counts anew where a node came to stand in the place of one that moved", function()
+    local host = fake.host()
+    local far = { a = script.store(host, "a"), b = script.store(host, "b") }
+    local moved = false
+    local handle = weir.load(function()
+      local retried = far.a:retry { 2 }
+      if not moved then return route { default = retried } end
+      return route { x = retried, default = far.b:retry { 2 } }
+    end, { stores = { far = far } })
+    host:main(function()
+      handle:get "y"
+      moved = true
+      assert(handle:reload())
+      handle:get "x"
+    end)
+    local stats = handle:stats()
+    assert.equal(2, stats["x.retry"].ops.get.keys)
+    assert.is_nil(next(stats["default.retry"].ops))
+  end)
+
   it("may be reloaded 1,000 times under load", function()
     local folder = os.tmpname()
     os.remove(folder)

@@ -87,12 +87,15 @@ function Carry:all()
 end
 
 
---- New nodes take over from those that stood in their places.
+--- New nodes take over from those that stood in their places and have left. A node
+--- that was carried over to another place keeps what it has, and what it knows is
+--- nobody else's.
 function Carry.inherit(old_root, new_root)
   local old, new = Paths.of(old_root), Paths.of(new_root)
   for path, node in pairs(new.store) do
-    local before = old.store[path]
-    if before and before ~= node and node.inherit and before.word == node.word then
+    local before = not old.path[node] and old.store[path]
+    if before and node.inherit and before.word == node.word
+      and not new.path[before] then
       node:inherit(before)
     end
   end
