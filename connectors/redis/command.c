@@ -67,7 +67,7 @@ static bool has_room(const struct redis_session *s, size_t bytes,
            s->n_asks + ASKS_EACH <= REDIS_ASKS;
 }
 
-static uint64_t value_size(const struct weir_item *item)
+uint64_t command_value_size(const struct weir_item *item)
 {
     return item->value != NULL ? item->value->size : item->size;
 }
@@ -75,7 +75,7 @@ static uint64_t value_size(const struct weir_item *item)
 static bool is_copied(const struct redis_session *s,
                       const struct weir_item *item)
 {
-    return value_size(item) < value_copy(s);
+    return command_value_size(item) < value_copy(s);
 }
 
 /* Lent memory that is copied must be held meanwhile. */
@@ -90,7 +90,7 @@ static void put_value(struct redis_session *s, struct weir_call *call,
 {
     bool lent = item->value == NULL;
     const char *bytes = lent ? item->data : item->value->data;
-    uint64_t size = value_size(item);
+    uint64_t size = command_value_size(item);
 
     outbox_line(&s->out, '$', size);
     if (is_copied(s, item))
@@ -125,9 +125,9 @@ static bool run_add(const struct redis_session *s, const struct flight *f,
     if (item->status != WEIR_PENDING || item->key_len >= KEY_COPY)
         return false;
     if (f->call->op == WEIR_SET) {
-        if (value_size(item) >= MSET_VALUE || ttl_ms(s, item) != 0)
+        if (command_value_size(item) >= MSET_VALUE || ttl_ms(s, item) != 0)
             return false;
-        bytes += is_copied(s, item) ? value_size(item) + 16 : 16;
+        bytes += is_copied(s, item) ? command_value_size(item) + 16 : 16;
         run->segments += is_copied(s, item) ? 0 : 2;
     }
     if (run->bytes + bytes > OUTBOX_BYTES - FRAME)
@@ -172,13 +172,15 @@ static void put_mset(struct redis_session *s, struct flight *f,
                      const struct run *run)
 {
     const struct weir_item *items = f->call->items + f->next_item;
+    uint64_t weight = 0;
 
     put_head(&s->out, 2 * run->n + 1, "$4\r\nMSET\r\n");
     for (uint32_t i = 0; i < run->n; i++) {
         put_key(s, &items[i]);
         put_value(s, f->call, &items[i]);
+        weight += command_value_size(&items[i]);
     }
-    session_ask(s, f, ASK_DONE, f->next_item, run->n, 0);
+    session_ask(s, f, ASK_DONE, f->next_item, run->n, weight);
 }
 
 /* One EXISTS over all items without an answer, as far as they fit. */
@@ -225,7 +227,7 @@ static void put_set(struct redis_session *s, struct flight *f,
         put_text(o, "$2\r\nPX\r\n");
         outbox_number(o, ttl);
     }
-    session_ask(s, f, ASK_DONE, f->next_item, 1, 0);
+    session_ask(s, f, ASK_DONE, f->next_item, 1, command_value_size(item));
 }
 
 static void put_touch(struct redis_session *s, struct flight *f,
@@ -306,7 +308,7 @@ static bool put_one(struct redis_session *s, struct flight *f)
     size_t bytes = 2 * key_room(s, item);
 
     if (f->call->op == WEIR_SET && is_copied(s, item))
-        bytes += value_size(item);
+        bytes += command_value_size(item);
     if (!has_room(s, bytes, 0))
         return false;
     put_single(s, f, item);

@@ -8,4 +8,7 @@
  * it asks for. False: there is no room for it until something is sent. */
 bool command_put(struct redis_session *s, struct flight *f);
 
+/* command_value_size returns the bytes of the value that an item sets. */
+uint64_t command_value_size(const struct weir_item *item);
+
 #endif

@@ -31,7 +31,7 @@ enum ask_kind {
 struct ask {
     struct flight *flight;
     uint64_t end;    /* outbox.put behind the command */
-    uint64_t weight; /* bytes that the reply will have, by guess */
+    uint64_t weight; /* bytes of its values: sent, or by guess in the reply */
     uint32_t first;  /* item */
     uint32_t n;      /* items left to answer */
     uint8_t kind;    /* enum ask_kind */
@@ -74,7 +74,7 @@ struct redis_session {
     struct ask asks[REDIS_ASKS];
     uint32_t first_ask, n_asks;
 
-    uint64_t awaited; /* bytes of values asked for, by guess */
+    uint64_t awaited; /* the weights of all asks */
     uint64_t guess;   /* of a value's size, from those seen; 0 = none seen */
     bool held;        /* enough is asked for: wait for half of it */
     bool no_multi;    /* the server refuses MGET or MSET */
