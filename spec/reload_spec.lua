@@ -239,6 +239,94 @@ describe("a reloaded policy file", function()
     assert.is_nil(next(stats["default.retry"].ops))
   end)
 
+  -- A handle on what builds[1](far), builds[2](far), ... make, one after each reload.
+  local function generations(builds)
+    local host, far, loads = fake.host(), {}, 0
+    for _, name in ipairs { "a", "b", "c" } do far[name] = script.store(host, name) end
+    local handle = weir.load(function()
+      loads = loads + 1
+      return (builds[loads] or builds[#builds])(far)
+    end, { stores = { far = far } })
+    return host, handle, far
+  end
+
+  it("remembers which copies are old, whatever words and levels change", function()
+    for _, builds in ipairs {
+      { function(s) return weir.tier { s.a:timeout(5), s.b } end,
+        function(s) return weir.tier { s.a:timeout(6), s.b } end },
+      { function(s) return weir.tier { s.a, s.b } end,
+        function(s) return weir.tier { s.c, s.a, s.b } end },
+      { function(s) return weir.mirror { s.a:timeout(5), s.b, ack = 1 } end,
+        function(s) return weir.mirror { s.a:retry { 1 }, s.b, ack = 1 } end },
+      { function(s) return weir.mirror { s.a, s.b, ack = 1 } end,
+        function(s) return weir.mirror { s.c, s.b, s.a, ack = 1 } end },
+    } do
+      local host, handle, far = generations(builds)
+      host:main(function()
+        assert(handle:set("k", "v1"))
+        far.a.down = "unavailable"
+        assert(handle:set("k", "v2"))
+        far.a.down = nil
+        assert(handle:reload())
+        assert.equal("v2", tostring(handle:get "k"))
+        host.sleep(5)
+        far.c.down = "unavailable"
+        assert.equal("v2", tostring(handle:get "k"))
+      end)
+    end
+  end)
+
+  it("shares what copies are old with the tree that undo goes back to", function()
+    local host, handle, far = generations {
+      function(s) return weir.tier { s.a:timeout(5), s.b } end,
+      function(s) return weir.tier { s.a:timeout(6), s.b } end }
+    host:main(function()
+      assert(handle:set("k", "v1"))
+      assert(handle:reload())
+      far.a.down = "unavailable"
+      assert(handle:set("k", "v2"))
+      far.a.down = nil
+      assert(handle:undo())
+      assert.equal(5, handle.generation.root.children[1].seconds)
+      assert.equal("v2", tostring(handle:get "k"))
+    end)
+  end)
+
+  it("remembers who stood in for whom, and so does undo", function()
+    for _, back in ipairs { "reload", "undo" } do
+      local host, handle, far = generations {
+        function(s) return weir.failover { s.a, s.b, ttl = 50 } end,
+        function(s) return weir.failover { s.a, s.b, ttl = 60 } end }
+      host:main(function()
+        if back == "undo" then assert(handle:reload()) end
+        far.a.down = "unavailable"
+        assert(handle:set("k", "v1"))
+        far.a.down = nil
+        assert(handle[back](handle))
+        assert.equal("v1", tostring(handle:get "k"))
+        assert(handle:set("k", "v2"))
+        assert.is_nil(far.b.data.k)
+      end)
+    end
+  end)
+
+  it("that is undone brings back no absence from before it", function()
+    local function before(s) return s.a:negative { ttl = 100 } end
+    for _, after in ipairs {
+      function(s) return s.a:retry { 2 }:negative { ttl = 100 } end,
+      function(s) return s.a end,
+    } do
+      local host, handle = generations { before, after }
+      host:main(function()
+        assert.is_nil(handle:get "k")
+        assert(handle:reload())
+        assert(handle:set("k", "v"))
+        assert(handle:undo())
+        assert.equal("v", tostring(handle:get "k"))
+      end)
+    end
+  end)
+
   it("may be reloaded 1,000 times under load", function()
     local folder = os.tmpname()
     os.remove(folder)

@@ -105,20 +105,36 @@ function Node:close(opts)
 end
 
 
+-- What a node knows of the copies in its stores, by label.
+local function adopt_copies(list, old, heirs)
+  for label, known in pairs(list) do
+    local before = old[heirs[label]]
+    if before then known:adopt(before) end
+  end
+end
+
+
 --- Takes over from the node of the same word that stood here before a reload: its
---- counts, its knowledge of keys, and, over the same children, what remember takes.
-function Node:inherit(old)
+--- counts, what it knows of its keys and of the copies in its stores (`heirs` says
+--- which of the old children each of its own goes on for), and, over the same
+--- children, what remember takes.
+function Node:inherit(old, heirs)
   self.counters = old.counters
   if type(self.keys) == "table" then self.keys:adopt(old.keys) end
+  if self.suspects then adopt_copies(self.suspects, old.suspects, heirs) end
+  if self.strays then adopt_copies(self.strays, old.strays, heirs) end
   local same = true
   for label, child in pairs(self.children) do
-    if old.children[label] ~= child then
-      same = false
-    elseif self.suspects then
-      self.suspects[label] = old.suspects[label]
-    end
+    same = same and old.children[label] == child
   end
-  if same and self.remember then self:remember(old) end
+  if same and self.remember then return self:remember(old) end
+  self:forget()
+end
+
+
+--- Drops what a node took for true that other trees may have changed meanwhile: it
+--- serves again after an undo.
+function Node:forget()
 end
 
 

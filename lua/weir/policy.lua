@@ -124,6 +124,13 @@ function Policy.is_wrapper(store)
 end
 
 
+--- The store that a chain of words over a single store ends at.
+function Policy.bottom(store)
+  while Policy.is_wrapper(store) do store = store.child end
+  return store
+end
+
+
 for word, kind in pairs(KINDS) do
   if kind == "one" then
     Store[word] = function(...) return Policy.make(2, word, ...) end

@@ -15,16 +15,9 @@ local MOST = 100
 local of = setmetatable({}, { __mode = "k" })
 
 
--- The store that a chain of single-child words ends at.
-local function bottom(store)
-  while Policy.is_wrapper(store) do store = store.child end
-  return store
-end
-
-
 --- The budget of the store below a node.
 function Budget.of(store)
-  local key = bottom(store)
+  local key = Policy.bottom(store)
   local budget = of[key]
   if not budget then
     budget = setmetatable({ tokens = Budget.FLOOR }, Budget)

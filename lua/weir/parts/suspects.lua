@@ -22,40 +22,55 @@ local AT_ONCE = 256
 --- deletes what a later write put there.
 function Suspects.new(store, locks, most)
   return setmetatable({
-    store = store, locks = locks, keys = {}, count = 0, most = most or MOST,
-    cleaning = false, next_attempt = 0,
+    store = store, locks = locks, known = { keys = {}, count = 0 },
+    most = most or MOST, cleaning = false, next_attempt = 0,
   }, Suspects)
+end
+
+
+--- Goes on with what another one knows of the same store: nodes of two generations
+--- of a tree must see each other's old copies.
+function Suspects:adopt(other)
+  self.known = other.known
+end
+
+
+function Suspects:count()
+  return self.known.count
 end
 
 
 --- Marks a key. False: there is no room for it.
 function Suspects:add(key)
-  if self.keys[key] then return true end
-  if self.count >= self.most then return false end
-  self.keys[key] = true
-  self.count = self.count + 1
+  local known = self.known
+  if known.keys[key] then return true end
+  if known.count >= self.most then return false end
+  known.keys[key] = true
+  known.count = known.count + 1
   return true
 end
 
 
 --- The store holds nothing old under the key any more.
 function Suspects:clear(key)
-  if self.count > 0 and self.keys[key] then
-    self.keys[key] = nil
-    self.count = self.count - 1
+  local known = self.known
+  if known.count > 0 and known.keys[key] then
+    known.keys[key] = nil
+    known.count = known.count - 1
   end
 end
 
 
 function Suspects:has(key)
-  return self.count > 0 and self.keys[key] ~= nil
+  local known = self.known
+  return known.count > 0 and known.keys[key] ~= nil
 end
 
 
 -- Some suspect keys, locked; those that are being written are left alone.
 local function sample(self)
   local list, n = {}, 0
-  for key in pairs(self.keys) do
+  for key in pairs(self.known.keys) do
     if n == AT_ONCE then break end
     if self.locks:try(key) then
       n = n + 1
@@ -69,7 +84,7 @@ end
 local function clean(self)
   local before
   repeat
-    before = self.count
+    before = self:count()
     local req = Request.new("delete", sample(self))
     req.deadline = host.now() + ATTEMPT
     local ok, reply = pcall(self.store.run, self.store, req)
@@ -78,7 +93,7 @@ local function clean(self)
       if gone then self:clear(req.keys[i]) end
     end
     self.locks:unlock(req)
-  until self.count == 0 or self.count == before
+  until self:count() == 0 or self:count() == before
   self.cleaning = false
   self.next_attempt = host.now() + PAUSE
 end
@@ -86,7 +101,8 @@ end
 
 --- Deletes what is suspect in the background, if it is time for an attempt.
 function Suspects:clean()
-  if self.cleaning or self.count == 0 or host.now() < self.next_attempt then return end
+  if self.cleaning or self.known.count == 0 then return end
+  if host.now() < self.next_attempt then return end
   self.cleaning = true
   host.spawn(clean, self)
 end
@@ -95,11 +111,11 @@ end
 --- Reads from the store, which is passed by for suspect keys: those slots are
 --- answered skipped.
 function Suspects:ask(req)
-  if self.count == 0 then return self.store:run(req) end
+  if self.known.count == 0 then return self.store:run(req) end
   self:clean()
-  local fit = {}
+  local fit, keys = {}, self.known.keys
   for i = 1, req.n do
-    if not self.keys[req.keys[i]] then fit[#fit + 1] = i end
+    if not keys[req.keys[i]] then fit[#fit + 1] = i end
   end
   if #fit == req.n then return self.store:run(req) end
   local reply = Policy.all(req, "skipped", "an old copy waits to be deleted",

@@ -108,6 +108,11 @@ function Coalesce:answer(req)
 end
 
 
+function Coalesce:forget()
+  self.flights, self.flying = {}, 0
+end
+
+
 function Coalesce:tally()
   return { led = self.counts.led, joined = self.counts.joined,
     elected = self.counts.elected, flying = self.flying }

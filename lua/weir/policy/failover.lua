@@ -147,7 +147,7 @@ end
 
 function Failover:tally()
   local old = 0
-  for _, suspects in ipairs(self.suspects) do old = old + suspects.count end
+  for _, suspects in ipairs(self.suspects) do old = old + suspects:count() end
   return { failed_over = self.counts.failed_over, failures = self.failures,
     old_copies = old }
 end

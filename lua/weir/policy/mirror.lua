@@ -126,7 +126,7 @@ end
 
 function Mirror:tally()
   local old = 0
-  for _, suspects in ipairs(self.suspects) do old = old + suspects.count end
+  for _, suspects in ipairs(self.suspects) do old = old + suspects:count() end
   return { unconfirmed = old, repairs = self.repairs and self.repairs.counts }
 end
 

@@ -93,6 +93,11 @@ function Negative:remember(old)
 end
 
 
+function Negative:forget()
+  self.absent = Expiring.new(self.absent.most)
+end
+
+
 function Negative:tally()
   return { hits = self.counts.hits, entries = self.absent.count }
 end

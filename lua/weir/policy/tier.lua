@@ -174,7 +174,7 @@ end
 
 function Tier:tally()
   local old = 0
-  for _, suspects in ipairs(self.suspects) do old = old + suspects.count end
+  for _, suspects in ipairs(self.suspects) do old = old + suspects:count() end
   return { hits = self.found, misses = self.missed, errors = self.errors,
     promotions = self.promotion.counts, promote_yes = self.decide.yes,
     promote_no = self.decide.no, repaired = self.counts.repaired, old_copies = old,

@@ -150,6 +150,12 @@ function Ttl:answer(req)
 end
 
 
+function Ttl:forget()
+  if not self.keep then return end
+  self.fresh_until, self.leases = Expiring.new(MOST), Expiring.new(MOST)
+end
+
+
 function Ttl:remember(old)
   if self.keep and old.keep then
     self.fresh_until, self.leases = old.fresh_until, old.leases

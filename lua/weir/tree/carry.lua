@@ -8,6 +8,7 @@
 -- inherits its counts, and what must not be forgotten (Node:inherit).
 
 local Paths = require "weir.tree.paths"
+local Policy = require "weir.policy"
 local Predicate = require "weir.parts.predicate"
 
 local Carry = {}
@@ -87,16 +88,39 @@ function Carry:all()
 end
 
 
+-- For each child of a new node the label of the old one's child that it goes on
+-- for: over the same store, or else in the same place if that child has left.
+local function heirs_of(new, old)
+  local stores, labels, heirs, taken = {}, {}, {}, {}
+  for label, child in pairs(old.children) do
+    stores[label] = Policy.bottom(child)
+    labels[stores[label]] = label
+  end
+  for label, child in pairs(new.children) do
+    local store = Policy.bottom(child)
+    heirs[label] = stores[label] == store and label or labels[store]
+    if heirs[label] then taken[heirs[label]] = true end
+  end
+  for label in pairs(new.children) do
+    if not heirs[label] and not taken[label] then heirs[label] = label end
+  end
+  return heirs
+end
+
+
 --- New nodes take over from those that stood in their places and have left. A node
 --- that was carried over to another place keeps what it has, and what it knows is
---- nobody else's.
+--- nobody else's. After an undo `new` is the older tree.
 function Carry.inherit(old_root, new_root)
   local old, new = Paths.of(old_root), Paths.of(new_root)
   for path, node in pairs(new.store) do
-    local before = not old.path[node] and old.store[path]
-    if before and node.inherit and before.word == node.word
-      and not new.path[before] then
-      node:inherit(before)
+    if node.inherit and not old.path[node] then
+      local before = old.store[path]
+      if before and before.word == node.word and not new.path[before] then
+        node:inherit(before, heirs_of(node, before))
+      else
+        node:forget()
+      end
     end
   end
 end

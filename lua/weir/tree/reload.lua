@@ -120,6 +120,7 @@ function Handle:undo()
   local before = self.before
   if not before then return nil, "there is no earlier generation to go back to" end
   local undone = self.generation
+  Carry.inherit(undone.root, before.root)
   use(self, before)
   self.before = nil
   retire(self, undone)
