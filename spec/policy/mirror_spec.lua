@@ -56,6 +56,62 @@ describe("mirror", function()
     end)
   end)
 
+  it("trusts no old copy again because its time was changed", function()
+    a.data.k, b.data.k = "v1", "v1"
+    local tree = weir.mirror { a, b, ack = 1 }
+    host:main(function()
+      b.down = "unavailable"
+      assert(tree:set("k", "v2"))
+      b.down = nil
+      assert(tree:touch("k", 100))
+      a.down = "unavailable"
+      local value, err = tree:get "k"
+      assert.is_nil(value)
+      assert.truthy(err)
+    end)
+  end)
+
+  it("keeps a copy that is late to confirm a new time", function()
+    a.data.k, b.data.k = "v", "v"
+    b.takes = 1
+    local tree = weir.mirror { a, b, ack = 1 }
+    host:main(function()
+      assert(tree:touch("k", 100))
+      assert.equal(1, tree:tally().unconfirmed)
+      host.sleep(2)
+      assert.equal(0, tree:tally().unconfirmed)
+      assert.equal("v", b.data.k)
+    end)
+  end)
+
+  it("can be read while a write is on its way", function()
+    a.data.k, b.data.k = "v1", "v1"
+    a.takes, b.takes = 1, 1
+    for _, ack in ipairs { 1, "all" } do
+      local tree = weir.mirror { a, b, ack = ack }
+      host:main(function()
+        host.spawn(function() assert(tree:set("k", "v2")) end)
+        a.takes = nil
+        assert(tree:get "k")
+        a.takes = 1
+      end)
+    end
+  end)
+
+  it("waits for every copy when it cannot note which are old", function()
+    local tree = weir.mirror { a, b, c, ack = 1 }
+    tree.suspects[3].most = 0
+    b.takes, c.takes = 1, 2
+    host:main(function()
+      local begun = host.now()
+      assert(tree:set("k", "v1"))
+      assert.equal(2, host.now() - begun)
+      assert.equal(0, tree:tally().unconfirmed)
+      c.down = "unavailable"
+      assert.equal("unavailable", select(2, tree:set("k", "v2")).code)
+    end)
+  end)
+
   it("keeps all copies when a write reached nobody", function()
     a.data.k, b.data.k = "v1", "v1"
     local tree = weir.mirror { a, b, ack = 1 }

@@ -1,7 +1,7 @@
 -- parts/mirrorwrite.lua: a write of a mirror: every store at once under the locks of
--- its keys, the caller told as soon as enough copies are good. Until a store has
--- confirmed, it counts as holding an old copy; when that cannot be noted the write
--- waits for all stores and its worst status counts.
+-- its keys, the caller told as soon as enough copies are good. From then on a store
+-- counts as holding an old copy until it has confirmed; when that cannot be noted
+-- the write waits for all stores and its worst status counts.
 
 local host = require "weir.host"
 local Policy = require "weir.policy"
@@ -42,8 +42,73 @@ local function decided(round)
 end
 
 
--- The reply, once decided.
-local function conclude(round)
+-- ---- which copies are old ----
+
+local function confirmed(answer, i)
+  return answer and class[answer[i]] ~= "error"
+end
+
+
+-- Whether any store has something newer than the others may have. A touch that found
+-- nothing has not.
+local function landed(round, i)
+  local touch = round.req.op == "touch"
+  for _, answer in pairs(round.answers) do
+    if confirmed(answer, i) and not (touch and answer[i] == "miss") then return true end
+  end
+  return false
+end
+
+
+local function unmark(node, round)
+  for at, slots in pairs(round.marks) do
+    for i in pairs(slots) do node.suspects[at]:clear(round.req.keys[i]) end
+  end
+  round.marks = {}
+end
+
+
+-- Notes which stores have not confirmed. False: there is no room, and nothing is.
+local function mark(node, round)
+  local keys = round.req.keys
+  for at, suspects in ipairs(node.suspects) do
+    round.marks[at] = {}
+    for i = 1, round.req.n do
+      local old = not confirmed(round.answers[at], i) and landed(round, i)
+      if old and not suspects:has(keys[i]) then
+        if not suspects:add(keys[i]) then
+          unmark(node, round)
+          return false
+        end
+        round.marks[at][i] = true
+      end
+    end
+  end
+  return true
+end
+
+
+-- What a store took it holds no old copy of. A new time makes no copy newer: there
+-- only what this round itself doubted is trusted again.
+local function confirm(node, round, at, answer)
+  local touch, marks = round.req.op == "touch", round.marks[at] or {}
+  for i = 1, answer.n do
+    local trusted = not touch or answer[i] == "miss" or marks[i]
+    if trusted and confirmed(answer, i) then
+      node.suspects[at]:clear(round.req.keys[i])
+    end
+  end
+end
+
+
+-- ---- the round ----
+
+-- The reply, once decided. Nobody reads between the marks and the caller's waking.
+local function conclude(node, round)
+  if round.wanted < #node.children and not mark(node, round) then
+    round.wanted = #node.children
+    if round.left > 0 then return end
+  end
   local reply, copies = Reply.new(round.req), {}
   for i = 1, round.req.n do
     local pick = verdict(round, i, round.wanted)
@@ -59,13 +124,6 @@ local function conclude(round)
 end
 
 
-local function confirm(node, round, at, answer)
-  for i = 1, answer.n do
-    if class[answer[i]] ~= "error" then node.suspects[at]:clear(round.req.keys[i]) end
-  end
-end
-
-
 local function ask(node, round, at)
   local store = node.children[at]
   local ok, answer = pcall(store.run, store, round.req)
@@ -73,55 +131,18 @@ local function ask(node, round, at)
   confirm(node, round, at, answer)
   round.answers[at] = answer
   round.left = round.left - 1
-  if not round.reply and decided(round) then conclude(round) end
+  if not round.reply and decided(round) then conclude(node, round) end
   if round.left == 0 and round.last then host.wake(round.last) end
 end
 
 
--- Marks every store as unconfirmed for the keys. Returns the new marks, and false
--- when there is no room for all.
-local function mark(node, req)
-  local marks = {}
-  for at, suspects in ipairs(node.suspects) do
-    for i = 1, req.n do
-      if not suspects:has(req.keys[i]) then
-        if not suspects:add(req.keys[i]) then return marks, false end
-        marks[#marks + 1] = { at, i }
-      end
-    end
-  end
-  return marks, true
-end
-
-
--- Takes marks back: all of them, or those of slots that no store has taken, where
--- there is nothing newer than what the stores hold.
-local function unmark(node, round, marks, every)
-  for _, entry in ipairs(marks) do
-    local at, i = entry[1], entry[2]
-    local landed = false
-    for _, answer in pairs(round.answers) do
-      landed = landed or class[answer[i]] ~= "error"
-    end
-    if every or not landed then node.suspects[at]:clear(round.req.keys[i]) end
-  end
-end
-
-
-local function everywhere(node, req, round)
-  round.answers, round.left = {}, #node.children
-  local marks, noted = {}, true
-  if round.wanted < #node.children then marks, noted = mark(node, req) end
-  if not noted then
-    round.wanted = #node.children
-    unmark(node, round, marks, true)
-  end
+local function everywhere(node, round)
+  round.answers, round.marks, round.left = {}, {}, #node.children
   for at = 1, #node.children do host.spawn(ask, node, round, at) end
   if round.left > 0 then
     round.last = host.prepare()
     host.wait(round.last)
   end
-  unmark(node, round, marks)
   return round.reply
 end
 
@@ -129,7 +150,7 @@ end
 -- The task that outlives the caller: it holds the locks until all have answered.
 local function run(node, round)
   local ok, reply = pcall(node.keys.write, node.keys, node, round.req,
-    function(_, req) return everywhere(node, req, round) end)
+    function() return everywhere(node, round) end)
   if not ok then reply = Policy.all(round.req, "failed", tostring(reply), node.name) end
   if not round.reply then
     round.reply = reply
