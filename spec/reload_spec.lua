@@ -327,6 +327,23 @@ describe("a reloaded policy file", function()
     end
   end)
 
+  it("opens a breaker as soon as its new window says, and keeps an open one", function()
+    local host, handle, far = generations {
+      function(s) return s.a:breaker { window = 100 } end,
+      function(s) return s.a:breaker { window = 50, min = 5 } end,
+      function(s) return s.a:breaker { window = 60, min = 5 } end }
+    host:main(function()
+      for _ = 1, 150 do handle:get "k" end
+      assert(handle:reload())
+      for _ = 1, 50 do handle:get "k" end
+      far.a.down = "unavailable"
+      for _ = 1, 25 do handle:get "k" end
+      assert.equal("open", handle.generation.root.state)
+      assert(handle:reload())
+      assert.equal("skipped", select(2, handle:get "k").code)
+    end)
+  end)
+
   it("may be reloaded 1,000 times under load", function()
     local folder = os.tmpname()
     os.remove(folder)

@@ -72,6 +72,19 @@ describe("breaker", function()
     assert.equal(0, tree.calls)
   end)
 
+  it("is not closed by a batch of no keys", function()
+    local tree = far:breaker { min = 1, window = 1, open = 5 }
+    far.down = "reset"
+    ask(tree, 1)
+    host:main(function()
+      host.sleep(6)
+      tree:get_many {}
+      assert.equal("half_open", tree.state)
+      tree:get "k"
+      assert.equal("open", tree.state)
+    end)
+  end)
+
   it("refuses a window that can never be full enough", function()
     assert.error_matches(function() far:breaker { min = 20, window = 10 } end,
       "min is over window")

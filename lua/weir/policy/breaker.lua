@@ -106,7 +106,7 @@ end
 local function probed(self, failed)
   if failed then return trip(self, self.wait * 2) end
   self.passed = self.passed + 1
-  if self.passed == self.options.probes then
+  if self.passed >= self.options.probes then
     self.wait = self.options.open
     enter(self, "closed")
   end
@@ -117,7 +117,7 @@ end
 local function outcome(self, reply, seconds)
   local slow = self.options.slow
   if slow and seconds > slow then return "failed" end
-  if reply:all "good" then return "ok" end
+  if reply.n > 0 and reply:all "good" then return "ok" end
   local sent = false
   for i = 1, reply.n do
     local status = reply[i]
@@ -161,11 +161,15 @@ function Breaker:answer(req)
 end
 
 
+local STATE = { "state", "epoch", "wait", "until_time", "permits", "passed", "lost_at",
+  "changes", "shed" }
+local WINDOW = { "ring", "at", "calls", "failures" }
+
+--- The calls of another window say nothing in this one, which begins empty.
 function Breaker:remember(old)
-  for _, name in ipairs { "state", "epoch", "ring", "at", "calls", "failures", "wait",
-    "until_time", "permits", "passed", "lost_at", "changes", "shed" } do
-    self[name] = old[name]
-  end
+  for _, name in ipairs(STATE) do self[name] = old[name] end
+  if self.options.window ~= old.options.window then return end
+  for _, name in ipairs(WINDOW) do self[name] = old[name] end
 end
 
 
