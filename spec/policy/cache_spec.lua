@@ -152,6 +152,44 @@ describe("ttl", function()
     end)
   end)
 
+  it("tells the word above that the refresher's miss is no absence", function()
+    local tree = far:ttl(10, { stale = 10 }):negative { ttl = 5 }
+    host:main(function()
+      assert(tree:set("x", "old"))
+      host.sleep(11)
+      assert.is_nil(tree:get "x")
+      assert.equal("old", tostring(tree:get "x"))
+    end)
+  end)
+
+  it("serves stale to all who read at once but the refresher", function()
+    far.takes = 0.1
+    local tree, missed = far:ttl(10, { stale = 10 }):coalesce(), 0
+    host:main(function()
+      assert(tree:set("x", "old"))
+      host.sleep(11)
+      for _ = 1, 10 do
+        host.spawn(function() if not tree:get "x" then missed = missed + 1 end end)
+      end
+    end)
+    assert.equal(1, missed)
+  end)
+
+  it("keeps a value's time when a touch or delete fails", function()
+    local tree = far:ttl(10, { stale = 10 })
+    far.maybe_applied = false
+    host:main(function()
+      assert(tree:set("x", "old"))
+      far.down = "unavailable"
+      tree:touch("x", 10)
+      tree:delete "x"
+      far.down = nil
+      host.sleep(11)
+      assert.is_nil(tree:get "x")
+      assert.is_true(tree:get_many { "x" }.stale[1])
+    end)
+  end)
+
   it("refreshes in the background with a function, once", function()
     local calls = 0
     local tree = far:ttl(10, { stale = 5, refresh = function(key)

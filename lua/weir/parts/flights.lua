@@ -57,14 +57,21 @@ local function still_waiting(seats)
 end
 
 
--- Serves those who wait for slots that are not errors and ends their flights;
+-- Whether an answer is the leader's alone: an error, or the miss of who is to
+-- refresh a stale value.
+local function unshared(reply, j)
+  return status.class[reply[j]] == "error"
+    or reply[j] == "miss" and reply.stale and reply.stale[j]
+end
+
+
+-- Serves those who wait for slots whose answer can be shared and ends their flights;
 -- returns the slots of which another attempt is owed to somebody.
 local function settle(self, flight, reply)
   local owed = {}
   for j = 1, reply.n do
     local seats = flight.seats[j]
-    local failed = status.class[reply[j]] == "error"
-    local waiting = failed and still_waiting(seats)
+    local waiting = unshared(reply, j) and still_waiting(seats)
     if waiting then
       flight.seats[j] = waiting
       owed[#owed + 1] = j

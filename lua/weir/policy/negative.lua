@@ -27,14 +27,21 @@ function Negative.new(child, ...)
 end
 
 
+-- Whether a miss is the store's word: not that of one who fails open, nor what the
+-- refresher of a stale value is told.
+local function absent(reply, i)
+  return reply[i] == "miss" and not (reply.degraded and reply.degraded[i])
+    and not (reply.stale and reply.stale[i])
+end
+
+
 -- Remembers the misses of what was asked when the clock said `since`.
 local function learn(self, req, reply, since)
   if reply:all "good" then return end
   local by = host.now() + self.seconds
   for i = 1, req.n do
     local key = req.keys[i]
-    if reply[i] == "miss" and not (reply.degraded and reply.degraded[i])
-      and not self.keys:written_since(key, since) then
+    if absent(reply, i) and not self.keys:written_since(key, since) then
       self.absent:put(key, by)
     end
   end

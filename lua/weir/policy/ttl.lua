@@ -4,14 +4,16 @@
 --
 -- stale (seconds): a value past its time is kept that much longer and served, marked
 -- stale, while one refresh runs. The refresh is the first caller, who is told miss
--- and will store the value anew; with refresh = fn(key) -> value it is a background
--- task, and nobody is told miss. (memcached's meta commands: win, stale.) Times are
--- known for what was set through here; other values are fresh as long as they live.
+-- (marked stale, too: it is no absence) and will store the value anew; with
+-- refresh = fn(key) -> value it is a background task, and nobody is told miss.
+-- (memcached's meta commands: win, stale.) Times are known for what was set through
+-- here; other values are fresh as long as they live.
 
 local Arguments = require "weir.parts.arguments"
 local Expiring = require "weir.parts.expiring"
 local host = require "weir.host"
 local Policy = require "weir.policy"
+local status = require "weir.status"
 
 local new_table = require "table.new"
 
@@ -92,7 +94,7 @@ local function past(self, reply, i, key, now)
   end
   if mine and not self.refresh then
     reply:drop(i)
-    reply:set(i, "miss")
+    reply:set(i, "miss", { stale = true })
   else
     self.counts.stale = self.counts.stale + 1
     reply:set(i, reply[i], { stale = true })
@@ -112,7 +114,8 @@ local function get(self, req)
 end
 
 
--- An explicit new time; without one the value never expires, as asked.
+-- An explicit new time; without one the value never expires, as asked. An error may
+-- have left the old time in force.
 local function touch(self, req)
   if not self.keep then return self.child:run(req) end
   local inner = req:within(req.deadline)
@@ -120,9 +123,10 @@ local function touch(self, req)
   local reply = self.child:run(inner)
   local now = host.now()
   for i = 1, req.n do
-    self.fresh_until:drop(req.keys[i])
     if reply[i] == "ok" and req.ttl then
       self.fresh_until:put(req.keys[i], now + req.ttl)
+    elseif status.class[reply[i]] ~= "error" then
+      self.fresh_until:drop(req.keys[i])
     end
   end
   return reply
@@ -131,8 +135,8 @@ end
 
 local function delete(self, req)
   local reply = self.child:run(req)
-  if self.keep then
-    for i = 1, req.n do
+  for i = 1, self.keep and req.n or 0 do
+    if status.class[reply[i]] ~= "error" then
       self.fresh_until:drop(req.keys[i])
       self.leases:drop(req.keys[i])
     end
