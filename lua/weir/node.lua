@@ -39,12 +39,13 @@ end
 ]]
 
 
---- Answers every slot with one status.
-function Node.all(req, status, message, store)
+--- Answers every slot with one status. after: seconds until it is worth asking again.
+function Node.all(req, status, message, store, after)
   local reply = Reply.new(req)
   for i = 1, req.n do reply[i] = status end
   reply.good = status == "ok" and req.n or 0
-  reply.message, reply.store = message, store
+  reply.message, reply.store, reply.after = message, store, after
+  for i = 1, after and req.n or 0 do reply:note("afters", i, after) end
   return reply
 end
 

@@ -20,6 +20,15 @@ describe("mirror", function()
     assert.equal("2", a.data.y)
   end)
 
+  it("says how many copies landed through a retry, a route and duplicates", function()
+    b.faults.x = { "busy", "ok" }
+    host:main(function()
+      local tree = weir.route { x = weir.mirror { a, b }:retry { 2 }, default = c }
+      local reply = tree:set_many({ "x", "y", "x" }, { "1", "2", "3" })
+      assert.same({ [1] = 2, [3] = 2 }, reply.copies)
+    end)
+  end)
+
   it("is told by as many as ack says, while the others go on", function()
     for ack, seconds in pairs { first = 1, [2] = 2, all = 3 } do
       a.takes, b.takes, c.takes = 3, 1, 2

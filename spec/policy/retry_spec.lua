@@ -80,6 +80,20 @@ describe("retry", function()
     end)
   end)
 
+  it("asks nobody again who said to come back too late, but the others", function()
+    local down = script.store(host, "down", { down = "unavailable" })
+    local broken = down:breaker { min = 1, open = 60 }
+    local tree = require "weir".route { x = broken, default = far }:retry { 2 }
+    host:main(function()
+      broken:get "x"
+      far.faults.b = { "busy", "ok" }
+      local reply = tree:get_many { "x", "b" }
+      assert.same({ "skipped", "ok" }, { reply[1], reply[2] })
+      assert.same({ 1, 2 }, { reply:attempts(1), reply:attempts(2) })
+      assert.equal(1, tree:tally().attempts)
+    end)
+  end)
+
   it("refuses a wrong budget", function()
     assert.error_matches(function() far:retry { 2, budget = "much" } end,
       "budget is a share")

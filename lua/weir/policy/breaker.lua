@@ -142,10 +142,8 @@ end
 local function shed(self, req)
   self.shed = self.shed + req.n
   local left = math.max((self.until_time or 0) - host.now(), 0)
-  local reply = Policy.all(req, "skipped",
-    ("%s: open, tries again in %.3g s"):format(self.name, left), self.name)
-  reply.after = left
-  return reply
+  return Policy.all(req, "skipped",
+    ("%s: open, tries again in %.3g s"):format(self.name, left), self.name, left)
 end
 
 

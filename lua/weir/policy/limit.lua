@@ -76,10 +76,9 @@ end
 
 local function shed(self, req)
   self.shed = self.shed + req.n
-  local reply = Policy.all(req, "skipped", self.name .. ": full", self.name)
-  reply.after = math.max(Permits.tokens_after(self, req.n),
+  local after = math.max(Permits.tokens_after(self, req.n),
     self.mean_seconds * (#self.waiting + 1))
-  return reply
+  return Policy.all(req, "skipped", self.name .. ": full", self.name, after)
 end
 
 

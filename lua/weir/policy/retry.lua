@@ -18,6 +18,8 @@ local Retry = Policy.word "retry"
 local TWICE = { get = true, exists = true, stat = true, scan = true, set = true,
   delete = true, touch = true }
 
+local NONE = {}
+
 
 local function statuses(x, word)
   local set = {}
@@ -75,11 +77,20 @@ local function again(self, op, name)
 end
 
 
--- The slots that may be asked once more, as many as the budgets allow.
+-- The longest that a slot may ask for before it is asked once more.
+local function longest_wait(self, req)
+  local left = req.deadline and req.deadline - host.now() or math.huge
+  return math.min(self.options.cap, left)
+end
+
+
+-- The slots that may be asked once more, as many as the budgets allow. What a limit
+-- or breaker skipped for longer than there is time is left alone.
 local function pick(self, req, reply, account)
   local slots, used = {}, account.used
+  local afters, most = reply.afters or NONE, longest_wait(self, req)
   for i = 1, req.n do
-    if again(self, req.op, reply[i])
+    if again(self, req.op, reply[i]) and (afters[i] or 0) <= most
       and (used[req:place(i)] or 0) < self.times then
       slots[#slots + 1] = i
     end
@@ -127,13 +138,9 @@ end
 
 
 -- How long to wait before the next attempt, or nil: it would come too late.
-local function patience(self, req, reply, round, before)
-  local wait = backoff(self.options, round, before)
-  local after = reply.after
-  if after and after > wait then
-    if after > self.options.cap then return nil end
-    wait = after
-  end
+local function patience(self, req, reply, slots, round, before)
+  local wait, afters = backoff(self.options, round, before), reply.afters or NONE
+  for _, i in ipairs(slots) do wait = math.max(wait, afters[i] or 0) end
   if req.deadline and host.now() + wait >= req.deadline then return nil end
   return wait
 end
@@ -144,7 +151,7 @@ local function persist(self, req, reply, account)
   for round = 1, self.times do
     local slots = pick(self, req, reply, account)
     if #slots == 0 then break end
-    wait = patience(self, req, reply, round, wait)
+    wait = patience(self, req, reply, slots, round, wait)
     if not wait then break end
     pay(self, req, slots, account)
     if req.trace then
