@@ -63,6 +63,18 @@ int weir_batch_reset(struct weir_batch *pub, uint32_t op, uint32_t n)
     return 0;
 }
 
+uint32_t weir_batch_take(struct weir_batch *pub, struct weir_value **out)
+{
+    uint32_t good = 0;
+
+    for (uint32_t i = 0; i < pub->n; i++) {
+        out[i] = pub->items[i].value;
+        good += pub->items[i].status == WEIR_OK;
+    }
+    pub->n = 0;
+    return good;
+}
+
 /* Whether it is on its way, in this process: in a forked child nobody ends it.
  */
 static bool in_flight(const struct batch *b)

@@ -107,12 +107,18 @@ void weir_value_unref(struct weir_value *pub)
         free(v);
 }
 
+/* A count may be far away by now, and an atomic operation waits for it alone:
+ * how many values ahead they are fetched. */
+enum { AHEAD = 8 };
+
 void weir_values_unref(void *values)
 {
     uint64_t n = *(uint64_t *)values;
     struct weir_value **at = (struct weir_value **)((uint64_t *)values + 1);
 
     for (uint64_t i = 0; i < n; i++) {
+        if (i + AHEAD < n)
+            __builtin_prefetch(at[i + AHEAD], 1);
         weir_value_unref(at[i]);
         at[i] = NULL;
     }

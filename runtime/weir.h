@@ -44,7 +44,7 @@ extern "C" {
 /* cdef: begin -- plain C only: lua/weir/ffi.lua reads these lines. */
 
 enum {
-    WEIR_ABI = 1,          /* changes with any struct or function below */
+    WEIR_ABI = 2,          /* changes with any struct or function below */
     WEIR_KEY_MAX = 65536,  /* the longest key */
     WEIR_OPS = 8,          /* enum weir_op stays below */
     WEIR_STATUSES = 16,    /* enum weir_status stays below */
@@ -189,6 +189,11 @@ struct weir_batch *weir_batch_new(uint32_t capacity);
  * drops what values it still owns and zeroes items, deadline, tag and error.
  * -EINVAL: n is over the capacity. -EBUSY: it is in flight. */
 int weir_batch_reset(struct weir_batch *b, uint32_t op, uint32_t n);
+
+/* weir_batch_take moves the values of a drained batch to out, one for each item
+ * or NULL, and returns how many items are OK. The references are the caller's;
+ * the batch has no items afterwards. */
+uint32_t weir_batch_take(struct weir_batch *b, struct weir_value **out);
 
 /* weir_batch_free gives a batch back with the values it owns. One in flight is
  * cancelled and abandoned first, and is freed when it ends, undrained. NULL is

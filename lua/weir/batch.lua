@@ -176,30 +176,23 @@ local function note_ttls(items, reply)
 end
 
 
--- Names the statuses; returns how many are good.
-local function note_statuses(items, reply)
-  local good = 0
-  for i = 1, reply.n do
-    local number = items[i - 1].status
-    reply[i] = NAMES[number]
-    if number == OK then good = good + 1 end
+-- Names the statuses; `good` of them are known to be.
+local function name_statuses(items, reply, good)
+  local n = reply.n
+  reply.good = good
+  if good == n then
+    for i = 1, n do reply[i] = "ok" end
+  else
+    for i = 1, n do reply[i] = NAMES[items[i - 1].status] end
   end
-  return good
 end
 
 
--- The same, and moves the values to the reply: the batch forgets its items, so
--- that each reference changes hands once.
-local function take_values(batch, reply)
-  local items, at, good = batch.items, reply:room().at, 0
-  for i = 0, reply.n - 1 do
-    local item = items[i]
-    local number = item.status
-    reply[i + 1] = NAMES[number]
-    at[i] = item.value
-    if number == OK then good = good + 1 end
+local function count_good(items, n)
+  local good = 0
+  for i = 0, n - 1 do
+    if items[i].status == OK then good = good + 1 end
   end
-  batch.n = 0
   return good
 end
 
@@ -218,9 +211,9 @@ function Batch.unload(batch, req, store)
   local reply, items, op = Reply.new(req), batch.items, req.op
   if op == "get" and not req.buffers or op == "scan" then
     if op == "scan" then note_cursors(items, reply) end
-    reply.good = take_values(batch, reply)
+    name_statuses(items, reply, C.weir_batch_take(batch, reply:room().at))
   else
-    reply.good = note_statuses(items, reply)
+    name_statuses(items, reply, count_good(items, reply.n))
     if op == "get" or op == "stat" then note_sizes(items, reply) end
     if op == "stat" then note_ttls(items, reply) end
   end

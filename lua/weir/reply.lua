@@ -77,7 +77,8 @@ function Reply.new(n)
   if type(n) == "table" then req, n = n, n.n end
   local self = new_table(n, 8)
   self.n, self.req, self.status = n, req, self
-  return setmetatable(self, Reply)
+  setmetatable(self, Reply)
+  return self
 end
 
 

@@ -41,6 +41,21 @@ function Request.one(op, key, opts, level)
 end
 
 
+--- A request for keys as they come, duplicates and all, or nil: one is no string.
+--- The list stays the caller's.
+---@param op string
+---@param keys string[]
+---@param n integer
+---@return weir.Request?
+function Request.plain(op, keys, n)
+  for i = 1, n do
+    if type(keys[i]) ~= "string" then return nil end
+  end
+  local req = setmetatable({ op = op, n = n, keys = keys }, Request)
+  return req
+end
+
+
 --- A request for a list of keys; req.positions says where each slot's answer is
 --- when a key came twice.
 ---@param op string

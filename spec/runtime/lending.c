@@ -56,6 +56,25 @@ static void keys_may_be_copies_of_the_last_time(struct weir_store *store,
     weir_batch_free(b);
 }
 
+static void taken_values_are_no_more_the_batchs(struct weir_store *store,
+                                                struct weir_cq *cq)
+{
+    struct weir_batch *b = keyed_batch(WEIR_GET, 3, "k");
+    struct weir_value *values[3];
+
+    script.answer = ANSWER_WELL;
+    CHECK(weir_submit(store, cq, b) == 0 && next_done(cq) == b);
+    CHECK(weir_batch_take(b, values) == 3 && b->n == 0);
+    CHECK(weir_batch_reset(b, WEIR_GET, 3) == 0);
+    weir_batch_free(b);
+    for (int i = 0; i < 3; i++) {
+        char key[3] = {'k', (char)('0' + i), '\0'};
+
+        CHECK(memcmp(values[i]->data, key, 2) == 0);
+        weir_value_unref(values[i]);
+    }
+}
+
 static void an_abandoned_buffer_stays_as_it_was(struct weir_store *store,
                                                 struct weir_cq *cq)
 {
@@ -177,6 +196,7 @@ int main(void)
     store = open_scripted(&script, "workers=1", NULL);
     keys_are_copied(store, cq);
     keys_may_be_copies_of_the_last_time(store, cq);
+    taken_values_are_no_more_the_batchs(store, cq);
     an_abandoned_buffer_stays_as_it_was(store, cq);
     a_buffer_is_written_or_too_small(store, cq);
     a_batch_lets_go_of_its_values();

@@ -17,8 +17,10 @@ local function median(list)
 end
 
 
--- Nanoseconds that fn takes, by key.
+-- Nanoseconds that fn takes, by key. What others left is collected before.
 local function time(keys, fn)
+  collectgarbage()
+  collectgarbage()
   local start = C.weir_now()
   fn()
   return tonumber(C.weir_now() - start) / keys
@@ -141,7 +143,7 @@ end
 
 
 local function growth(bench, store, batches)
-  churn(store, batches, 1e6)
+  churn(store, batches, 5e6) -- until the collector has seen its worst
   local heap, resident = memory()
   churn(store, batches, 1e7)
   local heap_after, resident_after = memory()
