@@ -52,6 +52,19 @@ describe("failover", function()
     end)
   end)
 
+  it("deletes the old copies of a batch at once, in the caller's time", function()
+    local tree = weir.failover { a, b, order = "least_failures" }:timeout(0.1)
+    local keys = {}
+    for i = 1, 20 do keys[i] = "k" .. i end
+    b.takes = 1000
+    host:main(function()
+      local begun = host.now()
+      assert.is_true(tree:set_many(keys, keys):all "good")
+      assert.near(0.1, host.now() - begun, 1e-6)
+    end)
+    assert.equal(1, b.calls)
+  end)
+
   it("deletes everywhere", function()
     a.data.k, b.data.k = "1", "1"
     host:main(function()

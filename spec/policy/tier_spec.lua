@@ -128,6 +128,64 @@ describe("tier", function()
     end)
   end)
 
+  it("keeps the caller's time while it cleans up, and goes on later", function()
+    local tree = weir.tier { top, far }:timeout(0.1)
+    top.data.a, top.takes = "old", 1000
+    host:main(function()
+      local begun = host.now()
+      assert(tree:set("a", "new"))
+      assert.near(0.1, host.now() - begun, 1e-6)
+      top.takes = nil
+      assert.equal("new", tostring(tree:get "a"))
+      assert(top.data.a ~= "old")
+    end)
+  end)
+
+  it("holds up the writes of one key for a moment while a clean-up hangs", function()
+    local tree, keys, late = weir.tier { top, far }, { "a", "b", "c" }, 0
+    host:main(function()
+      top.down = "unavailable"
+      tree:set_many(keys, keys)
+      top.down, top.takes = nil, 1000
+      tree:get "a"
+      for _, key in ipairs(keys) do
+        host.spawn(function()
+          if not tree:set(key, "v2", { timeout = 0.5 }) then late = late + 1 end
+        end)
+      end
+      assert.is_true(tree:set_many(keys, keys, { timeout = 2 }):all "good")
+    end)
+    assert.equal(1, late)
+  end)
+
+  it("cleans up past a key that cannot be deleted", function()
+    local keys = { "a", "b", "c" }
+    for _, stuck in ipairs(keys) do
+      local tree = weir.tier { top, far }
+      host:main(function()
+        top.down = "unavailable"
+        tree:set_many(keys, keys)
+        top.down = nil
+        function top.script(op, key)
+          return op == "delete" and key == stuck and "denied"
+        end
+        tree:get "a"
+        assert.equal(1, tree:tally().old_copies)
+      end)
+    end
+  end)
+
+  it("cleans up although nobody reads", function()
+    local tree = weir.tier { top, far }
+    host:main(function()
+      top.down = "unavailable"
+      assert(tree:set("a", "v1"))
+      top.down, top.faults.b = nil, { "busy" }
+      assert(tree:set("b", "v1"))
+      assert.equal(0, tree:tally().old_copies)
+    end)
+  end)
+
   it("deletes bottom-up; it was there if any level had it", function()
     top.data.a, far.data.b = "1", "2"
     host:main(function()

@@ -10,33 +10,51 @@ local status = require "weir.status"
 local FailoverWrite = {}
 
 
--- Where older copies may be now that a key was stored at `at`: children that failed
--- before, those that once stood in, and all where the order itself changes.
-local function old_copies(self, key, at, failed)
-  local list = {}
-  for other = 1, #self.children do
-    if other ~= at and (failed[other] or self.order ~= "listed"
-      or self.strays[other]:has(key) or self.suspects[other]:has(key)) then
-      list[#list + 1] = other
+-- Slots that were stored elsewhere and of which another child may have an older copy:
+-- it once stood in, is suspect already, or the order itself changes.
+local function doubtful(self, req, stored, other)
+  local slots = {}
+  for _, i in ipairs(stored) do
+    local key = req.keys[i]
+    if self.order ~= "listed" or self.strays[other]:has(key)
+      or self.suspects[other]:has(key) then
+      slots[#slots + 1] = i
     end
   end
-  return list
+  return slots
 end
 
 
--- A set came through at one child: no other may answer with what was before.
-local function settle(self, req, reply, i, at, failed)
-  local key = req.keys[i]
-  self.suspects[at]:clear(key)
-  for _, other in ipairs(old_copies(self, key, at, failed)) do
+local function delete_old(self, req, reply, stored, other)
+  local slots = doubtful(self, req, stored, other)
+  self.suspects[other]:invalidate(req, slots, reply)
+  for _, i in ipairs(slots) do
+    local key = req.keys[i]
+    if not self.suspects[other]:has(key) then self.strays[other]:clear(key) end
+  end
+end
+
+
+-- A child that failed just now is not asked to delete.
+local function suspect(self, req, reply, stored, other)
+  for _, i in ipairs(stored) do
+    if not self.suspects[other]:add(req.keys[i]) then
+      reply:set(i, "nospace", { store = self.name,
+        message = "failover: too many old copies wait to be deleted" })
+    end
+  end
+end
+
+
+-- Sets came through at one child: no other may answer with what was before.
+local function settle(self, req, reply, stored, at, failed)
+  if #stored == 0 then return end
+  for _, i in ipairs(stored) do self.suspects[at]:clear(req.keys[i]) end
+  for other = 1, #self.children do
     if failed[other] then
-      if not self.suspects[other]:add(key) then
-        reply:set(i, "nospace", { store = self.name,
-          message = "failover: too many old copies wait to be deleted" })
-      end
-    else
-      self.suspects[other]:invalidate(req, { i }, reply)
-      if not self.suspects[other]:has(key) then self.strays[other]:clear(key) end
+      suspect(self, req, reply, stored, other)
+    elseif other ~= at then
+      delete_old(self, req, reply, stored, other)
     end
   end
 end
@@ -79,10 +97,12 @@ function FailoverWrite.set(self, req)
   for _, at in ipairs(self:ranking()) do
     local sent = noted(self, at, req, slots)
     local answer = #sent > 0 and stand_in(self, at, req, sent)
+    local stored = {}
     for j, i in ipairs(sent) do
       reply:adopt(i, answer, j)
-      if answer[j] == "ok" then settle(self, req, reply, i, at, failed) end
+      if answer[j] == "ok" then stored[#stored + 1] = i end
     end
+    settle(self, req, reply, stored, at, failed)
     slots = unfinished_set(reply, slots)
     if #slots == 0 then break end
     self.counts.failed_over = self.counts.failed_over + #slots

@@ -14,7 +14,7 @@ Suspects.__index = Suspects
 
 local MOST = 65536
 local PAUSE = 1  -- seconds between two attempts to clean up
-local ATTEMPT = 10 -- seconds one may take
+local ATTEMPT = 1 -- seconds one may take; writes of its keys wait as long
 local AT_ONCE = 256
 
 
@@ -68,10 +68,10 @@ end
 
 
 -- Some suspect keys, locked; those that are being written are left alone.
-local function sample(self)
+local function sample(self, most)
   local list, n = {}, 0
   for key in pairs(self.known.keys) do
-    if n == AT_ONCE then break end
+    if n == most then break end
     if self.locks:try(key) then
       n = n + 1
       list[n] = key
@@ -81,11 +81,13 @@ local function sample(self)
 end
 
 
+-- One key first: a store that hangs should hold up no more writes than that.
 local function clean(self)
-  local before
+  local most = 1
   repeat
-    before = self:count()
-    local req = Request.new("delete", sample(self))
+    local before = self:count()
+    local req = Request.new("delete", sample(self, most))
+    if req.n == 0 then break end
     req.deadline = host.now() + ATTEMPT
     local ok, reply = pcall(self.store.run, self.store, req)
     for i = 1, req.n do
@@ -93,7 +95,10 @@ local function clean(self)
       if gone then self:clear(req.keys[i]) end
     end
     self.locks:unlock(req)
-  until self:count() == 0 or self:count() == before
+    local over = host.now() >= req.deadline
+      or most == AT_ONCE and self:count() == before
+    most = AT_ONCE
+  until over or self:count() == 0
   self.cleaning = false
   self.next_attempt = host.now() + PAUSE
 end
@@ -125,19 +130,19 @@ function Suspects:ask(req)
 end
 
 
--- Cleaning up may outlive the caller's deadline.
 local function deletion(req, slots)
   local sub = req:subset(slots)
   sub.op, sub.values, sub.ttl, sub.ttls = "delete", nil, nil, nil
-  sub.deadline = host.now() + ATTEMPT
   return sub
 end
 
 
 --- Sees to it that the store answers no old copy of some slots' keys: deletes
---- them, or marks them. A slot of `reply` that can be neither is an error.
+--- them, or, where that fails or there is no time left, marks them to be deleted
+--- later. A slot of `reply` that can be neither is an error.
 function Suspects:invalidate(req, slots, reply)
   if #slots == 0 then return end
+  self:clean()
   local answer = self.store:run(deletion(req, slots))
   for j, i in ipairs(slots) do
     local key = req.keys[i]
