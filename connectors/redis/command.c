@@ -183,11 +183,20 @@ static void put_mset(struct redis_session *s, struct flight *f,
     session_ask(s, f, ASK_DONE, f->next_item, run->n, weight);
 }
 
+bool command_counts(struct redis_session *s, const struct weir_call *call)
+{
+    if (s->mixed > 0)
+        s->mixed--;
+    else if (!s->no_multi && s->redis->config->multi && call->n >= MULTI_MIN)
+        return true;
+    return false;
+}
+
 /* One EXISTS over all items without an answer, as far as they fit. */
-static bool put_confirm(struct redis_session *s, struct flight *f)
+static bool put_count(struct redis_session *s, struct flight *f)
 {
     struct weir_call *call = f->call;
-    uint32_t first = f->next_item, end = first, n = 0;
+    uint32_t first = f->next_item, end = first, n = 0, segments = 0;
     size_t bytes = 0;
 
     for (; end < call->n; end++) {
@@ -198,16 +207,17 @@ static bool put_confirm(struct redis_session *s, struct flight *f)
         if (bytes + key_room(s, item) > OUTBOX_BYTES - FRAME || n == MULTI_MAX)
             break;
         bytes += key_room(s, item);
+        segments += item->key_len < KEY_COPY ? 0 : 2;
         n++;
     }
-    if (!has_room(s, bytes, 0))
+    if (!has_room(s, bytes, segments))
         return false;
     put_head(&s->out, n + 1, "$6\r\nEXISTS\r\n");
     for (uint32_t i = first; i < end; i++) {
         if (call->items[i].status == WEIR_PENDING)
             put_key(s, &call->items[i]);
     }
-    session_ask(s, f, ASK_NONE, first, end - first, 0);
+    session_ask(s, f, ASK_COUNT, first, end - first, 0);
     f->next_item = end;
     return true;
 }
@@ -342,8 +352,8 @@ bool command_put(struct redis_session *s, struct flight *f)
         f->next_item++;
     if (f->next_item == call->n)
         return true;
-    if (f->pass == PASS_CONFIRM)
-        return put_confirm(s, f);
+    if (f->pass == PASS_COUNT)
+        return put_count(s, f);
     if (call->op == WEIR_GET || call->op == WEIR_SET)
         run = run_find(s, f);
     lent = run.n > 0 ? run.lent

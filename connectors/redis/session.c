@@ -54,7 +54,7 @@ static void flight_turn(struct redis_session *s, struct flight *f)
         f->over = true;
         return;
     }
-    f->pass = f->pass == PASS_FIRST && !f->refused ? PASS_CONFIRM : PASS_SINGLE;
+    f->pass = f->pass == PASS_FIRST && !f->refused ? PASS_COUNT : PASS_SINGLE;
     f->next_item = 0;
     session_wants(s, f);
 }
@@ -72,6 +72,8 @@ static struct flight *flight_new(struct redis_session *s,
     else
         s->last_flight->next = f;
     s->last_flight = f;
+    if (call->op == WEIR_EXISTS)
+        f->pass = command_counts(s, call) ? PASS_COUNT : PASS_SINGLE;
     session_wants(s, f);
     return f;
 }

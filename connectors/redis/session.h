@@ -21,7 +21,7 @@ enum ask_kind {
     ASK_DONE,    /* +OK, for all of its items: SET, MSET */
     ASK_FOUND,   /* 1 or 0: EXISTS, PEXPIRE, DEL */
     ASK_UNLINK,  /* the same, from a command that old servers lack */
-    ASK_NONE,    /* how many of the keys that had no value exist */
+    ASK_COUNT,   /* how many of the keys without an answer exist: EXISTS */
     ASK_LENGTH,  /* STRLEN; ASK_LEFT follows it */
     ASK_LEFT,    /* PTTL */
     ASK_IGNORED, /* any integer; what follows decides: PERSIST */
@@ -40,10 +40,11 @@ struct ask {
 
 /* A flight goes through its items up to three times; most go once. */
 enum flight_pass {
-    PASS_FIRST,   /* with MGET, MSET, UNLINK where they fit */
-    PASS_CONFIRM, /* one EXISTS over what MGET had no value for: it does not
-                     tell a key of another type from none */
-    PASS_SINGLE,  /* what is left, one by one: this answer stands */
+    PASS_FIRST,  /* with MGET, MSET, UNLINK where they fit */
+    PASS_COUNT,  /* one EXISTS over what MGET had no value for, since it does
+                    not tell a key of another type from none; where an exists
+                    begins: all or none of its keys are there, mostly */
+    PASS_SINGLE, /* what is left, one by one: this answer stands */
 };
 
 struct flight {
@@ -77,7 +78,8 @@ struct redis_session {
     uint64_t awaited; /* the weights of all asks */
     uint64_t guess;   /* of a value's size, from those seen; 0 = none seen */
     bool held;        /* enough is asked for: wait for half of it */
-    bool no_multi;    /* the server refuses MGET or MSET */
+    bool no_multi;    /* the server refuses MGET, MSET or an EXISTS of many */
+    uint8_t mixed;    /* so many exists go one by one: some keys were there */
     bool no_unlink;   /* the server refuses UNLINK */
 
     struct weir_value *value; /* of the payload being received, or NULL */

@@ -161,11 +161,12 @@ static void too_big(struct weir_store *s, size_t size)
 /* Keys of every byte, and the longest. */
 static void keys(struct weir_store *s)
 {
+    static const uint32_t OPS[] = {WEIR_SET, WEIR_EXISTS, WEIR_GET};
     struct weir_batch *many = weir_batch_new(257);
     char bytes[256], *longest = pattern(3, WEIR_KEY_MAX);
 
-    for (int op = WEIR_SET; op == WEIR_SET || op == WEIR_GET; op -= 1) {
-        CHECK(weir_batch_reset(many, (uint32_t)op, 257) == 0);
+    for (int op = 0; op < 3; op++) {
+        CHECK(weir_batch_reset(many, OPS[op], 257) == 0);
         for (int i = 0; i < 257; i++) {
             struct weir_item *item = &many->items[i];
 
@@ -173,7 +174,7 @@ static void keys(struct weir_store *s)
                 bytes[i] = (char)i;
             item->key = i < 256 ? &bytes[i] : longest;
             item->key_len = i < 256 ? 1 : WEIR_KEY_MAX;
-            if (op == WEIR_SET) {
+            if (OPS[op] == WEIR_SET) {
                 item->data = i < 256 ? &bytes[i] : longest;
                 item->size = i < 256 ? 1 : 100;
             }
@@ -220,6 +221,42 @@ static void mixed(struct weir_store *s, struct server *server, int db)
     CHECK(count_status(many, WEIR_OK) == 98);
     CHECK(count_status(many, WEIR_MISS) == 2);
     weir_batch_free(many);
+}
+
+static void exists(struct weir_store *s, const char *prefix, uint32_t there)
+{
+    struct weir_batch *many = keyed_batch(WEIR_EXISTS, 300, prefix);
+
+    go(s, cq, many);
+    CHECK(count_status(many, WEIR_OK) == there);
+    CHECK(count_status(many, WEIR_MISS) == 300 - there);
+    for (uint32_t i = 0; i < 300 && there > 0; i++)
+        CHECK((many->items[i].status == WEIR_MISS) == (i == 7 && there < 300));
+    weir_batch_free(many);
+}
+
+/* One command tells of many keys if all or none are there, else each is asked
+ * for, now and for a while. */
+static void existing(struct weir_store *s)
+{
+    struct weir_batch *many = keyed_batch(WEIR_SET, 300, "there");
+
+    for (uint32_t i = 0; i < 300; i++) {
+        many->items[i].data = (char *)many->items[i].key;
+        many->items[i].size = many->items[i].key_len;
+    }
+    go(s, cq, many);
+    weir_batch_free(many);
+    for (int i = 0; i < 40; i++) {
+        exists(s, "there", 300);
+        exists(s, "nowhere", 0);
+    }
+    CHECK(status_of(s, WEIR_DELETE, "there7") == WEIR_OK);
+    for (int i = 0; i < 40; i++)
+        exists(s, "there", 299);
+    CHECK(set(s, "there7", "again", 0) == WEIR_OK);
+    for (int i = 0; i < 40; i++)
+        exists(s, "there", 300);
 }
 
 /* Walks all pages of a prefix; returns how many keys there were. */
@@ -281,6 +318,7 @@ static void all(const char *url, struct server *server, int db)
     too_big(s, 1 << 20);
     keys(s);
     mixed(plain, server, db);
+    existing(s);
     scans(s);
     scans(plain);
     weir_store_free(s);
