@@ -65,6 +65,62 @@ describe("failover", function()
     assert.equal(1, b.calls)
   end)
 
+  -- Sets k1 to k3 while the first is down, as many as its stand-in has room for.
+  local function fill(tree, opts)
+    tree.strays[2].most = 3
+    a.down = "unavailable"
+    for i = 1, 3 do assert(tree:set("k" .. i, "v", opts)) end
+    assert.is_nil(tree:set("new", "v", opts))
+  end
+
+  it("forgets who stood in for a key once its copy has expired", function()
+    for _, ttl in ipairs { false, 60 } do
+      local tree = weir.failover { a, b, ttl = ttl or nil }
+      host:main(function()
+        fill(tree, { ttl = 60 })
+        host.sleep(3600)
+        assert(tree:set("new", "v"))
+      end)
+    end
+  end)
+
+  it("does not forget it while a touch keeps the copy", function()
+    local tree = weir.failover { a, b, ttl = 60 }
+    host:main(function()
+      fill(tree)
+      for i = 1, 3 do tree:touch("k" .. i, 10000) end
+      host.sleep(3600)
+      assert.is_nil(tree:set("new", "v"))
+    end)
+  end)
+
+  it("forgets it once the stand-in misses the key", function()
+    local tree = weir.failover { a, b }
+    host:main(function()
+      fill(tree)
+      host.sleep(3600)
+      a.down, b.data.k1 = nil, nil
+      tree:get_many { "k1", "k2" }
+      a.down = "unavailable"
+      assert(tree:set("new", "v"))
+      assert.is_nil(tree:set("newer", "v"))
+    end)
+  end)
+
+  it("forgets it in no race with a set that is on its way", function()
+    local tree = weir.failover { a, b }
+    host:main(function()
+      a.down = "unavailable"
+      function b.takes(req) return req.op == "set" and 100 or 0 end
+      host.spawn(function() assert(tree:set("k", "v")) end)
+      host.sleep(90)
+      tree:get "k"
+      host.sleep(20)
+      a.down = nil
+      assert.equal("v", tostring(tree:get "k"))
+    end)
+  end)
+
   it("deletes everywhere", function()
     a.data.k, b.data.k = "1", "1"
     host:main(function()

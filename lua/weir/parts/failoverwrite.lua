@@ -75,7 +75,9 @@ local function noted(self, at, req, slots)
   if at == 1 then return slots end
   local list = {}
   for _, i in ipairs(slots) do
-    if self.strays[at]:add(req.keys[i]) then list[#list + 1] = i end
+    if self.strays[at]:add(req.keys[i], self.extra or req:ttl_of(i)) then
+      list[#list + 1] = i
+    end
   end
   return list
 end

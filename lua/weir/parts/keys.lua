@@ -63,6 +63,12 @@ function Keys:written_since(key, since)
 end
 
 
+--- Whether nobody writes the key, or has since now() said `since`.
+function Keys:quiet(key, since)
+  return not self.locked[key] and not self:written_since(key, since)
+end
+
+
 local function first_locked(self, req)
   local locked, keys = self.locked, req.keys
   for i = 1, req.n do

@@ -14,6 +14,7 @@ local Keys = require "weir.parts.keys"
 local Parallel = require "weir.parts.parallel"
 local Policy = require "weir.policy"
 local status = require "weir.status"
+local Strays = require "weir.parts.strays"
 local Suspects = require "weir.parts.suspects"
 
 local Failover = Policy.word "failover"
@@ -38,7 +39,7 @@ function Failover.new(given)
     counts = { failed_over = 0 },
   }
   for i, store in ipairs(stores) do
-    suspects[i], strays[i] = Suspects.new(store, keys), Suspects.new(store, keys)
+    suspects[i], strays[i] = Suspects.new(store, keys), Strays.new()
     node.failures[i] = 0
   end
   return node
@@ -94,17 +95,31 @@ local function unfinished(self, req, reply)
 end
 
 
+-- What a store that stood in does not have any more is no stray.
+local function note_lost(self, at, req, answer, slots, since)
+  local strays = self.strays[at]
+  if strays:count() == 0 then return end
+  for j = 1, answer.n do
+    local key = req.keys[slots and slots[j] or j]
+    if answer[j] == "miss" and self.keys:quiet(key, since) then strays:missed(key) end
+  end
+end
+
+
 local function read(self, req)
   local order, reply = self:ranking(), nil
   local slots
+  local since = self.keys:now()
   for turn, at in ipairs(order) do
     if turn == 1 then
       reply = self.suspects[at]:ask(req)
       self:note(at, reply)
+      note_lost(self, at, req, reply, nil, since)
     else
       self.counts.failed_over = self.counts.failed_over + #slots
       local answer = self.suspects[at]:ask(req:subset(slots))
       self:note(at, answer)
+      note_lost(self, at, req, answer, slots, since)
       reply:merge(answer, slots)
     end
     if reply:all "good" then break end
@@ -124,7 +139,9 @@ local function everywhere(self, req)
   for at, answer in ipairs(replies) do
     self:note(at, answer)
     for i = 1, req.n do
-      if req.op == "delete" and status.class[answer[i]] ~= "error" then
+      if req.op == "touch" then
+        self.strays[at]:prolong(req.keys[i], req:ttl_of(i))
+      elseif status.class[answer[i]] ~= "error" then
         self.suspects[at]:clear(req.keys[i])
         self.strays[at]:clear(req.keys[i])
       end
