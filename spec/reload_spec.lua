@@ -344,6 +344,19 @@ describe("a reloaded policy file", function()
     end)
   end)
 
+  it("may give a shard replicas, and take them away", function()
+    local host, handle = generations {
+      function(s) return weir.shard { s.a, s.b } end,
+      function(s) return weir.shard { s.a, s.b, replicas = 2 } end,
+      function(s) return weir.shard { s.a, s.b } end }
+    host:main(function()
+      for _ = 1, 2 do
+        assert(handle:reload())
+        assert(handle:set("k", "v"))
+      end
+    end)
+  end)
+
   it("may be reloaded 1,000 times under load", function()
     local folder = os.tmpname()
     os.remove(folder)

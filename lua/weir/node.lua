@@ -121,7 +121,7 @@ end
 --- children, what remember takes.
 function Node:inherit(old, heirs)
   self.counters = old.counters
-  if type(self.keys) == "table" then self.keys:adopt(old.keys) end
+  if type(self.keys) == "table" and old.keys then self.keys:adopt(old.keys) end
   if self.suspects then adopt_copies(self.suspects, old.suspects, heirs) end
   if self.strays then adopt_copies(self.strays, old.strays, heirs) end
   local same = true

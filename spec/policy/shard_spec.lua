@@ -152,6 +152,18 @@ describe("shard", function()
     end)
   end)
 
+  it("leaves its replicas equal, in whatever order two writers come", function()
+    fake.orders(function(any)
+      local a, b = script.store(any, "a"), script.store(any, "b")
+      local tree = weir.shard { a, b, replicas = 2 }
+      any:main(function()
+        any.spawn(function() assert(tree:set("k", "v1")) end)
+        assert(tree:set("k", "v2"))
+      end)
+      assert.equal(a.data.k, b.data.k)
+    end)
+  end)
+
   it("scans all of its stores", function()
     local tree = weir.shard { weir.memory {}, weir.memory {}, names = { "a", "b" } }
     for i = 1, 20 do assert(tree:set("k" .. i, "v")) end

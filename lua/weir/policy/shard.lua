@@ -6,11 +6,12 @@
 --
 -- key = pattern: what of the key is hashed (the capture, else the match); tags =
 -- true: only what stands in {braces}, as Redis Cluster does ("slots" always does).
--- replicas = k: writes go to the key's k stores and the worst counts; reads to its
--- owner, and on an error to the next.
+-- replicas = k: writes go to the key's k stores, one write a key at a time, and the
+-- worst counts; reads to its owner, and on an error to the next.
 
 local Arguments = require "weir.parts.arguments"
 local Chain = require "weir.parts.chain"
+local Keys = require "weir.parts.keys"
 local Parallel = require "weir.parts.parallel"
 local Policy = require "weir.policy"
 local Reply = require "weir.reply"
@@ -127,6 +128,7 @@ function Shard.new(given)
     assign = Split.assigner(owner), copies = copies_of(options.replicas),
     placement = Placement.new(names, check_weights(options.weights, #stores)),
     part = hashed_part(options, Placement), replicas = options.replicas,
+    keys = options.replicas > 1 and Keys.new() or nil,
   }
 end
 
@@ -187,7 +189,7 @@ function Shard:answer(req)
   if req.op == "scan" then return Chain.scan(req, parts(self, req.keys[1])) end
   if self.replicas == 1 then return Split.run(self, req) end
   if READS[req.op] then return read_copies(self, req) end
-  return write_copies(self, req)
+  return self.keys:write(self, req, write_copies)
 end
 
 
