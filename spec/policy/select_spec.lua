@@ -37,6 +37,20 @@ describe("bysize", function()
     end)
   end)
 
+  it("finds a value that changes class meanwhile, in any order", function()
+    for _, value in ipairs { "1", "12345" } do
+      fake.orders(function(any)
+        local small, large = script.store(any, "small"), script.store(any, "large")
+        if value == "1" then large.data.k = "54321" else small.data.k = "5" end
+        local store = weir.bysize { { 2, small }, large }
+        any:main(function()
+          any.spawn(function() assert(store:set("k", value)) end)
+          assert(store:get "k")
+        end)
+      end)
+    end
+  end)
+
   it("is a miss only if every class says so", function()
     a.down = "reset"
     host:main(function() assert.equal("reset", select(2, tree():get "k").code) end)

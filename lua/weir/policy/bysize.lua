@@ -58,13 +58,28 @@ local function class_for(self, size)
 end
 
 
-local function read(self, req)
+local function ask_classes(self, req)
   local reply = self.suspects[1]:ask(req)
   for i = 2, #self.children do
     local slots = reply:residual_slots()
     if #slots == 0 then break end
     reply:merge(self.suspects[i]:ask(req:subset(slots)), slots)
   end
+  return reply
+end
+
+
+-- What changed its class between two of the questions may have been in neither when
+-- it was asked for there: such misses are asked for once more.
+local function read(self, req)
+  local since = self.keys:now()
+  local reply, slots = ask_classes(self, req), {}
+  for i = 1, reply:all "good" and 0 or req.n do
+    if reply[i] == "miss" and not self.keys:quiet(req.keys[i], since) then
+      slots[#slots + 1] = i
+    end
+  end
+  if #slots > 0 then reply:place(ask_classes(self, req:subset(slots)), slots) end
   return reply
 end
 
