@@ -7,6 +7,10 @@ local host = require "weir.host"
 
 local Detach = {}
 
+-- How long after the deadline a result still counts, in seconds: a C store takes up
+-- to 20 ms to say which slots were answered and which came too late.
+local GRACE = 0.03
+
 
 local function body(flight, fn, ...)
   local ok, result = pcall(fn, ...)
@@ -15,14 +19,15 @@ local function body(flight, fn, ...)
 end
 
 
---- Calls fn(...) in a task of its own and waits for its result, at most until
---- the deadline: nil then, and the task goes on.
+--- Calls fn(...) in a task of its own and waits for its result, at most until a
+--- moment after the deadline: nil then, and the task goes on.
 function Detach.call(deadline, fn, ...)
   local flight = { done = false }
   host.spawn(body, flight, fn, ...)
   if not flight.done then
     flight.waiter = host.prepare()
-    host.wait(flight.waiter, deadline and math.max(deadline - host.now(), 0))
+    local left = deadline and math.max(deadline - host.now(), 0) + GRACE
+    host.wait(flight.waiter, left)
     flight.waiter = nil
     if not flight.done then return nil end
   end
