@@ -158,7 +158,9 @@ sanitize: ## run specs under ASan and UBSan, C programs under TSan (SHORT=1: tho
 
 fuzz: $(fuzzers) ## run the fuzzers (FUZZ=seconds each)
 	$(Q)for f in $(fuzzers); do mkdir -p $$f.corpus && \
-	    $$f -max_total_time=$(or $(FUZZ),60) $$f.corpus || exit 1; done
+	    $$f -max_total_time=$(or $(FUZZ),60) $(if $(V),,-verbosity=0) \
+	    -artifact_prefix=$$f. $$f.corpus || exit 1; \
+	    echo "$$f: nothing found"; done
 
 c_files = $(shell find runtime connectors examples spec -name '*.[ch]')
 lint: ## check layout, style and what clang warns of (gcc: make WERROR=1)
