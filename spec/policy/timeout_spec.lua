@@ -44,8 +44,10 @@ for _, word in ipairs { "timeout", "deadline" } do
       local tree = weir.route { a = fast, default = slow }
         :tap(function() host.sleep(0.02) end)
       host:main(function()
-        local reply = tree[word](tree, 1):get_many { "a", "b" }
-        assert.same({ "ok", "timeout" }, { reply[1], reply[2] })
+        for _, late in ipairs { tree, tree:coalesce(), tree:limit { 9 } } do
+          local reply = late[word](late, 1):get_many { "a", "b" }
+          assert.same({ "ok", "timeout" }, { reply[1], reply[2] })
+        end
       end)
     end)
 

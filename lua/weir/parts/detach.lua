@@ -12,6 +12,12 @@ local Detach = {}
 local GRACE = 0.03
 
 
+--- How long to wait for what should end by a deadline, or nil: as long as it takes.
+function Detach.patience(deadline)
+  return deadline and math.max(deadline - host.now(), 0) + GRACE or nil
+end
+
+
 local function body(flight, fn, ...)
   local ok, result = pcall(fn, ...)
   flight.done, flight.ok, flight.result = true, ok, result
@@ -26,8 +32,7 @@ function Detach.call(deadline, fn, ...)
   host.spawn(body, flight, fn, ...)
   if not flight.done then
     flight.waiter = host.prepare()
-    local left = deadline and math.max(deadline - host.now(), 0) + GRACE
-    host.wait(flight.waiter, left)
+    host.wait(flight.waiter, Detach.patience(deadline))
     flight.waiter = nil
     if not flight.done then return nil end
   end

@@ -3,6 +3,7 @@
 -- counts as holding an old copy until it has confirmed; when that cannot be noted
 -- the write waits for all stores and its worst status counts.
 
+local Detach = require "weir.parts.detach"
 local host = require "weir.host"
 local Policy = require "weir.policy"
 local Reply = require "weir.reply"
@@ -165,8 +166,7 @@ function MirrorWrite.run(node, req)
   host.spawn(run, node, round)
   if not round.reply then
     round.waiter = host.prepare()
-    local left = not node.bounded and req.deadline
-    host.wait(round.waiter, left and math.max(left - host.now(), 0) or nil)
+    host.wait(round.waiter, Detach.patience(not node.bounded and req.deadline))
   end
   if round.reply then return round.reply end
   return Policy.all(req, "timeout", node.name .. ": too few copies in time", node.name)

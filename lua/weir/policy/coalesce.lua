@@ -6,6 +6,7 @@
 -- the flight for later askers: none of them sees what was read before it.
 
 local Arguments = require "weir.parts.arguments"
+local Detach = require "weir.parts.detach"
 local Flights = require "weir.parts.flights"
 local host = require "weir.host"
 local Lent = require "weir.parts.lent"
@@ -40,7 +41,8 @@ local function lead(self, req)
   if not flight.reply then
     Flights.register(self, flight)
     flight.waiter = host.prepare()
-    host.wait(flight.waiter, not self.child.bounded and time_left(req) or nil)
+    local deadline = not self.child.bounded and req.deadline
+    host.wait(flight.waiter, Detach.patience(deadline))
     flight.waiter = nil
   end
   if flight.failure then error(flight.failure, 0) end
