@@ -1,6 +1,7 @@
 /* url.c -- a store's URL in its parts (RFC 3986, as far as stores need it). */
 #include <ctype.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,9 +97,14 @@ static int parse_authority(struct url *u, char *authority,
         colon = strchr(host, ':');
     }
     if (colon != NULL) {
-        *colon = '\0';
-        if (colon[1] != '\0')
-            u->part[WEIR_URL_PORT] = colon + 1;
+        *colon++ = '\0';
+        /* Not repeated: a password may begin so. */
+        if (colon[strspn(colon, "0123456789")] != '\0')
+            return weir_error_set(err, -EINVAL,
+                                  "URL: the port is no number; in a password "
+                                  "write %%2F for a / and %%3F for a ?");
+        if (*colon != '\0')
+            u->part[WEIR_URL_PORT] = colon;
     }
     if (*host != '\0')
         u->part[WEIR_URL_HOST] = host;
@@ -116,6 +122,13 @@ static int decode_parts(struct url *u, struct weir_error *err)
     return 0;
 }
 
+/* Did a / in a user or password end the authority before its @? */
+static bool is_cut(const char *authority, const char *path)
+{
+    return path != authority && strchr(path, '@') != NULL &&
+           memchr(authority, '@', (size_t)(path - authority)) == NULL;
+}
+
 static int parse_parts(struct url *u, char *rest, struct weir_error *err)
 {
     char *query = strchr(rest, '?');
@@ -127,6 +140,11 @@ static int parse_parts(struct url *u, char *rest, struct weir_error *err)
         rc = parse_query(u, query, err);
     }
     path = strchr(rest, '/');
+    if (path != NULL && is_cut(rest, path))
+        return weir_error_set(err, -EINVAL,
+                              "URL: the path has an @ and the host has none; "
+                              "write %%2F for a / in a user or password, %%40 "
+                              "for an @ in a path");
     if (path != NULL && path[1] != '\0') {
         /* The authority ends where the path begins: keep the slash by moving
          * the authority one byte down, over the "//" before it. */
