@@ -319,7 +319,6 @@ int weir_cq_wait(struct weir_cq *cq, uint64_t timeout_ns)
             !atomic_load_explicit(&cq->waiting, memory_order_acquire)) {
             /* A ring for batches that were drained before it was written. */
             take(cq, 0, eventfd_read(cq->fd, &rings) == 0);
-            continue;
         }
         now = weir_now();
         if (now >= until)

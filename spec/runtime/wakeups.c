@@ -112,6 +112,31 @@ static void a_late_ring_is_taken_when_the_eventfd_is_back(void)
     close(pair[1]);
 }
 
+static _Atomic bool waited;
+
+static void *ring_for_nothing(void *arg)
+{
+    for (; !waited; nap_ms(10))
+        eventfd_write(weir_cq_fd(arg), 1);
+    return NULL;
+}
+
+/* Another thread may have drained what a ring was for, time and again; a wait
+ * that never ends is the alarm's. */
+static void rings_for_nothing_do_not_prolong_a_wait(void)
+{
+    struct weir_cq *cq = new_cq();
+    uint64_t started = weir_now();
+    pthread_t thread;
+
+    CHECK(pthread_create(&thread, NULL, ring_for_nothing, cq) == 0);
+    CHECK(weir_cq_wait(cq, 50 * MS) == 0);
+    CHECK(weir_now() - started >= 50 * MS);
+    waited = true;
+    pthread_join(thread, NULL);
+    weir_cq_free(cq);
+}
+
 /* A host that only ever polls the fd with no time-out hangs on the first
  * wake-up that is lost; the alarm says so. */
 static void *host(void *arg)
@@ -159,6 +184,7 @@ int main(void)
     a_part_of_a_drain_leaves_the_fd_readable();
     a_socket_gets_one_byte();
     a_late_ring_is_taken_when_the_eventfd_is_back();
+    rings_for_nothing_do_not_prolong_a_wait();
     for (int i = 0; i < THREADS; i++)
         CHECK(pthread_create(&threads[i], NULL, host, NULL) == 0);
     for (int i = 0; i < THREADS; i++)
