@@ -96,17 +96,21 @@ uint32_t store_settle(struct weir_store *s, struct batch *b,
     return errors;
 }
 
+void store_keep_error(struct weir_store *s, const struct batch *b)
+{
+    pthread_mutex_lock(&s->lock);
+    s->last_error = b->pub.error;
+    s->last_error_ns = weir_now();
+    pthread_mutex_unlock(&s->lock);
+}
+
 void store_batch_ended(struct weir_store *s, const struct batch *b)
 {
     stats_add(&s->inflight_batches, (uint64_t)-1);
     stats_add(&s->inflight_items, -(uint64_t)b->pub.n);
     stats_add(&s->inflight_bytes, -b->weight);
-    if (b->pub.errors == 0)
-        return;
-    pthread_mutex_lock(&s->lock);
-    s->last_error = b->pub.error;
-    s->last_error_ns = weir_now();
-    pthread_mutex_unlock(&s->lock);
+    if (b->pub.errors > 0)
+        store_keep_error(s, b);
 }
 
 /* ---- the end ---- */

@@ -77,8 +77,11 @@ void store_unref(struct weir_store *s);
 /* store_lane returns the lane of an op. */
 struct lane *store_lane(struct weir_store *s, uint32_t op);
 
+/* store_keep_error keeps a batch's error as the store's last. */
+void store_keep_error(struct weir_store *s, const struct batch *b);
+
 /* store_batch_ended takes a finished batch out of what is in flight and keeps
- * its error as the store's last. */
+ * its error. */
 void store_batch_ended(struct weir_store *s, const struct batch *b);
 
 /* store_settle makes sense of what the connector left in answered items, counts

@@ -188,6 +188,8 @@ static int run_inline(struct weir_store *s, struct batch *b)
     b->pub.errors += run_pending(s, b, shard);
     if (timed)
         histogram_add(&shard->op[b->pub.op].service, weir_now() - started);
+    if (b->pub.errors > 0)
+        store_keep_error(s, b);
     b->store = NULL;
     return 1;
 }
@@ -265,6 +267,8 @@ static int submit_queued(struct weir_store *s, struct weir_cq *cq,
     if (pending == 0) {
         count_batch(&s->shards[0], &b->pub, 1);
         b->pub.errors = b->pub.n;
+        if (b->pub.errors > 0)
+            store_keep_error(s, b);
         b->store = NULL;
         batch_give_back(b);
         return 1;
@@ -295,6 +299,8 @@ int weir_submit(struct weir_store *s, struct weir_cq *cq,
     if (!(s->connector->ops & 1u << pub->op)) {
         refuse(s, pub, WEIR_UNSUPPORTED, 0, "this store cannot do that");
         count_batch(&s->shards[0], pub, 1);
+        if (pub->errors > 0)
+            store_keep_error(s, b);
         return 1;
     }
     if (s->is_inline)

@@ -107,6 +107,47 @@ static void counts_what_no_worker_saw(void)
     weir_store_free(held);
 }
 
+/* Submits a batch that is answered in place, with an error. */
+static void submit_wrong(struct weir_store *s, struct weir_batch *b,
+                         const char *says)
+{
+    struct weir_store_stats stats;
+    uint64_t before = weir_now();
+
+    CHECK(weir_submit(s, cq, b) == 1 && b->errors == 1);
+    weir_batch_free(b);
+    weir_store_stats(s, &stats);
+    CHECK(stats.last_error_ns >= before);
+    CHECK(strstr(stats.last_error.message, says) != NULL);
+}
+
+static void errors_at_submit_are_the_last(void)
+{
+    struct weir_store_stats stats;
+    struct weir_store *in_place;
+    struct weir_error err;
+    struct weir_batch *b;
+    char buffer[8];
+
+    CHECK(weir_open(&in_place, "null://?max_value=10&size=100", NULL, 0,
+                    &err) == 0);
+    weir_store_stats(in_place, &stats);
+    CHECK(stats.last_error_ns == 0);
+    b = keyed_batch(WEIR_SET, 1, "k");
+    b->items[0].data = buffer;
+    b->items[0].size = 11;
+    submit_wrong(in_place, b, "value too large");
+    b = keyed_batch(WEIR_GET, 1, "k");
+    b->items[0].data = buffer;
+    b->items[0].cap = sizeof buffer;
+    submit_wrong(in_place, b, "does not fit");
+    submit_wrong(in_place, keyed_batch(WEIR_SCAN, 1, "k"), "cannot do that");
+    b = keyed_batch(WEIR_GET, 1, "k");
+    b->items[0].key_len = 0;
+    submit_wrong(store, b, "a key is empty");
+    weir_store_free(in_place);
+}
+
 static void latencies_are_those_that_were(void)
 {
     uint64_t counts[WEIR_HISTOGRAM], total = 0, started, took = 0;
@@ -169,6 +210,7 @@ int main(void)
     buckets_are_narrow();
     counts_by_op_and_status();
     counts_what_no_worker_saw();
+    errors_at_submit_are_the_last();
     latencies_are_those_that_were();
     readers_do_not_disturb();
     weir_store_free(store);
