@@ -5,7 +5,9 @@
  * keeps them in the arena of the thread that asked; either way the next value
  * pays a page fault for every 4 KiB, which costs more than the copy. Here up to
  * KEPT bytes stay mapped, in lists by size: eight sizes to a power of two, so
- * that a block is never more than an eighth too large.
+ * that a block is never more than an eighth too large. That part is never
+ * touched while values of one size follow each other, so that it takes no
+ * memory; where an earlier value touched it, the block remembers.
  *
  * The lock is only tried. Who finds it taken maps or unmaps for itself, so that
  * nobody waits, not even in a child that was forked while it was held. */
@@ -15,13 +17,13 @@
 
 #include "blocks.h"
 
-#define PAGE 4096u
-#define KEPT_PAGES ((64u << 20) / PAGE)
+#define KEPT_PAGES ((64u << 20) / BLOCKS_PAGE)
 #define SIZES 256
 
 /* The head of a block that waits. */
 struct block {
     struct block *next;
+    uint32_t pages; /* that were used; the others take no memory */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -72,20 +74,25 @@ static bool keep(struct block *block, uint32_t size, uint32_t pages)
 
 void *blocks_take(size_t bytes, uint32_t *pages)
 {
+    uint64_t needed = ((uint64_t)bytes + BLOCKS_PAGE - 1) / BLOCKS_PAGE;
     uint64_t rounded;
-    uint32_t size = size_of(((uint64_t)bytes + PAGE - 1) / PAGE, &rounded);
-    void *block = NULL;
+    uint32_t size = size_of(needed, &rounded);
+    struct block *block = NULL;
+    void *mapped;
 
     if (rounded > UINT32_MAX)
         return NULL;
-    *pages = (uint32_t)rounded;
+    *pages = (uint32_t)needed;
     if (rounded <= KEPT_PAGES)
-        block = take_waiting(size, *pages);
-    if (block != NULL)
+        block = take_waiting(size, (uint32_t)rounded);
+    if (block != NULL) {
+        if (block->pages > *pages)
+            *pages = block->pages;
         return block;
-    block = mmap(NULL, rounded * PAGE, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return block == MAP_FAILED ? NULL : block;
+    }
+    mapped = mmap(NULL, rounded * BLOCKS_PAGE, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return mapped == MAP_FAILED ? NULL : mapped;
 }
 
 void blocks_give(void *block, uint32_t pages)
@@ -93,6 +100,7 @@ void blocks_give(void *block, uint32_t pages)
     uint64_t rounded;
     uint32_t size = size_of(pages, &rounded);
 
-    if (pages > KEPT_PAGES || !keep(block, size, pages))
-        munmap(block, (size_t)pages * PAGE);
+    ((struct block *)block)->pages = pages;
+    if (rounded > KEPT_PAGES || !keep(block, size, (uint32_t)rounded))
+        munmap(block, rounded * BLOCKS_PAGE);
 }

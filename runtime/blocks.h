@@ -13,11 +13,14 @@
 #define BLOCKS_FROM (128u << 10)
 #endif
 
-/* blocks_take returns size bytes or more, at the start of a page, and how many
- * pages they are; or NULL. Any thread; never waits for another. */
+enum { BLOCKS_PAGE = 4096 };
+
+/* blocks_take returns size bytes or more, at the start of a page; or NULL.
+ * *pages is how many of its pages are in use: what the size needs, or more if
+ * an earlier value used more. Any thread; never waits for another. */
 void *blocks_take(size_t size, uint32_t *pages);
 
-/* blocks_give gives a block back. */
+/* blocks_give gives a block back with the pages that blocks_take told. */
 void blocks_give(void *block, uint32_t pages);
 
 #endif

@@ -16,7 +16,7 @@ struct value {
     void (*release)(void *arg); /* NULL: the bytes follow the head */
     void *arg;
     _Atomic uint32_t refs;
-    uint32_t pages; /* of the block, or 0: it is malloc's */
+    uint32_t pages; /* in use of the block, or 0: it is malloc's */
 };
 
 /* Bytes start at a cache line of their own once copying them costs more than
@@ -129,7 +129,7 @@ uint64_t weir_value_footprint(const struct weir_value *pub)
     const struct value *v = (const struct value *)pub;
 
     if (v->pages > 0)
-        return (pub->size + sizeof *v + ALIGNMENT + 4095) & ~4095ull;
+        return (uint64_t)v->pages * BLOCKS_PAGE;
     /* glibc keeps a word in front of each block. */
     return malloc_usable_size((void *)v) + sizeof(size_t) +
            (v->release != NULL ? pub->size : 0);

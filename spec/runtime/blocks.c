@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sys/resource.h>
 
+#include "connector.h"
 #include "harness.h"
 
 /* Sanitizers have memory of their own. */
@@ -49,6 +50,24 @@ static void one_size_faults_once(uint64_t size)
         weir_value_unref(flying[i]);
 }
 
+/* A value takes its own pages, and what an earlier one of its block touched. */
+static void a_value_counts_what_is_touched(void)
+{
+    enum { ONE = 1 << 20, MORE = ONE + (ONE >> 4), PAGE = 4096 };
+    struct weir_value *v = filled(ONE, 'x');
+    uint64_t alone = weir_value_footprint(v);
+
+    CHECK(alone > ONE && alone <= ONE + 2 * PAGE);
+    weir_value_unref(v);
+    v = filled(MORE, 'x'); /* the same block, and more of it */
+    CHECK(weir_value_footprint(v) > MORE);
+    weir_value_unref(v);
+    v = filled(ONE, 'x');
+    CHECK(weir_value_footprint(v) > MORE);
+    CHECK(weir_value_footprint(v) <= MORE + 2 * PAGE);
+    weir_value_unref(v);
+}
+
 static void *mix(void *arg)
 {
     uint64_t seed = (uintptr_t)arg;
@@ -76,6 +95,7 @@ int main(void)
 
     deadline_s(60);
     if (!SANITIZED) {
+        a_value_counts_what_is_touched();
         one_size_faults_once(128 << 10);
         one_size_faults_once(1 << 20);
         one_size_faults_once((4 << 20) + 1);
