@@ -9,6 +9,7 @@
 local busted = require "busted"
 local ffi = require "ffi"
 local assert = require "luassert"
+local Store = require "weir.store"
 local weir = require "weir"
 
 local after_each, describe, it = busted.after_each, busted.describe, busted.it
@@ -294,6 +295,21 @@ local function scans(fresh)
     end
     assert.same({}, scanned(store, { prefix = "t" }))
     assert.equal(10, select(2, scanned(store, { limit = 10 })))
+  end)
+
+  it("chooses the page itself when none is asked for", function()
+    local store = fresh()
+    local keys = numbered(300, "s/%d")
+    assert(store:set_many(keys, keys):all "good")
+    local unpaged = Store.new {
+      run = function(_, req)
+        req.page = nil
+        return store:run(req)
+      end,
+    }
+    local counts, n = scanned(unpaged)
+    assert.equal(300, n)
+    for _, key in ipairs(keys) do assert.equal(1, counts[key]) end
   end)
 
   it("takes a prefix literally", function()

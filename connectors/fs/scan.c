@@ -20,6 +20,7 @@
 #include "fs.h"
 
 enum {
+    SCAN_KEYS = 1024,  /* of a page, when the caller does not say */
     SCAN_WORK = 16384, /* of a page: files opened; a directory counts as 16 */
     SCAN_WORK_DIRECTORY = 16,
     SCAN_PAGE_BYTES = 4 << 20,
@@ -189,7 +190,7 @@ void fs_scan(struct fs_session *s, struct weir_call *call,
     struct scan_job job = {
         .call = call,
         .item = item,
-        .keys = item->cap,
+        .keys = item->cap ? item->cap : SCAN_KEYS,
         .cursor = item->cursor,
         .work = SCAN_WORK,
     };

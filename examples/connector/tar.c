@@ -32,6 +32,8 @@
 
 #include "archive.h"
 
+enum { TAR_PAGE = 1024 }; /* of a scan, in keys, when the caller has no wish */
+
 /* What the options are parsed into. */
 struct tar_config {
     const char *path;
@@ -185,12 +187,13 @@ static void tar_scan(struct tar_session *s, struct weir_call *call,
                      struct weir_item *item)
 {
     const struct archive *a = &s->archive;
+    uint64_t keys = item->cap ? item->cap : TAR_PAGE;
     struct weir_page page = {0};
     size_t i = item->cursor;
 
     if (i == 0)
         i = archive_from(a, item->key, item->key_len);
-    while (i < a->n && page.keys < item->cap) {
+    while (i < a->n && page.keys < keys) {
         const struct member *m = &a->members[i++];
         size_t len = strlen(m->name);
 

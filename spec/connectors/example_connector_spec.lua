@@ -88,8 +88,15 @@ describe("the example connector", function()
     archive "one two long*"
     local code, out = script [[
       for key, info in store:scan { page = 1 } do print(#key, info.size) end
-      for key in store:scan { prefix = "t" } do print(key) end]]
-    assert.same({ 0, "160\t17\n3\t6\n3\t100000\ntwo\n" }, { code, out })
+      for key in store:scan { prefix = "t" } do print(key) end
+      local Store = require "weir.store"
+      local function run(_, req)
+        req.page = nil -- the connector's choice
+        return store:run(req)
+      end
+      for key in Store.new({ run = run }):scan() do print(#key) end]]
+    assert.same({ 0, "160\t17\n3\t6\n3\t100000\ntwo\n160\n3\n3\n" },
+      { code, out })
   end)
 
   it("heals when the archive comes, is replaced, and is one again", function()
