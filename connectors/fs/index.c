@@ -23,7 +23,7 @@ struct index_node {
     struct index_node *older, *younger;
     uint64_t hash;
     uint64_t used_ns; /* of found files, until they are settled */
-    uint32_t blocks;
+    uint64_t bytes;
     bool hit;
     char name[];
 };
@@ -151,7 +151,7 @@ static struct index_node *index_add(struct fs_index *ix, struct index_node **at,
     if (node == NULL)
         return NULL;
     node->hash = name->hash;
-    node->blocks = (uint32_t)(bytes / INDEX_BLOCK);
+    node->bytes = bytes;
     memcpy(node->name, name->name, len);
     *at = node;
     ix->stored += bytes;
@@ -184,9 +184,8 @@ int fs_index_put(struct fs_index *ix, const struct fs_name *name,
     at = index_find(ix, name);
     node = *at;
     if (node != NULL) {
-        ix->stored -= (uint64_t)node->blocks * INDEX_BLOCK;
-        ix->stored += bytes;
-        node->blocks = (uint32_t)(bytes / INDEX_BLOCK);
+        ix->stored += bytes - node->bytes;
+        node->bytes = bytes;
         node->hit = true;
     } else {
         node = index_add(ix, at, name, bytes);
@@ -274,7 +273,7 @@ void fs_index_remove(struct fs_index *ix, const struct fs_name *name)
     if (node != NULL) {
         *at = node->chain;
         index_unlink(ix, node);
-        ix->stored -= (uint64_t)node->blocks * INDEX_BLOCK;
+        ix->stored -= node->bytes;
         ix->entries--;
         ix->nodes_memory -= malloc_usable_size(node) + sizeof(size_t);
     }
