@@ -23,7 +23,8 @@ enum { ROOT_DIGITS = 2, ROOT_DIGITS_MAX = 4 };
 static const char root_format[] = ".weir/format";
 
 /* openat2 is the one call that refuses links in the middle of a path, too.
- * Kernels and sandboxes without it get the check of the last part. */
+ * Kernels and sandboxes without it (which say EPERM) get the check of the last
+ * part. A file that may not be opened says EPERM again. */
 int fs_openat(const struct fs *fs, const char *path, int flags, mode_t mode)
 {
     struct open_how how = {
@@ -33,7 +34,7 @@ int fs_openat(const struct fs *fs, const char *path, int flags, mode_t mode)
     };
     long fd = syscall(SYS_openat2, fs->root, path, &how, sizeof how);
 
-    if (fd < 0 && errno == ENOSYS)
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM))
         return openat(fs->root, path, (int)how.flags, mode);
     return (int)fd;
 }

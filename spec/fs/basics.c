@@ -1,5 +1,10 @@
 /* basics.c -- what fs adds to the contract of every store: lives on after a
- * restart, options checked with a sentence, modes, syncs, gauges. */
+ * restart, options checked with a sentence, modes, syncs, gauges, sandboxes. */
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "harness.h"
 
@@ -183,6 +188,39 @@ static void expiry(void)
     close_fs(&c);
 }
 
+/* Answers openat2 with an errno from now on, as sandboxes do. */
+static void refuse_openat2(unsigned err)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | err),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+    CHECK(syscall(SYS_openat2, -1, "", NULL, 0) < 0 && errno == (int)err);
+}
+
+static void without_openat2(unsigned err)
+{
+    pid_t child = fork();
+    struct client c;
+    int status;
+
+    if (child == 0) {
+        refuse_openat2(err);
+        c = open_fs(folder_sub("sandbox"), NULL);
+        CHECK(client_set(&c, "k", "v", 1) == WEIR_OK);
+        CHECK(client_is(&c, "k", "v", 1));
+        close_fs(&c);
+        exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+}
+
 int main(void)
 {
     folder_make();
@@ -194,5 +232,7 @@ int main(void)
     CHECK(syncs_of_two_sets("s1", "sync=data") == 2);
     CHECK(syncs_of_two_sets("s2", "sync=full") == 4);
     expiry();
+    without_openat2(ENOSYS);
+    without_openat2(EPERM);
     return 0;
 }
