@@ -102,13 +102,14 @@ enum fs_found fs_entry_open(struct fs_session *s, const struct fs_name *name,
     if (found == FS_FOUND)
         return found;
     err = errno;
-    fs_entry_close(e);
+    /* Open until it is gone: no other file can have its inode number. */
     if (found == FS_CORRUPT) {
         fs_set_aside(s->fs, name, &e->st);
     } else if (found == FS_EXPIRED) {
         if (fs_drop(s->fs, name, &e->st) == 0)
             s->fs->counts.expired++;
     }
+    fs_entry_close(e);
     errno = err;
     return found;
 }
@@ -151,8 +152,8 @@ void fs_entry_corrupt(struct fs_session *s, struct weir_call *call,
                       struct weir_item *item, const struct fs_name *name,
                       struct fs_entry *e, const char *why)
 {
-    fs_entry_close(e);
     fs_set_aside(s->fs, name, &e->st);
+    fs_entry_close(e);
     weir_call_fail(call, item, WEIR_CORRUPT, "%s %s; it was moved aside",
                    name->path, why);
 }
