@@ -1,6 +1,7 @@
 /* aside.c -- takes files away: dropped, or moved into the quarantine, a ring of
  * a few numbered places in .weir/quarantine where each newcomer replaces the
- * oldest, so that damage can be looked at and cannot fill the disk.
+ * oldest, so that damage can be looked at and cannot fill the disk. Only what
+ * cannot be deleted, a directory with something in it, stays beside the ring.
  *
  * Within the process a lock makes "this is still the file that was judged" and
  * its removal one step. Another process may put a new value there in between;
@@ -53,46 +54,77 @@ int fs_drop(struct fs *fs, const struct fs_name *name, const struct stat *st)
 }
 
 /* A directory that is a link would lead outside. */
-static bool aside_inside(struct fs *fs, const char *path)
+static int aside_inside(struct fs *fs, const char *path)
 {
     char directory[FS_PATH_MAX];
     struct stat st;
 
     snprintf(directory, sizeof directory, "%.*s", (int)fs->digits, path);
-    return fstatat(fs->root, directory, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-           S_ISDIR(st.st_mode);
+    if (fstatat(fs->root, directory, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return -1;
+    if (S_ISDIR(st.st_mode))
+        return 0;
+    errno = ENOTDIR;
+    return -1;
 }
 
-static int aside_rename(struct fs *fs, const char *path)
+static int aside_rename(struct fs *fs, const char *path, const char *to)
+{
+    if (renameat(fs->root, path, fs->root, to) == 0)
+        return 0;
+    if (errno != ENOENT || fs_mkdirs(fs, to) < 0)
+        return -1;
+    return renameat(fs->root, path, fs->root, to);
+}
+
+static int aside_delete(struct fs *fs, const char *path)
+{
+    if (unlinkat(fs->root, path, 0) == 0)
+        return 0;
+    return unlinkat(fs->root, path, AT_REMOVEDIR);
+}
+
+/* Moves what is there to the next place of the ring. */
+static int aside_keep(struct fs *fs, const char *path)
 {
     char to[FS_PATH_MAX];
     uint32_t slot = fs->quarantine++ % (uint32_t)fs->config->quarantine;
 
     snprintf(to, sizeof to, ".weir/quarantine/%03u", (unsigned)slot);
-    if (renameat(fs->root, path, fs->root, to) == 0)
+    if (aside_rename(fs, path, to) == 0)
         return 0;
-    if (errno == ENOENT)
-        mkdirat(fs->root, ".weir/quarantine", fs->dir_mode);
-    else if (unlinkat(fs->root, to, 0) < 0)
-        unlinkat(fs->root, to, AT_REMOVEDIR);
-    return renameat(fs->root, path, fs->root, to);
+    return aside_delete(fs, to) < 0 ? -1 : aside_rename(fs, path, to);
 }
 
-void fs_set_aside(struct fs *fs, const struct fs_name *name,
-                  const struct stat *st)
+/* A directory with something in it is not deleted: it gets a place of its own.
+ */
+static int aside_take(struct fs *fs, const char *path)
 {
-    int rc = -1;
+    char to[FS_PATH_MAX];
+    int rc = fs->config->quarantine > 0 ? aside_keep(fs, path)
+                                        : aside_delete(fs, path);
+
+    if (rc == 0)
+        return 0;
+    snprintf(to, sizeof to, ".weir/quarantine/%s-%llx", fs->owner_name,
+             (unsigned long long)fs->temps++);
+    return aside_rename(fs, path, to);
+}
+
+int fs_set_aside(struct fs *fs, const struct fs_name *name,
+                 const struct stat *st)
+{
+    int rc;
 
     fs_lock(fs, name->hash);
-    if (aside_inside(fs, name->path) && aside_same(fs, name->path, st)) {
-        if (fs->config->quarantine > 0)
-            rc = aside_rename(fs, name->path);
-        else
-            rc = unlinkat(fs->root, name->path, 0);
+    rc = aside_inside(fs, name->path);
+    if (rc == 0 && aside_same(fs, name->path, st)) {
+        rc = aside_take(fs, name->path);
         if (rc == 0 && fs->index != NULL)
             fs_index_remove(fs->index, name);
+        fs->counts.quarantined += rc == 0;
     }
     fs_unlock(fs, name->hash);
-    if (rc == 0)
-        fs->counts.quarantined++;
+    /* Another process may have been first. */
+    return rc < 0 && errno == ENOENT ? 0 : rc;
 }

@@ -75,6 +75,12 @@ static enum fs_found entry_read(struct fs_session *s, size_t span,
     return FS_FOUND;
 }
 
+static void entry_set_aside(struct fs_session *s, const struct fs_name *name,
+                            const struct stat *st, struct fs_entry *e)
+{
+    e->stays = fs_set_aside(s->fs, name, st) == 0 ? 0 : errno;
+}
+
 enum fs_found fs_entry_open(struct fs_session *s, const struct fs_name *name,
                             int flags, size_t span, struct fs_entry *e)
 {
@@ -88,7 +94,7 @@ enum fs_found fs_entry_open(struct fs_session *s, const struct fs_name *name,
         if (errno != ELOOP && errno != ENXIO && errno != EISDIR)
             return FS_ERRNO;
         e->why = "is not a file";
-        fs_set_aside(s->fs, name, NULL);
+        entry_set_aside(s, name, NULL, e);
         return FS_CORRUPT;
     }
     if (fstat(e->fd, &e->st) < 0) {
@@ -104,7 +110,7 @@ enum fs_found fs_entry_open(struct fs_session *s, const struct fs_name *name,
     err = errno;
     /* Open until it is gone: no other file can have its inode number. */
     if (found == FS_CORRUPT) {
-        fs_set_aside(s->fs, name, &e->st);
+        entry_set_aside(s, name, &e->st, e);
     } else if (found == FS_EXPIRED) {
         if (fs_drop(s->fs, name, &e->st) == 0)
             s->fs->counts.expired++;
@@ -120,6 +126,18 @@ void fs_entry_close(struct fs_entry *e)
     e->fd = -1;
 }
 
+static void entry_answer(struct weir_call *call, struct weir_item *item,
+                         const struct fs_name *name, const struct fs_entry *e)
+{
+    if (e->stays == 0)
+        weir_call_fail(call, item, WEIR_CORRUPT, "%s %s; it was moved aside",
+                       name->path, e->why);
+    else
+        weir_call_fail(call, item, WEIR_CORRUPT,
+                       "%s %s; it cannot be moved aside: %s", name->path,
+                       e->why, strerrordesc_np(e->stays));
+}
+
 bool fs_entry_for(struct fs_session *s, struct weir_call *call,
                   struct weir_item *item, struct fs_name *name, int flags,
                   size_t span, struct fs_entry *e)
@@ -133,8 +151,7 @@ bool fs_entry_for(struct fs_session *s, struct weir_call *call,
         item->status = WEIR_MISS;
         return false;
     case FS_CORRUPT:
-        weir_call_fail(call, item, WEIR_CORRUPT, "%s %s; it was moved aside",
-                       name->path, e->why);
+        entry_answer(call, item, name, e);
         return false;
     case FS_ERRNO:
         fs_fail(call, item, errno, "reading", name->path);
@@ -152,10 +169,10 @@ void fs_entry_corrupt(struct fs_session *s, struct weir_call *call,
                       struct weir_item *item, const struct fs_name *name,
                       struct fs_entry *e, const char *why)
 {
-    fs_set_aside(s->fs, name, &e->st);
+    e->why = why;
+    entry_set_aside(s, name, &e->st, e);
     fs_entry_close(e);
-    weir_call_fail(call, item, WEIR_CORRUPT, "%s %s; it was moved aside",
-                   name->path, why);
+    entry_answer(call, item, name, e);
 }
 
 uint64_t fs_entry_ttl(const struct fs_entry *e)

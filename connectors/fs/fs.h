@@ -152,13 +152,14 @@ struct fs_entry {
     size_t have;     /* bytes of the end of the file in the session's tail */
     const char *key; /* in there */
     const char *why; /* FS_CORRUPT: what is wrong */
+    int stays;       /* the same: the errno that kept it in its place, or 0 */
 };
 
 enum fs_found { FS_FOUND, FS_ABSENT, FS_EXPIRED, FS_CORRUPT, FS_ERRNO };
 
 /* fs_entry_open opens a file, reads its last span bytes, more if its key needs
  * it, and checks them. Only FS_FOUND leaves it open; for FS_ERRNO errno tells.
- * What expired or is corrupt is out of the way. */
+ * What expired or is corrupt is out of the way, if the filesystem lets us. */
 enum fs_found fs_entry_open(struct fs_session *s, const struct fs_name *name,
                             int flags, size_t span, struct fs_entry *e);
 void fs_entry_close(struct fs_entry *e);
@@ -194,9 +195,10 @@ void fs_unlock(struct fs *fs, uint64_t hash);
 int fs_drop(struct fs *fs, const struct fs_name *name, const struct stat *st);
 
 /* fs_set_aside moves what stands under a name into the quarantine, unless
- * something else has taken its place. */
-void fs_set_aside(struct fs *fs, const struct fs_name *name,
-                  const struct stat *st);
+ * something else has taken its place. st NULL: what is not a file. 0: what was
+ * judged is no longer there; -1: errno. */
+int fs_set_aside(struct fs *fs, const struct fs_name *name,
+                 const struct stat *st);
 
 /* ---- the ops ---- */
 

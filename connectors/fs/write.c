@@ -143,10 +143,8 @@ static int write_publish(struct fs *fs, struct write_job *job, uint64_t bytes)
 {
     int rc = write_rename(fs, job, bytes);
 
-    if (rc < 0 && errno == EISDIR) {
-        fs_set_aside(fs, &job->name, NULL);
+    if (rc < 0 && errno == EISDIR && fs_set_aside(fs, &job->name, NULL) == 0)
         rc = write_rename(fs, job, bytes);
-    }
     if (rc != 0 || fs->config->sync != FS_SYNC_FULL)
         return rc;
     return fs_sync_directory(fs, job->name.path) < 0 ? 1 : 0;
@@ -222,7 +220,7 @@ void fs_set(struct fs_session *s, struct weir_call *call,
 }
 
 /* What has expired was not there. What is corrupt was, and is out of the way
- * now, as was asked. */
+ * now, as was asked, unless it stays. */
 void fs_delete(struct fs_session *s, struct weir_call *call,
                struct weir_item *item)
 {
@@ -246,7 +244,10 @@ void fs_delete(struct fs_session *s, struct weir_call *call,
         item->status = WEIR_MISS;
         break;
     case FS_CORRUPT:
-        item->status = WEIR_OK;
+        if (e.stays == 0)
+            item->status = WEIR_OK;
+        else
+            fs_fail(call, item, e.stays, "deleting", name.path);
         break;
     case FS_ERRNO:
         fs_fail(call, item, errno, "reading", name.path);

@@ -1,6 +1,7 @@
 /* damage.c -- a flipped bit, a cut, a file that is not ours: CORRUPT once, then
  * a miss, never other bytes than were set; a set afterwards replaces. */
 
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -99,6 +100,7 @@ static void renamed(struct client *c)
 static void directory_linked(struct client *c)
 {
     char path[512], outside[512];
+    uint64_t aside;
     char *slash;
 
     snprintf(path, sizeof path, "%s", only_file(folder_sub("a")));
@@ -106,9 +108,12 @@ static void directory_linked(struct client *c)
     *slash = '\0';
     snprintf(outside, sizeof outside, "%s", folder_sub("elsewhere"));
     CHECK(rename(path, outside) == 0 && symlink(outside, path) == 0);
+    aside = gauge(c->store, "quarantined");
     CHECK(client_do(c, WEIR_GET, key) == WEIR_CORRUPT);
+    CHECK(strstr(c->batch->error.message, "cannot be moved aside") != NULL);
     CHECK(client_set(c, key, "x", 1) >= WEIR_FAILED);
-    CHECK(client_do(c, WEIR_DELETE, key) != WEIR_MISS);
+    CHECK(client_do(c, WEIR_DELETE, key) >= WEIR_FAILED);
+    CHECK(gauge(c->store, "quarantined") == aside);
     snprintf(path, sizeof path, "%s%%2f+key", "elsewhere/+some");
     CHECK(access(folder_sub(path), F_OK) == 0);
 }
@@ -123,6 +128,42 @@ static unsigned count_files(const char *path)
         n++;
     closedir(dir);
     return n - 2;
+}
+
+/* In the place of the key's file; with something in it, it cannot be deleted.
+ */
+static void put_directory(const char *path, bool full)
+{
+    char inner[600];
+
+    unlink(path);
+    CHECK(mkdir(path, 0700) == 0);
+    snprintf(inner, sizeof inner, "%s/inner", path);
+    if (full)
+        file_write(inner, "x", 1);
+}
+
+/* Directories go, too, wherever there is room for them in the quarantine. */
+static void directories(const char *name, const char *quarantine)
+{
+    struct client c = open_fs(folder_sub(name), quarantine, NULL);
+    char path[512];
+
+    CHECK(client_set(&c, key, "v", 1) == WEIR_OK);
+    snprintf(path, sizeof path, "%s", only_file(folder_sub(name)));
+    for (int i = 0; i < 6; i++) {
+        put_directory(path, i % 3 != 0);
+        expect_corrupt(&c, "v", 1);
+        put_directory(path, i % 2 != 0);
+        CHECK(client_do(&c, WEIR_DELETE, key) == WEIR_OK);
+        CHECK(client_do(&c, WEIR_GET, key) == WEIR_MISS);
+        put_directory(path, i % 2 != 0);
+        CHECK(client_set(&c, key, "w", 1) == WEIR_OK);
+        CHECK(client_is(&c, key, "w", 1));
+        file_write(path, "foreign", 7);
+        expect_corrupt(&c, "v", 1);
+    }
+    close_fs(&c);
 }
 
 /* Bytes are verified whole, unless it was asked not to. */
@@ -157,6 +198,9 @@ int main(void)
     CHECK(count_files(folder_sub("a/.weir/quarantine")) == 4);
     directory_linked(&c);
     close_fs(&c);
+    directories("none", "quarantine=0");
+    directories("one", "quarantine=1");
+    directories("two", "quarantine=2");
     unverified();
     return 0;
 }
