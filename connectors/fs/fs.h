@@ -215,7 +215,8 @@ void fs_delete(struct fs_session *s, struct weir_call *call,
 void fs_scan(struct fs_session *s, struct weir_call *call,
              struct weir_item *item);
 
-/* fs_make_room reserves bytes of the capacity, evicting what it takes. */
-void fs_make_room(struct fs *fs, uint64_t bytes);
+/* fs_make_room reserves bytes of the capacity, evicting what it takes. < 0: the
+ * call (NULL: the recovery) is to end first; nothing is reserved. */
+int fs_make_room(struct fs *fs, struct weir_call *call, uint64_t bytes);
 
 #endif

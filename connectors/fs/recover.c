@@ -87,7 +87,7 @@ static void *recover_main(void *arg)
     fs_dead_forget(fs, &dead, !r->stop);
     if (fs->index != NULL) {
         fs_index_settle(fs->index);
-        fs_make_room(fs, 0);
+        fs_make_room(fs, NULL, 0);
     }
     pthread_mutex_lock(&r->lock);
     r->done = true;

@@ -178,17 +178,26 @@ static int write_file(struct fs_session *s, struct weir_call *call,
     return rc;
 }
 
-void fs_make_room(struct fs *fs, uint64_t bytes)
+/* A folder that held far more than the capacity takes long to clear. */
+int fs_make_room(struct fs *fs, struct weir_call *call, uint64_t bytes)
 {
     struct fs_name victim;
+    int rc = 0;
 
     if (fs->index == NULL)
-        return;
+        return 0;
     fs_index_reserve(fs->index, bytes);
-    while (fs_index_victim(fs->index, fs->digits, &victim)) {
+    while (rc == 0 && fs_index_victim(fs->index, fs->digits, &victim)) {
         if (fs_drop(fs, &victim, NULL) == 0)
             fs->counts.evicted++;
+        if (call != NULL)
+            rc = weir_call_stopped(call);
+        else if (fs->recovery.stop)
+            rc = -ECANCELED;
     }
+    if (rc < 0)
+        fs_index_release(fs->index, bytes);
+    return rc;
 }
 
 void fs_set(struct fs_session *s, struct weir_call *call,
@@ -209,8 +218,10 @@ void fs_set(struct fs_session *s, struct weir_call *call,
         item->status = WEIR_REJECTED;
         return;
     }
-    fs_make_room(s->fs, bytes);
-    if (write_file(s, call, item, &job, bytes) == 0)
+    if (fs_make_room(s->fs, call, bytes) < 0)
+        weir_call_fail(call, item, WEIR_SKIPPED,
+                       "no time was left to make room for it");
+    else if (write_file(s, call, item, &job, bytes) == 0)
         item->status = WEIR_OK;
     else if (errno == ECANCELED)
         weir_call_fail(call, item, WEIR_SKIPPED,
