@@ -38,7 +38,6 @@ struct scan_list {
 };
 
 struct scan_job {
-    struct weir_call *call;
     struct weir_item *item;
     struct weir_page page;
     uint64_t keys; /* that the page may have */
@@ -188,7 +187,6 @@ void fs_scan(struct fs_session *s, struct weir_call *call,
              struct weir_item *item)
 {
     struct scan_job job = {
-        .call = call,
         .item = item,
         .keys = item->cap ? item->cap : SCAN_KEYS,
         .cursor = item->cursor,
