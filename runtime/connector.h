@@ -36,7 +36,7 @@
 
 #pragma GCC visibility push(default)
 
-enum { WEIR_CONNECTOR_ABI = 1 };
+enum { WEIR_CONNECTOR_ABI = 2 };
 
 /* One slice of a batch on its way through one session. */
 struct weir_call {
@@ -45,7 +45,6 @@ struct weir_call {
     struct weir_item *items; /* all WEIR_PENDING when the call starts */
     uint64_t deadline_ns;    /* 0 = none */
     void *link;              /* the connector's own, from start to finish */
-    uint64_t mark;           /* the same */
 };
 
 struct weir_slice {

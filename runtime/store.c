@@ -220,13 +220,3 @@ int weir_store_inline(const struct weir_store *s)
 {
     return s->is_inline;
 }
-
-uint32_t weir_store_ops(const struct weir_store *s)
-{
-    return s->connector->ops;
-}
-
-uint64_t weir_store_max_value(const struct weir_store *s)
-{
-    return s->config.max_value;
-}

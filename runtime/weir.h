@@ -44,7 +44,7 @@ extern "C" {
 /* cdef: begin -- plain C only: lua/weir/ffi.lua reads these lines. */
 
 enum {
-    WEIR_ABI = 2,          /* changes with any struct or function below */
+    WEIR_ABI = 3,          /* changes with any struct or function below */
     WEIR_KEY_MAX = 65536,  /* the longest key */
     WEIR_OPS = 8,          /* enum weir_op stays below */
     WEIR_STATUSES = 16,    /* enum weir_status stays below */
@@ -330,12 +330,6 @@ const char *weir_store_name(const struct weir_store *s);
 
 /* weir_store_inline returns 1 when submit answers in place, else 0. */
 int weir_store_inline(const struct weir_store *s);
-
-/* weir_store_ops returns a bit (1 << op) for each op the store can do. */
-uint32_t weir_store_ops(const struct weir_store *s);
-
-/* weir_store_max_value returns the largest value the store takes. */
-uint64_t weir_store_max_value(const struct weir_store *s);
 
 /* ---- statistics: reading them never stops a worker ---- */
 
