@@ -32,8 +32,8 @@ end
 
 
 -- The place of `key` among the unique ones, or nil and where to mark it, or false:
--- too many keys fell together. Three looks, written out: with a loop in the loop
--- over the keys LuaJIT's compiled code has been seen to run one key too far.
+-- too many keys fell together. Three looks, written out: a loop within the loop over
+-- the keys would keep LuaJIT from compiling that one.
 local function look_up(keys, key, from)
   local address = tonumber(cast(uint32, cast(char_ptr, key)))
   local h = band(bxor(rshift(address, 4), rshift(address, 14)), MARKS - 1)

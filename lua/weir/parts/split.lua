@@ -9,6 +9,31 @@ local Reply = require "weir.reply"
 local new_table = require "table.new"
 local indices = ffi.typeof "uint32_t[?]"
 
+-- Arrays of SIZE that no request uses.
+local SIZE = 512
+local spare, n_spare = {}, 0
+
+
+-- An array that compiled code makes and drops may come back from LuaJIT (2.1 of
+-- 2023) with a length of -1: allocation sinking forgets how long a cdata of variable
+-- length was. What is put in a table is not sunk.
+local function take(n)
+  if n > SIZE or n_spare == 0 then
+    local made = indices(math.max(n, SIZE))
+    spare[n_spare + 1] = made
+    return made
+  end
+  n_spare = n_spare - 1
+  return spare[n_spare + 1]
+end
+
+
+local function give_back(array, n)
+  if n > SIZE then return end
+  n_spare = n_spare + 1
+  spare[n_spare] = array
+end
+
 
 -- The owner of each slot, 0 for nobody, and how many slots each owner has. Compiled
 -- anew for every node: one loop for all would be compiled for the first one's pick,
@@ -26,10 +51,11 @@ end
 ]]
 
 
--- The slots by owner, one owner after the other; ends[at] is where those of an owner
--- end, counts[at] how many they are. An array of C: lists would be a table a store.
-local function order_by(owner, counts, n, stores)
-  local order, ends, sum = indices(n), {}, 0
+-- Fills `order` with the slots by owner, one owner after the other; ends[at] is where
+-- those of an owner end, counts[at] how many they are. An array of C: lists would be
+-- a table a store.
+local function order_by(order, owner, counts, n, stores)
+  local ends, sum = new_table(stores, 1), 0
   for at = 0, stores do
     ends[at] = sum
     sum = sum + counts[at]
@@ -39,7 +65,7 @@ local function order_by(owner, counts, n, stores)
     order[ends[at]] = i
     ends[at] = ends[at] + 1
   end
-  return order, ends
+  return ends
 end
 
 
@@ -80,22 +106,35 @@ function Split.assigner(pick)
 end
 
 
---- Runs a request over self.stores; slots of nobody are answered invalid with
---- `message`.
-function Split.run(self, req, message)
-  local n = req.n
-  local owner, counts = indices(n + 1), new_table(#self.stores, 1)
-  self:assign(req, owner, counts)
-  local stores = #self.stores -- now: a function may have named new ones
-  for at = 0, stores do counts[at] = counts[at] or 0 end
-  local first = owner[1]
-  if first > 0 and counts[first] == n then return self.stores[first]:run(req) end
-  local reply = Reply.new(req)
-  local order, ends = order_by(owner, counts, n, stores)
+-- The store that owns all slots, or nil: they are several.
+local function sole_owner(self, owner, counts, n)
+  local first = n > 0 and owner[1] or 0
+  return first > 0 and counts[first] == n and self.stores[first] or nil
+end
+
+
+local function split(self, req, owner, counts, message)
+  local reply, order = Reply.new(req), take(req.n)
+  local ends = order_by(order, owner, counts, req.n, #counts)
   for i = 0, counts[0] - 1 do
     reply:set(order[i], "invalid", { message = message, store = self.name })
   end
   ask(self, req, reply, order, ends, counts)
+  give_back(order, req.n)
+  return reply
+end
+
+
+--- Runs a request over self.stores; slots of nobody are answered invalid with
+--- `message`.
+function Split.run(self, req, message)
+  local n = req.n
+  local owner, counts = take(n + 1), new_table(#self.stores, 1)
+  self:assign(req, owner, counts)
+  for at = 0, #self.stores do counts[at] = counts[at] or 0 end
+  local sole = sole_owner(self, owner, counts, n)
+  local reply = sole and sole:run(req) or split(self, req, owner, counts, message)
+  give_back(owner, n + 1)
   return reply
 end
 
