@@ -63,12 +63,13 @@ int weir_batch_reset(struct weir_batch *pub, uint32_t op, uint32_t n)
     return 0;
 }
 
-uint32_t weir_batch_take(struct weir_batch *pub, struct weir_value **out)
+uint32_t weir_batch_take(struct weir_batch *pub, struct weir_value **out,
+                         const uint32_t *slots)
 {
     uint32_t good = 0;
 
     for (uint32_t i = 0; i < pub->n; i++) {
-        out[i] = pub->items[i].value;
+        out[slots != NULL ? slots[i] - 1 : i] = pub->items[i].value;
         good += pub->items[i].status == WEIR_OK;
     }
     pub->n = 0;

@@ -191,10 +191,12 @@ struct weir_batch *weir_batch_new(uint32_t capacity);
  * -EINVAL: n is over the capacity. -EBUSY: it is in flight. */
 int weir_batch_reset(struct weir_batch *b, uint32_t op, uint32_t n);
 
-/* weir_batch_take moves the values of a drained batch to out, one for each item
- * or NULL, and returns how many items are OK. The references are the caller's;
- * the batch has no items afterwards. */
-uint32_t weir_batch_take(struct weir_batch *b, struct weir_value **out);
+/* weir_batch_take moves the values of a drained batch, one for each item or
+ * NULL, and returns how many items are OK. That of item i goes to out[i], or to
+ * out[slots[i] - 1]. The references are the caller's; the batch has no items
+ * afterwards. */
+uint32_t weir_batch_take(struct weir_batch *b, struct weir_value **out,
+                         const uint32_t *slots);
 
 /* weir_batch_free gives a batch back with the values it owns. One in flight is
  * cancelled and abandoned first, and is freed when it ends, undrained. NULL is
@@ -468,9 +470,22 @@ uint64_t weir_hash(const void *bytes, size_t n, uint64_t seed);
 uint32_t weir_rendezvous(const void *bytes, size_t n, const uint64_t *seeds,
                          uint32_t count);
 
+/* A prefix among others that are sorted as memcmp does, each once. */
+struct weir_prefix {
+    const char *bytes;
+    uint32_t len;
+    uint32_t parent; /* 1 + the place of the longest other one that it begins
+                        with; 0 = none */
+};
+
+/* weir_longest_prefix returns 1 + the place of the longest of count prefixes
+ * that the n bytes begin with; 0 = none. */
+uint32_t weir_longest_prefix(const char *bytes, size_t n,
+                             const struct weir_prefix *sorted, uint32_t count);
+
 /* weir_layout writes the sizes of the structs above, in the order value, item,
  * scan_entry, batch, error, op_stats, store_stats, gauge, option,
- * connector_info, status_info; returns WEIR_ABI. Bindings compare. */
+ * connector_info, status_info, prefix; returns WEIR_ABI. Bindings compare. */
 uint32_t weir_layout(uint32_t *sizes, size_t n);
 
 /* weir_version returns "MAJOR.MINOR.PATCH". */

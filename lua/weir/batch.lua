@@ -211,7 +211,7 @@ function Batch.unload(batch, req, store)
   local reply, items, op = Reply.new(req), batch.items, req.op
   if op == "get" and not req.buffers or op == "scan" then
     if op == "scan" then note_cursors(items, reply) end
-    name_statuses(items, reply, C.weir_batch_take(batch, reply:room().at))
+    name_statuses(items, reply, C.weir_batch_take(batch, reply:room().at, nil))
   else
     name_statuses(items, reply, count_good(items, reply.n))
     if op == "get" or op == "stat" then note_sizes(items, reply) end
@@ -240,13 +240,12 @@ end
 
 --- Puts the answers of such a batch in their slots of a reply.
 function Batch.unload_slots(batch, reply, slots, n, store)
-  local items, at = batch.items, reply:room().at
-  for i = 0, n - 1 do
-    local item, slot = items[i], slots[i]
-    reply[slot] = NAMES[item.status]
-    at[slot - 1] = item.value
+  local items = batch.items
+  if C.weir_batch_take(batch, reply:room().at, slots) == n then
+    for i = 0, n - 1 do reply[slots[i]] = "ok" end
+  else
+    for i = 0, n - 1 do reply[slots[i]] = NAMES[items[i].status] end
   end
-  batch.n = 0
   if batch.errors > 0 then
     local message = ffi.string(batch.error.message)
     reply:explain_errors(slots, n, message ~= "" and message or nil, store)

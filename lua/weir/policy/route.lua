@@ -3,36 +3,49 @@
 -- fn(key) returns. As mcrouter's PrefixSelectorRoute. A batch is split, the
 -- stores are asked at once, each slot has its own store's answer.
 
+local ffi = require "ffi"
 local Arguments = require "weir.parts.arguments"
 local Chain = require "weir.parts.chain"
 local Policy = require "weir.policy"
 local Split = require "weir.parts.split"
+local C = require("weir.ffi").C
 
-local sub = string.sub
+local longest_prefix = C.weir_longest_prefix
+local Prefixes = ffi.typeof "struct weir_prefix[?]"
 
 local Route = Policy.word "route"
 
 local NOWHERE = "route: no prefix fits the key, and there is no default"
 
 
--- Looks the prefixes up, longest first, as straight code: a loop within the loop
--- over a batch's keys would keep LuaJIT from compiling that one.
-local function compile(at, default)
-  local lengths, known = {}, {}
-  for prefix in pairs(at) do
-    if not known[#prefix] then
-      known[#prefix] = true
-      lengths[#lengths + 1] = #prefix
-    end
+local function begins(text, prefix)
+  return text:sub(1, #prefix) == prefix
+end
+
+
+-- The prefixes as C looks them up, and the list that keeps them.
+local function sorted(at)
+  local list = {}
+  for prefix in pairs(at) do list[#list + 1] = prefix end
+  table.sort(list)
+  local rows, open = Prefixes(#list), {} -- those that begin the one at hand
+  for i, prefix in ipairs(list) do
+    while #open > 0 and not begins(prefix, list[open[#open]]) do open[#open] = nil end
+    rows[i - 1] = { prefix, #prefix, open[#open] or 0 }
+    open[#open + 1] = i
   end
-  table.sort(lengths, function(a, b) return a > b end)
-  local code = { "local sub, at, default = ...\nreturn function(_, key)\n" }
-  for _, length in ipairs(lengths) do
-    code[#code + 1] = ("  local found = at[sub(key, 1, %d)]\n"):format(length)
-      .. "  if found then return found end\n"
+  return rows, list
+end
+
+
+-- A function of a key: the index of its store.
+local function picker(at, default)
+  local rows, list = sorted(at)
+  local n, stores = #list, { [0] = default }
+  for i = 1, n do stores[i] = at[list[i]] end
+  return function(_, key)
+    return stores[longest_prefix(key, #key, rows, n)]
   end
-  code[#code + 1] = "  return default\nend\n"
-  return assert(loadstring(table.concat(code), "=route"))(sub, at, default)
 end
 
 
@@ -49,7 +62,7 @@ local function by_prefix(given)
   if #stores == 0 then error("route: needs at least one prefix", 0) end
   local default = at.default or 0
   at.default = nil
-  local pick = compile(at, default)
+  local pick = picker(at, default)
   return Route:node { children = children, stores = stores, prefixes = at,
     pick = pick, assign = Split.assigner(pick) }
 end
