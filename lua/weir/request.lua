@@ -137,6 +137,13 @@ local function pick(list, slots, n)
 end
 
 
+-- Whether a request has any of the fields that few have: a table made with all of
+-- them would be three times as large.
+local function has_more(self)
+  return self.op ~= "get" or self.buffers or self.limit
+end
+
+
 --- A copy with some fields changed. A deadline only shrinks.
 ---@param changes table
 ---@return weir.Request
@@ -157,24 +164,21 @@ end
 ---@return weir.Request
 function Request:within(deadline)
   local own = self.deadline
-  return setmetatable({
+  local copy = setmetatable({
     op = self.op,
     n = self.n,
     keys = self.keys,
-    values = self.values,
-    buffers = self.buffers,
-    caps = self.caps,
-    given = self.given,
-    cursors = self.cursors,
-    ttl = self.ttl,
-    ttls = self.ttls,
     deadline = own and own < deadline and own or deadline,
     prefix = self.prefix,
-    page = self.page,
-    limit = self.limit,
-    origin = self.origin,
     trace = self.trace,
   }, Request)
+  if has_more(self) then
+    copy.values, copy.ttl, copy.ttls = self.values, self.ttl, self.ttls
+    copy.buffers, copy.caps, copy.given = self.buffers, self.caps, self.given
+    copy.cursors, copy.page = self.cursors, self.page
+    copy.limit, copy.origin = self.limit, self.origin
+  end
+  return copy
 end
 
 
@@ -202,8 +206,7 @@ local function places(self, slots, n)
 end
 
 
--- What a subset shares of the fields that few requests have: a table made with all
--- of them would be three times as large.
+-- What a subset shares of the fields that few requests have.
 local function pick_more(self, some, slots, n)
   some.values = pick(self.values, slots, n)
   some.ttl, some.ttls = self.ttl, pick(self.ttls, slots, n)
@@ -227,9 +230,7 @@ function Request:subset(slots)
     prefix = self.prefix,
     trace = self.trace,
   }, Request)
-  if self.op ~= "get" or self.buffers or self.limit then
-    pick_more(self, some, slots, n)
-  end
+  if has_more(self) then pick_more(self, some, slots, n) end
   return some
 end
 
