@@ -1,6 +1,7 @@
 -- examples/nginx: what its README shows, and what it promises beyond.
 local cjson = require "cjson"
 local Nginx = require "weir.bench.nginx"
+local alarm = require "host.alarm"
 local http = require "host.http"
 local shell = require "shell"
 
@@ -79,7 +80,9 @@ describe("the gateway #unsanitized", function()
     assert(Nginx.eventually(function()
       return (shell.run("kill -0 " .. process)) ~= 0
     end))
+    local log = slurp(folder .. "/error.log")
     shell.remove(folder)
+    assert.is_nil(alarm(log))
   end)
 
   it("answers what its README shows", function()
