@@ -2,10 +2,8 @@
 local cjson = require "cjson.safe"
 local ffi = require "ffi"
 local weir = require "weir"
-local Load = require "weir.load"
 local Prometheus = require "weir.prometheus"
-local Store = require "weir.store"
-local words = require "weir.words"
+local read_policy = require "weir.host.ngx.policy"
 
 local Gateway = {}
 
@@ -25,31 +23,23 @@ local store
 
 -- ---- the policy file ----
 
-local function path_of(file)
-  return file:match "^/" and file or ngx.config.prefix() .. file
-end
+local policy
 
-
--- In the master no store is opened: connectors are stand-ins, words are real.
-local function stand_in(name)
-  if not words.connector(name) then return nil end
-  return function()
-    return Store.new { name = name, run = function() error("a stand-in", 0) end }
-  end
-end
-
-
---- check raises what is wrong with a policy file.
-function Gateway.check(file)
-  Load.build(path_of(file), { open = stand_in })
+--- read reads the policy file and raises what is wrong with it: in the master, whose
+--- workers then all load what it has read.
+function Gateway.read(file)
+  policy = read_policy(file:match "^/" and file or ngx.config.prefix() .. file)
 end
 
 
 local publish
 
---- open loads the policy file, in a worker.
-function Gateway.open(file)
-  store = weir.load(path_of(file))
+--- open loads the policy, in a worker. What is wrong there alone (a folder that it
+--- may not write to) leaves it with a store that answers 503.
+function Gateway.open()
+  local good, loaded = pcall(weir.load, policy)
+  if not good then ngx.log(ngx.ERR, tostring(loaded)) end
+  store = good and loaded or weir.fail "unavailable"
   ngx.timer.every(1, publish)
 end
 

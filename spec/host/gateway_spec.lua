@@ -21,6 +21,13 @@ local function pid()
 end
 
 
+-- How many worker processes there are, and their pids.
+local function workers()
+  local _, text = shell.run("ps -o pid= --ppid " .. pid())
+  return select(2, text:gsub("%d+", "")), text:gsub("%s+", " ")
+end
+
+
 local function get(path, options)
   return http.get(url .. path, options)
 end
@@ -160,6 +167,46 @@ describe("the gateway #unsanitized", function()
     local status, body = get "/kv/a"
     assert.equal(429, status)
     assert.matches('"retryable":true', body)
+  end)
+
+  for wrong, message in pairs {
+    ['memory { capasity = "1MiB" }'] = "did you mean capacity",
+    ['memory { capacity = "1 MeB" }'] = "option capacity: expected a size",
+    ['fs { sync = "data" }'] = "option path is missing",
+    ["memory { workers = {} }"] = "option workers: expected a whole number",
+    ['memory "1MiB"'] = "takes a table of options",
+  } do
+    it("stays with the old policy after HUP when it is " .. wrong, function()
+      write_policy [[return fail "busy"]]
+      assert.is_true(Nginx.eventually(function() return (get "/kv/a") == 429 end))
+      write_policy("local store = " .. wrong .. "\nreturn store")
+      assert.is_true(Nginx.eventually(function()
+        return slurp(folder .. "/error.log"):match("kv.lua:1: [^\n]*" .. message)
+      end))
+      assert.equal(429, (get "/kv/a"))
+    end)
+  end
+
+  it("serves what was checked, also from a worker that starts after an edit", function()
+    write_policy [[return fail "busy"]]
+    assert.is_true(Nginx.eventually(function() return (get "/kv/a") == 429 end))
+    shell.write(folder .. "/kv.lua", "half a line")
+    local _, before = workers()
+    shell.run("kill " .. before)
+    assert.is_true(Nginx.eventually(function()
+      local n, now = workers()
+      return n == 1 and now ~= before
+    end))
+    assert.equal(429, (get "/kv/a"))
+  end)
+
+  it("answers 503 when only the worker sees that the policy cannot work", function()
+    write_policy [[return fs { path = "/proc/none" }]]
+    assert.is_true(Nginx.eventually(function()
+      local status, body = get("/kv/a", "-X PUT -d x")
+      return status == 503 and body:match '"error":"unavailable"'
+    end))
+    assert.matches("/proc/none", slurp(folder .. "/error.log"))
   end)
 
   for code, status in pairs {

@@ -1,0 +1,69 @@
+-- ngx/policy.lua: reads a policy file in nginx's master, where no store can be opened:
+-- words are real, connectors only read their options. What else one needs, as a
+-- folder that it may write to, shows in the workers.
+
+local ffi = require "ffi"
+local Catalog = require "weir.catalog"
+local Load = require "weir.load"
+local Policy = require "weir.policy"
+local Store = require "weir.store"
+local settings_of = require "weir.settings"
+local C = require("weir.ffi").C
+
+local failure = ffi.new "struct weir_error"
+local store_slot = ffi.new "struct weir_store *[1]"
+local setting_array = ffi.typeof "struct weir_setting[?]"
+
+-- weir_open reads all options before it opens anything, and stops at the first that
+-- is wrong. With this one last it opens nothing, and stops there when all are right.
+local NO_OPTION = "(none)"
+
+
+local function names_of(connector, options, level)
+  local given, n, keep = settings_of(connector, options, level + 1)
+  local all = setting_array(n + 1)
+  ffi.copy(all, given, n * ffi.sizeof "struct weir_setting")
+  all[n].name, all[n].value = NO_OPTION, ""
+  C.weir_open(store_slot, connector, all, n + 1, failure)
+  local message = ffi.string(failure.message)
+  if not message:find(NO_OPTION, 1, true) then error(message, level + 1) end
+  return keep[1]
+end
+
+
+local function check_options(connector, options, level)
+  local names, given = names_of(connector, options, level + 1), {}
+  for _, name in ipairs(names) do given[name] = true end
+  for _, option in ipairs(Catalog.describe(connector).options) do
+    if option.required and not given[option.name] then
+      error(("%s: option %s is missing: %s"):format(connector, option.name,
+        option.help), level + 1)
+    end
+  end
+end
+
+
+-- A word that takes what a connector's takes, and opens nothing.
+local function stand_in(name)
+  if Policy.words[name] or not Catalog.describe(name) then return nil end
+  return function(options)
+    if options ~= nil and type(options) ~= "table" then
+      error(("%s takes a table of options, not a %s"):format(name, type(options)), 2)
+    end
+    check_options(name, options or {}, 2)
+    return Store.new { name = name, run = function() error("a stand-in", 0) end }
+  end
+end
+
+
+--- Reads a policy file and raises what is wrong with it. Returns it as a chunk that
+--- weir.load takes: workers then load what was checked, whatever the file became.
+---@param path string
+---@return function
+return function(path)
+  local chunk, why = loadfile(path)
+  if not chunk then error(why, 0) end
+  local good, wrong = pcall(Load.build, chunk, { open = stand_in })
+  if not good then error((tostring(wrong):gsub("^the chunk: ", path .. ": ")), 0) end
+  return chunk
+end
