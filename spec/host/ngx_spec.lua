@@ -88,8 +88,14 @@ end
 
 
 describe("in nginx, a store #unsanitized", function()
+  local TIMERS = [[
+    local function fire() fired = (fired or 0) + 1 end
+    for _ = 1, 3 do require("weir.host").timer(0.01, fire) end
+    require("weir.host").timer(0.01, fire):cancel()
+  ]]
+
   setup(function()
-    serve { init = STORES, server = table.concat {
+    serve { init = STORES .. TIMERS, server = table.concat {
       location("/set", "return quick:set('k', ('x'):rep(1000))"),
       location("/get", "return #quick:get 'k'"),
       location("/slow", "slow:set('k', 'v') return slow:get 'k'"),
@@ -105,10 +111,15 @@ describe("in nginx, a store #unsanitized", function()
         local reply = tree:get_many { "a/1", "b/2", "c/3" }
         return reply:string(1) .. reply:string(2) .. reply[3]
       ]]),
+      location("/fired", "return fired"),
       location("/counts", COUNTS),
     } }
   end)
   teardown(stop)
+
+  it("may set timers as the worker starts", function()
+    assert.is_true(eventually(function() return select(2, get "/fired") == "3" end))
+  end)
 
   it("with workers answers through the doorbell", function()
     assert.same({ 200, "true" }, { get "/set" })
@@ -337,6 +348,23 @@ describe("when nginx #unsanitized", function()
     assert.equal("answered", answer:read "*a")
     answer:close()
     assert.is_true(seconds_to_go() < 2)
+  end)
+
+  it("quits gracefully whoever waits for a turn still gets it", function()
+    serve {
+      init = [[
+        limited = weir.memory { capacity = "4MiB" } :limit { rate = 5 }
+        limited:set("k", "answered")
+      ]],
+      server = location("/get", "return limited:get 'k'")
+        .. location("/waiting", "return #limited.waiting"),
+    }
+    local answers = {}
+    for i = 1, 9 do answers[i] = io.popen("curl -s -m 10 " .. server.url .. "/get") end
+    assert.is_true(eventually(function() return select(2, get "/waiting") >= "4" end))
+    server:signal "QUIT"
+    for i = 1, 9 do assert.equal("answered", answers[i]:read "*a") end
+    for i = 1, 9 do answers[i]:close() end
   end)
 
   for _, workers in ipairs { 2, 4 } do

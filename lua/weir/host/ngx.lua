@@ -118,14 +118,18 @@ function Ngx.new(opts)
     Tasks.must_live(Tasks.park(Waits.prepare(), seconds))
   end
 
-  --- Calls fn() as a task; not at all when the worker leaves before.
+  --- Calls fn() as a task, also while the worker leaves: somebody may wait for it.
+  --- So it is a task that sleeps; nginx would drop a timer of its own then.
   function host.timer(seconds, fn)
-    local handle = {}
-    function handle.cancel() fn = nil end
-    local set, why = ngx.timer.at(seconds, function(leaving)
-      if fn and not leaving then host.spawn(fn) end
+    local w, handle = Waits.prepare(), {}
+    function handle.cancel()
+      fn = nil
+      Waits.wake(w)
+    end
+    Tasks.spawn(true, function()
+      Waits.park(w, seconds)
+      if fn then fn() end
     end)
-    if not set then error("weir: no timer: " .. tostring(why), 2) end
     return handle
   end
 
