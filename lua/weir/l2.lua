@@ -18,6 +18,7 @@ local Locks = require "weir.l2.locks"
 local Reply = require "weir.reply"
 local Tasks = require "weir.l2.tasks"
 local bytes = require "weir.bytes"
+local host = require "weir.host"
 
 ---@class weir.L2
 local L2 = {}
@@ -210,6 +211,16 @@ local function mark(self, keys, by)
 end
 
 
+-- Takes the marks off when it is known what became of the keys.
+local function remove(self, keys, opts)
+  local reply = ask(self, "delete_many", keys, nil, opts)
+  mark(self, keys, -1)
+  self.ledger:gone((select_slots(keys, reply, "ok")))
+  self.ledger:gone((select_slots(keys, reply, "miss")))
+  return reply
+end
+
+
 --- Deletes the keys that are not locked, and waits for it. Returns what became of
 --- each: "locked", or the status of its delete.
 ---@return string[]
@@ -223,11 +234,9 @@ function L2:delete(keys, opts)
     end
   end
   mark(self, free, 1)
-  local reply = ask(self, "delete_many", free, nil, opts)
-  mark(self, free, -1)
+  -- A task of its own: the caller may vanish while it waits.
+  local _, reply = assert(host.join(host.spawn(remove, self, free, opts)))
   for j = 1, #free do outcome[slots[j]] = reply[j] end
-  self.ledger:gone((select_slots(free, reply, "ok")))
-  self.ledger:gone((select_slots(free, reply, "miss")))
   return outcome
 end
 

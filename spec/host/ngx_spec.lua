@@ -222,7 +222,10 @@ end)
 
 describe("when a client hangs up #unsanitized", function()
   setup(function()
-    serve { init = STORES, server = table.concat {
+    serve { init = STORES .. [[
+      l2 = weir.l2(weir.open("fault", { target = "memory", delay = "20ms" }))
+      keys = { "m@00000000@0@61" }
+    ]], server = table.concat {
       location("/fill", "return slow:set('big', ('x'):rep(65536))"),
       location("/big", "return #slow:get 'big'"),
       location("/task", [[
@@ -240,6 +243,18 @@ describe("when a client hangs up #unsanitized", function()
       location("/exit", [[
         ngx.thread.spawn(function() slow:get "big" end)
         ngx.exit(204)
+      ]]),
+      location("/delete", "return l2:delete(keys)[1]"),
+      location("/marked", "return next(l2.deleting)"),
+      location("/found", [[
+        l2:submit_store_task(keys, { "value" })
+        l2:wait "store"
+        l2:pop_completed_store_tasks()
+        local id = l2:submit_lookup_and_lock_task(keys)
+        l2:wait "lookup"
+        local found = tostring(l2:query_lookup_and_lock_result(id))
+        l2:submit_unlock(keys)
+        return found
       ]]),
       location("/counts", COUNTS),
     } }
@@ -263,6 +278,13 @@ describe("when a client hangs up #unsanitized", function()
   it("a task that it started goes on to its end", function()
     http.abort(server.port, "/task", 50, 50)
     assert.is_true(eventually(function() return select(2, get "/finished") == "50" end))
+  end)
+
+  it("that deletes by the L2 adapter, the keys can be found again", function()
+    assert.same({ 200, "1" }, { get "/found" })
+    http.abort(server.port, "/delete", 20, 20)
+    assert.is_true(eventually(function() return select(2, get "/marked") == "nil" end))
+    assert.same({ 200, "1" }, { get "/found" })
   end)
 
   it("or a thread is killed, or the request exits, the rest is unharmed", function()
