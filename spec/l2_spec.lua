@@ -1,6 +1,7 @@
 -- The ancestor's multi-process interface: its scenarios, replayed.
 local ffi = require "ffi"
 local C = require("weir.ffi").C
+local Host = require "weir.host"
 local Keys = require "weir.l2.keys"
 local scripted = require "scripted"
 local weir = require "weir"
@@ -255,6 +256,72 @@ for name, open in pairs {
     end)
   end)
 end
+
+
+-- A store in memory whose answers to a verb come when w is woken.
+local function lagging(verb)
+  local under, w = weir.memory { capacity = "8MiB" }, Host.prepare()
+  local late = setmetatable({}, { __index = under })
+  late[verb] = function(self, ...)
+    local reply = under[verb](self, ...)
+    Host.park(w)
+    return reply
+  end
+  return late, w
+end
+
+
+describe("the L2 adapter, when an answer is older than a store,", function()
+  -- Starts a question, stores "12345" meanwhile, lets the answer land.
+  local function overtake(verb, ask)
+    weir.run(function()
+      local late, w = lagging(verb)
+      local l2, gone = weir.l2(late), 0
+      l2:listen { deleted = function() gone = gone + 1 end }
+      store(l2, keys_of "a", { "123" })
+      late:delete(Keys.encode(key "a"))
+      local task = weir.spawn(ask, l2, late)
+      store(l2, keys_of "a", { "12345" })
+      Host.wake(w)
+      assert(weir.join(task))
+      assert.same({ 0, { [""] = 5 } }, { gone, l2:usage() })
+      l2:close()
+    end)
+  end
+
+  it("takes no late miss of a lookup for a deletion", function()
+    overtake("exists_many", function(l2) lookup(l2, keys_of "a") end)
+  end)
+
+  it("takes no late miss of a load for a deletion", function()
+    overtake("get_into_many", function(l2) load_all(l2, keys_of "a") end)
+  end)
+
+  it("takes no late answer of a delete for a deletion", function()
+    overtake("delete_many", function(l2) l2:delete(keys_of "a") end)
+  end)
+
+  it("takes no late size of a load for what is stored", function()
+    overtake("get_into_many", function(l2, late)
+      late:set(Keys.encode(key "a"), "1")
+      load_all(l2, keys_of "a")
+    end)
+  end)
+
+  it("takes no late size of a load for a key that was deleted", function()
+    weir.run(function()
+      local late, w = lagging "get_into_many"
+      local l2 = weir.l2(late)
+      store(l2, keys_of "a", { "123" })
+      local task = weir.spawn(load_all, l2, keys_of "a")
+      l2:delete(keys_of "a")
+      Host.wake(w)
+      assert(weir.join(task))
+      assert.same({}, l2:usage())
+      l2:close()
+    end)
+  end)
+end)
 
 
 describe("the L2 adapter, when the store", function()

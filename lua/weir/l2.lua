@@ -45,21 +45,22 @@ end
 
 -- ---- asking the store ----
 
--- A verb's reply; what it raises becomes the answer of every slot, so that every
--- task ends with a result.
+-- A verb's reply, and what the ledger is told with it; what the verb raises becomes
+-- the answer of every slot, so that every task ends with a result.
 local function ask(self, verb, keys, objects, opts)
   local timeout = opts and opts.timeout or self.timeout
   local limits = timeout and { timeout = timeout } or nil
+  local asked = self.ledger:asking()
   local good, reply
   if objects then
     good, reply = pcall(self.store[verb], self.store, keys, objects, limits)
   else
     good, reply = pcall(self.store[verb], self.store, keys, limits)
   end
-  if good then return reply end
+  if good then return reply, asked end
   local failed = Reply.new(#keys)
   for i = 1, #keys do failed:set(i, "failed", { message = tostring(reply) }) end
-  return failed
+  return failed, asked
 end
 
 
@@ -138,13 +139,13 @@ end
 
 
 local function lookup(self, keys, doomed, opts)
-  local reply = ask(self, "exists_many", keys, nil, opts)
+  local reply, asked = ask(self, "exists_many", keys, nil, opts)
   local bitmap = Bitmap.new(#keys)
   for i, key in ipairs(keys) do
     local there = reply[i] == "ok" and not doomed[key]
     if self.locks:settle(key, there) then bitmap:set(i) end
   end
-  self.ledger:gone((select_slots(keys, reply, "miss")))
+  self.ledger:gone(select_slots(keys, reply, "miss"), asked)
   return bitmap, reply
 end
 
@@ -175,11 +176,12 @@ end
 -- ---- load ----
 
 local function load_into(self, keys, buffers, opts)
-  local reply = ask(self, "get_into_many", keys, buffers, opts)
-  self.ledger:accessed(select_slots(keys, reply, "ok", function(i)
+  local reply, asked = ask(self, "get_into_many", keys, buffers, opts)
+  local read, sizes = select_slots(keys, reply, "ok", function(i)
     return reply:size(i)
-  end))
-  self.ledger:gone((select_slots(keys, reply, "miss")))
+  end)
+  self.ledger:accessed(read, sizes, asked)
+  self.ledger:gone(select_slots(keys, reply, "miss"), asked)
   return good_slots(reply), reply
 end
 
@@ -213,10 +215,10 @@ end
 
 -- Takes the marks off when it is known what became of the keys.
 local function remove(self, keys, opts)
-  local reply = ask(self, "delete_many", keys, nil, opts)
+  local reply, asked = ask(self, "delete_many", keys, nil, opts)
   mark(self, keys, -1)
-  self.ledger:gone((select_slots(keys, reply, "ok")))
-  self.ledger:gone((select_slots(keys, reply, "miss")))
+  self.ledger:gone(select_slots(keys, reply, "ok"), asked)
+  self.ledger:gone(select_slots(keys, reply, "miss"), asked)
   return reply
 end
 
