@@ -11,6 +11,9 @@ local Gateway = {}
 -- one that is slow holds up nobody.
 local PIECE = 64 * 1024
 
+-- Of one batch: keys, and bytes of values in its answer.
+local MOST_KEYS, MOST_BYTES = 1024, 16 * 2 ^ 20
+
 -- What HTTP calls what happened to a key.
 local STATUS = {
   ok = 200, miss = 404, busy = 429, rejected = 507, nospace = 507, toobig = 413,
@@ -46,18 +49,34 @@ end
 
 -- ---- answers ----
 
-local function json(status, body)
+local function send_json(status, text)
   ngx.status = status
   ngx.header.content_type = "application/json"
-  body = cjson.encode(body) .. "\n"
-  ngx.header.content_length = #body
-  ngx.print(body)
+  ngx.header.content_length = #text + 1
+  ngx.print(text, "\n")
   return ngx.exit(ngx.HTTP_OK)
+end
+
+
+local function json(status, body)
+  return send_json(status, cjson.encode(body))
 end
 
 
 local function refuse(status, code, message)
   return json(status, { error = code, message = message })
+end
+
+
+local REFUSED = {
+  [400] = { "invalid", "that is no request that nginx can read" },
+  [404] = { "invalid", "there are /kv/KEY, /kv/_batch, /explain/KEY and /metrics" },
+  [413] = { "toobig", "a value has at most 16 MiB, a batch 1 MiB" },
+}
+
+--- refused answers what nginx refuses by itself.
+function Gateway.refused()
+  return refuse(ngx.status, unpack(REFUSED[ngx.status]))
 end
 
 
@@ -75,12 +94,24 @@ local function miss()
 end
 
 
--- The rest of the path, any bytes: percent signs are decoded, a plus stays one.
+-- The rest of the path, any bytes: percent signs are decoded, a plus stays one. nginx
+-- has chosen the location by a path without detours ("//", "..", "%6B"); where the
+-- path begins with one, the key would not be what follows the prefix.
 local function key_after(prefix)
   local path = ngx.var.request_uri:match "^[^?]*"
   local key = ngx.unescape_uri((path:sub(#prefix + 1):gsub("%+", "%%2B")))
-  if key ~= "" then return key end
-  refuse(400, "invalid", "the path ends where the key should be: " .. prefix .. "KEY")
+  if path:sub(1, #prefix) == prefix and key ~= "" then return key end
+  refuse(400, "invalid", ("the path is %sKEY, written just so"):format(prefix))
+end
+
+
+-- Whether the request has one of the methods that its path takes.
+local function takes(methods)
+  for method in methods:gmatch "%a+" do
+    if method == ngx.req.get_method() then return true end
+  end
+  ngx.header.allow = methods
+  refuse(405, "invalid", "this path takes " .. methods)
 end
 
 
@@ -173,13 +204,8 @@ local METHODS = { GET = get, HEAD = head, PUT = put, DELETE = delete }
 
 --- key serves /kv/KEY.
 function Gateway.key()
-  local method = METHODS[ngx.req.get_method()]
-  if not method then
-    ngx.header.allow = "GET, HEAD, PUT, DELETE"
-    return refuse(405, "invalid", "a key takes GET, HEAD, PUT and DELETE")
-  end
-  local key = key_after "/kv/"
-  if key then return method(key) end
+  local key = takes "GET, HEAD, PUT, DELETE" and key_after "/kv/"
+  if key then return METHODS[ngx.req.get_method()](key) end
 end
 
 
@@ -210,37 +236,55 @@ local OPS = {
 }
 
 
+-- One by one: cjson cannot tell an empty list from an object.
 local function slots(body, reply)
   local encode = body.base64 and ngx.encode_base64 or plain
   local list = {}
   for i = 1, #reply do
     local value, err = reply:string(i), reply:error(i)
-    list[i] = {
+    list[i] = cjson.encode {
       key = body.keys[i], status = reply[i], value = value and encode(value),
       error = err and err.message,
     }
   end
-  return list
+  return ("{\"slots\":[%s]}"):format(table.concat(list, ","))
+end
+
+
+-- The body of a batch, a null in it as if left out; nil when it is none.
+local function batch_body()
+  ngx.req.read_body()
+  local text = ngx.req.get_body_data()
+  local body = text and cjson.decode(text)
+  if type(body) ~= "table" then return nil end
+  for name, value in pairs(body) do
+    if value == cjson.null then body[name] = nil end
+  end
+  return OPS[body.op] and type(body.keys) == "table" and body
 end
 
 
 --- batch serves /kv/_batch: {"op", "keys", "values", "ttl", "base64"}.
 function Gateway.batch()
-  ngx.req.read_body()
-  local text = ngx.req.get_body_data()
-  local body = text and cjson.decode(text)
-  local run = type(body) == "table" and OPS[body.op]
-  if not run then
-    return refuse(400, "invalid", "send {\"op\": \"get\", \"keys\": [...]}, "
-      .. "at most 1 MiB; the ops are get, set, exists, delete")
+  if not takes "POST" then return end
+  local body = batch_body()
+  if not body then
+    return refuse(400, "invalid", "send {\"op\": \"get\", \"keys\": [...]}; "
+      .. "the ops are get, set, exists, delete")
+  end
+  if #body.keys > MOST_KEYS then
+    return refuse(413, "toobig", ("a batch has at most %d keys"):format(MOST_KEYS))
   end
   -- Whoever sends keys that are none is told by the verb what they should be.
-  local good, reply = pcall(run, body)
+  local good, reply = pcall(OPS[body.op], body)
   if not good then
     local message = tostring(reply):gsub("^.-:%d+: ", "")
     return refuse(400, "invalid", message)
   end
-  return json(200, { slots = slots(body, reply) })
+  if reply:bytes() > MOST_BYTES then
+    return refuse(413, "toobig", "the values come to over 16 MiB: ask for fewer")
+  end
+  return send_json(200, slots(body, reply))
 end
 
 
@@ -280,12 +324,6 @@ function Gateway.metrics()
   end
   ngx.header.content_type = "text/plain; version=0.0.4"
   ngx.print(Prometheus.text(all))
-end
-
-
---- too_big answers for nginx, which refuses a body over its limit by itself.
-function Gateway.too_big()
-  return refuse(413, "toobig", "a value has at most 16 MiB")
 end
 
 

@@ -33,6 +33,12 @@ local function get(path, options)
 end
 
 
+local function batch(body)
+  local status, text = get("/kv/_batch", "-d " .. shell.quote(body))
+  return status, cjson.decode(text).slots
+end
+
+
 local function signal(name)
   shell.run(("kill -%s %s"):format(name, pid()))
 end
@@ -128,6 +134,56 @@ describe("the gateway #unsanitized", function()
     assert.same({ 200, "three" }, { get "/kv/a/b%20c%20d" })
   end)
 
+  it("refuses a path that leads to a key by a detour", function()
+    for _, path in ipairs { "//kv/a", "/%6Bv/a", "/x/../kv/a", "/./explain/a" } do
+      local status, body = get(path, "--path-as-is")
+      assert.equal(400, status)
+      assert.matches('"error":"invalid"', body)
+    end
+  end)
+
+  it("answers in JSON what nginx refuses by itself", function()
+    for path, expected in pairs {
+      ["/kv/a%00b"] = 400, ["/kv/..%2Fx"] = 404, ["/nowhere"] = 404,
+    } do
+      local status, body = get(path, "--path-as-is")
+      assert.same({ path, expected }, { path, status })
+      assert.equal("invalid", cjson.decode(body).error)
+    end
+  end)
+
+  it("takes any text as a key in a batch", function()
+    local keys = [=["keys":["_batch","../x","a\u0000b"]]=]
+    batch('{"op":"set","values":["1","2","3"],' .. keys .. "}")
+    local _, slots = batch('{"op":"get",' .. keys .. "}")
+    for i = 1, 3 do assert.equal(tostring(i), slots[i].value) end
+  end)
+
+  it("bounds a batch: its body, its keys, its answer", function()
+    local body = folder .. "/request"
+    shell.write(body, '{"op":"get","keys":["' .. ("x"):rep(2 ^ 20) .. '"]}')
+    local status, text = get("/kv/_batch", "-d @" .. body)
+    assert.same({ 413, "toobig" }, { status, cjson.decode(text).error })
+    shell.write(body, '{"op":"get","keys":["a"' .. (',"a"'):rep(1024) .. "]}")
+    status, text = get("/kv/_batch", "-d @" .. body)
+    assert.same({ 413, "toobig" }, { status, cjson.decode(text).error })
+    shell.write(body, ("x"):rep(2 ^ 20))
+    get("/kv/mib", "-T " .. body)
+    shell.write(body, '{"op":"get","keys":["mib"' .. (',"mib"'):rep(16) .. "]}")
+    status, text = get("/kv/_batch", "-d @" .. body)
+    assert.same({ 413, "toobig" }, { status, cjson.decode(text).error })
+  end)
+
+  it("answers an empty batch with an empty list, and a null as left out", function()
+    assert.same({ 200, '{"slots":[]}\n' }, {
+      get("/kv/_batch", [=[-d '{"op":"get","keys":[]}']=]),
+    })
+    local _, slots = batch [[
+      {"op":"set","keys":["n"],"values":["AP8="],"base64":null,"ttl":null}]]
+    assert.equal("ok", slots[1].status)
+    assert.same({ 200, "AP8=" }, { get "/kv/n" })
+  end)
+
   it("stores an empty value", function()
     assert.equal(204, (get("/kv/empty", "-X PUT -H 'Content-Length: 0'")))
     assert.same({ 200, "" }, { get "/kv/empty" })
@@ -154,6 +210,9 @@ describe("the gateway #unsanitized", function()
     local _, body = get("/kv/_batch", [[-d '{"op":"get","keys":["a",5]}']])
     assert.matches("a key is a string", body)
     assert.equal(405, (get("/kv/a", "-X POST -d x")))
+    assert.equal(405, (get "/kv/_batch"))
+    assert.equal(405, (get("/kv/_batch", "-X DELETE")))
+    assert.equal(405, (get("/kv/a", "-X PUT-")))
     assert.equal(411, (get("/kv/a", "-X PUT -H 'Transfer-Encoding: chunked' -d x")))
   end)
 
