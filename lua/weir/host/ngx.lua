@@ -4,7 +4,8 @@
 -- Whoever waits holds a semaphore (ngx/waits.lua); completions come through a
 -- socket that nginx watches (ngx/bell.lua); tasks belong to the worker, so that a
 -- client who hangs up ends none of them (ngx/tasks.lua). Of nginx's timers the
--- bell runs one and the tasks another: lua_max_running_timers counts both.
+-- bell runs one, the tasks another and a leaving worker a third, without which it
+-- does not end: lua_max_running_timers counts them all.
 --
 -- Coroutines of one's own (coroutine.create) must not wait for a store here, as
 -- they must not call ngx.sleep: lua-nginx-module crashes when the client of one
@@ -17,15 +18,8 @@ local Tasks = require "weir.host.ngx.tasks"
 local Waits = require "weir.host.ngx.waits"
 
 local C = Ffi.C
-local get_phase = ngx.get_phase
 
 local Ngx = {}
-
--- The phases in which nginx lets Lua wait.
-local WAITING = {
-  rewrite = true, server_rewrite = true, access = true, content = true, timer = true,
-  preread = true, ssl_cert = true, ssl_session_fetch = true, ssl_client_hello = true,
-}
 
 -- A timer that never fires but when the worker leaves: then at once.
 local YEAR = 31536000
@@ -33,13 +27,6 @@ local YEAR = 31536000
 
 local function now()
   return tonumber(C.weir_now()) * 1e-9
-end
-
-
-local function can_park()
-  local phase = get_phase()
-  if WAITING[phase] then return true end
-  return nil, phase .. "_by_lua cannot wait; only stores in memory answer here"
 end
 
 
@@ -68,13 +55,13 @@ function Ngx.new(opts)
   end
 
   function host.can_open()
-    if get_phase() ~= "init" then return true end
+    if ngx.get_phase() ~= "init" then return true end
     return nil, "init_by_lua runs in the master, and a worker has none of its threads: "
       .. "open stores in init_worker_by_lua or later"
   end
 
   function host.can_park()
-    local able, why = can_park()
+    local able, why = Waits.can_park()
     if not able then return nil, why end
     for _, bell in pairs(bells) do
       able, why = bell:start()
@@ -87,8 +74,16 @@ function Ngx.new(opts)
     local bell = Bell.new(queue, folder)
     bells[queue] = bell
     if not bell.fleeting then watch_leaving() end
-    bell:start()
+    return bell:start()
   end
+
+  Tasks.look_out(function()
+    local found = false
+    for queue, bell in pairs(bells) do
+      if not bell.bell and queue.pending() > 0 then found = bell:start() or true end
+    end
+    return found
+  end)
 
   function host.detach(queue)
     local bell = bells[queue]
@@ -111,11 +106,11 @@ function Ngx.new(opts)
   host.join, host.kill = Tasks.join, Tasks.kill
 
   function host.spawn(fn, ...)
-    return Tasks.spawn(can_park(), fn, ...)
+    return Tasks.spawn(Waits.can_park(), fn, ...)
   end
 
   function host.sleep(seconds)
-    Tasks.must_live(Tasks.park(Waits.prepare(), seconds))
+    Tasks.must_park(Waits.prepare(), seconds)
   end
 
   --- Calls fn() as a task, also while the worker leaves: somebody may wait for it.

@@ -73,7 +73,7 @@ local function wait_while(self, by, condition)
     if left and left <= 0 then return false end
     local w = host.prepare()
     self.waiters[#self.waiters + 1] = w
-    host.wait(w, left)
+    if not host.wait(w, left) then return not condition() end
   end
   return true
 end

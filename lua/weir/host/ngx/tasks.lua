@@ -3,24 +3,26 @@
 -- timer that waits for jobs, starts each as a light thread of its own. As nginx
 -- frees what a light thread took only with its timer, a foreman starts so many
 -- and leaves the rest to a new one. Used by host/ngx.lua.
+--
+-- A task must not call ngx.exit and the like: they end the foreman's timer, and with
+-- it, without a word, all tasks that it has started.
 
 local Host = require "weir.host"
 local Waits = require "weir.host.ngx.waits"
-local base = require "resty.core.base"
 
 local co_running = coroutine.running
-local get_request = base.get_request
 
 local Tasks = {}
 
 -- Threads a foreman starts in its life, and the seconds it waits for jobs.
 local LIFE, IDLE = 256, 1
 
--- A timer that nginx could not run says so to its log only.
+-- A timer that nginx could not run says so to its log only: who waits so long looks
+-- whether that has happened.
 local PATIENCE = 1
 
 local jobs, first, last = {}, 1, 0
-local foreman -- { w =, request =, started =, threads = }
+local foreman -- { w =, threads =, trusted = until when it counts as there }
 local tasks = setmetatable({}, { __mode = "k" }) -- by coroutine
 
 
@@ -43,43 +45,52 @@ local function body(task, fn, ...)
 end
 
 
-local function start(job)
-  foreman.threads = foreman.threads + 1
-  ngx.thread.spawn(body, job.task, job.fn, unpack(job, 1, job.n))
+local function start(me, task, fn, ...)
+  me.threads = me.threads + 1
+  task.foreman = me
+  ngx.thread.spawn(body, task, fn, ...)
 end
 
 
-local function start_all()
+local function start_all(me)
   while first <= last do
     local job = jobs[first]
     jobs[first] = nil
     first = first + 1
-    start(job)
+    start(me, job.task, job.fn, unpack(job, 1, job.n))
   end
   first, last = 1, 0
 end
 
 
 local function serve(_, me)
-  if foreman ~= me then return end
-  me.request = get_request()
-  repeat
-    start_all()
-    if me.threads >= LIFE or ngx.worker.exiting() then break end
-  until not Waits.park(me.w, IDLE)
-  if foreman == me then foreman = nil end
+  while foreman == me do
+    me.trusted = ngx.now() + IDLE + PATIENCE
+    start_all(me)
+    if me.threads >= LIFE or ngx.worker.exiting() or not Waits.park(me.w, IDLE) then
+      if foreman == me then foreman = nil end
+    end
+  end
 end
 
 
+-- Sees to it that a foreman takes the jobs. Returns true, or nil and why not.
 local function hire()
-  if foreman and (foreman.request or ngx.now() - foreman.started < PATIENCE) then
-    Waits.wake(foreman.w)
-    return
+  if foreman and ngx.now() < foreman.trusted and Waits.wake(foreman.w) then
+    return true
   end
-  local new = { w = Waits.prepare(), started = ngx.now(), threads = 0 }
+  local new = { w = Waits.prepare(), threads = 0, trusted = ngx.now() + PATIENCE }
   local set, why = ngx.timer.at(0, serve, new)
-  if not set then error("weir: no timer for a task: " .. tostring(why), 0) end
+  if not set then return nil, why end
   foreman = new
+  return true
+end
+
+
+-- Whether this code is of a task of the foreman's, who can start one more.
+local function is_foremans()
+  local task = tasks[co_running()]
+  return task and foreman and task.foreman == foreman and foreman.threads < LIFE
 end
 
 
@@ -88,36 +99,77 @@ function Tasks.spawn(can_wait, fn, ...)
   local task = { joiners = {} }
   if not can_wait then
     body(task, fn, ...)
-  elseif foreman and foreman.request == get_request() and foreman.threads < LIFE then
-    foreman.threads = foreman.threads + 1
-    ngx.thread.spawn(body, task, fn, ...)
+  elseif is_foremans() then
+    start(foreman, task, fn, ...)
   else
     last = last + 1
     jobs[last] = { task = task, fn = fn, n = select("#", ...), ... }
-    hire()
+    local hired, why = hire()
+    if not hired then error("weir: no timer for a task: " .. why, 0) end
   end
   return task
 end
 
 
---- Waits as Waits.park does, but a task that is killed gets false, "killed".
+-- Each starts again what nginx has dropped; true: there was something.
+local lookouts = {
+  function()
+    if first > last then return false end
+    hire()
+    return true
+  end,
+}
+
+
+--- Adds a function that starts something again when nginx has dropped its timer, and
+--- then returns true. Whoever waits for long calls it.
+function Tasks.look_out(fn)
+  lookouts[#lookouts + 1] = fn
+end
+
+
+local function look()
+  local found = false
+  for i = 1, #lookouts do found = lookouts[i]() or found end
+  return found
+end
+
+
+local function wait(w, timeout)
+  local left = timeout or math.huge
+  while left > PATIENCE do
+    if Waits.park(w, PATIENCE) then return true end
+    left = left - PATIENCE
+    if not look() then break end
+  end
+  return Waits.park(w, left)
+end
+
+
+--- Waits as Waits.park does, but a task that is killed gets false, "killed", and
+--- where nothing can wait one gets false and why.
 function Tasks.park(w, timeout)
+  local able, why = Waits.can_park()
+  if not able and not w.woken then return false, why end
   local task = tasks[co_running()]
   if not task then
-    if Waits.park(w, timeout) then return true end
+    if wait(w, timeout) then return true end
     return false, "timeout"
   end
   if task.killed then return false, "killed" end
   task.w = w
-  local woken = Waits.park(w, timeout)
+  local woken = wait(w, timeout)
   task.w = nil
   if task.killed then return false, "killed" end
   return woken, not woken and "timeout" or nil
 end
 
 
-function Tasks.must_live(woken, why)
-  if not woken and why == "killed" then error(Host.KILLED, 0) end
+--- Waits for what ends by being woken or by its time; raises what hinders that.
+function Tasks.must_park(w, timeout)
+  local woken, why = Tasks.park(w, timeout)
+  if why == "killed" then error(Host.KILLED, 0) end
+  if not woken and why ~= "timeout" then error("weir: " .. why, 0) end
 end
 
 
@@ -126,7 +178,7 @@ function Tasks.join(task)
   if task.good == nil then
     local w = Waits.prepare()
     task.joiners[#task.joiners + 1] = w
-    Tasks.must_live(Tasks.park(w))
+    Tasks.must_park(w)
   end
   return task.good, unpack(task.results, 1, task.n)
 end

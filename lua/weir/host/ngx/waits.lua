@@ -5,6 +5,8 @@
 
 local semaphore = require "ngx.semaphore"
 
+local get_phase = ngx.get_phase
+
 local Waits = {}
 
 local SPARE = 1024
@@ -12,6 +14,20 @@ local pool, n_spare = {}, 0
 
 -- nginx counts milliseconds in an int.
 local LONGEST = 2147483
+
+-- The phases in which nginx lets Lua wait.
+local WAITING = {
+  rewrite = true, server_rewrite = true, access = true, content = true, timer = true,
+  preread = true, ssl_cert = true, ssl_session_fetch = true, ssl_client_hello = true,
+}
+
+
+--- Whether this code can wait; nil and why not.
+function Waits.can_park()
+  local phase = get_phase()
+  if WAITING[phase] then return true end
+  return nil, phase .. "_by_lua cannot wait; only stores in memory answer here"
+end
 
 
 local function take()
