@@ -170,6 +170,14 @@ return function(name, run, owns_loop)
       end)
     end)
 
+    it("lets others run in a sleep of no time", function()
+      run(function()
+        local done = false
+        Host.timer(0.005, function() done = true end)
+        while not done do weir.sleep(0) end
+      end)
+    end)
+
     it("cannot be outlived by a killed task that catches it", function()
       run(function()
         local rounds = 0

@@ -24,6 +24,9 @@ local Ngx = {}
 -- A timer that never fires but when the worker leaves: then at once.
 local YEAR = 31536000
 
+-- The shortest sleep: nginx counts milliseconds, and none would not let others run.
+local TICK = 0.001
+
 
 local function now()
   return tonumber(C.weir_now()) * 1e-9
@@ -110,7 +113,7 @@ function Ngx.new(opts)
   end
 
   function host.sleep(seconds)
-    Tasks.must_park(Waits.prepare(), seconds)
+    Tasks.must_park(Waits.prepare(), math.max(seconds, TICK))
   end
 
   --- Calls fn() as a task, also while the worker leaves: somebody may wait for it.
