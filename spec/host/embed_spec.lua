@@ -1,5 +1,6 @@
 -- examples/embed: C programs without Lua, built with pkg-config against an
 -- installed weir.
+local Server = require "redis_server"
 local shell = require "shell"
 local weir = require "weir"
 
@@ -40,6 +41,25 @@ describe("a C program #unsanitized", function()
     })
     local copied = weir.fs { path = folder .. "/to" }
     for key, value in pairs(values) do assert.is_true(copied:get(key) == value) end
+    copied:close()
+  end)
+
+  it("copies pages of any length out of redis, and what is left of a life", function()
+    local server = Server.start()
+    finally(function() server:close() end)
+    local from, keys, values = weir.open(server.url), {}, {}
+    for i = 1, 5000 do keys[i], values[i] = "key " .. i, "value " .. i end
+    assert(from:set_many(keys, values):all "good")
+    assert(from:set("key 1", "value 1", { ttl = 1000 }))
+    assert.same({ 0, "copied 5000 values, 0.0 MiB\n", "" }, {
+      run("./copy " .. server.url .. " fs://$PWD/all"),
+    })
+    local copied = weir.fs { path = folder .. "/all" }
+    local reply = copied:get_many(keys)
+    for i = 1, 5000 do assert.equal(values[i], reply:string(i)) end
+    assert.is_true(copied:stat "key 1".ttl > 900)
+    assert.is_nil(copied:stat "key 2".ttl)
+    from:close()
     copied:close()
   end)
 
