@@ -82,6 +82,13 @@ describe("a C program #unsanitized", function()
     table.sort(lines)
     assert.same({ "color = blue", "shape: no such key" }, lines)
     assert.same({ 0, "shape: no such key\n", "" }, { run "./ev memory shape" })
+    local _, _, wrong = run "./ev nowhere:// shape"
+    assert.matches("^ev: .*nowhere", wrong)
+  end)
+
+  it("shows that in 60 lines", function()
+    local _, lines = shell.run "wc -l < examples/embed/ev.c"
+    assert.is_true(tonumber(lines) <= 60)
   end)
 
   it("needs no Lua", function()
