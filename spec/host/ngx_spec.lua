@@ -254,6 +254,16 @@ describe("when a client hangs up #unsanitized", function()
         ngx.thread.kill(thread)
         return #slow:get "big"
       ]]),
+      location("/into", [[
+        local buffer = require("ffi").new("char[?]", 65536)
+        return slow:get_into("big", buffer)
+      ]]),
+      location("/put", [[
+        local data = require("ffi").new("char[?]", 65536, 120)
+        require("ffi").fill(data, 65536, 120)
+        return slow:set("lent", data)
+      ]]),
+      location("/lent", "return slow:get 'lent' == ('x'):rep(65536)"),
       location("/exit", [[
         ngx.thread.spawn(function() slow:get "big" end)
         ngx.exit(204)
@@ -287,6 +297,17 @@ describe("when a client hangs up #unsanitized", function()
     assert.is_true(count("ls /proc/" .. worker .. "/fd") <= files + 8)
     assert.same({ 200, "65536" }, { get "/big" })
     assert.same({ worker }, server:workers())
+  end)
+
+  it("the memory it lent is used until the answer, and no longer", function()
+    for _ = 1, 10 do
+      http.abort(server.port, "/into", 50, 50)
+      http.abort(server.port, "/put", 50, 50)
+      get "/counts"
+    end
+    assert.is_true(eventually(function() return select(2, get "/counts") == "0 0" end))
+    assert.same({ 200, "true" }, { get "/lent" })
+    assert.same({ 200, "65536" }, { get "/into" })
   end)
 
   it("a task that it started goes on to its end", function()
@@ -327,6 +348,20 @@ describe("when nginx #unsanitized", function()
         return "answered"
       ]]),
       location("/pid", "quick:exists 'k' return ngx.worker.pid()"),
+      location("/two", [[
+        local Host, Ngx = require "weir.host", require "weir.host.ngx"
+        other = other or Ngx.new()
+        local first = Host.use(other)
+        slow:exists "k"
+        Host.use(first)
+        return first ~= other and slow:exists "k" == false and "answered"
+      ]]),
+      location("/alone", "weir.spawn(error, 'alone', 0)"),
+      location("/start", [[
+        for _ = 1, 1000 do weir.spawn(slow.exists, slow, "k") end
+        while slow:stats().inflight.batches == 0 do weir.sleep(0) end
+        return "started"
+      ]]),
     }
     serve(opts)
   end
@@ -401,6 +436,41 @@ describe("when nginx #unsanitized", function()
     server:signal "QUIT"
     for i = 1, 9 do assert.equal("answered", answers[i]:read "*a") end
     for i = 1, 9 do answers[i]:close() end
+  end)
+
+  it("stops at once operations may be in flight", function()
+    serve_work { workers = 1 }
+    assert.same({ 200, "started" }, { get "/start" })
+    assert.is_true(ends_by "TERM")
+  end)
+
+  it("quits what on_stop was given runs, each once, whichever raises", function()
+    serve { init = [[
+      local Host = require "weir.host"
+      Host.on_stop(function() ngx.log(ngx.NOTICE, "the first to come") end)
+      Host.on_stop(error)
+      Host.on_stop(function() ngx.log(ngx.NOTICE, "the last to come") end)
+    ]] }
+    server:signal "HUP"
+    assert.is_true(eventually(function()
+      return server:log():match "the first to come"
+    end))
+    assert.is_true(ends_by "QUIT")
+    local order = "the last to come[^\n]*\n[^\n]*while leaving[^\n]*\n[^\n]*the first"
+    assert.equal(2, select(2, server:log():gsub(order, "")))
+  end)
+
+  it("has a task that fails and nobody joins its log says why", function()
+    serve_work { workers = 1 }
+    get "/alone"
+    assert.is_true(eventually(function()
+      return server:log():match "a task failed: alone"
+    end))
+  end)
+
+  it("has two hosts in a worker each answers, and both let it end", function()
+    serve_work { workers = 1 }
+    for _ = 1, 2 do assert.same({ 200, "answered" }, { get "/two" }) end
   end)
 
   for _, workers in ipairs { 2, 4 } do
@@ -537,8 +607,9 @@ describe("the library, in nginx, #unsanitized", function()
       }]],
       init = STORES,
       server = location("/", [[
-        local tree = weir.tier { quick, weir.route { ["a/"] = slow, default = quick } }
-          :timeout(1):retry { 2 }
+        local both = weir.mirror { quick, slow }
+        local tree = weir.tier { quick, weir.route { ["a/"] = both, default = quick } }
+          :timeout(1):retry { 2 }:limit { rate = 100 }:coalesce():deadline(5)
         tree:set_many({ "a/1", "b" }, { "1", "2" })
         tree:get_many { "a/1", "b", "c" }
         for _ in quick:scan {} do end
