@@ -4,5 +4,5 @@ self = false
 files["spec"] = { std = "+busted" }
 files["lua/weir/host/ngx.lua"] = { std = "+ngx_lua" }
 files["lua/weir/host/ngx"] = { std = "+ngx_lua" }
-files["examples/nginx/gateway.lua"] = { std = "+ngx_lua" }
+files["examples/nginx"] = { std = "+ngx_lua" }
 files["examples/nginx/kv.lua"] = { ignore = { "113" } }

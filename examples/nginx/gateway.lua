@@ -3,23 +3,18 @@ local cjson = require "cjson.safe"
 local ffi = require "ffi"
 local weir = require "weir"
 local Prometheus = require "weir.prometheus"
+local Answers = require "answers"
+local batch = require "batch"
 local read_policy = require "weir.host.ngx.policy"
+
+local STATUS = Answers.STATUS
+local fail, miss, refuse = Answers.fail, Answers.miss, Answers.refuse
 
 local Gateway = {}
 
 -- Bytes that are received or sent at once; larger values go in pieces, so that
 -- one that is slow holds up nobody.
 local PIECE = 64 * 1024
-
--- Of one batch: keys, and bytes of values in its answer.
-local MOST_KEYS, MOST_BYTES = 1024, 16 * 2 ^ 20
-
--- What HTTP calls what happened to a key.
-local STATUS = {
-  ok = 200, miss = 404, busy = 429, rejected = 507, nospace = 507, toobig = 413,
-  timeout = 504, skipped = 503, unavailable = 503, reset = 503, failed = 502,
-  corrupt = 502, denied = 403, unsupported = 501, invalid = 400,
-}
 
 local store
 
@@ -44,74 +39,6 @@ function Gateway.open()
   if not good then ngx.log(ngx.ERR, tostring(loaded)) end
   store = good and loaded or weir.fail "unavailable"
   ngx.timer.every(1, publish)
-end
-
-
--- ---- answers ----
-
-local function send_json(status, text)
-  ngx.status = status
-  ngx.header.content_type = "application/json"
-  ngx.header.content_length = #text + 1
-  ngx.print(text, "\n")
-  return ngx.exit(ngx.HTTP_OK)
-end
-
-
-local function json(status, body)
-  return send_json(status, cjson.encode(body))
-end
-
-
-local function refuse(status, code, message)
-  return json(status, { error = code, message = message })
-end
-
-
-local REFUSED = {
-  [400] = { "invalid", "that is no request that nginx can read" },
-  [404] = { "invalid", "there are /kv/KEY, /kv/_batch, /explain/KEY and /metrics" },
-  [413] = { "toobig", "a value has at most 16 MiB, a batch 1 MiB" },
-}
-
---- refused answers what nginx refuses by itself.
-function Gateway.refused()
-  return refuse(ngx.status, unpack(REFUSED[ngx.status]))
-end
-
-
-local function fail(err)
-  if err.retryable then ngx.header.retry_after = 1 end
-  return json(STATUS[err.code], {
-    error = err.code, message = err.message, store = err.store,
-    retryable = err.retryable,
-  })
-end
-
-
-local function miss()
-  return refuse(404, "miss", "there is no such key")
-end
-
-
--- The rest of the path, any bytes: percent signs are decoded, a plus stays one. nginx
--- has chosen the location by a path without detours ("//", "..", "%6B"); where the
--- path begins with one, the key would not be what follows the prefix.
-local function key_after(prefix)
-  local path = ngx.var.request_uri:match "^[^?]*"
-  local key = ngx.unescape_uri((path:sub(#prefix + 1):gsub("%+", "%%2B")))
-  if path:sub(1, #prefix) == prefix and key ~= "" then return key end
-  refuse(400, "invalid", ("the path is %sKEY, written just so"):format(prefix))
-end
-
-
--- Whether the request has one of the methods that its path takes.
-local function takes(methods)
-  for method in methods:gmatch "%a+" do
-    if method == ngx.req.get_method() then return true end
-  end
-  ngx.header.allow = methods
-  refuse(405, "invalid", "this path takes " .. methods)
 end
 
 
@@ -204,87 +131,14 @@ local METHODS = { GET = get, HEAD = head, PUT = put, DELETE = delete }
 
 --- key serves /kv/KEY.
 function Gateway.key()
-  local key = takes "GET, HEAD, PUT, DELETE" and key_after "/kv/"
+  local key = Answers.takes "GET, HEAD, PUT, DELETE" and Answers.key_after "/kv/"
   if key then return METHODS[ngx.req.get_method()](key) end
 end
 
 
--- ---- many keys ----
-
-local function values_of(body, decode)
-  local values = {}
-  for i, value in ipairs(body.values or {}) do
-    values[i] = type(value) == "string" and decode(value) or nil
-  end
-  return values
-end
-
-
-local function plain(text)
-  return text
-end
-
-
-local OPS = {
-  get = function(body) return store:get_many(body.keys) end,
-  exists = function(body) return store:exists_many(body.keys) end,
-  delete = function(body) return store:delete_many(body.keys) end,
-  set = function(body)
-    local decode = body.base64 and ngx.decode_base64 or plain
-    return store:set_many(body.keys, values_of(body, decode), { ttl = body.ttl })
-  end,
-}
-
-
--- One by one: cjson cannot tell an empty list from an object.
-local function slots(body, reply)
-  local encode = body.base64 and ngx.encode_base64 or plain
-  local list = {}
-  for i = 1, #reply do
-    local value, err = reply:string(i), reply:error(i)
-    list[i] = cjson.encode {
-      key = body.keys[i], status = reply[i], value = value and encode(value),
-      error = err and err.message,
-    }
-  end
-  return ("{\"slots\":[%s]}"):format(table.concat(list, ","))
-end
-
-
--- The body of a batch, a null in it as if left out; nil when it is none.
-local function batch_body()
-  ngx.req.read_body()
-  local text = ngx.req.get_body_data()
-  local body = text and cjson.decode(text)
-  if type(body) ~= "table" then return nil end
-  for name, value in pairs(body) do
-    if value == cjson.null then body[name] = nil end
-  end
-  return OPS[body.op] and type(body.keys) == "table" and body
-end
-
-
---- batch serves /kv/_batch: {"op", "keys", "values", "ttl", "base64"}.
+--- batch serves /kv/_batch.
 function Gateway.batch()
-  if not takes "POST" then return end
-  local body = batch_body()
-  if not body then
-    return refuse(400, "invalid", "send {\"op\": \"get\", \"keys\": [...]}; "
-      .. "the ops are get, set, exists, delete")
-  end
-  if #body.keys > MOST_KEYS then
-    return refuse(413, "toobig", ("a batch has at most %d keys"):format(MOST_KEYS))
-  end
-  -- Whoever sends keys that are none is told by the verb what they should be.
-  local good, reply = pcall(OPS[body.op], body)
-  if not good then
-    local message = tostring(reply):gsub("^.-:%d+: ", "")
-    return refuse(400, "invalid", message)
-  end
-  if reply:bytes() > MOST_BYTES then
-    return refuse(413, "toobig", "the values come to over 16 MiB: ask for fewer")
-  end
-  return send_json(200, slots(body, reply))
+  return batch(store)
 end
 
 
@@ -292,7 +146,7 @@ end
 
 --- explain serves /explain/KEY.
 function Gateway.explain()
-  local key = key_after "/explain/"
+  local key = Answers.key_after "/explain/"
   if not key then return end
   local good, steps = pcall(store.explain, store, ngx.var.arg_op or "get", key)
   if not good then return refuse(400, "invalid", tostring(steps)) end
@@ -324,6 +178,20 @@ function Gateway.metrics()
   end
   ngx.header.content_type = "text/plain; version=0.0.4"
   ngx.print(Prometheus.text(all))
+end
+
+
+-- ---- what nginx refuses by itself ----
+
+local REFUSED = {
+  [400] = { "invalid", "that is no request that nginx can read" },
+  [404] = { "invalid", "there are /kv/KEY, /kv/_batch, /explain/KEY and /metrics" },
+  [413] = { "toobig", "a value has at most 16 MiB, a batch 1 MiB" },
+}
+
+--- refused answers what nginx refuses by itself.
+function Gateway.refused()
+  return refuse(ngx.status, unpack(REFUSED[ngx.status]))
 end
 
 

@@ -184,6 +184,10 @@ describe("the gateway #unsanitized", function()
     assert.same({ 200, "AP8=" }, { get "/kv/n" })
   end)
 
+  it("answers HEAD for no such key with 404", function()
+    assert.equal(404, (get("/kv/none", "-I")))
+  end)
+
   it("stores an empty value", function()
     assert.equal(204, (get("/kv/empty", "-X PUT -H 'Content-Length: 0'")))
     assert.same({ 200, "" }, { get "/kv/empty" })
