@@ -150,8 +150,8 @@ struct weir_item {
     uint8_t flags;    /* 0 */
     uint16_t reserved;
     char *data;               /* set: lent bytes. get: lent buffer, or NULL */
-    uint64_t cap;             /* get: size of that buffer. scan: page, keys;
-                                 0 = the connector's choice */
+    uint64_t cap;             /* get: size of that buffer. scan: about how many
+                                 keys a page has; 0 = the connector's choice */
     uint64_t size;            /* set: length of data. out: the true length */
     struct weir_value *value; /* set: instead of data. get, scan: the answer
                                  when data is NULL. The batch owns one

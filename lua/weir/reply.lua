@@ -21,6 +21,7 @@ local class, rank = status.class, status.rank
 ---@field good integer?   slots that are "ok", where the answerer counted them
 ---@field lead integer?   leading good slots, when asked with prefix = true
 ---@field after number?  seconds until it is worth asking again (limit, breaker)
+---@field afters number[]? the same by slot, where replies were put together
 ---@field copies integer[]? of a mirror's write: the copies that landed, by slot
 ---@field message string? the first error in words
 ---@field store string?   who said so
