@@ -164,11 +164,57 @@ describe("weir", function()
     assert.matches("tier", err)
   end)
 
-  it("says so when its output has nowhere to go", function()
-    weir("set " .. store .. "a 1")
-    local code, _, err = weir("get " .. store .. "a >/dev/full")
-    assert.equal(3, code)
-    assert.matches("cannot write", err)
+  it("says so when its output was cut, or has nowhere to go", function()
+    weir("set " .. store .. "a", ("x"):rep(2 ^ 20))
+    weir("set " .. store .. "b 1")
+    for _, line in ipairs {
+      "get STORE a", "get STORE b", "ls STORE", "ls -l STORE", "stat STORE a",
+      "du STORE", "head STORE a", "hex STORE a", "tree STORE", "watch STORE 1 -n 1",
+      "connectors", "completion bash",
+    } do
+      local code, _, err = weir(line:gsub("STORE", store) .. " >/dev/full")
+      local said = ("weir %s: cannot write the output\n"):format(line:match "%l+")
+      assert.same({ 3, said }, { code, err })
+    end
+    local code, _, err = weir("get " .. store .. "b >&-")
+    assert.same({ 3, "weir get: cannot write the output\n" }, { code, err })
+  end)
+
+  it("stops at the first line that cannot be written", function()
+    local count = "'n = (n or 0) + 1 return n' "
+    for _, line in ipairs { "watch memory " .. count .. "-e 1ms", "repl" } do
+      local code, _, err = shell.run(WEIR .. line .. " >/dev/full",
+        "while true do print 'x' end\n", 10)
+      assert.equal(3, code)
+      assert.matches("^weir %l+: cannot write the output\n$", err)
+    end
+  end)
+
+  it("reads nothing from a stdin that is closed", function()
+    local code, _, err = weir "set memory a <&-"
+    assert.same({ 3, "weir set: cannot read stdin: Bad file descriptor\n" },
+      { code, err })
+    code, _, err = weir "set memory a </tmp"
+    assert.same({ 3, "weir set: cannot read stdin: Is a directory\n" }, { code, err })
+    assert.same({ 0, "", "" }, { weir "repl <&-" })
+  end)
+
+  it("ends by Ctrl-C as other programs do", function()
+    shell.write(folder .. "/kv.lua", "return memory {} :delay { 100 }")
+    for _, line in ipairs { "get FILE a", "lat FILE", "watch FILE 1" } do
+      assert.same({ 130, "", "" }, { shell.run("timeout --preserve-status -s INT 1 "
+        .. WEIR .. line:gsub("FILE", folder .. "/kv.lua") .. " >/dev/null") })
+    end
+  end)
+
+  it("refuses a time of nothing", function()
+    for _, line in ipairs {
+      "get memory a --timeout 0", "set memory a 1 --ttl 0", "du memory --timeout 0s",
+    } do
+      local code, _, err = weir(line)
+      assert.equal(2, code)
+      assert.matches("a time is over 0", err)
+    end
   end)
 
   it("ends quietly when the reader of its output has gone", function()

@@ -8,6 +8,7 @@
 --   passes_on  true: what follows the first argument is not ours to read
 local argparse = require "argparse"
 local Exit = require "weir.cli.exit"
+local Terminal = require "weir.terminal"
 
 local Cli = {}
 
@@ -83,9 +84,7 @@ end
 -- What went wrong, as a sentence and an exit code. A string is a bug, or misuse by
 -- a script: it keeps its place in the source.
 local function failure(err)
-  if type(err) == "table" and err.exit then
-    return err
-  end
+  if Exit.is(err) then return err end
   if type(err) == "table" then
     return { exit = Exit.ERROR, message = tostring(err) }
   end
@@ -97,6 +96,7 @@ end
 ---@param argv string[]
 ---@return integer
 function Cli.main(argv)
+  Terminal.fill_standard()
   local commands = Cli.commands()
   local words, rest = split(argv, commands)
   local good, args = Cli.parser(commands):pparse(words)
@@ -106,11 +106,13 @@ function Cli.main(argv)
     return Exit.USAGE
   end
   args.rest = rest
+  Terminal.end_by_interrupt()
   local ok, code = xpcall(commands[args.command].run, failure, args)
-  if ok and io.stdout:flush() then
+  local written = Terminal.written()
+  if ok and written then
     return code or Exit.OK
   end
-  local err = ok and { exit = Exit.ERROR, message = "cannot write the output" } or code
+  local err = ok and { exit = Exit.ERROR, message = Exit.CUT } or code
   io.stderr:write("weir ", args.command, ": ", err.message, "\n")
   return err.exit
 end

@@ -20,6 +20,9 @@ int weir_sigaddset(struct weir_signals *, int) __asm__("sigaddset");
 int weir_sigprocmask(int, const struct weir_signals *, struct weir_signals *)
     __asm__("sigprocmask");
 int weir_signalfd(int, const struct weir_signals *, int) __asm__("signalfd");
+int weir_fcntl(int, int, ...) __asm__("fcntl");
+int weir_ferror(void *) __asm__("ferror");
+void *weir_signal(int, void *) __asm__("signal");
 char *weir_setlocale(int, const char *) __asm__("setlocale");
 char *weir_nl_langinfo(int) __asm__("nl_langinfo");
 ]])
@@ -31,6 +34,8 @@ local SIG_BLOCK, SIG_SETMASK = 0, 2
 local SFD_FLAGS = bit.bor(0x800, 0x80000) -- non-blocking, closed by exec
 local LC_CTYPE, CODESET = 0, 14
 local POLLIN = 1
+local F_GETFD = 1
+local O_RDONLY, O_WRONLY = 0, 1
 local O_APPEND = bit.bor(0x1, 0x40, 0x400, 0x80000) -- write, create, exec closes
 
 Terminal.SIGINT, Terminal.SIGCONT, Terminal.SIGWINCH = 2, 18, 28
@@ -52,6 +57,29 @@ function Terminal.size()
   local size = ffi.new "struct weir_winsize[1]"
   if C.weir_ioctl(1, TIOCGWINSZ, size) < 0 or size[0].columns < 2 then return 80, 24 end
   return size[0].columns, math.max(size[0].rows, 1)
+end
+
+
+--- Takes the places of stdin, stdout and stderr where they are closed, so that no file
+--- of ours gets there: reading and writing them fails, as it should.
+function Terminal.fill_standard()
+  for fd = 0, 2 do
+    if C.weir_fcntl(fd, F_GETFD) < 0 then
+      C.weir_open_file("/dev/null", fd == 0 and O_WRONLY or O_RDONLY)
+    end
+  end
+end
+
+
+--- Whether all that was ever written to stdout could be.
+function Terminal.written()
+  return io.stdout:flush() ~= nil and C.weir_ferror(io.stdout) == 0
+end
+
+
+--- Lets Ctrl-C end the program as it ends others: luajit makes an error of it.
+function Terminal.end_by_interrupt()
+  C.weir_signal(Terminal.SIGINT, nil)
 end
 
 

@@ -6,16 +6,34 @@ local Exit = {
   ERROR = 3,
 }
 
+Exit.CUT = "cannot write the output"
+
 Exit.HELP = [[
 Exit codes: 0 done; 1 a key was not there, or a value was not admitted; 2 the
 command line is wrong; 3 a store, a file or a script failed.]]
+
+
+-- What fail raises.
+local Failure = {}
 
 
 --- fail ends the subcommand: the message goes to stderr behind its name.
 ---@param code integer
 ---@param message string
 function Exit.fail(code, message, ...)
-  error({ exit = code, message = message:format(...) }, 0)
+  error(setmetatable({ exit = code, message = message:format(...) }, Failure), 0)
+end
+
+
+--- write writes to stdout, and ends the subcommand when that cannot be.
+function Exit.write(...)
+  if not io.stdout:write(...) then Exit.fail(Exit.ERROR, Exit.CUT) end
+end
+
+
+--- is tells fail's error from others.
+function Exit.is(err)
+  return getmetatable(err) == Failure
 end
 
 

@@ -2,7 +2,6 @@
 -- name is made of the same table.
 local Exit = require "weir.cli.exit"
 local Kinds = require "weir.explore.kinds"
-local Quantity = require "weir.show.quantity"
 local Target = require "weir.cli.target"
 local View = require "weir.explore.view"
 local weir = require "weir"
@@ -49,7 +48,7 @@ local function define(explore, command)
   command:option "--timeout"
     :argname "<time>"
     :description "Give up after this: 50ms, 2s. Default: the store's own."
-    :convert(Quantity.seconds)
+    :convert(Kinds.time)
   command:flag "--json"
     :description "Print one JSON object a line."
 end
@@ -65,7 +64,7 @@ end
 
 
 local function print_line(text)
-  io.stdout:write(text, "\n")
+  Exit.write(text, "\n")
 end
 
 

@@ -1,5 +1,6 @@
 -- weir get: values to stdout.
 local Bytes = require "weir.show.bytes"
+local Exit = require "weir.cli.exit"
 local Outcome = require "weir.cli.outcome"
 local Target = require "weir.cli.target"
 
@@ -20,7 +21,7 @@ function Get.run(args)
   return Target.use(args, function(store, options)
     local reply = store:get_many(args.key, options)
     return Outcome.each(args, args.key, reply, function(i)
-      io.write(reply:string(i))
+      Exit.write(reply:string(i))
     end, function(object, i)
       if reply:string(i) then
         object.size = reply:size(i)

@@ -38,7 +38,7 @@ end
 
 
 local function long(key, info)
-  io.write(("%10s  %9s  %s\n"):format(
+  Exit.write(("%10s  %9s  %s\n"):format(
     info.size and Quantity.bytes(info.size) or "-",
     info.ttl and Quantity.time(info.ttl) or "-",
     Bytes.escape(key)))
@@ -47,15 +47,15 @@ end
 
 local function json(key, info)
   local object = { size = info.size, ttl = info.ttl }
-  print(cjson.encode(Bytes.put(object, "key", key)))
+  Exit.write(cjson.encode(Bytes.put(object, "key", key)), "\n")
 end
 
 
 local function form(args)
   if args.json then return json end
   if args.long then return long end
-  if args.null then return function(key) io.write(key, "\0") end end
-  return function(key) io.write(Bytes.escape(key), "\n") end
+  if args.null then return function(key) Exit.write(key, "\0") end end
+  return function(key) Exit.write(Bytes.escape(key), "\n") end
 end
 
 

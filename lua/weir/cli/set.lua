@@ -2,7 +2,6 @@
 local Exit = require "weir.cli.exit"
 local Kinds = require "weir.explore.kinds"
 local Outcome = require "weir.cli.outcome"
-local Quantity = require "weir.show.quantity"
 local Target = require "weir.cli.target"
 
 local Set = {
@@ -25,20 +24,19 @@ function Set.define(command)
   command:option "--ttl"
     :argname "<time>"
     :description "Forget the values after this: 30s, 12h, 7d."
-    :convert(Quantity.seconds)
+    :convert(Kinds.time)
 end
 
 
 local function slurp(path)
-  local file, err = io.stdin, nil
-  if path and path ~= "-" then
-    file, err = io.open(path, "rb")
-  end
-  local bytes = file and file:read "*a"
-  if not bytes then
-    Exit.fail(Exit.ERROR, "cannot read %s", err or path .. ": it is no file")
-  end
-  return bytes
+  local file, bytes, err = io.stdin, nil, nil
+  local named = path and path ~= "-"
+  if named then file, err = io.open(path, "rb") end
+  if file then bytes, err = file:read "*a" end
+  if bytes then return bytes end
+  -- What open says begins with the path, what read says does not.
+  local what = file and (named and path or "stdin") .. ": " or ""
+  Exit.fail(Exit.ERROR, "cannot read %s%s", what, err)
 end
 
 

@@ -4,7 +4,6 @@ local Exit = require "weir.cli.exit"
 local Guard = require "weir.explore.guard"
 local Kinds = require "weir.explore.kinds"
 local Opened = require "weir.explore.opened"
-local Quantity = require "weir.show.quantity"
 local Terminal = require "weir.terminal"
 local weir = require "weir"
 
@@ -39,7 +38,7 @@ function Target.define(command)
   command:option "--timeout"
     :argname "<time>"
     :description "Give up after this: 50ms, 2s. Default: the store's own."
-    :convert(Quantity.seconds)
+    :convert(Kinds.time)
   command:flag "--json"
     :description "Print one JSON object a line."
 end

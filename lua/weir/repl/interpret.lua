@@ -36,8 +36,9 @@ local function sentence(session, err)
 end
 
 
--- What ended badly: an interruption, or an error raised.
+-- What ended badly: an interruption, an error raised, or the whole session.
 local function report(session, err)
+  if Exit.is(err) then error(err, 0) end
   if err == Host.KILLED then
     session.output:remark "cancelled"
     return

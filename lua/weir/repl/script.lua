@@ -1,6 +1,7 @@
 -- script.lua: reads lines from what is no terminal, a pipe or a file, inside the
 -- host: the same two functions as editor.lua, without editing.
 
+local Exit = require "weir.cli.exit"
 local Host = require "weir.host"
 local Terminal = require "weir.terminal"
 
@@ -49,10 +50,10 @@ end
 function Script.remember() end
 
 
---- Writes a line of text.
+--- Writes a line of text, at once; ends the script when that cannot be.
 function Script:print(text)
-  io.stdout:write(text, "\n")
-  io.stdout:flush()
+  Exit.write(text, "\n")
+  if not io.stdout:flush() then Exit.fail(Exit.ERROR, Exit.CUT) end
 end
 
 
