@@ -1,6 +1,5 @@
 -- repl.lua: the session: reads lines, evaluates them as Lua or runs dot commands,
 -- until it is ended. Called by `weir repl`.
-local Evaluate = require "weir.repl.evaluate"
 local Exit = require "weir.cli.exit"
 local Interpret = require "weir.repl.interpret"
 local Script = require "weir.repl.script"
@@ -88,6 +87,7 @@ function Repl.run(targets, opts)
   if interactive then be_interactive(session, targets) end
   -- Whatever happens, the terminal is given back as it was.
   local fine, err = pcall(loop, session)
+  if fine and not interactive then session:join() end
   if session.foreground then session.foreground:close() end
   session.input:close()
   if not fine then error(err, 0) end
@@ -100,15 +100,17 @@ end
 ---@param target string
 ---@param expression string
 ---@param opts { every: number, times: integer?, json: boolean? }
+---@return integer code of the last evaluation
 function Repl.watch(target, expression, opts)
   local session = Session.new { input = Script.new(), interactive = false }
   if opts.json then session.output.format = "json" end
   open_all(session, { target })
   session.variables.store = session:current_store()
-  local chunk, why = Evaluate.compile(expression, session.env)
-  if not chunk then Exit.fail(Exit.USAGE, "%s", why) end
-  Watch.run(session, chunk, opts.every, opts.times)
+  local fine, chunk = pcall(Watch.compile, expression, session.env)
+  if not fine then Exit.fail(Exit.USAGE, "%s", chunk) end
+  local code = Watch.run(session, chunk, opts.every, opts.times)
   session:finish()
+  return code
 end
 
 

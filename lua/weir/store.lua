@@ -38,11 +38,11 @@ function Store.new(fields)
 end
 
 
---- Whether something is a store.
+--- Whether something is a store. The module has a `run`, too, and is none.
 ---@param x any
 ---@return boolean
 function Store.is(x)
-  return type(x) == "table" and type(x.run) == "function"
+  return type(x) == "table" and x ~= package.loaded.weir and type(x.run) == "function"
 end
 
 

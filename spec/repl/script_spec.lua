@@ -98,6 +98,32 @@ describe("a script of the session", function()
       .. "weir.sleep(0.3) or 2\n")
   end)
 
+  it("shows anything, also what cannot be shown, and lives on", function()
+    local code, out, err = script("weir\n"
+      .. "setmetatable({}, { __index = function() error 'no' end })\n"
+      .. "package.loaded\nw = require 'weir'\n.stores\n1 + 1")
+    assert.equal(3, code)
+    assert.matches("^{.*}\n{.*}\nmemory  memory  current\n2\n$", out)
+    assert.matches("^weir: [^\n]*: no\n$", err)
+  end)
+
+  it("waits for its background jobs before it ends, and tells of them", function()
+    local code, out, err = script "weir.sleep(0.05) or error('x') &\n1"
+    assert.same({ 3, "1\n" }, { code, out })
+    assert.matches("^weir: %[1%] input:1: x\n$", err)
+    code, out, err = script "setmetatable({}, { __index = error }) &"
+    assert.same({ 3, "" }, { code, out })
+    assert.matches("^weir: %[1%] ", err)
+    out = select(2, script("weir.sleep(0.05) or 5 &\nmemory:set('a', 1) &", "--json"))
+    assert.equal('{"job":1,"result":5}\n', out)
+  end)
+
+  it("ends with 3 when a slot of a reply is an error", function()
+    local code, out = script("redis:get_many { 'a' }", "redis://127.0.0.1:1")
+    assert.equal(3, code)
+    assert.matches("^  1  unavailable", out)
+  end)
+
   it("refuses changes when it is read-only", function()
     local code, out, err = script("memory:set('a', '1')\nmemory:delete 'a'\n"
       .. "memory:get 'a'\n.bench 10\n.cp memory memory", "--read-only")
@@ -228,6 +254,18 @@ describe("a script of the session", function()
     local shown = cjson.decode(out)
     assert.same({ error = "5" }, shown.result)
     assert.is_true(shown.at > 1e9)
+  end)
+
+  it("ends as the last evaluation did, and wants something to watch", function()
+    local code, out = shell.run(WEIR .. "watch memory 'nosuch.x' -n 1")
+    assert.equal(3, code)
+    assert.matches("error: ", out)
+    for _, expression in ipairs { "'store:get('", "''" } do
+      local why, _, err = shell.run(WEIR .. "watch memory -n 1 " .. expression)
+      assert.same({ 2, "weir watch: needs an expression\n" }, { why, err })
+    end
+    local _, _, err = script ".watch"
+    assert.equal("weir: needs an expression\n", err)
   end)
 
   it("lets no control character of an error reach the terminal", function()

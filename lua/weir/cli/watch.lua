@@ -1,5 +1,4 @@
 -- weir watch: an expression over stores, again and again.
-local Exit = require "weir.cli.exit"
 local Kinds = require "weir.explore.kinds"
 local weir = require "weir"
 
@@ -31,8 +30,7 @@ end
 
 
 function Command.run(args)
-  local code = weir.run(require("weir.repl").watch, args.store, args.expression, args)
-  return code or Exit.OK
+  return weir.run(require("weir.repl").watch, args.store, args.expression, args)
 end
 
 

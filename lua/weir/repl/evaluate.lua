@@ -22,4 +22,16 @@ function Evaluate.compile(text, env)
 end
 
 
+local function passed(fine, ...)
+  if not fine then error((...), 0) end
+  return ...
+end
+
+
+--- Calls a function that was typed: what it raises names no place of ours.
+function Evaluate.call(fn, ...)
+  return passed(pcall(fn, ...))
+end
+
+
 return Evaluate

@@ -62,18 +62,20 @@ end
 
 local function show(session, results, seconds)
   if results.n > 0 then session.variables._ = results[1] end
-  if session.output:results(results) then session:worse(Exit.ERROR) end
+  session:worse(session.output:results(results))
   if session.output.time then session.output:took(seconds, session.level) end
 end
 
 
 local function evaluate(session, chunk)
   session.agreed, session.level = {}, nil
-  local begun = Host.now()
-  local all = pack(run(session, chunk))
-  local seconds = Host.now() - begun
-  if not all[1] then return report(session, all[2]) end
-  show(session, pack(unpack(all, 2, all.n)), seconds)
+  -- Results may be anything: showing them can fail, or take long.
+  local fine, err = run(session, function()
+    local begun = Host.now()
+    local results = pack(Evaluate.call(chunk))
+    show(session, results, Host.now() - begun)
+  end)
+  if not fine then report(session, err) end
 end
 
 

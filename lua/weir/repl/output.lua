@@ -1,9 +1,11 @@
 -- output.lua: how a session shows things: results in the format chosen, errors,
 -- remarks, the time an evaluation took; in colour on a terminal that wants it.
 local Error = require "weir.error"
+local Exit = require "weir.cli.exit"
 local Json = require "weir.show.json"
 local Literal = require "weir.show.literal"
 local Quantity = require "weir.show.quantity"
+local Reply = require "weir.reply"
 local Result = require "weir.show.result"
 local Value = require "weir.value"
 
@@ -83,17 +85,43 @@ function Output:text(x)
 end
 
 
---- Shows what an evaluation returned. Returns the error if that is what it was.
+local function code_of(x)
+  return getmetatable(x) == Reply and x:any "error" and Exit.ERROR or Exit.OK
+end
+
+
+--- Shows what an evaluation returned. Returns the exit code that it stands for.
 ---@param results table with n
----@return weir.Error?
+---@return integer code
 function Output:results(results)
   local err = results[2]
   if not results[1] and Error.is(err) then
     if self.format == "json" then self:print(Json.encode(err)) end
     self:fail(err.code .. ": " .. tostring(err))
-    return err
+    return Exit.ERROR
   end
-  for i = 1, results.n do self:print(self:text(results[i])) end
+  local code = Exit.OK
+  for i = 1, results.n do
+    self:print(self:text(results[i]))
+    code = Exit.worst(code, code_of(results[i]))
+  end
+  return code
+end
+
+
+--- Shows what the background job n returned, as results does.
+---@return integer code
+function Output:job(n, result, err)
+  local failed = not result and Error.is(err)
+  if self.format == "json" then
+    local shown = failed and err or result
+    self:print(('{"job":%d,"result":%s}'):format(n, Json.encode(shown)))
+  elseif not failed then
+    self:print(("[%d] %s"):format(n, self:text(result)))
+  end
+  if not failed then return code_of(result) end
+  self:fail(("[%d] %s"):format(n, tostring(err)))
+  return Exit.ERROR
 end
 
 

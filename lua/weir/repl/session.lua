@@ -1,7 +1,8 @@
 -- session.lua: what a session holds: its stores by name, the current one, what a
 -- line sees when it is evaluated, jobs in the background.
 local Asked = require "weir.repl.asked"
-local Error = require "weir.error"
+local Evaluate = require "weir.repl.evaluate"
+local Exit = require "weir.cli.exit"
 local Guard = require "weir.explore.guard"
 local Host = require "weir.host"
 local Output = require "weir.repl.output"
@@ -52,7 +53,8 @@ end
 function Session.new(fields)
   local self = setmetatable(fields, Session)
   self.stores, self.names, self.marks = {}, {}, {}
-  self.jobs, self.code, self.agreed = 0, 0, {}
+  self.jobs, self.running = 0, {}
+  self.code, self.agreed = Exit.OK, {}
   self.asked = Asked.new()
   self.output = Output.new(self.input, self.interactive)
   self.env = environment(self)
@@ -87,18 +89,26 @@ end
 
 --- Runs a function beside the lines that are typed; prints what becomes of it.
 function Session:background(fn, ...)
-  self.jobs = self.jobs + 1
-  local mark = ("[%d] "):format(self.jobs)
-  return Host.spawn(function(...)
-    local results = { pcall(fn, ...) }
-    if results[2] == Host.KILLED then error(Host.KILLED, 0) end
-    if not results[1] or not results[2] and Error.is(results[3]) then
-      self.output:fail(mark .. tostring(results[3] or results[2]))
-      self:worse(3)
-    else
-      self.output:print(mark .. self.output:text(results[2]))
-    end
+  local n = self.jobs + 1
+  self.jobs = n
+  self.running[n] = true
+  local task = Host.spawn(function(...)
+    local fine, err = pcall(function(...)
+      self:worse(self.output:job(n, Evaluate.call(fn, ...)))
+    end, ...)
+    self.running[n] = nil
+    if fine then return end
+    if err == Host.KILLED or Exit.is(err) then error(err, 0) end
+    self.output:fail(("[%d] %s"):format(n, tostring(err)))
+    self:worse(Exit.ERROR)
   end, ...)
+  if self.running[n] then self.running[n] = task end
+end
+
+
+--- Waits for all that runs in the background.
+function Session:join()
+  while next(self.running) do Host.join((select(2, next(self.running)))) end
 end
 
 
