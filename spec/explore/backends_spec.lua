@@ -108,7 +108,8 @@ describe("every command", function()
       (objects("du" .. store .. "user:")))
     assert.equal(3, objects("big" .. store .. "user: 1")[1].size)
     assert.equal("first", objects("diff" .. store .. other .. "user:")[1].difference)
-    assert.same({}, (objects("cp" .. store .. other .. "user:")))
+    assert.same({ { keys = 2, bytes = 6, failed = 0 } },
+      (objects("cp" .. store .. other .. "user:")))
     assert.same({ {}, 0 }, { objects("diff" .. store .. other .. "user:") })
     assert.equal(5, objects("lat" .. store .. "5")[1].n)
     assert.equal(3, objects("where" .. store .. "user:1")[1].size)
@@ -123,6 +124,26 @@ describe("every command", function()
   end)
 
   it("works as a subcommand over Redis", function() subcommands(server.url) end)
+
+  it("goes on past keys of another type, names them, and ends with 3", function()
+    server:command "flushall"
+    shell.run(WEIR .. "set " .. server.url .. " a one b two")
+    for i = 1, 7 do server:command("lpush list" .. i .. " x") end
+    local other = " fs://" .. folder .. "/other"
+    local rest = ".*7 keys could not be read\n"
+    for line, found in pairs {
+      ["cp URL" .. other] = "copied 2 keys, 6 B, 7 failed\n",
+      ["du URL"] = "6 B" .. rest,
+      ["diff URL memory"] = '\n< "a"\n' .. rest, ["big URL"] = "6 B" .. rest,
+    } do
+      local code, out, err = shell.run(WEIR .. line:gsub("URL", server.url))
+      assert.equal(3, code)
+      assert.matches(found, out .. err)
+      assert.equal(5, select(2, err:gsub('weir: "list%d": [^\n]*WRONGTYPE', "")))
+    end
+    assert.same({ 0, "two", "" }, { shell.run(WEIR .. "get" .. other .. " b") })
+    server:command "flushall"
+  end)
 
   it("ends with 3 and a sentence when the server is not there", function()
     for _, line in ipairs { "head URL a", "du URL", "lat URL 1", "trace URL a" } do

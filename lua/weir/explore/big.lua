@@ -1,6 +1,5 @@
 -- big: the largest values, found by a walk that keeps only the best.
 local Bytes = require "weir.show.bytes"
-local Exit = require "weir.cli.exit"
 local Literal = require "weir.show.literal"
 local Quantity = require "weir.show.quantity"
 local Walk = require "weir.explore.walk"
@@ -56,7 +55,7 @@ return {
       end, args.limit)
       show(view, list, walk)
       if not walk.ended then view:stopped(args.limit, on) end
-      return Exit.OK
+      return walk.failures:close()
     end
     view:line("the largest values in %s:", args.store.name)
     return on()

@@ -2,25 +2,16 @@
 -- batches that are bounded in bytes.
 local Bytes = require "weir.show.bytes"
 local Exit = require "weir.cli.exit"
+local Failures = require "weir.explore.failures"
 local Literal = require "weir.show.literal"
 local Quantity = require "weir.show.quantity"
 local Walk = require "weir.explore.walk"
 
 local BATCH = 8 * 2 ^ 20 -- bytes of values on their way at once
-local TOLD = 5 -- errors that are shown; all are counted
 
 
 local Copy = {}
 Copy.__index = Copy
-
-
-function Copy:failed(key, err)
-  self.failures = self.failures + 1
-  self.view:object(Bytes.put({ error = tostring(err) }, "key", key))
-  if self.failures <= TOLD then
-    self.view:note("%s: %s", Literal.quote(key), tostring(err))
-  end
-end
 
 
 function Copy:copied(key, size)
@@ -39,7 +30,7 @@ function Copy:batch(keys, ttl)
   for i, key in ipairs(keys) do
     local err = read:error(i)
     if err then
-      self:failed(key, err)
+      self.failures:add(key, err)
     elseif read[i] == "ok" then
       there[#there + 1], values[#values + 1] = key, read:value(i)
     end
@@ -47,7 +38,7 @@ function Copy:batch(keys, ttl)
   local written = self.to:set_many(there, values, { timeout = self.timeout, ttl = ttl })
   for i, key in ipairs(there) do
     local err = written:error(i)
-    if err then self:failed(key, err) else self:copied(key, #values[i]) end
+    if err then self.failures:add(key, err) else self:copied(key, #values[i]) end
   end
   read:close()
 end
@@ -101,16 +92,21 @@ return {
   run = function(view, args)
     local self = setmetatable({
       view = view, from = args.store, to = args.other, timeout = args.timeout,
-      dry = args.dry, keys = 0, bytes = 0, failures = 0,
+      dry = args.dry, keys = 0, bytes = 0, failures = Failures.new(view),
     }, Copy)
     view:line("from %s to %s:", self.from.name, self.to.name)
     local walk = Walk.new(view, self.from, args.prefix, {
       timeout = args.timeout, verb = self.dry and "would copy" or "copied", ask = true,
+      failures = self.failures,
     })
     walk:each(function(page) self:page(page) end)
+    local failed = self.failures.n
+    view:object {
+      keys = self.keys, bytes = self.bytes, failed = failed, dry = self.dry,
+    }
     view:line("%s %s, %s%s", self.dry and "would copy" or "copied",
       Quantity.things(self.keys, "key"), Quantity.bytes(self.bytes),
-      self.failures > 0 and (", %d failed"):format(self.failures) or "")
-    return self.failures > 0 and Exit.ERROR or Exit.OK
+      failed > 0 and (", %d failed"):format(failed) or "")
+    return failed > 0 and Exit.ERROR or Exit.OK
   end,
 }

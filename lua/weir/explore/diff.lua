@@ -2,6 +2,7 @@
 -- the other asked for the same keys, so neither needs to fit into memory.
 local Bytes = require "weir.show.bytes"
 local Exit = require "weir.cli.exit"
+local Failures = require "weir.explore.failures"
 local Literal = require "weir.show.literal"
 local Quantity = require "weir.show.quantity"
 local Walk = require "weir.explore.walk"
@@ -20,10 +21,11 @@ function Diff:tell(mark, kind, key, more)
 end
 
 
-local function answered(reply, i)
+-- Whether the store has a key; nil when that cannot be told.
+function Diff:has(reply, i, key)
   local err = reply:error(i)
-  if err then error(err, 0) end
-  return reply[i] == "ok"
+  if not err then return reply[i] == "ok" end
+  self.failures:unreadable(key, err)
 end
 
 
@@ -32,7 +34,7 @@ function Diff:compare(keys)
   local a = self.a:get_many(keys, self.opts)
   local b = self.b:get_many(keys, self.opts)
   for i, key in ipairs(keys) do
-    if answered(a, i) and answered(b, i) and a:value(i) ~= b:value(i) then
+    if self:has(a, i, key) and self:has(b, i, key) and a:value(i) ~= b:value(i) then
       self:tell("!", "value", key, "  the bytes differ")
     end
   end
@@ -47,12 +49,13 @@ function Diff:forth(page)
   local same, bytes = {}, 0
   for i = 1, page.n do
     local key, size = page.keys[i], page.sizes[i]
-    if not answered(reply, i) then
+    local there = self:has(reply, i, key)
+    if there == false then
       self:tell("<", "first", key)
-    elseif reply:size(i) ~= size then
+    elseif there and reply:size(i) ~= size then
       self:tell("!", "size", key, ("  %s and %s"):format(Quantity.bytes(size),
         Quantity.bytes(reply:size(i))))
-    else
+    elseif there then
       self.counts.same = self.counts.same + 1
       same[#same + 1], bytes = key, bytes + size
     end
@@ -68,7 +71,8 @@ end
 function Diff:back(page)
   local reply = self.a:exists_many(page.keys, self.opts)
   for i = 1, page.n do
-    if not answered(reply, i) then self:tell(">", "second", page.keys[i]) end
+    local key = page.keys[i]
+    if self:has(reply, i, key) == false then self:tell(">", "second", key) end
   end
 end
 
@@ -103,15 +107,18 @@ return {
   run = function(view, args)
     local self = setmetatable({
       view = view, a = args.store, b = args.other, values = args.values,
-      opts = { timeout = args.timeout },
+      opts = { timeout = args.timeout }, failures = Failures.new(view),
       counts = { first = 0, second = 0, size = 0, value = 0, same = 0 },
     }, Diff)
     view:line("%s (<) and %s (>):", self.a.name, self.b.name)
-    local opts = { timeout = args.timeout, verb = "compared" }
+    local opts = {
+      timeout = args.timeout, verb = "compared", failures = self.failures,
+    }
     Walk.new(view, self.a, args.prefix, opts):each(function(p) self:forth(p) end)
     Walk.new(view, self.b, args.prefix, opts):each(function(p) self:back(p) end)
     summary(self)
     local c = self.counts
-    return c.first + c.second + c.size + c.value > 0 and Exit.MISS or Exit.OK
+    local differ = c.first + c.second + c.size + c.value > 0
+    return Exit.worst(differ and Exit.MISS or Exit.OK, self.failures:close())
   end,
 }

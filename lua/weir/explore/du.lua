@@ -1,6 +1,5 @@
 -- du: bytes and keys by the next part of the key, as du does by folder.
 local Bytes = require "weir.show.bytes"
-local Exit = require "weir.cli.exit"
 local Literal = require "weir.show.literal"
 local Quantity = require "weir.show.quantity"
 local Walk = require "weir.explore.walk"
@@ -100,7 +99,7 @@ return {
       end, args.limit)
       show(view, groups, walk, args)
       if not walk.ended then view:stopped(args.limit, on) end
-      return Exit.OK
+      return walk.failures:close()
     end
     view:line("bytes and keys in %s:", args.store.name)
     return on()

@@ -2,6 +2,7 @@
 -- page: what big, du, diff and cp are made of. It holds one page at a time, asks
 -- for the sizes that the scan does not tell, shows its progress, and can stop at
 -- a limit and go on later.
+local Failures = require "weir.explore.failures"
 local Quantity = require "weir.show.quantity"
 
 local PAGE = 512
@@ -10,6 +11,7 @@ local PAGE = 512
 ---@field keys integer   keys seen so far
 ---@field bytes number   and their bytes
 ---@field ended boolean  there are no more
+---@field failures weir.Failures  the keys whose sizes could not be read
 local Walk = {}
 Walk.__index = Walk
 
@@ -18,8 +20,9 @@ Walk.__index = Walk
 ---@param view weir.View
 ---@param store weir.Store
 ---@param prefix string?
----@param opts { timeout: number?, verb: string?, ask: boolean? }? ask: each key for
---- its size and time to live, which a scan may not know
+---@param opts { timeout: number?, verb: string?, ask: boolean?,
+---  failures: weir.Failures? }? ask: each key for its size and time to live, which a
+---  scan may not know
 ---@return weir.Walk
 function Walk.new(view, store, prefix, opts)
   opts = opts or {}
@@ -29,6 +32,7 @@ function Walk.new(view, store, prefix, opts)
     verb = opts.verb or "scanned",
     timeout = opts.timeout,
     ask = opts.ask,
+    failures = opts.failures or Failures.new(view),
     scan = store:scan { prefix = prefix, timeout = opts.timeout },
     keys = 0, bytes = 0, ended = false,
   }, Walk)
@@ -54,14 +58,15 @@ local function gather(self, most)
 end
 
 
--- Asks what the scan did not tell. Keys that are gone by now leave the page.
+-- Asks what the scan did not tell. Keys that are gone by now, or cannot be read,
+-- leave the page.
 local function complete(self, page, unknown)
   local asked = {}
   for i, at in ipairs(unknown) do asked[i] = page.keys[at] end
   local reply = self.store:stat_many(asked, { timeout = self.timeout })
   for i, at in ipairs(unknown) do
     local err = reply:error(i)
-    if err then error(err, 0) end
+    if err then self.failures:unreadable(page.keys[at], err) end
     local there = reply[i] == "ok"
     page.sizes[at], page.ttls[at] = there and reply:size(i) or nil, reply:ttl(i)
   end
