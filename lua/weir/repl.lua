@@ -18,7 +18,7 @@ local WELCOME = {
 
 local function prompt(session, begun)
   local name = session.current or "weir"
-  local mark = session.current and session.marks[name].prod and " (prod)" or ""
+  local mark = session.current and session.stores[name].prod and " (prod)" or ""
   local whole = name .. mark .. "> "
   return begun and (" "):rep(#whole - 3) .. ".. " or whole
 end

@@ -37,7 +37,7 @@ describe("a guard", function()
   it("changes a prod store only with consent, asked by the keys", function()
     local asked, answer = {}, false
     local db = guard {
-      prod = true,
+      prod = true, scope = "this line",
       confirm = function(question)
         asked[#asked + 1] = question
         return answer
@@ -47,10 +47,18 @@ describe("a guard", function()
     answer = true
     assert.is_true(db:delete_many({ "a", "b" }):all "miss")
     assert.same({
-      "db is marked prod: set 1 key?", "db is marked prod: delete 2 keys?",
+      "db is marked prod: set 1 key, and what else this line changes?",
+      "db is marked prod: delete 2 keys, and what else this line changes?",
     }, asked)
     assert.is_nil(db:get "a")
     assert.equal(2, #asked)
+  end)
+
+  it("knows a mark anywhere in a tree, but for those of another guard", function()
+    inner.prod = true
+    assert.is_true(Guard.is_prod(weir.tier { weir.memory {}, inner:retry { 1 } }))
+    assert.is_false(Guard.is_prod(weir.tier { weir.memory {}, guard { prod = true } }))
+    assert.is_false(Guard.is_prod(weir.memory {}))
   end)
 
   it("is the store in a tree's paths and traces", function()

@@ -139,11 +139,24 @@ describe("a script of the session", function()
     assert.matches("marked prod, and nobody agreed", err)
   end)
 
-  it("refuses changes of a policy that its file marks prod", function()
+  it("refuses changes of a policy in whose file something is marked prod", function()
     local folder = shell.folder()
-    shell.write(folder .. "/kv.lua",
-      "local kv = memory {} :retry { 2 }\nkv.prod = true\nreturn kv")
-    local code, _, err = script("kv:set('a', '1')", folder .. "/kv.lua")
+    local path = folder .. "/kv.lua"
+    for _, text in ipairs {
+      "local kv = memory {} :retry { 2 }\nkv.prod = true\nreturn kv",
+      "local r = memory {}\nr.prod = true\nreturn tier { memory {}, r } :deadline(1)",
+    } do
+      shell.write(path, text)
+      for lines, arguments in pairs {
+        ["kv:set('a', '1')"] = path,
+        ["kv = weir.load '" .. path .. "'\nkv:set('a', '1')"] = "",
+      } do
+        local code, _, err = script(lines, arguments)
+        assert.equal(3, code)
+        assert.matches("kv is marked prod, and nobody agreed", err)
+      end
+    end
+    local code, _, err = shell.run(WEIR .. "set " .. path .. " a 1")
     shell.remove(folder)
     assert.equal(3, code)
     assert.matches("kv is marked prod, and nobody agreed", err)
@@ -204,6 +217,23 @@ describe("a script of the session", function()
     local trees = {}
     for word in out:gmatch "(%S+)\n  memory\n" do trees[#trees + 1] = word end
     assert.same({ "readonly", "readonly", "prefix" }, trees)
+  end)
+
+  it("marks a store prod as its file says now", function()
+    local folder = shell.folder()
+    local path = folder .. "/kv.lua"
+    shell.write(path, "return memory {}")
+    shell.write(folder .. "/new", "local kv = null {} kv.prod = true return kv")
+    local _, out, err = script(("os.execute 'mv %s/new %s'\n"):format(folder, path)
+      .. "kv:reload()\n.stores\nkv:set('a', '1')\n.undo\n.stores\nkv:undo()", path)
+    shell.remove(folder)
+    assert.equal("0\ntrue\nkv  null  current, prod\nkv  memory  current\nnil\n"
+      .. '"there is no earlier generation to go back to"\n', out)
+    assert.matches("kv is marked prod", err)
+  end)
+
+  it("reloads only what a policy file made", function()
+    prints('nil\n"memory was not opened from a policy file"\n', "memory:reload()")
   end)
 
   it("injects faults, and heals", function()

@@ -241,13 +241,25 @@ describe("the session at a terminal #unsanitized", function()
     start "'memory://?prod=true'"
     term:wait "memory %(prod%)>$"
     term:enter 'memory:set("a", "1")'
-    term:wait "memory is marked prod: set 1 key%? %[y/N%]$"
+    term:wait("memory is marked prod: set 1 key, and what else this line changes%? "
+      .. "%[y/N%]$")
     term:enter "n"
     term:wait "error: denied: .*nobody agreed"
     term:enter 'memory:set("a", "1")'
     term:wait "%[y/N%]$"
     term:enter "y"
     term:wait "\ntrue\nmemory %(prod%)>$"
+  end)
+
+  it("asks once for a whole command", function()
+    local store = "fs://" .. folder .. "/store"
+    shell.run(WEIR .. "run - " .. store, "local store = weir.open((...)) "
+      .. "for i = 1, 600 do store:set('k' .. i, 'v') end store:close()")
+    term = Tmux.start(WEIR .. "cp " .. store .. " 'memory://?prod=true'")
+    term:wait("memory is marked prod: set 512 keys, and what else this command "
+      .. "changes%? %[y/N%]$")
+    term:enter "y"
+    term:wait "copied 600 keys, 600 B\nexit code: 0"
   end)
 
   it("takes no answer that was pasted before the question", function()

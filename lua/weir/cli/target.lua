@@ -10,10 +10,19 @@ local weir = require "weir"
 local Target = {}
 
 -- Asks on a terminal; where nobody can answer the answer is no.
-local function confirm(question)
+local function ask(question)
   if not Terminal.is(0) then return false end
   io.stderr:write(question, " [y/N] ")
   return (io.read "*l" or ""):lower():find "^y" ~= nil
+end
+
+
+local function asks_once()
+  local agreed
+  return function(question)
+    if agreed == nil then agreed = ask(question) end
+    return agreed
+  end
 end
 
 
@@ -26,7 +35,8 @@ function Target.open(target)
   if not good then Exit.fail(Exit.ERROR, "%s", tostring(store)) end
   if not marks.prod then return store end
   return Guard.new {
-    inner = store, title = marks.title, prod = true, confirm = confirm,
+    inner = store, title = marks.title, prod = true, confirm = asks_once(),
+    scope = "this command",
   }
 end
 

@@ -2,6 +2,7 @@
 -- tells when a server is lost and when it is back, and reports each reply. All
 -- else is the store's own, so that a guard can be put into any tree.
 local Host = require "weir.host"
+local Paths = require "weir.tree.paths"
 local Quantity = require "weir.show.quantity"
 local Reply = require "weir.reply"
 local Store = require "weir.store"
@@ -25,7 +26,7 @@ local VERBS = {
 
 -- Fields of a guard; the store may have others of the same names.
 local OWN = { "read_only", "prod", "confirm", "notice", "seen", "lost", "healthy",
-  "opened_as" }
+  "opened_as", "scope" }
 
 local Meta = {
   __tostring = Store.__tostring,
@@ -47,8 +48,8 @@ end
 
 
 --- Guards a store. Fields: inner; title, what the session calls it; opened_as, the
---- connector; read_only; prod and confirm(sentence) -> may it be changed; notice(text);
---- seen(req, reply, seconds).
+--- connector; read_only; prod and confirm(question) -> may it be changed, by all of
+--- `scope` ("this line"); notice(text); seen(req, reply, seconds).
 ---@return weir.Guard
 function Guard.new(fields)
   for _, name in ipairs(OWN) do fields[name] = fields[name] or false end
@@ -62,12 +63,26 @@ function Guard.is(x)
 end
 
 
+--- Whether a store of a tree is marked prod=true; what stands behind a guard, that one
+--- watches over.
+---@param store weir.Store
+---@return boolean
+function Guard.is_prod(store)
+  if Guard.is(store) then return false end
+  if rawget(store, "prod") == true then return true end
+  for _, entry in ipairs(Paths.children(store)) do
+    if Guard.is_prod(entry[2]) then return true end
+  end
+  return false
+end
+
+
 -- Why a change is refused, or nil.
 local function refusal(self, req)
   if self.read_only then return self.title .. " is open read-only" end
   if not self.prod then return nil end
-  local question = ("%s is marked prod: %s %s?"):format(self.title, req.op,
-    Quantity.things(req.n, "key"))
+  local question = ("%s is marked prod: %s %s, and what else %s changes?"):format(
+    self.title, req.op, Quantity.things(req.n, "key"), self.scope)
   if self.confirm and self.confirm(question) then return nil end
   return self.title .. " is marked prod, and nobody agreed to the change"
 end
@@ -137,6 +152,21 @@ end
 ---@return weir.Store
 function Guard:sound()
   return self.healthy or self.inner
+end
+
+
+-- A policy file that is read anew may be marked otherwise.
+for _, name in ipairs { "reload", "undo" } do
+  Guard[name] = function(self)
+    local store = self:sound()
+    if not store[name] then
+      return nil, self.title .. " was not opened from a policy file"
+    end
+    local done, err = store[name](store)
+    if not done then return nil, err end
+    self.prod = Guard.is_prod(store)
+    return true
+  end
 end
 
 

@@ -1,7 +1,7 @@
 -- opened.lua: stores by what people write for them: a URL, a connector's name or a
 -- policy file. `prod=true` among a URL's options marks a store of whose changes
--- somebody must approve; a policy file marks its store by `store.prod = true`.
-local root_of = require "weir.explore.root"
+-- somebody must approve; a policy file marks one of its stores by `store.prod = true`.
+local Guard = require "weir.explore.guard"
 local weir = require "weir"
 
 local Opened = {}
@@ -61,8 +61,7 @@ function Opened.open(target)
   if kind == "file" then
     local store = weir.load(target)
     local title = target:match "([^/]*)$":gsub("%.lua$", ""):gsub("[^%w_]", "_")
-    local root = root_of(store)
-    return store, { prod = rawget(root, "prod") == true, title = title }
+    return store, { prod = Guard.is_prod(store), title = title }
   end
   local url, prod = without_mark(target)
   local good, store = pcall(weir.open, url)

@@ -52,7 +52,7 @@ end
 ---@return weir.Session
 function Session.new(fields)
   local self = setmetatable(fields, Session)
-  self.stores, self.names, self.marks = {}, {}, {}
+  self.stores, self.names = {}, {}
   self.jobs, self.running = 0, {}
   self.code, self.agreed = Exit.OK, {}
   self.asked = Asked.new()

@@ -34,7 +34,7 @@ end
 local function guard(self, name, store, marks)
   return Guard.new {
     inner = store, title = name, opened_as = marks.opened_as,
-    prod = marks.prod, read_only = self.read_only,
+    prod = marks.prod, read_only = self.read_only, scope = "this line",
     confirm = function(question) return confirm(self, name, question) end,
     notice = function(text) self.output:remark(text) end,
     seen = function(req, reply)
@@ -46,7 +46,7 @@ end
 
 
 local function enter(self, name, store, marks)
-  self.stores[name], self.marks[name] = guard(self, name, store, marks), marks
+  self.stores[name] = guard(self, name, store, marks)
   table.insert(self.names, name)
   self.current = self.current or name
 end
@@ -75,14 +75,14 @@ end
 ---@param store weir.Store
 function Stores:adopt(name, store)
   self:forget(name)
-  enter(self, name, store, { prod = rawget(store, "prod") == true })
+  enter(self, name, store, { prod = Guard.is_prod(store) })
 end
 
 
 --- Forgets a name; its store stays open, others may be made of it.
 ---@param name string
 function Stores:forget(name)
-  self.stores[name], self.marks[name] = nil, nil
+  self.stores[name] = nil
   for i, other in ipairs(self.names) do
     if other == name then table.remove(self.names, i) end
   end

@@ -8,13 +8,8 @@ return {
   stores = 1,
   arguments = {},
   run = function(view, args)
-    local guard = args.store
-    local handle = guard:sound()
-    if not handle.reload then
-      error(guard.title .. " was not opened from a policy file", 0)
-    end
-    local reloaded, err = handle:reload()
+    local reloaded, err = args.store:reload()
     if not reloaded then error(err, 0) end
-    view:note("%s is read anew; .undo goes back", guard.title)
+    view:note("%s is read anew; .undo goes back", args.store.title)
   end,
 }

@@ -2,7 +2,7 @@
 local function facts(session, name)
   local list = {}
   if session.current == name then list[1] = "current" end
-  if session.marks[name].prod then list[#list + 1] = "prod" end
+  if session.stores[name].prod then list[#list + 1] = "prod" end
   if session.read_only then list[#list + 1] = "read-only" end
   return list
 end

@@ -5,13 +5,8 @@ return {
   stores = 1,
   arguments = {},
   run = function(view, args)
-    local guard = args.store
-    local handle = guard:sound()
-    if not handle.undo then
-      error(guard.title .. " was not opened from a policy file", 0)
-    end
-    local undone, err = handle:undo()
+    local undone, err = args.store:undo()
     if not undone then error(err, 0) end
-    view:note("%s is as before the last .reload", guard.title)
+    view:note("%s is as before the last .reload", args.store.title)
   end,
 }
