@@ -178,6 +178,20 @@ describe("the session at a terminal #unsanitized", function()
     term:wait "\n2\nhang>$"
   end)
 
+  it("takes a bench's keys away that Ctrl-C cancels", function()
+    local path = folder .. "/slow.lua"
+    shell.write(path, "return memory {} :delay { 0.01 }")
+    start(path)
+    term:enter "spawn(function() weir.sleep(0.5) print(slow:scan {}() ~= nil) end)"
+    term:enter ".bench 100000 16"
+    term:wait "\ntrue\n%[1%] nil$"
+    term:key "C-c"
+    term:wait "cancelled\nslow>$"
+    term:enter "for i = 1, 99 do if slow:scan {}() then weir.sleep(0.1) end end"
+    term:enter ".ls"
+    term:wait "no keys\nslow>$"
+  end)
+
   it("cancels a computation with Ctrl-C", function()
     start()
     term:enter "print 'busy' while true do end"

@@ -5,13 +5,17 @@ local Quantity = require "weir.show.quantity"
 
 local BATCH = 64
 
+-- Seconds after which keys are gone that could not be deleted.
+local TTL = 600
 
--- Runs fn over batches of the keys; the seconds it took, or the first error.
-local function timed(keys, fn)
+
+-- Runs fn(batch, last) over batches of the first n keys; the seconds it took, or the
+-- first error.
+local function timed(keys, n, fn)
   local begun = Host.now()
-  for first = 1, #keys, BATCH do
-    local batch = { unpack(keys, first, math.min(first + BATCH - 1, #keys)) }
-    local reply = fn(batch)
+  for first = 1, n, BATCH do
+    local last = math.min(first + BATCH - 1, n)
+    local reply = fn({ unpack(keys, first, last) }, last)
     for i = 1, reply.n do
       local err = reply:error(i)
       if err then error(err, 0) end
@@ -44,17 +48,23 @@ return {
     for i = 1, args.n do keys[i] = mark .. i end
     local values = {}
     for i = 1, BATCH do values[i] = value end
-    local rows = {}
+    local rows, set = {}, 0
     local fine, err = pcall(function()
-      rows[1] = row(view, args, "set", timed(keys, function(batch)
-        return store:set_many(batch, { unpack(values, 1, #batch) })
+      rows[1] = row(view, args, "set", timed(keys, args.n, function(batch, last)
+        set = last
+        return store:set_many(batch, { unpack(values, 1, #batch) }, { ttl = TTL })
       end))
-      rows[2] = row(view, args, "get", timed(keys, function(batch)
+      rows[2] = row(view, args, "get", timed(keys, args.n, function(batch)
         return store:get_many(batch)
       end))
     end)
-    local seconds = timed(keys, function(batch) return store:delete_many(batch) end)
-    if not fine then error(err, 0) end
+    -- A task of its own: after Ctrl-C this one cannot wait any more, and that goes on.
+    local cleaning = Host.spawn(pcall, timed, keys, set, function(batch)
+      return store:delete_many(batch)
+    end)
+    if err == Host.KILLED then error(err, 0) end
+    local _, gone, seconds = Host.join(cleaning)
+    if not fine or not gone then error(fine and seconds or err, 0) end
     rows[3] = row(view, args, "delete", seconds)
     view:table(rows, "lrr")
     return Exit.OK
