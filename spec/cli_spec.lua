@@ -164,6 +164,21 @@ describe("weir", function()
     assert.matches("tier", err)
   end)
 
+  it("makes no place for a store that it only reads", function()
+    for _, line in ipairs {
+      "get STORE a", "ls STORE", "stat STORE a", "rm STORE a", "du STORE",
+      "head STORE a", "repl --read-only STORE", "diff memory STORE", "cp STORE memory",
+    } do
+      local code, _, err = weir(line:gsub("STORE", store))
+      assert.equal(3, code, line)
+      assert.matches(": cannot open [^\n]*/store: No such file", err)
+      assert.equal(1, (shell.run("test -e " .. store)))
+    end
+    assert.equal(0, (weir("ls 'fs://" .. folder .. "/store?create=yes'")))
+    assert.equal(0, (weir("cp memory fs://" .. folder .. "/other")))
+    assert.equal(0, (weir("repl fs://" .. folder .. "/third")))
+  end)
+
   it("says so when its output was cut, or has nowhere to go", function()
     weir("set " .. store .. "a", ("x"):rep(2 ^ 20))
     weir("set " .. store .. "b 1")

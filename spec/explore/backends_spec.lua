@@ -101,6 +101,7 @@ describe("every command", function()
     local store = " " .. shell.quote(url) .. " "
     local other = " " .. shell.quote("fs://" .. folder .. "/other") .. " "
     shell.run(WEIR .. "set" .. store .. "user:1 one user:2 two")
+    shell.run(WEIR .. "set" .. other .. "else 1")
     assert.same({ { key = "user:1", size = 3, head = "on" } },
       (objects("head" .. store .. "user:1 2")))
     assert.equal("text", objects("hex" .. store .. "user:1")[1].type)

@@ -77,8 +77,8 @@ local function run(explore, args)
   local view = View.new { print = print_line, remark = remark, json = args.json }
   fill_defaults(explore, args)
   return weir.run(function()
-    args.store = Target.open(args.store)
-    args.other = args.other and Target.open(args.other)
+    args.store = Target.open(args.store, true)
+    args.other = args.other and Target.open(args.other, not explore.changes)
     -- The first line is seen while the rest is still on its way.
     io.stdout:setvbuf "line"
     local code = explore.run(view, args)

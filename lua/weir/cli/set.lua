@@ -75,7 +75,7 @@ function Set.run(args)
     return Outcome.each(args, keys, reply, nil, function(object, i)
       object.size = #values[i]
     end)
-  end)
+  end, true)
 end
 
 

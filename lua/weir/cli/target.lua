@@ -29,9 +29,10 @@ end
 --- open opens a URL, a connector or a policy file. Changes of a store that is marked
 --- prod=true need somebody's consent.
 ---@param target string
+---@param reading boolean? it will not be written to
 ---@return weir.Store
-function Target.open(target)
-  local good, store, marks = pcall(Opened.open, target)
+function Target.open(target, reading)
+  local good, store, marks = pcall(Opened.open, target, reading)
   if not good then Exit.fail(Exit.ERROR, "%s", tostring(store)) end
   if not marks.prod then return store end
   return Guard.new {
@@ -65,9 +66,10 @@ end
 
 
 --- use opens the store and returns what fn(store, options) returns.
-function Target.use(args, fn)
+---@param writing boolean? it may be written to
+function Target.use(args, fn, writing)
   return weir.run(function()
-    local store = Target.open(args.store)
+    local store = Target.open(args.store, not writing)
     local code = fn(store, { timeout = args.timeout })
     store:close()
     return code

@@ -1,6 +1,7 @@
 -- opened.lua: stores by what people write for them: a URL, a connector's name or a
 -- policy file. `prod=true` among a URL's options marks a store of whose changes
 -- somebody must approve; a policy file marks one of its stores by `store.prod = true`.
+local Catalog = require "weir.catalog"
 local Guard = require "weir.explore.guard"
 local weir = require "weir"
 
@@ -53,10 +54,22 @@ local function kind_of(target)
 end
 
 
+-- What a store is opened with that nobody will write to: where its connector can make
+-- the place, it shall not, unless the URL says so.
+local function untouched(kind, url)
+  local info = Catalog.describe(kind)
+  for _, option in ipairs(info and info.options or {}) do
+    if option.name == "create" and option.type == "boolean"
+      and not url:find "[?&]create=" then return { create = false } end
+  end
+end
+
+
 --- Opens a store; what is wrong with the target is raised.
 ---@param target string
+---@param reading boolean? it will not be written to; a policy file decides for itself
 ---@return weir.Store store, { prod: boolean, title: string, opened_as: string? } marks
-function Opened.open(target)
+function Opened.open(target, reading)
   local kind = kind_of(target)
   if kind == "file" then
     local store = weir.load(target)
@@ -64,7 +77,7 @@ function Opened.open(target)
     return store, { prod = Guard.is_prod(store), title = title }
   end
   local url, prod = without_mark(target)
-  local good, store = pcall(weir.open, url)
+  local good, store = pcall(weir.open, url, reading and untouched(kind, url) or nil)
   if not good then error((tostring(store):gsub("^[^:]+%.lua:%d+: ", "")), 0) end
   return store, { prod = prod, opened_as = kind,
     title = TITLES[kind] or kind:gsub("[^%w_]", "_") }

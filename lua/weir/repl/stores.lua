@@ -63,7 +63,7 @@ function Stores:open(target, name)
   if name and self.stores[name] then
     error(name .. " is open; .close it first, or choose another name", 0)
   end
-  local store, marks = Opened.open(target)
+  local store, marks = Opened.open(target, self.read_only)
   name = name or free_name(self, marks.title:gsub("^%d", "_%0"))
   enter(self, name, store, marks)
   return name
