@@ -108,6 +108,22 @@ describe("weir", function()
     assert.matches("^weir: a: fault", err)
   end)
 
+  it("lets no control character reach the terminal but in values", function()
+    for _, line in ipairs {
+      "get $(E) a", "du $(E)", "get memory a --$(E)", "run $(E)",
+    } do
+      local code, _, err = weir((line:gsub("E", "printf 'm\\033[31m\\302\\233'")))
+      assert.is_true(code >= 2)
+      assert.is_nil(err:find "[%z\1-\9\11-\31\127\155]")
+    end
+    weir("set " .. store .. "\"$(printf 'a\\302\\233b')\" v")
+    for _, line in ipairs { "ls STORE", "ls -l STORE", "stat STORE KEY" } do
+      local _, out = weir((line:gsub("STORE", store)
+        :gsub("KEY", "\"$(printf 'a\\302\\233b')\"")))
+      assert.matches("a\\194\\155b\n", out, 1, true)
+    end
+  end)
+
   it("deletes", function()
     weir("set " .. store .. "a 1")
     assert.equal(0, (weir("rm " .. store .. "a")))

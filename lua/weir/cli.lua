@@ -101,8 +101,9 @@ function Cli.main(argv)
   local words, rest = split(argv, commands)
   local good, args = Cli.parser(commands):pparse(words)
   if not good then
-    local about = commands[argv[1]] and " " .. argv[1] or ""
-    io.stderr:write(("weir%s: %s\nTry: weir%s --help\n"):format(about, args, about))
+    local command = commands[argv[1]] and argv[1]
+    local about = command and " " .. command or ""
+    Exit.complain(("%s\nTry: weir%s --help"):format(args, about), command)
     return Exit.USAGE
   end
   args.rest = rest
@@ -113,7 +114,7 @@ function Cli.main(argv)
     return code or Exit.OK
   end
   local err = ok and { exit = Exit.ERROR, message = Exit.CUT } or code
-  io.stderr:write("weir ", args.command, ": ", err.message, "\n")
+  Exit.complain(err.message, args.command)
   return err.exit
 end
 

@@ -296,6 +296,16 @@ describe("the session at a terminal #unsanitized", function()
     assert.matches("\27%[31merror: .*red", term:screen { "-e" })
   end)
 
+  it("prints keys without control characters, and the head of what is long", function()
+    start()
+    term:enter 'memory:set("a\\27[31mb", "1")'
+    term:wait "\ntrue\n"
+    term:enter "for k in memory:scan {} do print(k) end"
+    term:wait "\na\\027%[31mb\nmemory>$"
+    term:enter 'print(("y"):rep(2 ^ 20))'
+    term:wait '\n"y+"%.%.%. %(1 MiB%)\nmemory>$'
+  end)
+
   it("walks a large store with progress, stops at its limit and goes on", function()
     start()
     term:enter "for i = 1, 100100 do memory:set('k:' .. i, 'v') end"

@@ -28,6 +28,10 @@ describe("show.bytes", function()
     end
   end)
 
+  it("escapes controls of two bytes, too", function()
+    assert.equal("é\\194\\155x", Bytes.escape "é\194\155x")
+  end)
+
   it("leaves readable text as it is", function()
     assert.equal("user/é", Bytes.escape "user/é")
   end)

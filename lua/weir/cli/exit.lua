@@ -1,4 +1,6 @@
--- The exit codes of the command, and how a subcommand ends early with one.
+-- The exit codes of the command, how a subcommand ends early with one, and says why.
+local Literal = require "weir.show.literal"
+
 local Exit = {
   OK = 0,
   MISS = 1,
@@ -22,6 +24,16 @@ local Failure = {}
 ---@param message string
 function Exit.fail(code, message, ...)
   error(setmetatable({ exit = code, message = message:format(...) }, Failure), 0)
+end
+
+
+--- complain writes a sentence to stderr, without control characters: a server's words
+--- or an URL may be in it.
+---@param text string
+---@param command string? whose complaint it is
+function Exit.complain(text, command)
+  local who = command and "weir " .. command or "weir"
+  io.stderr:write(who, ": ", Literal.harmless(text), "\n")
 end
 
 

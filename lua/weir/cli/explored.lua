@@ -68,13 +68,8 @@ local function print_line(text)
 end
 
 
-local function remark(text)
-  io.stderr:write("weir: ", text, "\n")
-end
-
-
 local function run(explore, args)
-  local view = View.new { print = print_line, remark = remark, json = args.json }
+  local view = View.new { print = print_line, remark = Exit.complain, json = args.json }
   fill_defaults(explore, args)
   return weir.run(function()
     args.store = Target.open(args.store, true)

@@ -15,7 +15,7 @@ end
 
 local function complain(key, reply, i)
   local why = reply:error(i) or "no such key"
-  io.stderr:write(("weir: %s: %s\n"):format(Bytes.escape(key), tostring(why)))
+  Exit.complain(("%s: %s"):format(Bytes.escape(key), tostring(why)))
 end
 
 

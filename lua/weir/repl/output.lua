@@ -44,13 +44,12 @@ end
 
 
 local function aside(self, color, text)
-  text = Literal.harmless(text)
   if not self.interactive then
     io.stdout:flush()
-    io.stderr:write("weir: ", text, "\n")
-  else
-    self:print(self.colored and color .. text .. PLAIN or text)
+    return Exit.complain(text)
   end
+  text = Literal.harmless(text)
+  self:print(self.colored and color .. text .. PLAIN or text)
 end
 
 
@@ -133,13 +132,18 @@ function Output:took(seconds, level)
 end
 
 
---- What print writes: like Lua's, but no value spills over the screen.
+-- One of the things that print writes. A string that a script prints is meant.
+local function printed(self, x)
+  local bytes = Value.is(x) or self.interactive and type(x) == "string"
+  if bytes and #x > RAW_MOST then return Result.text(x) end
+  return self.interactive and Literal.harmless(tostring(x)) or tostring(x)
+end
+
+
+--- What print writes: like Lua's, but nothing spills over the screen or harms it.
 function Output:printed(...)
   local parts = {}
-  for i = 1, select("#", ...) do
-    local x = select(i, ...)
-    parts[i] = Value.is(x) and #x > RAW_MOST and Result.text(x) or tostring(x)
-  end
+  for i = 1, select("#", ...) do parts[i] = printed(self, (select(i, ...))) end
   self:print(table.concat(parts, "\t"))
 end
 

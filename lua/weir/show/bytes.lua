@@ -37,13 +37,27 @@ function Bytes.is_text(text)
 end
 
 
---- escape returns the bytes on one line that a Lua string literal reads back:
---- controls, backslashes and, when it is not UTF-8, high bytes as \ddd.
-function Bytes.escape(text)
-  local unsafe = Bytes.is_text(text) and "[%c\\]" or "[%c\\\128-\255]"
-  return (text:gsub(unsafe, function(c)
-    return c == "\\" and "\\\\" or ("\\%03d"):format(c:byte())
+--- replace passes the bytes of a set ("%c\\") through escaped(byte), and those that
+--- no terminal should see: U+0080 to U+009F, which are controls, too, and, when the
+--- text is not UTF-8, all high ones.
+function Bytes.replace(text, set, escaped)
+  if not Bytes.is_text(text) then
+    return (text:gsub("[" .. set .. "\128-\255]", escaped))
+  end
+  return (text:gsub("[" .. set .. "]", escaped):gsub("\194[\128-\159]", function(c)
+    return (c:gsub(".", escaped))
   end))
+end
+
+
+local function escaped(char)
+  return char == "\\" and "\\\\" or ("\\%03d"):format(char:byte())
+end
+
+
+--- escape returns the bytes on one line that a Lua string literal reads back.
+function Bytes.escape(text)
+  return Bytes.replace(text, "%c\\", escaped)
 end
 
 

@@ -14,21 +14,11 @@ local function escaped(char)
 end
 
 
-local function escaped_all(chars)
-  return (chars:gsub(".", escaped))
-end
-
-
 --- quote writes bytes as a literal that reads back as the same bytes.
 ---@param bytes string
 ---@return string
 function Literal.quote(bytes)
-  if not Bytes.is_text(bytes) then
-    return '"' .. bytes:gsub('[%c\\"\128-\255]', escaped) .. '"'
-  end
-  -- U+0080 to U+009F are controls, too.
-  local text = bytes:gsub('[%c\\"]', escaped):gsub("\194[\128-\159]", escaped_all)
-  return '"' .. text .. '"'
+  return '"' .. Bytes.replace(bytes, '%c\\"', escaped) .. '"'
 end
 
 
@@ -36,9 +26,7 @@ end
 ---@param text string
 ---@return string
 function Literal.harmless(text)
-  local safe = text:gsub("[%z\1-\8\11-\31\127]", escaped)
-  if not Bytes.is_text(safe) then return (safe:gsub("[\128-\255]", escaped)) end
-  return (safe:gsub("\194[\128-\159]", escaped_all))
+  return Bytes.replace(text, "%z\1-\8\11-\31\127", escaped)
 end
 
 

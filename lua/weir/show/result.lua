@@ -101,14 +101,14 @@ write = function(x, depth, seen)
 end
 
 
---- text writes one result; it may have several lines.
+--- text writes one result; it may have several lines, and no control characters.
 ---@param x any
 ---@return string
 function Result.text(x)
   if type(x) == "table" and getmetatable(x) == Reply then
-    return table.concat(reply_lines(x), "\n")
+    return Literal.harmless(table.concat(reply_lines(x), "\n"))
   end
-  return write(x, 0, {})
+  return Literal.harmless(write(x, 0, {}))
 end
 
 

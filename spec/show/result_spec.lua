@@ -1,0 +1,14 @@
+local Error = require "weir.error"
+local Reply = require "weir.reply"
+local Result = require "weir.show.result"
+
+
+describe("show.result", function()
+  it("lets no control character of an error through", function()
+    local reply = Reply.new(1)
+    reply:set(1, "timeout", { message = "\27[31m\194\155" })
+    assert.equal("  1  timeout     \\027[31m\\194\\155", Result.text(reply))
+    local err = Error.new("timeout", "\27[31m")
+    assert.equal("{ error: \\027[31m }", Result.text { err })
+  end)
+end)
