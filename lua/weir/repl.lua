@@ -24,10 +24,9 @@ local function prompt(session, begun)
 end
 
 
-local function remember(session, line)
-  if not line:find "%S" then return end
-  session.input:remember(line)
-  if session.history then session.history:add(line) end
+-- For later sessions: the lines of a statement, when it is whole or dropped.
+local function keep(session, source)
+  if session.history and source:find "%S" then session.history:add(source) end
 end
 
 
@@ -36,11 +35,16 @@ local function loop(session)
   while not session.ended do
     local line, why = session.input:read(prompt(session, begun))
     if why == "eof" then break end
-    local source = line and (begun and begun .. "\n" .. line or line)
-    if line then remember(session, line) end
+    local source = begun
+    if line then
+      if line:find "%S" then session.input:remember(line) end
+      source = begun and begun .. "\n" .. line or line
+    end
     begun = line and Interpret.text(session, source) and source or nil
+    if source and not begun then keep(session, source) end
   end
   if begun then
+    keep(session, begun)
     session.output:fail "the input ends within a statement"
     session:worse(Exit.USAGE)
   end

@@ -50,6 +50,13 @@ describe("the history", function()
     end
   end)
 
+  it("keeps no line of a statement with a secret", function()
+    local history = History.open()
+    history:add 'redis {\npassword =\n"geheim" }'
+    history:add 'for i = 1, 2 do\nprint(i)\nend'
+    assert.same({ "for i = 1, 2 do", "print(i)", "end" }, History.open().lines)
+  end)
+
   it("stays bounded, the newest lines kept", function()
     local history = History.open()
     for i = 1, 2500 do history:add(tostring(i)) end

@@ -71,6 +71,10 @@ describe("the session at a terminal #unsanitized", function()
     term:wait "\n42\n"
     term:enter 'x = { password = "hush" }'
     term:enter 'y = "redis://u:hush@h/"'
+    term:enter "z = { password ="
+    term:enter '"hush" }'
+    term:enter "if password =="
+    term:key "C-c"
     term:key "C-d"
     term:wait "exit code: 0"
     local kept = io.open(folder .. "/state/weir/history"):read "*a"

@@ -1,6 +1,6 @@
 -- history.lua: the lines of earlier sessions, in $XDG_STATE_HOME/weir/history, one a
--- line, appended as they come, so that sessions side by side lose none. A line in
--- which a secret option stands is not kept.
+-- line, appended as they come, so that sessions side by side lose none. A statement
+-- in which a secret option stands is not kept.
 local Catalog = require "weir.catalog"
 local Terminal = require "weir.terminal"
 local words = require "weir.words"
@@ -76,25 +76,25 @@ function History.open()
 end
 
 
---- Whether a line holds a secret: an option of that kind, or a URL's password.
----@param line string
+--- Whether a text holds a secret: an option of that kind, or a URL's password.
+---@param text string
 ---@return boolean
-function History:is_secret(line)
-  if line:find "://[^%s/@]*:[^%s/]*@" then return true end
+function History:is_secret(text)
+  if text:find "://[^%s/@]*:[^%s/]*@" then return true end
   for _, name in ipairs(self.secrets) do
-    if line:find("%f[%w_]" .. name .. "%f[^%w_]") then return true end
+    if text:find("%f[%w_]" .. name .. "%f[^%w_]") then return true end
   end
   return false
 end
 
 
---- Keeps a line for later sessions, unless it holds a secret.
----@param line string
-function History:add(line)
-  if not self.path or self:is_secret(line) then return end
+--- Keeps the lines of a statement for later sessions, unless there is a secret in it.
+---@param statement string
+function History:add(statement)
+  if not self.path or self:is_secret(statement) then return end
   local file = io.open(self.path, "a")
   if not file then return end
-  file:write(line, "\n")
+  file:write(statement, "\n")
   file:close()
 end
 
