@@ -71,6 +71,13 @@ describe("a script of the session", function()
       { size = 3 }, { key = "a", size = 3, head_hex = "6200ff" } }, objects)
   end)
 
+  it("writes help as JSON, too", function()
+    local _, out = script(".help\n.help get", "--json")
+    local all, get = out:match "^([^\n]+)\n([^\n]+)\n$"
+    assert.is_string(cjson.decode(all).commands.ls)
+    assert.equal("get", cjson.decode(get).word)
+  end)
+
   it("ends with the worst of its exit codes, and runs on after errors", function()
     local code, out, err = script "error 'x'\n1\n"
     assert.same({ 3, "1\n", "weir: x\n" }, { code, out, err })

@@ -10,12 +10,19 @@ local Value = require "weir.value"
 local Json = {}
 
 local DEEPEST = 20
+local AGAIN = 100000 -- times that tables which were there before are written again
 
 local plain
 
 
 local function bytes(text)
   return Bytes.is_text(text) and text or Bytes.put({}, "value", text)
+end
+
+
+-- A name has no place for digits beside it.
+local function text_of(name)
+  return Bytes.is_text(name) and name or Bytes.escape(name)
 end
 
 
@@ -39,17 +46,26 @@ local function is_list(t)
 end
 
 
-local function table_of(t, depth)
-  if depth > DEEPEST then return "..." end
+-- A table that holds itself, or others again and again, would grow without bound.
+local function is_too_much(t, depth, seen)
+  if seen[t] then seen.again = seen.again + 1 end
+  return depth > DEEPEST or seen[t] == "open" or seen.again > AGAIN
+end
+
+
+local function table_of(t, depth, seen)
+  if is_too_much(t, depth, seen) then return "..." end
+  seen[t] = "open"
   local out, list = {}, is_list(t)
   for key, value in pairs(t) do
-    out[list and key or tostring(key)] = plain(value, depth + 1)
+    out[list and key or text_of(tostring(key))] = plain(value, depth + 1, seen)
   end
+  seen[t] = "done"
   return out
 end
 
 
-plain = function(x, depth)
+plain = function(x, depth, seen)
   if x == nil then return cjson.null end
   if type(x) == "string" then return bytes(x) end
   if Value.is(x) then return bytes(tostring(x)) end
@@ -61,7 +77,7 @@ plain = function(x, depth)
   if Error.is(x) then return { error = x.message, code = x.code, store = x.store } end
   if getmetatable(x) == Reply then return reply_slots(x) end
   if Store.is(x) then return { store = tostring(x.name) } end
-  return table_of(x, depth)
+  return table_of(x, depth, seen)
 end
 
 
@@ -69,7 +85,7 @@ end
 ---@param x any
 ---@return string
 function Json.encode(x)
-  return cjson.encode(plain(x, 0))
+  return cjson.encode(plain(x, 0, { again = 0 }))
 end
 
 

@@ -5,10 +5,12 @@ local words = require "weir.words"
 
 
 local function overview(view)
-  local rows = {}
+  local rows, commands = {}, {}
   for i, name in ipairs(Commands.names()) do
-    rows[i] = { "  ." .. name, Commands.find(name).summary }
+    commands[name] = Commands.find(name).summary
+    rows[i] = { "  ." .. name, commands[name] }
   end
+  view:object { commands = commands, verbs = Help.verbs(), words = words.names() }
   view:line "Lines are Lua: redis:get \"key\", x = 1, 1 + 1. A line that ends in & runs"
   view:line "in the background. _ is the last result. Ctrl-C ends what runs. Commands:"
   view:table(rows)
@@ -31,6 +33,7 @@ return {
     if not lines then
       error(("there is no help on %s%s"):format(args.word, suggestion), 0)
     end
+    view:object { word = args.word, help = lines }
     for _, line in ipairs(lines) do view:line("%s", line) end
   end,
 }
