@@ -58,7 +58,9 @@ return {
   name = "stats",
   summary = "Show what each store has counted.",
   description = "Show what each policy and store has counted since it was opened: "
-    .. "operations by answer, bytes, latencies, and numbers of its own.",
+    .. "operations by answer, bytes, latencies, and numbers of its own. A store "
+    .. "that is opened just for this has counted nothing; weir run --stats tells of a "
+    .. "script's.",
   stores = 1,
   arguments = {},
   run = function(view, args)

@@ -3,6 +3,9 @@
 
 local Evaluate = {}
 
+-- How a complaint ends about a text that only begins well.
+local BEGUN = "'<eof>'$"
+
 
 --- Compiles a text. nil and "more": it is a beginning. nil and a sentence: it is
 --- wrong.
@@ -10,11 +13,11 @@ local Evaluate = {}
 ---@param env table
 ---@return function? chunk, string? why
 function Evaluate.compile(text, env)
-  local chunk = loadstring("return " .. text, "=input")
+  local chunk, first = loadstring("return " .. text, "=input")
   local why
   if not chunk then chunk, why = loadstring(text, "=input") end
   if not chunk then
-    return nil, why:find "'<eof>'$" and "more" or why
+    return nil, (first:find(BEGUN) or why:find(BEGUN)) and "more" or why
   end
   -- A loop that is compiled cannot be interrupted; see session.lua.
   jit.off(chunk, true)
