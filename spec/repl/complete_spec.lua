@@ -56,6 +56,26 @@ describe("a Tab", function()
     offers("memory:retry { 2, bas", "memory:retry { 2, base = ")
   end)
 
+  it("completes the options of a verb", function()
+    offers('memory:get("a", { ti', 'memory:get("a", { timeout = ')
+    offers('memory:set_many({ "a" }, { "b" }, { tt',
+      'memory:set_many({ "a" }, { "b" }, { ttl = ')
+    offers("memory:scan { pre", "memory:scan { prefix = ")
+  end)
+
+  it("shows nothing of what a store is made of", function()
+    offers("memory.")
+    offers("memory.in")
+  end)
+
+  it("completes keys that need quotes", function()
+    session.stores.memory:set_many({ "it's", "white space" }, { "1", "2" })
+    offers("memory:get 'it", [[memory:get 'it\'s']])
+    offers('memory:get "it', [[memory:get "it's"]])
+    offers(".head memory white", '.head memory "white space"')
+    offers(".head it", [[.head "it's"]])
+  end)
+
   it("completes keys that are there, within the quotes of a verb", function()
     offers('memory:get "us', 'memory:get "user:1', 'memory:get "user:2')
     offers("memory:get 'user:2", "memory:get 'user:2'")

@@ -29,8 +29,9 @@ describe("a script of the session", function()
       .. 'memory\nmemory:get_many { "a", "b" }')
   end)
 
-  it("joins the lines of a statement", function()
+  it("joins the lines of a statement, and of an expression", function()
     prints("1\n2\n", "for i = 1, 2 do\n  print(i)\nend\n")
+    prints("{ 1, 2 }\n3\ntrue\n", "{ 1,\n2 }\n1 +\n2\nnot memory:get(\n'a')\n")
     local code, _, err = script "for i = 1, 2 do"
     assert.equal(2, code)
     assert.matches("ends within a statement", err)
@@ -323,7 +324,9 @@ describe("a script of the session", function()
     for _, pattern in ipairs { "verbs of a store: ([^\n]*)", "words: ([^\n]*)" } do
       for name in out:match(pattern):gmatch "%S+" do topics[#topics + 1] = name end
     end
-    topics[#topics + 1] = "capacity"
+    for _, name in ipairs { "capacity", "promote", "dry", "limit" } do
+      topics[#topics + 1] = name
+    end
     local lines = {}
     for i, topic in ipairs(topics) do lines[i] = ".help " .. topic end
     local err

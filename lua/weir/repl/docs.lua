@@ -33,6 +33,22 @@ function Docs.of(module, pattern)
 end
 
 
+local verbs
+
+--- What stands above the verbs of a store, as of() tells it.
+function Docs.verbs()
+  if not verbs then
+    verbs = Docs.of("weir.store", "^function Store:(%w[%w_]*)%((.*)%)")
+    local many = Docs.of("weir.many", "^function Many:(%w[%w_]*)%((.*)%)")
+    for _, name in ipairs(many.names) do
+      table.insert(verbs.names, name)
+      verbs[name] = many[name]
+    end
+  end
+  return verbs
+end
+
+
 --- The comment that a file opens with, or nil.
 function Docs.opening(module)
   local lines = {}

@@ -6,6 +6,7 @@ local Catalog = require "weir.catalog"
 local Commands = require "weir.repl.commands"
 local Docs = require "weir.repl.docs"
 local Ffi = require "weir.ffi"
+local Options = require "weir.repl.options"
 local Predicate = require "weir.parts.predicate"
 local words = require "weir.words"
 
@@ -19,30 +20,15 @@ local function with_heading(heading, doc)
 end
 
 
-local verb_docs
-
-local function verbs()
-  if not verb_docs then
-    verb_docs = Docs.of("weir.store", "^function Store:(%w[%w_]*)%((.*)%)")
-    local many = Docs.of("weir.many", "^function Many:(%w[%w_]*)%((.*)%)")
-    for _, name in ipairs(many.names) do
-      table.insert(verb_docs.names, name)
-      verb_docs[name] = many[name]
-    end
-  end
-  return verb_docs
-end
-
-
 --- The names of the verbs, as they stand in the source.
 ---@return string[]
 function Help.verbs()
-  return verbs().names
+  return Docs.verbs().names
 end
 
 
 local function verb(name)
-  local doc = name ~= "names" and verbs()[name]
+  local doc = name ~= "names" and Docs.verbs()[name]
   return doc and with_heading("store:" .. name, doc)
 end
 
@@ -61,66 +47,25 @@ local function word_of_policies(word)
 end
 
 
---- The names of the options of a word, from its table or its comment.
----@param word string
----@return string[]
-function Help.options(word)
-  local names = {}
-  local info = Catalog.describe(word)
-  if info then
-    for _, rows in ipairs { info.options, Catalog.store_options() } do
-      for _, row in ipairs(rows) do names[#names + 1] = row.name end
-    end
-    return names
-  end
-  local comment = table.concat(Docs.opening("weir.policy." .. word) or {}, " ")
-  local signature = comment:match("^" .. word .. "%s*(%b{})")
-    or comment:match("^" .. word .. "%s*(%b())") or ""
-  for name in signature:gmatch "([%a_][%w_]*)%s*=" do names[#names + 1] = name end
-  return names
-end
-
-
-local function default_of(row)
-  if row.required then return "required" end
-  return row.default and "default " .. row.default or "no default"
-end
-
-
-local function option_line(row)
-  local kind = row.choices and table.concat(row.choices, "|") or row.type
-  return ("  %-16s %s (%s, %s)"):format(row.name, row.help, kind, default_of(row))
-end
-
-
 local function connector(name)
   local info = Catalog.describe(name)
   if not info then return nil end
   local lines = { ("%s { ... }: %s"):format(info.name, info.help) }
-  for _, row in ipairs(info.options) do lines[#lines + 1] = option_line(row) end
+  for _, row in ipairs(info.options) do lines[#lines + 1] = Options.line(row) end
   lines[#lines + 1] = "and, as every store:"
   for _, row in ipairs(Catalog.store_options()) do
-    lines[#lines + 1] = option_line(row)
+    lines[#lines + 1] = Options.line(row)
   end
   return lines
 end
 
 
--- An option by its name alone: whose it is and what it means.
-local function option(name)
+-- An option of policies: what the policies' comments say.
+local function option_of_words(name)
   local lines = {}
-  local function look(owner, rows)
-    for _, row in ipairs(rows) do
-      if row.name == name then
-        lines[#lines + 1] = owner .. ":"
-        lines[#lines + 1] = option_line(row)
-      end
-    end
+  for _, word in ipairs(Options.takers(name)) do
+    for _, line in ipairs(word_of_policies(word) or {}) do lines[#lines + 1] = line end
   end
-  for _, other in ipairs(words.connectors()) do
-    look(other, Catalog.describe(other).options)
-  end
-  look("every store", Catalog.store_options())
   return #lines > 0 and lines or nil
 end
 
@@ -161,7 +106,8 @@ function Help.topic(word)
   local name = word:gsub("^[.:]", "")
   local all = {}
   local sources = word:find "^%." and { command }
-    or { command, verb, word_of_policies, connector, option }
+    or { command, verb, word_of_policies, connector, Options.of_stores, option_of_words,
+      Options.of_commands }
   for _, source in ipairs(sources) do
     local lines = source(name)
     if lines then

@@ -8,16 +8,20 @@ local Keys = require "weir.repl.complete.keys"
 local Tokens = require "weir.repl.tokens"
 
 
--- What an argument may be; `store` is whose keys are meant.
-local function candidates_of(session, row, store, prefix)
+-- Words that an argument may be.
+local function words_of(session, row, prefix)
   if row.choices then return row.choices end
   if row.is == "store" then return session.names end
   if row.is == "topic" then return Help.topics() end
   if row.is == "file" then return Files.beginning(prefix) end
-  if store and (row.is == "key" or row.kind == "key" or row.kind == "prefix") then
-    return Keys.plain(store, prefix)
-  end
   return {}
+end
+
+
+-- Keys that an argument may be, which stand in quotes where they need them.
+local function keys_of(row, store, prefix)
+  local wanted = row.is == "key" or row.kind == "key" or row.kind == "prefix"
+  return store and wanted and Keys.plain(store, prefix) or {}
 end
 
 
@@ -40,15 +44,13 @@ end
 
 -- Candidates for the word after some that are complete.
 local function argument(session, command, before, typed)
-  if typed:find "^%-%-" then return options_of(command) end
-  if command.stores == 2 and #before < 2 then return session.names end
+  if typed:find "^%-%-" then return beginning(typed, options_of(command)) end
+  if command.stores == 2 and #before < 2 then return beginning(typed, session.names) end
   local store, n = store_of(session, command, before)
-  local row = command.arguments[#before + 1 - n]
-  local list = row and candidates_of(session, row, store, typed) or {}
-  if command.stores == 1 and #before == 0 then
-    list = beginning("", list, session.names)
-  end
-  return list
+  local row = command.arguments[#before + 1 - n] or {}
+  local stores = command.stores == 1 and #before == 0 and session.names or {}
+  local words = beginning(typed, words_of(session, row, typed), stores)
+  return beginning("", words, keys_of(row, store, typed))
 end
 
 
@@ -71,5 +73,5 @@ return function(session, line)
     end
     typed = last.text
   end
-  return beginning(typed, argument(session, command, all, typed)), #line - #typed + 1
+  return argument(session, command, all, typed), #line - #typed + 1
 end

@@ -27,6 +27,9 @@ end
 function Keys.quoted(store, typed, quote)
   local prefix = loadstring("return " .. quote .. typed .. quote)
   local list = prefix and Keys.live(store, prefix()) or {}
+  if quote == "'" then
+    for i, key in ipairs(list) do list[i] = key:gsub("'", "\\'") end
+  end
   if #list == 1 then list[1] = list[1] .. quote end
   return list
 end

@@ -4,6 +4,7 @@ local beginning = require "weir.repl.complete.beginning"
 local Guard = require "weir.explore.guard"
 local Help = require "weir.repl.help"
 local Keys = require "weir.repl.complete.keys"
+local Options = require "weir.repl.options"
 local Store = require "weir.store"
 local words = require "weir.words"
 
@@ -67,14 +68,18 @@ local function in_string(session, line, quote, from)
 end
 
 
--- The word whose table of options is open at the end of the line, if one is.
+-- The word or verb whose table of options is open at the end of the line, if one is.
 local function open_table(line)
   local depth = 0
   for i = #line, 1, -1 do
     local char = line:sub(i, i)
     if char == "}" then depth = depth + 1 end
     if char == "{" then
-      if depth == 0 then return line:sub(1, i - 1):match "([%a_][%w_]*)%s*%(?%s*$" end
+      if depth == 0 then
+        local head = line:sub(1, i - 1)
+        return head:match "([%a_][%w_]*)%s*%(?%s*$"
+          or head:match ":%s*([%a_][%w_]*)%s*%(.*,%s*$"
+      end
       depth = depth - 1
     end
   end
@@ -103,10 +108,11 @@ return function(session, line)
   end
   if path then
     local value = lookup(session, path)
-    return type(value) == "table" and beginning(typed, keys_of(value)) or {}, start
+    local fields = type(value) == "table" and not Guard.is(value) and keys_of(value)
+    return fields and beginning(typed, fields) or {}, start
   end
   local word = open_table(head)
-  local options = word and not head:find "=%s*$" and Help.options(word) or {}
+  local options = word and not head:find "=%s*$" and Options.of(word) or {}
   if #options > 0 then
     local list = beginning(typed, options)
     for i, name in ipairs(list) do list[i] = name .. " = " end
