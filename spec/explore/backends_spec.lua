@@ -44,7 +44,8 @@ s:exists "user:1"
 
 -- Lines that must be there, in this order, whatever the store.
 local EXPECTED = {
-  '"user:%d"', '"user:%d"', '"\\000\\255"\n2 B of 2 B', "2.93 KiB, text, 0.00 bits",
+  ' 3 B +%-  "user:%d"', ' 3 B +%-  "user:%d"',
+  '"\\000\\255"\n2 B of 2 B', "2.93 KiB, text, 0.00 bits",
   "00000000  78 78 78", "2.93 KiB %(3000 bytes%), .- to live", "3 B", '"soon"',
   "4 keys, ", '"user:"', "answers: ", "ok ", "\n  get ", "p50 ", "set .-keys/s",
   "get .-keys/s", "delete .-keys/s", "4 only in ", "would copy 2 keys, 6 B",
@@ -105,6 +106,10 @@ describe("every command", function()
     assert.same({ { key = "user:1", size = 3, head = "on" } },
       (objects("head" .. store .. "user:1 2")))
     assert.equal("text", objects("hex" .. store .. "user:1")[1].type)
+    assert.same({ { key = "user:2", size = 3 } }, (objects("ls" .. store .. "'*2'")))
+    shell.run(WEIR .. "set --ttl 1h" .. store .. "soon x")
+    assert.matches("^ *1 B +60%.0 min  soon\n$",
+      (select(2, shell.run(WEIR .. "ls -l" .. store .. "'so?n'"))))
     assert.same({ { prefix = "user:", keys = 2, bytes = 6 } },
       (objects("du" .. store .. "user:")))
     assert.equal(3, objects("big" .. store .. "user: 1")[1].size)

@@ -2,29 +2,23 @@
 local cjson = require "cjson"
 local Bytes = require "weir.show.bytes"
 local Exit = require "weir.cli.exit"
+local Kinds = require "weir.explore.kinds"
+local Listing = require "weir.explore.listing"
 local Quantity = require "weir.show.quantity"
 local Target = require "weir.cli.target"
 
 local Ls = {
-  summary = "List keys, those that begin with PREFIX.",
-  description = "List keys, those that begin with PREFIX, unsorted, as they come. "
-    .. "Bytes that do not print are written \\ddd.",
+  summary = "List keys, those that match PATTERN.",
+  description = "List keys, those that match PATTERN, unsorted, as they come. In a "
+    .. "pattern * stands for any bytes and ? for one; without them it is the beginning "
+    .. "of the keys. Bytes that do not print are written \\ddd.",
 }
-
-
-local function whole(text)
-  local n = tonumber(text)
-  if not n or n < 1 or n % 1 ~= 0 then
-    return nil, ("'%s' is no number of keys"):format(text)
-  end
-  return n
-end
 
 
 function Ls.define(command)
   Target.define(command)
-  command:argument "prefix"
-    :description "Only keys that begin with this."
+  command:argument "pattern"
+    :description "Only keys that match: user:*, or the beginning of keys."
     :args "?"
   command:flag "-l --long"
     :description "Show sizes and times to live, too."
@@ -33,38 +27,42 @@ function Ls.define(command)
   command:option "-n --limit"
     :argname "<keys>"
     :description "Stop after so many."
-    :convert(whole)
+    :convert(Kinds.count)
 end
 
 
-local function long(key, info)
+local function long(entry)
   Exit.write(("%10s  %9s  %s\n"):format(
-    info.size and Quantity.bytes(info.size) or "-",
-    info.ttl and Quantity.time(info.ttl) or "-",
-    Bytes.escape(key)))
+    entry.size and Quantity.bytes(entry.size) or "-",
+    entry.ttl and Quantity.time(entry.ttl) or "-",
+    Bytes.escape(entry.key)))
 end
 
 
-local function json(key, info)
-  local object = { size = info.size, ttl = info.ttl }
-  Exit.write(cjson.encode(Bytes.put(object, "key", key)), "\n")
+local function json(entry)
+  local object = Bytes.put({ size = entry.size, ttl = entry.ttl }, "key", entry.key)
+  Exit.write(cjson.encode(object), "\n")
 end
 
 
 local function form(args)
   if args.json then return json end
   if args.long then return long end
-  if args.null then return function(key) Exit.write(key, "\0") end end
-  return function(key) Exit.write(Bytes.escape(key), "\n") end
+  if args.null then return function(entry) Exit.write(entry.key, "\0") end end
+  return function(entry) Exit.write(Bytes.escape(entry.key), "\n") end
 end
 
 
 function Ls.run(args)
   local show = form(args)
   return Target.use(args, function(store, options)
-    options.prefix, options.limit = args.prefix, args.limit
-    for key, info in store:scan(options) do
-      show(key, info)
+    options.facts = args.json or args.long
+    local listing = Listing.new(store, args.pattern or "", options)
+    local left = args.limit or math.huge
+    while left > 0 and not listing.ended do
+      local page = listing:page(left)
+      for _, entry in ipairs(page) do show(entry) end
+      left = left - #page
     end
     return Exit.OK
   end)

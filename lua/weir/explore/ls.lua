@@ -1,6 +1,7 @@
 -- ls: keys that match a pattern, with sizes and times to live, some at a time.
 local Bytes = require "weir.show.bytes"
 local Exit = require "weir.cli.exit"
+local Listing = require "weir.explore.listing"
 local Literal = require "weir.show.literal"
 local Quantity = require "weir.show.quantity"
 
@@ -9,19 +10,10 @@ local Quantity = require "weir.show.quantity"
 local LOOKED = 100000
 
 
--- The part of a pattern before the first wildcard, and the Lua pattern of all of it.
-local function compile(pattern)
-  local prefix = pattern:match "^[^*?]*"
-  if #prefix == #pattern then return prefix, nil end
-  local lua = pattern:gsub("[^%w*?]", "%%%0"):gsub("%*", ".*"):gsub("%?", ".")
-  return prefix, "^" .. lua .. "$"
-end
-
-
-local function show(view, key, info)
-  view:object(Bytes.put({ size = info.size, ttl = info.ttl }, "key", key))
-  view:line("%10s  %9s  %s", info.size and Quantity.bytes(info.size) or "-",
-    info.ttl and Quantity.time(info.ttl) or "-", Literal.quote(key))
+local function show(view, entry)
+  view:object(Bytes.put({ size = entry.size, ttl = entry.ttl }, "key", entry.key))
+  view:line("%10s  %9s  %s", entry.size and Quantity.bytes(entry.size) or "-",
+    entry.ttl and Quantity.time(entry.ttl) or "-", Literal.quote(entry.key))
 end
 
 
@@ -40,17 +32,17 @@ return {
     { name = "limit", kind = "count", default = 50, help = "Stop after so many; 50." },
   },
   run = function(view, args)
-    local prefix, matching = compile(args.pattern)
-    local scan = args.store:scan { prefix = prefix }
+    local listing = Listing.new(args.store, args.pattern, {
+      timeout = args.timeout, facts = true,
+    })
     local function on()
-      local shown, looked = 0, 0
-      for key, info in scan do
-        looked = looked + 1
-        if not matching or key:find(matching) then
-          show(view, key, info)
-          shown = shown + 1
-        end
-        if shown == args.limit or looked == LOOKED then
+      local shown, before = 0, listing.looked
+      while not listing.ended do
+        local page = listing:page(args.limit - shown)
+        for _, entry in ipairs(page) do show(view, entry) end
+        shown = shown + #page
+        local looked = listing.looked - before
+        if not listing.ended and (shown == args.limit or looked >= LOOKED) then
           view:stopped(looked, on)
           return Exit.OK
         end

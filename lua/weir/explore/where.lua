@@ -28,8 +28,21 @@ local function say(facts, err)
 end
 
 
+-- Asks each store that holds values itself: fn(place, facts, err), where place is
+-- { path, store, key }, the key as it gets there.
+local function each(store, key, opts, fn)
+  local root = root_of(store)
+  local paths = Paths.of(root)
+  leaves(root, key, function(leaf, inner)
+    local place = { path = paths.path[leaf] or leaf.name, store = leaf, key = inner }
+    fn(place, leaf:stat(inner, opts))
+  end, {})
+end
+
+
 return {
   name = "where",
+  each = each,
   summary = "Show which stores of a tree hold a key.",
   description = "Show which stores of a policy's tree hold a key, with its size and "
     .. "its time to live there. Each store is asked itself, past the policies.",
@@ -38,20 +51,16 @@ return {
     { name = "key", kind = "key", help = "The key." },
   },
   run = function(view, args)
-    local root = root_of(args.store)
-    local paths, rows, found = Paths.of(root), {}, false
-    local code = Exit.MISS
-    leaves(root, args.key, function(store, key)
-      local facts, err = store:stat(key, { timeout = args.timeout })
+    local rows, found, code = {}, false, Exit.MISS
+    each(args.store, args.key, { timeout = args.timeout }, function(place, facts, err)
       found = found or facts ~= nil
       if err then code = Exit.ERROR end
-      local path = paths.path[store] or store.name
       view:object(Bytes.put({
-        path = path, store = store.name, error = err and tostring(err),
+        path = place.path, store = place.store.name, error = err and tostring(err),
         size = facts and facts.size, ttl = facts and facts.ttl,
-      }, "key", key))
-      rows[#rows + 1] = { path, store.name, say(facts, err) }
-    end, {})
+      }, "key", place.key))
+      rows[#rows + 1] = { place.path, place.store.name, say(facts, err) }
+    end)
     view:table(rows)
     if not found and code == Exit.MISS then Fetch.miss(view, args.key) end
     return found and Exit.OK or code
