@@ -97,6 +97,7 @@ end
 ---@return integer
 function Cli.main(argv)
   Terminal.fill_standard()
+  Terminal.end_by_interrupt()
   local commands = Cli.commands()
   local words, rest = split(argv, commands)
   local good, args = Cli.parser(commands):pparse(words)
@@ -107,7 +108,6 @@ function Cli.main(argv)
     return Exit.USAGE
   end
   args.rest = rest
-  Terminal.end_by_interrupt()
   local ok, code = xpcall(commands[args.command].run, failure, args)
   local written = Terminal.written()
   if ok and written then
