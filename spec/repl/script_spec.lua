@@ -324,7 +324,7 @@ describe("a script of the session", function()
     for _, pattern in ipairs { "verbs of a store: ([^\n]*)", "words: ([^\n]*)" } do
       for name in out:match(pattern):gmatch "%S+" do topics[#topics + 1] = name end
     end
-    for _, name in ipairs { "capacity", "promote", "dry", "limit" } do
+    for _, name in ipairs { "capacity", "promote", "dry", "--limit" } do
       topics[#topics + 1] = name
     end
     local lines = {}

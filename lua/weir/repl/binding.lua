@@ -35,13 +35,14 @@ local function convert(command, row, text)
 end
 
 
--- Reads --name, --name=value and --name value; the other words stay.
+-- Reads --name, --name=value and --name value; the other words stay, and all of a
+-- command whose words are plain.
 local function take_options(command, words, args)
   local rest, i = {}, 1
   while i <= #words do
     local word = words[i]
     local name, value = word.text:match "^%-%-([%w-]+)=?(.*)$"
-    if name and not word.quoted then
+    if name and not word.quoted and not command.plain then
       local row = option_row(command, name)
       if row.kind and value == "" then
         i = i + 1

@@ -103,7 +103,7 @@ end
 ---@param word string
 ---@return string[]? lines, string? suggestion
 function Help.topic(word)
-  local name = word:gsub("^[.:]", "")
+  local name = word:gsub("^[.:]", ""):gsub("^%-%-", "")
   local all = {}
   local sources = word:find "^%." and { command }
     or { command, verb, word_of_policies, connector, Options.of_stores, option_of_words,

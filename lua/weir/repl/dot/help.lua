@@ -23,6 +23,7 @@ end
 return {
   name = "help",
   summary = "Show what there is, or all about one word.",
+  plain = true,
   arguments = {
     { name = "word", kind = "text", optional = true, is = "topic",
       help = "A command, a verb, a word or an option." },
