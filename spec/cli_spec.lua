@@ -211,6 +211,10 @@ describe("weir", function()
       local said = ("weir %s: cannot write the output\n"):format(line:match "%l+")
       assert.same({ 3, said }, { code, err })
     end
+    for _, line in ipairs { "--help", "ls --help", "--version" } do
+      local code, _, err = weir(line .. " >/dev/full")
+      assert.same({ 3, "weir: cannot write the output\n" }, { code, err })
+    end
     local code, _, err = weir("get " .. store .. "b >&-")
     assert.same({ 3, "weir get: cannot write the output\n" }, { code, err })
   end)

@@ -39,6 +39,23 @@ local function version()
 end
 
 
+-- Prints what a flag asks for, and exits.
+local function only_print(text)
+  print(text)
+  if Terminal.written() then os.exit(Exit.OK) end
+  Exit.complain(Exit.CUT)
+  os.exit(Exit.ERROR)
+end
+
+
+local function add_help(parser)
+  return parser:add_help {
+    "-h --help", description = "Show this help and exit.",
+    action = function() only_print(parser:get_help()) end,
+  }
+end
+
+
 --- parser returns argparse's parser of the whole command; help, completions and
 --- the manual are made from it.
 function Cli.parser(commands)
@@ -47,16 +64,15 @@ function Cli.parser(commands)
     :epilog(Exit.HELP)
     :command_target "command"
     :help_max_width(80)
-    :add_help { "-h --help", description = "Show this help and exit." }
+  add_help(parser)
   parser:flag "--version"
     :description "Show the version and exit."
-    :action(function() print(version()) os.exit(0) end)
+    :action(function() only_print(version()) end)
   for _, command in ipairs(commands) do
     local sub = parser:command(command.name)
       :summary(command.summary)
       :description(command.description or command.summary)
-      :add_help { "-h --help", description = "Show this help and exit." }
-    command.define(sub)
+    command.define(add_help(sub))
   end
   return parser
 end
