@@ -246,6 +246,15 @@ describe("weir", function()
     end
   end)
 
+  it("ends a benchmark's server by Ctrl-C, too", function()
+    local _, out, err = shell.run(([[
+      TMPDIR=%s setsid %s bench redis >%s/rows & p=$!
+      while [ ! -s %s/rows ]; do sleep 0.1; done
+      kill -INT -$p; wait $p; echo $?]]):format(folder, WEIR, folder, folder))
+    assert.same({ "130\n", "weir bench: interrupted\n" }, { out, err })
+    assert.same({ 0, "", "" }, { shell.run("ls " .. folder .. " | grep tmp; true") })
+  end)
+
   it("refuses a time of nothing", function()
     for _, line in ipairs {
       "get memory a --timeout 0", "set memory a 1 --ttl 0", "du memory --timeout 0s",

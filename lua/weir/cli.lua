@@ -6,6 +6,7 @@
 --   define     function(command): adds arguments and options to argparse's command
 --   run        function(args): does it and returns an exit code, or raises Exit's
 --   passes_on  true: what follows the first argument is not ours to read
+--   cleans_up  true: Ctrl-C is an error in run, which ends what it has started
 local argparse = require "argparse"
 local Exit = require "weir.cli.exit"
 local Terminal = require "weir.terminal"
@@ -101,6 +102,9 @@ end
 -- a script: it keeps its place in the source.
 local function failure(err)
   if Exit.is(err) then return err end
+  if tostring(err):find "interrupted!$" then
+    return { exit = Exit.INTERRUPTED, message = "interrupted" }
+  end
   if type(err) == "table" then
     return { exit = Exit.ERROR, message = tostring(err) }
   end
@@ -113,7 +117,7 @@ end
 ---@return integer
 function Cli.main(argv)
   Terminal.fill_standard()
-  Terminal.end_by_interrupt()
+  local make_error = Terminal.end_by_interrupt()
   local commands = Cli.commands()
   local words, rest = split(argv, commands)
   local good, args = Cli.parser(commands):pparse(words)
@@ -124,6 +128,7 @@ function Cli.main(argv)
     return Exit.USAGE
   end
   args.rest = rest
+  if commands[args.command].cleans_up then make_error() end
   local ok, code = xpcall(commands[args.command].run, failure, args)
   local written = Terminal.written()
   if ok and written then

@@ -77,9 +77,11 @@ function Terminal.written()
 end
 
 
---- Lets Ctrl-C end the program as it ends others: luajit makes an error of it.
+--- Lets Ctrl-C end the program as it ends others. Returns what makes it an error
+--- again, "interrupted!", as luajit does.
 function Terminal.end_by_interrupt()
-  C.weir_signal(Terminal.SIGINT, nil)
+  local before = C.weir_signal(Terminal.SIGINT, nil)
+  return function() C.weir_signal(Terminal.SIGINT, before) end
 end
 
 

@@ -7,6 +7,7 @@ local Command = {
   description = "Measure: one line a case with its figure, the reference measured in "
     .. "the same run, their ratio, the target. Compare ratios, not figures: machines "
     .. "drift.",
+  cleans_up = true, -- servers
 }
 
 

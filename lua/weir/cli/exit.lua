@@ -6,6 +6,7 @@ local Exit = {
   MISS = 1,
   USAGE = 2,
   ERROR = 3,
+  INTERRUPTED = 130,
 }
 
 Exit.CUT = "cannot write the output"
