@@ -140,6 +140,8 @@ static void answer_error(struct redis_session *s, const struct reply *error)
         weir_call_fail(f->call, first_item(ask), refusal_status(error), "-%.*s",
                        (int)error->length, error->text);
     }
+    if (ask->kind == ASK_PAGE)
+        scan_forget(f);
     session_answered(s);
 }
 

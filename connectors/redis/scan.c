@@ -91,6 +91,13 @@ bool scan_put(struct redis_session *s, struct flight *f)
     return true;
 }
 
+void scan_forget(struct flight *f)
+{
+    free(f->pattern);
+    f->pattern = NULL;
+    f->page.size = f->page.keys = 0;
+}
+
 /* ---- the reply ---- */
 
 /* The whole reply was read: a page, or another round. */
@@ -108,8 +115,7 @@ static void scan_end(struct redis_session *s)
     } else {
         if (item->status == WEIR_PENDING)
             weir_page_answer(f->call, item, &f->page, f->cursor);
-        free(f->pattern);
-        f->pattern = NULL;
+        scan_forget(f);
     }
     session_answered(s);
 }

@@ -193,6 +193,27 @@ static void late(struct script_server *server, struct weir_store *s)
     weir_batch_free(b);
 }
 
+/* Two prefixes in one batch, the first refused: the other has its own keys. */
+static void scan_after_refusal(struct script_server *server,
+                               struct weir_store *s)
+{
+    const struct nonsense busy = {.words = "-BUSY a script runs\r\n"};
+    struct weir_batch *b = weir_batch_new(2);
+
+    CHECK(weir_batch_reset(b, WEIR_SCAN, 2) == 0);
+    b->items[0].key = "aaa";
+    b->items[1].key = "bbb";
+    b->items[0].key_len = b->items[1].key_len = 3;
+    script_set(server, &busy, 0);
+    go(s, cq, b);
+    server->nonsense = NULL;
+    CHECK(b->items[0].status == WEIR_BUSY && b->items[1].status == WEIR_OK);
+    CHECK(b->items[1].value->size == sizeof(struct weir_scan_entry) + 8);
+    CHECK(memcmp(b->items[1].value->data + sizeof(struct weir_scan_entry),
+                 "bbb:1", 5) == 0);
+    weir_batch_free(b);
+}
+
 int main(void)
 {
     size_t kinds = sizeof NONSENSE / sizeof *NONSENSE;
@@ -214,6 +235,7 @@ int main(void)
         many(&server, multi, &NONSENSE[i]);
     }
     late(&server, s);
+    scan_after_refusal(&server, s);
     others(&server, s, WEIR_SET, "$2\r\nOK\r\n");
     others(&server, s, WEIR_SET, "+NO\r\n");
     others(&server, s, WEIR_EXISTS, ":2\r\n");

@@ -78,6 +78,14 @@ static inline int script_bulk(char *out, size_t cap, const char *key, int len)
     return snprintf(out, cap, "$%d\r\n%s\r\n", n, value);
 }
 
+/* A page of one key: what the pattern is without its star, and ":1". */
+static inline int script_page(char *out, size_t cap, const char *pattern,
+                              int len)
+{
+    return snprintf(out, cap, "*2\r\n$1\r\n0\r\n*1\r\n$%d\r\n%.*s:1\r\n",
+                    len + 1, len - 1, pattern);
+}
+
 /* The right reply to a command. */
 static inline int script_right(char *out, size_t cap, struct script_words *w)
 {
@@ -91,6 +99,8 @@ static inline int script_right(char *out, size_t cap, struct script_words *w)
     }
     if (strncmp(w->word[0], "GET", 3) == 0)
         return script_bulk(out, cap, w->word[1], w->len[1]);
+    if (strncmp(w->word[0], "SCAN", 4) == 0)
+        return script_page(out, cap, w->word[3], w->len[3]);
     if (strncmp(w->word[0], "SET", 3) == 0 ||
         strncmp(w->word[0], "MSET", 4) == 0)
         return snprintf(out, cap, "+OK\r\n");
