@@ -49,7 +49,7 @@ static void put_key(struct redis_session *s, const struct weir_item *item)
     if (item->key_len < KEY_COPY)
         outbox_copy(o, item->key, item->key_len);
     else
-        outbox_refer(o, item->key, item->key_len, NULL);
+        outbox_refer(o, item->key, item->key_len);
     put_text(o, "\r\n");
 }
 
@@ -78,25 +78,22 @@ static bool is_copied(const struct redis_session *s,
     return command_value_size(item) < value_copy(s);
 }
 
-/* Lent memory that is copied must be held meanwhile. */
-static bool needs_lending(const struct redis_session *s,
-                          const struct weir_item *item)
+/* Whether what an item sets is the caller's memory. */
+static bool is_lent(const struct weir_item *item)
 {
-    return item->value == NULL && item->size > 0 && is_copied(s, item);
+    return item->value == NULL && item->size > 0;
 }
 
-static void put_value(struct redis_session *s, struct weir_call *call,
-                      const struct weir_item *item)
+static void put_value(struct redis_session *s, const struct weir_item *item)
 {
-    bool lent = item->value == NULL;
-    const char *bytes = lent ? item->data : item->value->data;
+    const char *bytes = item->value != NULL ? item->value->data : item->data;
     uint64_t size = command_value_size(item);
 
     outbox_line(&s->out, '$', size);
     if (is_copied(s, item))
         outbox_copy(&s->out, bytes, size);
     else
-        outbox_refer(&s->out, bytes, size, lent ? call : NULL);
+        outbox_refer(&s->out, bytes, size);
     put_text(&s->out, "\r\n");
 }
 
@@ -113,7 +110,8 @@ struct run {
     uint32_t n;
     size_t bytes;      /* to copy */
     uint32_t segments; /* beside */
-    bool lent;         /* some of them are copied from lent memory */
+    bool lent;         /* some values are the caller's memory, */
+    bool refers;       /* and not copied */
 };
 
 /* Adds an item to a run; false: it cannot share a command. */
@@ -133,7 +131,10 @@ static bool run_add(const struct redis_session *s, const struct flight *f,
     if (run->bytes + bytes > OUTBOX_BYTES - FRAME)
         return false;
     run->bytes += bytes;
-    run->lent |= f->call->op == WEIR_SET && needs_lending(s, item);
+    if (f->call->op == WEIR_SET && is_lent(item)) {
+        run->lent = true;
+        run->refers |= !is_copied(s, item);
+    }
     run->n++;
     return true;
 }
@@ -177,7 +178,7 @@ static void put_mset(struct redis_session *s, struct flight *f,
     put_head(&s->out, 2 * run->n + 1, "$4\r\nMSET\r\n");
     for (uint32_t i = 0; i < run->n; i++) {
         put_key(s, &items[i]);
-        put_value(s, f->call, &items[i]);
+        put_value(s, &items[i]);
         weight += command_value_size(&items[i]);
     }
     session_ask(s, f, ASK_DONE, f->next_item, run->n, weight);
@@ -232,7 +233,7 @@ static void put_set(struct redis_session *s, struct flight *f,
 
     put_head(o, ttl != 0 ? 5 : 3, "$3\r\nSET\r\n");
     put_key(s, item);
-    put_value(s, f->call, item);
+    put_value(s, item);
     if (ttl != 0) {
         put_text(o, "$2\r\nPX\r\n");
         outbox_number(o, ttl);
@@ -326,24 +327,53 @@ static bool put_one(struct redis_session *s, struct flight *f)
     return true;
 }
 
-/* Answers what cannot be copied any more: its memory was taken back. */
-static void skip_taken_back(struct redis_session *s, struct flight *f,
-                            uint32_t n)
+/* Answers what cannot be sent any more: its memory was taken back. */
+static void skip_taken_back(struct flight *f, uint32_t n)
 {
     struct weir_item *item = &f->call->items[f->next_item];
 
     for (; n > 0; n--, item++) {
-        if (needs_lending(s, item))
+        if (is_lent(item))
             weir_call_fail(f->call, item, WEIR_SKIPPED,
                            "the batch was abandoned");
     }
+}
+
+/* The item that comes next, as a run of none. */
+static struct run run_single(const struct redis_session *s,
+                             const struct flight *f)
+{
+    const struct weir_item *item = &f->call->items[f->next_item];
+    bool lent = f->call->op == WEIR_SET && is_lent(item);
+
+    return (struct run){.lent = lent, .refers = lent && !is_copied(s, item)};
+}
+
+/* Puts a command for a run, or for one item. Lent memory is held while it is
+ * copied, and not even begun to be sent when it was taken back. */
+static bool put_next(struct redis_session *s, struct flight *f,
+                     const struct run *run)
+{
+    bool put;
+
+    if (run->lent && !weir_call_lend(f->call)) {
+        skip_taken_back(f, run->n > 0 ? run->n : 1);
+        return true;
+    }
+    if (run->refers)
+        outbox_lend(&s->out, f->call);
+    put = run->n > 0 ? put_run(s, f, run) : put_one(s, f);
+    if (run->refers)
+        outbox_lend(&s->out, NULL);
+    if (run->lent)
+        weir_call_unlend(f->call);
+    return put;
 }
 
 bool command_put(struct redis_session *s, struct flight *f)
 {
     struct weir_call *call = f->call;
     struct run run = {0};
-    bool lent, put;
 
     if (call->op == WEIR_SCAN)
         return scan_put(s, f);
@@ -356,15 +386,7 @@ bool command_put(struct redis_session *s, struct flight *f)
         return put_count(s, f);
     if (call->op == WEIR_GET || call->op == WEIR_SET)
         run = run_find(s, f);
-    lent = run.n > 0 ? run.lent
-                     : call->op == WEIR_SET &&
-                           needs_lending(s, &call->items[f->next_item]);
-    if (lent && !weir_call_lend(call)) {
-        skip_taken_back(s, f, run.n > 0 ? run.n : 1);
-        return true;
-    }
-    put = run.n > 0 ? put_run(s, f, &run) : put_one(s, f);
-    if (lent)
-        weir_call_unlend(call);
-    return put;
+    if (run.n == 0)
+        run = run_single(s, f);
+    return put_next(s, f, &run);
 }

@@ -26,19 +26,12 @@ bool outbox_has_room(const struct outbox *o, size_t bytes, uint32_t segments)
            OUTBOX_SEGMENTS - o->end >= segments;
 }
 
-static void outbox_append(struct outbox *o, const void *bytes, size_t len,
-                          struct weir_call *lender)
+static struct iovec *outbox_append(struct outbox *o, const void *bytes,
+                                   size_t len)
 {
     o->segment[o->end] = (struct iovec){(void *)bytes, len};
-    o->lender[o->end++] = lender;
-}
-
-/* Whether the last segment ends where the next copied byte goes. */
-static bool outbox_adjoins(const struct outbox *o)
-{
-    const struct iovec *last = &o->segment[o->end - 1];
-
-    return (char *)last->iov_base + last->iov_len == o->bytes + o->used;
+    o->lender[o->end] = o->lending;
+    return &o->segment[o->end++];
 }
 
 /* Room for copied bytes: lengthens the last segment if it can. */
@@ -46,10 +39,10 @@ static char *outbox_extend(struct outbox *o, size_t len)
 {
     char *to = o->bytes + o->used;
 
-    if (o->end > o->first && outbox_adjoins(o))
-        o->segment[o->end - 1].iov_len += len;
+    if (o->open != NULL)
+        o->open->iov_len += len;
     else
-        outbox_append(o, to, len, NULL);
+        o->open = outbox_append(o, to, len);
     o->used += (uint32_t)len;
     o->put += len;
     return to;
@@ -91,30 +84,41 @@ void outbox_number(struct outbox *o, uint64_t number)
     outbox_copy(o, at, (size_t)(end - at));
 }
 
-void outbox_refer(struct outbox *o, const void *bytes, size_t len,
-                  struct weir_call *lender)
+void outbox_refer(struct outbox *o, const void *bytes, size_t len)
 {
-    outbox_append(o, bytes, len, lender);
+    outbox_append(o, bytes, len);
+    o->open = NULL;
     o->put += len;
+}
+
+void outbox_lend(struct outbox *o, struct weir_call *lender)
+{
+    o->lending = lender;
+    o->open = NULL;
+}
+
+/* How many segments come before the first that is lent. */
+static uint32_t outbox_front(const struct outbox *o)
+{
+    uint32_t i = o->first;
+
+    while (i < o->end && o->lender[i] == NULL)
+        i++;
+    return i - o->first;
 }
 
 /* How many segments may go together: with the memory of one lender at most. */
 static uint32_t outbox_run(const struct outbox *o, struct weir_call **lender)
 {
-    uint32_t i = o->first;
+    uint32_t i = o->first + outbox_front(o);
 
-    *lender = NULL;
-    for (; i < o->end; i++) {
-        if (o->lender[i] == NULL)
-            continue;
-        if (*lender != NULL && o->lender[i] != *lender)
-            break;
-        *lender = o->lender[i];
-    }
+    *lender = i < o->end ? o->lender[i] : NULL;
+    while (i < o->end && (o->lender[i] == NULL || o->lender[i] == *lender))
+        i++;
     return i - o->first;
 }
 
-static void outbox_sent(struct outbox *o, size_t len)
+void outbox_drop(struct outbox *o, uint64_t len)
 {
     o->sent += len;
     while (len > 0) {
@@ -128,6 +132,10 @@ static void outbox_sent(struct outbox *o, size_t len)
         len -= s->iov_len;
         o->first++;
     }
+    if (o->first < o->end)
+        return;
+    o->used = o->first = o->end = 0;
+    o->open = NULL;
 }
 
 int outbox_flush(struct outbox *o, struct link *l)
@@ -137,15 +145,18 @@ int outbox_flush(struct outbox *o, struct link *l)
         uint32_t n = outbox_run(o, &lender);
         ssize_t moved;
 
-        if (lender != NULL && !weir_call_lend(lender))
-            return -ECANCELED;
+        if (lender != NULL && !weir_call_lend(lender)) {
+            lender = NULL;
+            n = outbox_front(o);
+            if (n == 0)
+                return -ECANCELED;
+        }
         moved = l->send(l, &o->segment[o->first], (int)n);
         if (lender != NULL)
             weir_call_unlend(lender);
         if (moved < 0)
             return (int)moved;
-        outbox_sent(o, (size_t)moved);
+        outbox_drop(o, (uint64_t)moved);
     }
-    o->used = o->first = o->end = 0;
     return 0;
 }

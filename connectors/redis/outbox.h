@@ -20,8 +20,10 @@ struct outbox {
     uint32_t used;       /* of bytes */
     uint32_t first, end; /* segments not sent yet: [first, end) */
     uint64_t put, sent;  /* bytes ever put in, ever sent */
+    struct iovec *open;  /* the segment that copied bytes lengthen, or NULL */
+    struct weir_call *lending; /* of what is put in now, or NULL */
     struct iovec segment[OUTBOX_SEGMENTS];
-    struct weir_call *lender[OUTBOX_SEGMENTS]; /* of lent memory, or NULL */
+    struct weir_call *lender[OUTBOX_SEGMENTS];
 };
 
 /* outbox_init makes an empty one; -ENOMEM. */
@@ -40,14 +42,19 @@ void outbox_line(struct outbox *o, char sign, uint64_t number);
 /* outbox_number puts in a word that is a number, with its length. */
 void outbox_number(struct outbox *o, uint64_t number);
 
-/* outbox_refer puts in bytes that stay where they are until they are sent; a
- * lender's only as long as it lends them. */
-void outbox_refer(struct outbox *o, const void *bytes, size_t len,
-                  struct weir_call *lender);
+/* outbox_refer puts in bytes that stay where they are until they are sent. */
+void outbox_refer(struct outbox *o, const void *bytes, size_t len);
+
+/* outbox_lend makes what is put in from now on, a command that refers to lent
+ * memory, go only as long as that call lends it; NULL: the next is without. */
+void outbox_lend(struct outbox *o, struct weir_call *lender);
 
 /* outbox_flush sends what the link takes now. 0: all is sent; -EAGAIN: the
- * link is full; -ECANCELED: lent memory was taken back before it was sent; else
- * the link broke. */
+ * link is full; -ECANCELED: what comes next is a command, or the rest of one,
+ * whose memory was taken back; else the link broke. */
 int outbox_flush(struct outbox *o, struct link *l);
+
+/* outbox_drop takes the next len bytes out as if they were sent. */
+void outbox_drop(struct outbox *o, uint64_t len);
 
 #endif

@@ -58,7 +58,7 @@ static void put_pattern(struct outbox *o, const struct flight *f)
     if (f->pattern_len < SCAN_COPY)
         outbox_copy(o, f->pattern, f->pattern_len);
     else
-        outbox_refer(o, f->pattern, f->pattern_len, NULL);
+        outbox_refer(o, f->pattern, f->pattern_len);
     outbox_copy(o, "\r\n", 2);
 }
 

@@ -92,23 +92,24 @@ void session_ask(struct redis_session *s, struct flight *f, enum ask_kind kind,
 {
     s->asks[(s->first_ask + s->n_asks++) % REDIS_ASKS] =
         (struct ask){.flight = f,
+                     .begin = s->asked,
                      .end = s->out.put,
                      .weight = weight,
                      .first = first,
                      .n = n,
                      .kind = (uint8_t)kind};
+    s->asked = s->out.put;
     s->awaited += weight;
     f->due++;
 }
 
-void session_answered(struct redis_session *s)
+/* An ask is not one any more; its flight goes on. */
+static void ask_over(struct redis_session *s, const struct ask *ask)
 {
-    struct ask *ask = session_asked(s);
     struct flight *f = ask->flight;
 
-    s->awaited -= ask->weight;
-    s->first_ask = (s->first_ask + 1) % REDIS_ASKS;
     s->n_asks--;
+    s->awaited -= ask->weight;
     f->due--;
     if (f->next_item < f->call->n) {
         if (f->call->op == WEIR_SCAN)
@@ -116,6 +117,19 @@ void session_answered(struct redis_session *s)
     } else if (f->due == 0) {
         flight_turn(s, f);
     }
+}
+
+void session_answered(struct redis_session *s)
+{
+    struct ask *ask = session_asked(s);
+
+    s->first_ask = (s->first_ask + 1) % REDIS_ASKS;
+    ask_over(s, ask);
+}
+
+static struct ask *ask_at(struct redis_session *s, uint32_t i)
+{
+    return &s->asks[(s->first_ask + i) % REDIS_ASKS];
 }
 
 /* Whether a flight's next value may be asked for, or sent, now. */
@@ -150,6 +164,51 @@ static void put_commands(struct redis_session *s)
     }
 }
 
+static void fail_pending(struct weir_call *call, uint32_t first, uint32_t n,
+                         int status, const char *why)
+{
+    for (uint32_t i = first; i < first + n; i++) {
+        if (call->items[i].status == WEIR_PENDING)
+            weir_call_fail(call, &call->items[i], status, "%s", why);
+    }
+}
+
+/* The memory of the next command was taken back. If nothing of it has left, it
+ * goes and nobody else notices. False: the server waits for its rest, or may
+ * do: TLS counts a record as sent when the last of it leaves. */
+static bool session_withdraw(struct redis_session *s)
+{
+    struct weir_call *call;
+    struct ask taken;
+    uint32_t i = 0;
+    bool begun;
+
+    while (ask_at(s, i)->end <= s->out.sent)
+        i++;
+    taken = *ask_at(s, i);
+    call = taken.flight->call;
+    begun = taken.begin != s->out.sent || s->link.tls != NULL;
+    fail_pending(call, taken.first, begun ? call->n - taken.first : taken.n,
+                 WEIR_SKIPPED, "the batch was abandoned");
+    if (begun)
+        return false;
+    outbox_drop(&s->out, taken.end - taken.begin);
+    for (; i + 1 < s->n_asks; i++)
+        *ask_at(s, i) = *ask_at(s, i + 1);
+    ask_over(s, &taken);
+    return true;
+}
+
+static int session_flush(struct redis_session *s)
+{
+    int rc;
+
+    do
+        rc = outbox_flush(&s->out, &s->link);
+    while (rc == -ECANCELED && session_withdraw(s));
+    return rc == -ECANCELED ? -ECONNABORTED : rc;
+}
+
 /* Puts and sends all that goes now. */
 static int session_send(struct redis_session *s)
 {
@@ -159,7 +218,7 @@ static int session_send(struct redis_session *s)
     do {
         put = s->out.put;
         put_commands(s);
-        rc = outbox_flush(&s->out, &s->link);
+        rc = session_flush(s);
     } while (rc == 0 && s->out.put != put && s->waiting != NULL);
     s->blocked = rc == -EAGAIN;
     if (s->out.sent != sent)
@@ -231,19 +290,12 @@ static const char *break_reason(const struct redis_session *s, int rc)
         return "no answer in time";
     case -ECANCELED:
         return "stopped while it was on its way";
+    case -ECONNABORTED:
+        return "dropped with a batch that was abandoned half sent";
     case -EPROTO:
         return s->surprise[0] != '\0' ? s->surprise : "not the protocol";
     default:
         return strerror(-rc);
-    }
-}
-
-static void fail_pending(struct weir_call *call, uint32_t first, uint32_t n,
-                         int status, const char *why)
-{
-    for (uint32_t i = first; i < first + n; i++) {
-        if (call->items[i].status == WEIR_PENDING)
-            weir_call_fail(call, &call->items[i], status, "%s", why);
     }
 }
 
@@ -279,7 +331,7 @@ static int session_break(struct redis_session *s, const struct flight *culprit,
     if (rc == -EPROTO)
         session_distrust(s);
     for (uint32_t i = 0; i < s->n_asks; i++) {
-        const struct ask *ask = &s->asks[(s->first_ask + i) % REDIS_ASKS];
+        const struct ask *ask = ask_at(s, i);
         bool late = rc == -ETIMEDOUT && ask->flight == culprit;
 
         if (ask->end <= s->out.sent)

@@ -30,7 +30,7 @@ enum ask_kind {
 
 struct ask {
     struct flight *flight;
-    uint64_t end;    /* outbox.put behind the command */
+    uint64_t begin, end; /* outbox.put before and behind the command */
     uint64_t weight; /* bytes of its values: sent, or by guess in the reply */
     uint32_t first;  /* item */
     uint32_t n;      /* items left to answer */
@@ -75,6 +75,7 @@ struct redis_session {
     struct ask asks[REDIS_ASKS];
     uint32_t first_ask, n_asks;
 
+    uint64_t asked;   /* outbox.put behind the last command */
     uint64_t awaited; /* the weights of all asks */
     uint64_t guess;   /* of a value's size, from those seen; 0 = none seen */
     bool held;        /* enough is asked for: wait for half of it */
