@@ -222,7 +222,7 @@ static int session_send(struct redis_session *s)
     } while (rc == 0 && s->out.put != put && s->waiting != NULL);
     s->blocked = rc == -EAGAIN;
     if (s->out.sent != sent)
-        s->quiet_since = 0;
+        s->stuck_since = 0;
     return s->blocked ? 0 : rc;
 }
 
@@ -236,26 +236,38 @@ static int session_receive(struct redis_session *s)
     }
     if (n < 0)
         return (int)n;
-    s->quiet_since = 0;
+    s->mute_since = 0;
     return 0;
 }
 
+/* What is left of a timeout (0: there is none) whose clock runs, or does not.
+ */
+static uint64_t time_left(uint64_t *since, bool runs, uint64_t timeout,
+                          uint64_t now)
+{
+    if (!runs)
+        *since = 0;
+    else if (*since == 0)
+        *since = now;
+    if (!runs || timeout == 0)
+        return UINT64_MAX;
+    return now - *since < timeout ? timeout - (now - *since) : 0;
+}
+
 /* Waits until something moves; -ETIMEDOUT also when nothing has for the
- * timeout of the direction that is stuck. */
+ * timeout of a direction: more to ask does not make a server less silent. */
 static int session_wait(struct redis_session *s, struct weir_call *call)
 {
     const struct redis_config *config = s->redis->config;
-    uint64_t limit = s->blocked ? config->write_timeout : config->read_timeout;
-    uint64_t now = weir_now();
+    bool due = s->n_asks > 0 && session_asked(s)->end <= s->out.sent;
+    uint64_t now = weir_now(), limit, write;
     int rc;
 
-    if (s->quiet_since == 0)
-        s->quiet_since = now;
+    limit = time_left(&s->mute_since, due, config->read_timeout, now);
+    write = time_left(&s->stuck_since, s->blocked, config->write_timeout, now);
+    if (write < limit)
+        limit = write;
     if (limit == 0)
-        limit = UINT64_MAX;
-    else if (now - s->quiet_since < limit)
-        limit -= now - s->quiet_since;
-    else
         return -ETIMEDOUT;
     rc = weir_call_wait(call, s->link.fd, link_events(&s->link, s->blocked),
                         limit);

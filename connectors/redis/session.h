@@ -89,9 +89,11 @@ struct redis_session {
     uint64_t page_left;
     uint64_t page_cursor;
 
-    bool blocked;         /* the link takes no more for now */
-    bool readable;        /* the last look left something to read */
-    uint64_t quiet_since; /* 0 = something moved since the last wait */
+    bool blocked;  /* the link takes no more for now */
+    bool readable; /* the last look left something to read */
+    /* The clocks of the timeouts: when a wait began to find ... (0: not yet) */
+    uint64_t mute_since;  /* ... that a reply is due, and no byte has come */
+    uint64_t stuck_since; /* ... that the link is blocked, and none has left */
     char surprise[96];    /* what the server said against the protocol */
 };
 

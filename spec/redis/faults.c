@@ -120,6 +120,36 @@ static void deadline(struct weir_store *s)
     recovers(s);
 }
 
+/* Silence is not over because there is more and more to ask. */
+static void silent(void)
+{
+    struct weir_store *s = open_store("workers=1");
+    struct weir_batch *many[12];
+    uint64_t start, first = 0;
+
+    recovers(s);
+    stop_server();
+    start = weir_now();
+    for (int i = 0; i < 12; i++) {
+        struct weir_batch *done;
+
+        many[i] = keyed_batch(WEIR_GET, 1, "key");
+        CHECK(weir_submit(s, cq, many[i]) == 0);
+        nap_ms(50);
+        if (first == 0 && weir_cq_drain(cq, &done, 1) == 1)
+            first = weir_now() - start;
+    }
+    CHECK(many[0]->items->status == WEIR_TIMEOUT);
+    CHECK(first >= 200 * MS && first < 400 * MS);
+    while (weir_cq_pending(cq) > 0)
+        next_done(cq);
+    for (int i = 0; i < 12; i++)
+        weir_batch_free(many[i]);
+    kill(server.pid, SIGCONT);
+    recovers(s);
+    weir_store_free(s);
+}
+
 /* A value that the server does not take: it gives up in time, and says that
  * nothing was applied. */
 static void stuck(struct weir_store *s)
@@ -312,6 +342,7 @@ int main(void)
     reconnects(s);
     paused(s);
     weir_store_free(s);
+    silent();
     passwords();
     permissions();
     closed_hanging();
