@@ -13,6 +13,9 @@
 #include "greet.h"
 #include "refusal.h"
 
+/* More than all greetings together are answered with. */
+#define GREET_MAX (64u << 10)
+
 enum greeting { GREET_AUTH, GREET_NAME, GREET_SELECT, GREET_PING, GREETINGS };
 
 struct greet {
@@ -23,6 +26,7 @@ struct greet {
     uint8_t sent[GREETINGS]; /* enum greeting, in order */
     unsigned n;
     redisReader *reader;
+    size_t came; /* bytes */
 };
 
 static int greet_add(struct greet *g, enum greeting what, int argc,
@@ -84,34 +88,51 @@ static int greet_send(struct greet *g)
     return 0;
 }
 
+/* Whether what has come can be a greeting's answer, a status or an error;
+ * hiredis would make room for as large an array as it is told of. */
+static bool greet_can_be(const struct greet *g)
+{
+    const redisReader *r = g->reader;
+
+    return g->came <= GREET_MAX &&
+           (r->ridx >= 0 || r->pos == r->len ||
+            r->buf[r->pos] == REPLY_STATUS || r->buf[r->pos] == REPLY_ERROR);
+}
+
+/* Receives once, or waits. */
+static int greet_receive(struct greet *g)
+{
+    char bytes[4096];
+    struct iovec iov = {bytes, sizeof bytes};
+    ssize_t n = g->link->receive(g->link, &iov, 1);
+
+    if (n == -EAGAIN)
+        return weir_call_wait(g->call, g->link->fd, link_events(g->link, 0),
+                              UINT64_MAX);
+    if (n < 0)
+        return (int)n;
+    g->came += (size_t)n;
+    if (redisReaderFeed(g->reader, bytes, (size_t)n) != REDIS_OK)
+        return -ENOMEM;
+    return weir_call_stopped(g->call);
+}
+
 /* The next reply, or NULL with a negative errno. */
 static redisReply *greet_reply(struct greet *g, int *rc)
 {
     void *reply = NULL;
-    char bytes[4096];
 
-    for (;;) {
-        struct iovec iov = {bytes, sizeof bytes};
-        ssize_t n;
-
-        if (redisReaderGetReply(g->reader, &reply) != REDIS_OK) {
+    *rc = 0;
+    while (*rc >= 0) {
+        if (!greet_can_be(g) ||
+            redisReaderGetReply(g->reader, &reply) != REDIS_OK)
             *rc = -EPROTO;
-            return NULL;
-        }
-        if (reply != NULL)
+        else if (reply != NULL)
             return reply;
-        n = g->link->receive(g->link, &iov, 1);
-        if (n == -EAGAIN)
-            n = weir_call_wait(g->call, g->link->fd, link_events(g->link, 0),
-                               UINT64_MAX);
-        else if (n > 0 &&
-                 redisReaderFeed(g->reader, bytes, (size_t)n) != REDIS_OK)
-            n = -ENOMEM;
-        if (n < 0) {
-            *rc = (int)n;
-            return NULL;
-        }
+        else
+            *rc = greet_receive(g);
     }
+    return NULL;
 }
 
 /* Whether a connection is of use after this answer to a greeting. */
@@ -123,13 +144,13 @@ static int greet_judge(struct greet *g, enum greeting what,
 
     if (reply->type == REDIS_REPLY_STATUS)
         return 0;
-    if (reply->type != REDIS_REPLY_ERROR)
-        return -EPROTO;
     status = refusal_status(&error);
-    /* A server that is busy or loading says so to each command; one that lacks
-     * PING or forbids it has answered; a name is a courtesy. */
-    if (what == GREET_NAME || (what == GREET_PING && status == WEIR_BUSY) ||
-        (what == GREET_PING && refusal_of_command(&error)))
+    /* A server that is busy, loading or cannot save says so to each command;
+     * one that lacks PING or forbids it has answered; a name is a courtesy. But
+     * one that turns us away says so to the first command, whichever it is. */
+    if ((what == GREET_NAME || what == GREET_PING) &&
+        (refusal_of_command(&error) ||
+         (status != WEIR_DENIED && status != WEIR_UNAVAILABLE)))
         return 0;
     weir_call_fail(g->call, NULL,
                    status == WEIR_DENIED ? WEIR_DENIED : WEIR_UNAVAILABLE,
@@ -146,7 +167,7 @@ static int greet_listen(struct greet *g)
         redisReply *reply = greet_reply(g, &rc);
 
         if (reply == NULL)
-            break;
+            return rc;
         rc = greet_judge(g, g->sent[i], reply);
         freeReplyObject(reply);
     }
@@ -163,8 +184,8 @@ int greet(struct link *l, const struct redis_config *config,
 
     if (rc == 0)
         rc = greet_send(&g);
-    if (rc == 0)
-        rc = greet_listen(&g);
+    if (rc == 0 || rc == -EPIPE || rc == -ECONNRESET)
+        rc = greet_listen(&g); /* who turned us away said why */
     if (rc < 0 && rc != -EACCES)
         weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
                        rc == -EPROTO      ? "no Redis answers there"

@@ -26,10 +26,13 @@ struct script_server {
     _Atomic int half_close; /* our half of the connection ends there */
     int silent;             /* nothing more comes there */
     const char
-        *_Atomic late;    /* comes 5 ms after the next replies, once; or NULL */
-    _Atomic int commands; /* counted since then */
-    _Atomic int accepted; /* connections so far */
-    _Atomic int open;     /* of them, now */
+        *_Atomic late; /* comes 5 ms after the next replies, once; or NULL */
+    const char
+        *_Atomic turn_away; /* said, slowly, to who connects; then it ends */
+    const char *_Atomic endless; /* said to who connects, again and again */
+    _Atomic int commands;        /* counted since then */
+    _Atomic int accepted;        /* connections so far */
+    _Atomic int open;            /* of them, now */
 };
 
 /* true_value writes the value of a key. */
@@ -168,16 +171,34 @@ static inline int script_serve(struct script_server *s, int fd, char *in,
     return 1;
 }
 
+/* What is said to who connects, before it says anything; false: then it ends.
+ */
+static inline int script_welcome(struct script_server *s, int fd)
+{
+    const char *words;
+
+    while ((words = s->endless) != NULL && !atomic_load(&s->stop) &&
+           send(fd, words, strlen(words), MSG_NOSIGNAL) > 0)
+        ;
+    words = s->turn_away;
+    for (const char *at = words; at != NULL && *at != '\0'; at++) {
+        send(fd, at, 1, MSG_NOSIGNAL);
+        nap_ms(1);
+    }
+    return words == NULL;
+}
+
 /* One connection at a time is not enough: a store may hold several. */
 static inline void *script_connection(void *arg)
 {
     struct script_server *s = ((void **)arg)[0];
-    int fd = (int)(intptr_t)((void **)arg)[1], serving = 1;
+    int fd = (int)(intptr_t)((void **)arg)[1], serving;
     char *in = malloc(1 << 20);
     size_t have = 0;
 
     free(arg);
-    while (!atomic_load(&s->stop)) {
+    serving = script_welcome(s, fd);
+    while (serving != 0 && !atomic_load(&s->stop)) {
         ssize_t n = recv(fd, in + have, (1 << 20) - have, 0);
 
         if (n <= 0)
