@@ -204,7 +204,8 @@ static int answer_integer(struct redis_session *s, int64_t number)
             return session_surprise(s, "a time to live");
         if (pending)
             item->status = number == -2 ? WEIR_MISS : WEIR_OK;
-        item->ttl_ms = number > 0 ? (uint64_t)number : 0;
+        /* 0 is the last millisecond, and for us for ever. */
+        item->ttl_ms = number > 0 ? (uint64_t)number : number == 0;
         break;
     case ASK_IGNORED:
         break;

@@ -20,6 +20,9 @@ enum {
     ASKS_EACH = 2,     /* most replies that one command_put waits for */
 };
 
+/* Milliseconds that added to the time of day are still a server's number. */
+#define TTL_MAX ((uint64_t)INT64_MAX / 2)
+
 static size_t value_copy(const struct redis_session *s)
 {
     return s->link.tls != NULL ? TLS_COPY : VALUE_COPY;
@@ -97,10 +100,19 @@ static void put_value(struct redis_session *s, const struct weir_item *item)
     put_text(&s->out, "\r\n");
 }
 
+static uint64_t ttl_bounded(uint64_t ms)
+{
+    return ms < TTL_MAX ? ms : TTL_MAX;
+}
+
 static uint64_t ttl_ms(const struct redis_session *s,
                        const struct weir_item *item)
 {
-    return item->ttl_ms != 0 ? item->ttl_ms : s->redis->config->ttl / 1000000u;
+    uint64_t ns = s->redis->config->ttl;
+
+    if (item->ttl_ms != 0)
+        return ttl_bounded(item->ttl_ms);
+    return ns != 0 ? (ns - 1) / 1000000u + 1 : 0;
 }
 
 /* ---- many keys in one command ---- */
@@ -247,7 +259,7 @@ static void put_touch(struct redis_session *s, struct flight *f,
     if (item->ttl_ms != 0) {
         put_head(&s->out, 3, "$7\r\nPEXPIRE\r\n");
         put_key(s, item);
-        outbox_number(&s->out, item->ttl_ms);
+        outbox_number(&s->out, ttl_bounded(item->ttl_ms));
     } else {
         /* PERSIST answers 0 both for no key and for no expiry. */
         put_head(&s->out, 2, "$7\r\nPERSIST\r\n");

@@ -214,6 +214,19 @@ static void scan_after_refusal(struct script_server *server,
     weir_batch_free(b);
 }
 
+/* The last millisecond of a key is not for ever. */
+static void last_millisecond(struct script_server *server, struct weir_store *s)
+{
+    const struct nonsense none_left = {.words = ":0\r\n"};
+    struct weir_batch *b = keyed_batch(WEIR_STAT, 1, "k");
+
+    script_set(server, &none_left, 1); /* PTTL; STRLEN comes first */
+    go(s, cq, b);
+    server->nonsense = NULL;
+    CHECK(b->items->status == WEIR_OK && b->items->ttl_ms == 1);
+    weir_batch_free(b);
+}
+
 int main(void)
 {
     size_t kinds = sizeof NONSENSE / sizeof *NONSENSE;
@@ -236,6 +249,7 @@ int main(void)
     }
     late(&server, s);
     scan_after_refusal(&server, s);
+    last_millisecond(&server, s);
     others(&server, s, WEIR_SET, "$2\r\nOK\r\n");
     others(&server, s, WEIR_SET, "+NO\r\n");
     others(&server, s, WEIR_EXISTS, ":2\r\n");

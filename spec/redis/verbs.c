@@ -88,6 +88,27 @@ static void times_to_live(struct weir_store *s)
     CHECK(item->status == WEIR_MISS);
 }
 
+/* Longer than a server can count is as long as it can; shorter than it can
+ * count is not for ever. */
+static void extreme_times(struct weir_store *s, const char *url)
+{
+    static const uint64_t LONG[] = {UINT64_MAX, INT64_MAX, INT64_MAX - 1000};
+    struct weir_store *brief = open_redis(url, "ttl=500us", NULL);
+
+    for (int i = 0; i < 3; i++) {
+        CHECK(set(s, "long", "x", LONG[i]) == WEIR_OK);
+        one(b, WEIR_TOUCH, "long")->ttl_ms = LONG[i];
+        go(s, cq, b);
+        CHECK(b->items->status == WEIR_OK);
+        CHECK(status_of(s, WEIR_STAT, "long") == WEIR_OK);
+        CHECK(b->items->ttl_ms > (uint64_t)1 << 60);
+    }
+    CHECK(set(brief, "brief", "x", 0) == WEIR_OK);
+    nap_ms(20);
+    CHECK(status_of(brief, WEIR_GET, "brief") == WEIR_MISS);
+    weir_store_free(brief);
+}
+
 /* A batch of many sizes: set from lent bytes and from values by turns, got into
  * buffers and as values by turns. */
 static void sizes(struct weir_store *s, uint32_t n, size_t size)
@@ -309,6 +330,7 @@ static void all(const char *url, struct server *server, int db)
     words(s);
     words(plain);
     times_to_live(s);
+    extreme_times(s, url);
     sizes(s, 2, 3);
     sizes(s, 300, 60);
     sizes(s, 100, 4096);
