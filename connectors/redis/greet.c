@@ -176,6 +176,21 @@ static int greet_listen(struct greet *g)
     return rc;
 }
 
+static void greet_explain(struct weir_call *call, int rc)
+{
+    if (rc == -EKEYREJECTED)
+        weir_call_fail(call, NULL, WEIR_DENIED,
+                       "the server does not take the client's certificate, or "
+                       "wants one");
+    else
+        weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
+                       rc == -EPROTO      ? "no Redis answers there"
+                       : rc == -EBADMSG   ? "TLS failed"
+                       : rc == -ETIMEDOUT ? "connected, but no answer in time"
+                                          : "no greeting: %s",
+                       strerror(-rc));
+}
+
 int greet(struct link *l, const struct redis_config *config,
           struct weir_call *call)
 {
@@ -187,11 +202,7 @@ int greet(struct link *l, const struct redis_config *config,
     if (rc == 0 || rc == -EPIPE || rc == -ECONNRESET)
         rc = greet_listen(&g); /* who turned us away said why */
     if (rc < 0 && rc != -EACCES)
-        weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
-                       rc == -EPROTO      ? "no Redis answers there"
-                       : rc == -ETIMEDOUT ? "connected, but no answer in time"
-                                          : "no greeting: %s",
-                       strerror(-rc));
+        greet_explain(call, rc);
     if (g.reader != NULL)
         redisReaderFree(g.reader);
     free(g.text);

@@ -7,7 +7,9 @@
 #include <sys/uio.h>
 
 /* Two ways that never block. They return the number of bytes moved (at least
- * one), -EAGAIN, or a negative errno; an orderly end is -ECONNRESET. */
+ * one), -EAGAIN, or a negative errno; an orderly end is -ECONNRESET. Of TLS:
+ * -EKEYREJECTED: the server does not take our certificate, or that there is
+ * none; -EBADMSG: it failed. */
 struct link {
     int fd;
     SSL *tls;           /* NULL over a bare socket */

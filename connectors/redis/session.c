@@ -302,6 +302,8 @@ static const char *break_reason(const struct redis_session *s, int rc)
         return "no answer in time";
     case -ECANCELED:
         return "stopped while it was on its way";
+    case -EBADMSG:
+        return "TLS failed";
     case -ECONNABORTED:
         return "dropped with a batch that was abandoned half sent";
     case -EPROTO:
@@ -313,7 +315,7 @@ static const char *break_reason(const struct redis_session *s, int rc)
 
 /* Nothing says which reply was the one too many or too few: when a stream is
  * out of step, no answer of an unfinished call is believed. */
-static void session_distrust(struct redis_session *s)
+static void session_distrust(struct redis_session *s, const char *why)
 {
     for (struct flight *f = s->flights; f != NULL; f = f->next) {
         struct weir_call *call = f->call;
@@ -326,8 +328,7 @@ static void session_distrust(struct redis_session *s)
                 weir_value_unref(call->items[i].value);
                 call->items[i].value = NULL;
             }
-            weir_call_fail(call, &call->items[i], WEIR_RESET, "%s",
-                           s->surprise);
+            weir_call_fail(call, &call->items[i], WEIR_RESET, "%s", why);
         }
     }
 }
@@ -341,7 +342,7 @@ static int session_break(struct redis_session *s, const struct flight *culprit,
         rc == -ETIMEDOUT || rc == -ECANCELED ? WEIR_SKIPPED : WEIR_UNAVAILABLE;
 
     if (rc == -EPROTO)
-        session_distrust(s);
+        session_distrust(s, why);
     for (uint32_t i = 0; i < s->n_asks; i++) {
         const struct ask *ask = ask_at(s, i);
         bool late = rc == -ETIMEDOUT && ask->flight == culprit;

@@ -84,6 +84,28 @@ int tls_context(const struct redis_config *config, SSL_CTX **out,
 
 /* ---- the two ways ---- */
 
+/* What a failure of OpenSSL's own means. Since TLS 1.3 the server says what it
+ * thinks of our certificate when the handshake is over. */
+static int tls_failure(void)
+{
+    switch (ERR_GET_REASON(ERR_peek_last_error())) {
+    case SSL_R_UNEXPECTED_EOF_WHILE_READING: /* a crash, not a trick: each
+                                                reply says how long it is */
+        return -ECONNRESET;
+    case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+    case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
+        return -EKEYREJECTED;
+    default:
+        return -EBADMSG;
+    }
+}
+
 /* What a call that moved nothing means, and what to poll for before the next.
  */
 static ssize_t tls_outcome(struct link *l, int rc, short *on, short usual)
@@ -97,7 +119,7 @@ static ssize_t tls_outcome(struct link *l, int rc, short *on, short usual)
         return -EAGAIN;
     if (what == SSL_ERROR_SYSCALL && errno != 0)
         return -errno;
-    return what == SSL_ERROR_SSL ? -EPROTO : -ECONNRESET;
+    return what == SSL_ERROR_SSL ? tls_failure() : -ECONNRESET;
 }
 
 static ssize_t tls_send(struct link *l, const struct iovec *iov, int n)
@@ -114,7 +136,7 @@ static ssize_t tls_send(struct link *l, const struct iovec *iov, int n)
         if (rc <= 0) {
             ssize_t why = tls_outcome(l, rc, &l->tls_write_on, POLLOUT);
 
-            return total > 0 && why == -EAGAIN ? total : why;
+            return total > 0 ? total : why; /* which the next call says */
         }
         total += (ssize_t)moved;
         if (moved < iov[i].iov_len)
@@ -199,9 +221,10 @@ static int tls_explain(struct link *l, struct weir_call *call, int rc)
         weir_call_fail(call, NULL, WEIR_DENIED,
                        "the server's certificate is not accepted: %s",
                        X509_verify_cert_error_string(verdict));
-    else if (rc == -EPROTO)
-        weir_call_fail(call, NULL, WEIR_UNAVAILABLE, "TLS handshake failed: %s",
-                       tls_reason());
+    else if (rc == -EBADMSG || rc == -EKEYREJECTED)
+        weir_call_fail(call, NULL,
+                       rc == -EBADMSG ? WEIR_UNAVAILABLE : WEIR_DENIED,
+                       "TLS handshake failed: %s", tls_reason());
     else
         weir_call_fail(call, NULL, WEIR_UNAVAILABLE, "TLS handshake failed: %s",
                        strerror(-rc));
