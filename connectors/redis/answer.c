@@ -33,15 +33,20 @@ static void answer_step(struct redis_session *s)
 
 /* ---- values ---- */
 
-/* Learns how long values are: the next ones are asked for, and received,
- * accordingly. Grows at once, shrinks slowly. */
-static void answer_learn(struct redis_session *s, uint64_t size)
+/* Grows at once, shrinks slowly. */
+static uint64_t guess_next(uint64_t guess, uint64_t size)
 {
-    if (size >= s->guess)
-        s->guess = size;
-    else
-        s->guess -= (s->guess - size) / 8;
-    s->in.appetite = s->guess >= INBOX_DIRECT ? INBOX_TASTE : INBOX_BYTES;
+    return size >= guess ? size : guess - (guess - size) / 8;
+}
+
+/* Learns how long replies are, and the values in them: the next ones are asked
+ * for, and received, accordingly. */
+static void answer_learn(struct redis_session *s, int64_t size)
+{
+    if (size >= 0)
+        s->guess = guess_next(s->guess, (uint64_t)size);
+    s->reply = guess_next(s->reply, size >= 0 ? (uint64_t)size : 0);
+    s->in.appetite = s->reply >= INBOX_DIRECT ? INBOX_TASTE : INBOX_BYTES;
 }
 
 /* A payload that is not here yet goes where it belongs. */
@@ -99,14 +104,14 @@ static int answer_bulk(struct redis_session *s, int64_t length, size_t used)
 
     if (length < 0) {
         inbox_consume(&s->in, used);
-        answer_learn(s, 0);
+        answer_learn(s, -1);
         if (ask->kind == ASK_VALUE)
             first_item(ask)->status = WEIR_MISS;
         /* MGET's nil may be a key of another type: PASS_CONFIRM tells. */
         answer_step(s);
         return 1;
     }
-    answer_learn(s, size < VALUE_MAX ? size : VALUE_MAX);
+    answer_learn(s, (int64_t)(size < VALUE_MAX ? size : VALUE_MAX));
     if (size > VALUE_MAX || there - used < size + 2) {
         inbox_consume(&s->in, used);
         answer_payload(s, size);

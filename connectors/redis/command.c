@@ -151,17 +151,32 @@ static bool run_add(const struct redis_session *s, const struct flight *f,
     return true;
 }
 
+/* How many items one command may take: of an MGET the whole reply is on the
+ * way at once. */
+static uint64_t run_most(const struct redis_session *s, uint32_t op)
+{
+    uint64_t most;
+
+    if (op != WEIR_GET)
+        return MULTI_MAX;
+    if (s->reply > MGET_VALUE)
+        return 0;
+    most =
+        (session_window(s->guess) - s->awaited) / (session_weight(s) + 1) + 1;
+    return most < MULTI_MAX ? most : MULTI_MAX;
+}
+
 /* The items that may go together now; n is 0 when they are too few. */
 static struct run run_find(const struct redis_session *s,
                            const struct flight *f)
 {
     const struct weir_call *call = f->call;
+    uint64_t most = run_most(s, call->op);
     struct run run = {0};
 
-    if (f->pass != PASS_FIRST || s->no_multi || !s->redis->config->multi ||
-        (call->op == WEIR_GET && s->guess > MGET_VALUE))
+    if (f->pass != PASS_FIRST || s->no_multi || !s->redis->config->multi)
         return run;
-    for (uint32_t i = f->next_item; i < call->n && run.n < MULTI_MAX; i++) {
+    for (uint32_t i = f->next_item; i < call->n && run.n < most; i++) {
         if (!run_add(s, f, &call->items[i], &run))
             break;
     }
@@ -178,7 +193,8 @@ static void put_mget(struct redis_session *s, struct flight *f,
     put_head(&s->out, run->n + 1, "$4\r\nMGET\r\n");
     for (uint32_t i = 0; i < run->n; i++)
         put_key(s, &items[i]);
-    session_ask(s, f, ASK_VALUES, f->next_item, run->n, run->n * s->guess);
+    session_ask(s, f, ASK_VALUES, f->next_item, run->n,
+                run->n * session_weight(s));
 }
 
 static void put_mset(struct redis_session *s, struct flight *f,
@@ -278,7 +294,8 @@ static void put_plain(struct redis_session *s, struct flight *f,
 {
     put_head(&s->out, 2, name);
     put_key(s, item);
-    session_ask(s, f, kind, f->next_item, 1, kind == ASK_VALUE ? s->guess : 0);
+    session_ask(s, f, kind, f->next_item, 1,
+                kind == ASK_VALUE ? session_weight(s) : 0);
 }
 
 static void put_single(struct redis_session *s, struct flight *f,

@@ -32,7 +32,7 @@ int redis_connect(void *state, void *session, struct weir_call *call)
     int rc;
 
     s->redis = state;
-    s->guess = FIRST_GUESS;
+    s->guess = s->reply = FIRST_GUESS;
     rc = outbox_init(&s->out);
     if (rc == 0)
         rc = inbox_init(&s->in);

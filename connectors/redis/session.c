@@ -23,9 +23,6 @@
 #include "session.h"
 #include "slots.h"
 
-/* Bytes of values on the way: at least this, and two values. */
-#define WINDOW_MIN ((uint64_t)512 << 10)
-
 /* ---- flights ---- */
 
 void session_wants(struct redis_session *s, struct flight *f)
@@ -139,7 +136,7 @@ static bool window_open(struct redis_session *s, const struct flight *f)
 
     if (f->call->op == WEIR_SET && f->next_item < f->call->n)
         value = command_value_size(&f->call->items[f->next_item]);
-    window = 2 * value > WINDOW_MIN ? 2 * value : WINDOW_MIN;
+    window = session_window(value);
     if (s->n_asks == 0 || s->awaited <= window / 2)
         s->held = false;
     else if (s->awaited >= window)

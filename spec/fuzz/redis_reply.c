@@ -196,7 +196,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     s.redis = &REDIS;
     s.link =
         (struct link){.fd = -1, .send = fuzz_send, .receive = fuzz_receive};
-    s.guess = bytes[2] & 2 ? 100 : 65536;
+    s.guess = s.reply = bytes[2] & 2 ? 100 : 65536;
     outbox_init(&s.out);
     inbox_init(&s.in);
     stream = bytes + 4;
