@@ -270,6 +270,27 @@ static bool is_page(struct redis_session *s)
            (s->page_stage != 0 || len == 0 || at[0] != REPLY_ERROR);
 }
 
+/* A reply before its command has left whole: that can be an error about what
+ * has left, the length of a value for one, and then the server hangs up. */
+static int answer_early(struct redis_session *s)
+{
+    const struct ask *ask = session_asked(s);
+    struct reply line;
+    size_t len;
+    const char *at = inbox_at(&s->in, &len);
+    int used;
+
+    if (ask->begin >= s->out.sent || at[0] != REPLY_ERROR)
+        return session_surprise(s, "nothing yet");
+    used = reply_line(at, len, &line);
+    if (used < 0)
+        return session_surprise(s, "an error");
+    if (used == 0)
+        return 0;
+    answer_error(s, &line);
+    return -ECONNRESET;
+}
+
 /* One step: a payload's rest, a page's part, a line. */
 static int answer_some(struct redis_session *s)
 {
@@ -288,7 +309,7 @@ static int answer_some(struct redis_session *s)
     if (s->n_asks == 0)
         return len == 0 ? 0 : session_surprise(s, "nothing");
     if (session_asked(s)->end > s->out.sent)
-        return len == 0 ? 0 : session_surprise(s, "nothing yet");
+        return len == 0 ? 0 : answer_early(s);
     return is_page(s) ? scan_read(s) : answer_line(s);
 }
 

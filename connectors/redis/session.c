@@ -251,6 +251,20 @@ static uint64_t time_left(uint64_t *since, bool runs, uint64_t timeout,
     return now - *since < timeout ? timeout - (now - *since) : 0;
 }
 
+/* The server takes no more, which is rc; what it has said before stands. */
+static int session_hear_out(struct redis_session *s, int rc)
+{
+    while (inbox_receive(&s->in, &s->link, &s->readable) > 0) {
+        for (struct flight *f = s->flights; f != NULL; f = f->next) {
+            int heard = answer_replies(s, f);
+
+            if (heard < 0)
+                return heard;
+        }
+    }
+    return rc;
+}
+
 /* Waits until something moves; -ETIMEDOUT also when nothing has for the
  * timeout of a direction: more to ask does not make a server less silent. */
 static int session_wait(struct redis_session *s, struct weir_call *call)
@@ -400,6 +414,8 @@ int redis_finish(void *session, struct weir_call *call)
         if (rc < 0 || f->over)
             break;
         rc = session_send(s);
+        if (rc == -EPIPE || rc == -ECONNRESET)
+            rc = session_hear_out(s, rc);
         if (rc == 0 && !f->over && !s->readable)
             rc = session_wait(s, call);
         if (rc == -EAGAIN)

@@ -174,6 +174,43 @@ static void stuck(struct weir_store *s)
     free(bytes);
 }
 
+/* A value over the server's own limit: it says so when it has read how long it
+ * is, and hangs up on the rest. What it answered before stands. */
+static void over_limit(void)
+{
+    struct weir_store *s = open_store("workers=1");
+    struct weir_batch *small = keyed_batch(WEIR_SET, 50, "limit");
+    struct weir_batch *large = weir_batch_new(1);
+    size_t size = 16 << 20;
+    char *bytes = calloc(1, size);
+
+    CHECK(command("config set proto-max-bulk-len 1mb") == 0);
+    for (uint32_t i = 0; i < 50; i++) {
+        small->items[i].data = bytes;
+        small->items[i].size = 10;
+    }
+    go(s, cq, small);
+    for (int i = 0; i < 10; i++) {
+        recovers(s);
+        weir_batch_free(small);
+        small = keyed_batch(WEIR_GET, 50, "limit");
+        one(large, WEIR_SET, "large")->data = bytes;
+        large->items->size = size;
+        CHECK(weir_submit(s, cq, small) == 0);
+        CHECK(weir_submit(s, cq, large) == 0);
+        next_done(cq);
+        next_done(cq);
+        CHECK(count_status(small, WEIR_OK) == 50);
+        CHECK(large->items->status == WEIR_TOOBIG);
+        CHECK(strstr(large->error.message, "invalid bulk length") != NULL);
+    }
+    CHECK(command("config set proto-max-bulk-len 512mb") == 0);
+    weir_batch_free(small);
+    weir_batch_free(large);
+    weir_store_free(s);
+    free(bytes);
+}
+
 static void killed(struct weir_store *s)
 {
     char *none[] = {NULL};
@@ -343,6 +380,7 @@ int main(void)
     paused(s);
     weir_store_free(s);
     silent();
+    over_limit();
     passwords();
     permissions();
     closed_hanging();
