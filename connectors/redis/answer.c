@@ -132,13 +132,12 @@ static void answer_error(struct redis_session *s, const struct reply *error)
 {
     struct ask *ask = session_asked(s);
     struct flight *f = ask->flight;
-    bool command = refusal_of_command(error);
 
     if (ask->kind == ASK_VALUES || ask->kind == ASK_COUNT ||
         (ask->kind == ASK_DONE && ask->n > 1)) {
         f->refused = true;
-        s->no_multi |= command;
-    } else if (ask->kind == ASK_UNLINK && command) {
+        s->no_multi |= refusal_of_many(error);
+    } else if (ask->kind == ASK_UNLINK && refusal_of_command(error)) {
         f->refused = true;
         s->no_unlink = true;
     } else if (first_item(ask)->status == WEIR_PENDING) {

@@ -54,9 +54,19 @@ int refusal_status(const struct reply *error)
     return WEIR_FAILED; /* WRONGTYPE, MOVED, ASK, MISCONF, ... */
 }
 
+/* NOPERM comes for a command ("to run the 'mget' command") and for a key ("to
+ * access one of the keys used as arguments"). */
 bool refusal_of_command(const struct reply *error)
 {
+    static const char KEY[] = "permissions to access";
+
     return begins_with(error, "ERR unknown command") ||
-           begins_with(error, "NOPERM ") || begins_with(error, "CROSSSLOT ") ||
+           (begins_with(error, "NOPERM ") &&
+            memmem(error->text, error->length, KEY, sizeof KEY - 1) == NULL);
+}
+
+bool refusal_of_many(const struct reply *error)
+{
+    return refusal_of_command(error) || begins_with(error, "CROSSSLOT ") ||
            begins_with(error, "MOVED ") || begins_with(error, "ASK ");
 }

@@ -11,8 +11,11 @@
 int refusal_status(const struct reply *error);
 
 /* refusal_of_command says whether the server refused the command itself, not
- * this use of it: it does not know it, may not run it for this user, or cannot
- * run it on keys of several slots. */
+ * this use of it: it does not know it, or may not run it for this user. */
 bool refusal_of_command(const struct reply *error);
+
+/* refusal_of_many says the same of a command for many keys, which a cluster
+ * does not run on keys of several slots. */
+bool refusal_of_many(const struct reply *error);
 
 #endif

@@ -333,6 +333,57 @@ static void permissions(void)
     weir_store_free(s);
 }
 
+static long calls(const char *name)
+{
+    char line[160];
+    long n = 0;
+    FILE *p;
+
+    snprintf(line, sizeof line,
+             "redis-cli -p %d info commandstats | "
+             "sed -n 's/^cmdstat_%s:calls=\\([0-9]*\\).*/\\1/p'",
+             server.port, name);
+    p = popen(line, "r");
+    if (fscanf(p, "%ld", &n) != 1)
+        n = 0;
+    pclose(p);
+    return n;
+}
+
+/* One key that the user may not touch is no reason to do without the commands
+ * for many. */
+static void forbidden_key(void)
+{
+    struct weir_batch *many = keyed_batch(WEIR_GET, 20, "open");
+    struct weir_store *s;
+    char url[96];
+    long mget, unlink;
+
+    CHECK(command("acl setuser some on '>pw' '~open*' +@all") == 0);
+    snprintf(url, sizeof url, "redis://some:pw@127.0.0.1:%d", server.port);
+    s = open_redis(url, "workers=1", NULL);
+    for (int i = 0; i < 3; i++) {
+        weir_batch_free(many);
+        many = keyed_batch(WEIR_GET, 20, "open");
+        many->items[7].key = "secret";
+        many->items[7].key_len = 6;
+        go(s, cq, many);
+        CHECK(count_status(many, WEIR_MISS) == 19);
+        CHECK(many->items[7].status == WEIR_DENIED);
+    }
+    CHECK(ask(s, cq, b, WEIR_DELETE, "secret") == WEIR_DENIED);
+    mget = calls("mget");
+    unlink = calls("unlink");
+    weir_batch_free(many);
+    many = keyed_batch(WEIR_GET, 20, "open");
+    go(s, cq, many);
+    CHECK(count_status(many, WEIR_MISS) == 20);
+    CHECK(ask(s, cq, b, WEIR_DELETE, "open") == WEIR_MISS);
+    CHECK(calls("mget") > mget && calls("unlink") > unlink);
+    weir_batch_free(many);
+    weir_store_free(s);
+}
+
 /* Close with work on its way to a server that hangs: bounded, and complete. */
 static void closed_hanging(void)
 {
@@ -383,6 +434,7 @@ int main(void)
     over_limit();
     passwords();
     permissions();
+    forbidden_key();
     closed_hanging();
     CHECK(EVENTUALLY(descriptors() == before));
     weir_batch_free(b);
