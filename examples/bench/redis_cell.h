@@ -23,6 +23,7 @@ struct cell {
     uint32_t batch;
     uint32_t flight;    /* batches on their way */
     uint32_t workers;   /* sessions */
+    bool sparse;        /* every other key of a batch is not there */
     bool values;        /* get values instead of filling buffers, as Lua does */
     const char *socket; /* a unix socket, or NULL: TCP */
     int port;
@@ -35,6 +36,7 @@ struct outcome {
 };
 
 static char cell_keys[CELL_KEYS_MAX][KEY_LEN + 1];
+static char cell_nowhere[KEY_LEN + 1] = "key:not-anywhere";
 static char *cell_payload; /* what is set */
 static double cell_latencies[CELL_LATENCIES];
 

@@ -64,6 +64,7 @@ static inline void fill(const struct cell *c)
     set.op = WEIR_SET;
     set.batch = c->batch > 16 && c->size >= MIB ? 16 : c->batch;
     set.flight = 1;
+    set.sparse = false;
     weir_side_open(&w, &set);
     weir_side_run(&w, 0);
     weir_side_close(&w);

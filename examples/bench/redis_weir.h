@@ -58,7 +58,7 @@ static inline void weir_side_submit(struct weir_side *w, uint32_t slot)
     for (uint32_t i = 0; i < c->batch; i++) {
         struct weir_item *item = &b->items[i];
 
-        item->key = cell_keys[w->at];
+        item->key = c->sparse && i % 2 ? cell_nowhere : cell_keys[w->at];
         item->key_len = KEY_LEN;
         w->at = w->at + 1 == range ? 0 : w->at + 1;
         if (c->op == WEIR_GET && !c->values) {

@@ -117,6 +117,19 @@ describe("redis", function()
     assert.equal(table.concat(promised, "\n", 2) .. "\n", said)
   end)
 
+  it("measures no server of another machine, nor one here instead", function()
+    local build = os.getenv "WEIR_BUILD" or "build"
+    for url, host in pairs {
+      ["redis://far:6379"] = "far", ["redis://ann:1234@far.example"] = "far.example",
+      ["redis://[fe80::1]:6379/0"] = "fe80::1",
+    } do
+      local code, said = Shell.run(
+        ("%s/weir bench redis '%s' targets none 2>&1"):format(build, url))
+      assert.not_equal(0, code)
+      assert.matches("of this machine, got " .. host, said, 1, true)
+    end
+  end)
+
   it("never prints the password", function()
     local store = weir.open "redis://ann:secret@127.0.0.1:1"
     local _, err = store:get "a"

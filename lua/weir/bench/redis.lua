@@ -25,9 +25,27 @@ local function output(line)
 end
 
 
--- The server at a URL, as Server.start returns it, with nothing to stop.
+local HERE = { [""] = true, ["127.0.0.1"] = true, localhost = true, ["::1"] = true }
+
+
+-- Host and port of a URL.
+local function place(url)
+  local authority = url:match "^redis://([^/?]*)":gsub("^.*@", "")
+  local host, port = authority:match "^%[(.-)%]:?(%d*)$"
+  if not host then
+    host, port = authority:match "^([^:]*):?(%d*)$"
+  end
+  return host or authority, tonumber(port) or 6379
+end
+
+
+-- The server at a URL, as Server.start returns it, with nothing to stop. Its keys
+-- are overwritten and deleted, and its process is looked at: it must be a local one.
 local function running(url)
-  local port = tonumber(url:match ":(%d+)" or 6379)
+  local host, port = place(url)
+  if not HERE[host] then
+    error("bench redis: expected a server of this machine, got " .. host, 0)
+  end
   local info = output(("redis-cli -p %d info server 2>/dev/null"):format(port))
   local pid = info:match "process_id:(%d+)"
   if not pid then
@@ -100,6 +118,7 @@ end
 -- System calls of the whole process for a key, counted by strace.
 local function system_calls(bench, Bench, words)
   if os.execute "command -v strace >/dev/null 2>&1" ~= 0 then
+    io.stderr:write("bench redis: system calls are not counted: no strace here\n")
     return
   end
   local counts, keys = os.tmpname(), nil
