@@ -1,7 +1,10 @@
 /* answer.c -- each reply answers the items of the oldest ask.
  *
- * A reply of another type than the command has, or more of them than commands,
- * is a surprise: the session is dropped, and nothing after it is believed. */
+ * A reply of another type than the command has is a surprise: the session is
+ * dropped, and nothing after it is believed. So is a reply too many, but RESP
+ * numbers nothing: if it could be the next command's, it is noticed when
+ * nothing more is on the way, and calls that were over by then keep what they
+ * took. */
 #include <errno.h>
 
 #include "answer.h"

@@ -325,7 +325,8 @@ static const char *break_reason(const struct redis_session *s, int rc)
 }
 
 /* Nothing says which reply was the one too many or too few: when a stream is
- * out of step, no answer of an unfinished call is believed. */
+ * seen out of step, no answer of an unfinished call is believed. Those of calls
+ * that are over cannot be taken back. */
 static void session_distrust(struct redis_session *s, const char *why)
 {
     for (struct flight *f = s->flights; f != NULL; f = f->next) {

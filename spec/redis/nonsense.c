@@ -1,5 +1,6 @@
 /* nonsense.c -- after any nonsense from the server no get returns another key's
- * bytes: each kind at each position of a pipeline, of singles and of MGETs. */
+ * bytes: each kind at each position of a pipeline, of singles and of MGETs. The
+ * one exception is a reply too many with another call on the way. */
 #include "scripted_server.h"
 
 /* What a server might say in place of a reply to GET. */
@@ -158,6 +159,47 @@ static void many(struct script_server *server, struct weir_store *s,
     weir_batch_free(b);
 }
 
+static void fill_gets(struct weir_batch *b, char keys[4][16], const char *name)
+{
+    CHECK(weir_batch_reset(b, WEIR_GET, 4) == 0);
+    for (uint32_t i = 0; i < 4; i++) {
+        b->items[i].key_len =
+            (uint32_t)snprintf(keys[i], sizeof keys[i], "%s-%u", name, i);
+        b->items[i].key = keys[i];
+    }
+}
+
+/* A value too many in the first of two batches on the way: its items up to
+ * there are right, and the last batch is, where it is OK; it is noticed with
+ * that one, and the next goes over another connection. */
+static void one_too_many(struct script_server *server, struct weir_store *s,
+                         int position)
+{
+    const struct nonsense extra = {.words = "$5\r\nhello\r\n", .after = 1};
+    struct weir_batch *first = weir_batch_new(4), *last = weir_batch_new(4);
+    static char keys[2][4][16];
+    int accepted;
+
+    CHECK(EVENTUALLY(get(s, first, 4) == 4));
+    accepted = atomic_load(&server->accepted);
+    script_set(server, &extra, position);
+    fill_gets(first, keys[0], "first");
+    fill_gets(last, keys[1], "last");
+    CHECK(weir_submit(s, cq, first) == 0 && weir_submit(s, cq, last) == 0);
+    next_done(cq);
+    next_done(cq);
+    server->nonsense = NULL;
+    for (int i = 0; i < 4; i++) {
+        CHECK(i > position || first->items[i].status != WEIR_OK ||
+              is_true(&first->items[i]));
+        CHECK(last->items[i].status != WEIR_OK || is_true(&last->items[i]));
+    }
+    CHECK(EVENTUALLY(get(s, last, 4) == 4));
+    CHECK(atomic_load(&server->accepted) == accepted + 1);
+    weir_batch_free(first);
+    weir_batch_free(last);
+}
+
 /* Wrong answers to the other ops: never OK, never a miss. */
 static void others(struct script_server *server, struct weir_store *s,
                    uint32_t op, const char *words)
@@ -247,6 +289,8 @@ int main(void)
             singles(&server, s, &NONSENSE[i], position, 8);
         many(&server, multi, &NONSENSE[i]);
     }
+    for (int i = 0; i < 40; i++)
+        one_too_many(&server, s, i % 4);
     late(&server, s);
     scan_after_refusal(&server, s);
     last_millisecond(&server, s);
