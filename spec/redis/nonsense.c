@@ -143,18 +143,26 @@ static void singles(struct script_server *server, struct weir_store *s,
     weir_batch_free(b);
 }
 
-/* The same in place of, and within, the reply to an MGET. */
+/* The same in place of the reply to an MGET, or of one of its elements. */
 static void many(struct script_server *server, struct weir_store *s,
-                 const struct nonsense *kind)
+                 const struct nonsense *kind, int element)
 {
+    const struct nonsense end = {.words = "", .hang_up = 1};
     struct weir_batch *b = weir_batch_new(32);
 
+    script_set(server, &end, 0); /* a session that was refused no MGET yet */
+    get(s, b, 1);
+    server->nonsense = NULL;
     CHECK(EVENTUALLY(get(s, b, 32) == 32)); /* one by one, the first time */
     CHECK(get(s, b, 32) == 32);
     script_set(server, kind, 0);
+    server->element = element;
     get(s, b, 32);
+    server->element = -1;
     server->nonsense = NULL;
     CHECK(count_status(b, WEIR_MISS) == 0 || kind->status == WEIR_MISS);
+    CHECK(element < 0 || kind->status == WEIR_MISS ||
+          count_status(b, WEIR_OK) <= (uint32_t)element + 1);
     CHECK(EVENTUALLY(get(s, b, 32) == 32));
     weir_batch_free(b);
 }
@@ -200,25 +208,96 @@ static void one_too_many(struct script_server *server, struct weir_store *s,
     weir_batch_free(last);
 }
 
-/* Wrong answers to the other ops: never OK, never a miss. */
+/* Wrong answers to the command at a position of another op: no item is OK, none
+ * a miss. */
 static void others(struct script_server *server, struct weir_store *s,
-                   uint32_t op, const char *words)
+                   uint32_t op, uint32_t n, int position, const char *words)
 {
     const struct nonsense kind = {.words = words};
-    struct weir_batch *b = keyed_batch(op, 4, "k");
+    struct weir_batch *b = keyed_batch(op, n, "k");
 
-    script_set(server, &kind, 1);
-    for (int i = 0; i < 4 && op == WEIR_SET; i++) {
+    script_set(server, &kind, position);
+    for (uint32_t i = 0; i < n && op == WEIR_SET; i++) {
         b->items[i].data = (char *)"v";
         b->items[i].size = 1;
     }
     go(s, cq, b);
     server->nonsense = NULL;
-    CHECK(count_status(b, WEIR_RESET) == 4);
+    CHECK(count_status(b, WEIR_RESET) == n);
     CHECK(strstr(b->error.message, "expected ") != NULL);
     weir_batch_free(b);
     b = weir_batch_new(4);
     CHECK(EVENTUALLY(get(s, b, 4) == 4));
+    weir_batch_free(b);
+}
+
+static const struct {
+    uint32_t op, n;
+    int position;
+    const char *words;
+} OTHERS[] = {
+    {WEIR_SET, 4, 1, "$2\r\nOK\r\n"},
+    {WEIR_SET, 4, 1, "+NO\r\n"},
+    {WEIR_SET, 16, 0, ":16\r\n"}, /* MSET */
+    {WEIR_EXISTS, 4, 1, ":2\r\n"},
+    {WEIR_EXISTS, 4, 1, "+OK\r\n"},
+    {WEIR_EXISTS, 16, 0, ":17\r\n"}, /* of many */
+    {WEIR_EXISTS, 16, 0, ":-1\r\n"},
+    {WEIR_EXISTS, 16, 0, "+OK\r\n"},
+    {WEIR_EXISTS, 16, 0, "$2\r\n16\r\n"},
+    {WEIR_EXISTS, 16, 0, "*0\r\n"},
+    {WEIR_DELETE, 4, 1, ":-1\r\n"},
+    {WEIR_DELETE, 4, 1, "$-1\r\n"},
+    {WEIR_STAT, 4, 0, ":-1\r\n"}, /* STRLEN */
+    {WEIR_STAT, 4, 0, "$1\r\n3\r\n"},
+    {WEIR_STAT, 4, 1, ":-3\r\n"}, /* PTTL */
+    {WEIR_STAT, 4, 1, "+OK\r\n"},
+    {WEIR_TOUCH, 4, 0, "+OK\r\n"}, /* PERSIST */
+    {WEIR_TOUCH, 4, 1, ":2\r\n"},  /* EXISTS */
+    {WEIR_TOUCH, 4, 1, "$-1\r\n"},
+    {WEIR_SCAN, 1, 0, "+OK\r\n"},
+    {WEIR_SCAN, 1, 0, ":0\r\n"},
+    {WEIR_SCAN, 1, 0, "*-1\r\n"},
+    {WEIR_SCAN, 1, 0, "*1\r\n$1\r\n0\r\n"},
+    {WEIR_SCAN, 1, 0, "*2\r\n:0\r\n*0\r\n"},
+    {WEIR_SCAN, 1, 0, "*2\r\n$1\r\nx\r\n*0\r\n"},
+    {WEIR_SCAN, 1, 0, "*2\r\n$2\r\n0\r\n*0\r\n"},
+    {WEIR_SCAN, 1, 0, "*2\r\n$1\r\n0\r\n$-1\r\n"},
+    {WEIR_SCAN, 1, 0, "*2\r\n$1\r\n0\r\n*1\r\n:1\r\n"},
+    {WEIR_SCAN, 1, 0, "*2\r\n$1\r\n0\r\n*1\r\n$2\r\nk0:1\r\n"},
+};
+
+static const char *const DOWN[] = {
+    "-READONLY You can't write against a read only replica.\r\n",
+    "-MASTERDOWN Link with MASTER is down\r\n",
+    "-CLUSTERDOWN The cluster is down\r\n",
+};
+
+/* A server that takes no sets just now, one by one or many at once: each item
+ * may be tried again, in the server's own words. */
+static void down(struct script_server *server, struct weir_store *s,
+                 const char *words, uint32_t n)
+{
+    const struct nonsense kind = {.words = words};
+    struct weir_batch *b = keyed_batch(WEIR_SET, n, "k");
+    int accepted;
+
+    CHECK(EVENTUALLY(ask(s, cq, b, WEIR_EXISTS, "k") == WEIR_OK));
+    accepted = atomic_load(&server->accepted);
+    weir_batch_free(b);
+    b = keyed_batch(WEIR_SET, n, "k");
+    for (uint32_t i = 0; i < n; i++) {
+        b->items[i].data = (char *)"v";
+        b->items[i].size = 1;
+    }
+    script_set(server, &kind, -1);
+    go(s, cq, b);
+    server->nonsense = NULL;
+    CHECK(count_status(b, WEIR_UNAVAILABLE) == n);
+    CHECK(strstr(b->error.message, ": -") != NULL &&
+          strncmp(strstr(b->error.message, ": -") + 2, words,
+                  strlen(words) - 2) == 0);
+    CHECK(atomic_load(&server->accepted) == accepted);
     weir_batch_free(b);
 }
 
@@ -287,19 +366,23 @@ int main(void)
     for (size_t i = 0; i < kinds; i++) {
         for (int position = 0; position < 8; position++)
             singles(&server, s, &NONSENSE[i], position, 8);
-        many(&server, multi, &NONSENSE[i]);
+        many(&server, multi, &NONSENSE[i], -1);
+        many(&server, multi, &NONSENSE[i], 0);
+        many(&server, multi, &NONSENSE[i], 5);
+        many(&server, multi, &NONSENSE[i], 31);
     }
     for (int i = 0; i < 40; i++)
         one_too_many(&server, s, i % 4);
     late(&server, s);
     scan_after_refusal(&server, s);
     last_millisecond(&server, s);
-    others(&server, s, WEIR_SET, "$2\r\nOK\r\n");
-    others(&server, s, WEIR_SET, "+NO\r\n");
-    others(&server, s, WEIR_EXISTS, ":2\r\n");
-    others(&server, s, WEIR_EXISTS, "+OK\r\n");
-    others(&server, s, WEIR_DELETE, ":-1\r\n");
-    others(&server, s, WEIR_DELETE, "$-1\r\n");
+    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++)
+        others(&server, OTHERS[i].n < 8 ? s : multi, OTHERS[i].op, OTHERS[i].n,
+               OTHERS[i].position, OTHERS[i].words);
+    for (size_t i = 0; i < sizeof DOWN / sizeof *DOWN; i++) {
+        down(&server, multi, DOWN[i], 1);
+        down(&server, multi, DOWN[i], 16);
+    }
     weir_store_free(s);
     weir_store_free(multi);
     script_stop(&server);

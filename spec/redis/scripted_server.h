@@ -20,9 +20,10 @@ struct script_server {
 
     /* The script, set while nothing is on its way. */
     const char *_Atomic nonsense; /* what comes in place of a reply, or NULL */
-    int position;           /* instead of which, counted from the set-up */
-    int after;              /* the right reply comes first */
-    int hang_up;            /* the connection ends there */
+    int element;  /* of an MGET's array; -1: of the replies themselves */
+    int position; /* instead of which, counted from the set-up; -1: all */
+    int after;    /* the right reply comes first */
+    int hang_up;  /* the connection ends there */
     _Atomic int half_close; /* our half of the connection ends there */
     int silent;             /* nothing more comes there */
     const char
@@ -89,17 +90,28 @@ static inline int script_page(char *out, size_t cap, const char *pattern,
                     len + 1, len - 1, pattern);
 }
 
+/* The reply to an MGET, right but for the words in place of, or after, one
+ * element; or it ends there. */
+static inline int script_array(char *out, size_t cap, struct script_words *w,
+                               int element, int after, int ends,
+                               const char *words)
+{
+    int n = snprintf(out, cap, "*%d\r\n", w->n - 1);
+
+    for (int i = 1; i < w->n && !(ends && i - 1 > element); i++) {
+        if (i - 1 != element || after)
+            n += script_bulk(out + n, cap - (size_t)n, w->word[i], w->len[i]);
+        if (i - 1 == element)
+            n += snprintf(out + n, cap - (size_t)n, "%s", words);
+    }
+    return n;
+}
+
 /* The right reply to a command. */
 static inline int script_right(char *out, size_t cap, struct script_words *w)
 {
-    int n = 0;
-
-    if (strncmp(w->word[0], "MGET", 4) == 0) {
-        n = snprintf(out, cap, "*%d\r\n", w->n - 1);
-        for (int i = 1; i < w->n; i++)
-            n += script_bulk(out + n, cap - (size_t)n, w->word[i], w->len[i]);
-        return n;
-    }
+    if (strncmp(w->word[0], "MGET", 4) == 0)
+        return script_array(out, cap, w, -1, 0, 0, "");
     if (strncmp(w->word[0], "GET", 3) == 0)
         return script_bulk(out, cap, w->word[1], w->len[1]);
     if (strncmp(w->word[0], "SCAN", 4) == 0)
@@ -124,11 +136,16 @@ static inline int script_reply(struct script_server *s, char *out, size_t cap,
     const char *nonsense = s->nonsense;
 
     if (greeting || nonsense == NULL ||
-        atomic_fetch_add(&s->commands, 1) != s->position)
+        (atomic_fetch_add(&s->commands, 1) != s->position && s->position >= 0))
         return script_right(out, cap, w);
-    if (s->after)
-        n = script_right(out, cap, w);
-    n += snprintf(out + n, cap - (size_t)n, "%s", nonsense);
+    if (s->element >= 0 && strncmp(w->word[0], "MGET", 4) == 0) {
+        n = script_array(out, cap, w, s->element, s->after,
+                         s->hang_up || s->silent, nonsense);
+    } else {
+        if (s->after)
+            n = script_right(out, cap, w);
+        n += snprintf(out + n, cap - (size_t)n, "%s", nonsense);
+    }
     if (!s->hang_up && !s->silent)
         return n;
     out[n] = '\0';
@@ -152,6 +169,8 @@ static inline int script_serve(struct script_server *s, int fd, char *in,
         put += n > 0 ? (size_t)n : strlen(out + put);
         if (n < 0)
             send(fd, out, put, MSG_NOSIGNAL);
+        if (n < 0 && half_close)
+            shutdown(fd, SHUT_WR);
         if (n == -1)
             return 0;
         if (n == -2)
@@ -250,7 +269,8 @@ static inline void script_start(struct script_server *s)
     socklen_t len = sizeof a;
 
     *s = (struct script_server){
-        .listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+        .listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+        .element = -1};
     CHECK(bind(s->listener, (struct sockaddr *)&a, sizeof a) == 0);
     CHECK(listen(s->listener, 16) == 0);
     CHECK(getsockname(s->listener, (struct sockaddr *)&a, &len) == 0);
