@@ -5,6 +5,11 @@ local Shell = require "shell"
 local contract = require "contract"
 local weir = require "weir"
 
+-- A certificate of its own, for 127.0.0.1.
+local CERTIFY = [[cd %s && openssl req -x509 -newkey ec \
+  -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out cert.pem -days 2 \
+  -subj /CN=weir -addext subjectAltName=IP:127.0.0.1 2>/dev/null]]
+
 local made = 0
 
 
@@ -30,6 +35,31 @@ describe("redis", function()
       }
     end)
   end
+
+  describe("by TLS", function()
+    local folder, secure, url
+
+    setup(function()
+      folder = Shell.folder()
+      Shell.run(CERTIFY:format(folder))
+      local port = server.port == 60000 and 20000 or server.port + 1
+      url = ("rediss://127.0.0.1:%d?ca=%s/cert.pem"):format(port, folder)
+      secure = assert(Server.start(("--tls-port %d --tls-auth-clients no"
+        .. " --tls-cert-file %s/cert.pem --tls-key-file %s/key.pem"
+        .. " --tls-ca-cert-file %s/cert.pem"):format(port, folder, folder, folder)))
+    end)
+    teardown(function()
+      secure:stop()
+      Shell.remove(folder)
+    end)
+
+    contract {
+      open = function(options)
+        options.prefix = fresh_prefix()
+        return weir.open(url, options)
+      end,
+    }
+  end)
 
   describe("without MGET and MSET", function()
     contract {

@@ -163,6 +163,20 @@ static void killed(struct server *server, char **options)
         CHECK((after_ms += after_ms / 2) < 2000);
 }
 
+static void stopped(const struct server *server)
+{
+    struct weir_store *s =
+        open_redis(url, ca, cert, key, "workers=1", "read_timeout=100ms",
+                   "server_name=cache.internal", "backoff=1ms", NULL);
+
+    CHECK(ask(s, cq, b, WEIR_SET, "key") == WEIR_OK);
+    kill(server->pid, SIGSTOP);
+    CHECK(ask(s, cq, b, WEIR_GET, "key") == WEIR_TIMEOUT);
+    kill(server->pid, SIGCONT);
+    CHECK(EVENTUALLY(ask(s, cq, b, WEIR_GET, "key") == WEIR_OK));
+    weir_store_free(s);
+}
+
 int main(void)
 {
     struct server server;
@@ -200,6 +214,7 @@ int main(void)
     CHECK(s != NULL);
     weir_store_free(s);
     refused();
+    stopped(&server);
     killed(&server, options);
     plain_server(&server);
     weir_batch_free(b);

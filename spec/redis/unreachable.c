@@ -136,6 +136,43 @@ static void half_closed(void)
     script_stop(&scripted);
 }
 
+/* It does so with replies due, and with a large value half sent. */
+static void half_closed_amid(void)
+{
+    size_t size = 16 << 20;
+    char *bytes = calloc(1, size);
+    struct script_server scripted;
+    struct weir_store *s;
+    struct weir_batch *gets;
+    char url[64];
+
+    script_start(&scripted);
+    snprintf(url, sizeof url, "redis://127.0.0.1:%d", scripted.port);
+    s = open_redis(url, "workers=1", "backoff=1ms", "max_backoff=2ms", NULL);
+    CHECK(ask(s, cq, b, WEIR_EXISTS, "key") == WEIR_OK);
+    atomic_store(&scripted.commands, 0);
+    scripted.position = 2;
+    scripted.half_close = scripted.silent = 1;
+    scripted.nonsense = "";
+    gets = keyed_batch(WEIR_GET, 4, "key");
+    one(b, WEIR_SET, "large")->data = bytes;
+    b->items->size = size;
+    CHECK(weir_submit(s, cq, gets) == 0 && weir_submit(s, cq, b) == 0);
+    next_done(cq);
+    next_done(cq);
+    CHECK(gets->items[0].status == WEIR_OK && gets->items[1].status == WEIR_OK);
+    CHECK(count_status(gets, WEIR_RESET) == 2);
+    CHECK(b->items->status == WEIR_UNAVAILABLE ||
+          b->items->status == WEIR_RESET); /* it had left whole, even so */
+    scripted.nonsense = NULL;
+    scripted.half_close = scripted.silent = 0;
+    CHECK(EVENTUALLY(ask(s, cq, b, WEIR_EXISTS, "key") == WEIR_OK));
+    weir_batch_free(gets);
+    weir_store_free(s);
+    script_stop(&scripted);
+    free(bytes);
+}
+
 int main(void)
 {
     deadline_s(60);
@@ -145,6 +182,7 @@ int main(void)
     nobody();
     deaf();
     half_closed();
+    half_closed_amid();
     weir_batch_free(b);
     weir_cq_free(cq);
     return 0;
