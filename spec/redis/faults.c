@@ -217,8 +217,8 @@ static void killed(struct weir_store *s)
 
     recovers(s);
     during(s, kill_server, BROKEN);
-    CHECK(EVENTUALLY(ask(s, cq, b, WEIR_GET, "key") == WEIR_UNAVAILABLE));
-    CHECK(strstr(b->error.message, "Connection refused") != NULL);
+    CHECK(EVENTUALLY(ask(s, cq, b, WEIR_GET, "key") == WEIR_UNAVAILABLE &&
+                     strstr(b->error.message, "Connection refused") != NULL));
     server_run(&server, none);
     recovers(s);
 }
@@ -252,12 +252,16 @@ enum { GROWTH = 1 << 30 };
 enum { GROWTH = 4 << 20 };
 #endif
 
-/* A hundred reconnects leave nothing behind. */
-static void reconnects(struct weir_store *s)
+/* A hundred reconnects leave nothing behind. One worker: another one's connect
+ * might be what is killed, and put off the next. */
+static void reconnects(void)
 {
-    int open = descriptors();
+    struct weir_store *s = open_store("workers=1");
     long before = 0;
+    int open;
 
+    recovers(s);
+    open = descriptors();
     for (int i = 0; i < 120; i++) {
         if (i == 20)
             before = resident();
@@ -266,6 +270,7 @@ static void reconnects(struct weir_store *s)
     }
     CHECK(descriptors() <= open);
     CHECK(resident() - before < GROWTH);
+    weir_store_free(s);
 }
 
 static void paused(struct weir_store *s)
@@ -427,9 +432,9 @@ int main(void)
     stuck(s);
     killed(s);
     closed_idle(s);
-    reconnects(s);
     paused(s);
     weir_store_free(s);
+    reconnects();
     silent();
     over_limit();
     passwords();

@@ -155,8 +155,8 @@ static void many(struct script_server *server, struct weir_store *s,
     server->nonsense = NULL;
     CHECK(EVENTUALLY(get(s, b, 32) == 32)); /* one by one, the first time */
     CHECK(get(s, b, 32) == 32);
-    script_set(server, kind, 0);
     server->element = element;
+    script_set(server, kind, 0);
     get(s, b, 32);
     server->element = -1;
     server->nonsense = NULL;

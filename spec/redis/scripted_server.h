@@ -20,7 +20,7 @@ struct script_server {
 
     /* The script, set while nothing is on its way. */
     const char *_Atomic nonsense; /* what comes in place of a reply, or NULL */
-    int element;  /* of an MGET's array; -1: of the replies themselves */
+    _Atomic int element; /* of an MGET's array; -1: of the replies themselves */
     int position; /* instead of which, counted from the set-up; -1: all */
     int after;    /* the right reply comes first */
     int hang_up;  /* the connection ends there */
