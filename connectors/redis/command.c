@@ -171,11 +171,12 @@ static struct run run_find(const struct redis_session *s,
                            const struct flight *f)
 {
     const struct weir_call *call = f->call;
-    uint64_t most = run_most(s, call->op);
     struct run run = {0};
+    uint64_t most;
 
     if (f->pass != PASS_FIRST || s->no_multi || !s->redis->config->multi)
         return run;
+    most = run_most(s, call->op);
     for (uint32_t i = f->next_item; i < call->n && run.n < most; i++) {
         if (!run_add(s, f, &call->items[i], &run))
             break;
