@@ -18,14 +18,15 @@ struct script_server {
     pthread_t thread;
     _Atomic int stop;
 
-    /* The script, set while nothing is on its way. */
+    /* The script, set while nothing is on its way; atomic, since a connection
+     * that nobody reads from any more may be late. */
     const char *_Atomic nonsense; /* what comes in place of a reply, or NULL */
     _Atomic int element; /* of an MGET's array; -1: of the replies themselves */
-    int position; /* instead of which, counted from the set-up; -1: all */
-    int after;    /* the right reply comes first */
-    int hang_up;  /* the connection ends there */
+    _Atomic int position;   /* instead of which, by count; -1: of all */
+    _Atomic int after;      /* the right reply comes first */
+    _Atomic int hang_up;    /* the connection ends there */
     _Atomic int half_close; /* our half of the connection ends there */
-    int silent;             /* nothing more comes there */
+    _Atomic int silent;     /* nothing more comes there */
     const char
         *_Atomic late; /* comes 5 ms after the next replies, once; or NULL */
     const char
