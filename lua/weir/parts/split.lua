@@ -76,8 +76,9 @@ local function list(order, from, count)
 end
 
 
--- Asks what waits at once; what never waits answers straight into the reply.
-local function ask(self, req, reply, order, ends, counts)
+-- Lets what never waits answer straight into the reply. Returns the other stores,
+-- what each is to be asked and for which slots, and how many they are.
+local function ask_immediate(self, req, reply, order, ends, counts)
   local stores, requests, slots, n = {}, {}, {}, 0
   for at = 1, #self.stores do
     local store, count = self.stores[at], counts[at]
@@ -90,9 +91,7 @@ local function ask(self, req, reply, order, ends, counts)
       stores[n], requests[n] = store, req:subset(slots[n])
     end
   end
-  if n == 0 then return end
-  local replies = Parallel.run(stores, requests, n)
-  for k = 1, n do reply:place(replies[k], slots[k]) end
+  return stores, requests, slots, n
 end
 
 
@@ -113,14 +112,20 @@ local function sole_owner(self, owner, counts, n)
 end
 
 
+-- The arrays go back before anything waits: what is on its way needs none.
 local function split(self, req, owner, counts, message)
   local reply, order = Reply.new(req), take(req.n)
   local ends = order_by(order, owner, counts, req.n, #counts)
   for i = 0, counts[0] - 1 do
     reply:set(order[i], "invalid", { message = message, store = self.name })
   end
-  ask(self, req, reply, order, ends, counts)
+  local stores, requests, slots, n =
+    ask_immediate(self, req, reply, order, ends, counts)
   give_back(order, req.n)
+  give_back(owner, req.n + 1)
+  if n == 0 then return reply end
+  local replies = Parallel.run(stores, requests, n)
+  for k = 1, n do reply:place(replies[k], slots[k]) end
   return reply
 end
 
@@ -133,9 +138,9 @@ function Split.run(self, req, message)
   self:assign(req, owner, counts)
   for at = 0, #self.stores do counts[at] = counts[at] or 0 end
   local sole = sole_owner(self, owner, counts, n)
-  local reply = sole and sole:run(req) or split(self, req, owner, counts, message)
+  if not sole then return split(self, req, owner, counts, message) end
   give_back(owner, n + 1)
-  return reply
+  return sole:run(req)
 end
 
 
