@@ -110,7 +110,7 @@ static int answer_bulk(struct redis_session *s, int64_t length, size_t used)
         answer_learn(s, -1);
         if (ask->kind == ASK_VALUE)
             first_item(ask)->status = WEIR_MISS;
-        /* MGET's nil may be a key of another type: PASS_CONFIRM tells. */
+        /* MGET's nil may be a key of another type: PASS_COUNT tells. */
         answer_step(s);
         return 1;
     }
