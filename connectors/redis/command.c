@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "scan.h"
+#include "window.h"
 
 enum {
     KEY_COPY = 1024,   /* shorter keys are copied */
@@ -161,8 +162,7 @@ static uint64_t run_most(const struct redis_session *s, uint32_t op)
         return MULTI_MAX;
     if (s->reply > MGET_VALUE)
         return 0;
-    most =
-        (session_window(s->guess) - s->awaited) / (session_weight(s) + 1) + 1;
+    most = window_room(s) / (window_weight(s) + 1) + 1;
     return most < MULTI_MAX ? most : MULTI_MAX;
 }
 
@@ -195,7 +195,7 @@ static void put_mget(struct redis_session *s, struct flight *f,
     for (uint32_t i = 0; i < run->n; i++)
         put_key(s, &items[i]);
     session_ask(s, f, ASK_VALUES, f->next_item, run->n,
-                run->n * session_weight(s));
+                run->n * window_weight(s));
 }
 
 static void put_mset(struct redis_session *s, struct flight *f,
@@ -296,7 +296,7 @@ static void put_plain(struct redis_session *s, struct flight *f,
     put_head(&s->out, 2, name);
     put_key(s, item);
     session_ask(s, f, kind, f->next_item, 1,
-                kind == ASK_VALUE ? session_weight(s) : 0);
+                kind == ASK_VALUE ? window_weight(s) : 0);
 }
 
 static void put_single(struct redis_session *s, struct flight *f,

@@ -3,6 +3,7 @@
 #define WEIR_REDIS_CONFIG_H
 
 #include <openssl/types.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,7 +33,8 @@ enum { REDIS_PREFIX_MAX = 1024 };
 struct redis {
     const struct redis_config *config;
     size_t prefix_len;
-    SSL_CTX *tls; /* NULL: no TLS */
+    SSL_CTX *tls;            /* NULL: no TLS */
+    _Atomic uint32_t loaded; /* sessions with long values on the way */
 };
 
 /* redis_server_name returns the name that a certificate must bear. */

@@ -4,9 +4,7 @@
  * and answers until the call it waits for is over. So the calls that the worker
  * starts in a row leave in one system call, and no wait is for one direction
  * alone: a server that stops reading until its replies are read never blocks
- * us. Values are asked for and sent as far as a window, refilled at half: a
- * server would hold the replies to a whole batch of large ones in its memory,
- * and already what does not fit its core's cache slows it by a third.
+ * us. Values are asked for and sent as far as a window (window.c).
  *
  * A session that breaks answers what was surely not applied, since its command
  * did not leave whole, with a status that any op may be tried again after. */
@@ -22,6 +20,7 @@
 #include "refusal.h"
 #include "session.h"
 #include "slots.h"
+#include "window.h"
 
 /* ---- flights ---- */
 
@@ -96,7 +95,7 @@ void session_ask(struct redis_session *s, struct flight *f, enum ask_kind kind,
                      .n = n,
                      .kind = (uint8_t)kind};
     s->asked = s->out.put;
-    s->awaited += weight;
+    window_add(s, weight);
     f->due++;
 }
 
@@ -106,7 +105,7 @@ static void ask_over(struct redis_session *s, const struct ask *ask)
     struct flight *f = ask->flight;
 
     s->n_asks--;
-    s->awaited -= ask->weight;
+    window_remove(s, ask->weight);
     f->due--;
     if (f->next_item < f->call->n) {
         if (f->call->op == WEIR_SCAN)
@@ -127,21 +126,6 @@ void session_answered(struct redis_session *s)
 static struct ask *ask_at(struct redis_session *s, uint32_t i)
 {
     return &s->asks[(s->first_ask + i) % REDIS_ASKS];
-}
-
-/* Whether a flight's next value may be asked for, or sent, now. */
-static bool window_open(struct redis_session *s, const struct flight *f)
-{
-    uint64_t value = s->guess, window;
-
-    if (f->call->op == WEIR_SET && f->next_item < f->call->n)
-        value = command_value_size(&f->call->items[f->next_item]);
-    window = session_window(value);
-    if (s->n_asks == 0 || s->awaited <= window / 2)
-        s->held = false;
-    else if (s->awaited >= window)
-        s->held = true;
-    return !s->held;
 }
 
 /* Puts commands in the outbox while they fit and are wanted. */
@@ -379,6 +363,7 @@ void session_free(struct redis_session *s)
         s->flights = f->next;
         flight_free(f);
     }
+    window_remove(s, s->awaited);
     weir_value_unref(s->value);
     link_close(&s->link);
     outbox_free(&s->out);

@@ -14,9 +14,6 @@
 
 enum { REDIS_ASKS = 2048 };
 
-/* Bytes of values on the way: at least this, and two values. */
-#define WINDOW_MIN ((uint64_t)512 << 10)
-
 /* How a reply answers its items. */
 enum ask_kind {
     ASK_VALUE,   /* a bulk or nil: GET */
@@ -68,7 +65,7 @@ struct flight {
 };
 
 struct redis_session {
-    const struct redis *redis;
+    struct redis *redis;
     struct link link;
     struct outbox out;
     struct inbox in;
@@ -82,7 +79,8 @@ struct redis_session {
     uint64_t awaited; /* the weights of all asks */
     uint64_t guess;   /* of a value's size, from those seen */
     uint64_t reply;   /* the same of a get's reply: nil has 0 bytes */
-    bool held;        /* enough is asked for: wait for half of it */
+    bool held;        /* enough is asked for: wait until less is on the way */
+    bool counted;     /* in redis->loaded */
     bool no_multi;    /* the server refuses MGET, MSET or an EXISTS of many */
     uint8_t mixed;    /* so many exists go one by one: some keys were there */
     bool no_unlink;   /* the server refuses UNLINK */
@@ -109,21 +107,6 @@ void session_ask(struct redis_session *s, struct flight *f, enum ask_kind kind,
 static inline struct ask *session_asked(struct redis_session *s)
 {
     return &s->asks[s->first_ask];
-}
-
-/* session_weight guesses what a get's reply weighs. Misses make it lighter, so
- * that more of them are asked for at once, but not by much: the next ones may
- * be there, and the server holds what we do not read. */
-static inline uint64_t session_weight(const struct redis_session *s)
-{
-    return s->reply > s->guess / 8 ? s->reply : s->guess / 8;
-}
-
-/* session_window returns the bytes of values that may be on the way when they
- * are that long. */
-static inline uint64_t session_window(uint64_t value)
-{
-    return 2 * value > WINDOW_MIN ? 2 * value : WINDOW_MIN;
 }
 
 /* session_answered drops the oldest ask; its flight may go on to its next pass
