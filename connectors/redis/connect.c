@@ -17,7 +17,7 @@ static int connect_link(struct redis_session *s, struct weir_call *call)
 
     if (rc < 0)
         return rc;
-    link_init(&s->link, rc);
+    link_init(&s->link, rc, config->socket == NULL && s->redis->tls == NULL);
     rc = 0;
     if (s->redis->tls != NULL)
         rc = tls_begin(&s->link, s->redis->tls, config, call);

@@ -7,6 +7,10 @@
 #include "link.h"
 #include "tls.h"
 
+/* Fewer bytes are not worth a system call to wait for them; of more, the server
+ * should be able to send on while we take what has come. */
+enum { AWAIT_MIN = 64 << 10, AWAIT_MAX = 1 << 20 };
+
 static ssize_t socket_send(struct link *l, const struct iovec *iov, int n)
 {
     struct msghdr message = {.msg_iov = (struct iovec *)iov,
@@ -27,10 +31,12 @@ static ssize_t socket_receive(struct link *l, const struct iovec *iov, int n)
     return errno == EINTR ? -EAGAIN : -errno;
 }
 
-void link_init(struct link *l, int fd)
+void link_init(struct link *l, int fd, bool bare_tcp)
 {
-    *l =
-        (struct link){.fd = fd, .send = socket_send, .receive = socket_receive};
+    *l = (struct link){.fd = fd,
+                       .least = bare_tcp,
+                       .send = socket_send,
+                       .receive = socket_receive};
 }
 
 short link_events(const struct link *l, int sending)
@@ -38,6 +44,17 @@ short link_events(const struct link *l, int sending)
     if (l->tls != NULL)
         return (short)(l->tls_read_on | (sending ? l->tls_write_on : 0));
     return (short)(POLLIN | (sending ? POLLOUT : 0));
+}
+
+bool link_await(struct link *l, uint64_t bytes)
+{
+    uint64_t wanted = bytes < AWAIT_MAX ? bytes : AWAIT_MAX;
+    int least = wanted < AWAIT_MIN ? 1 : (int)wanted;
+
+    if (l->least != 0 && l->least != least &&
+        setsockopt(l->fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least) == 0)
+        l->least = least;
+    return l->least > 1;
 }
 
 int link_is_quiet(struct link *l)

@@ -3,6 +3,8 @@
 #define WEIR_REDIS_LINK_H
 
 #include <openssl/types.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -12,6 +14,7 @@
  * none; -EBADMSG: it failed. */
 struct link {
     int fd;
+    int least;          /* bytes that poll waits for, of a TCP socket; or 0 */
     SSL *tls;           /* NULL over a bare socket */
     short tls_read_on;  /* poll's events that let TLS read on ... */
     short tls_write_on; /* ... and write on, when its last try was -EAGAIN */
@@ -19,12 +22,19 @@ struct link {
     ssize_t (*receive)(struct link *l, const struct iovec *iov, int n);
 };
 
-/* link_init makes a link of a connected, non-blocking socket. */
-void link_init(struct link *l, int fd);
+/* link_init makes a link of a connected, non-blocking socket; bare_tcp: of
+ * TCP without TLS. */
+void link_init(struct link *l, int fd, bool bare_tcp);
 
 /* link_events returns what to poll for, to receive and, if that is wanted, to
  * send. */
 short link_events(const struct link *l, int sending);
+
+/* link_await tells that so many bytes are still to come of something that has
+ * begun: poll need not end before they are here, or a good part of them, so
+ * that the server wakes us less often. Returns whether poll will wait for more
+ * than any byte; then it should not wait long, lest they trickle in. */
+bool link_await(struct link *l, uint64_t bytes);
 
 /* link_is_quiet says whether nothing has come that nobody asked for: no byte,
  * no end of the stream. */

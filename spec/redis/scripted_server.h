@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 
 #include "server.h"
@@ -31,10 +32,12 @@ struct script_server {
         *_Atomic late; /* comes 5 ms after the next replies, once; or NULL */
     const char
         *_Atomic turn_away; /* said, slowly, to who connects; then it ends */
-    const char *_Atomic endless; /* said to who connects, again and again */
-    _Atomic int commands;        /* counted since then */
-    _Atomic int accepted;        /* connections so far */
-    _Atomic int open;            /* of them, now */
+    bool (*_Atomic play)(int fd); /* sends the reply to a GET, at its own pace;
+                                     false: the connection ends; or NULL */
+    const char *_Atomic endless;  /* said to who connects, again and again */
+    _Atomic int commands;         /* counted since then */
+    _Atomic int accepted;         /* connections so far */
+    _Atomic int open;             /* of them, now */
 };
 
 /* true_value writes the value of a key. */
@@ -162,9 +165,18 @@ static inline int script_serve(struct script_server *s, int fd, char *in,
     size_t used, put = 0, at = 0;
     const char *late = s->late;
     int half_close = s->half_close;
+    bool (*play)(int fd) = s->play;
 
     while ((used = script_parse(in + at, *have - at, &words)) > 0) {
-        int n = script_reply(s, out + put, sizeof out - put, &words);
+        int n;
+
+        if (play != NULL && strncmp(words.word[0], "GET", 3) == 0) {
+            if (!play(fd))
+                return 0;
+            at += used;
+            continue;
+        }
+        n = script_reply(s, out + put, sizeof out - put, &words);
 
         at += used;
         put += n > 0 ? (size_t)n : strlen(out + put);
