@@ -224,13 +224,14 @@ static void grid(void)
     enum { CELLS = 4 * 5 * 3 * 3 * 2 };
 
     for (uint32_t i = 0; i < CELLS; i++) {
-        uint32_t batch = batches[i / 6 % 3];
+        uint32_t n = workers[i / 2 % 3];
 
+        /* As many batches on their way as redis-benchmark has connections. */
         grid_cell(&(struct cell){.op = i / 90 + WEIR_GET,
                                  .size = sizes[i / 18 % 5],
-                                 .batch = batch,
-                                 .flight = batch == 1 ? 4 : 1,
-                                 .workers = workers[i / 2 % 3],
+                                 .batch = batches[i / 6 % 3],
+                                 .flight = n,
+                                 .workers = n,
                                  .socket = i % 2 ? unix_socket : NULL,
                                  .port = port});
     }

@@ -23,6 +23,7 @@ struct cell {
     uint32_t batch;
     uint32_t flight;    /* batches on their way */
     uint32_t workers;   /* sessions */
+    uint32_t range;     /* walks over so many keys; 0: as many as suit it */
     bool sparse;        /* every other key of a batch is not there */
     bool values;        /* get values instead of filling buffers, as Lua does */
     const char *socket; /* a unix socket, or NULL: TCP */
@@ -45,6 +46,8 @@ static inline uint32_t cell_range(const struct cell *c)
 {
     uint64_t n = ((uint64_t)256 << 20) / c->size;
 
+    if (c->range != 0)
+        return c->range;
     n = n > CELL_KEYS_MAX ? CELL_KEYS_MAX : n;
     return n < c->batch ? c->batch : (uint32_t)n;
 }

@@ -62,7 +62,8 @@ static inline void fill(const struct cell *c)
     struct weir_side w;
 
     set.op = WEIR_SET;
-    set.batch = c->batch > 16 && c->size >= MIB ? 16 : c->batch;
+    set.range = cell_range(c);
+    set.batch = c->size < MIB ? 256 : 16;
     set.flight = 1;
     set.sparse = false;
     weir_side_open(&w, &set);
@@ -115,6 +116,8 @@ static inline void side_by_side(const struct cell *c, int with,
     struct weir_side w;
 
     weir_side_open(&w, c);
+    if (c->op == WEIR_GET && !c->sparse)
+        weir_side_check(&w);
     for (int i = -1; i < ROUNDS; i++) { /* the first does not count */
         double seconds = before_round(c), cpu = server_cpu_ns();
         uint64_t start = weir_now();

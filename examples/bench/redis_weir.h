@@ -74,6 +74,22 @@ static inline void weir_side_submit(struct weir_side *w, uint32_t slot)
         bench_die("submit", b->error.message);
 }
 
+/* Dies unless every key is there: a miss costs less than a value. */
+static inline void weir_side_check(struct weir_side *w)
+{
+    struct weir_batch *b;
+
+    for (uint32_t i = 0; i < cell_range(&w->cell); i += w->cell.batch) {
+        weir_side_submit(w, 0);
+        weir_cq_wait(w->cq, WEIR_FOREVER);
+        weir_cq_drain(w->cq, &b, 1);
+        for (uint32_t k = 0; k < b->n; k++) {
+            if (b->items[k].status != WEIR_OK)
+                bench_die("get", "a key is not there");
+        }
+    }
+}
+
 /* Goes on until the time is up, or once over all keys when seconds is 0. */
 static inline struct outcome weir_side_run(struct weir_side *w, double seconds)
 {
