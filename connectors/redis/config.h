@@ -34,7 +34,7 @@ struct redis {
     const struct redis_config *config;
     size_t prefix_len;
     SSL_CTX *tls;            /* NULL: no TLS */
-    _Atomic uint32_t loaded; /* sessions with long values on the way */
+    _Atomic uint32_t loaded; /* sessions that long values are on the way to */
 };
 
 /* redis_server_name returns the name that a certificate must bear. */

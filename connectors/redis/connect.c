@@ -17,7 +17,9 @@ static int connect_link(struct redis_session *s, struct weir_call *call)
 
     if (rc < 0)
         return rc;
-    link_init(&s->link, rc, config->socket == NULL && s->redis->tls == NULL);
+    link_init(&s->link, rc,
+              config->socket == NULL && s->redis->tls == NULL &&
+                  config->receive_buffer == 0);
     rc = 0;
     if (s->redis->tls != NULL)
         rc = tls_begin(&s->link, s->redis->tls, config, call);

@@ -31,10 +31,10 @@ static ssize_t socket_receive(struct link *l, const struct iovec *iov, int n)
     return errno == EINTR ? -EAGAIN : -errno;
 }
 
-void link_init(struct link *l, int fd, bool bare_tcp)
+void link_init(struct link *l, int fd, bool patient)
 {
     *l = (struct link){.fd = fd,
-                       .least = bare_tcp,
+                       .least = patient,
                        .send = socket_send,
                        .receive = socket_receive};
 }

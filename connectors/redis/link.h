@@ -14,7 +14,7 @@
  * none; -EBADMSG: it failed. */
 struct link {
     int fd;
-    int least;          /* bytes that poll waits for, of a TCP socket; or 0 */
+    int least;          /* bytes that poll waits for; 0: it cannot be told */
     SSL *tls;           /* NULL over a bare socket */
     short tls_read_on;  /* poll's events that let TLS read on ... */
     short tls_write_on; /* ... and write on, when its last try was -EAGAIN */
@@ -22,9 +22,10 @@ struct link {
     ssize_t (*receive)(struct link *l, const struct iovec *iov, int n);
 };
 
-/* link_init makes a link of a connected, non-blocking socket; bare_tcp: of
- * TCP without TLS. */
-void link_init(struct link *l, int fd, bool bare_tcp);
+/* link_init makes a link of a connected, non-blocking socket; patient:
+ * link_await may work on it, since it is TCP, not TLS, and as large as the
+ * kernel likes. */
+void link_init(struct link *l, int fd, bool patient);
 
 /* link_events returns what to poll for, to receive and, if that is wanted, to
  * send. */

@@ -27,10 +27,10 @@
 #include "slots.h"
 #include "window.h"
 
-/* Replies so long are not all there when their first bytes are. */
+/* Longer replies are not all there when their first bytes are. */
 #define REPLY_LONG 65536
 
-/* How long to wait for many bytes before looking whether there are some. */
+/* After so long without a byte seen, any will do. */
 #define PATIENCE_NS ((uint64_t)10000000)
 
 /* ---- flights ---- */
@@ -106,7 +106,7 @@ void session_ask(struct redis_session *s, struct flight *f, enum ask_kind kind,
                      .n = n,
                      .kind = (uint8_t)kind};
     s->asked = s->out.put;
-    window_add(s, weight);
+    window_add(s, f, weight);
     f->due++;
 }
 
@@ -218,6 +218,15 @@ static int session_send(struct redis_session *s)
     return s->blocked ? 0 : rc;
 }
 
+/* More of such a reply has come while a part of it was copied. */
+static bool long_reply_due(struct redis_session *s)
+{
+    const struct ask *ask = session_asked(s);
+
+    return s->n_asks > 0 && ask->flight->call->op == WEIR_GET &&
+           ask->weight > REPLY_LONG;
+}
+
 static int session_receive(struct redis_session *s)
 {
     ssize_t n = inbox_receive(&s->in, &s->link, &s->readable);
@@ -228,10 +237,8 @@ static int session_receive(struct redis_session *s)
     }
     if (n < 0)
         return (int)n;
-    /* More of a long reply came while this part was copied. */
-    s->readable |= s->reply >= REPLY_LONG;
     s->mute_since = 0;
-    s->hasty = false;
+    s->readable |= long_reply_due(s);
     return 0;
 }
 
@@ -263,6 +270,28 @@ static int session_hear_out(struct redis_session *s, int rc)
     return rc;
 }
 
+/* Waits for the link: while a payload comes, until much of it is here. But not
+ * for long, since whether it trickles or has stopped is not seen meanwhile; the
+ * clock of silence goes on when new work or room to send ends a wait. */
+static int session_doze(struct redis_session *s, struct weir_call *call,
+                        uint64_t limit, uint64_t now)
+{
+    short events = link_events(&s->link, s->blocked);
+    uint64_t mute = s->mute_since != 0 ? now - s->mute_since : 0;
+    uint64_t patience = mute < PATIENCE_NS ? PATIENCE_NS - mute : 0;
+
+    if (s->in.filling && patience > 0 && patience < limit &&
+        link_await(&s->link, s->in.left)) {
+        int rc = weir_call_wait(call, s->link.fd, events, patience);
+
+        if (rc != -ETIMEDOUT)
+            return rc;
+        limit -= patience;
+    }
+    link_await(&s->link, 0);
+    return weir_call_wait(call, s->link.fd, events, limit);
+}
+
 /* Waits until something moves; -ETIMEDOUT also when nothing has for the
  * timeout of a direction: more to ask does not make a server less silent. */
 static int session_wait(struct redis_session *s, struct weir_call *call)
@@ -270,7 +299,6 @@ static int session_wait(struct redis_session *s, struct weir_call *call)
     const struct redis_config *config = s->redis->config;
     bool due = s->n_asks > 0 && session_asked(s)->end <= s->out.sent;
     uint64_t now = weir_now(), limit, write;
-    bool patient;
     int rc;
 
     limit = time_left(&s->mute_since, due, config->read_timeout, now);
@@ -279,15 +307,7 @@ static int session_wait(struct redis_session *s, struct weir_call *call)
         limit = write;
     if (limit == 0)
         return -ETIMEDOUT;
-    patient = link_await(&s->link, s->in.filling && !s->hasty ? s->in.left : 0);
-    if (patient && limit > PATIENCE_NS)
-        limit = PATIENCE_NS;
-    rc = weir_call_wait(call, s->link.fd, link_events(&s->link, s->blocked),
-                        limit);
-    if (rc == -ETIMEDOUT && patient) {
-        s->hasty = true;
-        rc = POLLIN;
-    }
+    rc = session_doze(s, call, limit, now);
     if (rc > 0)
         s->readable = rc & ~POLLOUT;
     return rc;
@@ -441,5 +461,7 @@ int redis_finish(void *session, struct weir_call *call)
         s->flights = f->next;
         flight_free(f);
     }
+    if (s->n_asks == 0)
+        s->readable = false;
     return 0;
 }

@@ -93,7 +93,6 @@ struct redis_session {
 
     bool blocked;  /* the link takes no more for now */
     bool readable; /* the last look left something to read */
-    bool hasty;    /* many bytes were waited for in vain: any will do */
     /* The clocks of the timeouts: when a wait began to find ... (0: not yet) */
     uint64_t mute_since;  /* ... that a reply is due, and no byte has come */
     uint64_t stuck_since; /* ... that the link is blocked, and none has left */

@@ -16,9 +16,10 @@ uint64_t window_room(const struct redis_session *s);
  * now; when it is shut it stays so until enough has come or gone. */
 bool window_open(struct redis_session *s, const struct flight *f);
 
-/* window_add and window_remove note a value's weight that is on its way, or no
- * longer. */
-void window_add(struct redis_session *s, uint64_t weight);
+/* window_add and window_remove note the weight of a flight's values that are on
+ * their way, or no longer. */
+void window_add(struct redis_session *s, const struct flight *f,
+                uint64_t weight);
 void window_remove(struct redis_session *s, uint64_t weight);
 
 #endif

@@ -13,6 +13,7 @@
 #include "../../connectors/redis/reply.c"
 #include "../../connectors/redis/scan.c"
 #include "../../connectors/redis/session.c"
+#include "../../connectors/redis/window.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
@@ -135,7 +136,7 @@ void weir_page_answer(struct weir_call *call, struct weir_item *item,
 
 static const struct redis_config CONFIG = {
     .prefix = "p:", .multi = true, .read_timeout = 1000000000u};
-static const struct redis REDIS = {.config = &CONFIG, .prefix_len = 2};
+static struct redis redis = {.config = &CONFIG, .prefix_len = 2};
 
 static void item_init(struct weir_item *item, uint32_t op, bool lent)
 {
@@ -193,7 +194,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     if (n < 4)
         return 0;
     memset(&s, 0, sizeof s);
-    s.redis = &REDIS;
+    s.redis = &redis;
     s.link =
         (struct link){.fd = -1, .send = fuzz_send, .receive = fuzz_receive};
     s.guess = s.reply = bytes[2] & 2 ? 100 : 65536;
@@ -205,5 +206,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     taken_back = bytes[2] & 4;
     run(&s, bytes[0] % WEIR_SCAN + 1, bytes[1] % ITEMS + 1, bytes[2] & 1);
     session_free(&s);
+    if (redis.loaded != 0)
+        __builtin_trap();
     return 0;
 }

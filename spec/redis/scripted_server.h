@@ -171,8 +171,9 @@ static inline int script_serve(struct script_server *s, int fd, char *in,
         int n;
 
         if (play != NULL && strncmp(words.word[0], "GET", 3) == 0) {
-            if (!play(fd))
+            if (send(fd, out, put, MSG_NOSIGNAL) != (ssize_t)put || !play(fd))
                 return 0;
+            put = 0;
             at += used;
             continue;
         }

@@ -1,13 +1,19 @@
 /* trickle.c -- a long value that comes in pieces: the session sleeps until much
  * of it is there, yet a slow one is not taken for a silent one, and neither an
  * end nor a silence in its middle is slept over. */
+#include <dirent.h>
+
 #include "scripted_server.h"
 
-enum { SIZE = 2 << 20, PIECE = 64 << 10, SLOW = 10, PAUSE_MS = 40 };
+enum { SIZE = 2 << 20, PIECE = 64 << 10, PIECES = SIZE / PIECE };
+enum { TIMEOUT_MS = 400, PAUSE_MS = 100, SLOW = 10 };
 
 static struct weir_cq *cq;
 static struct script_server server;
 static char *value; /* and the end of line behind it */
+static int thread[16], first_thread, n_threads; /* of the store: from first */
+
+/* ---- what the server says to a get ---- */
 
 static bool say(int fd, const char *bytes, size_t len)
 {
@@ -21,25 +27,26 @@ static bool say_head(int fd)
     return say(fd, head, (size_t)snprintf(head, sizeof head, "$%d\r\n", SIZE));
 }
 
-/* Every pause is short, all of them are not. */
-static bool slowly(int fd)
+static bool say_pieces(int fd, int n, uint64_t pause_ms)
 {
     bool good = say_head(fd);
 
-    for (int i = 0; i < SLOW; i++) {
+    for (int i = 0; i < n; i++) {
         good = good && say(fd, value + i * PIECE, PIECE);
-        nap_ms(PAUSE_MS);
+        nap_ms(pause_ms);
     }
-    return good && say(fd, value + SLOW * PIECE, SIZE + 2 - SLOW * PIECE);
+    return good && say(fd, value + n * PIECE, (size_t)(SIZE + 2 - n * PIECE));
 }
 
-/* What comes last is little, and late. */
-static bool last_bytes_late(int fd)
+/* Each pause is shorter than the timeout, all of them are longer. */
+static bool slowly(int fd)
 {
-    bool good = say_head(fd) && say(fd, value, SIZE - 10);
+    return say_pieces(fd, SLOW, PAUSE_MS);
+}
 
-    nap_ms(PAUSE_MS);
-    return good && say(fd, value + SIZE - 10, 12);
+static bool steadily(int fd)
+{
+    return say_pieces(fd, PIECES - 1, 1);
 }
 
 static bool half(int fd)
@@ -58,16 +65,81 @@ static bool nothing_there(int fd)
     return say(fd, "$-1\r\n", 5);
 }
 
-/* Gets once from what plays; *ms: how long it took. */
-static int get(struct weir_store *s, bool (*play)(int fd), uint64_t *ms)
+/* ---- what comes of it ---- */
+
+/* The threads of this process; returns how many. */
+static int threads(int *out, int max)
+{
+    DIR *d = opendir("/proc/self/task");
+    struct dirent *e;
+    int n = 0;
+
+    CHECK(d != NULL);
+    while ((e = readdir(d)) != NULL && n < max) {
+        if (e->d_name[0] != '.')
+            out[n++] = atoi(e->d_name);
+    }
+    closedir(d);
+    return n;
+}
+
+/* How often the store's threads went to sleep so far. */
+static int sleeps(void)
+{
+    int all = 0;
+
+    for (int i = first_thread; i < n_threads; i++) {
+        char path[64], line[128];
+        int n = -1;
+        FILE *f;
+
+        snprintf(path, sizeof path, "/proc/self/task/%d/status", thread[i]);
+        f = fopen(path, "r");
+        CHECK(f != NULL);
+        while (fgets(line, sizeof line, f) != NULL)
+            sscanf(line, "voluntary_ctxt_switches: %d", &n);
+        fclose(f);
+        CHECK(n >= 0);
+        all += n;
+    }
+    return all;
+}
+
+static uint64_t now_ms(void)
+{
+    return weir_now() / 1000000;
+}
+
+/* What a get gave, *ms: after how long. While it lasts, other work comes to the
+ * same session every few ms when busy. */
+static int get(struct weir_store *s, bool (*play)(int fd), bool busy,
+               uint64_t *ms)
 {
     struct weir_batch *b = weir_batch_new(1);
-    uint64_t start = weir_now();
-    int status;
+    uint64_t start = now_ms();
+    int status, others = 0;
 
     server.play = play;
-    status = ask(s, cq, b, WEIR_GET, "key");
-    *ms = (weir_now() - start) / 1000000;
+    one(b, WEIR_GET, "key");
+    CHECK(weir_submit(s, cq, b) == 0);
+    while (busy && now_ms() - start < SLOW * PAUSE_MS) {
+        struct weir_batch *other = weir_batch_new(1);
+
+        one(other, WEIR_EXISTS, "other");
+        CHECK(weir_submit(s, cq, other) == 0);
+        others++;
+        nap_ms(8);
+    }
+    for (; others >= 0; others--) {
+        struct weir_batch *done = next_done(cq);
+
+        CHECK(done == b || done->items[0].status == WEIR_OK);
+        if (done == b)
+            *ms = now_ms() - start;
+        else
+            weir_batch_free(done);
+    }
+    status = b->items[0].status;
     if (status == WEIR_OK)
         CHECK(b->items[0].size == SIZE &&
               memcmp(b->items[0].value->data, value, SIZE) == 0);
@@ -75,34 +147,60 @@ static int get(struct weir_store *s, bool (*play)(int fd), uint64_t *ms)
     return status;
 }
 
+static void slow_is_not_silent(struct weir_store *s)
+{
+    uint64_t ms;
+
+    CHECK(get(s, slowly, false, &ms) == WEIR_OK);
+    CHECK(ms >= SLOW * PAUSE_MS);
+    CHECK(get(s, slowly, true, &ms) == WEIR_OK);
+    CHECK(get(s, nothing_there, false, &ms) == WEIR_MISS);
+    CHECK(ms < TIMEOUT_MS);
+}
+
+/* A piece a millisecond wakes it only when it looks, every ten of them. */
+static void much_wakes_once(struct weir_store *s)
+{
+    int before = sleeps();
+    uint64_t ms;
+
+    CHECK(get(s, steadily, false, &ms) == WEIR_OK);
+    CHECK((uint64_t)(sleeps() - before) < PIECES / 3 + ms / 5);
+}
+
+static void ends_are_seen(struct weir_store *s)
+{
+    uint64_t ms;
+
+    CHECK(get(s, half_and_end, false, &ms) == WEIR_RESET);
+    CHECK(ms < TIMEOUT_MS);
+    CHECK(get(s, half, false, &ms) == WEIR_TIMEOUT);
+    CHECK(ms >= TIMEOUT_MS);
+    CHECK(server.accepted == 2);
+}
+
 int main(void)
 {
     struct weir_store *s;
     char url[64];
-    uint64_t ms;
 
     deadline_s(60);
     cq = new_cq();
     value = malloc(SIZE + 2);
     for (int i = 0; i < SIZE; i++)
-        value[i] = (char)(i * 2654435761u >> 24);
+        value[i] = (char)((uint32_t)i * 2654435761u >> 24);
     memcpy(value + SIZE, "\r\n", 2);
     script_start(&server);
     snprintf(url, sizeof url, "redis://127.0.0.1:%d", server.port);
-    s = open_redis(url, "workers=1", "read_timeout=200ms", "backoff=1ms",
+    first_thread = threads(thread, 16);
+    s = open_redis(url, "workers=1", "read_timeout=400ms", "backoff=1ms",
                    "max_backoff=2ms", NULL);
+    n_threads = threads(thread, 16);
+    CHECK(n_threads > first_thread);
 
-    CHECK(get(s, slowly, &ms) == WEIR_OK);
-    CHECK(ms >= SLOW * PAUSE_MS);
-    CHECK(get(s, last_bytes_late, &ms) == WEIR_OK);
-    CHECK(ms < 200);
-    CHECK(get(s, nothing_there, &ms) == WEIR_MISS);
-    CHECK(ms < 200);
-    CHECK(get(s, half_and_end, &ms) == WEIR_RESET);
-    CHECK(ms < 200);
-    CHECK(get(s, half, &ms) == WEIR_TIMEOUT);
-    CHECK(ms >= 200);
-    CHECK(server.accepted == 2);
+    slow_is_not_silent(s);
+    much_wakes_once(s);
+    ends_are_seen(s);
 
     weir_store_free(s);
     script_stop(&server);

@@ -53,6 +53,19 @@ static long most_held(void)
     return memory("used_memory_peak") - memory("used_memory");
 }
 
+/* Values among many misses, on sessions that take turns or one alone. */
+static void some_are_there(const char *workers)
+{
+    struct weir_store *s = open_redis(server.url, workers, NULL);
+
+    for (int i = 0; i < 4; i++) {
+        get(s, "big", WEIR_OK);
+        get(s, "nowhere", WEIR_MISS);
+        get(s, "nowhere", WEIR_MISS);
+    }
+    weir_store_free(s);
+}
+
 int main(void)
 {
     struct weir_store *s;
@@ -62,13 +75,10 @@ int main(void)
     cq = new_cq();
     s = open_redis(server.url, "workers=1", NULL);
     store_values(s);
-    for (int i = 0; i < 4; i++) {
-        get(s, "big", WEIR_OK);
-        get(s, "nowhere", WEIR_MISS);
-        get(s, "nowhere", WEIR_MISS);
-    }
-    CHECK(most_held() < 24 * SIZE);
     weir_store_free(s);
+    some_are_there("workers=1");
+    some_are_there("workers=2");
+    CHECK(most_held() < 24 * SIZE);
     s = open_redis(server.url, "workers=1", NULL);
     for (int i = 0; i < 4; i++)
         get(s, "nowhere", WEIR_MISS);
