@@ -194,9 +194,19 @@ static void size_words(char *out, size_t cap, uint32_t size)
         snprintf(out, cap, "%u B", size);
 }
 
+/* The bytes of values that a batch moves. */
+static uint64_t cell_bytes(const struct cell *c)
+{
+    bool moves = c->op == WEIR_GET || c->op == WEIR_SET;
+
+    return moves ? (uint64_t)c->size * c->batch : 0;
+}
+
 static void grid_cell(const struct cell *c)
 {
-    bool huge = (uint64_t)c->size * c->batch > 64 * MIB;
+    /* redis-benchmark makes the whole pipeline in memory first. */
+    bool huge = cell_bytes(c) > 64 * MIB;
+    bool raw = c->size >= 64 * KIB && cell_bytes(c) > 0;
     char size[16], name[96];
     struct result r;
 
@@ -206,13 +216,11 @@ static void grid_cell(const struct cell *c)
              c->socket != NULL ? "unix" : "tcp");
     if (strstr(name, part) == NULL)
         return;
-    /* redis-benchmark makes the whole pipeline in memory first. */
-    r = compare(c, (huge ? 0 : WITH_BENCHMARK) |
-                       (c->size >= 64 * KIB ? WITH_RAW : 0));
+    r = compare(c, (huge ? 0 : WITH_BENCHMARK) | (raw ? WITH_RAW : 0));
     report(name, "", r.weir.keys_s, "keys/s",
-           c->size >= 64 * KIB ? "a pair of sockets" : "redis-benchmark",
-           c->size >= 64 * KIB ? r.raw : r.benchmark, NULL, note(c, &r));
-    if (c->size >= 64 * KIB && !huge)
+           raw ? "a pair of sockets" : "redis-benchmark",
+           raw ? r.raw : r.benchmark, NULL, note(c, &r));
+    if (raw && !huge)
         report(name, ",", r.weir.keys_s, "keys/s", "redis-benchmark",
                r.benchmark, NULL, NULL);
 }
@@ -225,15 +233,17 @@ static void grid(void)
 
     for (uint32_t i = 0; i < CELLS; i++) {
         uint32_t n = workers[i / 2 % 3];
+        struct cell c = {.op = i / 90 + WEIR_GET,
+                         .size = sizes[i / 18 % 5],
+                         .batch = batches[i / 6 % 3],
+                         .workers = n,
+                         .socket = i % 2 ? unix_socket : NULL,
+                         .port = port};
 
-        /* As many batches on their way as redis-benchmark has connections. */
-        grid_cell(&(struct cell){.op = i / 90 + WEIR_GET,
-                                 .size = sizes[i / 18 % 5],
-                                 .batch = batches[i / 6 % 3],
-                                 .flight = n,
-                                 .workers = n,
-                                 .socket = i % 2 ? unix_socket : NULL,
-                                 .port = port});
+        /* As many batches on their way as redis-benchmark has connections, but
+         * not gibibytes of them. */
+        c.flight = cell_bytes(&c) > 64 * MIB ? 1 : n;
+        grid_cell(&c);
     }
 }
 
