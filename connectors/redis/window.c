@@ -27,10 +27,14 @@ static uint64_t window_bytes(uint64_t value)
     return is_long(value) ? 2 * value : WINDOW_MIN;
 }
 
-/* Whether a flight's replies are long, misses counted. */
+/* Whether a flight's replies are long, misses counted. Where they are received
+ * in small parts (link_await), the server goes from session to session with
+ * each of them all the same; there it is only better to hold one value than
+ * two. */
 static bool brings_load(const struct redis_session *s, const struct flight *f)
 {
-    return f->call->op == WEIR_GET && is_long(s->reply);
+    return f->call->op == WEIR_GET &&
+           (s->link.least != 0 ? is_long(s->reply) : s->reply >= WINDOW_LOAD);
 }
 
 static bool takes_turns(const struct redis_session *s, const struct flight *f)
