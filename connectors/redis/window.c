@@ -27,10 +27,9 @@ static uint64_t window_bytes(uint64_t value)
     return is_long(value) ? 2 * value : WINDOW_MIN;
 }
 
-/* Whether a flight's replies are long, misses counted. Where they are received
- * in small parts (link_await), the server goes from session to session with
- * each of them all the same; there it is only better to hold one value than
- * two. */
+/* Whether a flight's replies are long, misses counted. Without link_await turns
+ * pay only when a load is one value instead of two: over a unix socket those of
+ * 1 MiB lost 3 of a hundred by them. TLS was not measured. */
 static bool brings_load(const struct redis_session *s, const struct flight *f)
 {
     return f->call->op == WEIR_GET &&
