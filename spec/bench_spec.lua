@@ -66,7 +66,29 @@ describe("bench", function()
   it("says so when a program is not there", function()
     local good, err = pcall(Bench.measure, "nothing", {}, print)
     assert.is_false(good)
-    assert.matches("bench/nothing has not been built", err)
+    assert.matches("bench/nothing has not been built", err.message)
+  end)
+end)
+
+
+describe("weir bench", function()
+  local function fails(words, code, message)
+    local got, _, err = shell.run("build/weir bench " .. words)
+    assert.equal(code, got, err)
+    assert.matches(message, err)
+    assert.not_matches("traceback", err)
+  end
+
+  it("says what a benchmark takes, and that a case is not there", function()
+    fails("redis gird", 2, 'expected targets, .*, got "gird"; did you mean "grid"')
+    fails("fs nothing", 2, "no case has that in its name: nothing")
+    fails("redis redis://127.0.0.1:1", 3, "no server of this machine answers")
+  end)
+
+  it("fails when its program does", function()
+    local good, err = pcall(Bench.measure, "redis", { "0" }, print)
+    assert.is_false(good)
+    assert.matches("bench/redis failed", err.message)
   end)
 end)
 

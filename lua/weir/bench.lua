@@ -6,6 +6,7 @@
 -- "<= 2x" or ">= 0.8x" for the ratio figure / of, ">= 3e6" for the figure itself; a
 -- note has further figures, in words.
 local cjson = require "cjson"
+local Exit = require "weir.cli.exit"
 local Ffi = require "weir.ffi"
 local Quantity = require "weir.show.quantity"
 
@@ -149,15 +150,20 @@ end
 function Bench.measure(name, arguments, each, under)
   local path = executable(name)
   if not path then
-    error(("the program bench/%s has not been built"):format(name), 0)
+    Exit.fail(Exit.ERROR, "the program bench/%s has not been built", name)
   end
   local line = (under and under .. " " or "") .. quoted { path, unpack(arguments) }
-  local pipe = assert(io.popen(line))
-  for row in pipe:lines() do
-    each(cjson.decode(row))
+  -- What closing a pipe returns in Lua 5.1 does not tell how the program ended.
+  local pipe, status = assert(io.popen(line .. "; echo $?")), nil
+  for text in pipe:lines() do
+    status = tonumber(text)
+    if not status then
+      each(cjson.decode(text))
+    end
   end
-  if not pipe:close() then
-    error(("the program bench/%s failed"):format(name), 0)
+  pipe:close()
+  if status ~= 0 then
+    Exit.fail(Exit.ERROR, "the program bench/%s failed", name)
   end
 end
 

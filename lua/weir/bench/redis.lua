@@ -4,7 +4,12 @@
 -- system calls, and measures what the Lua verbs add. Without a word: the targets.
 local Server = require "weir.bench.redis_server"
 local weir = require "weir"
-local Now = require("weir.ffi").C.weir_now
+local Exit = require "weir.cli.exit"
+local Ffi = require "weir.ffi"
+local Now, suggest = Ffi.C.weir_now, Ffi.suggest
+
+local WHAT = { "targets", "grid", "workload", "verbs" }
+local HAS = { targets = true, grid = true, workload = true, verbs = true }
 
 local VERB_ROUNDS = 10
 local SECONDS = 0.25
@@ -44,12 +49,12 @@ end
 local function running(url)
   local host, port = place(url)
   if not HERE[host] then
-    error("bench redis: expected a server of this machine, got " .. host, 0)
+    Exit.fail(Exit.USAGE, "redis: expected a server of this machine, got %s", host)
   end
   local info = output(("redis-cli -p %d info server 2>/dev/null"):format(port))
   local pid = info:match "process_id:(%d+)"
   if not pid then
-    error("bench redis: no server of this machine answers at " .. url, 0)
+    Exit.fail(Exit.ERROR, "redis: no server of this machine answers at %s", url)
   end
   local socket = output(("redis-cli -p %d config get unixsocket"):format(port))
   return { url = url, port = port, pid = tonumber(pid),
@@ -140,9 +145,14 @@ end
 return function(bench, arguments)
   local Bench = require "weir.bench"
   local url = (arguments[1] or ""):match "^redis://" and table.remove(arguments, 1)
+  local asked = arguments[1]
+  if asked and not HAS[asked] then
+    Exit.fail(Exit.USAGE, "redis: expected %s, got %q%s", table.concat(WHAT, ", "),
+      asked, suggest(asked, WHAT))
+  end
   local server = url and running(url) or assert(Server.start())
   local words = { tostring(server.port), server.socket, tostring(server.pid),
-                  arguments[1] or "targets", arguments[2] }
+                  asked or "targets", arguments[2] }
   local good, err = pcall(function()
     local what, part = words[4], words[5]
     if what ~= "verbs" then bench:program("redis", unpack(words)) end

@@ -50,6 +50,10 @@ function Command.run(args)
       bench:run(name, args.arguments)
     end
   end
+  if bench.cases == 0 then
+    Exit.fail(Exit.USAGE, "no case has that in its name: %s",
+      table.concat(args.arguments, " "))
+  end
   bench:close()
   return Exit.OK
 end
