@@ -8,6 +8,7 @@
 local cjson = require "cjson"
 local Exit = require "weir.cli.exit"
 local Ffi = require "weir.ffi"
+local Json = require "weir.show.json"
 local Quantity = require "weir.show.quantity"
 
 local Bench = {}
@@ -110,7 +111,7 @@ function Bench:row(row)
     self.met = self.met + (row.ok and 1 or 0)
   end
   if self.json then
-    print(cjson.encode(row))
+    print(Json.encode(row))
   else
     local line = ("%-52s %13s  %-46s %-9s %-5s %-7s %s"):format(row.case,
       with_unit(row.figure, row.unit), against(row), row.target or "",

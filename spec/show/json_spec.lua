@@ -3,6 +3,17 @@ local Json = require "weir.show.json"
 
 
 describe("show.json", function()
+  it("writes numbers that read back as the same numbers", function()
+    assert.equal("[1700000000123456,9007199254740991,-9007199254740991,0,-2.5]",
+      Json.encode { 1700000000123456, 9007199254740991, -9007199254740991, 0, -2.5 })
+    math.randomseed(3)
+    local numbers = { 1700000000.123456, 0.1 + 0.2, 2 ^ 60, 2 ^ 63, 5e-324, 1.7e308 }
+    for i = #numbers + 1, 500 do
+      numbers[i] = (math.random() - 0.5) * 10 ^ math.random(-30, 30)
+    end
+    assert.same(numbers, cjson.decode(Json.encode(numbers)))
+  end)
+
   it("writes names that are no text as text", function()
     assert.equal('{"\\\\255":1}', Json.encode { ["\255"] = 1 })
   end)

@@ -1,7 +1,7 @@
 -- weir check: what is wrong with a policy file although it loads.
-local cjson = require "cjson"
 local Check = require "weir.tree.check"
 local Exit = require "weir.cli.exit"
+local Json = require "weir.show.json"
 local weir = require "weir"
 
 local Command = {
@@ -27,7 +27,7 @@ function Command.run(args)
     local found = Check.run(store)
     for _, finding in ipairs(found) do
       if args.json then
-        print(cjson.encode(finding))
+        print(Json.encode(finding))
       else
         print(("%s: %s: %s"):format(args.file, finding.path, finding.message))
       end

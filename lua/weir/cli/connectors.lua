@@ -1,9 +1,9 @@
 -- weir connectors: what can be opened, and with which options. All of it comes from
 -- the option tables in the connectors.
-local cjson = require "cjson"
 local Catalog = require "weir.catalog"
 local Columns = require "weir.show.columns"
 local Exit = require "weir.cli.exit"
+local Json = require "weir.show.json"
 local Quantity = require "weir.show.quantity"
 local weir = require "weir"
 
@@ -28,7 +28,7 @@ local function list(args)
   for _, name in ipairs(weir.connectors()) do
     local info = Catalog.describe(name)
     if args.json then
-      print(cjson.encode { name = name, help = info.help, schemes = info.schemes })
+      print(Json.encode { name = name, help = info.help, schemes = info.schemes })
     end
     rows[#rows + 1] = { name, info.help }
   end
@@ -80,7 +80,7 @@ local function describe(args)
     Exit.fail(Exit.ERROR, "%s", tostring(err))
   end
   if args.json then
-    print(cjson.encode(info))
+    print(Json.encode(info))
     return
   end
   print(("%s: %s"):format(info.name, info.help))
@@ -96,7 +96,7 @@ end
 local function describe_common(args)
   local options = Catalog.store_options()
   if args.json then
-    print(cjson.encode(options))
+    print(Json.encode(options))
     return
   end
   print "options that every store has:"

@@ -1,7 +1,7 @@
 -- weir ls: the keys of a store, page by page.
-local cjson = require "cjson"
 local Bytes = require "weir.show.bytes"
 local Exit = require "weir.cli.exit"
+local Json = require "weir.show.json"
 local Kinds = require "weir.explore.kinds"
 local Listing = require "weir.explore.listing"
 local Quantity = require "weir.show.quantity"
@@ -41,7 +41,7 @@ end
 
 local function json(entry)
   local object = Bytes.put({ size = entry.size, ttl = entry.ttl }, "key", entry.key)
-  Exit.write(cjson.encode(object), "\n")
+  Exit.write(Json.encode(object), "\n")
 end
 
 

@@ -1,7 +1,7 @@
 -- How the subcommands tell what became of each key of a batch.
-local cjson = require "cjson"
 local Bytes = require "weir.show.bytes"
 local Exit = require "weir.cli.exit"
+local Json = require "weir.show.json"
 local status = require "weir.status"
 
 local Outcome = {}
@@ -27,7 +27,7 @@ local function json(key, reply, i, fill)
   elseif fill then
     fill(object, i)
   end
-  print(cjson.encode(object))
+  print(Json.encode(object))
 end
 
 

@@ -1,8 +1,10 @@
--- Any value of a session as JSON: bytes that are no text become hexadecimal,
--- errors and replies objects, tables with holes objects.
+-- Any value as JSON: bytes that are no text become hexadecimal, errors and replies
+-- objects, tables with holes objects. All JSON that weir prints is written here:
+-- cjson would write numbers with 14 digits.
 local cjson = require "cjson"
 local Bytes = require "weir.show.bytes"
 local Error = require "weir.error"
+local Number = require "weir.show.number"
 local Reply = require "weir.reply"
 local Store = require "weir.store"
 local Value = require "weir.value"
@@ -81,11 +83,39 @@ plain = function(x, depth, seen)
 end
 
 
+-- ---- writing what is plain ----
+
+local write
+
+
+local function write_list(list)
+  local parts = {}
+  for i, x in ipairs(list) do parts[i] = write(x) end
+  return "[" .. table.concat(parts, ",") .. "]"
+end
+
+
+local function write_object(object)
+  local parts = {}
+  for name, x in pairs(object) do
+    parts[#parts + 1] = cjson.encode(name) .. ":" .. write(x)
+  end
+  return "{" .. table.concat(parts, ",") .. "}"
+end
+
+
+write = function(x)
+  if type(x) == "number" then return Number.exact(x) end
+  if type(x) ~= "table" then return cjson.encode(x) end
+  return is_list(x) and write_list(x) or write_object(x)
+end
+
+
 --- encode writes anything as one line of JSON.
 ---@param x any
 ---@return string
 function Json.encode(x)
-  return cjson.encode(plain(x, 0, { again = 0 }))
+  return write(plain(x, 0, { again = 0 }))
 end
 
 

@@ -2,6 +2,7 @@
 -- and its size, tables to some depth, replies a line a slot.
 local Error = require "weir.error"
 local Literal = require "weir.show.literal"
+local Number = require "weir.show.number"
 local Quantity = require "weir.show.quantity"
 local Reply = require "weir.reply"
 local Store = require "weir.store"
@@ -93,6 +94,7 @@ end
 
 write = function(x, depth, seen)
   if type(x) == "string" or Value.is(x) then return bytes(x, depth > 0) end
+  if type(x) == "number" then return Number.text(x) end
   if type(x) ~= "table" then return tostring(x) end
   if Error.is(x) then return "error: " .. tostring(x) end
   if getmetatable(x) == Reply then return ("reply of %d slots"):format(x.n) end
