@@ -42,10 +42,22 @@ describe("the history", function()
     for _, line in ipairs {
       'redis { password = "x" }', 'redis { ["password"]="x" }',
       '.open r redis://me:x@h/', 'r = weir.open("rediss://:x@h")',
+      ".open r redis://:sec/ret@h", 'r = weir.open "redis://me:sec/ret@h"',
+      ".open r REDIS://:x y@h", ".open r redis:/:x@h", ".open r redis//:x@h",
+      ".open me:x@h", 'r = weir.open("me:x@h")', "redis://u:p@x/SECRET@h",
+      "redis://h?password=a&SECRET=b", 'redis { PASSWORD = "x" }',
+      'redis { pasword = "x" }', 'redis { passwd = "x" }', 'x = { ["pass"] = "x" }',
+      "AUTH hunter2", "auth me hunter2", 'call("AUTH", "hunter2")',
+      "config set requirepass x",
     } do
       assert.is_true(history:is_secret(line), line)
     end
-    for _, line in ipairs { "redis://h:6379/0", "passwords = 1", 'x:get "a@b:c"' } do
+    for _, line in ipairs {
+      "redis://h:6379/0", "passwords = 1", 'x:get "a@b:c"', 'x:get "auth:1"',
+      'x:get("user:ada@example.org")', ".open r redis://h:6379/0",
+      ".head user:ada@example.org", "passes = 1",
+      "while passed do x = 1 end", "author = 1", ".head user",
+    } do
       assert.is_false(history:is_secret(line), line)
     end
   end)

@@ -1,6 +1,6 @@
 -- history.lua: the lines of earlier sessions, in $XDG_STATE_HOME/weir/history, one a
 -- line, appended as they come, so that sessions side by side lose none. A statement
--- in which a secret option stands is not kept.
+-- that may hold a secret is not kept: one line too few is better than one too many.
 local Catalog = require "weir.catalog"
 local Terminal = require "weir.terminal"
 local words = require "weir.words"
@@ -76,15 +76,51 @@ function History.open()
 end
 
 
---- Whether a text holds a secret: an option of that kind, or a URL's password.
+-- Credentials before a host, also in a URL that is refused (a raw slash in the
+-- password, a misspelt scheme): what is a typo here is nearly the right password.
+local URLS = {
+  ":/.*@", "//.*@",            -- scheme://user:password@host
+  "%f[%w]open%f[%W].*:%S*@%S", -- .open far user:password@host
+}
+
+-- Names before an = that ask for a password, in any spelling; `passwords` does not.
+local ASSIGNED = { "pas+w?o?r?d?", "passw%w*", "pwd", "secret", "%w+_secret" }
+
+-- Commands of Redis that are followed by a password.
+local COMMANDS = { "auth", "requirepass", "masterauth" }
+
+
+local function has_assignment(text)
+  for name in text:gmatch "%f[%w_]([%w_]+)[\"'%]%s]*=" do
+    for _, pattern in ipairs(ASSIGNED) do
+      if name ~= "passwords" and name:find("^" .. pattern .. "$") then return true end
+    end
+  end
+  return false
+end
+
+
+local function has_command(text)
+  for _, name in ipairs(COMMANDS) do
+    if text:find("%f[%w_]" .. name .. "%f[^%w_][\"']?[%s,=]") then return true end
+  end
+  return false
+end
+
+
+--- Whether a text may hold a secret: an option of that kind, anything like a URL with
+--- credentials, valid or not, or a command of Redis that takes a password.
 ---@param text string
 ---@return boolean
 function History:is_secret(text)
-  if text:find "://[^%s/@]*:[^%s/]*@" then return true end
+  text = text:lower()
+  for _, pattern in ipairs(URLS) do
+    if text:find(pattern) then return true end
+  end
   for _, name in ipairs(self.secrets) do
     if text:find("%f[%w_]" .. name .. "%f[^%w_]") then return true end
   end
-  return false
+  return has_assignment(text) or has_command(text)
 end
 
 
