@@ -6,6 +6,7 @@ local Script = require "weir.repl.script"
 local Session = require "weir.repl.session"
 local Terminal = require "weir.terminal"
 local Watch = require "weir.repl.watch"
+local Wide = require "weir.repl.wide"
 
 local Repl = {}
 
@@ -20,7 +21,7 @@ local function prompt(session, begun)
   local name = session.current or "weir"
   local mark = session.current and session.stores[name].prod and " (prod)" or ""
   local whole = name .. mark .. "> "
-  return begun and (" "):rep(#whole - 3) .. ".. " or whole
+  return begun and (" "):rep(Wide.width(whole) - 3) .. ".. " or whole
 end
 
 

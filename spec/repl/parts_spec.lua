@@ -37,6 +37,15 @@ describe("what is typed", function()
     assert.same({ "text:x" }, (drip "\27[15~\27[?1;2cx"))
   end)
 
+  it("drops Alt with a character of more than one byte as a whole", function()
+    assert.same({ "text:x" }, (drip "\27äx"))
+    assert.same({ "text:x" }, (drip "\27日\27O𝄞x"))
+  end)
+
+  it("takes Alt with a key that has a sequence for that key", function()
+    assert.same({ "key:\27[A", "text:x" }, (drip "\27\27[Ax"))
+  end)
+
   it("passes a paste on as one piece, tabs and lines in it", function()
     assert.same({ "text:a", "paste:\tb\nc", "text:d" },
       (drip "a\27[200~\tb\nc\27[201~d"))
@@ -60,6 +69,16 @@ describe("wide characters", function()
       "\226\130" } do
       assert.equal("\239\191\189x", Wide.text(Wide.new(bytes .. "x")))
     end
+  end)
+end)
+
+
+describe("columns", function()
+  it("are those of the characters, not of their bytes", function()
+    require("weir.terminal").use_utf8()
+    assert.equal(7, Wide.width "größe> ")
+    assert.equal(7, Wide.width "日本x\1")
+    assert.equal(1, Wide.width "e\204\129")
   end)
 end)
 

@@ -231,13 +231,57 @@ describe("the session at a terminal #unsanitized", function()
     term:wait "END!$"
   end)
 
-  it("takes 100 KiB pasted on one line, tabs as blanks", function()
+  it("takes 100 KiB pasted on one line, with a tab", function()
     start()
     term:paste("x = '" .. ("y"):rep(100 * 1024) .. "\t'")
     term:key "Enter"
     term:wait "memory>$"
     term:enter "#x, x:sub(-3)"
-    term:wait '\n102401\n"yy "\n'
+    term:wait '\n102401\n"yy\\t"\n'
+  end)
+
+  it("keeps tabs and other control characters of a paste", function()
+    start()
+    term:paste "\t"
+    term:paste "x = '\t\27[A|'"
+    term:wait "memory> +x = ' +%^%[%[A|'$"
+    term:key "Enter"
+    term:enter "x"
+    term:wait '\n"\\t\\027%[A|"\nmemory>$'
+  end)
+
+  it("takes Alt with a letter of more than one byte for no text", function()
+    start()
+    term:type "x = 1\27ä\27日"
+    term:key "Enter"
+    term:enter "x"
+    term:wait "memory> x = 1\nmemory> x\n1\nmemory>$"
+  end)
+
+  it("prints above a line that ends at the margin, whatever is in it", function()
+    for i, case in ipairs {
+      { name = "größe日", text = ("a"):rep(30) }, -- one short of the margin of 40
+      { name = "größe日", text = ("a"):rep(31), shown = ("a"):rep(31) .. "\n" },
+      { name = "g", text = "\t" .. ("a"):rep(31), shown = " +" .. ("a"):rep(31) },
+    } do
+      start()
+      term:resize(40, 20)
+      term:enter(case.name .. " = weir.memory {}")
+      term:enter(".use " .. case.name)
+      term:enter(("spawn(function() for i = 1, 4 do while not io.open('%s/%d.' .. i) "
+        .. "do weir.sleep(.01) end print('tick' .. i) end end)"):format(folder, i))
+      term:wait("end%)\n" .. case.name .. ">$")
+      term:paste(case.text)
+      local line = (case.name .. "> " .. (case.shown or case.text)):gsub("\n$", "")
+      term:wait(line .. "$")
+      local shown = ""
+      for tick = 1, 3 do
+        shell.write(("%s/%d.%d"):format(folder, i, tick), "")
+        shown = shown .. "\ntick" .. tick
+        term:wait(shown .. "\n" .. line .. "$")
+      end
+      term:close()
+    end
   end)
 
   it("keeps what is typed while a line is evaluated for the next one", function()

@@ -20,5 +20,4 @@ struct weir_edit_history *weir_history_new(void) __asm__("history_winit");
 void weir_history_free(struct weir_edit_history *) __asm__("history_wend");
 int weir_history(struct weir_edit_history *, struct weir_edit_event *, int, ...)
     __asm__("history_w");
-int weir_wcwidth(int32_t) __asm__("wcwidth");
 ]])

@@ -94,7 +94,8 @@ local function search(self)
 end
 
 
--- A pasted text of several lines is typed line by line.
+-- A pasted text of several lines is typed line by line. Control characters in it, such
+-- as tabs, go into the line and are no keys; a NUL would end the line.
 local function paste(self, text)
   local line, more = text:match "^([^\r\n]*)\r?\n?(.*)$"
   if #line < #text then
@@ -103,18 +104,22 @@ local function paste(self, text)
       table.insert(self.units, 2, { kind = "paste", text = more })
     end
   end
-  return insert(self, (line:gsub("%c", " ")))
+  if line:find "%c" then
+    self.edit:insert((line:gsub("%z", " ")))
+  else
+    insert(self, line)
+  end
 end
 
 
 -- Handles one unit: "line", "eof" or nil.
 local function handle(self, unit)
-  if unit.text == TAB then
+  if unit.kind == "paste" then
+    paste(self, unit.text)
+  elseif unit.text == TAB then
     Tab.press(self)
   elseif unit.text == CTRL_D and self.edit:line() == "" then
     return "eof"
-  elseif unit.kind == "paste" then
-    paste(self, unit.text)
   elseif unit.text == CTRL_R then
     return search(self) and "line" or nil
   elseif insert(self, unit.text) then

@@ -54,9 +54,13 @@ local function sequence(bytes, i)
     if bytes:match("^\27%[[ -?]*$", i) then return nil end
     return "", i + 2
   end
-  local length = kind == "O" and 3 or 2
-  if #bytes < i + length - 1 then return nil end
-  return bytes:sub(i, i + length - 1), i + length
+  -- Alt with a key that has a sequence of its own: that one begins at the second.
+  if kind == "\27" then return "", i + 1 end
+  local last = i + (kind == "O" and 2 or 1)
+  if #bytes < last then return nil end
+  local length = character_length(bytes:byte(last))
+  if #bytes < last + length - 1 then return nil end
+  return bytes:sub(i, last + length - 1), last + length
 end
 
 
@@ -69,7 +73,7 @@ local function escape(units, bytes, i)
     units[#units + 1] = { kind = "paste", text = bytes:sub(after, first - 1) }
     return last + 1
   end
-  if Keys.BINDINGS[keys] or #keys == 2 then
+  if Keys.BINDINGS[keys] or #keys == 2 then -- of two: Alt with an ASCII character
     units[#units + 1] = { kind = "key", text = keys }
   end
   return after

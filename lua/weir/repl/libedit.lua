@@ -22,6 +22,7 @@ local H_SETSIZE, H_ENTER, H_SETUNIQUE = 1, 10, 20
 local NULL = ffi.cast("void *", 0)
 
 local HISTORY_SIZE = 1000
+local TAB = 9
 
 local count = ffi.new "int[1]"
 local event = ffi.new "struct weir_edit_event[1]"
@@ -59,7 +60,7 @@ function Edit.new(next_character)
   Terminal.use_utf8()
   local handle = L.weir_edit_new("weir", io.stdin, io.stdout, io.stderr)
   if handle == nil then error("weir: the terminal cannot be used for editing", 0) end
-  local self = setmetatable({ handle = handle, prompt = "" }, Edit)
+  local self = setmetatable({ handle = handle, prompt = {} }, Edit)
   self.history = L.weir_history_new()
   self.prompt_callback = ffi.cast("const int32_t *(*)(void *)", function()
     return self.wide_prompt
@@ -92,7 +93,7 @@ end
 --- typed while a line is evaluated is keys for the next one, not edited by the
 --- system, which would cut it at 4096 bytes and swallow Ctrl-D.
 function Edit:start(prompt)
-  self.prompt, self.wide_prompt = prompt, (Wide.new(prompt))
+  self.prompt, self.wide_prompt = Wide.codes(prompt), (Wide.new(prompt))
   L.weir_edit_set(self.handle, UNBUFFERED, int(0))
   L.weir_edit_set(self.handle, UNBUFFERED, int(1))
 end
@@ -118,18 +119,32 @@ function Edit:line()
 end
 
 
--- The row of the cursor, 0 that of the prompt, as libedit lays out a line: a wide
--- character that does not fit at the end of a row goes to the next.
+-- Where the cursor stands after a character, as libedit lays out a line: a tab is
+-- blanks up to a multiple of 8 or to the end of the row; a wide character that does
+-- not fit at the end of a row goes to the next.
+local function advance(row, column, code, columns)
+  if code == TAB then
+    repeat column = column + 1 until column % 8 == 0 or column >= columns
+  else
+    local width = Wide.columns(code)
+    if column + width > columns then row, column = row + 1, 0 end
+    column = column + width
+  end
+  if column >= columns then row, column = row + 1, column - columns end
+  return row, column
+end
+
+
+-- The row of the cursor, 0 that of the prompt.
 local function cursor_row(self)
   local columns, rows = Terminal.size()
   local line = L.weir_edit_line(self.handle)
-  local row, column = 0, #self.prompt
+  local row, column = 0, 0
+  for _, code in ipairs(self.prompt) do
+    row, column = advance(row, column, code, columns)
+  end
   for i = 0, tonumber(line.cursor - line.buffer) - 1 do
-    local code = line.buffer[i]
-    local width = code < 32 and 2 or math.max(L.weir_wcwidth(code), 0)
-    if column + width > columns then row, column = row + 1, 0 end
-    column = column + width
-    if column >= columns then row, column = row + 1, column - columns end
+    row, column = advance(row, column, line.buffer[i], columns)
   end
   return math.min(row, rows - 1)
 end

@@ -1,8 +1,13 @@
--- wide.lua: UTF-8 to the wide characters that libedit edits, and back. Bytes that
--- are no UTF-8 become U+FFFD.
+-- wide.lua: UTF-8 to the wide characters that libedit edits, and back, and how many
+-- columns they take. Bytes that are no UTF-8 become U+FFFD.
 
 local bit = require "bit"
 local ffi = require "ffi"
+local Ffi = require "weir.ffi"
+
+local C = Ffi.system(nil, [[
+int weir_wcwidth(int32_t) __asm__("wcwidth");
+]])
 
 local Wide = {}
 
@@ -82,6 +87,33 @@ function Wide.text(wide, count)
   local parts = {}
   for i = 0, count - 1 do parts[i + 1] = utf8(wide[i]) end
   return table.concat(parts)
+end
+
+
+-- How libedit draws what does not print: ^A, \U+300, \U+12345.
+local function unprintable(code)
+  if code < 0xA0 then return 2 end
+  return code > 0xFFFF and 8 or 7
+end
+
+
+--- The columns of a character, as libedit draws it; not of a tab, whose end depends on
+--- where it begins.
+---@param code integer
+---@return integer
+function Wide.columns(code)
+  local width = C.weir_wcwidth(code)
+  return width < 0 and unprintable(code) or width
+end
+
+
+--- The columns of a text.
+---@param text string
+---@return integer
+function Wide.width(text)
+  local width = 0
+  for _, code in ipairs(Wide.codes(text)) do width = width + Wide.columns(code) end
+  return width
 end
 
 
