@@ -27,9 +27,12 @@ static int bad_lanes(struct weir_store *s, const char *got, size_t len,
                      const char *expected, const char *near,
                      struct weir_error *err)
 {
+    bool shown = !s->store_options.quiet;
+
     return weir_error_set(
-        err, -EINVAL, "%s: option lanes: expected %s, got \"%.*s\"%s%s%s",
-        s->connector->name, expected, (int)len, got,
+        err, -EINVAL, "%s: option lanes: expected %s%s%.*s%s%s%s%s",
+        s->connector->name, expected, shown ? ", got \"" : "",
+        shown ? (int)len : 0, got, shown ? "\"" : "",
         near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 

@@ -1,7 +1,7 @@
 /* options.c -- one table parses, checks and documents a store's options.
  *
- * Every error names the option, repeats the value (never a secret) and says
- * what was expected. */
+ * Every error names the option, repeats the value (never a secret, nor a word
+ * of a URL that holds one) and says what was expected. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -12,6 +12,7 @@
 
 #include "connector.h"
 #include "options.h"
+#include "secret.h"
 
 static size_t table_length(const struct weir_option *table)
 {
@@ -78,9 +79,15 @@ static char *keep_string(struct options *o, const char *words)
     return copy;
 }
 
-static int expected(const struct weir_option *row, const char *value,
-                    const char *where, const char *what, struct weir_error *err)
+static int expected(const struct options *o, const struct weir_option *row,
+                    const char *value, const char *where, const char *what,
+                    struct weir_error *err)
 {
+    if (o->quiet)
+        return weir_error_set(err, -EINVAL,
+                              "%s: option %s: expected %s (what the URL says "
+                              "is not repeated, it may be part of a password)",
+                              where, row->name, what);
     return weir_error_set(err, -EINVAL,
                           "%s: option %s: expected %s, got \"%s\"", where,
                           row->name, what, value);
@@ -135,8 +142,8 @@ static void bound_words(const struct weir_option *row, int64_t bound, char *out,
         snprintf(out, cap, "%" PRId64, bound);
 }
 
-static int check_range(const struct weir_option *row, int64_t number,
-                       const char *value, const char *where,
+static int check_range(const struct options *o, const struct weir_option *row,
+                       int64_t number, const char *value, const char *where,
                        struct weir_error *err)
 {
     char what[96], min[32], max[32];
@@ -150,11 +157,11 @@ static int check_range(const struct weir_option *row, int64_t number,
         snprintf(what, sizeof what, "at least %s", min);
     else
         snprintf(what, sizeof what, "%s to %s", min, max);
-    return expected(row, value, where, what, err);
+    return expected(o, row, value, where, what, err);
 }
 
-static int set_number(const struct weir_option *row, void *out,
-                      const char *value, const char *where,
+static int set_number(const struct options *o, const struct weir_option *row,
+                      void *out, const char *value, const char *where,
                       struct weir_error *err)
 {
     const char *what;
@@ -177,39 +184,60 @@ static int set_number(const struct weir_option *row, void *out,
         rc = options_duration(value, (uint64_t *)&number);
     }
     if (rc < 0)
-        return expected(row, value, where, what, err);
-    rc = check_range(row, number, value, where, err);
+        return expected(o, row, value, where, what, err);
+    rc = check_range(o, row, number, value, where, err);
     if (rc == 0)
         memcpy(out, &number, sizeof number);
     return rc;
+}
+
+/* Keeps a string, or what a secret stands for, and points the field at it. */
+static int set_string(struct options *o, const struct weir_option *row,
+                      const char *value, const char *where,
+                      struct weir_error *err)
+{
+    char line[SECRET_MAX + 1];
+    char *copy;
+    int rc = 0;
+
+    if (row->type == WEIR_SECRET) {
+        rc = secret_value(&value, row->name, where, err);
+    } else if (row->type == WEIR_SECRET_FILE) {
+        rc = secret_read(value, line, row->name, where, err);
+        value = line;
+        o->given[row - 1 - o->table] = 1;
+    }
+    if (rc < 0)
+        return rc;
+    copy = keep_string(o, value);
+    explicit_bzero(line, sizeof line);
+    if (copy == NULL)
+        return weir_error_set(err, -ENOMEM, "out of memory");
+    memcpy(o->base + row->offset, &copy, sizeof copy);
+    return 0;
 }
 
 int options_set(struct options *o, const struct weir_option *row,
                 const char *value, const char *where, struct weir_error *err)
 {
     void *out = o->base + row->offset;
-    char *copy;
 
     o->given[row - o->table] = 1;
     switch (row->type) {
     case WEIR_INTEGER:
     case WEIR_SIZE:
     case WEIR_DURATION:
-        return set_number(row, out, value, where, err);
+        return set_number(o, row, out, value, where, err);
     case WEIR_BOOLEAN:
         if (set_boolean(out, value) < 0)
-            return expected(row, value, where, "true or false", err);
+            return expected(o, row, value, where, "true or false", err);
         return 0;
     case WEIR_ENUM:
         if (set_enum(out, row->choices, value) < 0)
-            return expected(row, value, where, row->choices, err);
+            return expected(o, row, value, where, row->choices, err);
         return 0;
     default:
-        copy = keep_string(o, value);
-        if (copy == NULL)
-            return weir_error_set(err, -ENOMEM, "out of memory");
-        memcpy(out, &copy, sizeof copy);
-        return 0;
+        return set_string(o, row, value, where, err);
     }
 }
 

@@ -2,12 +2,15 @@
 #ifndef WEIR_OPTIONS_H
 #define WEIR_OPTIONS_H
 
+#include <stdbool.h>
+
 #include "weir.h"
 
 /* A configuration being filled: the table's rows say where in base each value
  * goes; strings stay alive until options_free. */
 struct options {
     const struct weir_option *table;
+    bool quiet; /* errors repeat no words: they may be part of a password */
     char *base;
     uint8_t *given; /* a flag a row */
     char **strings;

@@ -16,14 +16,17 @@
 #include <unistd.h>
 
 #include "registry.h"
+#include "secret.h"
 
 #define NAME_LEN 64
 #define NAMES 256
 #define DIRECTORIES 16
 
+/* connector is a copy, whose table of options has a row NAME_file for each
+ * secret. */
 struct loaded {
     struct loaded *next;
-    const struct weir_connector *connector;
+    struct weir_connector connector;
 };
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -72,6 +75,16 @@ static bool valid_name(const char *name)
            name[n] == '_')
         n++;
     return n > 0 && n < NAME_LEN && name[n] == '\0';
+}
+
+bool scheme_valid(const char *scheme)
+{
+    size_t n = 0;
+
+    while (isalnum((unsigned char)scheme[n]) ||
+           (scheme[n] != '\0' && strchr("+-._", scheme[n]) != NULL))
+        n++;
+    return n > 0 && scheme[n] == '\0';
 }
 
 bool scheme_listed(const char *at, const char *scheme)
@@ -124,6 +137,23 @@ static int connector_check(const struct weir_connector *c, const char *file,
                          : weir_error_set(err, -EINVAL, "%s %s", file, fault);
 }
 
+static struct loaded *add_loaded(const struct weir_connector *c)
+{
+    const struct weir_option *options = secret_rows(c->options);
+    struct loaded *entry = malloc(sizeof *entry);
+
+    if (entry == NULL || (options == NULL && c->options != NULL)) {
+        if (options != c->options)
+            free((void *)options);
+        free(entry);
+        return NULL;
+    }
+    *entry = (struct loaded){registry, *c};
+    entry->connector.options = options;
+    registry = entry;
+    return entry;
+}
+
 /* Under registry_lock. 0 also when the file is not there: *out stays NULL. */
 static int load_file(const char *dir, const char *name,
                      const struct weir_connector **out, struct weir_error *err)
@@ -144,14 +174,12 @@ static int load_file(const char *dir, const char *name,
     rc = c != NULL ? connector_check(c, file, name, err)
                    : weir_error_set(err, -ENOEXEC,
                                     "%s exports no weir_connector", file);
-    entry = rc == 0 ? malloc(sizeof *entry) : NULL;
+    entry = rc == 0 ? add_loaded(c) : NULL;
     if (entry == NULL) {
         dlclose(handle);
         return rc ? rc : weir_error_set(err, -ENOMEM, "out of memory");
     }
-    *entry = (struct loaded){registry, c};
-    registry = entry;
-    *out = c;
+    *out = &entry->connector;
     return 0;
 }
 
@@ -161,8 +189,8 @@ static int load_named(const struct search *s, const char *name,
     int rc = 0;
 
     for (struct loaded *l = registry; l != NULL; l = l->next) {
-        if (strcmp(l->connector->name, name) == 0)
-            *out = l->connector;
+        if (strcmp(l->connector.name, name) == 0)
+            *out = &l->connector;
     }
     for (size_t i = 0; i < s->n && *out == NULL && rc == 0; i++)
         rc = load_file(s->directories[i], name, out, err);
@@ -223,7 +251,11 @@ find_scheme(const struct search *s, const char *scheme, struct weir_error *err)
         words[i] = names[i];
     }
     near = weir_nearest(scheme, words, n);
-    if (near != NULL)
+    if (!scheme_valid(scheme)) /* not repeated: a URL may hold a password */
+        weir_error_set(err, -ENOENT,
+                       "that is no connector's name; \"weir connectors\" lists "
+                       "what there is");
+    else if (near != NULL)
         weir_error_set(err, -ENOENT,
                        "no connector is named \"%.64s\"; did you mean %s?",
                        scheme, near);

@@ -9,6 +9,9 @@
 const struct weir_connector *registry_find(const char *name,
                                            struct weir_error *err);
 
+/* scheme_valid says whether a word may be a scheme or a connector's name. */
+bool scheme_valid(const char *scheme);
+
 /* scheme_listed says whether a list separated by blanks (or NULL) has it. */
 bool scheme_listed(const char *list, const char *scheme);
 

@@ -31,6 +31,13 @@ static int unknown_option(const struct target *t, const char *name,
          o->name != NULL && n < WORDS; o++)
         words[n++] = o->name;
     near = weir_nearest(name, words, n);
+    if (t->options->quiet)
+        return weir_error_set(
+            err, -EINVAL,
+            "%s: no option has that name (it is not repeated, it may be part "
+            "of a password)%s%s%s",
+            t->connector->name, near ? "; did you mean " : "", near ? near : "",
+            near ? "?" : "");
     return weir_error_set(
         err, -EINVAL, "%s: no option is named \"%.64s\"%s%s%s",
         t->connector->name, name, near ? "; did you mean " : "",
@@ -71,7 +78,8 @@ static int no_such_part(const struct target *t, uint32_t part,
                                         "host", "port", "path"};
     const char *name = t->connector->name;
 
-    if (part == WEIR_URL_HOST && url_option(t, WEIR_URL_PATH, name) != NULL)
+    if (part == WEIR_URL_HOST && !t->options->quiet &&
+        url_option(t, WEIR_URL_PATH, name) != NULL)
         return weir_error_set(err, -EINVAL,
                               "%s: \"%.64s\" stands where a URL has its host; "
                               "a path needs a third slash: %s:///%.64s",
@@ -79,6 +87,20 @@ static int no_such_part(const struct target *t, uint32_t part,
     return weir_error_set(err, -EINVAL,
                           "%s: the URL has a %s, which %s has not", name,
                           PARTS[part], name);
+}
+
+/* Does the URL hold a secret, or may it? Then a character that should have
+ * been escaped, an & in a password, makes what follows look like an option. */
+static bool holds_secret(const struct target *t, const struct url *u)
+{
+    for (size_t i = 0; i < u->n_settings; i++) {
+        const struct weir_option *row =
+            options_find(t->options, u->settings[i].name);
+
+        if (row != NULL && row->type == WEIR_SECRET)
+            return true;
+    }
+    return u->has_at;
 }
 
 static int set_url(const struct target *t, const struct url *u,
@@ -109,8 +131,12 @@ static int fill(const struct target *t, const struct url *u,
                 const struct weir_setting *settings, size_t n,
                 struct weir_error *err)
 {
-    int rc = set_url(t, u, err);
+    int rc;
 
+    t->options->quiet = holds_secret(t, u);
+    if (t->store_options != NULL)
+        t->store_options->quiet = t->options->quiet;
+    rc = set_url(t, u, err);
     for (size_t i = 0; i < n && rc == 0; i++)
         rc = set_option(t, &settings[i], err);
     if (rc == 0)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "connector.h"
+#include "registry.h"
 #include "url.h"
 
 static int hex_digit(char c)
@@ -122,11 +123,11 @@ static int decode_parts(struct url *u, struct weir_error *err)
     return 0;
 }
 
-/* Did a / in a user or password end the authority before its @? */
+/* Did a / in a user or password end the authority before its @? An @ in front
+ * of the / does not tell: the password may have one, too. */
 static bool is_cut(const char *authority, const char *path)
 {
-    return path != authority && strchr(path, '@') != NULL &&
-           memchr(authority, '@', (size_t)(path - authority)) == NULL;
+    return path != authority && strchr(path, '@') != NULL;
 }
 
 static int parse_parts(struct url *u, char *rest, struct weir_error *err)
@@ -137,14 +138,18 @@ static int parse_parts(struct url *u, char *rest, struct weir_error *err)
 
     if (query != NULL) {
         *query++ = '\0';
+        if (strchr(rest, '@') != NULL && strchr(query, '@') != NULL)
+            return weir_error_set(err, -EINVAL,
+                                  "URL: an @ in front of the ? and one after "
+                                  "it; write %%3F for a ? in a user or "
+                                  "password, %%40 for an @ in an option");
         rc = parse_query(u, query, err);
     }
     path = strchr(rest, '/');
     if (path != NULL && is_cut(rest, path))
         return weir_error_set(err, -EINVAL,
-                              "URL: the path has an @ and the host has none; "
-                              "write %%2F for a / in a user or password, %%40 "
-                              "for an @ in a path");
+                              "URL: the path has an @; write %%2F for a / in a "
+                              "user or password, %%40 for an @ in a path");
     if (path != NULL && path[1] != '\0') {
         /* The authority ends where the path begins: keep the slash by moving
          * the authority one byte down, over the "//" before it. */
@@ -172,15 +177,16 @@ int url_parse(struct url *u, const char *target, struct weir_error *err)
     if (u->text == NULL)
         return weir_error_set(err, -ENOMEM, "out of memory");
     u->scheme = u->text;
+    u->has_at = strchr(u->text, '@') != NULL;
     mark = strstr(u->text, "://");
-    if (mark != NULL) {
+    if (mark != NULL)
         *mark = '\0';
-        rc = parse_parts(u, mark + 3, err);
-    } else if (strpbrk(u->text, ":/?") != NULL) {
+    if (!scheme_valid(u->scheme))
         rc = weir_error_set(err, -EINVAL,
                             "neither a URL (NAME://...) nor the name of a "
                             "connector");
-    }
+    else if (mark != NULL)
+        rc = parse_parts(u, mark + 3, err);
     if (rc < 0)
         url_free(u);
     return rc;

@@ -3,6 +3,8 @@
 #ifndef WEIR_URL_H
 #define WEIR_URL_H
 
+#include <stdbool.h>
+
 #include "weir.h"
 
 #define URL_SETTINGS 64
@@ -14,6 +16,7 @@ struct url {
     const char *part[WEIR_URL_PATH + 1]; /* by enum weir_url_part */
     struct weir_setting settings[URL_SETTINGS];
     size_t n_settings;
+    bool has_at; /* an @ somewhere: a password may be in front of it */
 };
 
 /* url_parse takes a URL apart; a word without "://" is a scheme alone. err

@@ -405,7 +405,10 @@ enum weir_option_type {
     WEIR_BOOLEAN,  /* true, false, yes, no, on, off, 1, 0 */
     WEIR_ENUM,
     WEIR_PATH,
-    WEIR_SECRET, /* a string that is never printed */
+    WEIR_SECRET,      /* a string that is never printed; "$NAME" is what the
+                         environment variable NAME holds, "$$x" is "$x" */
+    WEIR_SECRET_FILE, /* NAME_file: the file whose first line is the secret
+                         NAME. The runtime adds this row after each secret */
 };
 
 /* The part of a URL that an option takes its value from. */

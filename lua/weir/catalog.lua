@@ -15,6 +15,7 @@ local TYPES = {
   [C.WEIR_ENUM] = "enum",
   [C.WEIR_PATH] = "path",
   [C.WEIR_SECRET] = "secret",
+  [C.WEIR_SECRET_FILE] = "path",
 }
 
 local PARTS = {

@@ -1,6 +1,7 @@
 /* scripted.c -- a connector that does what its test program tells it to. */
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -10,6 +11,7 @@
 
 struct scripted_config {
     const char *script; /* the address of a struct script, in hexadecimal */
+    const char *word;
 };
 
 static const struct weir_option SCRIPTED_OPTIONS[] = {
@@ -18,6 +20,10 @@ static const struct weir_option SCRIPTED_OPTIONS[] = {
      .required = 1,
      .offset = offsetof(struct scripted_config, script),
      .help = "address of the script"},
+    {.name = "word",
+     .type = WEIR_SECRET,
+     .offset = offsetof(struct scripted_config, word),
+     .help = "a secret, handed to the script"},
     {.name = NULL},
 };
 
@@ -33,6 +39,11 @@ static int scripted_open(const void *config, const char *scheme, void **state,
     (void)scheme;
     (void)err;
     *state = (void *)(uintptr_t)strtoull(c->script, NULL, 16);
+    if (c->word != NULL) {
+        struct script *script = *state;
+
+        snprintf(script->word, sizeof script->word, "%s", c->word);
+    }
     return 0;
 }
 

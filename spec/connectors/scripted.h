@@ -34,6 +34,7 @@ struct script {
     _Atomic uint32_t inside, most_inside; /* calls at the same time */
     _Atomic uint32_t connecting, most_connecting;
     _Atomic uint32_t largest; /* items of the largest call */
+    char word[4200];          /* what the secret option "word" came to */
 };
 
 #endif

@@ -47,6 +47,9 @@ local FORMS = {
 
 -- What an option takes, in words: "size, 1 MiB to 1 GiB", "s3fifo|lru|sieve".
 local function takes(option)
+  if option.type == "secret" then
+    return "secret, or $NAME of an environment variable"
+  end
   if option.choices then return table.concat(option.choices, "|") end
   local form = FORMS[option.type]
   if option.max then
