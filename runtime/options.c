@@ -181,7 +181,7 @@ static int set_number(const struct options *o, const struct weir_option *row,
     } else {
         what = "a duration (a number of seconds, or with ns, us, ms, s, m, h, "
                "d)";
-        rc = options_duration(value, (uint64_t *)&number);
+        rc = weir_duration(value, (uint64_t *)&number);
     }
     if (rc < 0)
         return expected(o, row, value, where, what, err);

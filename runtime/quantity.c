@@ -72,7 +72,7 @@ int options_size(const char *words, uint64_t *out)
     return parse(words, SIZES, out);
 }
 
-int options_duration(const char *words, uint64_t *out)
+int weir_duration(const char *words, uint64_t *out)
 {
     return parse(words, DURATIONS, out);
 }

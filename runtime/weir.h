@@ -44,7 +44,7 @@ extern "C" {
 /* cdef: begin -- plain C only: lua/weir/ffi.lua reads these lines. */
 
 enum {
-    WEIR_ABI = 3,          /* changes with any struct or function below */
+    WEIR_ABI = 4,          /* changes with any struct or function below */
     WEIR_KEY_MAX = 65536,  /* the longest key */
     WEIR_OPS = 8,          /* enum weir_op stays below */
     WEIR_STATUSES = 16,    /* enum weir_status stays below */
@@ -497,6 +497,11 @@ const char *weir_version(void);
 /* weir_nearest returns the one of n words that is nearest to word by edit
  * distance, or NULL when none is near enough to suggest. */
 const char *weir_nearest(const char *word, const char *const *words, size_t n);
+
+/* weir_duration reads words as an option of type WEIR_DURATION does ("50ms",
+ * "10m"; a plain number is seconds) into nanoseconds. 0, -EINVAL: no duration,
+ * -ERANGE: too long. */
+int weir_duration(const char *words, uint64_t *out);
 
 /* cdef: end */
 

@@ -31,7 +31,7 @@ end
 
 --- Reads the values of a list of keys; duplicates are asked once.
 ---@param keys string[]
----@param opts { timeout: number?, deadline: number?, prefix: boolean? }?
+---@param opts { timeout: weir.Seconds?, deadline: number?, prefix: boolean? }?
 ---@return weir.Reply
 function Many:get_many(keys, opts)
   local req = many("get", keys, opts, VERB)
@@ -42,7 +42,7 @@ end
 --- Stores values[i] under keys[i]; of a key that comes twice, the last value.
 ---@param keys string[]
 ---@param values (string|weir.Value|ffi.cdata*|table)[]
----@param opts { ttl: number?, timeout: number?, deadline: number? }?
+---@param opts { ttl: weir.Seconds?, timeout: weir.Seconds?, deadline: number? }?
 ---@return weir.Reply
 function Many:set_many(keys, values, opts)
   local req = many("set", keys, opts, VERB)
@@ -52,7 +52,7 @@ end
 
 
 ---@param keys string[]
----@param opts { timeout: number?, deadline: number?, prefix: boolean? }?
+---@param opts { timeout: weir.Seconds?, deadline: number?, prefix: boolean? }?
 ---@return weir.Reply
 function Many:exists_many(keys, opts)
   local req = many("exists", keys, opts, VERB)
@@ -61,7 +61,7 @@ end
 
 
 ---@param keys string[]
----@param opts { timeout: number?, deadline: number? }?
+---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return weir.Reply
 function Many:delete_many(keys, opts)
   local req = many("delete", keys, opts, VERB)
@@ -70,7 +70,7 @@ end
 
 
 ---@param keys string[]
----@param opts { timeout: number?, deadline: number? }?
+---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return weir.Reply
 function Many:stat_many(keys, opts)
   local req = many("stat", keys, opts, VERB)
@@ -79,13 +79,12 @@ end
 
 
 ---@param keys string[]
----@param ttl number? seconds; nil: for ever
----@param opts { timeout: number?, deadline: number? }?
+---@param ttl weir.Seconds? seconds or "10m"; nil: for ever
+---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return weir.Reply
 function Many:touch_many(keys, ttl, opts)
-  options.check_ttl(ttl, VERB)
   local req = many("touch", keys, opts, VERB)
-  req.ttl = ttl
+  req.ttl = options.seconds("a time to live", ttl, VERB)
   return finish(req, self:run(req))
 end
 
@@ -110,7 +109,7 @@ end
 --- Reads values[i] into buffers[i]; reply:size(i) says how much.
 ---@param keys string[]
 ---@param buffers (ffi.cdata*|table)[]
----@param opts { timeout: number?, deadline: number?, prefix: boolean? }?
+---@param opts { timeout: weir.Seconds?, deadline: number?, prefix: boolean? }?
 ---@return weir.Reply
 function Many:get_into_many(keys, buffers, opts)
   local req = many("get", keys, opts, VERB)

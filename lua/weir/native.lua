@@ -8,6 +8,7 @@ local Batch = require "weir.batch"
 local Error = require "weir.error"
 local Flight = require "weir.flight"
 local Host = require "weir.host"
+local Options = require "weir.options"
 local Reply = require "weir.reply"
 local Request = require "weir.request"
 local Store = require "weir.store"
@@ -214,10 +215,11 @@ end
 
 --- Stops taking operations and ends what is in flight, within `timeout` seconds
 --- (5); drop = true ends it at once, skipped. A second close does nothing.
----@param opts { timeout: number?, drop: boolean? }?
+---@param opts { timeout: weir.Seconds?, drop: boolean? }?
 ---@return boolean? closed, weir.Error? err
 function Native:close(opts)
   local timeout = opts and opts.timeout or CLOSE_TIMEOUT
+  if type(timeout) == "string" then timeout = Options.seconds("timeout", timeout, 1) end
   local mode = opts and opts.drop and C.WEIR_CLOSE_FAIL or C.WEIR_CLOSE_DRAIN
   local rc = C.weir_close(self.handle, C.weir_now() + timeout * 1e9, mode)
   if rc == 0 then return true end

@@ -3,19 +3,27 @@
 
 local Ffi = require "weir.ffi"
 local Host = require "weir.host"
+local Quantity = require "weir.show.quantity"
+
+---@alias weir.Seconds number|string seconds, or a text such as "50ms" or "10m"
 
 local Options = {}
 
-local function positive(x)
-  return type(x) == "number" and x > 0 and x < math.huge, "a number of seconds over 0"
+-- Each check returns the value to use, or nil; and what is expected.
+local function duration(x)
+  if type(x) == "string" then x = Quantity.seconds(x) end
+  local good = type(x) == "number" and x > 0 and x < math.huge
+  return good and x or nil, "a time over 0, seconds or a text like \"50ms\" or \"10m\""
 end
 
-local function seconds(x)
-  return type(x) == "number" and x == x, "a time of the host's clock in seconds"
+local function clock(x)
+  return type(x) == "number" and x == x and x or nil,
+    "a time of the host's clock in seconds"
 end
 
 local function boolean(x)
-  return type(x) == "boolean", "true or false"
+  if type(x) ~= "boolean" then x = nil end
+  return x, "true or false"
 end
 
 local READS = { get = true, exists = true }
@@ -23,13 +31,19 @@ local WRITES = { set = true }
 
 -- The one table of checks: what each option of a verb must be, and whose it is.
 local OPTIONS = {
-  timeout = { check = positive },
-  deadline = { check = seconds },
-  ttl = { check = positive, ops = WRITES },
+  timeout = { check = duration },
+  deadline = { check = clock },
+  ttl = { check = duration, ops = WRITES },
   prefix = { check = boolean, ops = READS },
 }
 
 local NAMES = { "timeout", "deadline", "ttl", "prefix" }
+
+
+local function refuse(name, expected, x, level)
+  local given = type(x) == "string" and ("%q"):format(x) or tostring(x)
+  error(("%s must be %s, not %s"):format(name, expected, given), level + 1)
+end
 
 
 local function check(op, opts, level)
@@ -43,10 +57,7 @@ local function check(op, opts, level)
         option and "" or Ffi.suggest(name, NAMES)), level + 1)
     end
     local good, expected = option.check(value)
-    if not good then
-      error(("%s must be %s, not %s"):format(name, expected, tostring(value)),
-        level + 1)
-    end
+    if good == nil then refuse(name, expected, value, level + 1) end
   end
 end
 
@@ -56,18 +67,21 @@ end
 function Options.apply(req, opts, level)
   check(req.op, opts, level + 1)
   req.ttl, req.prefix, req.deadline = opts.ttl, opts.prefix, opts.deadline
+  if type(req.ttl) == "string" then req.ttl = duration(req.ttl) end
   if opts.timeout then
-    local by = Host.now() + opts.timeout
+    local by = Host.now() + duration(opts.timeout)
     req.deadline = math.min(req.deadline or by, by)
   end
 end
 
 
---- Checks the time to live that touch takes.
-function Options.check_ttl(ttl, level)
-  if ttl == nil or positive(ttl) then return end
-  error(("a time to live is a number of seconds over 0, or nil for ever, not %s")
-    :format(tostring(ttl)), level + 1)
+--- The seconds of a duration as verbs take it (5, "5s"), or nil for nil; else an
+--- error that calls it `name`, `level` frames up.
+function Options.seconds(name, x, level)
+  if x == nil then return nil end
+  local seconds, expected = duration(x)
+  if not seconds then refuse(name, expected .. ", or nil", x, level + 1) end
+  return seconds
 end
 
 

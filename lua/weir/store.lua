@@ -62,7 +62,7 @@ end
 
 --- Reads a value. nil alone: there is none. nil and an error: not known.
 ---@param key string
----@param opts { timeout: number?, deadline: number?, prefix: boolean? }?
+---@param opts { timeout: weir.Seconds?, deadline: number?, prefix: boolean? }?
 ---@return weir.Value? value, weir.Error? err
 function Store:get(key, opts)
   local reply = self:run(one("get", key, opts, VERB))
@@ -74,7 +74,7 @@ end
 --- Stores a value under a key. false and an error: it was not admitted.
 ---@param key string
 ---@param value string|weir.Value|ffi.cdata*|table
----@param opts { ttl: number?, timeout: number?, deadline: number? }?
+---@param opts { ttl: weir.Seconds?, timeout: weir.Seconds?, deadline: number? }?
 ---@return boolean? stored, weir.Error? err
 function Store:set(key, value, opts)
   local req = one("set", key, opts, VERB)
@@ -85,7 +85,7 @@ end
 
 --- Whether there is a value.
 ---@param key string
----@param opts { timeout: number?, deadline: number?, prefix: boolean? }?
+---@param opts { timeout: weir.Seconds?, deadline: number?, prefix: boolean? }?
 ---@return boolean? there, weir.Error? err
 function Store:exists(key, opts)
   return outcome(self:run(one("exists", key, opts, VERB)), true, false)
@@ -94,7 +94,7 @@ end
 
 --- Removes a value. false: there was none.
 ---@param key string
----@param opts { timeout: number?, deadline: number? }?
+---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return boolean? removed, weir.Error? err
 function Store:delete(key, opts)
   return outcome(self:run(one("delete", key, opts, VERB)), true, false)
@@ -103,7 +103,7 @@ end
 
 --- The size in bytes and the seconds left to live (nil: for ever) of a value.
 ---@param key string
----@param opts { timeout: number?, deadline: number? }?
+---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return { size: number, ttl: number? }? facts, weir.Error? err
 function Store:stat(key, opts)
   local reply = self:run(one("stat", key, opts, VERB))
@@ -113,13 +113,12 @@ end
 
 --- Gives a value a new time to live; nil: it never expires. false: none there.
 ---@param key string
----@param ttl number? seconds
----@param opts { timeout: number?, deadline: number? }?
+---@param ttl weir.Seconds? seconds or "10m"
+---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return boolean? touched, weir.Error? err
 function Store:touch(key, ttl, opts)
-  options.check_ttl(ttl, VERB)
   local req = one("touch", key, opts, VERB)
-  req.ttl = ttl
+  req.ttl = options.seconds("a time to live", ttl, VERB)
   return outcome(self:run(req), true, false)
 end
 
@@ -128,7 +127,7 @@ end
 --- too small: nil and an error "toobig" with the true size.
 ---@param key string
 ---@param buffer ffi.cdata*|table an array of bytes, or { pointer, size, anchor? }
----@param opts { timeout: number?, deadline: number?, prefix: boolean? }?
+---@param opts { timeout: weir.Seconds?, deadline: number?, prefix: boolean? }?
 ---@return number? size, weir.Error? err
 function Store:get_into(key, buffer, opts)
   local req = one("get", key, opts, VERB)
@@ -142,7 +141,7 @@ end
 ---   for key, info in store:scan { prefix = "user:" } do print(key, info.size) end
 --- A key may come twice while others write; none that stays is left out. An error
 --- on the way is raised: a loop that ends early would look complete.
----@param opts { prefix: string?, limit: integer?, page: integer?, timeout: number? }?
+---@param opts { prefix: string?, limit: integer?, page: integer?, timeout: weir.Seconds? }?
 ---@return fun(): string?, { size: number?, ttl: number? }
 function Store:scan(opts)
   local steps = scan(self, opts or {}, VERB)
@@ -153,7 +152,7 @@ end
 --- Runs a get and says what happened at each store that was asked, in order:
 --- { path, op, status, bytes, seconds, attempts, level, decision }. Printable.
 ---@param key string
----@param opts { timeout: number?, deadline: number? }?
+---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return table[] steps, weir.Reply reply
 function Store:trace(key, opts)
   local req = one("get", key, opts, VERB)
@@ -189,7 +188,7 @@ end
 
 
 --- Closes what is below. A second close does nothing.
----@param opts { timeout: number?, drop: boolean? }?
+---@param opts { timeout: weir.Seconds?, drop: boolean? }?
 ---@return boolean? closed, weir.Error? err
 function Store:close(opts)
   local closed, err = true, nil

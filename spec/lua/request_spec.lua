@@ -81,6 +81,13 @@ describe("a request", function()
     Host.use(before)
     assert.same({ 101, 105 }, { near, far })
   end)
+
+  it("takes durations in words, as the options of connectors are read", function()
+    local before = Host.use { now = function() return 100 end }
+    local req = Request.new("set", { "a" }, { timeout = "1500ms", ttl = "10m" })
+    Host.use(before)
+    assert.same({ 101.5, 600 }, { req.deadline, req.ttl })
+  end)
 end)
 
 
@@ -95,14 +102,17 @@ describe("misuse", function()
   end)
 
   it("of options names what was expected, and the nearest option", function()
+    local time = ' must be a time over 0, seconds or a text like "50ms" or "10m", '
     for opts, why in pairs {
       [{ tll = 1 }] = 'set has no option "tll"; did you mean "ttl"?',
       [{ prefix = true }] = 'set has no option "prefix"',
-      [{ ttl = -1 }] = "ttl must be a number of seconds over 0, not -1",
-      [{ ttl = "1s" }] = "ttl must be a number of seconds over 0, not 1s",
-      [{ timeout = 0 }] = "timeout must be a number of seconds over 0, not 0",
+      [{ ttl = -1 }] = "ttl" .. time .. "not -1",
+      [{ ttl = "soon" }] = "ttl" .. time .. 'not "soon"',
+      [{ ttl = "0s" }] = "ttl" .. time .. 'not "0s"',
+      [{ timeout = 0 }] = "timeout" .. time .. "not 0",
+      [{ timeout = false }] = "timeout" .. time .. "not false",
       [{ deadline = "now" }] =
-        "deadline must be a time of the host's clock in seconds, not now",
+        "deadline must be a time of the host's clock in seconds, not \"now\"",
     } do
       assert.equal(why, refusal(function() Request.new("set", { "a" }, opts) end))
     end

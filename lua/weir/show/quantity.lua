@@ -1,22 +1,22 @@
 -- Quantities as people write and read them: bytes, times, counts.
+local ffi = require "ffi"
+local C = require("weir.ffi").C
+
 local Quantity = {}
 
-local SECONDS = {
-  [""] = 1, us = 1e-6, ms = 1e-3, s = 1, m = 60, min = 60, h = 3600, d = 86400,
-}
+local nanoseconds = ffi.new "uint64_t[1]"
 
 
---- seconds reads a time: "1.5", "1.5s", "50ms", "2h". Plain numbers are seconds.
+--- seconds reads a time as the options of connectors are read: "1.5", "1.5s", "50ms",
+--- "2h". Plain numbers are seconds.
 ---@param text string
 ---@return number|nil seconds
 ---@return string|nil error
 function Quantity.seconds(text)
-  local number, unit = text:match "^([%d.]+)(%a*)$"
-  local scale = SECONDS[unit]
-  if not scale or not tonumber(number) then
+  if text:find "%z" or C.weir_duration(text, nanoseconds) < 0 then
     return nil, ("'%s' is no time; write 1.5, 50ms, 10s, 5m, 2h or 7d"):format(text)
   end
-  return tonumber(number) * scale
+  return tonumber(nanoseconds[0]) / 1e9
 end
 
 
