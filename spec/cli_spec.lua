@@ -312,6 +312,16 @@ describe("weir run", function()
     assert.matches("script%.lua:1", err)
   end)
 
+  it("says what to do where C takes no Value", function()
+    for _, call in ipairs { "io.write(v)", "table.concat { v }",
+      "require('cjson').decode(v)", "('x'):rep(v)" } do
+      local code, _, err = run("local s = weir.memory {} s:set('k', '5')\n"
+        .. "local v = s:get 'k'; " .. call)
+      assert.equal(3, code)
+      assert.matches("use tostring%(v%), or store:get_string%(key%)", err)
+    end
+  end)
+
   it("names a file that is not there", function()
     local code, _, err = weir "run /nowhere.lua"
     assert.equal(3, code)

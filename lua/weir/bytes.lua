@@ -64,6 +64,24 @@ local function slice(x, writable, level)
 end
 
 
+--- What to do about something that is no string, after the message that says so.
+---@param x any
+---@return string
+function Bytes.hint(x)
+  if type(x) == "number" then return ("; use tostring(%s)"):format(tostring(x)) end
+  if Value.is(x) then return "; use tostring(v)" end
+  return ""
+end
+
+
+-- What to do about something that is no value.
+local function value_hint(x)
+  if x == nil then return "; delete removes a key" end
+  if type(x) == "table" then return "; encode it first, with cjson or string.buffer" end
+  return Bytes.hint(x)
+end
+
+
 --- Where a caller's buffer is and how many bytes it has room for.
 ---@param x any an array of char, int8_t or uint8_t, or { pointer, size }
 ---@return ffi.cdata* pointer, number size
@@ -85,12 +103,12 @@ end
 ---@return string|weir.Value
 function Bytes.value(x, level)
   if type(x) == "string" or Value.is(x) then return x end
-  if type(x) == "table" then
+  if type(x) == "table" and type(x[1]) == "cdata" then
     return Value.copy(slice(x, false, level + 1))
   end
   if type(x) ~= "cdata" or not array_kind(x) then
     error("a value is a string, a Value, an array of bytes or { pointer, size }, "
-      .. "not " .. Value.describe(x), level + 1)
+      .. "not " .. Value.describe(x) .. value_hint(x), level + 1)
   end
   return Value.copy(x, ffi.sizeof(x))
 end

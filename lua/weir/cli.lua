@@ -10,6 +10,7 @@
 local argparse = require "argparse"
 local Exit = require "weir.cli.exit"
 local Terminal = require "weir.terminal"
+local Value = require "weir.value"
 
 local Cli = {}
 
@@ -108,7 +109,9 @@ local function failure(err)
   if type(err) == "table" then
     return { exit = Exit.ERROR, message = tostring(err) }
   end
-  return { exit = Exit.ERROR, message = debug.traceback(tostring(err), 2) }
+  local message = tostring(err)
+  message = message .. Value.advice(message)
+  return { exit = Exit.ERROR, message = debug.traceback(message, 2) }
 end
 
 

@@ -2,6 +2,7 @@
 -- slot for every key. Methods of store.lua.
 
 local ffi = require "ffi"
+local check_method = require "weir.method"
 local options = require "weir.options"
 local Request = require "weir.request"
 local status = require "weir.status"
@@ -15,6 +16,14 @@ local Many = {}
 
 -- Errors of the request point at whoever called the verb.
 local VERB = 2
+
+
+-- What a verb asks for a list of keys.
+local function ask(self, op, keys, opts)
+  check_method(self, op .. "_many", VERB + 1)
+  local req = many(op, keys, opts, VERB + 1)
+  return req
+end
 
 
 -- What a *_many verb returns: a slot for every key, duplicates too.
@@ -34,7 +43,7 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number?, prefix: boolean? }?
 ---@return weir.Reply
 function Many:get_many(keys, opts)
-  local req = many("get", keys, opts, VERB)
+  local req = ask(self, "get", keys, opts)
   return finish(req, self:run(req))
 end
 
@@ -45,7 +54,7 @@ end
 ---@param opts { ttl: weir.Seconds?, timeout: weir.Seconds?, deadline: number? }?
 ---@return weir.Reply
 function Many:set_many(keys, values, opts)
-  local req = many("set", keys, opts, VERB)
+  local req = ask(self, "set", keys, opts)
   req:with_values(values, #keys, VERB)
   return finish(req, self:run(req))
 end
@@ -55,7 +64,7 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number?, prefix: boolean? }?
 ---@return weir.Reply
 function Many:exists_many(keys, opts)
-  local req = many("exists", keys, opts, VERB)
+  local req = ask(self, "exists", keys, opts)
   return finish(req, self:run(req))
 end
 
@@ -64,7 +73,7 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return weir.Reply
 function Many:delete_many(keys, opts)
-  local req = many("delete", keys, opts, VERB)
+  local req = ask(self, "delete", keys, opts)
   return finish(req, self:run(req))
 end
 
@@ -73,7 +82,7 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return weir.Reply
 function Many:stat_many(keys, opts)
-  local req = many("stat", keys, opts, VERB)
+  local req = ask(self, "stat", keys, opts)
   return finish(req, self:run(req))
 end
 
@@ -83,7 +92,7 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return weir.Reply
 function Many:touch_many(keys, ttl, opts)
-  local req = many("touch", keys, opts, VERB)
+  local req = ask(self, "touch", keys, opts)
   req.ttl = options.seconds("a time to live", ttl, VERB)
   return finish(req, self:run(req))
 end
@@ -112,7 +121,8 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number?, prefix: boolean? }?
 ---@return weir.Reply
 function Many:get_into_many(keys, buffers, opts)
-  local req = many("get", keys, opts, VERB)
+  check_method(self, "get_into_many", VERB)
+  local req = ask(self, "get", keys, opts)
   req:with_buffers(buffers, #keys, VERB)
   local reply = finish(req, self:run(req))
   if req.positions then copy_duplicates(req, reply) end

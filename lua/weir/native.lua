@@ -8,6 +8,7 @@ local Batch = require "weir.batch"
 local Error = require "weir.error"
 local Flight = require "weir.flight"
 local Host = require "weir.host"
+local check_method = require "weir.method"
 local Options = require "weir.options"
 local Reply = require "weir.reply"
 local Request = require "weir.request"
@@ -149,7 +150,7 @@ end
 --- As Store.get_many. Where a store answers in place, looking a key up costs less
 --- than finding out that it came before.
 function Native:get_many(keys, opts)
-  local req = not opts and self.immediate and type(keys) == "table"
+  local req = not opts and type(keys) == "table" and self.immediate
     and Request.plain("get", keys, #keys)
   if not req then return Store.get_many(self, keys, opts) end
   return run(self, req)
@@ -167,7 +168,7 @@ end
 
 
 function Native:get(key, opts)
-  if opts or not self.immediate or type(key) ~= "string" then
+  if opts or type(key) ~= "string" or not self.immediate then
     return Store.get(self, key, opts)
   end
   local batch = Batch.take(1)
@@ -184,7 +185,7 @@ end
 
 
 function Native:set(key, value, opts)
-  if opts or not self.immediate or type(key) ~= "string" or type(value) ~= "string" then
+  if opts or type(key) ~= "string" or type(value) ~= "string" or not self.immediate then
     return Store.set(self, key, value, opts)
   end
   local batch = Batch.take(1)
@@ -209,6 +210,7 @@ end
 --- The counts of the store: by op, in flight, sessions, the connector's own.
 ---@return table
 function Native:stats()
+  check_method(self, "stats", 2)
   return stats(self)
 end
 
@@ -218,6 +220,7 @@ end
 ---@param opts { timeout: weir.Seconds?, drop: boolean? }?
 ---@return boolean? closed, weir.Error? err
 function Native:close(opts)
+  check_method(self, "close", 2)
   local timeout = opts and opts.timeout or CLOSE_TIMEOUT
   if type(timeout) == "string" then timeout = Options.seconds("timeout", timeout, 1) end
   local mode = opts and opts.drop and C.WEIR_CLOSE_FAIL or C.WEIR_CLOSE_DRAIN

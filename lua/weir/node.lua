@@ -3,6 +3,7 @@
 -- it (policy.lua); parts/custom.lua makes one of a user's function.
 
 local Counters = require "weir.parts.counters"
+local check_method = require "weir.method"
 local host = require "weir.host"
 local Reply = require "weir.reply"
 local Store = require "weir.store"
@@ -96,6 +97,7 @@ end
 ---@param opts { timeout: number?, drop: boolean? }?
 ---@return boolean? closed, weir.Error? err
 function Node:close(opts)
+  check_method(self, "close", 2)
   local closed, err = true, nil
   Paths.each(self, function(store)
     if store.word then return end

@@ -5,6 +5,7 @@
 local bytes = require "weir.bytes"
 local options = require "weir.options"
 local unique = require "weir.unique"
+local Value = require "weir.value"
 
 local new_table = require "table.new"
 
@@ -27,8 +28,23 @@ local Request = {}
 Request.__index = Request
 
 
-local function bad_key(key, level)
-  error(("a key is a string, not %s"):format(type(key)), level + 1)
+local function bad_key(key, level, at)
+  if at and key == nil then
+    error(("a list of keys has no holes: key %d is nil"):format(at), level + 1)
+  end
+  error(("a key is a string, not %s%s%s"):format(Value.describe(key),
+    at and (" (key %d of the list)"):format(at) or "", bytes.hint(key)), level + 1)
+end
+
+
+-- Whether something stands behind the n keys that #keys counts: a hole ended them.
+local function has_more_keys(keys, n)
+  local at = next(keys, n > 0 and n or nil)
+  while at ~= nil do
+    if type(at) == "number" and (at > n or at < 1) then return true end
+    at = next(keys, at)
+  end
+  return false
 end
 
 
@@ -41,7 +57,8 @@ function Request.one(op, key, opts, level)
 end
 
 
---- A request for keys as they come, duplicates and all, or nil: one is no string.
+--- A request for keys as they come, duplicates and all, or nil: they are no list of
+--- strings.
 --- The list stays the caller's.
 ---@param op string
 ---@param keys string[]
@@ -51,6 +68,7 @@ function Request.plain(op, keys, n)
   for i = 1, n do
     if type(keys[i]) ~= "string" then return nil end
   end
+  if has_more_keys(keys, n) then return nil end
   local req = setmetatable({ op = op, n = n, keys = keys }, Request)
   return req
 end
@@ -68,8 +86,10 @@ function Request.new(op, keys, opts, level)
   if type(keys) ~= "table" then
     error(("keys are a list of strings, not a %s"):format(type(keys)), level + 1)
   end
-  local list, n, positions = unique(keys, #keys)
-  if not list then bad_key(keys[n], level + 1) end
+  local given = #keys
+  local list, n, positions = unique(keys, given)
+  if not list then bad_key(keys[n], level + 1, n) end
+  if has_more_keys(keys, given) then bad_key(nil, level + 1, given + 1) end
   local req = setmetatable({
     op = op, n = n, keys = list, positions = positions,
   }, Request)
@@ -82,7 +102,8 @@ local function check_list(what, list, n, level)
   if type(list) ~= "table" then
     error(("%s are a list, not a %s"):format(what, type(list)), level + 1)
   end
-  if #list ~= n then
+  -- A list of one that has none is a nil, which what reads the list names.
+  if #list ~= n and not (n == 1 and list[1] == nil) then
     error(("%d keys but %d %s"):format(n, #list, what), level + 1)
   end
 end

@@ -3,6 +3,7 @@
 -- and errors as results. native.lua and every policy are stores.
 
 local Many = require "weir.many"
+local check_method = require "weir.method"
 local options = require "weir.options"
 local Request = require "weir.request"
 local scan = require "weir.scan"
@@ -27,8 +28,6 @@ Store.__index = Store
 ---@type fun(store: weir.Store)?
 Store.made = nil
 
-local one = Request.one
-
 
 --- Makes a store of a table that has `run`.
 ---@param fields table
@@ -49,6 +48,16 @@ end
 -- Errors of the request point at whoever called the verb.
 local VERB = 2
 
+local one = Request.one
+
+
+-- What a verb asks for one key.
+local function ask(self, op, key, opts)
+  check_method(self, op, VERB + 1)
+  local req = one(op, key, opts, VERB + 1)
+  return req
+end
+
 
 -- The one slot of a reply as `yes` for good, `no` for a miss, or nil and why.
 local function outcome(reply, yes, no)
@@ -65,9 +74,24 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number?, prefix: boolean? }?
 ---@return weir.Value? value, weir.Error? err
 function Store:get(key, opts)
-  local reply = self:run(one("get", key, opts, VERB))
+  local reply = self:run(ask(self, "get", key, opts))
   if class[reply[1]] == "good" then return reply:take(1) end
   return outcome(reply)
+end
+
+
+--- Reads a value as a plain Lua string, for what takes nothing else (ngx.print,
+--- table.concat, cjson.decode, a table's key). nil alone: there is none.
+---@param key string
+---@param opts { timeout: weir.Seconds?, deadline: number?, prefix: boolean? }?
+---@return string? text, weir.Error? err
+function Store:get_string(key, opts)
+  check_method(self, "get_string", VERB)
+  local reply = self:run(ask(self, "get", key, opts))
+  local text = reply:string(1)
+  if not text then return outcome(reply) end
+  reply:drop(1)
+  return text
 end
 
 
@@ -77,7 +101,7 @@ end
 ---@param opts { ttl: weir.Seconds?, timeout: weir.Seconds?, deadline: number? }?
 ---@return boolean? stored, weir.Error? err
 function Store:set(key, value, opts)
-  local req = one("set", key, opts, VERB)
+  local req = ask(self, "set", key, opts)
   req:with_values({ value }, 1, VERB)
   return outcome(self:run(req), true)
 end
@@ -88,7 +112,7 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number?, prefix: boolean? }?
 ---@return boolean? there, weir.Error? err
 function Store:exists(key, opts)
-  return outcome(self:run(one("exists", key, opts, VERB)), true, false)
+  return outcome(self:run(ask(self, "exists", key, opts)), true, false)
 end
 
 
@@ -97,7 +121,7 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return boolean? removed, weir.Error? err
 function Store:delete(key, opts)
-  return outcome(self:run(one("delete", key, opts, VERB)), true, false)
+  return outcome(self:run(ask(self, "delete", key, opts)), true, false)
 end
 
 
@@ -106,7 +130,7 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return { size: number, ttl: number? }? facts, weir.Error? err
 function Store:stat(key, opts)
-  local reply = self:run(one("stat", key, opts, VERB))
+  local reply = self:run(ask(self, "stat", key, opts))
   return outcome(reply, { size = reply:size(1), ttl = reply:ttl(1) })
 end
 
@@ -117,7 +141,7 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return boolean? touched, weir.Error? err
 function Store:touch(key, ttl, opts)
-  local req = one("touch", key, opts, VERB)
+  local req = ask(self, "touch", key, opts)
   req.ttl = options.seconds("a time to live", ttl, VERB)
   return outcome(self:run(req), true, false)
 end
@@ -130,7 +154,8 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number?, prefix: boolean? }?
 ---@return number? size, weir.Error? err
 function Store:get_into(key, buffer, opts)
-  local req = one("get", key, opts, VERB)
+  check_method(self, "get_into", VERB)
+  local req = ask(self, "get", key, opts)
   req:with_buffers({ buffer }, 1, VERB)
   local reply = self:run(req)
   return outcome(reply, reply:size(1))
@@ -141,9 +166,11 @@ end
 ---   for key, info in store:scan { prefix = "user:" } do print(key, info.size) end
 --- A key may come twice while others write; none that stays is left out. An error
 --- on the way is raised: a loop that ends early would look complete.
----@param opts { prefix: string?, limit: integer?, page: integer?, timeout: weir.Seconds? }?
+---@param opts { prefix: string?, limit: integer?, page: integer?,
+---  timeout: weir.Seconds? }?
 ---@return fun(): string?, { size: number?, ttl: number? }
 function Store:scan(opts)
+  check_method(self, "scan", VERB)
   local steps = scan(self, opts or {}, VERB)
   return steps
 end
@@ -155,7 +182,8 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return table[] steps, weir.Reply reply
 function Store:trace(key, opts)
-  local req = one("get", key, opts, VERB)
+  check_method(self, "trace", VERB)
+  local req = ask(self, "get", key, opts)
   req.trace = Trace.new()
   local reply = self:run(req)
   return req.trace:finish(self), reply
@@ -168,6 +196,7 @@ end
 ---@param key string
 ---@return table[] steps
 function Store:explain(op, key)
+  check_method(self, "explain", VERB)
   return Explain.run(self, op, key)
 end
 
@@ -176,6 +205,7 @@ end
 --- children }. Printable.
 ---@return table
 function Store:tree()
+  check_method(self, "tree", VERB)
   return Tree.of(self)
 end
 
@@ -183,6 +213,7 @@ end
 --- The counts of the stores of the tree, by path (`default.tier[2].retry`).
 ---@return table<string, table>
 function Store:stats()
+  check_method(self, "stats", VERB)
   return Stats.run(self)
 end
 
@@ -191,6 +222,7 @@ end
 ---@param opts { timeout: weir.Seconds?, drop: boolean? }?
 ---@return boolean? closed, weir.Error? err
 function Store:close(opts)
+  check_method(self, "close", VERB)
   local closed, err = true, nil
   for _, child in pairs(self.children or {}) do
     local good, why = child:close(opts)

@@ -1,6 +1,9 @@
--- value.lua: the bytes of a value, as verbs return them: prints, compares and
--- measures like a string, copied to Lua only when asked. As a table key use
--- tostring(v): LuaJIT hashes cdata by identity.
+-- value.lua: the bytes of a value, as verbs return them: prints, compares, measures
+-- and calculates like a string and has its methods, copied to Lua only when asked.
+-- What is written in C takes none, and cannot be taught to: tostring(v) first for
+-- ngx.print, io.write, table.concat, cjson.decode, string.format's %d, tonumber (nil
+-- otherwise) and as a table's key (LuaJIT hashes cdata by identity), or read by
+-- store:get_string.
 
 local ffi = require "ffi"
 local Hold = require "weir.hold"
@@ -70,6 +73,14 @@ function Value:sub(first, last)
 end
 
 
+-- The other methods of strings, over a copy.
+for name, method in pairs(string) do
+  if not Value[name] and name ~= "char" and name ~= "dump" then
+    Value[name] = function(v, ...) return method(v:string(), ...) end
+  end
+end
+
+
 --- Gives the memory back now instead of when the collector comes by. The value
 --- is empty afterwards.
 function Value:close()
@@ -103,13 +114,36 @@ local function must_compare(a, b)
 end
 
 
+-- What `..` and arithmetic take in the place of an operand.
+local function joinable(x)
+  if istype(Box, x) then return x:string() end
+  if type(x) == "string" or type(x) == "number" then return x end
+  error("attempt to concatenate a Value with " .. Value.describe(x), 3)
+end
+
+
+local function number_of(x)
+  local number = tonumber(istype(Box, x) and x:string() or x)
+  if number then return number end
+  error(("attempt to perform arithmetic on %s"):format(istype(Box, x)
+    and "a Value that is no number" or Value.describe(x)), 3)
+end
+
+
 Box = ffi.metatype([[struct {
   struct weir_value *ref; const char *data; uint64_t size; uint32_t slot;
 }]], {
   __index = Value,
   __len = function(v) return tonumber(v.size) end,
   __tostring = Value.string,
-  __concat = function(a, b) return tostring(a) .. tostring(b) end,
+  __concat = function(a, b) return joinable(a) .. joinable(b) end,
+  __add = function(a, b) return number_of(a) + number_of(b) end,
+  __sub = function(a, b) return number_of(a) - number_of(b) end,
+  __mul = function(a, b) return number_of(a) * number_of(b) end,
+  __div = function(a, b) return number_of(a) / number_of(b) end,
+  __mod = function(a, b) return number_of(a) % number_of(b) end,
+  __pow = function(a, b) return number_of(a) ^ number_of(b) end,
+  __unm = function(a) return -number_of(a) end,
   __eq = function(a, b)
     if not (comparable(a) and comparable(b)) then return false end
     return #a == #b and compare(a, b) == 0
@@ -124,6 +158,19 @@ Box = ffi.metatype([[struct {
 ---@return boolean
 function Value.is(x)
   return istype(Box, x)
+end
+
+
+--- What to do about an error, after its message: when a function of C was given a
+--- Value where it takes a string, else nothing.
+---@param message string
+---@return string
+function Value.advice(message)
+  if message:find("expected, got cdata", 1, true)
+    or message:find("invalid value (cdata)", 1, true) then
+    return "; a Value is no string there: use tostring(v), or store:get_string(key)"
+  end
+  return ""
 end
 
 

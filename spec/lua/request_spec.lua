@@ -1,4 +1,5 @@
 local Request = require "weir.request"
+local Value = require "weir.value"
 local Host = require "weir.host"
 
 
@@ -95,10 +96,27 @@ describe("misuse", function()
   it("of keys raises at the caller", function()
     assert.equal("keys are a list of strings, not a string",
       refusal(function() Request.new("get", "a") end))
-    assert.equal("a key is a string, not number",
+    assert.equal("a key is a string, not number (key 2 of the list); use tostring(2)",
       refusal(function() Request.new("get", { "a", 2 }) end))
+    assert.equal("a key is a string, not a Value; use tostring(v)",
+      refusal(function() Request.one("get", Value.new "k", nil, 1) end))
     assert.equal("a key is a string, not nil",
       refusal(function() Request.one("get", nil, nil, 1) end))
+  end)
+
+  it("of a list with a hole names the hole, wherever # stops", function()
+    local sparse = {}
+    for i = 100, 1, -1 do sparse[i] = i ~= 50 and "k" or nil end
+    for at, keys in pairs {
+      [2] = { "a", nil, "c" }, [1] = { nil, "b" }, [3] = { "a", "b", nil, "d", nil },
+      [50] = sparse,
+    } do
+      assert.equal(("a list of keys has no holes: key %d is nil"):format(at),
+        refusal(function() Request.new("get", keys) end))
+    end
+    local named = { "a", "b", n = 2, [0] = nil }
+    assert.equal(2, Request.new("get", named).n)
+    assert.equal(0, Request.new("get", { n = 0 }).n)
   end)
 
   it("of options names what was expected, and the nearest option", function()

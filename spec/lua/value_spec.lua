@@ -37,6 +37,20 @@ for kind, size in pairs { small = 10, ["exactly inline"] = 1024, large = 5000 } 
       end
     end)
 
+    it("has the methods of strings", function()
+      assert.equal("123", value:match "12%d")
+      assert.same({ text:find("34", 1, true) }, { value:find("34", 1, true) })
+      assert.equal(text:gsub("%d", "x"), (value:gsub("%d", "x")))
+      assert.same({ text:byte(1, -1) }, { value:byte(1, -1) })
+      assert.equal(#text, value:len())
+      assert.equal(text:rep(2), value:rep(2))
+      assert.equal(text:reverse():upper():lower(), value:reverse():upper():lower())
+      local digits = {}
+      for digit in value:gmatch "%d" do digits[#digits + 1] = digit end
+      assert.equal(text, table.concat(digits))
+      assert.equal(text, ("%s"):format(value))
+    end)
+
     it("is empty after close, and a second close is harmless", function()
       value:close()
       value:close()
@@ -71,6 +85,28 @@ describe("values", function()
     local ok, why = pcall(function() return Value.new "a" < 5 end)
     assert.is_false(ok)
     assert.matches("compare a Value with number", why)
+  end)
+
+  it("calculate and concatenate as strings that are numbers do", function()
+    local five = Value.new "5"
+    assert.same({ 7, 3, 10, 2.5, 1, 25, -5 },
+      { five + 2, 8 - five, five * "2", five / 2, 11 % five, five ^ 2, -five })
+    assert.equal("5x5" .. 5, five .. "x" .. five .. 5)
+  end)
+
+  it("refuse to calculate and to concatenate at the caller where strings do", function()
+    for message, fn in pairs {
+      ["arithmetic on a Value that is no number"] = function()
+        return Value.new "x" + 1
+      end,
+      ["arithmetic on nil"] = function() return Value.new "1" + nil end,
+      ["concatenate a Value with nil"] = function() return Value.new "x" .. nil end,
+      ["concatenate a Value with table"] = function() return {} .. Value.new "x" end,
+    } do
+      local ok, why = pcall(fn)
+      assert.is_false(ok)
+      assert.matches("value_spec.lua:%d+: attempt to .*" .. message, why)
+    end
   end)
 
   it("are told from other cdata", function()

@@ -157,11 +157,13 @@ describe("a store", function()
 
   it("raises misuse at the caller, whatever verb", function()
     for _, verb in ipairs { "get", "exists", "delete", "stat", "touch" } do
-      assert.equal("a key is a string, not number",
+      assert.equal("a key is a string, not number; use tostring(42)",
         refusal(function() store[verb](store, 42) end))
       assert.equal("keys are a list of strings, not a string",
         refusal(function() store[verb .. "_many"](store, "a") end))
     end
+    assert.equal("a list of keys has no holes: key 2 is nil",
+      refusal(function() store:get_many { "a", nil, "c", nil } end))
     refusal(function() store:set(nil, "v") end)
     refusal(function() store:set("k", "v", { ttl = 0 }) end)
     refusal(function() store:touch("k", -1) end)
@@ -170,6 +172,74 @@ describe("a store", function()
     refusal(function() store:get("k", 5) end)
   end)
 end)
+
+
+-- Over a store in place, one with workers and a policy.
+for name, open in pairs {
+  ["in place"] = function() return weir.memory { capacity = "1MiB" } end,
+  ["with workers"] = function() return weir.memory { inline = false } end,
+  ["of a policy"] = function()
+    return weir.tier { weir.memory { capacity = "1MiB" }, weir.memory() }
+  end,
+} do
+  describe("a store " .. name, function()
+    local s
+
+    before_each(function() s = open() end)
+    after_each(function() s:close() end)
+
+    it("says how to call it when it is called with a dot", function()
+      for verb, given in pairs {
+        get = { "a" }, set = { "a", "v" }, exists = { "a" }, delete = { "a" },
+        stat = { "a" }, touch = { "a", 5 }, get_string = { "a", { timeout = 1 } },
+        get_into = { "a", {} }, get_into_many = { { "a" }, {} },
+        get_many = { { "a" } }, set_many = { { "a" }, { "v" } },
+        exists_many = { { "a" } }, delete_many = { { "a" } },
+        stat_many = { { "a" } }, touch_many = { { "a" }, 5 },
+        scan = { { prefix = "a" } }, trace = { "a" }, explain = { "get", "a" },
+        tree = {}, stats = {}, close = {},
+      } do
+        local shown = ("%s is a method: call it with a colon, s:%s(...)")
+          :format(verb, verb)
+        local why = refusal(function() s[verb](unpack(given)) end)
+        assert.equal(shown, why:sub(1, #shown))
+      end
+    end)
+
+    it("says what a value is, and what to do with other things", function()
+      for hint, value in pairs {
+        ["not table; encode it first, with cjson or string.buffer"] = { 1, 2 },
+        ["not number; use tostring(5)"] = 5,
+        ["not boolean"] = true,
+      } do
+        local wanted = "a value is a string, a Value, an array of bytes "
+          .. "or { pointer, size }, " .. hint
+        assert.equal(wanted, refusal(function() s:set("k", value) end))
+        assert.equal(wanted,
+          refusal(function() s:set_many({ "j", "k" }, { "", value }) end))
+      end
+      assert.matches("not nil; delete removes a key$",
+        refusal(function() s:set("k", nil) end))
+      assert.matches("a buffer is an array .* not nil$",
+        refusal(function() s:get_into("k", nil) end))
+      assert.is_false(s:exists "k")
+    end)
+
+    it("reads a value as a plain string: nil for a miss, nil and an error", function()
+      s:set("k", ("v"):rep(5000))
+      assert.equal(("v"):rep(5000), s:get_string "k")
+      s:set("empty", "")
+      assert.equal("", s:get_string("empty", { timeout = "1s" }))
+      assert.equal(1, select("#", s:get_string "none"))
+      assert.is_nil((s:get_string "none"))
+      local text, err = s:get_string ""
+      assert.is_nil(text)
+      assert.equal("invalid", err.code)
+      assert.equal("a key is a string, not number; use tostring(5)",
+        refusal(function() s:get_string(5) end))
+    end)
+  end)
+end
 
 
 describe("a fork", function()

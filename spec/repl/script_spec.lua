@@ -29,6 +29,12 @@ describe("a script of the session", function()
       .. 'memory\nmemory:get_many { "a", "b" }')
   end)
 
+  it("says what to do where C takes no Value", function()
+    local code, _, err = script "memory:set('a', 'b')\nio.write(memory:get 'a')"
+    assert.equal(3, code)
+    assert.matches("use tostring%(v%), or store:get_string%(key%)", err)
+  end)
+
   it("joins the lines of a statement, and of an expression", function()
     prints("1\n2\n", "for i = 1, 2 do\n  print(i)\nend\n")
     prints("{ 1, 2 }\n3\ntrue\n", "{ 1,\n2 }\n1 +\n2\nnot memory:get(\n'a')\n")

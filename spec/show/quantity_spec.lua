@@ -5,14 +5,17 @@ describe("show.quantity", function()
   it("reads times with and without units", function()
     for text, seconds in pairs {
       ["1.5"] = 1.5, ["50ms"] = 0.05, ["2s"] = 2, ["5m"] = 300, ["5min"] = 300,
-      ["2h"] = 7200, ["7d"] = 604800, ["10us"] = 1e-5, ["3ns"] = 3e-9, ["1 s"] = 1, ["2MIN"] = 120,
+      ["2h"] = 7200, ["7d"] = 604800, ["10us"] = 1e-5,
+      ["3ns"] = 3e-9, ["1 s"] = 1, ["2MIN"] = 120,
     } do
       assert.near(seconds, Quantity.seconds(text), 1e-12)
     end
   end)
 
   it("refuses what is no time and says what is one", function()
-    for _, text in ipairs { "", "ms", "5x", "1.2.3", "-1s", "inf", "0x1s", "1s\0m", "1e300d" } do
+    for _, text in ipairs {
+      "", "ms", "5x", "1.2.3", "-1s", "inf", "0x1s", "1s\0m", "1e300d",
+    } do
       local seconds, err = Quantity.seconds(text)
       assert.is_nil(seconds)
       assert.matches("50ms", err)

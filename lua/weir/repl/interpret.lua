@@ -9,6 +9,7 @@ local Exit = require "weir.cli.exit"
 local Host = require "weir.host"
 local Store = require "weir.store"
 local Tokens = require "weir.repl.tokens"
+local Value = require "weir.value"
 local words = require "weir.words"
 
 local Interpret = {}
@@ -32,7 +33,7 @@ local function sentence(session, err)
   local name = text:match "global '([%w_]+)' %(a nil value%)"
   if name then return text .. words.suggest(name, session.names) end
   name = text:match "call method '([%w_]+)' %(a nil value%)"
-  return name and text .. words.suggest(name, methods()) or text
+  return text .. (name and words.suggest(name, methods()) or Value.advice(text))
 end
 
 
