@@ -164,8 +164,9 @@ end
 
 --- Walks the keys that begin with a prefix, a bounded page at a time:
 ---   for key, info in store:scan { prefix = "user:" } do print(key, info.size) end
---- A key may come twice while others write; none that stays is left out. An error
---- on the way is raised: a loop that ends early would look complete.
+--- A key may come twice while others write or a store fails; none that stays is left
+--- out. Words over several stores list what a get finds. An error on the way is
+--- raised: a loop that ends early would look complete.
 ---@param opts { prefix: string?, limit: integer?, page: integer?,
 ---  timeout: weir.Seconds? }?
 ---@return fun(): string?, { size: number?, ttl: number? }

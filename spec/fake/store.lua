@@ -53,6 +53,12 @@ local function read(self, req, reply, i)
 end
 
 
+local function entry(key, size)
+  local head = ffi.new("struct weir_scan_entry", { size = size, key_len = #key })
+  return ffi.string(head, ffi.sizeof(head)) .. key .. ("\0"):rep(-#key % 8)
+end
+
+
 local function expire(self, key, ttl)
   self.expires[key] = ttl and self.host.now() + ttl or nil
 end
@@ -76,11 +82,30 @@ local APPLY = {
   end,
 }
 
+-- A page of a scan: the cursor is the last key of the page before. `most`, if set, is
+-- how many keys a page has, whatever was asked for.
+local function scan(self, req, reply)
+  local prefix, after = req.keys[1], req.cursors and req.cursors[1]
+  local left, list = {}, {}
+  for key in pairs(self.data) do
+    expired(self, key)
+    if self.data[key] and key:sub(1, #prefix) == prefix and (not after or key > after)
+      then left[#left + 1] = key end
+  end
+  table.sort(left)
+  local n = math.min(#left, self.most or req.page or #left)
+  for i = 1, n do list[i] = entry(left[i], #self.data[left[i]]) end
+  reply:set(1, "ok", { value = table.concat(list) })
+  if n < #left then reply.cursors = { left[n] } end
+end
+
+
 -- A status that says "maybe applied" has been, by default: the harder case.
 local MAYBE = { timeout = true, reset = true }
 
 
 local function apply(self, req, reply)
+  if req.op == "scan" and not self.down then return scan(self, req, reply) end
   for i = 1, req.n do
     local key = req.keys[i]
     expired(self, key)

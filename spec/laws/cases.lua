@@ -57,11 +57,11 @@ local function words_without(...)
 end
 
 
--- Every word takes its turn at the root.
+-- Every word takes its turn at the root, in every kind of case.
 local function random_tree(random, seed, opts)
   local words = opts.only or tree.WORDS
   return tree.random(random, math.floor(random() * 4) + 1, opts, nil,
-    words[seed % #words + 1])
+    words[math.floor(seed / #Cases.KINDS) % #words + 1])
 end
 
 
@@ -292,7 +292,58 @@ function Cases.buffers(seed)
 end
 
 
-Cases.KINDS = { "model", "batches", "deadlines", "kills", "buffers" }
+-- ---- scan: the keys that a get finds, each once ----
+
+local function listed(root)
+  local counts = {}
+  local ok, err = pcall(function()
+    for key in root:scan { page = 2 } do counts[key] = (counts[key] or 0) + 1 end
+  end)
+  check(ok or type(err) == "table", "scan: %s", tostring(err))
+  return counts, ok
+end
+
+
+-- Sets, deletes and outages leave copies behind that are old. Then stores are down for
+-- the scan, or none is: a scan that ends has listed what is there.
+local function disturb(random, root, leaves, host)
+  for _ = 1, 1 + math.floor(random() * 4) do
+    for _, leaf in ipairs(leaves) do
+      leaf.down = random() < 0.2 and "unavailable" or nil
+    end
+    local op, size = tree.pick(random, OPS), 1 + math.floor(random() * 6)
+    settle(host, function() run_op(root, op, some_keys(random), nil, size) end)
+  end
+  local down = random() < 0.5 and 0.2 or 0
+  for _, leaf in ipairs(leaves) do
+    leaf.down = random() < down and "unavailable" or nil
+  end
+end
+
+
+function Cases.scan(seed)
+  local random = fake.generator(seed)
+  local desc = random_tree(random, seed, { faults = 0, only = words_without "fault" })
+  local host = fake.host { seed = seed }
+  local root, leaves = tree.build(host, desc)
+  for _, leaf in ipairs(leaves) do leaf.most = tree.pick(random, { 1, 2, 3 }) end
+  disturb(random, root, leaves, host)
+  settle(host, function()
+    local counts, ended = listed(root)
+    for _, key in ipairs(tree.KEYS) do
+      local there = root:exists(key) == true
+      local n = counts[key] or 0
+      check(n > 0 or not there or not ended, "scan: %s is left out", key)
+      check(n == 0 or there, "scan: %s is listed, but a read does not find it", key)
+      check(n < 2 or not ended, "scan: %s is listed %d times", key, n)
+    end
+  end)
+  check_rest(root)
+  return desc
+end
+
+
+Cases.KINDS = { "model", "batches", "deadlines", "kills", "buffers", "scan" }
 
 
 --- Runs the case of a seed; on failure says how to run it again.

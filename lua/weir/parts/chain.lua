@@ -1,58 +1,99 @@
--- parts/chain.lua: one scan over several stores, one after the other. The cursor says
--- which store, and where in it. Used by policies whose keys lie in several.
+-- parts/chain.lua: one scan over several stores, one after the other. Used by policies
+-- whose keys lie in several. A store that fails is put off: the others are listed
+-- first, then it is asked again, and only then does its error end the scan. So a
+-- scan that fails has listed all that it could, and asking again for the page that
+-- failed asks that store again.
+--
+-- A cursor is never changed, since a retry gives the same one twice:
+--   at, inner   the part being listed, and where in it
+--   done        the parts that were listed to their ends
+--   late        the parts that were put off, { at, inner } each
+--   again       whether only those are left
 
+local Page = require "weir.parts.page"
 local Reply = require "weir.reply"
 
 local Chain = {}
 
 
---- Answers one page. parts: { store, prefix } each; prefix nil: the request's.
-function Chain.scan(req, parts)
-  local cursor = req.cursors and req.cursors[1]
-  local at, inner = cursor and cursor[1] or 1, cursor and cursor[2]
-  local part = parts[at]
-  local reply
-  if part then
-    local sub = req:within(req.deadline)
-    sub.keys, sub.cursors = { part[2] or req.keys[1] }, { inner }
-    reply = part[1]:run(sub)
-  else
-    reply = Reply.new(req)
-    reply:set(1, "ok", { value = "" })
+local function with(cursor, changes)
+  local copy = {}
+  for name, value in pairs(cursor) do copy[name] = value end
+  copy.inner = nil
+  for name, value in pairs(changes) do copy[name] = value end
+  return copy
+end
+
+
+local function append(list, item)
+  local longer = { unpack(list) }
+  longer[#longer + 1] = item
+  return longer
+end
+
+
+-- The cursor of the next part, or nil: there is none.
+local function onward(parts, cursor, changes)
+  local following = with(cursor, changes)
+  if not cursor.again and cursor.at < #parts then
+    following.at = cursor.at + 1
+    return following
   end
-  if reply[1] ~= "ok" then return reply end
-  local following = reply.cursors and reply.cursors[1]
-  reply.cursors = nil
-  if following then
-    reply.cursors = { { at, following } }
-  elseif at < #parts then
-    reply.cursors = { { at + 1 } }
+  local first = following.late[1]
+  if not first then return nil end
+  following.again, following.at, following.inner = true, first[1], first[2]
+  following.late = { unpack(following.late, 2) }
+  return following
+end
+
+
+local function page(req, bytes, cursor)
+  local reply = Reply.new(req)
+  reply:set(1, "ok", { value = bytes })
+  reply.cursors = cursor and { cursor }
+  return reply
+end
+
+
+local function failed(req, parts, cursor, reply)
+  local part = parts[cursor.at]
+  local alone = cursor.at == #parts and #cursor.late == 0
+  if not cursor.again and not alone then
+    local late = append(cursor.late, { cursor.at, cursor.inner })
+    return page(req, "", onward(parts, cursor, { late = late }))
+  end
+  if part.spare and part.spare(reply[1], cursor) then
+    return page(req, "", onward(parts, cursor, {}))
   end
   return reply
 end
 
 
-local function page_at(req, store, cursor)
-  local sub = req:within(req.deadline)
-  sub.cursors = { cursor }
-  return store:run(sub)
+--- Where a scan begins. `more`: further fields for the parts' functions.
+function Chain.start(more)
+  return with({ at = 1, done = {}, late = {} }, more or {})
 end
 
 
---- Answers a page from the first of several equal stores that can, and stays with
---- it until the scan is over.
-function Chain.first(req, stores)
-  local cursor = req.cursors and req.cursors[1]
-  local reply
-  for at = cursor and cursor[1] or 1, #stores do
-    reply = page_at(req, stores[at], cursor and cursor[2])
-    if reply[1] == "ok" then
-      local following = reply.cursors and reply.cursors[1]
-      reply.cursors = following and { { at, following } } or nil
-      return reply
-    end
-    if cursor then break end
+--- Answers one page. parts: { store, prefix, keep, spare } each.
+---   prefix                what to ask for; default: what the request does
+---   keep(keys, cursor)    a list that says of each key whether it is listed
+---   spare(status, cursor) whether the scan is complete although this part failed
+function Chain.scan(req, parts, cursor)
+  cursor = req.cursors and req.cursors[1] or cursor or Chain.start()
+  local part = parts[cursor.at]
+  if not part then return page(req, "") end
+  local sub = req:within(req.deadline)
+  sub.keys, sub.cursors = { part.prefix or req.keys[1] }, { cursor.inner }
+  local reply = part.store:run(sub)
+  if reply[1] ~= "ok" then return failed(req, parts, cursor, reply) end
+  if part.keep then
+    Page.filter(reply, function(keys) return part.keep(keys, cursor) end)
   end
+  local inner = reply.cursors and reply.cursors[1]
+  local following = inner and with(cursor, { inner = inner })
+    or onward(parts, cursor, { done = append(cursor.done, cursor.at) })
+  reply.cursors = following and { following }
   return reply
 end
 

@@ -1,4 +1,5 @@
--- parts/custom.lua: weir.policy { children =, run = }: a node of one's own.
+-- parts/custom.lua: weir.policy { children =, run = }: a node of one's own. A scan goes
+-- to scan = function(self, request), or to run when there is one child at most.
 
 local Arguments = require "weir.parts.arguments"
 local Policy = require "weir.policy"
@@ -7,10 +8,27 @@ local Store = require "weir.store"
 
 local Custom = Policy.word "policy"
 
+local function several(children)
+  local first = next(children)
+  return first ~= nil and next(children, first) ~= nil
+end
+
+
+-- Of several children a run that was written for keys lists one child's, as a rule.
+local function scan(self, req)
+  if self.scans then return self.scans(self, req) end
+  if not several(self.children) then return self.custom(self, req) end
+  return Policy.all(req, "unsupported", self.name .. ": a policy over several stores "
+    .. "lists keys only if it has scan, a function like run", self.name)
+end
+
+
 function Custom:answer(req)
-  local reply = self.custom(self, req)
+  local is_scan = req.op == "scan"
+  local reply = is_scan and scan(self, req) or not is_scan and self.custom(self, req)
   if getmetatable(reply) ~= Reply or reply.n ~= req.n then
-    error(("%s: run must return a reply of %d slots"):format(self.name, req.n), 0)
+    error(("%s: %s must return a reply of %d slots"):format(self.name,
+      is_scan and self.scans and "scan" or "run", req.n), 0)
   end
   return reply
 end
@@ -20,6 +38,7 @@ local CUSTOM = {
   { "custom", is = "callable", required = "run, a function (self, request) -> reply" },
   { "children", is = "list", default = {} },
   { "name", is = "name", default = "policy" },
+  { "scan", is = "callable" },
   { "plan", is = "callable" },
   { "bounded", is = "boolean", default = false },
   { "immediate", is = "boolean", default = false },
@@ -27,7 +46,8 @@ local CUSTOM = {
 
 
 --- Makes a store of a function: run(self, request) -> reply.
----@param fields { run: function, children: table?, name: string?, plan: function? }
+---@param fields { run: function, children: table?, name: string?, scan: function?,
+---  plan: function? }
 ---@return weir.Store
 function Custom.new(fields)
   if type(fields) ~= "table" then
@@ -40,6 +60,7 @@ function Custom.new(fields)
   local ok, given = pcall(Arguments.read, "policy", CUSTOM, named)
   if not ok then error(given, 2) end
   given.title = given.name
+  given.scans, given.scan = given.scan, nil -- scan is a verb of every store
   for label, child in pairs(given.children) do
     if not Store.is(child) then
       error(("policy: child %s is a store, not %s"):format(tostring(label),

@@ -27,7 +27,7 @@ end
 
 local function delete_old(self, req, reply, stored, other)
   local slots = doubtful(self, req, stored, other)
-  self.suspects[other]:invalidate(req, slots, reply)
+  if self.suspects[other]:invalidate(req, slots, reply) then self.keys:moved() end
   for _, i in ipairs(slots) do
     local key = req.keys[i]
     if not self.suspects[other]:has(key) then self.strays[other]:clear(key) end

@@ -18,14 +18,18 @@ local band = bit.band
 
 local COUNTERS = 8192
 
+-- What is in the array: when the keys were last written, by hash; the clock; when
+-- they were last copied from store to store, by hash; when a write last moved a key.
+local CLOCK, COPIED, MOVED = COUNTERS, COUNTERS + 1, 2 * COUNTERS + 1
+
 local Keys = {}
 Keys.__index = Keys
 
 
 function Keys.new()
-  -- The last counter is the clock: generations of a tree share it with the table.
+  -- One array: generations of a tree share all of it.
   return setmetatable({
-    written = ffi.new("double[?]", COUNTERS + 1), locked = {},
+    written = ffi.new("double[?]", MOVED + 1), locked = {},
   }, Keys)
 end
 
@@ -39,7 +43,7 @@ end
 
 --- The time to give to written_since: how many writes there were.
 function Keys:now()
-  return self.written[COUNTERS]
+  return self.written[CLOCK]
 end
 
 
@@ -51,8 +55,8 @@ end
 --- The keys of a request are written: copies of what was read before are old.
 function Keys:bump(req)
   local keys, written = req.keys, self.written
-  local clock = written[COUNTERS] + 1
-  written[COUNTERS] = clock
+  local clock = written[CLOCK] + 1
+  written[CLOCK] = clock
   for i = 1, req.n do written[counter(keys[i])] = clock end
 end
 
@@ -66,6 +70,32 @@ end
 --- Whether nobody writes the key, or has since now() said `since`.
 function Keys:quiet(key, since)
   return not self.locked[key] and not self:written_since(key, since)
+end
+
+
+--- A key was copied to another store: not written, but not where it was only.
+function Keys:copied(key)
+  local written = self.written
+  written[CLOCK] = written[CLOCK] + 1
+  written[COPIED + counter(key)] = written[CLOCK]
+end
+
+
+--- Whether the key is in the same stores as when now() said `since`.
+function Keys:still(key, since)
+  return self:quiet(key, since) and self.written[COPIED + counter(key)] <= since
+end
+
+
+--- A write took a key out of a store that it stored in another one.
+function Keys:moved()
+  self.written[MOVED] = self.written[CLOCK] + 1
+end
+
+
+--- Whether any key was moved after now() said `since`.
+function Keys:moved_since(since)
+  return self.written[MOVED] > since
 end
 
 

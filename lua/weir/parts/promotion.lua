@@ -174,6 +174,7 @@ local function work(self)
       local ok = pcall(turn, self, entries, source)
       if not ok then self.counts.failed = self.counts.failed + #entries end
       for _, entry in ipairs(entries) do
+        self.keys:copied(entry.key)
         self.keys:free(entry.key)
         forget(self, entry)
       end

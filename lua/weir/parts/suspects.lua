@@ -139,13 +139,15 @@ end
 
 --- Sees to it that the store answers no old copy of some slots' keys: deletes
 --- them, or, where that fails or there is no time left, marks them to be deleted
---- later. A slot of `reply` that can be neither is an error.
+--- later. A slot of `reply` that can be neither is an error. Whether there was one.
+---@return boolean
 function Suspects:invalidate(req, slots, reply)
-  if #slots == 0 then return end
+  if #slots == 0 then return false end
   self:clean()
-  local answer = self.store:run(deletion(req, slots))
+  local answer, found = self.store:run(deletion(req, slots)), false
   for j, i in ipairs(slots) do
     local key = req.keys[i]
+    found = found or answer[j] == "ok"
     if answer[j] == "ok" or answer[j] == "miss" then
       self:clear(key)
     elseif not self:add(key) and status.class[reply[i]] ~= "error" then
@@ -153,6 +155,7 @@ function Suspects:invalidate(req, slots, reply)
         message = self.store.name .. ": an old copy could not be deleted" })
     end
   end
+  return found
 end
 
 

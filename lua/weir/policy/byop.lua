@@ -1,12 +1,15 @@
 -- byop { get = near, set = far, default = far }: each op to its own store, as
 -- mcrouter's OperationSelectorRoute. Ops that are not named go to default; without
--- one they are unsupported. Batches pass whole.
+-- one they are unsupported. A scan without a store of its own goes to that of get.
+-- Batches pass whole.
 
 local Arguments = require "weir.parts.arguments"
 local Ffi = require "weir.ffi"
 local Policy = require "weir.policy"
 
 local Byop = Policy.word "byop"
+
+local NOWHERE = "byop: no store for %s, and no default"
 
 local OPS = { "get", "set", "exists", "delete", "stat", "touch", "scan", "default" }
 local KNOWN = {}
@@ -29,18 +32,28 @@ function Byop.new(given)
 end
 
 
+-- A scan lists what a get finds.
+local function store_for(self, op)
+  local children = self.children
+  return children[op] or op == "scan" and children.get or children.default
+end
+
+
 function Byop:answer(req)
-  local child = self.children[req.op] or self.children.default
+  local child = store_for(self, req.op)
   if child then return child:run(req) end
   return Policy.all(req, "unsupported",
-    ("byop: no store for %s, and no default"):format(req.op), self.name)
+    NOWHERE:format(req.op), self.name)
 end
 
 
 function Byop:plan(op)
   local own = self.children[op]
   if own then return op .. " has a store of its own", { own } end
-  return "default", { self.children.default }
+  local other = store_for(self, op)
+  if not other then return NOWHERE:format(op), {} end
+  local default = other == self.children.default
+  return default and "default" or "lists what get finds", { other }
 end
 
 

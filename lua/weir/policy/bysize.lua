@@ -5,7 +5,7 @@
 -- of them said so. Deletes go to all.
 
 local Arguments = require "weir.parts.arguments"
-local Chain = require "weir.parts.chain"
+local Copies = require "weir.parts.copies"
 local Keys = require "weir.parts.keys"
 local Parallel = require "weir.parts.parallel"
 local Policy = require "weir.policy"
@@ -97,7 +97,8 @@ local function store_class(self, req, class, reply, slots)
   reply:place(answer, slots)
   for other = 1, #self.children do
     if other ~= class and #stored > 0 then
-      self.suspects[other]:invalidate(req, stored, reply)
+      local moved = self.suspects[other]:invalidate(req, stored, reply)
+      if moved then self.keys:moved() end
     end
   end
 end
@@ -133,18 +134,11 @@ local function everywhere(self, req)
 end
 
 
-local function parts(self, asked)
-  local list = {}
-  for i, store in ipairs(self.children) do list[i] = { store, asked } end
-  return list
-end
-
-
 local READS = { get = true, exists = true, stat = true }
 
 function Bysize:answer(req)
   if READS[req.op] then return read(self, req) end
-  if req.op == "scan" then return Chain.scan(req, parts(self, req.keys[1])) end
+  if req.op == "scan" then return Copies.scan(self, req) end
   return self.keys:write(self, req, req.op == "set" and set or everywhere)
 end
 

@@ -8,7 +8,7 @@
 -- passed by (parts/suspects.lua), so that down and up never yields an older value.
 
 local Arguments = require "weir.parts.arguments"
-local Chain = require "weir.parts.chain"
+local Copies = require "weir.parts.copies"
 local FailoverWrite = require "weir.parts.failoverwrite"
 local Keys = require "weir.parts.keys"
 local Parallel = require "weir.parts.parallel"
@@ -130,6 +130,13 @@ local function read(self, req)
 end
 
 
+-- A read may end at the first child, so what another one has may be found by nobody.
+local function finds(self, at, req)
+  if at == 1 and self.order == "listed" then return nil end
+  return read(self, req)
+end
+
+
 -- ---- the rest ----
 
 local function everywhere(self, req)
@@ -157,7 +164,7 @@ local READS = { get = true, exists = true, stat = true }
 
 function Failover:answer(req)
   if READS[req.op] then return read(self, req) end
-  if req.op == "scan" then return Chain.first(req, self.children) end
+  if req.op == "scan" then return Copies.scan(self, req, nil, finds) end
   return self.keys:write(self, req, req.op == "set" and FailoverWrite.set or everywhere)
 end
 

@@ -10,7 +10,7 @@
 -- another had gets a copy in the background, unless the key was written meanwhile.
 
 local Arguments = require "weir.parts.arguments"
-local Chain = require "weir.parts.chain"
+local Copies = require "weir.parts.copies"
 local Keys = require "weir.parts.keys"
 local Lent = require "weir.parts.lent"
 local MirrorWrite = require "weir.parts.mirrorwrite"
@@ -112,6 +112,16 @@ local function read_fastest(self, req, since)
 end
 
 
+-- A store that fails is not needed for a list when another one is known to hold all
+-- that was acknowledged.
+local function holds_all(self, _, _, done)
+  for _, at in ipairs(done) do
+    if self.suspects[at]:count() == 0 then return true end
+  end
+  return false
+end
+
+
 local READS = { get = true, exists = true, stat = true }
 
 function Mirror:answer(req)
@@ -119,7 +129,7 @@ function Mirror:answer(req)
     local read = self.mode == "first" and read_in_order or read_fastest
     return read(self, req, self.keys:now())
   end
-  if req.op == "scan" then return Chain.first(req, self.children) end
+  if req.op == "scan" then return Copies.scan(self, req, holds_all) end
   return MirrorWrite.run(self, req)
 end
 
@@ -133,7 +143,7 @@ end
 
 function Mirror:plan(op)
   if READS[op] then return "reads: " .. self.mode, self.children end
-  if op == "scan" then return "scans the first that answers", self.children end
+  if op == "scan" then return "lists every store, each key once", self.children end
   return ("every store; %d must have it"):format(self.wanted), self.children
 end
 

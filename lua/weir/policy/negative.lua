@@ -8,6 +8,7 @@ local Arguments = require "weir.parts.arguments"
 local Expiring = require "weir.parts.expiring"
 local host = require "weir.host"
 local Keys = require "weir.parts.keys"
+local Page = require "weir.parts.page"
 local Policy = require "weir.policy"
 
 local Negative = Policy.word "negative"
@@ -84,8 +85,26 @@ local function read(self, req)
 end
 
 
+-- A get finds none of the keys that are known to be absent.
+local function scan(self, req)
+  local reply = self.child:run(req)
+  if self.absent.count == 0 or reply[1] ~= "ok" then return reply end
+  local now = host.now()
+  Page.filter(reply, function(keys)
+    local keep = {}
+    for i, key in ipairs(keys) do
+      local by = self.absent:get(key)
+      keep[i] = not by or by <= now
+    end
+    return keep
+  end)
+  return reply
+end
+
+
 function Negative:answer(req)
   if READS[req.op] then return read(self, req) end
+  if req.op == "scan" then return scan(self, req) end
   local reply = self.child:run(req)
   if req.op == "set" or req.op == "delete" then
     self.keys:bump(req)

@@ -4,7 +4,7 @@
 
 local Arguments = require "weir.parts.arguments"
 local Policy = require "weir.policy"
-local shorten = require "weir.parts.page"
+local Page = require "weir.parts.page"
 
 local new_table = require "table.new"
 
@@ -23,7 +23,7 @@ end
 
 local function strip(self, reply)
   local page = reply[1] == "ok" and reply:take(1)
-  if page then reply:set(1, "ok", { value = shorten(page, #self.text) }) end
+  if page then reply:set(1, "ok", { value = Page.shorten(page, #self.text) }) end
   return reply
 end
 

@@ -64,7 +64,7 @@ local function by_prefix(given)
   at.default = nil
   local pick = picker(at, default)
   return Route:node { children = children, stores = stores, prefixes = at,
-    pick = pick, assign = Split.assigner(pick) }
+    default = default, pick = pick, assign = Split.assigner(pick) }
 end
 
 
@@ -97,20 +97,37 @@ function Route.new(how)
 end
 
 
--- The stores a scan has to visit, those of one prefix after the other.
+-- The stores a scan has to visit, those of one prefix after the other. Of the keys in
+-- a store, those count that are routed to it by this very prefix.
 local function parts(self, asked)
   local list = {}
   for _, entry in ipairs(Policy.children(self)) do
-    local own = self.prefixes and entry[1] ~= "default" and entry[1] or ""
-    local prefix = Chain.overlap(own, asked)
-    if prefix then list[#list + 1] = { entry[2], prefix } end
+    local label = entry[1]
+    local at = label == "default" and self.default or self.prefixes[label]
+    local prefix = Chain.overlap(label == "default" and "" or label, asked)
+    if prefix then
+      list[#list + 1] = { store = entry[2], prefix = prefix, keep = function(keys)
+        local keep = {}
+        for i, key in ipairs(keys) do keep[i] = self.pick(self, key) == at end
+        return keep
+      end }
+    end
   end
   return list
 end
 
 
+local function scan(self, req)
+  if self.fn then
+    return Policy.all(req, "unsupported",
+      "route: a function does not say which stores there are to list", self.name)
+  end
+  return Chain.scan(req, parts(self, req.keys[1]))
+end
+
+
 function Route:answer(req)
-  if req.op == "scan" then return Chain.scan(req, parts(self, req.keys[1])) end
+  if req.op == "scan" then return scan(self, req) end
   return Split.run(self, req, NOWHERE)
 end
 

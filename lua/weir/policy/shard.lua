@@ -178,15 +178,23 @@ local function write_copies(self, req)
 end
 
 
-local function parts(self, asked)
+-- Each store lists the keys that reads ask it for first: other copies are listed by
+-- their owners, and what was left behind by another placement is found by nobody.
+local function parts(self)
   local list = {}
-  for i, store in ipairs(self.children) do list[i] = { store, asked } end
+  for at, store in ipairs(self.children) do
+    list[at] = { store = store, keep = function(keys)
+      local keep = {}
+      for i, key in ipairs(keys) do keep[i] = owner(self, key) == at end
+      return keep
+    end }
+  end
   return list
 end
 
 
 function Shard:answer(req)
-  if req.op == "scan" then return Chain.scan(req, parts(self, req.keys[1])) end
+  if req.op == "scan" then return Chain.scan(req, parts(self)) end
   if self.replicas == 1 then return Split.run(self, req) end
   if READS[req.op] then return read_copies(self, req) end
   return self.keys:write(self, req, write_copies)

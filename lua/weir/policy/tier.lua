@@ -8,6 +8,7 @@
 -- Writes are in parts/tierwrite.lua.
 
 local Arguments = require "weir.parts.arguments"
+local Copies = require "weir.parts.copies"
 local Decide = require "weir.parts.decide"
 local Keys = require "weir.parts.keys"
 local Lent = require "weir.parts.lent"
@@ -164,10 +165,17 @@ end
 
 -- ---- the rest ----
 
+-- A read goes past an upper tier that fails, so a list does, too; but not past one that
+-- cannot be listed, which a read does find keys in.
+local function needless(self, at, name)
+  return at < self.depth and name ~= "unsupported"
+end
+
+
 function Tier:answer(req)
   local op = req.op
   if READS[op] then return read(self, req) end
-  if op == "scan" then return self.children[self.depth]:run(req) end
+  if op == "scan" then return Copies.scan(self, req, needless) end
   return Write.run(self, req)
 end
 
@@ -188,7 +196,7 @@ function Tier:plan(op)
       self.decide.predicate.name), self.children
   end
   if op == "delete" then return "deletes in every tier, bottom-up", self.children end
-  if op == "scan" then return "scans the authority", { self.children[self.depth] } end
+  if op == "scan" then return "lists every tier, each key once", self.children end
   return "write-" .. self.mode .. ": the authority first", self.children
 end
 
