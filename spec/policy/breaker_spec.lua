@@ -25,6 +25,18 @@ describe("breaker", function()
     assert.equal("open", ask(tree, 1))
   end)
 
+  it("looks at the share after a success, too", function()
+    far.script = function() return table.remove(far.outcomes, 1) end
+    far.outcomes = { "reset", "reset", "reset", false, false }
+    local tree = far:breaker { min = 5, window = 5, fail = 0.5 }
+    assert.equal("closed", ask(tree, 4))
+    assert.equal("open", ask(tree, 1))
+  end)
+
+  it("stays closed without a failure, whatever the share", function()
+    assert.equal("closed", ask(far:breaker { min = 1, fail = 0 }, 3))
+  end)
+
   it("forgets what is older than its window", function()
     local tree = far:breaker { min = 4, window = 4, fail = 0.75 }
     far.down = "reset"

@@ -1,9 +1,10 @@
 -- breaker { fail=.5, window=100, min=20, open=5, max_open=60, probes=1, slow= }: as
 -- Envoy's and resilience4j's. One outcome a call, its worst infrastructure status;
--- misses, rejections and the caller's own mistakes are no failures. Of the last
--- `window` calls, at least `min`, a share `fail` failed: open, every slot is skipped
--- for `open` seconds. Then exactly `probes` calls pass: all well closes it, one
--- failure opens it again for twice as long, up to max_open.
+-- misses, rejections and the caller's own mistakes are no failures. After each call,
+-- a success, too: when of the last `window` calls, at least `min`, a share `fail`
+-- failed, the breaker opens, and every slot is skipped for `open` seconds. Then
+-- exactly `probes` calls pass: all well closes it, one failure opens it again for
+-- twice as long, up to max_open.
 --
 -- Each change of state begins an epoch; an answer to a call from an earlier one is
 -- ignored, and a probe that never came back gives its permit up after a while, so
@@ -94,10 +95,10 @@ local function remember(self, failed)
     self.calls = self.calls + 1
   end
   self.ring[self.at] = failed and 1 or 0
-  if not failed then return end
-  self.failures = self.failures + 1
+  if failed then self.failures = self.failures + 1 end
   local options = self.options
-  if self.calls >= options.min and self.failures >= options.fail * self.calls then
+  local most = math.max(options.fail * self.calls, 1)
+  if self.calls >= options.min and self.failures >= most then
     trip(self, options.open)
   end
 end
