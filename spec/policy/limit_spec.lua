@@ -107,6 +107,98 @@ describe("limit", function()
     end)
   end)
 
+  -- Holds 5 of 10 permits for 1 s, lets a batch of 8 wait at most 0.1 s for its turn
+  -- and one key behind it; returns when the two ended.
+  local function give_up(tree, first)
+    local ends = {}
+    local function later(name, keys, opts)
+      host.spawn(function()
+        tree:get_many(keys, opts)
+        ends[name] = host.now() - 1000
+      end)
+    end
+    local function many(prefix, n)
+      local list = {}
+      for i = 1, n do list[i] = prefix .. i end
+      return list
+    end
+    host:main(function()
+      later("holder", many("a", first))
+      later("head", many("b", 8), { timeout = 0.1 })
+      later("next", { "c" })
+    end)
+    return ends
+  end
+
+  it("lets those behind go when the head of the line gives up", function()
+    function far.takes(req) return req.n == 1 and 0.01 or 1 end
+    local ends = give_up(far:limit { 10 }, 5)
+    assert.near(0.1, ends.head, 1e-6)
+    assert.near(0.11, ends.next, 1e-6)
+  end)
+
+  it("lets those behind go when the head of a rate's line gives up", function()
+    far.takes = 0
+    local ends = give_up(far:limit { rate = 10 }, 10)
+    assert.near(0.1, ends.head, 1e-6)
+    assert.near(0.1, ends.next, 1e-6)
+  end)
+
+  it("lets the others go when the last comer of a lifo gives up", function()
+    local tree, ends = far:limit { 10, order = "lifo" }, {}
+    function far.takes(req) return req.keys[1] == "short1" and 0.5 or 1 end
+    local function later(name, n, opts)
+      local list = {}
+      for i = 1, n do list[i] = name .. i end
+      host.spawn(function()
+        tree:get_many(list, opts)
+        ends[name] = host.now() - 1000
+      end)
+    end
+    host:main(function()
+      later("long", 5)
+      later("short", 5)
+      later("first", 5)
+      later("last", 8, { timeout = 0.7 })
+    end)
+    assert.near(0.7, ends.last, 1e-6)
+    assert.near(1.7, ends.first, 1e-6)
+  end)
+
+  it("looks again in time when a shorter batch becomes the next", function()
+    far.takes = 0
+    local tree, ended = far:limit { rate = 10, order = "lifo" }, nil
+    host:main(function()
+      local keys = {}
+      for i = 1, 10 do keys[i] = "a" .. i end
+      tree:get_many(keys)
+      host.spawn(function() tree:get_many(keys) end)
+      host.spawn(function()
+        tree:get "c"
+        ended = host.now() - 1000
+      end)
+    end)
+    assert.near(0.1, ended, 1e-6)
+  end)
+
+  it("says which limit is reached, and of which store", function()
+    host:main(function()
+      local function message(tree)
+        host.spawn(function() tree:get_many { "a", "b" } end)
+        return select(2, tree:set("c", "1234")).message
+      end
+      assert.equal("limit of far: full: inflight = 2, 2 keys are in flight, "
+        .. "0 batches wait (queue = 0)", message(far:limit { 2, queue = 0 }))
+      assert.matches("full: bytes = 3, ", message(far:limit { bytes = 3, queue = 0 }))
+      assert.matches("full: rate = 2, the next turn is in 0.5 s",
+        message(far:limit { rate = 2, queue = 0 }))
+      local tree = far:limit { 2 }
+      host.spawn(function() tree:get_many { "a", "b" } end)
+      assert.matches("limit of far: no turn before the deadline: inflight = 2",
+        select(2, tree:get("c", { timeout = 0.5 })).message)
+    end)
+  end)
+
   it("must limit something", function()
     assert.error_matches(function() far:limit {} end, "needs inflight, bytes or rate")
   end)

@@ -52,18 +52,44 @@ function Permits.take(self, n, bytes)
 end
 
 
+-- Which limit holds back n keys of so many bytes: its name as an option, and how full
+-- it is.
+local function obstacle(self, n, bytes)
+  if self.calls > 0 and self.keys + n > self.most_keys then
+    return ("inflight = %d, %d keys are in flight"):format(self.most_keys, self.keys)
+  elseif self.calls > 0 and self.bytes + bytes > self.most_bytes then
+    return ("bytes = %d, %d bytes are in flight"):format(self.most_bytes, self.bytes)
+  end
+  if not self.rate then return "in line" end
+  return ("rate = %g, the next turn is in %.3g s"):format(self.rate,
+    Permits.tokens_after(self, n))
+end
+
+
 -- ---- those who wait ----
 
 local function next_waiting(self)
   return self.options.order == "lifo" and #self.waiting or 1
 end
 
+--- What holds back n keys of so many bytes, or those before them in line, in words.
+function Permits.reason(self, n, bytes)
+  local entry = self.waiting[next_waiting(self)]
+  if entry then n, bytes = entry.n, entry.bytes end
+  return ("%s, %d batches wait (queue = %d)"):format(obstacle(self, n, bytes),
+    #self.waiting, self.options.queue)
+end
+
+
 local pump
 
--- Only the rate holds the first one back: look again when there are tokens.
+-- Looks again when there are tokens for the next one, if only the rate holds it back.
+-- The next one may have changed, so an earlier timer says nothing about it.
 local function pump_later(self, n)
+  if self.timer then self.timer:cancel() end
+  self.timer = nil
   local wait = Permits.tokens_after(self, n)
-  if wait == 0 or self.timer then return end
+  if wait == 0 then return end
   self.timer = host.timer(wait, function()
     self.timer = nil
     pump(self)
@@ -93,20 +119,34 @@ function Permits.give_back(self, n, bytes)
 end
 
 
+-- A waiter that gives up may have been the one that held back all behind it.
+local function leave(self, entry)
+  for i, other in ipairs(self.waiting) do
+    if other == entry then table.remove(self.waiting, i) break end
+  end
+  pump(self)
+end
+
+
 --- Waits in line; false: the deadline came first.
 function Permits.wait(self, req, bytes)
   local entry = { n = req.n, bytes = bytes, waiter = host.prepare() }
   self.waiting[#self.waiting + 1] = entry
   self.queued = self.queued + 1
   pump(self)
-  if not entry.granted then
-    host.wait(entry.waiter, req.deadline and math.max(req.deadline - host.now(), 0))
-  end
   if entry.granted then return true end
-  for i, other in ipairs(self.waiting) do
-    if other == entry then table.remove(self.waiting, i) break end
+  local left = req.deadline and math.max(req.deadline - host.now(), 0)
+  local _, why = host.park(entry.waiter, left)
+  if why == "killed" then
+    if entry.granted then
+      Permits.give_back(self, entry.n, entry.bytes)
+    else
+      leave(self, entry)
+    end
+    error(host.KILLED, 0)
   end
-  return false
+  if not entry.granted then leave(self, entry) end
+  return entry.granted or false
 end
 
 

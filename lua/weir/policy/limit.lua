@@ -66,19 +66,27 @@ local function ask(self, req, bytes)
 end
 
 
-local function ask_in_turn(self, req, bytes)
-  if Permits.wait(self, req, bytes) then return ask(self, req, bytes) end
-  self.shed = self.shed + req.n
-  return Policy.all(req, "skipped", self.name .. ": waited in vain for its turn",
-    self.name)
+-- An error names the store and the limit: a tree may have several.
+local function complaint(self, why, reason)
+  return ("%s of %s: %s: %s"):format(self.name, Policy.bottom(self.child).name, why,
+    reason)
 end
 
 
-local function shed(self, req)
+local function ask_in_turn(self, req, bytes)
+  if Permits.wait(self, req, bytes) then return ask(self, req, bytes) end
+  self.shed = self.shed + req.n
+  return Policy.all(req, "skipped", complaint(self, "no turn before the deadline",
+    Permits.reason(self, req.n, bytes)), self.name)
+end
+
+
+local function shed(self, req, bytes)
   self.shed = self.shed + req.n
   local after = math.max(Permits.tokens_after(self, req.n),
     self.mean_seconds * (#self.waiting + 1))
-  return Policy.all(req, "skipped", self.name .. ": full", self.name, after)
+  return Policy.all(req, "skipped",
+    complaint(self, "full", Permits.reason(self, req.n, bytes)), self.name, after)
 end
 
 
@@ -101,7 +109,7 @@ function Limit:answer(req)
     if self.child.immediate then return ask(self, req, bytes) end
     return detached(self, req, ask, bytes)
   end
-  if #self.waiting >= self.options.queue then return shed(self, req) end
+  if #self.waiting >= self.options.queue then return shed(self, req, bytes) end
   return detached(self, req, ask_in_turn, bytes)
 end
 
