@@ -25,7 +25,7 @@ describe("coalesce", function()
     assert.same({ "get a,b", "get c" }, far.log)
     assert.same({ "2", "1" }, { second:string(1), second:string(3) })
     assert.equal("1", first:string(1))
-    assert.same({ led = 3, joined = 2, elected = 0, flying = 0 }, tree:tally())
+    assert.same({ led = 3, joined = 2, elected = 0, left = 0, flying = 0 }, tree:tally())
   end)
 
   it("copies what it joined into the caller's buffer", function()
@@ -47,6 +47,64 @@ describe("coalesce", function()
       assert.equal("timeout", select(2, tree:get("a", { timeout = 1 })).code)
       assert.equal(1, host.now() - begun)
     end)
+  end)
+end)
+
+describe("coalesce, when the leader hangs,", function()
+  before_each(setup_store)
+  after_each(fake.leave)
+
+  -- A policy of one's own without a bound: its first calls take an hour.
+  local function hangs(times)
+    local calls = 0
+    return weir.policy { name = "hangs", children = { far }, run = function(_, req)
+      calls = calls + 1
+      host.sleep(calls <= times and 3600 or 0.001)
+      return far:run(req)
+    end }, function() return calls end
+  end
+
+  it("lets somebody else lead after the leader's deadline", function()
+    local store, calls = hangs(1)
+    local tree = store:coalesce()
+    host:main(function()
+      assert.equal("timeout", select(2, tree:get("a", { timeout = 0.1 })).code)
+      assert.equal("1", tostring(tree:get("a", { timeout = 0.2 })))
+      assert.equal(2, calls())
+    end)
+    assert.is_nil(next(tree.flights))
+    assert.equal(0, tree.flying)
+  end)
+
+  it("keeps nobody who joined for longer than wait", function()
+    local store, calls = hangs(1)
+    local tree, answers = store:coalesce { wait = 2 }, 0
+    host:main(function()
+      host.spawn(function() tree:get "a" end)
+      for _ = 1, 10 do
+        host.spawn(function()
+          assert.equal("1", tostring(tree:get "a"))
+          assert.near(2, host.now() - 1000, 0.01)
+          answers = answers + 1
+        end)
+      end
+      host.sleep(3)
+      assert.equal(10, answers)
+      assert.equal(2, calls())
+      assert.equal(10, tree:tally().left)
+    end)
+  end)
+
+  it("asks a store that always hangs once in that time", function()
+    local store, calls = hangs(1e9)
+    local tree = store:coalesce { wait = 2 }
+    host:main(function()
+      for _ = 1, 20 do
+        host.spawn(function() tree:get("a", { timeout = 9 }) end)
+      end
+      host.sleep(9.5)
+    end)
+    assert.equal(5, calls())
   end)
 end)
 

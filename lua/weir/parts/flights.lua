@@ -2,6 +2,7 @@
 -- flight is a request of its leader; flight.seats[j] are the slots of other askers
 -- that wait for its slot j. self is the node: flights by key, how many keys fly.
 
+local Detach = require "weir.parts.detach"
 local host = require "weir.host"
 local Policy = require "weir.policy"
 local status = require "weir.status"
@@ -9,8 +10,16 @@ local status = require "weir.status"
 local Flights = {}
 
 
+-- Until when others may join: as long as an answer can be hoped for.
+local function board(self, flight, deadline)
+  local wait = Detach.patience(deadline) or math.huge
+  flight.open_until = host.now() + math.min(wait, self.longest)
+end
+
+
 --- Lets others join the flight, once it is known to take time.
 function Flights.register(self, flight)
+  board(self, flight, flight.req.deadline)
   for i = 1, flight.req.n do
     local key = flight.req.keys[i]
     self.flights[key], flight.slot[key] = flight, i
@@ -27,6 +36,20 @@ function Flights.close(self, key, flight)
     self.flights[key] = nil
     self.flying = self.flying - 1
   end
+end
+
+
+-- Nobody joins the flight of this key any more if its time is over.
+function Flights.expire(self, key)
+  local flight = self.flights[key]
+  if flight and flight.open_until <= host.now() then Flights.close(self, key, flight) end
+end
+
+
+--- The flight of a key that may be joined, or nil.
+function Flights.of(self, key)
+  Flights.expire(self, key)
+  return self.flights[key]
 end
 
 
@@ -107,6 +130,7 @@ end
 local function elect(self, flight, slots)
   local req = flight.req:subset(slots)
   req.deadline, req.trace = farthest(flight, slots), nil
+  board(self, flight, req.deadline)
   self.counts.elected = self.counts.elected + 1
   local reply = ask(self, req)
   for at, j in ipairs(slots) do
