@@ -231,4 +231,100 @@ describe("tier", function()
     assert.error_matches(function() weir.tier { top, far, write = "thru" } end,
       "write is one of")
   end)
+
+  describe("over a store that hangs", function()
+    -- A policy of one's own without a bound: what `when` picks takes an hour.
+    local function hanging(store, when)
+      return weir.policy { children = { store }, run = function(_, req)
+        if when(req) then host.sleep(3600) end
+        return store:run(req)
+      end }
+    end
+
+    it("keeps no write of a key waiting for ever", function()
+      local once = true
+      local slow = hanging(far, function(req)
+        local hangs = once and req.op == "set"
+        once = once and not hangs
+        return hangs
+      end)
+      local tree = weir.tier { top, slow }
+      host:main(function()
+        host.spawn(function() tree:set("k", "v1") end)
+        for _ = 1, 3 do
+          local begun = host.now()
+          local _, err = tree:set("k", "v2")
+          assert.equal("skipped", err.code)
+          assert.matches("another write of the key", err.message)
+          assert.near(30, host.now() - begun, 1e-6)
+        end
+        assert.equal(0, #tree.keys.locked.k)
+        assert(tree:set("other", "v"))
+        host.sleep(3600)
+        assert(tree:set("k", "v2"))
+      end)
+    end)
+
+    it("goes on to make copies when a turn hangs", function()
+      for _, op in ipairs { "stat", "set" } do
+        local once = true
+        local function first(req)
+          local hangs = once and req.op == op
+          once = once and not hangs
+          return hangs
+        end
+        top.data, far.data = {}, { a = "1", b = "2" }
+        local tree = weir.tier { hanging(top, first), hanging(far, first) }
+        host:main(function()
+          tree:get "a"
+          host.sleep(1)
+          tree:get "b"
+          host.sleep(40)
+          assert.equal("2", top.data.b)
+          assert.is_nil(top.data.a)
+          assert.equal(1, tree:tally().promotions.failed)
+          -- A set that hangs may still come through: its key stays locked.
+          local _, err = tree:set("a", "new", { timeout = 5 })
+          assert.equal(op == "set" and "skipped" or nil, err and err.code)
+          host.sleep(3600)
+          assert(tree:set("a", "newer"))
+          assert.equal("newer", top.data.a)
+        end)
+      end
+    end)
+
+    it("makes no more copies when many turns hang", function()
+      local tree = weir.tier { hanging(top, function(req) return req.op == "set" end),
+        far }
+      for i = 1, 20 do far.data["k" .. i] = "v" end
+      host:main(function()
+        for i = 1, 20 do
+          tree:get("k" .. i)
+          host.sleep(40)
+        end
+        local counts = tree:tally().promotions
+        assert.equal(8, counts.failed)
+        assert.equal(12, counts.dropped)
+      end)
+    end)
+
+    it("goes on to delete old copies when one delete hangs", function()
+      local once, tree = true, nil
+      local upper = hanging(top, function(req)
+        local hangs = once and req.op == "delete"
+        once = once and not hangs
+        return hangs
+      end)
+      tree = weir.tier { upper, far }
+      host:main(function()
+        assert(tree.suspects[1]:add "a")
+        assert(tree.suspects[1]:add "b")
+        tree:get "x"
+        host.sleep(100)
+        tree:get "x"
+        host.sleep(1)
+        assert.equal(1, tree:tally().old_copies)
+      end)
+    end)
+  end)
 end)

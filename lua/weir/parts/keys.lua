@@ -5,7 +5,10 @@
 -- A copy may be made of what was read only if the key was not written since the
 -- read began. Generations live in a fixed table of counters by hash: two keys
 -- that share one cost a copy not made, never a stale one. Locks last as long as
--- one write; whoever takes them runs detached and so always gives them back.
+-- one write; whoever takes them runs detached and so always gives them back. A
+-- write that hangs keeps its locks, since it may still come through. Other writes of
+-- its keys wait for LONGEST seconds at most and are then skipped; a timeout around
+-- the store that hangs ends such a write.
 
 local bit = require "bit"
 local ffi = require "ffi"
@@ -17,6 +20,7 @@ local C = require("weir.ffi").C
 local band = bit.band
 
 local COUNTERS = 8192
+local LONGEST = 30 -- seconds that a write waits for the locks of its keys
 
 -- What is in the array: when the keys were last written, by hash; the clock; when
 -- they were last copied from store to store, by hash; when a write last moved a key.
@@ -107,16 +111,28 @@ local function first_locked(self, req)
 end
 
 
+-- Waits until a lock is given back. Who gives up leaves no waiter behind.
+local function await(waiters, seconds)
+  local waiter = host.prepare()
+  waiters[#waiters + 1] = waiter
+  local woken, why = host.park(waiter, seconds)
+  if woken then return true end
+  for i = 1, #waiters do
+    if waiters[i] == waiter then table.remove(waiters, i) break end
+  end
+  if why == "killed" then error(host.KILLED, 0) end
+  return false
+end
+
+
 --- Takes the locks of all keys of a request, or none: waits until they are free,
---- at most until the deadline (false).
+--- at most until the deadline and LONGEST seconds (false).
 function Keys:lock(req)
+  local by = math.min(req.deadline or math.huge, host.now() + LONGEST)
   local busy = first_locked(self, req)
   while busy do
-    local waiter = host.prepare()
-    local waiters = self.locked[busy]
-    waiters[#waiters + 1] = waiter
-    local left = req.deadline and req.deadline - host.now()
-    if left and left <= 0 or not host.wait(waiter, left) then return false end
+    local left = by - host.now()
+    if left <= 0 or not await(self.locked[busy], left) then return false end
     busy = first_locked(self, req)
   end
   for i = 1, req.n do self.locked[req.keys[i]] = {} end

@@ -3,7 +3,12 @@
 -- never while it is being written. What expires meanwhile stays expired: the
 -- source is asked for the time to live just before. Bounded; the oldest goes when
 -- there is no room. A failure here changes no reply; it is counted.
+--
+-- A store that hangs holds up no other copies: after LONGEST seconds a turn is left
+-- behind. If it was writing, its keys stay locked until its write has ended, since
+-- that may still come through. When MOST_HUNG turns hang no further copies are made.
 
+local Detach = require "weir.parts.detach"
 local host = require "weir.host"
 local Request = require "weir.request"
 
@@ -12,7 +17,9 @@ Promotion.__index = Promotion
 
 local MOST_KEYS, MOST_BYTES = 1024, 64 * 1024 * 1024
 local AT_ONCE = 64
-local PATIENCE = 10 -- seconds for one batch
+local PATIENCE = 10 -- seconds for one request
+local LONGEST = 3 * PATIENCE -- seconds for one turn: stat, set, and delete
+local MOST_HUNG = 8
 local DRIFT = 0.01  -- a copy may outlive its source by that many seconds, or share
 
 
@@ -20,7 +27,7 @@ local DRIFT = 0.01  -- a copy may outlive its source by that many seconds, or sh
 function Promotion.new(keys)
   return setmetatable({
     keys = keys, queue = {}, head = 1, tail = 0, bytes = 0, pending = {},
-    running = false,
+    running = false, hung = 0,
     counts = { stored = 0, superseded = 0, expired = 0, dropped = 0, rejected = 0,
       failed = 0 },
   }, Promotion)
@@ -46,6 +53,10 @@ end
 --- source: where it was found; since: the clock of keys when the read began.
 function Promotion:add(key, value, source, targets, since)
   if self.pending[key] then return end
+  if self.hung >= MOST_HUNG then
+    self.counts.dropped = self.counts.dropped + 1
+    return
+  end
   self.pending[key] = true
   self.tail = self.tail + 1
   self.queue[self.tail] = { key = key, value = value, source = source,
@@ -161,24 +172,51 @@ local function by_target(entries)
 end
 
 
-local function turn(self, entries, source)
-  local kept = alive(self, entries, source)
+local function let_go(self, round)
+  for _, entry in ipairs(round.entries) do
+    self.keys:copied(entry.key)
+    self.keys:free(entry.key)
+    forget(self, entry)
+  end
+  round.over = true
+end
+
+
+local function turn(self, round, source)
+  local kept = alive(self, round.entries, source)
+  if round.over then return end
+  round.writing = true
   for _, group in ipairs(by_target(kept)) do store(self, group.target, group) end
+end
+
+
+-- The task of a turn, which may be left behind.
+local function carry_out(self, round, source)
+  local ok = pcall(turn, self, round, source)
+  if round.late then
+    self.hung = self.hung - 1
+  elseif not ok then
+    self.counts.failed = self.counts.failed + #round.entries
+  end
+  if not round.over then let_go(self, round) end
+  return true
+end
+
+
+local function attempt(self, entries, source)
+  local round = { entries = entries }
+  if Detach.call(host.now() + LONGEST, carry_out, self, round, source) then return end
+  round.late = true
+  self.hung = self.hung + 1
+  self.counts.failed = self.counts.failed + #entries
+  if not round.writing then let_go(self, round) end
 end
 
 
 local function work(self)
   while self.head <= self.tail do
     local entries, source = take(self)
-    if #entries > 0 then
-      local ok = pcall(turn, self, entries, source)
-      if not ok then self.counts.failed = self.counts.failed + #entries end
-      for _, entry in ipairs(entries) do
-        self.keys:copied(entry.key)
-        self.keys:free(entry.key)
-        forget(self, entry)
-      end
-    end
+    if #entries > 0 then attempt(self, entries, source) end
   end
   self.head, self.tail = 1, 0
   self.running = false

@@ -16,6 +16,7 @@ local MOST = 65536
 local PAUSE = 1  -- seconds between two attempts to clean up
 local ATTEMPT = 1 -- seconds one may take; writes of its keys wait as long
 local AT_ONCE = 256
+local HUNG = 60   -- seconds after which a clean-up is given up for lost
 
 
 --- locks: the Keys under which the store is written, so that a clean-up never
@@ -23,7 +24,7 @@ local AT_ONCE = 256
 function Suspects.new(store, locks, most)
   return setmetatable({
     store = store, locks = locks, known = { keys = {}, count = 0 },
-    most = most or MOST, cleaning = false, next_attempt = 0,
+    most = most or MOST, cleaner = nil, next_attempt = 0,
   }, Suspects)
 end
 
@@ -81,8 +82,9 @@ local function sample(self, most)
 end
 
 
--- One key first: a store that hangs should hold up no more writes than that.
-local function clean(self)
+-- One key first: a store that hangs should hold up no more writes than that. The
+-- locks stay with a delete that hangs, since it may still come through.
+local function clean(self, cleaner)
   local most = 1
   repeat
     local before = self:count()
@@ -98,18 +100,20 @@ local function clean(self)
     local over = host.now() >= req.deadline
       or most == AT_ONCE and self:count() == before
     most = AT_ONCE
-  until over or self:count() == 0
-  self.cleaning = false
+  until over or self:count() == 0 or self.cleaner ~= cleaner
+  if self.cleaner ~= cleaner then return end
+  self.cleaner = nil
   self.next_attempt = host.now() + PAUSE
 end
 
 
 --- Deletes what is suspect in the background, if it is time for an attempt.
 function Suspects:clean()
-  if self.cleaning or self.known.count == 0 then return end
-  if host.now() < self.next_attempt then return end
-  self.cleaning = true
-  host.spawn(clean, self)
+  if self.known.count == 0 then return end
+  local now, before = host.now(), self.cleaner
+  if before and now < before.begun + HUNG or now < self.next_attempt then return end
+  self.cleaner = { begun = now }
+  host.spawn(clean, self, self.cleaner)
 end
 
 
