@@ -22,6 +22,8 @@ local class, rank = status.class, status.rank
 ---@field lead integer?   leading good slots, when asked with prefix = true
 ---@field after number?  seconds until it is worth asking again (limit, breaker)
 ---@field afters number[]? the same by slot, where replies were put together
+---@field open boolean[]? slots that an open breaker skipped
+---@field maybe boolean[]? of a delete: an attempt without an answer may have removed it
 ---@field copies integer[]? of a mirror's write: the copies that landed, by slot
 ---@field message string? the first error in words
 ---@field store string?   who said so

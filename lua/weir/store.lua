@@ -116,7 +116,8 @@ function Store:exists(key, opts)
 end
 
 
---- Removes a value. false: there was none.
+--- Removes a value. false: there was none. Also true when an attempt whose answer was
+--- lost may have removed it; delete_many marks such a slot in reply.maybe.
 ---@param key string
 ---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return boolean? removed, weir.Error? err

@@ -25,7 +25,8 @@ describe("coalesce", function()
     assert.same({ "get a,b", "get c" }, far.log)
     assert.same({ "2", "1" }, { second:string(1), second:string(3) })
     assert.equal("1", first:string(1))
-    assert.same({ led = 3, joined = 2, elected = 0, left = 0, flying = 0 }, tree:tally())
+    assert.same({ led = 3, joined = 2, elected = 0, left = 0, flying = 0 },
+      tree:tally())
   end)
 
   it("copies what it joined into the caller's buffer", function()

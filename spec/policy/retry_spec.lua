@@ -1,5 +1,6 @@
 local fake = require "fake"
 local script = require "fake.store"
+local weir = require "weir"
 
 describe("retry", function()
   local host, far
@@ -83,7 +84,7 @@ describe("retry", function()
   it("asks nobody again who said to come back too late, but the others", function()
     local down = script.store(host, "down", { down = "unavailable" })
     local broken = down:breaker { min = 1, open = 60 }
-    local tree = require "weir".route { x = broken, default = far }:retry { 2 }
+    local tree = weir.route { x = broken, default = far }:retry { 2 }
     host:main(function()
       broken:get "x"
       far.faults.b = { "busy", "ok" }
@@ -92,6 +93,66 @@ describe("retry", function()
       assert.same({ 1, 2 }, { reply:attempts(1), reply:attempts(2) })
       assert.equal(1, tree:tally().attempts)
     end)
+  end)
+
+  it("does not wait for an open breaker: a failover above has a store ready", function()
+    local near = script.store(host, "near", { data = { a = "1" } })
+    far.down = "unavailable"
+    local home = far:timeout(0.05):breaker { min = 2, window = 2, open = 1 }:retry { 2 }
+    local tree = weir.failover { home, near }
+    host:main(function()
+      for _ = 1, 5 do
+        local begun = host.now()
+        assert.equal("1", tostring(tree:get "a"))
+        assert.is_true(host.now() - begun < 0.1)
+      end
+      local reply = home:get_many { "a" }
+      assert.same({ "skipped", 1 }, { reply[1], reply:attempts(1) })
+    end)
+  end)
+
+  it("waits for an open breaker when it is asked to", function()
+    local broken = far:breaker { min = 1, window = 1, open = 0.5 }
+    far.faults.a = { "unavailable", "ok" }
+    host:main(function()
+      broken:get "a"
+      local begun = host.now()
+      local tree = broken:retry { 2, wait_for_breaker = true }
+      assert.equal("1", tostring(tree:get "a"))
+      assert.near(0.5, host.now() - begun, 0.02)
+    end)
+  end)
+
+  it("says what is known of a delete whose first answer was lost", function()
+    for _, lost in ipairs { "reset", "timeout" } do
+      far.data, far.faults.a = { a = "1" }, { lost, "busy", "ok" }
+      host:main(function()
+        local reply = far:retry { 3 }:delete_many { "a", "c" }
+        assert.same({ "ok", "miss" }, { reply[1], reply[2] })
+        assert.same({ true }, reply.maybe)
+        far.data, far.faults.a = { a = "1" }, { lost, "ok" }
+        assert.is_true(far:retry { 3 }:retry { 3 }:delete "a")
+      end)
+    end
+  end)
+
+  it("does not count as removed what an attempt surely left alone", function()
+    far.data, far.faults.a = {}, { "unavailable", "ok" }
+    host:main(function()
+      local reply = far:retry { 3 }:delete_many { "a" }
+      assert.same({ "miss" }, { reply[1] })
+      assert.is_nil(reply.maybe)
+    end)
+  end)
+
+  it("never calls a write not applied that an attempt may have applied", function()
+    far.faults.a = { "reset", "unavailable", "unavailable" }
+    host:main(function()
+      local reply = far:retry { 2 }:set_many({ "a" }, { "new" })
+      assert.equal("reset", reply[1])
+      assert.equal(3, reply:attempts(1))
+    end)
+    assert.equal("new", far.data.a)
   end)
 
   it("refuses a wrong budget", function()

@@ -309,13 +309,13 @@ describe("tier", function()
     end)
 
     it("goes on to delete old copies when one delete hangs", function()
-      local once, tree = true, nil
+      local once = true
       local upper = hanging(top, function(req)
         local hangs = once and req.op == "delete"
         once = once and not hangs
         return hangs
       end)
-      tree = weir.tier { upper, far }
+      local tree = weir.tier { upper, far }
       host:main(function()
         assert(tree.suspects[1]:add "a")
         assert(tree.suspects[1]:add "b")

@@ -42,7 +42,9 @@ end
 -- Nobody joins the flight of this key any more if its time is over.
 function Flights.expire(self, key)
   local flight = self.flights[key]
-  if flight and flight.open_until <= host.now() then Flights.close(self, key, flight) end
+  if flight and flight.open_until <= host.now() then
+    Flights.close(self, key, flight)
+  end
 end
 
 

@@ -143,8 +143,10 @@ end
 local function shed(self, req)
   self.shed = self.shed + req.n
   local left = math.max((self.until_time or 0) - host.now(), 0)
-  return Policy.all(req, "skipped",
+  local reply = Policy.all(req, "skipped",
     ("%s: open, tries again in %.3g s"):format(self.name, left), self.name, left)
+  for i = 1, req.n do reply:note("open", i, true) end
+  return reply
 end
 
 

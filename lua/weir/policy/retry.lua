@@ -1,13 +1,17 @@
--- retry { n, base=.01, cap=1, jitter="full", budget=.2, on= }: up to n further
--- attempts for the slots that are unfinished and may be asked again: any op after
--- a status that says "not applied", ops that may run twice after timeout and
+-- retry { n, base=.01, cap=1, jitter="full", budget=.2, on=, wait_for_breaker=false }: up
+-- to n further attempts for the slots that are unfinished and may be asked again: any op
+-- after a status that says "not applied", ops that may run twice after timeout and
 -- reset. Waits between attempts grow (parts/backoff.lua), end at the deadline, and
--- respect what a limit or breaker says of when to come back. Nested retries share
--- one count of attempts a slot and draw on the outer budget, too: they never multiply.
+-- respect what a limit says of when to come back. Slots that an open breaker skipped are
+-- left to the words above, such as failover; wait_for_breaker = true waits for it, too.
+-- Nested retries share one count of attempts a slot and draw on the outer budget, too:
+-- they never multiply.
+-- What a later attempt says of a write that may be applied already: parts/doubt.lua.
 
 local Arguments = require "weir.parts.arguments"
 local backoff = require "weir.parts.backoff"
 local Budget = require "weir.parts.budget"
+local Doubt = require "weir.parts.doubt"
 local host = require "weir.host"
 local Policy = require "weir.policy"
 local status = require "weir.status"
@@ -48,6 +52,7 @@ local OPTIONS = {
   { "jitter", is = { "full", "equal", "decorrelated", "none" }, default = "full" },
   { "budget", is = share_or_none, default = 0.2 },
   { "on", is = statuses },
+  { "wait_for_breaker", is = "boolean", default = false },
 }
 
 
@@ -77,6 +82,12 @@ local function again(self, op, name)
 end
 
 
+-- Whether a slot waits for an open breaker. Another store may be ready meanwhile.
+local function barred(self, reply, i)
+  return reply.open and reply.open[i] and not self.options.wait_for_breaker
+end
+
+
 -- The longest that a slot may ask for before it is asked once more.
 local function longest_wait(self, req)
   local left = req.deadline and req.deadline - host.now() or math.huge
@@ -90,8 +101,8 @@ local function pick(self, req, reply, account)
   local slots, used = {}, account.used
   local afters, most = reply.afters or NONE, longest_wait(self, req)
   for i = 1, req.n do
-    if again(self, req.op, reply[i]) and (afters[i] or 0) <= most
-      and (used[req:place(i)] or 0) < self.times then
+    if again(self, req.op, reply[i]) and not barred(self, reply, i)
+      and (afters[i] or 0) <= most and (used[req:place(i)] or 0) < self.times then
       slots[#slots + 1] = i
     end
   end
@@ -120,7 +131,7 @@ end
 
 -- One more attempt; its answers take the place of the failed ones.
 local function attempt(self, req, reply, slots)
-  local tries = {}
+  local tries, doubt = {}, Doubt.of(req, reply, slots)
   for j, i in ipairs(slots) do tries[j] = reply:attempts(i) end
   local second = self.child:run(req:subset(slots))
   local recovered = 0
@@ -130,7 +141,11 @@ local function attempt(self, req, reply, slots)
   end
   self.counts.recovered = self.counts.recovered + recovered
   local after = second.after
-  reply:place(second, slots)
+  if next(doubt) then
+    Doubt.settle(req, reply, second, slots, doubt)
+  else
+    reply:place(second, slots)
+  end
   reply.tries = reply.tries or {}
   for j, i in ipairs(slots) do reply.tries[i] = tries[j] end
   reply.after = after

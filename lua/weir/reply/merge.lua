@@ -15,7 +15,7 @@ local WRITES = { set = true, delete = true, touch = true }
 -- What a slot may have besides its status and value, under Reply:note.
 local FACTS = {
   "sizes", "ttls", "messages", "stores", "levels", "tries", "stale", "degraded",
-  "cursors", "copies", "afters",
+  "cursors", "copies", "afters", "open", "maybe",
 }
 
 
