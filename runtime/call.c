@@ -60,6 +60,13 @@ void weir_call_unlend(struct weir_call *call)
     atomic_fetch_sub(&slice_of(call)->batch->lends, 1);
 }
 
+uint64_t weir_call_max_value(const struct weir_call *call)
+{
+    const struct slice *s = (const struct slice *)call;
+
+    return s->batch->store->config.max_value;
+}
+
 static void taken_back(struct weir_call *call, struct weir_item *item)
 {
     weir_call_fail(call, item, WEIR_SKIPPED, "the batch was abandoned");

@@ -154,6 +154,11 @@ void weir_call_unlend(struct weir_call *call);
  * size. */
 uint64_t weir_value_footprint(const struct weir_value *v);
 
+/* weir_call_max_value returns the largest value that the store of this call
+ * accepts. What is longer in the backend is TOOBIG: a get should find that out
+ * before it makes room for the value, and set item->size to the true size. */
+uint64_t weir_call_max_value(const struct weir_call *call);
+
 /* weir_call_value is what a set stores: the item's value, referenced anew, or a
  * copy of the lent bytes. NULL: the item has been answered (out of memory, or
  * the memory was taken back). */

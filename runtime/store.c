@@ -21,8 +21,26 @@ static void nonsense(struct batch *b, struct weir_item *item, int status,
     batch_explain(b, -EPROTO, "the connector %s", what);
 }
 
-static void settle_get(struct batch *b, struct weir_item *item)
+/* A value that was stored under another limit is not served either. */
+static void refuse_too_big(struct weir_store *s, struct batch *b,
+                           struct weir_item *item)
 {
+    uint64_t size = item->value != NULL ? item->value->size : item->size;
+
+    if (item->status != WEIR_OK || size <= s->config.max_value)
+        return;
+    item->size = size;
+    item->status = WEIR_TOOBIG;
+    batch_explain(b, -EFBIG, "a value of %llu bytes: max_value is %llu",
+                  (unsigned long long)size,
+                  (unsigned long long)s->config.max_value);
+}
+
+static void settle_get(struct weir_store *s, struct batch *b,
+                       struct weir_item *item)
+{
+    if (b->pub.op == WEIR_GET)
+        refuse_too_big(s, b, item);
     if (item->status != WEIR_OK) {
         weir_value_unref(item->value);
         item->value = NULL;
@@ -35,14 +53,15 @@ static void settle_get(struct batch *b, struct weir_item *item)
     }
 }
 
-static void settle_item(struct batch *b, struct weir_item *item)
+static void settle_item(struct weir_store *s, struct batch *b,
+                        struct weir_item *item)
 {
     if (item->status == WEIR_PENDING)
         nonsense(b, item, WEIR_FAILED, "left an item without an answer");
     else if (item->status > WEIR_INVALID)
         nonsense(b, item, WEIR_FAILED, "answered a status that does not exist");
     if (b->pub.op == WEIR_GET || b->pub.op == WEIR_SCAN)
-        settle_get(b, item);
+        settle_get(s, b, item);
 }
 
 /* A moving mean of what gets bring, an eighth of the way at a time. */
@@ -77,7 +96,7 @@ uint32_t store_settle(struct weir_store *s, struct batch *b,
     for (uint32_t i = 0; i < n; i++) {
         struct weir_item *item = &items[i];
 
-        settle_item(b, item);
+        settle_item(s, b, item);
         if (item->status == WEIR_OK) {
             good++;
             bytes += item->size;

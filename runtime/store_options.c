@@ -39,7 +39,7 @@ const struct weir_option STORE_OPTIONS[] = {
      .max = 1LL << 50,
      .value = "512MiB",
      AT(max_value),
-     .help = "the largest value accepted"},
+     .help = "the largest value that is set or served"},
     {.name = "slice_items",
      .type = WEIR_INTEGER,
      .min = 0,

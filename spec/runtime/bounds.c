@@ -186,6 +186,23 @@ static void nonsense_is_an_error(struct weir_store *store, struct weir_cq *cq)
     script.answer = ANSWER_WELL;
 }
 
+/* Values that got into the backend under another limit. */
+static void max_value_holds_for_gets(struct weir_cq *cq)
+{
+    struct weir_store *s = open_scripted(&script, "max_value=31", NULL);
+    struct weir_batch *b = keyed_batch(WEIR_GET, 2, "k");
+    char buffer[64];
+
+    b->items[1].data = buffer;
+    b->items[1].cap = sizeof buffer;
+    CHECK(weir_submit(s, cq, b) == 0);
+    CHECK(next_done(cq) == b && count_status(b, WEIR_TOOBIG) == 2);
+    CHECK(b->items[0].value == NULL && b->items[0].size == 32);
+    CHECK(strstr(b->error.message, "max_value") != NULL);
+    weir_batch_free(b);
+    weir_store_free(s);
+}
+
 int main(void)
 {
     struct weir_store *store;
@@ -198,6 +215,7 @@ int main(void)
     fill_until_busy(store, cq, a_mebibyte, 8);
     a_batch_over_the_bound_fits_an_empty_queue(store, cq);
     bad_items_are_answered_alone(store, cq);
+    max_value_holds_for_gets(cq);
     cancelling_makes_room(store, cq);
     only_what_waits_weighs(store, cq);
     batches_of_none_and_of_refused(store, cq);
