@@ -150,17 +150,45 @@ void weir_call_answer_value(struct weir_call *call, struct weir_item *item,
     item->status = WEIR_OK;
 }
 
+/* Waits end then (0: never): in finish at the earliest deadline of all calls on
+ * the session, not only that of the oldest. */
+static uint64_t deadline_of(const struct weir_call *call)
+{
+    const struct worker *w = ((const struct slice *)call)->worker;
+
+    return w != NULL && w->finishing ? w->earliest_ns : call->deadline_ns;
+}
+
+/* What a wait returns for the deadline: late calls can be expired, or cost the
+ * session. */
+static int deadline_code(const struct weir_call *call)
+{
+    const struct worker *w = ((const struct slice *)call)->worker;
+
+    return w != NULL && w->finishing && w->store->connector->expire != NULL
+               ? -EAGAIN
+               : -ETIMEDOUT;
+}
+
+int weir_call_look(struct weir_call *call)
+{
+    const struct worker *w = slice_of(call)->worker;
+    uint64_t deadline = deadline_of(call);
+
+    if (w != NULL && atomic_load(&w->interrupted))
+        return -ECANCELED;
+    if (deadline != 0 && weir_now() >= deadline)
+        return deadline_code(call);
+    return 0;
+}
+
 int weir_call_stopped(struct weir_call *call)
 {
     const struct slice *s = slice_of(call);
 
-    if (s->worker != NULL && atomic_load(&s->worker->interrupted))
-        return -ECANCELED;
     if (s->batch != NULL && atomic_load(&s->batch->cancelled))
         return -ECANCELED;
-    if (call->deadline_ns != 0 && weir_now() >= call->deadline_ns)
-        return -ETIMEDOUT;
-    return 0;
+    return weir_call_look(call);
 }
 
 /* The worker was rung: for new work, or to be interrupted. */
@@ -219,19 +247,21 @@ int weir_call_wait(struct weir_call *call, int fd, short events,
     struct worker *w = slice_of(call)->worker;
     struct pollfd p[2] = {{.fd = fd, .events = events},
                           {.fd = w ? w->fd : -1, .events = POLLIN}};
-    uint64_t now = weir_now();
+    uint64_t now = weir_now(), deadline = deadline_of(call);
     uint64_t until = now + timeout_ns;
 
     if (until < now)
         until = UINT64_MAX;
-    if (call->deadline_ns != 0 && call->deadline_ns < until)
-        until = call->deadline_ns;
+    if (deadline != 0 && deadline < until)
+        until = deadline;
     for (;;) {
         struct timespec left = {0};
         int rc;
 
         if (w != NULL && atomic_load(&w->interrupted))
             return -ECANCELED;
+        if (deadline != 0 && now >= deadline)
+            return deadline_code(call);
         if (work_came(w, p))
             return -EAGAIN;
         if (until > now) {
@@ -246,7 +276,7 @@ int weir_call_wait(struct weir_call *call, int fd, short events,
         if (rc > 0 && rung_for_work(w))
             return -EAGAIN;
         now = weir_now();
-        if (now >= until)
+        if (now >= until && until != deadline)
             return -ETIMEDOUT;
     }
 }

@@ -36,7 +36,7 @@
 
 #pragma GCC visibility push(default)
 
-enum { WEIR_CONNECTOR_ABI = 2 };
+enum { WEIR_CONNECTOR_ABI = 3 };
 
 /* One slice of a batch on its way through one session. */
 struct weir_call {
@@ -114,11 +114,23 @@ struct weir_connector {
     /* Instead of run: start puts a call on the way, finish waits until that
      * call, the oldest one, is answered. start may answer earlier calls'
      * items while it waits to write. finish returns -EAGAIN when
-     * weir_call_wait said so (new work came): it is called again, after more
-     * starts. Both: negative errno = the session is broken, with every call on
-     * it; what it knows of their items it may answer before it returns. */
+     * weir_call_wait or weir_call_look said so (new work came, or a deadline
+     * passed): it is called again, after more starts and expires. Both:
+     * negative errno = the session is broken, with every call on it; what it
+     * knows of their items it may answer before it returns. 1 from finish: the
+     * call is answered, and the session should be replaced when those on their
+     * way are, too. */
     int (*start)(void *session, struct weir_call *call);
     int (*finish)(void *session, struct weir_call *call);
+
+    /* expire ends a call past its deadline, the oldest or not, without harm to
+     * the others: it answers what is pending (TIMEOUT for what may have been
+     * sent, SKIPPED for the rest), and touches neither the call nor its items
+     * nor lent memory again; what still comes for it is thrown away. Called
+     * between finishes; does not block. -EBUSY: this one cannot end early, it
+     * is left to finish. Another errno: the session is broken. Optional:
+     * without it a late call breaks the session. */
+    int (*expire)(void *session, struct weir_call *call);
 
     /* interrupt makes a connect, run or finish that waits outside
      * weir_call_wait return soon. Does not block; may come at any time after
@@ -180,13 +192,19 @@ void weir_call_answer_value(struct weir_call *call, struct weir_item *item,
  * revents; fd -1 only waits. -ETIMEDOUT: timeout_ns (UINT64_MAX: none) or the
  * call's deadline passed. -ECANCELED: the store is closing; a batch that was
  * cancelled waits on, since dropping the session would fail its neighbours,
- * too. -EAGAIN, in finish only: new work came for this session. */
+ * too. In finish the deadline is the earliest of all calls on the session, and
+ * -EAGAIN says that it passed, if there is an expire slot, or that new work
+ * came. */
 int weir_call_wait(struct weir_call *call, int fd, short events,
                    uint64_t timeout_ns);
 
-/* weir_call_stopped says, without waiting, whether a long call should end: 0,
- * -ETIMEDOUT, or -ECANCELED: the store is closing or the batch was cancelled.
- */
+/* weir_call_look says what weir_call_wait would about close and the deadline,
+ * without waiting: 0, -ECANCELED, -ETIMEDOUT or -EAGAIN. A loop that works as
+ * long as there is something to read looks here each time around. */
+int weir_call_look(struct weir_call *call);
+
+/* weir_call_stopped says the same, and -ECANCELED for a batch that was
+ * cancelled, too: for a long call in run, which has no neighbours. */
 int weir_call_stopped(struct weir_call *call);
 
 /* weir_error_set fills err with a sentence and returns code. */

@@ -124,7 +124,8 @@ enum ready session_ready(struct worker *w)
 
     if (!has_sessions(w))
         return READY_YES;
-    if (w->open && w->n == 0 && c->check != NULL && c->check(w->session) != 0)
+    if (w->open && w->n == 0 &&
+        (w->retiring || (c->check != NULL && c->check(w->session) != 0)))
         session_drop(w);
     if (w->open)
         return READY_YES;
@@ -140,7 +141,7 @@ void session_drop(struct worker *w)
         return;
     w->store->connector->disconnect(w->session);
     pthread_mutex_lock(&w->lane->lock);
-    w->open = false;
+    w->open = w->retiring = false;
     w->lane->sessions--;
     pthread_mutex_unlock(&w->lane->lock);
 }

@@ -11,9 +11,16 @@
  * While it waits in finish it is on the idle list: a submitter rings it, finish
  * returns -EAGAIN, the new slice is started, and finish goes on.
  *
- * A session that breaks takes all its slices with it: what is pending in the
- * one that showed it gets the status of the errno, the others RESET, because
- * they may have been applied. The next slice finds a new session.
+ * A wait in finish ends at the earliest deadline of all slices, whichever is
+ * the oldest. The worker then asks the connector to expire each slice that is
+ * late: its items are answered, its batch goes back, and the session goes on
+ * with the others. The slice's place in the ring stays taken, without a batch,
+ * until those before it are done. A connector that cannot do this loses the
+ * session.
+ *
+ * A session that breaks takes all its slices with it: what is pending in those
+ * past their deadline gets TIMEOUT, in the others RESET, because they may have
+ * been applied. The next slice finds a new session.
  *
  * A worker ends when its lane stops and the queue is empty. */
 #include <errno.h>
@@ -60,9 +67,16 @@ void worker_interrupt(struct worker *w)
 
 /* ---- slices ---- */
 
+#define NO_ANSWER "no answer in time"
+
 static struct slice *oldest_slice(struct worker *w)
 {
     return &w->slices[w->oldest];
+}
+
+static bool is_late(const struct slice *s, uint64_t now)
+{
+    return s->call.deadline_ns != 0 && now >= s->call.deadline_ns;
 }
 
 /* The slice's items are answered: settle, count off, forget. */
@@ -76,37 +90,91 @@ static void slice_done(struct worker *w, struct slice *s)
     histogram_add(&w->stats->op[b->pub.op].service, now - s->started_ns);
     w->items -= n;
     w->bytes -= s->bytes;
-    w->oldest = (w->oldest + 1) % WORKER_SLICES;
-    w->n--;
+    s->batch = NULL;
+    while (w->n > 0 && oldest_slice(w)->batch == NULL) {
+        w->oldest = (w->oldest + 1) % WORKER_SLICES;
+        w->n--;
+    }
     if (batch_answered(b, n))
         batch_finish(b);
 }
 
 static void slice_fail(struct slice *s, int status, int rc)
 {
-    const char *what = rc == -ETIMEDOUT   ? "no answer in time"
-                       : rc == -ECANCELED ? "interrupted by close"
-                                          : strerror(-rc);
-
     for (uint32_t i = 0; i < s->call.n; i++) {
-        if (s->call.items[i].status == WEIR_PENDING) {
-            weir_call_fail(&s->call, NULL, status, "session dropped: %s", what);
-            return;
-        }
+        if (s->call.items[i].status != WEIR_PENDING)
+            continue;
+        if (status == WEIR_TIMEOUT)
+            weir_call_fail(&s->call, NULL, status, NO_ANSWER);
+        else
+            weir_call_fail(&s->call, NULL, status, "session dropped: %s",
+                           rc == -ETIMEDOUT   ? NO_ANSWER
+                           : rc == -ECANCELED ? "interrupted by close"
+                                              : strerror(-rc));
+        return;
     }
+}
+
+/* Whether a wait ended because some slice is past its deadline. */
+static bool any_late(const struct worker *w, uint64_t now)
+{
+    for (uint32_t i = 0; i < w->n; i++) {
+        const struct slice *s = &w->slices[(w->oldest + i) % WORKER_SLICES];
+
+        if (s->batch != NULL && is_late(s, now))
+            return true;
+    }
+    return false;
 }
 
 /* The session broke in culprit. Slices end in the order they were started. */
 static void session_broke(struct worker *w, const struct slice *culprit, int rc)
 {
+    uint64_t now = weir_now();
+    bool deadline = rc == -ETIMEDOUT && any_late(w, now);
+
     session_drop(w);
     while (w->n > 0) {
         struct slice *s = oldest_slice(w);
-        bool late = s == culprit && rc == -ETIMEDOUT;
+        bool late =
+            deadline ? is_late(s, now) : rc == -ETIMEDOUT && s == culprit;
 
         slice_fail(s, late ? WEIR_TIMEOUT : WEIR_RESET, rc);
         slice_done(w, s);
     }
+}
+
+/* Answers the slices past their deadline and learns which is next. */
+static void expire_late(struct worker *w)
+{
+    const struct weir_connector *c = w->store->connector;
+    uint32_t first = w->oldest, n = w->n;
+    uint64_t now = weir_now(), next = 0;
+
+    if (c->expire == NULL || w->earliest_ns == 0 || now < w->earliest_ns)
+        return;
+    for (uint32_t i = 0; i < n; i++) {
+        struct slice *s = &w->slices[(first + i) % WORKER_SLICES];
+        int rc = 0;
+
+        if (s->batch == NULL || s->call.deadline_ns == 0)
+            continue;
+        if (now < s->call.deadline_ns) {
+            if (next == 0 || s->call.deadline_ns < next)
+                next = s->call.deadline_ns;
+            continue;
+        }
+        rc = c->expire(w->session, &s->call);
+        if (rc == 0) {
+            slice_done(w, s);
+        } else if (rc == -EBUSY) {
+            s->call.deadline_ns = 0;
+        } else {
+            session_broke(w, s, rc);
+            break;
+        }
+    }
+    w->earliest_ns = next;
 }
 
 static void slice_start(struct worker *w, const struct claim *claim)
@@ -131,6 +199,11 @@ static void slice_start(struct worker *w, const struct claim *claim)
     w->n++;
     w->items += claim->n;
     w->bytes += claim->bytes;
+    if (b->deadline_ns != 0 &&
+        (w->n == 1 || w->earliest_ns == 0 || b->deadline_ns < w->earliest_ns))
+        w->earliest_ns = b->deadline_ns;
+    else if (w->n == 1)
+        w->earliest_ns = 0;
     rc = c->start != NULL ? c->start(w->session, &s->call)
                           : c->run(w->session, &s->call);
     if (rc < 0)
@@ -143,9 +216,9 @@ static void slice_start(struct worker *w, const struct claim *claim)
 
 static bool has_room(const struct worker *w)
 {
-    return w->n == 0 ||
-           (w->n < WORKER_SLICES && w->items < w->store->window.items &&
-            w->bytes < w->store->window.bytes);
+    return w->n == 0 || (!w->retiring && w->n < WORKER_SLICES &&
+                         w->items < w->store->window.items &&
+                         w->bytes < w->store->window.bytes);
 }
 
 /* Claims a slice and starts it; false: there was none. */
@@ -195,15 +268,19 @@ static void finish_oldest(struct worker *w)
     int rc;
 
     w->listening = has_room(w);
+    w->finishing = true;
     rc = w->store->connector->finish(w->session, &s->call);
-    w->listening = false;
+    w->listening = w->finishing = false;
     if (w->resting) {
         w->resting = false;
         lane_wake(w->lane, w);
     }
-    if (rc == 0)
+    w->retiring |= rc > 0;
+    if (rc >= 0)
         slice_done(w, s);
-    else if (rc != -EAGAIN)
+    else if (rc == -EAGAIN)
+        expire_late(w);
+    else
         session_broke(w, s, rc);
 }
 

@@ -12,7 +12,7 @@ struct worker;
 /* A slice on its way: the call the connector sees, and whose it is. */
 struct slice {
     struct weir_call call; /* first: the two are one address */
-    struct batch *batch;   /* NULL while connecting */
+    struct batch *batch;   /* NULL while connecting, and when it is done */
     struct worker *worker; /* NULL on the submitting thread */
     uint64_t bytes;
     uint64_t started_ns;
@@ -37,12 +37,15 @@ struct worker {
     void *session; /* connector.session_size bytes, or the store's state */
     bool open;     /* its own; written under the lane's lock */
     bool was_open;
+    bool retiring; /* the session is replaced when nothing is on its way */
     struct weir_error why; /* of the last connect that failed */
     int why_status;        /* what items get for it */
 
     struct slice slices[WORKER_SLICES];
     uint32_t oldest, n;    /* of slices */
     uint64_t items, bytes; /* on the way in them */
+    uint64_t earliest_ns;  /* no slice's deadline is before; 0 = none has one */
+    bool finishing;        /* inside the connector's finish */
     bool listening;        /* finish returns when new work comes */
     bool resting;          /* ... and this worker is on the idle list for it */
 

@@ -98,9 +98,35 @@ static int pipelined_finish(void *session, struct weir_call *call)
     return 0;
 }
 
+#ifndef WITHOUT_EXPIRE
+static int pipelined_expire(void *session, struct weir_call *call)
+{
+    struct session *s = session;
+    struct weir_call *before = s->oldest;
+
+    if (before == call) {
+        s->oldest = call->link;
+    } else {
+        while (before->link != call)
+            before = before->link;
+        before->link = call->link;
+        if (s->newest == call)
+            s->newest = before;
+    }
+    weir_call_fail(call, NULL, WEIR_TIMEOUT, "late");
+    atomic_fetch_sub(&s->script->inside, 1);
+    return 0;
+}
+#endif
+
 const struct weir_connector weir_connector = {
     .abi = WEIR_CONNECTOR_ABI,
+#ifdef WITHOUT_EXPIRE
+    .name = "unexpiring",
+#else
     .name = "pipelined",
+    .expire = pipelined_expire,
+#endif
     .help = "answers in order, when its test program lets it",
     .options = PIPELINED_OPTIONS,
     .config_size = sizeof(struct pipelined_config),

@@ -7,6 +7,19 @@ static struct script script;
 static struct weir_store *store;
 static struct weir_cq *cq;
 
+static struct weir_store *open_pipelined(const char *name)
+{
+    char address[32];
+    struct weir_setting settings[] = {{"script", address}};
+    struct weir_store *s = NULL;
+    struct weir_error err;
+
+    snprintf(address, sizeof address, "%llx",
+             (unsigned long long)(uintptr_t)&script);
+    CHECK(weir_open(&s, name, settings, 1, &err) == 0);
+    return s;
+}
+
 static struct weir_batch *submit(uint32_t n)
 {
     struct weir_batch *b = keyed_batch(WEIR_EXISTS, n, "k");
@@ -84,22 +97,70 @@ static void a_broken_session_answers_all_of_it(void)
     CHECK(script.connects == 1);
 }
 
-static void a_late_answer_is_a_timeout_for_its_batch_alone(void)
+/* Three batches on their way, the one in the middle with a deadline; nothing is
+ * answered before it has passed. */
+static void late_in_the_middle(struct weir_store *s, int others)
 {
-    struct weir_batch *late = keyed_batch(WEIR_EXISTS, 2, "k"), *other;
+    struct weir_batch *first = keyed_batch(WEIR_EXISTS, 2, "k");
+    struct weir_batch *late = keyed_batch(WEIR_EXISTS, 2, "l");
+    struct weir_batch *last = keyed_batch(WEIR_EXISTS, 2, "m");
 
-    script.calls = 0;
+    script.calls = script.inside = 0;
     script.hold = true;
-    late->deadline_ns = weir_now() + 500 * MS;
-    CHECK(weir_submit(store, cq, late) == 0);
+    CHECK(weir_submit(s, cq, first) == 0);
     CHECK(EVENTUALLY(script.calls == 1));
-    other = submit(2);
-    CHECK(EVENTUALLY(script.calls == 2));
+    late->deadline_ns = weir_now() + 500 * MS;
+    CHECK(weir_submit(s, cq, late) == 0 && weir_submit(s, cq, last) == 0);
+    CHECK(EVENTUALLY(script.calls == 3));
+    if (others == WEIR_OK) {
+        expect(late, WEIR_TIMEOUT);
+        CHECK(weir_cq_pending(cq) == 2);
+        script.hold = false;
+        expect(first, WEIR_OK);
+        expect(last, WEIR_OK);
+        return;
+    }
+    expect(first, others); /* the session is gone, it may be applied */
+    CHECK(weir_now() >= late->deadline_ns);
     expect(late, WEIR_TIMEOUT);
-    expect(other, WEIR_RESET); /* its session is gone, it may be applied */
+    expect(last, others);
     script.hold = false;
     script.inside = 0;
+}
+
+static void a_late_call_leaves_its_neighbours(void)
+{
+    uint32_t connects = script.connects;
+
+    late_in_the_middle(store, WEIR_OK);
     expect(submit(2), WEIR_OK);
+    CHECK(script.connects == connects);
+}
+
+/* As many late calls as a session has places, and more. */
+static void late_calls_give_their_places_back(void)
+{
+    script.hold = true;
+    for (int i = 0; i < 200; i++) {
+        struct weir_batch *b = keyed_batch(WEIR_EXISTS, 1, "k");
+
+        b->deadline_ns = weir_now() + MS;
+        CHECK(weir_submit(store, cq, b) == 0);
+        CHECK(next_done(cq) == b);
+        CHECK(count_status(b, WEIR_TIMEOUT) + count_status(b, WEIR_SKIPPED) ==
+              1);
+        weir_batch_free(b);
+    }
+    script.hold = false;
+    expect(submit(2), WEIR_OK);
+}
+
+static void without_expire_the_session_ends_at_the_earliest_deadline(void)
+{
+    struct weir_store *s = open_pipelined("unexpiring");
+
+    late_in_the_middle(s, WEIR_RESET);
+    weir_store_free(s);
 }
 
 static void close_interrupts_a_finish(void)
@@ -116,21 +177,17 @@ static void close_interrupts_a_finish(void)
 
 int main(void)
 {
-    char address[32];
-    struct weir_setting settings[] = {{"script", address}};
-    struct weir_error err;
-
     deadline_s(60);
     find_doubles();
-    snprintf(address, sizeof address, "%llx",
-             (unsigned long long)(uintptr_t)&script);
-    CHECK(weir_open(&store, "pipelined", settings, 1, &err) == 0);
+    store = open_pipelined("pipelined");
     cq = new_cq();
     slices_of_one_batch_travel_together();
     a_new_batch_is_started_while_another_is_awaited();
     the_window_bounds_what_is_on_the_way();
     a_broken_session_answers_all_of_it();
-    a_late_answer_is_a_timeout_for_its_batch_alone();
+    a_late_call_leaves_its_neighbours();
+    late_calls_give_their_places_back();
+    without_expire_the_session_ends_at_the_earliest_deadline();
     close_interrupts_a_finish();
     weir_store_free(store);
     weir_cq_free(cq);
