@@ -118,8 +118,14 @@ void weir_batch_cancel(struct weir_batch *pub)
     if (!in_flight(b))
         return;
     atomic_store(&b->cancelled, true);
-    if (b->lane != NULL && lane_remove(b->lane, b))
+    if (b->lane == NULL || !lane_remove(b->lane, b))
+        return;
+    if (b->deadline_ns != 0 && weir_now() >= b->deadline_ns) {
+        b->next = NULL;
+        lane_end_late(b->lane, b);
+    } else {
         batch_end_rest(b, WEIR_SKIPPED, -ECANCELED, "cancelled");
+    }
 }
 
 void weir_batch_abandon(struct weir_batch *pub)

@@ -170,12 +170,22 @@ static int deadline_code(const struct weir_call *call)
                : -ETIMEDOUT;
 }
 
+/* Whether close wants the call to end: also a connect, when nothing is left to
+ * connect for. */
+static bool is_interrupted(const struct weir_call *call)
+{
+    const struct slice *s = (const struct slice *)call;
+
+    return s->worker != NULL &&
+           (atomic_load(&s->worker->interrupted) ||
+            (s->batch == NULL && lane_is_over(s->worker->lane)));
+}
+
 int weir_call_look(struct weir_call *call)
 {
-    const struct worker *w = slice_of(call)->worker;
     uint64_t deadline = deadline_of(call);
 
-    if (w != NULL && atomic_load(&w->interrupted))
+    if (is_interrupted(call))
         return -ECANCELED;
     if (deadline != 0 && weir_now() >= deadline)
         return deadline_code(call);
@@ -258,7 +268,7 @@ int weir_call_wait(struct weir_call *call, int fd, short events,
         struct timespec left = {0};
         int rc;
 
-        if (w != NULL && atomic_load(&w->interrupted))
+        if (is_interrupted(call))
             return -ECANCELED;
         if (deadline != 0 && now >= deadline)
             return deadline_code(call);

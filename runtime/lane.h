@@ -64,6 +64,14 @@ struct batch *lane_take_all(struct lane *l);
 /* lane_end_list answers what is unclaimed of a list of removed batches. */
 void lane_end_list(struct batch *list, int status, int code, const char *why);
 
+/* lane_end_late answers a list of batches that were queued until their
+ * deadline, by what they waited for: UNAVAILABLE when the lane has no session.
+ */
+void lane_end_late(struct lane *l, struct batch *list);
+
+/* lane_is_over says whether the lane stops and nothing is queued any more. */
+bool lane_is_over(struct lane *l);
+
 enum rest {
     REST_SLEEP, /* the worker is on the idle list and will be rung */
     REST_WORK,  /* something is queued */

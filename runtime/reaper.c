@@ -23,8 +23,7 @@ static void reap(struct weir_store *s)
         struct batch *expired = NULL;
         uint64_t earliest = lane_expire(&s->lanes[i], now, &expired);
 
-        lane_end_list(expired, WEIR_SKIPPED, -ETIMEDOUT,
-                      "deadline passed while it was queued");
+        lane_end_late(&s->lanes[i], expired);
         if (earliest < next)
             next = earliest;
     }

@@ -230,8 +230,7 @@ static bool take_work(struct worker *w)
     bool claimed;
 
     claimed = lane_claim(w->lane, w, &room, &claim, &expired);
-    lane_end_list(expired, WEIR_SKIPPED, -ETIMEDOUT,
-                  "deadline passed while it was queued");
+    lane_end_late(w->lane, expired);
     if (claimed)
         slice_start(w, &claim);
     return claimed;

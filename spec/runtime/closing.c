@@ -105,6 +105,33 @@ static void a_deaf_connector_is_not_waited_for(void)
     weir_store_free(store);
 }
 
+/* Close does not wait until its own deadline for a connect that nobody needs:
+ * what was queued has failed, or its deadline has passed. */
+static void a_pointless_connect_is_not_waited_for(int mode)
+{
+    struct weir_store *store =
+        open_scripted(&script, "workers=1", "connect_timeout=60s", NULL);
+    struct weir_batch *b = keyed_batch(WEIR_EXISTS, 1, "k");
+
+    script.hang_connect = true;
+    script.connects = 0;
+    b->deadline_ns = weir_now() + 300 * MS;
+    CHECK(weir_submit(store, cq, b) == 0);
+    CHECK(EVENTUALLY(script.connects == 1));
+    CHECK(weir_close(store, weir_now() + 50ull * SECOND, mode) == 0);
+    CHECK(weir_now() < b->deadline_ns + 10ull * SECOND);
+    CHECK(next_done(cq) == b);
+    if (mode == WEIR_CLOSE_DRAIN) {
+        CHECK(b->items[0].status == WEIR_UNAVAILABLE);
+        CHECK(strstr(b->error.message, "no connection in time") != NULL);
+    } else {
+        CHECK(b->items[0].status == WEIR_SKIPPED);
+    }
+    script.hang_connect = false;
+    weir_batch_free(b);
+    weir_store_free(store);
+}
+
 static void a_hanging_connect_is_interrupted(void)
 {
     struct weir_store *store;
@@ -265,6 +292,8 @@ int main(void)
     interrupts_at_the_deadline();
     a_deaf_connector_is_not_waited_for();
     a_hanging_connect_is_interrupted();
+    a_pointless_connect_is_not_waited_for(WEIR_CLOSE_FAIL);
+    a_pointless_connect_is_not_waited_for(WEIR_CLOSE_DRAIN);
     close_waits_for_who_reads_gauges();
     gauges_do_not_wait_for_a_close();
     a_forked_child_is_refused();
