@@ -10,10 +10,14 @@
  * more for nothing, which is harmless.
  *
  * With a socket instead of the eventfd the host reads the byte itself before
- * it drains, so every drain disarms. Either is written outside of the lock, so
- * that the host that wakes finds the lock free: a reference keeps the queue and
- * its eventfd meanwhile, and whoever takes a socket away waits for the one call
- * that may be writing to it.
+ * it drains, and drains until a drain returns less than max. So the drain that
+ * empties the queue with room left disarms, once: the next ring is for a batch
+ * that comes after it, and finds the byte before it read. Disarming earlier
+ * would put a second byte on its way.
+ *
+ * Either is written outside of the lock, so that the host that wakes finds the
+ * lock free: a reference keeps the queue and its eventfd meanwhile, and whoever
+ * takes a socket away waits for the one call that may be writing to it.
  *
  * A queue lives until its host let go of it and every batch announced to it has
  * arrived and been taken or freed. */
@@ -222,31 +226,41 @@ void cq_push(struct weir_cq *cq, struct batch *b)
         cq_discard(cq, b);
 }
 
-/* Takes up to max batches; rang says that the caller has read the ring. */
-static struct batch *take(struct weir_cq *cq, int max, bool rang)
+/* Under lock: takes up to max batches. Returns whether that was all, with room
+ * left. */
+static bool take_some(struct weir_cq *cq, int max, struct batch **first)
 {
-    struct batch *first = NULL, **last = &first;
+    struct batch **last = first;
+    int n;
+
+    *first = cq->head;
+    for (n = 0; n < max && *last != NULL; n++)
+        last = &(*last)->next;
+    if (*last == NULL) {
+        take_all(cq);
+        return n < max;
+    }
+    cq->head = *last;
+    *last = NULL;
+    return false;
+}
+
+/* Takes up to max batches; rang says that the caller has read the eventfd.
+ * Returns whether that was all, with room left. */
+static bool take(struct weir_cq *cq, int max, bool rang, struct batch **first)
+{
+    bool emptied;
 
     pthread_mutex_lock(&cq->lock);
-    if (rang || cq->socket >= 0)
+    emptied = take_some(cq, max, first);
+    if (cq->socket >= 0 ? emptied : rang)
         cq->armed = false;
-    if (max > 0) {
-        first = cq->head;
-        for (int n = 0; n < max && *last != NULL; n++)
-            last = &(*last)->next;
-        if (*last == NULL) {
-            take_all(cq);
-        } else {
-            cq->head = *last;
-            *last = NULL;
-        }
-    }
     if (cq->head != NULL && !cq->armed && cq->socket < 0) {
         cq->armed = true;
         eventfd_write(cq->fd, 1);
     }
     pthread_mutex_unlock(&cq->lock);
-    return first;
+    return emptied;
 }
 
 /* Nothing waits and no ring is on its way: no need to look. */
@@ -267,16 +281,16 @@ static bool read_ring(struct weir_cq *cq)
 
 int weir_cq_drain(struct weir_cq *cq, struct weir_batch **out, int max)
 {
+    bool emptied = false;
     int n = 0;
 
     if (!cq_is_own(cq))
         return 0;
     /* Orphans are freed on the way, so that one turn may bring too few. */
-    while (n < max && !quiet(cq)) {
-        struct batch *b = take(cq, max - n, read_ring(cq));
+    while (n < max && !emptied && !quiet(cq)) {
+        struct batch *b;
 
-        if (b == NULL)
-            break;
+        emptied = take(cq, max - n, read_ring(cq), &b);
         while (b != NULL) {
             struct batch *next = b->next;
 
@@ -318,7 +332,9 @@ int weir_cq_wait(struct weir_cq *cq, uint64_t timeout_ns)
         if (ppoll(&p, 1, until == WEIR_FOREVER ? NULL : &left, NULL) > 0 &&
             !atomic_load_explicit(&cq->waiting, memory_order_acquire)) {
             /* A ring for batches that were drained before it was written. */
-            take(cq, 0, eventfd_read(cq->fd, &rings) == 0);
+            struct batch *none;
+
+            take(cq, 0, eventfd_read(cq->fd, &rings) == 0, &none);
         }
         now = weir_now();
         if (now >= until)

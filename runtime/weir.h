@@ -230,9 +230,11 @@ void weir_cq_free(struct weir_cq *cq);
 int weir_cq_fd(const struct weir_cq *cq);
 
 /* weir_cq_notify_socket makes the queue ring by writing one byte to fd, a
- * connected non-blocking stream socket whose other end the host reads itself;
- * at most one byte is on its way. -1 turns back to the eventfd. The fd stays
- * the caller's; it must stay open until another notifier is set. */
+ * connected non-blocking stream socket whose other end the host reads itself.
+ * The host reads the byte, then drains until a drain returns less than max: at
+ * most one byte is on its way then. Each drain that comes without a byte may
+ * bring one byte more, so read all there are. -1 turns back to the eventfd. The
+ * fd stays the caller's; it must stay open until another notifier is set. */
 int weir_cq_notify_socket(struct weir_cq *cq, int fd);
 
 /* weir_cq_drain moves up to max finished batches to out, returns how many;
