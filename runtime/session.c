@@ -76,22 +76,28 @@ static enum ready session_connect(struct worker *w)
 {
     const struct weir_connector *c = w->store->connector;
     struct slice connecting = {.worker = w};
+    uint64_t now;
     int rc;
 
     w->why.code = 0;
     w->why_status = WEIR_UNAVAILABLE;
-    connecting.call.deadline_ns =
-        weir_now() + w->store->config.connect_timeout_ns;
+    now = weir_now();
+    connecting.call.deadline_ns = now + w->store->config.connect_timeout_ns;
     /* Under the lock: an interrupt may look at the session at any time. */
     pthread_mutex_lock(&w->lane->lock);
     memset(w->session, 0, c->session_size);
     pthread_mutex_unlock(&w->lane->lock);
+    atomic_store(&w->connecting_ns, now);
     rc = c->connect(w->store->state, w->session, &connecting.call);
+    atomic_store(&w->connecting_ns, 0);
     if (rc == 0) {
         connected(w);
         return READY_YES;
     }
-    if (w->why.code == 0)
+    if (atomic_load(&w->interrupted)) {
+        weir_error_set(&w->why, -ESHUTDOWN, "closed");
+        w->why_status = WEIR_SKIPPED;
+    } else if (w->why.code == 0)
         weir_error_set(&w->why, rc, "cannot connect: %s", strerror(-rc));
     return not_connected(w);
 }

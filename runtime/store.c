@@ -1,16 +1,10 @@
-/* store.c -- an opened connector: what it makes of answers, its numbers, its
- * end. */
+/* store.c -- an opened connector: what it makes of answers, its numbers. */
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "forks.h"
 #include "store.h"
 #include "worker.h"
-
-/* How long a connector may take to notice that it was interrupted. */
-#define GRACE_NS 2000000000u
 
 /* ---- answers ---- */
 
@@ -133,81 +127,6 @@ void store_batch_ended(struct weir_store *s, const struct batch *b)
 }
 
 /* ---- the end ---- */
-
-/* Waits for the workers until a time; true: all have ended. */
-static bool wait_ended(struct weir_store *s, uint64_t until)
-{
-    struct timespec t = {.tv_sec = (time_t)(until / 1000000000u),
-                         .tv_nsec = (long)(until % 1000000000u)};
-    bool ended;
-
-    pthread_mutex_lock(&s->lock);
-    while (s->running > 0) {
-        if (pthread_cond_timedwait(&s->ended, &s->lock, &t) == ETIMEDOUT)
-            break;
-    }
-    ended = s->running == 0;
-    pthread_mutex_unlock(&s->lock);
-    return ended;
-}
-
-static void skip_queued(struct weir_store *s)
-{
-    for (uint32_t i = 0; i < s->n_lanes; i++)
-        lane_end_list(lane_take_all(&s->lanes[i]), WEIR_SKIPPED, -ESHUTDOWN,
-                      "closed");
-}
-
-static int stop_workers(struct weir_store *s, uint64_t deadline_ns, int mode)
-{
-    for (uint32_t i = 0; i < s->n_lanes; i++)
-        lane_stop(&s->lanes[i]);
-    if (mode == WEIR_CLOSE_FAIL)
-        skip_queued(s);
-    for (uint32_t i = 0; i < s->n_started; i++)
-        worker_ring(&s->workers[i]);
-    if (!wait_ended(s, deadline_ns)) {
-        skip_queued(s);
-        for (uint32_t i = 0; i < s->n_started; i++)
-            worker_interrupt(&s->workers[i]);
-        if (!wait_ended(s, weir_now() + GRACE_NS))
-            return -ETIMEDOUT;
-    }
-    for (uint32_t i = 0; i < s->n_started; i++)
-        pthread_join(s->workers[i].thread, NULL);
-    return 0;
-}
-
-int weir_close(struct weir_store *s, uint64_t deadline_ns, int mode)
-{
-    int rc = 0;
-
-    if (s->forks != forks_seen())
-        return -ECHILD;
-    pthread_mutex_lock(&s->close_lock);
-    if (!s->closed) {
-        atomic_store(&s->closing, true);
-        while (atomic_load(&s->inside) > 0)
-            sched_yield();
-        rc = stop_workers(s, deadline_ns, mode);
-        if (rc == 0) {
-            reaper_stop(&s->reaper);
-            s->connector->close(s->state);
-            s->closed = true;
-        }
-    }
-    pthread_mutex_unlock(&s->close_lock);
-    return rc;
-}
-
-void weir_store_free(struct weir_store *s)
-{
-    /* After a fork, or with a worker that cannot be ended, the memory stays:
-     * somebody else still uses it. */
-    if (s == NULL || weir_close(s, weir_now(), WEIR_CLOSE_FAIL) < 0)
-        return;
-    store_unref(s);
-}
 
 void store_unref(struct weir_store *s)
 {

@@ -66,8 +66,11 @@ struct weir_store {
     bool closed;                /* under close_lock */
 
     pthread_mutex_t lock; /* guards what follows; never held with another */
-    pthread_cond_t ended; /* a worker ended */
+    pthread_cond_t ended; /* a worker ended, or another close began */
     uint32_t running;     /* workers that have not ended */
+    bool close_wanted;    /* a close has begun */
+    bool close_fails;     /* one of them fails what is queued */
+    uint64_t close_ns;    /* the earliest deadline of them */
     struct weir_error last_error;
     uint64_t last_error_ns;
 };

@@ -317,16 +317,32 @@ enum weir_close_mode {
 };
 
 /* weir_close stops taking batches, finishes or fails what is queued, interrupts
- * what still runs at deadline_ns, joins the workers. Every batch taken has its
- * completion in its cq when this returns 0. A second close returns 0 at once,
- * one that comes while another thread's runs waits for that one.
+ * what still runs at deadline_ns, joins the workers. It interrupts a connect at
+ * once that nothing queued waits for, and one that has taken a second. Every
+ * batch taken has its completion in its cq when this returns 0. A second close
+ * returns 0 at once. Of closes that run at the same time the earliest deadline
+ * counts for all, and WEIR_CLOSE_FAIL does. Blocks until then.
  * -ETIMEDOUT: a connector ignored the interrupt for two seconds; call again. */
 int weir_close(struct weir_store *s, uint64_t deadline_ns, int mode);
+
+/* weir_close_begin does the same on a thread of its own and never blocks. b, a
+ * batch of no items, comes back through cq when the close has ended: with
+ * b->error.code 0, or what weir_close would have returned. The store may be
+ * freed before. -ECHILD: the store or the queue was made before a fork.
+ * -EINVAL: b has items. -EBUSY: b is in flight. -EAGAIN, -ENOMEM: there is no
+ * thread for it. */
+int weir_close_begin(struct weir_store *s, struct weir_cq *cq,
+                     struct weir_batch *b, uint64_t deadline_ns, int mode);
 
 /* weir_store_free closes (failing what is queued) if need be, then lets go; a
  * store whose workers cannot be ended stays. NULL is allowed. Not while another
  * thread uses the store; batches may still wait to be drained. */
 void weir_store_free(struct weir_store *s);
+
+/* weir_store_drop does the same without waiting for workers: a thread of its
+ * own does, unless none can be made. For finalizers. A process that exits
+ * meanwhile waits up to two seconds for such threads. */
+void weir_store_drop(struct weir_store *s);
 
 /* weir_store_name returns what messages call the store: "memory",
  * "redis 127.0.0.1:6379". Lives as long as the store. */

@@ -38,6 +38,8 @@ struct worker {
     bool open;     /* its own; written under the lane's lock */
     bool was_open;
     bool retiring; /* the session is replaced when nothing is on its way */
+    _Atomic uint64_t
+        connecting_ns;     /* since when it connects; 0 = it does not */
     struct weir_error why; /* of the last connect that failed */
     int why_status;        /* what items get for it */
 

@@ -151,6 +151,141 @@ static void a_hanging_connect_is_interrupted(void)
     weir_store_free(store);
 }
 
+/* Opens a store whose one worker hangs in a connect, for a batch that has such
+ * a deadline. */
+static struct weir_store *connecting_store(struct weir_batch *b,
+                                           uint64_t deadline_ns)
+{
+    struct weir_store *store;
+
+    script.hang_connect = true;
+    store = open_scripted(&script, "workers=1", "connect_timeout=60s", NULL);
+    script.connects = 0;
+    b->items[0].status = 0;
+    b->deadline_ns = deadline_ns;
+    CHECK(weir_submit(store, cq, b) == 0);
+    CHECK(EVENTUALLY(script.connects == 1));
+    return store;
+}
+
+static void a_connect_that_nothing_waits_for_is_interrupted_at_once(void)
+{
+    struct weir_batch *b = keyed_batch(WEIR_EXISTS, 1, "k");
+    struct weir_store *store = connecting_store(b, weir_now() + 50 * MS);
+
+    CHECK(next_done(cq) == b && b->items[0].status == WEIR_SKIPPED);
+    CHECK(weir_close(store, WEIR_FOREVER, WEIR_CLOSE_DRAIN) == 0);
+    weir_store_free(store);
+    store = connecting_store(b, 0);
+    CHECK(weir_close(store, WEIR_FOREVER, WEIR_CLOSE_FAIL) == 0);
+    CHECK(next_done(cq) == b && b->items[0].status == WEIR_SKIPPED);
+    CHECK(strstr(b->error.message, "closed") != NULL);
+    script.hang_connect = false;
+    weir_batch_free(b);
+    weir_store_free(store);
+}
+
+static void a_connect_that_hangs_is_not_drained_for(void)
+{
+    struct weir_batch *b = keyed_batch(WEIR_EXISTS, 1, "k");
+    struct weir_store *store = connecting_store(b, 0);
+
+    CHECK(weir_close(store, WEIR_FOREVER, WEIR_CLOSE_DRAIN) == 0);
+    CHECK(next_done(cq) == b && b->items[0].status == WEIR_SKIPPED);
+    CHECK(strstr(b->error.message, "closed") != NULL);
+    script.hang_connect = false;
+    weir_batch_free(b);
+    weir_store_free(store);
+}
+
+/* ---- without waiting ---- */
+
+static struct weir_batch *begin(struct weir_store *store, uint64_t deadline_ns)
+{
+    struct weir_batch *end = weir_batch_new(0);
+
+    CHECK(weir_batch_reset(end, WEIR_GET, 0) == 0);
+    end->tag = 7;
+    CHECK(weir_close_begin(store, cq, end, deadline_ns, WEIR_CLOSE_DRAIN) == 0);
+    CHECK(weir_close_begin(store, cq, end, 0, WEIR_CLOSE_DRAIN) == -EBUSY);
+    return end;
+}
+
+static void a_close_that_was_begun_tells_the_queue(void)
+{
+    struct weir_store *store = open_scripted(&script, "workers=1", NULL);
+    struct weir_batch *b = keyed_batch(WEIR_EXISTS, 1, "k"), *end;
+
+    CHECK(weir_close_begin(store, cq, b, 0, WEIR_CLOSE_DRAIN) == -EINVAL);
+    script.hold = true;
+    script.closes = 0;
+    CHECK(weir_submit(store, cq, b) == 0);
+    CHECK(EVENTUALLY(script.inside == 1));
+    end = begin(store, WEIR_FOREVER);
+    CHECK(weir_cq_pending(cq) == 2 && weir_cq_wait(cq, 50 * MS) == 0);
+    script.hold = false;
+    CHECK(next_done(cq) == b && b->items[0].status == WEIR_OK);
+    CHECK(next_done(cq) == end && end->error.code == 0 && end->tag == 7);
+    refuses_from_then_on(store);
+    weir_batch_free(b);
+    weir_batch_free(end);
+    weir_store_free(store);
+}
+
+static void a_close_that_was_begun_says_what_went_wrong(void)
+{
+    struct weir_store *store = open_scripted(&script, "workers=1", NULL);
+    struct weir_batch *b = keyed_batch(WEIR_EXISTS, 1, "k"), *end;
+
+    script.hold = script.deaf = true;
+    CHECK(weir_submit(store, cq, b) == 0);
+    CHECK(EVENTUALLY(script.inside == 1));
+    end = begin(store, 0);
+    CHECK(next_done(cq) == end && end->error.code == -ETIMEDOUT);
+    CHECK(strstr(end->error.message, "a worker does not stop") != NULL);
+    weir_batch_free(end);
+    script.hold = script.deaf = false;
+    CHECK(next_done(cq) == b);
+    weir_batch_free(b);
+    weir_store_free(store);
+}
+
+/* The patient close would never end by itself. */
+static void who_is_in_a_hurry_does_not_wait_for_who_is_patient(void)
+{
+    struct weir_store *store = open_scripted(&script, "workers=1", NULL);
+    struct weir_batch *b = keyed_batch(WEIR_EXISTS, 1, "k"), *end;
+
+    script.hold = true;
+    CHECK(weir_submit(store, cq, b) == 0);
+    CHECK(EVENTUALLY(script.inside == 1));
+    end = begin(store, WEIR_FOREVER);
+    weir_store_free(store);
+    CHECK(next_done(cq) == b && b->items[0].status > WEIR_REJECTED);
+    CHECK(next_done(cq) == end && end->error.code == 0);
+    script.hold = false;
+    weir_batch_free(b);
+    weir_batch_free(end);
+}
+
+/* The worker is deaf for longer than a drop may take. */
+static void a_drop_does_not_wait(void)
+{
+    struct weir_store *store = open_scripted(&script, "workers=1", NULL);
+    struct weir_batch *b = keyed_batch(WEIR_EXISTS, 1, "k");
+
+    script.closes = 0;
+    script.hold = script.deaf = true;
+    CHECK(weir_submit(store, cq, b) == 0);
+    CHECK(EVENTUALLY(script.inside == 1));
+    weir_store_drop(store);
+    CHECK(script.inside == 1 && script.closes == 0);
+    script.hold = script.deaf = false;
+    CHECK(next_done(cq) == b);
+    CHECK(EVENTUALLY(script.closes == 1));
+    weir_batch_free(b);
+}
+
 static void *read_gauges(void *store)
 {
     struct weir_gauge gauge;
@@ -216,6 +351,8 @@ static void child_of_a_fork(struct weir_store *store, struct weir_batch *flying)
     CHECK(weir_submit(store, cq, b) == -ECHILD);
     CHECK(strstr(b->error.message, "opened before a fork") != NULL);
     CHECK(weir_close(store, 0, WEIR_CLOSE_FAIL) == -ECHILD);
+    CHECK(weir_close_begin(store, cq, b, 0, WEIR_CLOSE_FAIL) == -ECHILD);
+    weir_store_drop(store);
     weir_batch_cancel(flying);
     weir_batch_abandon(flying);
     weir_batch_free(flying);
@@ -294,6 +431,12 @@ int main(void)
     a_hanging_connect_is_interrupted();
     a_pointless_connect_is_not_waited_for(WEIR_CLOSE_FAIL);
     a_pointless_connect_is_not_waited_for(WEIR_CLOSE_DRAIN);
+    a_connect_that_nothing_waits_for_is_interrupted_at_once();
+    a_connect_that_hangs_is_not_drained_for();
+    a_close_that_was_begun_tells_the_queue();
+    a_close_that_was_begun_says_what_went_wrong();
+    who_is_in_a_hurry_does_not_wait_for_who_is_patient();
+    a_drop_does_not_wait();
     close_waits_for_who_reads_gauges();
     gauges_do_not_wait_for_a_close();
     a_forked_child_is_refused();

@@ -1,0 +1,289 @@
+/* close.c -- the end of a store: closed by a caller that waits, or by a thread
+ * that tells a completion queue.
+ *
+ * DESIGN
+ * One close runs at a time, under close_lock. It stops the lanes and waits for
+ * the workers to empty them and end. What every close that runs or waits wants
+ * is kept in the store: the earliest of their deadlines counts, and one that
+ * fails what is queued does so for all. So whoever is in a hurry never waits
+ * for somebody who is patient.
+ *
+ * A worker that connects is special: nobody waits for its connection if the
+ * queue of its lane is empty. Such a connect is interrupted at once, and one
+ * that has taken CONNECT_NS, too: a backend that takes longer hangs. Deadlines
+ * may empty a queue at any time, so the close looks again every LOOK_NS.
+ *
+ * weir_close_begin gives the closing to a thread of its own, which ends by
+ * pushing the caller's batch to a completion queue; weir_store_drop gives it to
+ * one that tells nobody. A process that exits meanwhile waits for these threads
+ * for GRACE_NS at most: libraries of a connector must not be torn down under
+ * it. */
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "cq.h"
+#include "forks.h"
+#include "store.h"
+#include "worker.h"
+
+/* How long a connector may take to notice that it was interrupted. */
+#define GRACE_NS 2000000000u
+
+/* How long a connect may have taken before a close takes it for hung. */
+#define CONNECT_NS 1000000000u
+
+#define LOOK_NS 10000000u
+
+/* ---- closing, on the thread of a caller ---- */
+
+/* Waits for the workers until a time, or until another close wants something;
+ * true: all have ended. */
+static bool wait_ended(struct weir_store *s, uint64_t until)
+{
+    struct timespec t = {.tv_sec = (time_t)(until / 1000000000u),
+                         .tv_nsec = (long)(until % 1000000000u)};
+    bool ended;
+
+    pthread_mutex_lock(&s->lock);
+    if (s->running > 0)
+        pthread_cond_timedwait(&s->ended, &s->lock, &t);
+    ended = s->running == 0;
+    pthread_mutex_unlock(&s->lock);
+    return ended;
+}
+
+/* Adds what a close wants to what all want. */
+static void want(struct weir_store *s, uint64_t deadline_ns, int mode)
+{
+    pthread_mutex_lock(&s->lock);
+    if (!s->close_wanted || deadline_ns < s->close_ns)
+        s->close_ns = deadline_ns;
+    s->close_wanted = true;
+    s->close_fails = s->close_fails || mode == WEIR_CLOSE_FAIL;
+    pthread_cond_broadcast(&s->ended);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static uint64_t wanted(struct weir_store *s, bool *fails)
+{
+    uint64_t deadline_ns;
+
+    pthread_mutex_lock(&s->lock);
+    deadline_ns = s->close_ns;
+    *fails = s->close_fails;
+    pthread_mutex_unlock(&s->lock);
+    return deadline_ns;
+}
+
+static void skip_queued(struct weir_store *s)
+{
+    for (uint32_t i = 0; i < s->n_lanes; i++)
+        lane_end_list(lane_take_all(&s->lanes[i]), WEIR_SKIPPED, -ESHUTDOWN,
+                      "closed");
+}
+
+/* Interrupts the connects that nothing waits for, or that hang. */
+static void end_connects(struct weir_store *s, uint64_t now)
+{
+    for (uint32_t i = 0; i < s->n_started; i++) {
+        struct worker *w = &s->workers[i];
+        uint64_t since = atomic_load(&w->connecting_ns);
+
+        if (since == 0 || atomic_load(&w->interrupted))
+            continue;
+        if (!atomic_load(&w->lane->waiting) || now >= since + CONNECT_NS)
+            worker_interrupt(w);
+    }
+}
+
+/* Lets the workers finish, as long as is wanted; true: all have ended. */
+static bool finish_workers(struct weir_store *s)
+{
+    uint64_t now, until;
+    bool fails;
+
+    for (;;) {
+        until = wanted(s, &fails);
+        if (fails)
+            skip_queued(s);
+        now = weir_now();
+        end_connects(s, now);
+        if (wait_ended(s, until < now + LOOK_NS ? until : now + LOOK_NS))
+            return true;
+        if (now >= until)
+            return false;
+    }
+}
+
+/* Ends what the workers wait for; true: all have ended. */
+static bool interrupt_workers(struct weir_store *s)
+{
+    uint64_t until = weir_now() + GRACE_NS;
+    bool ended;
+
+    skip_queued(s);
+    for (uint32_t i = 0; i < s->n_started; i++)
+        worker_interrupt(&s->workers[i]);
+    do
+        ended = wait_ended(s, until);
+    while (!ended && weir_now() < until);
+    return ended;
+}
+
+static int stop_workers(struct weir_store *s)
+{
+    for (uint32_t i = 0; i < s->n_lanes; i++)
+        lane_stop(&s->lanes[i]);
+    for (uint32_t i = 0; i < s->n_started; i++)
+        worker_ring(&s->workers[i]);
+    if (!finish_workers(s) && !interrupt_workers(s))
+        return -ETIMEDOUT;
+    for (uint32_t i = 0; i < s->n_started; i++)
+        pthread_join(s->workers[i].thread, NULL);
+    return 0;
+}
+
+int weir_close(struct weir_store *s, uint64_t deadline_ns, int mode)
+{
+    int rc = 0;
+
+    if (s->forks != forks_seen())
+        return -ECHILD;
+    want(s, deadline_ns, mode);
+    pthread_mutex_lock(&s->close_lock);
+    if (!s->closed) {
+        atomic_store(&s->closing, true);
+        while (atomic_load(&s->inside) > 0)
+            sched_yield();
+        rc = stop_workers(s);
+        if (rc == 0) {
+            reaper_stop(&s->reaper);
+            s->connector->close(s->state);
+            s->closed = true;
+        }
+    }
+    pthread_mutex_unlock(&s->close_lock);
+    return rc;
+}
+
+void weir_store_free(struct weir_store *s)
+{
+    /* After a fork, or with a worker that cannot be ended, the memory stays:
+     * somebody else still uses it. */
+    if (s == NULL || weir_close(s, weir_now(), WEIR_CLOSE_FAIL) < 0)
+        return;
+    store_unref(s);
+}
+
+/* ---- closing, on a thread of its own ---- */
+
+/* What such a thread does. */
+struct closing {
+    struct weir_store *store;
+    struct batch *batch; /* to push when it is done, or NULL: free the store */
+    uint64_t deadline_ns;
+    int mode;
+};
+
+/* Such threads of this process. */
+static _Atomic uint32_t closers;
+
+static void await_closers(void)
+{
+    uint64_t until = weir_now() + GRACE_NS;
+    struct timespec nap = {0, 1000000};
+
+    while (atomic_load(&closers) > 0 && weir_now() < until)
+        nanosleep(&nap, NULL);
+}
+
+static void forget_closers(void)
+{
+    atomic_store(&closers, 0);
+}
+
+__attribute__((constructor)) static void watch_closers(void)
+{
+    pthread_atfork(NULL, NULL, forget_closers);
+}
+
+/* At the first of them, since exit runs first what was registered last: before
+ * a TLS library that a connector has brought tears itself down. */
+static void await_at_exit(void)
+{
+    atexit(await_closers);
+}
+
+static void *closer_main(void *arg)
+{
+    struct closing c = *(struct closing *)arg;
+    int rc;
+
+    free(arg);
+    if (c.batch == NULL) {
+        weir_store_free(c.store);
+    } else {
+        rc = weir_close(c.store, c.deadline_ns, c.mode);
+        if (rc < 0)
+            batch_explain(c.batch, rc, "a worker does not stop");
+        cq_push(c.batch->cq, c.batch);
+    }
+    atomic_fetch_sub(&closers, 1);
+    return NULL;
+}
+
+static int closer_start(struct closing closing)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct closing *arg = malloc(sizeof *arg);
+    pthread_t thread;
+    int rc;
+
+    if (arg == NULL)
+        return -ENOMEM;
+    *arg = closing;
+    pthread_once(&once, await_at_exit);
+    atomic_fetch_add(&closers, 1);
+    rc = thread_start(&thread, closer_main, arg);
+    if (rc == 0)
+        return pthread_detach(thread);
+    atomic_fetch_sub(&closers, 1);
+    free(arg);
+    return rc;
+}
+
+int weir_close_begin(struct weir_store *s, struct weir_cq *cq,
+                     struct weir_batch *pub, uint64_t deadline_ns, int mode)
+{
+    struct batch *b = batch_of(pub);
+    int rc;
+
+    if (s->forks != forks_seen() || !cq_is_own(cq))
+        return -ECHILD;
+    if (pub->n > 0)
+        return -EINVAL;
+    if (batch_take(b) < 0)
+        return -EBUSY;
+    b->store = s;
+    b->cq = cq;
+    cq_expect(cq);
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    rc = closer_start((struct closing){s, b, deadline_ns, mode});
+    if (rc < 0) {
+        cq_forget(cq);
+        b->store = NULL;
+        batch_give_back(b);
+        store_unref(s);
+    }
+    return rc;
+}
+
+void weir_store_drop(struct weir_store *s)
+{
+    if (s == NULL || s->forks != forks_seen())
+        return;
+    if (s->n_started == 0 || closer_start((struct closing){.store = s}) < 0)
+        weir_store_free(s);
+}
