@@ -173,7 +173,7 @@ static void a_connect_that_nothing_waits_for_is_interrupted_at_once(void)
     struct weir_batch *b = keyed_batch(WEIR_EXISTS, 1, "k");
     struct weir_store *store = connecting_store(b, weir_now() + 50 * MS);
 
-    CHECK(next_done(cq) == b && b->items[0].status == WEIR_SKIPPED);
+    CHECK(next_done(cq) == b && b->items[0].status == WEIR_UNAVAILABLE);
     CHECK(weir_close(store, WEIR_FOREVER, WEIR_CLOSE_DRAIN) == 0);
     weir_store_free(store);
     store = connecting_store(b, 0);
