@@ -161,6 +161,7 @@ describe("negative", function()
     host:main(function()
       for i = 1, 50 do tree:get("x" .. i) end
       assert.equal(10, tree:tally().entries)
+      assert.equal(40, tree:tally().dropped)
       far.log = {}
       tree:get_many { "x50", "x1" }
       assert.same({ "get x1" }, far.log)
@@ -299,7 +300,7 @@ describe("admit", function()
       reply = tree:set_many({ "x", "z" }, { "1", "2" })
       assert.same({ "ok", "rejected" }, { reply[1], reply[2] })
     end)
-    assert.same({ admitted = 1, refused = 3 }, tree:tally())
+    assert.same({ admitted = 1, refused = 3, forgotten = 0 }, tree:tally())
   end)
 
   it("looks at how full its store is", function()

@@ -73,6 +73,36 @@ describe("failover", function()
     assert.is_nil(tree:set("new", "v", opts))
   end
 
+  it("says why a store cannot stand in for one more key, and counts it", function()
+    local tree = weir.failover { a, b, stand_ins = 2 }
+    a.down = "unavailable"
+    host:main(function()
+      assert(tree:set("k1", "v"))
+      assert(tree:set("k2", "v"))
+      local _, err = tree:set("k3", "v")
+      assert.equal("unavailable", err.code)
+      assert.equal("a: unavailable; failover: b cannot stand in, it does for 2 keys "
+        .. "already (stand_ins = 2)", (err.message:gsub("scripted", "unavailable")))
+      assert(tree:set("k1", "w"))
+    end)
+    local tally = tree:tally()
+    assert.same({ 2, 1 }, { tally.stand_ins, tally.stand_ins_refused })
+    assert.is_nil(b.data.k3)
+  end)
+
+  it("acknowledges no set that makes more copies old than it can note", function()
+    local tree = weir.failover { a, b, old_copies = 1 }
+    a.down = "unavailable"
+    host:main(function()
+      assert(tree:set("k1", "v"))
+      local _, err = tree:set("k2", "v")
+      assert.equal("nospace", err.code)
+      assert.matches("1 old copies wait to be deleted from a", err.message)
+      assert.matches("%(old_copies = 1%)", err.message)
+    end)
+    assert.equal(1, tree:tally().old_copies_refused)
+  end)
+
   it("forgets who stood in for a key once its copy has expired", function()
     for _, ttl in ipairs { false, 60 } do
       local tree = weir.failover { a, b, ttl = ttl or nil }

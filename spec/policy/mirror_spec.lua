@@ -51,6 +51,23 @@ describe("mirror", function()
     end
   end)
 
+  it("says how many copies there are when they are too few", function()
+    c.down = "nospace"
+    host:main(function()
+      local _, err = weir.mirror { a, b, c }:set("k", "v")
+      assert.equal("nospace", err.code)
+      assert.equal("mirror: 2 of 3 copies written, 3 wanted: c: scripted", err.message)
+      assert.equal("c", err.store)
+      b.down = "timeout"
+      _, err = weir.mirror { a, b, c, ack = 2 }:delete "k"
+      assert.matches("^mirror: 1 of 3 copies written, 2 wanted: ", err.message)
+      a.takes, b.takes = 3, 3
+      b.down = nil
+      _, err = weir.mirror { a, b, ack = 1 }:set("k", "v", { timeout = 1 })
+      assert.matches("copies", err.message)
+    end)
+  end)
+
   it("passes a copy by that did not confirm a write", function()
     a.data.k, b.data.k = "v1", "v1"
     local tree = weir.mirror { a, b, ack = 1 }

@@ -232,6 +232,41 @@ describe("tier", function()
       "write is one of")
   end)
 
+  it("drops and counts copies over the bound of those that wait", function()
+    local tree, keys = weir.tier { top, far, promote_queue = 4 }, {}
+    for i = 1, 10 do
+      keys[i] = "k" .. i
+      far.data[keys[i]] = "v"
+    end
+    host:main(function() tree:get_many(keys) end)
+    local counts = tree:tally().promotions
+    assert.same({ 6, 4 }, { counts.dropped, counts.stored })
+  end)
+
+  it("counts the keys whose hits it forgets, and makes no copy of them", function()
+    local tree = weir.tier { top, far, promote = weir.hits(2), seen = 2 }
+    host:main(function()
+      for _, key in ipairs { "a", "b", "c", "d", "e", "f", "a" } do
+        far.data[key] = "v"
+        tree:get(key)
+      end
+    end)
+    assert.same({}, top.data)
+    assert.is_true(tree:tally().forgotten >= 3)
+  end)
+
+  it("acknowledges no write whose old copies it has no room to note", function()
+    local tree = weir.tier { top, far, old_copies = 1 }
+    top.down = "unavailable"
+    host:main(function()
+      assert(tree:set("a", "1"))
+      local _, err = tree:set("b", "2")
+      assert.equal("unavailable", err.code)
+      assert.matches("no room for one more %(old_copies = 1%)", err.message)
+      assert.equal(1, tree:tally().old_copies_refused)
+    end)
+  end)
+
   describe("over a store that hangs", function()
     -- A policy of one's own without a bound: what `when` picks takes an hour.
     local function hanging(store, when)

@@ -36,14 +36,21 @@ local function lookup(info, name)
 end
 
 
---- target: the store that would hold the copy.
-function Decide.new(predicate, target)
+--- target: the store that would hold the copy; seen: of how many keys it is known how
+--- often they were seen.
+function Decide.new(predicate, target, seen)
   return setmetatable({
     predicate = predicate,
-    sightings = predicate.counts and Sightings.new(),
+    sightings = predicate.counts and Sightings.new(seen),
     info = setmetatable({ target = target }, { __index = lookup }),
     yes = 0, no = 0,
   }, Decide)
+end
+
+
+--- How many keys are counted anew, since there was no room for them.
+function Decide:forgotten()
+  return self.sightings and self.sightings.forgotten or 0
 end
 
 

@@ -1,13 +1,14 @@
 -- parts/expiring.lua: keys with a time until which something holds, a bounded
--- number of them: the oldest goes when there is no room. Used by negative and ttl.
+-- number of them: the oldest is dropped when there is no room, and counted. Used by
+-- negative.
 
 local Expiring = {}
 Expiring.__index = Expiring
 
 
 function Expiring.new(most)
-  return setmetatable({ most = most, count = 0, times = {}, turns = {}, ring = {},
-    first = 1, last = 0 }, Expiring)
+  return setmetatable({ most = most, count = 0, dropped = 0, times = {}, turns = {},
+    ring = {}, first = 1, last = 0 }, Expiring)
 end
 
 
@@ -29,7 +30,10 @@ end
 local function pop(self)
   local key = self.ring[self.first]
   self.ring[self.first] = nil
-  if self.turns[key] == self.first then self:drop(key) end
+  if self.turns[key] == self.first then
+    self:drop(key)
+    self.dropped = self.dropped + 1
+  end
   self.first = self.first + 1
 end
 

@@ -40,7 +40,7 @@ local function suspect(self, req, reply, stored, other)
   for _, i in ipairs(stored) do
     if not self.suspects[other]:add(req.keys[i]) then
       reply:set(i, "nospace", { store = self.name,
-        message = "failover: too many old copies wait to be deleted" })
+        message = self.name .. ": " .. self.suspects[other]:full() })
     end
   end
 end
@@ -69,14 +69,25 @@ local function unfinished_set(reply, slots)
 end
 
 
+-- Why a slot was not sent to a store that could have stood in.
+local function explain(self, at, reply, i)
+  local err = reply:error(i)
+  reply:note("messages", i, ("%s; %s: %s cannot stand in, it does for %d keys already "
+    .. "(stand_ins = %d)"):format(tostring(err), self.name, self.children[at].name,
+    self.strays[at]:count(), self.strays[at].most))
+end
+
+
 -- A store that stands in may hold the key from now on, even if it will answer with
 -- an error. Slots for which that cannot be noted are not sent.
-local function noted(self, at, req, slots)
+local function noted(self, at, req, slots, reply)
   if at == 1 then return slots end
   local list = {}
   for _, i in ipairs(slots) do
     if self.strays[at]:add(req.keys[i], self.extra or req:ttl_of(i)) then
       list[#list + 1] = i
+    else
+      explain(self, at, reply, i)
     end
   end
   return list
@@ -97,7 +108,7 @@ function FailoverWrite.set(self, req)
   local reply, failed = Policy.all(req, "skipped", "failover: nobody was asked"), {}
   local slots = Lent.all(req.n)
   for _, at in ipairs(self:ranking()) do
-    local sent = noted(self, at, req, slots)
+    local sent = noted(self, at, req, slots, reply)
     local answer = #sent > 0 and stand_in(self, at, req, sent)
     local stored = {}
     for j, i in ipairs(sent) do

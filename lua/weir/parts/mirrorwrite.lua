@@ -6,6 +6,7 @@
 local Detach = require "weir.parts.detach"
 local host = require "weir.host"
 local Policy = require "weir.policy"
+local Quorum = require "weir.parts.quorum"
 local Reply = require "weir.reply"
 local status = require "weir.status"
 
@@ -110,14 +111,17 @@ local function conclude(node, round)
     round.wanted = #node.children
     if round.left > 0 then return end
   end
-  local reply, copies = Reply.new(round.req), {}
+  local reply, copies, n = Reply.new(round.req), {}, #node.children
   for i = 1, round.req.n do
     local pick = verdict(round, i, round.wanted)
     reply:adopt(i, round.answers[pick[2]], i)
+    local written = 0
     copies[i] = 0
     for _, answer in pairs(round.answers) do
       if answer[i] == "ok" then copies[i] = copies[i] + 1 end
+      if confirmed(answer, i) then written = written + 1 end
     end
+    Quorum.explain(reply, i, node.name, written, n, node.wanted)
   end
   reply.copies = copies
   round.reply = reply
@@ -169,7 +173,8 @@ function MirrorWrite.run(node, req)
     host.wait(round.waiter, Detach.patience(not node.bounded and req.deadline))
   end
   if round.reply then return round.reply end
-  return Policy.all(req, "timeout", node.name .. ": too few copies in time", node.name)
+  return Policy.all(req, "timeout", ("%s: fewer than %d of %d copies in time"):format(
+    node.name, node.wanted, #node.children), node.name)
 end
 
 

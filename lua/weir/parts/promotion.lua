@@ -15,7 +15,6 @@ local Request = require "weir.request"
 local Promotion = {}
 Promotion.__index = Promotion
 
-local MOST_KEYS, MOST_BYTES = 1024, 64 * 1024 * 1024
 local AT_ONCE = 64
 local PATIENCE = 10 -- seconds for one request
 local LONGEST = 3 * PATIENCE -- seconds for one turn: stat, set, and delete
@@ -23,10 +22,11 @@ local MOST_HUNG = 8
 local DRIFT = 0.01  -- a copy may outlive its source by that many seconds, or share
 
 
---- keys: the tier's Keys, shared with its writes.
-function Promotion.new(keys)
+--- keys: the tier's Keys, shared with its writes; most_keys, most_bytes: what may wait.
+function Promotion.new(keys, most_keys, most_bytes)
   return setmetatable({
-    keys = keys, queue = {}, head = 1, tail = 0, bytes = 0, pending = {},
+    keys = keys, most_keys = most_keys, most_bytes = most_bytes,
+    queue = {}, head = 1, tail = 0, bytes = 0, pending = {},
     running = false, hung = 0,
     counts = { stored = 0, superseded = 0, expired = 0, dropped = 0, rejected = 0,
       failed = 0 },
@@ -62,7 +62,7 @@ function Promotion:add(key, value, source, targets, since)
   self.queue[self.tail] = { key = key, value = value, source = source,
     targets = targets, since = since }
   self.bytes = self.bytes + #value
-  while self.tail - self.head + 1 > MOST_KEYS or self.bytes > MOST_BYTES do
+  while self.tail - self.head + 1 > self.most_keys or self.bytes > self.most_bytes do
     drop_oldest(self)
   end
 end

@@ -15,8 +15,9 @@ Sightings.__index = Sightings
 local MOST = 65536
 
 
+--- most: keys in a generation. forgotten counts the keys that start anew.
 function Sightings.new(most)
-  return setmetatable({ most = most or MOST, count = 0,
+  return setmetatable({ most = most or MOST, count = 0, aged = 0, forgotten = 0,
     young = {}, old = {}, first = {}, first_old = {} }, Sightings)
 end
 
@@ -28,12 +29,15 @@ function Sightings:see(key)
   local seen = self.young[hash]
   if not seen then
     seen = self.old[hash] or 0
+    if seen > 0 then self.aged = self.aged - 1 end
     self.first[hash] = self.first_old[hash] or host.now()
     self.count = self.count + 1
   end
   self.young[hash] = seen + 1
   local age = host.now() - self.first[hash]
   if self.count >= self.most then
+    self.forgotten = self.forgotten + self.aged
+    self.aged = self.count
     self.old, self.young, self.count = self.young, {}, 0
     self.first_old, self.first = self.first, {}
   end

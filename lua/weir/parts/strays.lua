@@ -1,5 +1,6 @@
 -- parts/strays.lua: the keys of which a store that once stood in for another may hold a
--- copy. Bounded: when there is no room for a key it must not be sent there. A stray
+-- copy. Bounded by the option stand_ins of failover: when there is no room for a key it
+-- must not be sent there, and that is counted. A stray
 -- is forgotten when its copy was deleted, when its time to live has passed, or when
 -- the store misses it: the latter two only so much later that a set whose answer did
 -- not come in time has come through or never will. Used by failover.
@@ -10,14 +11,13 @@ local Suspects = require "weir.parts.suspects"
 local Strays = setmetatable({}, { __index = Suspects })
 Strays.__index = Strays
 
-local MOST = 65536
 local LATE = 60 -- seconds
 local PAUSE = 1 -- seconds between two attempts to make room
 
 
-function Strays.new()
-  return setmetatable({ known = { keys = {}, count = 0 }, most = MOST, next_sweep = 0 },
-    Strays)
+function Strays.new(most)
+  return setmetatable({ known = { keys = {}, count = 0 }, most = most, refused = 0,
+    next_sweep = 0 }, Strays)
 end
 
 
@@ -45,7 +45,10 @@ function Strays:add(key, ttl)
   local known = self.known
   if not known.keys[key] then
     if known.count >= self.most then sweep(self) end
-    if known.count >= self.most then return false end
+    if known.count >= self.most then
+      self.refused = self.refused + 1
+      return false
+    end
     known.keys[key] = { ends = 0 }
     known.count = known.count + 1
   end

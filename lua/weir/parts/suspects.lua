@@ -1,8 +1,9 @@
 -- parts/suspects.lua: the keys of which a store may hold a copy that is older than what
 -- was acknowledged elsewhere, because it could be neither overwritten nor deleted
 -- when that was due. Reads go past that store for them until a delete has come
--- through. Bounded: when there is no room the write must not be acknowledged.
--- Used by tier, mirror and failover, one for each store they hold copies in.
+-- through. Bounded by the option old_copies of the word: when there is no room the
+-- write must not be acknowledged, and that is counted.
+-- Used by tier, mirror, failover and bysize, one for each store they hold copies in.
 
 local host = require "weir.host"
 local Policy = require "weir.policy"
@@ -12,11 +13,14 @@ local status = require "weir.status"
 local Suspects = {}
 Suspects.__index = Suspects
 
-local MOST = 65536
 local PAUSE = 1  -- seconds between two attempts to clean up
 local ATTEMPT = 1 -- seconds one may take; writes of its keys wait as long
 local AT_ONCE = 256
 local HUNG = 60   -- seconds after which a clean-up is given up for lost
+
+
+--- The option of a word that sets the bound.
+Suspects.OPTION = { "old_copies", is = "count", default = 65536 }
 
 
 --- locks: the Keys under which the store is written, so that a clean-up never
@@ -24,7 +28,7 @@ local HUNG = 60   -- seconds after which a clean-up is given up for lost
 function Suspects.new(store, locks, most)
   return setmetatable({
     store = store, locks = locks, known = { keys = {}, count = 0 },
-    most = most or MOST, cleaner = nil, next_attempt = 0,
+    most = most, refused = 0, next_attempt = 0,
   }, Suspects)
 end
 
@@ -41,11 +45,32 @@ function Suspects:count()
 end
 
 
+--- What several of them count, for tally: the keys marked now, and how often there
+--- was no room for one.
+function Suspects.tally(list)
+  local count, refused = 0, 0
+  for _, suspects in ipairs(list) do
+    count, refused = count + suspects:count(), refused + suspects.refused
+  end
+  return count, refused
+end
+
+
+--- The sentence for a write that cannot be acknowledged for lack of room.
+function Suspects:full()
+  return ("%d old copies wait to be deleted from %s, there is no room for one more "
+    .. "(old_copies = %d)"):format(self.known.count, self.store.name, self.most)
+end
+
+
 --- Marks a key. False: there is no room for it.
 function Suspects:add(key)
   local known = self.known
   if known.keys[key] then return true end
-  if known.count >= self.most then return false end
+  if known.count >= self.most then
+    self.refused = self.refused + 1
+    return false
+  end
   known.keys[key] = true
   known.count = known.count + 1
   return true
@@ -156,7 +181,7 @@ function Suspects:invalidate(req, slots, reply)
       self:clear(key)
     elseif not self:add(key) and status.class[reply[i]] ~= "error" then
       reply:set(i, answer[j], { store = self.store.name,
-        message = self.store.name .. ": an old copy could not be deleted" })
+        message = "an old copy could not be deleted: " .. self:full() })
     end
   end
   return found

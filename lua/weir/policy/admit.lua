@@ -1,7 +1,8 @@
 -- admit { store, predicate, ... }: what may be stored at all, as CacheLib's and
 -- LMCache's admission. A set that is refused is rejected, and an older copy of that
 -- key is deleted first: else it would outlive its own update. hits(n) counts how
--- often a key was offered. Several predicates must all agree.
+-- often a key was offered, of the last seen=65536 keys. Several predicates must all
+-- agree.
 
 local Arguments = require "weir.parts.arguments"
 local Decide = require "weir.parts.decide"
@@ -13,27 +14,31 @@ local status = require "weir.status"
 local Admit = Policy.word "admit"
 
 
-local function predicate_of(first, ...)
-  local list = { first, ... }
+local OPTIONS = { { "seen", is = "count", default = 65536 } }
+
+
+-- The predicates given, as one, and the options.
+local function read(first, ...)
+  local list, named = { first, ... }, {}
   if type(first) == "table" and getmetatable(first) ~= Predicate then
-    list = first
-    for name in pairs(first) do
-      if type(name) ~= "number" then
-        error(("admit: has no option %s"):format(Arguments.show(name)), 0)
-      end
+    list = { unpack(first) }
+    for name, value in pairs(first) do
+      if type(name) ~= "number" then named[name] = value end
     end
   end
+  local options = Arguments.read("admit", OPTIONS, named)
   if #list == 0 then error("admit: needs a predicate, such as hits(2)", 0) end
   for i, item in ipairs(list) do
     list[i] = Predicate.of(item, "admit: argument " .. i)
   end
-  return #list == 1 and list[1] or Predicate.words.all(unpack(list))
+  return #list == 1 and list[1] or Predicate.words.all(unpack(list)), options
 end
 
 
 function Admit.new(child, ...)
+  local predicate, options = read(...)
   return Admit:node { children = { child }, child = child,
-    decide = Decide.new(predicate_of(...), child) }
+    decide = Decide.new(predicate, child, options.seen) }
 end
 
 
@@ -70,7 +75,8 @@ end
 
 
 function Admit:tally()
-  return { admitted = self.decide.yes, refused = self.decide.no }
+  return { admitted = self.decide.yes, refused = self.decide.no,
+    forgotten = self.decide:forgotten() }
 end
 
 

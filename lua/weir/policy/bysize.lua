@@ -20,6 +20,9 @@ local BOUND = {
 }
 
 
+local OPTIONS = { Suspects.OPTION }
+
+
 -- { size, store }, or a store alone: whatever is larger.
 local function class_of(given, i, n)
   if type(given) == "table" and type(given.run) == "function" then
@@ -38,10 +41,14 @@ function Bysize.new(given)
     error("bysize: takes a list of { size, store }, the last may be a store", 0)
   end
   local children, bounds, keys = {}, {}, Keys.new()
-  local suspects = {}
+  local suspects, named = {}, {}
+  for name, value in pairs(given) do
+    if type(name) ~= "number" then named[name] = value end
+  end
+  local options = Arguments.read("bysize", OPTIONS, named)
   for i, item in ipairs(given) do
     bounds[i], children[i] = class_of(item, i, #given)
-    suspects[i] = Suspects.new(children[i], keys)
+    suspects[i] = Suspects.new(children[i], keys, options.old_copies)
     if i > 1 and bounds[i] <= bounds[i - 1] then
       error(("bysize: item %d is not larger than the one before"):format(i), 0)
     end
@@ -140,6 +147,12 @@ function Bysize:answer(req)
   if READS[req.op] then return read(self, req) end
   if req.op == "scan" then return Copies.scan(self, req) end
   return self.keys:write(self, req, req.op == "set" and set or everywhere)
+end
+
+
+function Bysize:tally()
+  local old, refused = Suspects.tally(self.suspects)
+  return { old_copies = old, old_copies_refused = refused }
 end
 
 

@@ -74,7 +74,7 @@ end
 
 
 -- The slots for which the readers that were joined gave no answer in time.
-local function wait_for_others(self, req, asker)
+local function wait_for_others(req, asker)
   local time = math.min(asker.until_time, req.deadline or math.huge) - host.now()
   if asker.left > 0 then host.wait(asker.waiter, math.max(time, 0)) end
   asker.gone = true
@@ -94,7 +94,7 @@ local function round(self, req)
   if asker.left == 0 then return lead(self, req), {} end
   if req.trace then req.trace:decide(self, "joined a read under way") end
   if #mine > 0 then asker.reply:place(lead(self, req:subset(mine)), mine) end
-  return asker.reply, wait_for_others(self, req, asker)
+  return asker.reply, wait_for_others(req, asker)
 end
 
 

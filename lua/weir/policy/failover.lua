@@ -1,11 +1,14 @@
--- failover { a, b, on="error", order="listed", ttl= }: what a did not finish goes to
+-- failover { a, b, on="error", order="listed", ttl=, stand_ins=65536,
+-- old_copies=65536 }: what a did not finish goes to
 -- b, and so on, as mcrouter's FailoverRoute. on = "miss" also sends on what a said
 -- it misses. A slot is a miss only if nobody asked had an error. Deletes and touches
 -- go to all children; ttl is that of sets that land elsewhere than at the first.
 --
 -- A set that lands at b while a cannot be reached leaves an older copy in a, and one
 -- that lands at a again an older one in b: such copies are deleted, or suspect and
--- passed by (parts/suspects.lua), so that down and up never yields an older value.
+-- passed by (parts/suspects.lua), so that down and up never yields an older value. Both
+-- are bounded, each child has its own: when stand_ins keys may lie in a stand-in it
+-- gets no further ones, and a set that makes more than old_copies suspect is an error.
 
 local Arguments = require "weir.parts.arguments"
 local Copies = require "weir.parts.copies"
@@ -23,6 +26,8 @@ local OPTIONS = {
   { "on", is = { "error", "miss" }, default = "error" },
   { "order", is = { "listed", "least_failures" }, default = "listed" },
   { "ttl", is = "seconds" },
+  { "stand_ins", is = "count", default = 65536 },
+  Suspects.OPTION,
 }
 
 -- How fast failures are forgotten, a call.
@@ -39,7 +44,8 @@ function Failover.new(given)
     counts = { failed_over = 0 },
   }
   for i, store in ipairs(stores) do
-    suspects[i], strays[i] = Suspects.new(store, keys), Strays.new()
+    suspects[i] = Suspects.new(store, keys, options.old_copies)
+    strays[i] = Strays.new(options.stand_ins)
     node.failures[i] = 0
   end
   return node
@@ -170,10 +176,11 @@ end
 
 
 function Failover:tally()
-  local old = 0
-  for _, suspects in ipairs(self.suspects) do old = old + suspects:count() end
+  local old, refused = Suspects.tally(self.suspects)
+  local stand_ins, turned_away = Suspects.tally(self.strays)
   return { failed_over = self.counts.failed_over, failures = self.failures,
-    old_copies = old }
+    old_copies = old, old_copies_refused = refused, stand_ins = stand_ins,
+    stand_ins_refused = turned_away }
 end
 
 

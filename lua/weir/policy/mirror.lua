@@ -8,6 +8,9 @@
 -- read = "first": in order, an error or a miss goes on to the next; "fastest": all at
 -- once, the first good answer of each slot wins. repair: a store that missed what
 -- another had gets a copy in the background, unless the key was written meanwhile.
+-- repair_queue=1024 keys and repair_bytes="64MiB" may wait for theirs, the oldest is
+-- dropped and counted. When old_copies=65536 keys of a store wait for its confirmation
+-- a write of one more waits for all stores.
 
 local Arguments = require "weir.parts.arguments"
 local Copies = require "weir.parts.copies"
@@ -34,6 +37,9 @@ local OPTIONS = {
   { "ack", is = ack_of, default = "all" },
   { "read", is = { "first", "fastest" }, default = "first" },
   { "repair", is = "boolean", default = false },
+  { "repair_queue", is = "count", default = 1024 },
+  { "repair_bytes", is = "size", default = 64 * 2 ^ 20 },
+  Suspects.OPTION,
 }
 
 
@@ -46,10 +52,13 @@ function Mirror.new(given)
     error(("mirror: ack = %d but %d stores"):format(wanted, #stores), 0)
   end
   local keys, suspects = Keys.new(), {}
-  for i, store in ipairs(stores) do suspects[i] = Suspects.new(store, keys) end
+  for i, store in ipairs(stores) do
+    suspects[i] = Suspects.new(store, keys, options.old_copies)
+  end
   return Mirror:node { children = stores, wanted = wanted, mode = options.read,
     keys = keys, suspects = suspects,
-    repairs = options.repair and Promotion.new(keys) }
+    repairs = options.repair
+      and Promotion.new(keys, options.repair_queue, options.repair_bytes) }
 end
 
 
@@ -135,9 +144,9 @@ end
 
 
 function Mirror:tally()
-  local old = 0
-  for _, suspects in ipairs(self.suspects) do old = old + suspects:count() end
-  return { unconfirmed = old, repairs = self.repairs and self.repairs.counts }
+  local old, refused = Suspects.tally(self.suspects)
+  return { unconfirmed = old, unconfirmed_refused = refused,
+    repairs = self.repairs and self.repairs.counts }
 end
 
 

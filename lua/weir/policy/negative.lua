@@ -2,7 +2,8 @@
 -- not there costs nothing. Only a miss that the store answered counts, never an
 -- error (a miss is one only if every authority said so). A set or delete through
 -- here ends the entry, and a read that overlapped one makes none. Entries have
--- their own bound: they cannot push out values.
+-- their own bound: they cannot push out values. Over `max` the oldest is dropped, and
+-- the store is asked for it again.
 
 local Arguments = require "weir.parts.arguments"
 local Expiring = require "weir.parts.expiring"
@@ -125,7 +126,8 @@ end
 
 
 function Negative:tally()
-  return { hits = self.counts.hits, entries = self.absent.count }
+  return { hits = self.counts.hits, entries = self.absent.count,
+    dropped = self.absent.dropped }
 end
 
 

@@ -1,11 +1,12 @@
--- retry { n, base=.01, cap=1, jitter="full", budget=.2, on=, wait_for_breaker=false }: up
--- to n further attempts for the slots that are unfinished and may be asked again: any op
--- after a status that says "not applied", ops that may run twice after timeout and
--- reset. Waits between attempts grow (parts/backoff.lua), end at the deadline, and
--- respect what a limit says of when to come back. Slots that an open breaker skipped are
--- left to the words above, such as failover; wait_for_breaker = true waits for it, too.
+-- retry { n, base=.01, cap=1, jitter="full", budget=.2, on=, wait_for_breaker=false }:
+-- up to n further attempts for the slots that are unfinished and may be asked again:
+-- any op after a status that says "not applied", ops that may run twice after timeout
+-- and reset. Waits between attempts grow (parts/backoff.lua), end at the deadline, and
+-- respect what a limit says of when to come back. Slots that an open breaker skipped
+-- are left to the words above, such as failover; wait_for_breaker = true waits for it.
 -- Nested retries share one count of attempts a slot and draw on the outer budget, too:
 -- they never multiply.
+--
 -- What a later attempt says of a write that may be applied already: parts/doubt.lua.
 
 local Arguments = require "weir.parts.arguments"

@@ -14,6 +14,7 @@ local Chain = require "weir.parts.chain"
 local Keys = require "weir.parts.keys"
 local Parallel = require "weir.parts.parallel"
 local Policy = require "weir.policy"
+local Quorum = require "weir.parts.quorum"
 local Reply = require "weir.reply"
 local Split = require "weir.parts.split"
 local status = require "weir.status"
@@ -171,9 +172,18 @@ local function write_copies(self, req)
     stores[n], requests[n], slots[n] = self.children[at], req:subset(list), list
   end
   local replies = Parallel.run(stores, requests, #stores)
-  local reply = Reply.new(req)
+  local reply, written = Reply.new(req), {}
   reply.req = req
-  for n = 1, #stores do reply:combine(replies[n], slots[n]) end
+  for n = 1, #stores do
+    reply:combine(replies[n], slots[n])
+    for j, i in ipairs(slots[n]) do
+      local good = status.class[replies[n][j]] ~= "error"
+      written[i] = (written[i] or 0) + (good and 1 or 0)
+    end
+  end
+  for i = 1, req.n do
+    Quorum.explain(reply, i, self.name, written[i], self.replicas, self.replicas)
+  end
   return reply
 end
 

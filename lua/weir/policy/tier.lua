@@ -6,6 +6,11 @@
 -- below goes up in the background, where promote says so (parts/promotion.lua). With
 -- fail_open an error of the authority is told as a miss, tagged degraded.
 -- Writes are in parts/tierwrite.lua.
+--
+-- What is kept for keys is bounded: promote_queue=1024 keys and promote_bytes="64MiB"
+-- wait for their copies, the oldest is dropped and counted; old_copies=65536 may wait
+-- to be deleted from a tier, then a write that makes one more is an error; seen=65536
+-- keys are counted for hits(n) and ages, those not seen for longest start anew.
 
 local Arguments = require "weir.parts.arguments"
 local Copies = require "weir.parts.copies"
@@ -26,6 +31,10 @@ local OPTIONS = {
   { "promote", is = Predicate.of, default = Predicate.words.always },
   { "delete", is = { "all" }, default = "all" },
   { "fail_open", is = "boolean", default = false },
+  { "promote_queue", is = "count", default = 1024 },
+  { "promote_bytes", is = "size", default = 64 * 2 ^ 20 },
+  { "seen", is = "count", default = 65536 },
+  Suspects.OPTION,
 }
 
 local READS = { get = true, exists = true, stat = true }
@@ -37,14 +46,15 @@ function Tier.new(given)
   local keys, n = Keys.new(), #stores
   local node = Tier:node {
     children = stores, depth = n, mode = options.write, keys = keys,
-    promotion = Promotion.new(keys), decide = Decide.new(options.promote, stores[1]),
+    promotion = Promotion.new(keys, options.promote_queue, options.promote_bytes),
+    decide = Decide.new(options.promote, stores[1], options.seen),
     suspects = {},
     found = {}, missed = {}, errors = {}, counts = { repaired = 0, degraded = 0 },
     fail_open = options.fail_open,
   }
   for level = 1, n do
     node.found[level], node.missed[level], node.errors[level] = 0, 0, 0
-    node.suspects[level] = Suspects.new(stores[level], keys)
+    node.suspects[level] = Suspects.new(stores[level], keys, options.old_copies)
   end
   return node
 end
@@ -181,11 +191,11 @@ end
 
 
 function Tier:tally()
-  local old = 0
-  for _, suspects in ipairs(self.suspects) do old = old + suspects:count() end
+  local old, refused = Suspects.tally(self.suspects)
   return { hits = self.found, misses = self.missed, errors = self.errors,
     promotions = self.promotion.counts, promote_yes = self.decide.yes,
     promote_no = self.decide.no, repaired = self.counts.repaired, old_copies = old,
+    old_copies_refused = refused, forgotten = self.decide:forgotten(),
     degraded = self.counts.degraded }
 end
 
