@@ -1,5 +1,5 @@
--- coalesce, negative, ttl, admit: what a cache does besides storing. The races of
--- coalesce are in traps_spec (5).
+-- coalesce, negative, admit: what a cache does besides storing; ttl is in ttl_spec. The
+-- races of coalesce are in traps_spec (5).
 local ffi = require "ffi"
 local fake = require "fake"
 local script = require "fake.store"
@@ -166,106 +166,6 @@ describe("negative", function()
       tree:get_many { "x50", "x1" }
       assert.same({ "get x1" }, far.log)
     end)
-  end)
-end)
-
-describe("ttl", function()
-  before_each(setup_store)
-  after_each(fake.leave)
-
-  it("gives values a time to live, unless they have one", function()
-    local tree = far:ttl(60)
-    host:main(function()
-      tree:set("x", "v")
-      tree:set("y", "v", { ttl = 5 })
-      assert.equal(host.now() + 60, far.expires.x)
-      assert.equal(host.now() + 5, far.expires.y)
-    end)
-  end)
-
-  it("takes a share off at random, key by key", function()
-    local tree, keys, ends = far:ttl(100, { jitter = 0.2 }), {}, {}
-    for i = 1, 20 do keys[i] = "k" .. i end
-    host:main(function() tree:set_many(keys, keys) end)
-    for i = 1, 20 do ends[far.expires[keys[i]]] = true end
-    local n = 0
-    for time in pairs(ends) do
-      n = n + 1
-      assert.is_true(time > host.now() + 79 and time <= host.now() + 100)
-    end
-    assert.is_true(n > 15)
-  end)
-
-  it("serves stale while one caller refreshes", function()
-    local tree = far:ttl(10, { stale = 5 })
-    host:main(function()
-      tree:set("x", "old")
-      host.sleep(11)
-      assert.is_nil(tree:get "x")
-      local reply = tree:get_many { "x" }
-      assert.equal("old", reply:string(1))
-      assert.is_true(reply.stale[1])
-      tree:set("x", "new")
-      reply = tree:get_many { "x" }
-      assert.equal("new", reply:string(1))
-      assert.is_nil(reply.stale)
-    end)
-  end)
-
-  it("tells the word above that the refresher's miss is no absence", function()
-    local tree = far:ttl(10, { stale = 10 }):negative { ttl = 5 }
-    host:main(function()
-      assert(tree:set("x", "old"))
-      host.sleep(11)
-      assert.is_nil(tree:get "x")
-      assert.equal("old", tostring(tree:get "x"))
-    end)
-  end)
-
-  it("serves stale to all who read at once but the refresher", function()
-    far.takes = 0.1
-    local tree, missed = far:ttl(10, { stale = 10 }):coalesce(), 0
-    host:main(function()
-      assert(tree:set("x", "old"))
-      host.sleep(11)
-      for _ = 1, 10 do
-        host.spawn(function() if not tree:get "x" then missed = missed + 1 end end)
-      end
-    end)
-    assert.equal(1, missed)
-  end)
-
-  it("keeps a value's time when a touch or delete fails", function()
-    local tree = far:ttl(10, { stale = 10 })
-    far.maybe_applied = false
-    host:main(function()
-      assert(tree:set("x", "old"))
-      far.down = "unavailable"
-      tree:touch("x", 10)
-      tree:delete "x"
-      far.down = nil
-      host.sleep(11)
-      assert.is_nil(tree:get "x")
-      assert.is_true(tree:get_many { "x" }.stale[1])
-    end)
-  end)
-
-  it("refreshes in the background with a function, once", function()
-    local calls = 0
-    local tree = far:ttl(10, { stale = 5, refresh = function(key)
-      calls = calls + 1
-      host.sleep(1)
-      return "new " .. key
-    end })
-    host:main(function()
-      tree:set("x", "old")
-      host.sleep(11)
-      assert.equal("old", tostring(tree:get "x"))
-      assert.equal("old", tostring(tree:get "x"))
-      host.sleep(2)
-      assert.equal("new x", tostring(tree:get "x"))
-    end)
-    assert.equal(1, calls)
   end)
 end)
 

@@ -152,6 +152,16 @@ describe("shard", function()
     end)
   end)
 
+  it("says how many copies there are when one fails", function()
+    local a, b = script.store(host, "a"), script.store(host, "b")
+    b.down = "busy"
+    host:main(function()
+      local _, err = weir.shard { a, b, replicas = 2 }:set("k", "v")
+      assert.equal("busy", err.code)
+      assert.equal("shard: 1 of 2 copies written, 2 wanted: b: scripted", err.message)
+    end)
+  end)
+
   it("leaves its replicas equal, in whatever order two writers come", function()
     fake.orders(function(any)
       local a, b = script.store(any, "a"), script.store(any, "b")

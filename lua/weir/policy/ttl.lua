@@ -1,19 +1,29 @@
--- ttl(t, { jitter=, stale=, refresh= }): values that are set without a time to live
--- get t seconds; jitter takes up to that share off, key by key, so that what was
--- stored together does not expire together.
+-- ttl(t, { jitter=, stale=, refresh=, lease=, pause=, keys=65536 }): values that are
+-- set without a time to live get t seconds; jitter takes up to that share off, key by
+-- key, so that what was stored together does not expire together.
 --
 -- stale (seconds): a value past its time is kept that much longer and served, marked
 -- stale, while one refresh runs. The refresh is the first caller, who is told miss
 -- (marked stale, too: it is no absence) and will store the value anew; with
 -- refresh = fn(key) -> value it is a background task, and nobody is told miss.
--- (memcached's meta commands: win, stale.) Times are known for what was set through
--- here; other values are fresh as long as they live.
+-- (memcached's meta commands: win, stale.)
+--
+-- A refresher has `lease` seconds, then another one is chosen: a tenth of t from 1 to
+-- 10 s, with refresh 10 s, and never over half of stale. A refresh that fails (an
+-- error, nil, or a value that could not be stored) is tried again after `pause`
+-- seconds, by default a tenth of t, to which chance adds up to as much again.
+--
+-- Times are known for what was set through here, for `keys` keys at most; other values
+-- are fresh as long as they live. A value whose time there is no room to note is set
+-- without the stale time, so it ends on time, and is counted (untimed).
 
 local Arguments = require "weir.parts.arguments"
-local Expiring = require "weir.parts.expiring"
 local host = require "weir.host"
+local Keys = require "weir.parts.keys"
 local Policy = require "weir.policy"
+local Refresh = require "weir.parts.refresh"
 local status = require "weir.status"
+local Times = require "weir.parts.times"
 
 local new_table = require "table.new"
 
@@ -24,23 +34,44 @@ local OPTIONS = {
   { "jitter", is = "share", default = 0 },
   { "stale", is = "seconds" },
   { "refresh", is = "callable" },
+  { "lease", is = "seconds" },
+  { "pause", is = "seconds" },
+  { "keys", is = "count", default = 65536 },
 }
 
--- Keys whose times are remembered, for stale.
-local MOST = 65536
+-- Bounds of the default lease, in seconds.
+local SHORTEST, LONGEST = 1, 10
+
+
+local function default_lease(given)
+  local tenth = math.max(given.seconds / 10, SHORTEST)
+  local lease = given.refresh and LONGEST or math.min(tenth, LONGEST)
+  return math.min(lease, given.stale / 2)
+end
+
+
+local function default_pause(given)
+  return math.max(given.seconds / 10, math.min(SHORTEST, given.stale / 2))
+end
 
 
 function Ttl.new(child, ...)
   local given = Arguments.read("ttl", OPTIONS, ...)
-  if given.refresh and not given.stale then
-    error("ttl: refresh needs stale: how long an old value may be served", 0)
+  local stale = given.stale
+  for _, name in ipairs { "refresh", "lease", "pause" } do
+    if given[name] and not stale then
+      error(("ttl: %s needs stale: how long an old value may be served"):format(name),
+        0)
+    end
   end
   return Ttl:node {
     children = { child }, child = child, seconds = given.seconds,
-    jitter = given.jitter, keep = given.stale, refresh = given.refresh,
-    fresh_until = given.stale and Expiring.new(MOST),
-    leases = given.stale and Expiring.new(MOST),
-    counts = { stale = 0, refreshes = 0 },
+    jitter = given.jitter, keep = stale, refresh = given.refresh, most = given.keys,
+    lease = stale and (given.lease or default_lease(given)),
+    pause = stale and (given.pause or default_pause(given)),
+    times = stale and Times.new(given.keys, stale),
+    keys = given.refresh and Keys.new() or nil,
+    counts = { stale = 0, refreshes = 0, failed = 0, untimed = 0 },
   }
 end
 
@@ -52,63 +83,54 @@ local function time_of(self, req, i)
 end
 
 
+-- Which slots may outlive their time, since it can be noted.
+local function noted(self, req)
+  local kept, more = {}, 0
+  for i = 1, self.keep and req.n or 0 do
+    local key = req.keys[i]
+    kept[i] = self.times:room(key, more)
+    if kept[i] and not self.times:get(key) then more = more + 1 end
+    if not kept[i] then self.counts.untimed = self.counts.untimed + 1 end
+  end
+  return kept
+end
+
+
+-- Notes the time of what was set. When no answer came the value may be the old one.
+local function note(self, key, name, time)
+  if name == "ok" then
+    self.times:put(key, time)
+    self.times:lease(key, nil)
+  elseif status.applied[name] == "maybe" then
+    self.times:put(key, math.min(self.times:get(key) or time, time))
+  end
+end
+
+
 local function set(self, req)
-  local inner, keep, n = req:within(req.deadline), self.keep or 0, req.n
+  local inner, n, kept = req:within(req.deadline), req.n, noted(self, req)
   local fresh, ttls = new_table(n, 0), new_table(n, 0)
   for i = 1, n do
     fresh[i] = time_of(self, req, i)
-    ttls[i] = fresh[i] + keep
+    ttls[i] = fresh[i] + (kept[i] and self.keep or 0)
   end
   inner.ttls = ttls
   local reply = self.child:run(inner)
-  if not self.keep then return reply end
   local now = host.now()
-  for i = 1, n do
-    if reply[i] == "ok" then
-      self.fresh_until:put(req.keys[i], now + fresh[i])
-      self.leases:drop(req.keys[i])
-    end
+  for i = 1, self.keep and n or 0 do
+    if kept[i] then note(self, req.keys[i], reply[i], now + fresh[i]) end
   end
   return reply
 end
 
 
-local function refresh(self, key)
-  local ok, value = pcall(self.refresh, key)
-  if ok and value ~= nil then
-    self:set(key, value)
-  else
-    self.leases:drop(key)
-  end
-end
-
-
--- A value past its time: served, unless this caller is the one to refresh it.
-local function past(self, reply, i, key, now)
-  local lease = self.leases:get(key)
-  local mine = not lease or lease <= now
-  if mine then
-    self.leases:put(key, now + self.keep)
-    self.counts.refreshes = self.counts.refreshes + 1
-    if self.refresh then host.spawn(refresh, self, key) end
-  end
-  if mine and not self.refresh then
-    reply:drop(i)
-    reply:set(i, "miss", { stale = true })
-  else
-    self.counts.stale = self.counts.stale + 1
-    reply:set(i, reply[i], { stale = true })
-  end
-end
-
-
 local function get(self, req)
   local reply = self.child:run(req)
-  if not self.keep or self.fresh_until.count == 0 then return reply end
+  if not self.keep or self.times.count == 0 then return reply end
   local now = host.now()
   for i = 1, req.n do
-    local by = reply[i] == "ok" and self.fresh_until:get(req.keys[i])
-    if by and by <= now then past(self, reply, i, req.keys[i], now) end
+    local by = reply[i] == "ok" and self.times:get(req.keys[i])
+    if by and by <= now then Refresh.past(self, reply, i, req.keys[i], now) end
   end
   return reply
 end
@@ -118,15 +140,19 @@ end
 -- have left the old time in force.
 local function touch(self, req)
   if not self.keep then return self.child:run(req) end
-  local inner = req:within(req.deadline)
-  if req.ttl then inner.ttl = req.ttl + self.keep end
+  local inner, kept = req:within(req.deadline), req.ttl and noted(self, req)
+  if req.ttl then
+    inner.ttls = new_table(req.n, 0)
+    for i = 1, req.n do inner.ttls[i] = req.ttl + (kept[i] and self.keep or 0) end
+  end
   local reply = self.child:run(inner)
   local now = host.now()
   for i = 1, req.n do
+    local key = req.keys[i]
     if reply[i] == "ok" and req.ttl then
-      self.fresh_until:put(req.keys[i], now + req.ttl)
+      if kept[i] then self.times:put(key, now + req.ttl) end
     elseif status.class[reply[i]] ~= "error" then
-      self.fresh_until:drop(req.keys[i])
+      self.times:drop(key)
     end
   end
   return reply
@@ -136,39 +162,44 @@ end
 local function delete(self, req)
   local reply = self.child:run(req)
   for i = 1, self.keep and req.n or 0 do
-    if status.class[reply[i]] ~= "error" then
-      self.fresh_until:drop(req.keys[i])
-      self.leases:drop(req.keys[i])
-    end
+    if status.class[reply[i]] ~= "error" then self.times:drop(req.keys[i]) end
   end
   return reply
 end
 
 
+local WRITES = { set = true, delete = true }
 local OPS = { set = set, get = get, touch = touch, delete = delete }
 
+-- A refresh that was begun before a write must not bring back what was there.
 function Ttl:answer(req)
   local op = OPS[req.op]
-  if op then return op(self, req) end
-  return self.child:run(req)
+  if not op then return self.child:run(req) end
+  local written = self.keys and WRITES[req.op]
+  if written then self.keys:bump(req) end
+  local reply = op(self, req)
+  if written then self.keys:bump(req) end
+  return reply
 end
 
 
 function Ttl:forget()
-  if not self.keep then return end
-  self.fresh_until, self.leases = Expiring.new(MOST), Expiring.new(MOST)
+  if self.keep then self.times = Times.new(self.most, self.keep) end
 end
 
 
 function Ttl:remember(old)
-  if self.keep and old.keep then
-    self.fresh_until, self.leases = old.fresh_until, old.leases
-  end
+  if not self.keep or not old.keep then return end
+  self.times = old.times
+  self.times.most = self.most
+  self.times.keep = math.max(self.times.keep, self.keep)
 end
 
 
 function Ttl:tally()
-  return { stale = self.counts.stale, refreshes = self.counts.refreshes }
+  local counts = self.counts
+  return { stale = counts.stale, refreshes = counts.refreshes, failed = counts.failed,
+    untimed = counts.untimed, known = self.times and self.times.count }
 end
 
 

@@ -1,0 +1,278 @@
+-- ttl: how long values live, and how those past their time are made anew.
+local fake = require "fake"
+local script = require "fake.store"
+
+local host, far
+local function setup_store()
+  host = fake.host()
+  far = script.store(host, "far", { data = { a = "1", b = "2" } })
+end
+
+describe("ttl", function()
+  before_each(setup_store)
+  after_each(fake.leave)
+
+  it("gives values a time to live, unless they have one", function()
+    local tree = far:ttl(60)
+    host:main(function()
+      tree:set("x", "v")
+      tree:set("y", "v", { ttl = 5 })
+      assert.equal(host.now() + 60, far.expires.x)
+      assert.equal(host.now() + 5, far.expires.y)
+    end)
+  end)
+
+  it("takes a share off at random, key by key", function()
+    local tree, keys, ends = far:ttl(100, { jitter = 0.2 }), {}, {}
+    for i = 1, 20 do keys[i] = "k" .. i end
+    host:main(function() tree:set_many(keys, keys) end)
+    for i = 1, 20 do ends[far.expires[keys[i]]] = true end
+    local n = 0
+    for time in pairs(ends) do
+      n = n + 1
+      assert.is_true(time > host.now() + 79 and time <= host.now() + 100)
+    end
+    assert.is_true(n > 15)
+  end)
+
+  it("serves stale while one caller refreshes", function()
+    local tree = far:ttl(10, { stale = 5 })
+    host:main(function()
+      tree:set("x", "old")
+      host.sleep(11)
+      assert.is_nil(tree:get "x")
+      local reply = tree:get_many { "x" }
+      assert.equal("old", reply:string(1))
+      assert.is_true(reply.stale[1])
+      tree:set("x", "new")
+      reply = tree:get_many { "x" }
+      assert.equal("new", reply:string(1))
+      assert.is_nil(reply.stale)
+    end)
+  end)
+
+  it("tells the word above that the refresher's miss is no absence", function()
+    local tree = far:ttl(10, { stale = 10 }):negative { ttl = 5 }
+    host:main(function()
+      assert(tree:set("x", "old"))
+      host.sleep(11)
+      assert.is_nil(tree:get "x")
+      assert.equal("old", tostring(tree:get "x"))
+    end)
+  end)
+
+  it("serves stale to all who read at once but the refresher", function()
+    far.takes = 0.1
+    local tree, missed = far:ttl(10, { stale = 10 }):coalesce(), 0
+    host:main(function()
+      assert(tree:set("x", "old"))
+      host.sleep(11)
+      for _ = 1, 10 do
+        host.spawn(function() if not tree:get "x" then missed = missed + 1 end end)
+      end
+    end)
+    assert.equal(1, missed)
+  end)
+
+  it("keeps a value's time when a touch or delete fails", function()
+    local tree = far:ttl(10, { stale = 10 })
+    far.maybe_applied = false
+    host:main(function()
+      assert(tree:set("x", "old"))
+      far.down = "unavailable"
+      tree:touch("x", 10)
+      tree:delete "x"
+      far.down = nil
+      host.sleep(11)
+      assert.is_nil(tree:get "x")
+      assert.is_true(tree:get_many { "x" }.stale[1])
+    end)
+  end)
+
+  it("refreshes in the background with a function, once", function()
+    local calls = 0
+    local tree = far:ttl(10, { stale = 5, refresh = function(key)
+      calls = calls + 1
+      host.sleep(1)
+      return "new " .. key
+    end })
+    host:main(function()
+      tree:set("x", "old")
+      host.sleep(11)
+      assert.equal("old", tostring(tree:get "x"))
+      assert.equal("old", tostring(tree:get "x"))
+      host.sleep(2)
+      assert.equal("new x", tostring(tree:get "x"))
+    end)
+    assert.equal(1, calls)
+  end)
+end)
+
+describe("ttl, when a refresh fails,", function()
+  local calls
+  before_each(function()
+    setup_store()
+    calls = 0
+  end)
+  after_each(fake.leave)
+
+  -- Serves an old value under load for so many seconds, ten gets a second.
+  local function serve(tree, seconds)
+    for _ = 1, seconds * 10 do
+      assert.equal("old", tostring(tree:get "x"))
+      host.sleep(0.1)
+    end
+  end
+
+  local function fails()
+    calls = calls + 1
+    error "the origin is down"
+  end
+
+  it("waits for at least a tenth of the time, and chance adds to that", function()
+    local tree = far:ttl(20, { stale = 1000, refresh = fails })
+    host:main(function()
+      assert(tree:set("x", "old"))
+      host.sleep(20)
+      serve(tree, 1.9)
+      assert.equal(1, calls)
+      serve(tree, 98.1)
+      assert.is_true(calls >= 25 and calls < 50, calls)
+      assert.equal(calls, tree:tally().failed)
+    end)
+  end)
+
+  it("waits as long as pause says, also after nil", function()
+    local tree = far:ttl(1, { stale = 1000, pause = 50, refresh = function()
+      calls = calls + 1
+      return nil
+    end })
+    host:main(function()
+      assert(tree:set("x", "old"))
+      host.sleep(1)
+      serve(tree, 49)
+    end)
+    assert.equal(1, calls)
+  end)
+
+  it("takes a value that could not be stored for a failure", function()
+    local tree = far:ttl(20, { stale = 1000, refresh = function()
+      calls = calls + 1
+      return "new"
+    end })
+    host:main(function()
+      assert(tree:set("x", "old"))
+      host.sleep(20)
+      far.script = function(op) return op == "set" and "nospace" end
+      serve(tree, 1.5)
+      assert.equal(1, calls)
+      assert.equal(1, tree:tally().failed)
+      far.script = nil
+      host.sleep(4)
+      tree:get "x"
+      assert.equal("new", tostring(tree:get "x"))
+    end)
+  end)
+
+  it("brings back nothing that was deleted while it ran", function()
+    local tree = far:ttl(10, { stale = 100, refresh = function()
+      host.sleep(1)
+      return "refreshed"
+    end })
+    host:main(function()
+      assert(tree:set("x", "old"))
+      host.sleep(11)
+      tree:get "x"
+      assert(tree:delete "x")
+      host.sleep(5)
+      assert.is_nil(tree:get "x")
+    end)
+  end)
+
+  it("chooses another refresher when one is lost, long before the value dies", function()
+    local tree = far:ttl(10, { stale = 100 })
+    host:main(function()
+      assert(tree:set("x", "old"))
+      host.sleep(10)
+      assert.is_nil(tree:get "x")
+      serve(tree, 0.9)
+      host.sleep(0.2)
+      assert.is_nil(tree:get "x")
+      assert.equal("old", tostring(tree:get "x"))
+    end)
+  end)
+
+  it("chooses another when a background refresh hangs", function()
+    local tree = far:ttl(10, { stale = 100, lease = 3, refresh = function()
+      calls = calls + 1
+      if calls == 1 then host.sleep(3600) end
+      return "new"
+    end })
+    host:main(function()
+      assert(tree:set("x", "old"))
+      host.sleep(10)
+      serve(tree, 2.9)
+      host.sleep(0.2)
+      tree:get "x"
+      assert.equal("new", tostring(tree:get "x"))
+    end)
+  end)
+end)
+
+describe("ttl, when it can note no more times,", function()
+  before_each(setup_store)
+  after_each(fake.leave)
+
+  it("lets the value end on time", function()
+    local tree = far:ttl(10, { stale = 100, keys = 2 })
+    host:main(function()
+      tree:set_many({ "x", "y", "z" }, { "1", "2", "3" })
+      assert.equal(1, tree:tally().untimed)
+      host.sleep(10.5)
+      local reply = tree:get_many { "x", "y", "z" }
+      assert.same({ "miss", "miss", "miss" }, { reply[1], reply[2], reply[3] })
+      assert.same({ true, true }, reply.stale)
+      reply = tree:get_many { "x", "y", "z" }
+      assert.same({ "ok", "ok", "miss" }, { reply[1], reply[2], reply[3] })
+    end)
+  end)
+
+  it("does so after a touch, too", function()
+    local tree = far:ttl(10, { stale = 100, keys = 1 })
+    host:main(function()
+      tree:set_many({ "x", "y" }, { "1", "2" })
+      tree:touch("x", 20)
+      tree:touch("y", 20)
+      host.sleep(20.5)
+      assert.is_nil(tree:get "y")
+      assert.is_true(tree:get_many { "x" }.stale[1])
+      assert.equal("1", tostring(tree:get "x"))
+    end)
+  end)
+
+  it("has room again when the values have died", function()
+    local tree = far:ttl(10, { stale = 5, keys = 1 })
+    host:main(function()
+      tree:set("x", "1")
+      host.sleep(16)
+      tree:set("y", "2")
+      assert.equal(0, tree:tally().untimed)
+    end)
+  end)
+
+  it("knows the time of a set whose answer was lost", function()
+    local tree = far:ttl(10, { stale = 100 })
+    far.faults.x = { "reset" }
+    host:main(function()
+      tree:set("x", "1")
+      host.sleep(11)
+      assert.is_nil(tree:get "x")
+      assert.is_true(tree:get_many { "x" }.stale[1])
+    end)
+  end)
+
+  it("needs stale for what is about stale values", function()
+    assert.error_matches(function() far:ttl(10, { lease = 1 }) end,
+      "lease needs stale")
+  end)
+end)
