@@ -1,8 +1,8 @@
 /* null.c -- the connector that does nothing, at full speed: it measures the
  * machinery, and is the one to copy.
  *
- * A get answers a value of the configured size (all zeros), or misses; a set
- * forgets. It cannot fail but by lack of memory at open. */
+ * A set forgets, so a get misses; with hit=true it answers a value of the
+ * configured size, all zeros. It cannot fail but by lack of memory at open. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -25,12 +25,12 @@ static const struct weir_option NULL_OPTIONS[] = {
      .value = "0",
      .max = 1LL << 40,
      .offset = offsetof(struct null_config, size),
-     .help = "length of the value that every get answers"},
+     .help = "length of the value that every get answers, with hit=true"},
     {.name = "hit",
      .type = WEIR_BOOLEAN,
-     .value = "true",
+     .value = "false",
      .offset = offsetof(struct null_config, hit),
-     .help = "whether keys are there"},
+     .help = "whether keys are there; false = everything is a miss"},
     {.name = NULL},
 };
 

@@ -1,5 +1,5 @@
 -- What `weir check` finds in a tree that loads.
--- luacheck: globals memory tier route fault mirror
+-- luacheck: globals memory tier route fault mirror byop null
 
 local Check = require "weir.tree.check"
 local weir = require "weir"
@@ -67,6 +67,37 @@ describe("weir check", function()
       local shared = memory {}
       return tier { tier { memory {}, shared }, shared }
     end)
+  end)
+
+  it("finds a store that is written around its tier", function()
+    local message = only("writers", "get.tier", function()
+      local cold, warm = memory {}, memory {}
+      return byop { get = tier { cold, warm }, default = cold }
+    end)
+    assert.matches("byop writes the same store", message)
+    only("writers", "get.tier", function()
+      local far = memory {}
+      return byop { get = tier { memory {}, far }, set = far, delete = far }
+    end)
+  end)
+
+  it("lets a byop read directly what is written through the tier", function()
+    assert.same({}, findings(function()
+      local far = memory {}
+      local both = tier { memory {}, far }
+      return byop { exists = far, stat = far, default = both }
+    end))
+    assert.same({}, findings(function()
+      local far = memory {}
+      return byop { get = far, default = far }
+    end))
+  end)
+
+  it("finds a null as a tier", function()
+    local message = only("null", "tier", function()
+      return tier { null {}, memory {} }
+    end)
+    assert.matches("%[1%] is a null", message)
   end)
 
   it("lets a route send different keys to one store", function()

@@ -111,7 +111,8 @@ static double worker_round(struct weir_store *s, struct weir_cq *cq,
 static void bench_worker(void)
 {
     enum { TOTAL = 20000 };
-    struct weir_store *s = bench_open("null://?inline=false&workers=1");
+    struct weir_store *s =
+        bench_open("null://?hit=true&inline=false&workers=1");
     struct weir_batch *batches[FLIGHT];
     struct weir_cq *cq;
     double rate[ROUNDS];
@@ -237,7 +238,7 @@ static void trip_place(const struct placement *place)
     pthread_t thread;
 
     cpu_use(place->there);
-    s = bench_open("null://?inline=false&workers=1");
+    s = bench_open("null://?hit=true&inline=false&workers=1");
     pthread_create(&thread, NULL, pong_run, &pong);
     cpu_use(place->here);
     weir_cq_new(&cq);

@@ -262,7 +262,7 @@ describe("a fork", function()
   end
 
   it("leaves stores of the parent that refuse, not hang", function()
-    local store = weir.open("null", { inline = false })
+    local store = weir.open("null", { hit = true, inline = false })
     assert(store:get "a")
     assert.equal(0, in_child(function()
       local value, err = store:get "a"
@@ -272,10 +272,10 @@ describe("a fork", function()
   end)
 
   it("leaves the child a runtime of its own, apart from the parent's", function()
-    local store = weir.open("null", { inline = false })
+    local store = weir.open("null", { hit = true, inline = false })
     assert(store:get "a")
     assert.equal(0, in_child(function()
-      local own = weir.open("null", { inline = false })
+      local own = weir.open("null", { hit = true, inline = false })
       for _ = 1, 500 do assert(own:get "a") end
       return own:close()
     end, function() store:get "a" end))

@@ -89,7 +89,7 @@ static void right_ones_open(void)
     static const char *const RIGHT[] = {
         "null",
         "null://",
-        "null://?size=1.5KiB&hit=no&timeout=1.5s",
+        "null://?size=1.5KiB&hit=yes&timeout=1.5s",
         "null://?size=64kib&inline=false&lanes=get=2,set%3D1&workers=1",
     };
 

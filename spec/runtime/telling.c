@@ -129,7 +129,7 @@ static void errors_at_submit_are_the_last(void)
     struct weir_batch *b;
     char buffer[8];
 
-    CHECK(weir_open(&in_place, "null://?max_value=10&size=100", NULL, 0,
+    CHECK(weir_open(&in_place, "null://?max_value=10&hit=yes&size=100", NULL, 0,
                     &err) == 0);
     weir_store_stats(in_place, &stats);
     CHECK(stats.last_error_ns == 0);

@@ -6,6 +6,7 @@ local Chain = require "weir.parts.chain"
 local Paths = require "weir.tree.paths"
 local Policy = require "weir.policy"
 local status = require "weir.status"
+local Writers = require "weir.tree.writers"
 
 local Check = {}
 
@@ -74,6 +75,18 @@ function RULES.breaker(node)
 end
 
 
+-- It keeps nothing: with hit = true it even answers for what is in the others.
+function RULES.null(node)
+  if node.word ~= "tier" then return nil end
+  for i, child in ipairs(node.children) do
+    local store = Policy.bottom(child)
+    if store.handle and store.name == "null" then
+      return ("[%d] is a null, which keeps nothing: leave it out"):format(i)
+    end
+  end
+end
+
+
 function RULES.mirror(node, stack)
   if node.word ~= "mirror" or above(stack, is "limit") then return nil end
   for _, child in ipairs(node.children) do
@@ -113,59 +126,6 @@ local function unreachable(found, paths, node, front, seen)
 end
 
 
--- What two stores are when they are one backend: its name, where that says more than
--- the connector's.
-local function backend(store)
-  return store.name:match "%s" and store.name or store
-end
-
-
--- The ways by which writes reach each backend, as lists of { node, label }.
-local function ways(node, way, all)
-  if node.word == "readonly" then return end
-  local children = Paths.children(node)
-  if #children == 0 and not node.word then
-    local key = backend(node)
-    all[key] = all[key] or {}
-    table.insert(all[key], way)
-  end
-  for _, entry in ipairs(children) do
-    local longer = { unpack(way) }
-    longer[#longer + 1] = { node, entry[1] }
-    ways(entry[2], longer, all)
-  end
-end
-
-
--- Two ways that a route parts never carry the same key.
-local function apart(one, other)
-  for i = 1, math.min(#one, #other) do
-    if one[i][1] ~= other[i][1] then return false end
-    if one[i][2] ~= other[i][2] then
-      local word = one[i][1].word
-      return word == "route" or word == "byop" or word == "shard"
-    end
-  end
-  return false
-end
-
-
-local function writers(found, paths, root)
-  local all = {}
-  ways(root, {}, all)
-  for _, list in pairs(all) do
-    for i = 2, #list do
-      local one, other = list[i - 1], list[i]
-      if not apart(one, other) then
-        found[#found + 1] = { path = paths.path[one[#one][1]], rule = "writers",
-          message = ("%s writes the same store: its copies go stale unseen")
-            :format(paths.path[other[#other][1]]) }
-      end
-    end
-  end
-end
-
-
 local function visit(found, paths, node, stack, seen)
   if seen[node] then return end
   seen[node] = true
@@ -191,7 +151,7 @@ function Check.run(root)
   local found, paths = {}, Paths.of(root)
   visit(found, paths, root, {}, {})
   unreachable(found, paths, root, "", {})
-  writers(found, paths, root)
+  Writers.check(found, paths, root)
   table.sort(found, function(a, b)
     if a.path ~= b.path then return a.path < b.path end
     return a.message < b.message
