@@ -189,7 +189,7 @@ describe("ttl, when a refresh fails,", function()
     end)
   end)
 
-  it("chooses another refresher when one is lost, long before the value dies", function()
+  it("chooses another refresher long before the value dies", function()
     local tree = far:ttl(10, { stale = 100 })
     host:main(function()
       assert(tree:set("x", "old"))
