@@ -211,6 +211,10 @@ int weir_call_stopped(struct weir_call *call);
 int weir_error_set(struct weir_error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* weir_number is strtod with a point for the fraction, whatever the locale of
+ * the program: options mean the same everywhere. */
+double weir_number(const char *words, char **end);
+
 /* A page of a scan being filled. */
 struct weir_page {
     char *data;

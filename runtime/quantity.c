@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "connector.h"
 #include "options.h"
 
 struct unit {
@@ -25,9 +26,7 @@ static const struct unit DURATIONS[] = {
     {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}, {"d", 86400e9}, {NULL, 0},
 };
 
-/* strtod, with a point for the fraction even where the program's locale has a
- * comma. */
-static double number_of(const char *words, char **end)
+double weir_number(const char *words, char **end)
 {
     locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     double number = 0;
@@ -50,7 +49,7 @@ static int parse(const char *words, const struct unit *units, uint64_t *out)
         return -EINVAL;
     if (words[0] == '0' && (words[1] == 'x' || words[1] == 'X'))
         return -EINVAL;
-    number = number_of(words, &end);
+    number = weir_number(words, &end);
     if (end == words)
         return -EINVAL;
     while (*end == ' ')

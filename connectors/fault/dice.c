@@ -5,7 +5,6 @@
  * its retry may not. Only after= and count= follow the order of arrival, and
  * the few keys that share one of the FAULT_TURNS counters. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "fault.h"
@@ -18,7 +17,7 @@ int fault_rate(const char *words, const char *option, double *out,
     *out = 0;
     if (words == NULL)
         return 0;
-    *out = strtod(words, &end);
+    *out = weir_number(words, &end);
     if (end == words || *end != '\0' || !(*out >= 0 && *out <= 1))
         return weir_error_set(
             err, -EINVAL,

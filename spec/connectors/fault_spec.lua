@@ -1,5 +1,6 @@
 -- The fault connector, over memory.
 local contract = require "contract"
+local shell = require "shell"
 local weir = require "weir"
 
 
@@ -187,6 +188,30 @@ describe("fault", function()
     finally(function() store:close() end)
     assert.equal(1024 * 1024, store:stats().gauges.capacity)
     assert.equal("fault memory", store.name)
+  end)
+
+  it("reads shares with a point where the locale has a comma", function()
+    local folder = shell.folder()
+    finally(function() shell.remove(folder) end)
+    shell.write(folder .. "/source", "LC_NUMERIC\ndecimal_point \",\"\n"
+      .. "thousands_sep \".\"\ngrouping 3;3\nEND LC_NUMERIC\n")
+    shell.write(folder .. "/program.lua", [[
+      local weir = require "weir"
+      assert(os.setlocale("comma", "numeric"), "no such locale")
+      weir.run(function()
+        local store = weir.open("fault", { rate = 0.5, connect_rate = "0.25",
+          delay = "1.5ms", target = "memory://?capacity=1.5MiB" })
+        assert(store:stats().gauges.capacity == 1.5 * 2 ^ 20)
+        store:close()
+        local tree = weir.memory { capacity = "1.5MiB" }:fault { 0.5 }:timeout "0.5s"
+        assert(tree.seconds == 0.5)
+        tree:close()
+      end)
+      print "read"]])
+    local code, out, err = shell.run(("localedef -c -i %s/source %s/comma 2>%s/said; "
+      .. "LOCPATH=%s %s/weir run %s/program.lua"):format(folder, folder, folder, folder,
+      os.getenv "WEIR_BUILD" or "build", folder))
+    assert.same({ 0, "read\n" }, { code, out }, err)
   end)
 
   for what, case in pairs {
