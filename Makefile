@@ -119,7 +119,7 @@ RUNS  := gcc make pkg-config libc6-dev luajit2 libev-dev libxxhash-dev lua-argpa
          lua-cjson libhiredis-dev libssl-dev liburing-dev libedit-dev
 TESTS := lua-busted lua-check clang clang-format libclang-rt-14-dev redis-server \
          redis-tools nginx libnginx-mod-http-lua lua-nginx-redis lua-luv wrk tmux \
-         strace curl
+         strace curl locales
 SUBMAKE = $(MAKE) -s --no-print-directory \
     $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 BUSTED = WEIR_BUILD=$(B) busted
