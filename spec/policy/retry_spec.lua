@@ -153,6 +153,11 @@ describe("retry", function()
       assert.equal(3, reply:attempts(1))
     end)
     assert.equal("new", far.data.a)
+    far.faults.a, far.calls = { "reset", "denied", "denied" }, 0
+    host:main(function()
+      assert.equal("denied", far:retry { 2 }:set_many({ "a" }, { "new" })[1])
+    end)
+    assert.equal(2, far.calls)
   end)
 
   it("refuses a wrong budget", function()

@@ -3,8 +3,8 @@
 --
 -- A delete that then finds nothing is ok, as the first attempt may have removed the
 -- value, and its slot is marked in reply.maybe: the key is gone, whether there was a
--- value is not known. A later error that says "not applied" does not take the place of
--- the first timeout or reset.
+-- value is not known. A later skipped, busy or unavailable, which would say "not
+-- applied", does not take the place of the first timeout or reset.
 
 local status = require "weir.status"
 
@@ -27,7 +27,7 @@ end
 function Doubt.settle(req, reply, second, slots, doubt)
   for j, i in ipairs(slots) do
     local name = second[j]
-    if doubt[i] and status.class[name] == "error" and status.applied[name] == "no" then
+    if doubt[i] and status.retry[name] == "any" then
       reply:note("open", i, second.open and second.open[j])
     else
       reply:adopt(i, second, j)
