@@ -3,6 +3,7 @@ local ffi = require "ffi"
 local C = require("weir.ffi").C
 local Host = require "weir.host"
 local Keys = require "weir.l2.keys"
+local Server = require "redis_server"
 local scripted = require "scripted"
 local weir = require "weir"
 
@@ -63,6 +64,8 @@ end
 describe("a key", function()
   it("goes to text and back, with a salt and without", function()
     for text, k in pairs {
+      ["m@00000000@0@61@" .. ("s"):rep(128)] =
+        { model = "m", rank = 0, group = 0, hash = "a", salt = ("s"):rep(128) },
       ["llama/8b@0000000a@1f@00ff61"] =
         { model = "llama/8b", rank = 10, group = 31, hash = "\0\255a" },
       ["m@ffffffff@20000000000000@61@t 1"] =
@@ -78,6 +81,10 @@ describe("a key", function()
     for wrong, message in pairs {
       [{ model = "a@b" }] = "model is a name without @, not \"a@b\"",
       [{ salt = "x@y" }] = "salt is a name without @",
+      [{ salt = "a/b" }] = "salt is a name without @, /,",
+      [{ salt = "a\\b" }] = "salt is a name without @, /, \\",
+      [{ salt = "a\0b" }] = "salt is a name without .* NUL",
+      [{ salt = ("s"):rep(129) }] = "salt is a name .* of 128 bytes at most",
       [{ rank = 2 ^ 32 }] = "rank is a whole number below 2%^32",
       [{ group = 0.5 }] = "group is a whole number",
       [{ hash = "" }] = "hash is a string of bytes",
@@ -90,10 +97,26 @@ describe("a key", function()
     end
   end)
 
+  it("has no salt when that is empty", function()
+    assert.equal("m@00000000@1@68", Keys.encode(key("h", "")))
+    assert.equal("", Keys.salt(Keys.encode(key("h", ""))))
+  end)
+
+  it("whose text has a salt that is none is refused at the caller, too", function()
+    local l2 = weir.l2(weir.memory {})
+    for _, salt in ipairs { "a/b", "a\\b", "a\0b", ("s"):rep(129) } do
+      local text = "m@00000000@1@68@" .. salt
+      local good, why = pcall(function() l2:submit_unlock { text } end)
+      assert.is_false(good)
+      assert.matches("l2_spec.lua:%d+: a key's salt is a name", why)
+    end
+    l2:submit_unlock { "any text", "m@00000000@1@68@t 1" }
+  end)
+
   it("that is none is not decoded", function()
     for _, text in ipairs {
       "", "m", "m@1@2@33", "m@00000001@2@333", "m@00000001@2@33@", "@00000001@2@33",
-      "m@00000001@2@33@a@b", "m@0000000g@2@33",
+      "m@00000001@2@33@a@b", "m@0000000g@2@33", "m@00000001@2@33@a/b",
     } do
       assert.is_nil(Keys.decode(text))
     end
@@ -258,9 +281,9 @@ for name, open in pairs {
 end
 
 
--- A store in memory whose answers to a verb come when w is woken.
+-- A store with workers whose answers to a verb come when w is woken.
 local function lagging(verb)
-  local under, w = weir.memory { capacity = "8MiB" }, Host.prepare()
+  local under, w = weir.memory { capacity = "8MiB", inline = false }, Host.prepare()
   local late = setmetatable({}, { __index = under })
   late[verb] = function(self, ...)
     local reply = under[verb](self, ...)
@@ -415,5 +438,282 @@ describe("the L2 adapter, when the store", function()
       assert.equal("1", tostring(l2:query_lookup_and_lock_result(id)))
       under:close()
     end)
+  end)
+end)
+
+
+describe("the usage of the L2 adapter", function()
+  -- Stores n values of some bytes under new keys, in tasks of 10.
+  local function store_new(l2, n, size, first, salt)
+    local value = ("x"):rep(size)
+    for i = first, first + n - 1, 10 do
+      local keys, values = {}, {}
+      for j = 0, 9 do
+        keys[j + 1], values[j + 1] = key(("%08d"):format(i + j), salt), value
+      end
+      store(l2, keys, values)
+    end
+  end
+
+  local function within(expected, share, actual)
+    assert.is_true(math.abs(actual - expected) <= share * expected,
+      ("%g is not within %g of %g"):format(actual, share, expected))
+  end
+
+  -- What of the first n keys the store still has, in bytes.
+  local function held(under, n, size)
+    local keys = {}
+    for i = 1, n do keys[i] = Keys.encode(key(("%08d"):format(i))) end
+    return under:exists_many(keys):count "ok" * size
+  end
+
+  for name, open in pairs {
+    ["in place"] = function() return weir.memory { capacity = "1MiB" } end,
+    ["with workers"] = function()
+      return weir.memory { capacity = "1MiB", inline = false }
+    end,
+  } do
+    it("follows the evictions of a store " .. name .. ", and is bounded", function()
+      weir.run(function()
+        local under = open()
+        local l2, told = weir.l2(under), 0
+        l2:listen { deleted = function(keys) told = told + #keys end }
+        store_new(l2, 20000, 1024, 1)
+        assert(l2:wait("store", 0) == false)
+        local there = held(under, 20000, 1024)
+        local usage = l2:usage()[""]
+        assert.is_true(usage >= there and usage <= 2 * there + 8 * 1024,
+          ("%d of %d"):format(usage, there))
+        assert.equal(20000, told + usage / 1024)
+        local entries, queued = 0, 0
+        for _ in pairs(l2.ledger.known.entries) do entries = entries + 1 end
+        for _ in pairs(l2.ledger.known.queue) do queued = queued + 1 end
+        assert.same({ l2:stats().known, l2:stats().known }, { entries, queued })
+        l2:close()
+        under:close()
+      end)
+    end)
+  end
+
+  it("is exact while nothing is evicted, through deletes and new values", function()
+    weir.run(function()
+      local under = weir.memory {}
+      local l2 = weir.l2(under)
+      store_new(l2, 500, 100, 1)
+      store_new(l2, 200, 50, 1)
+      l2:delete { key "00000300", key "00000400" }
+      assert.same({ [""] = 200 * 50 + 298 * 100 }, l2:usage())
+      l2:close()
+    end)
+  end)
+
+  it("is an estimate of stated error when there are more keys than it keeps", function()
+    weir.run(function()
+      local under = weir.memory {}
+      local l2 = weir.l2(under, { keys = 1000 })
+      store_new(l2, 10000, 100, 1)
+      store_new(l2, 5000, 300, 10001, "t1")
+      local stats = l2:stats()
+      assert.is_true(stats.known <= 1000 and stats.known > 300)
+      assert.is_true(stats.weight >= 16 and stats.weight <= 32)
+      -- Three standard errors of some 200 and 100 keys.
+      within(10000 * 100, 0.25, l2:usage()[""])
+      within(5000 * 300, 0.35, l2:usage().t1)
+      l2:close()
+    end)
+  end)
+
+  it("starts anew when nothing is left", function()
+    weir.run(function()
+      local under = weir.memory {}
+      local l2 = weir.l2(under, { keys = 10 })
+      store_new(l2, 100, 10, 1)
+      assert.is_true(l2:stats().weight > 1)
+      for i = 1, 100 do l2:delete { key(("%08d"):format(i)) } end
+      assert.same({}, l2:usage())
+      assert.equal(1, l2:stats().weight)
+      l2:close()
+    end)
+  end)
+
+  it("asks for the sizes that a scan does not tell, as that of redis", function()
+    local server = Server.start()
+    weir.run(function()
+      local under = weir.open(server.url)
+      local keys, values = {}, {}
+      for i = 1, 1300 do
+        keys[i], values[i] = Keys.encode(key("s" .. i, "t1")), "12345"
+      end
+      assert.is_true(under:set_many(keys, values):all "good")
+      local l2 = weir.l2(under, { scan = true })
+      assert.same({ t1 = 6500 }, l2:usage())
+      l2:close()
+      under.stat_many = function(_, list)
+        return weir.fail "unsupported":stat_many(list)
+      end
+      local good, why = pcall(function() weir.l2(under, { scan = true }) end)
+      assert.is_false(good)
+      assert.matches("l2_spec.lua:%d+: weir.l2: scan = true needs the size", why)
+      under:close()
+    end)
+    server:close()
+  end)
+end)
+
+
+describe("a lock of the L2 adapter", function()
+  -- Evicts everything else.
+  local function flood(under, n)
+    for i = 1, n or 3000 do under:set("flood" .. i, ("x"):rep(1024)) end
+  end
+
+  local value = ("v"):rep(1000)
+
+  local function over(open, opts, fn)
+    weir.run(function()
+      local under = open()
+      local l2 = weir.l2(under, opts)
+      fn(l2, under)
+      assert(l2:close())
+      under:close()
+    end)
+  end
+
+  local function small() return weir.memory { capacity = "1MiB", eviction = "lru" } end
+
+  it("keeps what a store in place evicts until it is unlocked", function()
+    over(small, nil, function(l2, under)
+      local keys, heard = keys_of("a", "b"), {}
+      l2:listen { accessed = function(_, sizes) heard[#heard + 1] = #sizes end }
+      store(l2, keys, { value, "" })
+      assert.equal("11", (lookup(l2, keys)))
+      assert.equal("10", (lookup(l2, keys_of("a", "none"))))
+      flood(under)
+      assert.is_nil((under:get(Keys.encode(keys[1]))))
+      assert.same({ value, "" }, (load_all(l2, keys, 1000)))
+      assert.same({ 2 }, heard)
+      l2:submit_unlock(keys)
+      assert.same({ value, false }, (load_all(l2, keys, 1000)))
+      l2:submit_unlock(keys)
+      assert.same({ false, false }, (load_all(l2, keys, 1000)))
+      assert.same({ 0, 0, 0 },
+        { l2:stats().pinned, l2:stats().pinned_bytes, l2:stats().lost })
+      assert.same({}, l2:usage())
+    end)
+  end)
+
+  it("takes a reference, no copy", function()
+    over(small, nil, function(l2, under)
+      store(l2, keys_of "a", { value })
+      lookup(l2, keys_of "a")
+      local text = Keys.encode(key "a")
+      assert.is_true(l2.pins.values[text].data == under:get(text).data)
+    end)
+  end)
+
+  it("says that a buffer is too small for what is pinned, as a store does", function()
+    over(small, nil, function(l2, under)
+      store(l2, keys_of "a", { value })
+      lookup(l2, keys_of "a")
+      flood(under)
+      local id = l2:submit_load_task(keys_of "a", { ffi.new "char[10]" })
+      l2:wait "load"
+      local bitmap, reply = l2:query_load_result(id)
+      assert.same({ "0", "toobig", 1000 },
+        { tostring(bitmap), reply[1], reply:size(1) })
+    end)
+  end)
+
+  it("keeps the value that was stored last", function()
+    over(small, nil, function(l2, under)
+      store(l2, keys_of "a", { value })
+      lookup(l2, keys_of "a")
+      store(l2, keys_of "a", { "newer" })
+      flood(under)
+      assert.same({ "newer" }, (load_all(l2, keys_of "a")))
+    end)
+  end)
+
+  it("holds no more bytes than it may; what is lost for it is counted", function()
+    over(small, { pin = 1500 }, function(l2, under)
+      local keys = keys_of("a", "b")
+      store(l2, keys, { value, value })
+      assert.equal("11", (lookup(l2, keys)))
+      local stats = l2:stats()
+      assert.same({ 1, 1000, 1, 2 },
+        { stats.pinned, stats.pinned_bytes, stats.unpinned, stats.locked })
+      flood(under)
+      assert.same({ value, false }, (load_all(l2, keys, 1000)))
+      assert.equal(1, l2:stats().lost)
+    end)
+  end)
+
+  it("over a store with workers reads nothing, and a load says what is lost", function()
+    over(function() return weir.memory { capacity = "1MiB", inline = false } end, nil,
+      function(l2, under)
+        store(l2, keys_of "a", { value })
+        assert.equal("1", (lookup(l2, keys_of "a")))
+        assert.is_nil(under:stats().ops.get)
+        flood(under)
+        assert.same({ false }, (load_all(l2, keys_of "a", 1000)))
+        assert.equal(1, l2:stats().lost)
+      end)
+  end)
+end)
+
+
+describe("a lookup's arguments", function()
+  local l2
+  before_each(function() l2 = weir.l2(weir.memory {}) end)
+
+  it("may be LMCache's newest: keys and the layouts of their groups", function()
+    weir.run(function()
+      store(l2, keys_of "a", { "1" })
+      for _, layouts in ipairs {
+        {}, { { shape = { 2, 3 }, dtype = "bf16" } }, { [0] = "layout" },
+        { shapes = {}, dtypes = {} }, ffi.new "int[1]", print, false,
+      } do
+        assert.equal("1", (lookup(l2, keys_of "a", layouts)))
+        local id = assert(l2:submit_lookup_and_lock_task(keys_of "a", layouts,
+          { timeout = "1s" }))
+        l2:wait "lookup"
+        assert.equal("1", tostring(l2:query_lookup_and_lock_result(id)))
+      end
+      assert.equal("1", (lookup(l2, keys_of "a", { timeout = "1s" })))
+      assert.equal("1", (lookup(l2, keys_of "a", { timeout = 1 })))
+    end)
+  end)
+
+  it("are refused at the caller when the options are wrong", function()
+    local keys = keys_of "a"
+    for message, call in pairs {
+      ['no option "timout"; did you mean "timeout"'] = function()
+        l2:submit_lookup_and_lock_task(keys, { timout = 1 })
+      end,
+      ['no option "tmeout"'] = function()
+        l2:submit_lookup_and_lock_task(keys, { {} }, { tmeout = 1 })
+      end,
+      ['no option "extra"'] = function()
+        l2:submit_lookup_and_lock_task(keys, { timeout = 1, extra = 2 })
+      end,
+      ["timeout must be a time over 0"] = function()
+        l2:submit_lookup_and_lock_task(keys, { timeout = "soon" })
+      end,
+      ["options are a table, not a number"] = function()
+        l2:submit_store_task(keys, { "1" }, 5)
+      end,
+      ['weir.l2: has no option "timeuot"; did you mean "timeout"'] = function()
+        weir.l2(weir.memory {}, { timeuot = 1 })
+      end,
+      ["weir.l2: pin is a number of bytes"] = function()
+        weir.l2(weir.memory {}, { pin = "much" })
+      end,
+      ["weir.l2 takes a store, not a nil"] = function() weir.l2() end,
+    } do
+      local good, why = pcall(call)
+      assert.is_false(good)
+      assert.matches("l2_spec.lua:%d+: .*" .. message, why)
+    end
+    assert.equal(0, l2:stats().locked)
   end)
 end)

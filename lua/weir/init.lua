@@ -58,7 +58,8 @@ end
 
 --- The ancestor's multi-process interface over a store; see l2.lua.
 ---@param store weir.Store
----@param opts { timeout: number?, scan: boolean? }?
+---@param opts { timeout: weir.Seconds?, scan: boolean?, keys: integer?,
+---  pin: (number|string)? }?
 ---@return weir.L2
 function weir.l2(store, opts)
   return require("weir.l2").new(store, opts)

@@ -1,9 +1,12 @@
 -- l2/keys.lua: the keys of a KV cache as the ancestor writes them, both ways:
 --     model@rank@group@hash[@salt]      rank in 8 hex digits, group and hash in hex
 -- A key is a table { model=, rank=, group=, hash= bytes, salt= or nil }; the salt
--- is what separates tenants.
+-- is what separates tenants, "" is none. A salt may become a part of a file's name:
+-- what the ancestor refuses in one is refused here.
 
 local Keys = {}
+
+local SALT_MAX = 128
 
 ---@class weir.l2.Key
 ---@field model string
@@ -19,7 +22,8 @@ local FIELDS = {
   { "rank", "a whole number below 2^32" },
   { "group", "a whole number up to 2^53" },
   { "hash", "a string of bytes, at least one" },
-  { "salt", "a name without @, or nil" },
+  { "salt", ("a name without @, /, \\ and NUL of %d bytes at most, or none")
+    :format(SALT_MAX) },
 }
 
 
@@ -33,13 +37,24 @@ local function is_whole(x, limit)
 end
 
 
+local function is_salt(x)
+  return is_name(x) and #x <= SALT_MAX and not x:find "[/\\%z]"
+end
+
+
 local CHECKS = {
   model = is_name,
   rank = function(x) return is_whole(x, 2 ^ 32 - 1) end,
   group = function(x) return is_whole(x, 2 ^ 53) end,
   hash = function(x) return type(x) == "string" and x ~= "" end,
-  salt = function(x) return x == nil or is_name(x) end,
+  salt = function(x) return x == nil or x == "" or is_salt(x) end,
 }
+
+
+local function refuse(name, expected, value, level)
+  local given = type(value) == "string" and ("%q"):format(value) or tostring(value)
+  error(("a key's %s is %s, not %s"):format(name, expected, given), level + 1)
+end
 
 
 local function hex_of(bytes)
@@ -72,14 +87,11 @@ function Keys.encode(key, level)
   for _, field in ipairs(FIELDS) do
     local name, expected = field[1], field[2]
     local value = key[name]
-    if not CHECKS[name](value) then
-      local given = type(value) == "string" and ("%q"):format(value) or tostring(value)
-      error(("a key's %s is %s, not %s"):format(name, expected, given), level)
-    end
+    if not CHECKS[name](value) then refuse(name, expected, value, level) end
   end
   local text = ("%s@%08x@%s@%s"):format(key.model, key.rank, long_hex(key.group),
     hex_of(key.hash))
-  return key.salt and text .. "@" .. key.salt or text
+  return key.salt and key.salt ~= "" and text .. "@" .. key.salt or text
 end
 
 
@@ -90,7 +102,7 @@ function Keys.decode(text)
   local model, rank, group, hash, rest = text:match "^([^@]+)@(%x+)@(%x+)@(%x+)(.*)$"
   if not model or #rank ~= 8 or #group > 14 or #hash % 2 ~= 0 then return nil end
   local salt = rest:match "^@([^@]+)$"
-  if rest ~= "" and not salt then return nil end
+  if rest ~= "" and not is_salt(salt) then return nil end
   return {
     model = model, rank = tonumber(rank, 16), group = tonumber(group, 16),
     hash = bytes_of(hash), salt = salt,
@@ -106,6 +118,13 @@ function Keys.salt(text)
 end
 
 
+local function check_text(text, level)
+  local salt = Keys.salt(text)
+  if salt == "" or is_salt(salt) then return text end
+  refuse("salt", FIELDS[#FIELDS][2], salt, level + 1)
+end
+
+
 --- The texts of a list of keys; what is text already stays as it is.
 function Keys.encode_all(keys, level)
   if type(keys) ~= "table" then
@@ -113,7 +132,11 @@ function Keys.encode_all(keys, level)
   end
   local list = {}
   for i, key in ipairs(keys) do
-    list[i] = type(key) == "string" and key or Keys.encode(key, level + 1)
+    if type(key) == "string" then
+      list[i] = check_text(key, level + 1)
+    else
+      list[i] = Keys.encode(key, level + 1)
+    end
   end
   return list
 end

@@ -1,20 +1,19 @@
--- l2/ledger.lua: what an adapter knows to be stored: sizes by key, bytes by salt,
--- and who wants to hear of changes. It learns from what was stored, read, found
--- missing and deleted, and from a scan. An answer may land after that of a store or a
--- delete that was asked later: it then says nothing new. Used by l2.lua.
+-- l2/ledger.lua: what an adapter knows to be stored (l2/known.lua) and who wants to
+-- hear of changes. It learns from what was stored, read, found missing and deleted, and
+-- from a scan. An answer may land after that of a store or a delete that was asked
+-- later: it then says nothing new. Used by l2.lua.
 
-local Keys = require "weir.l2.keys"
+local Known = require "weir.l2.known"
 
 local Ledger = {}
 Ledger.__index = Ledger
 
 
--- changes counts what was stored and what went. known_at has for each known key how
--- many there were when it was stored, or asked for; gone_at, when the last one went.
-function Ledger.new()
+-- changes counts what was stored and what went: the time of `known`. gone_at: when the
+-- last key went.
+function Ledger.new(most)
   return setmetatable({
-    sizes = {}, bytes = {}, listeners = {}, failures = 0,
-    changes = 0, known_at = {}, gone_at = 0,
+    known = Known.new(most), listeners = {}, failures = 0, changes = 0, gone_at = 0,
   }, Ledger)
 end
 
@@ -26,7 +25,8 @@ function Ledger:listen(listener)
 end
 
 
-local function tell(self, event, keys, sizes)
+--- Tells the listeners of an event, and learns nothing from it.
+function Ledger:tell(event, keys, sizes)
   if #keys == 0 then return end
   for _, listener in ipairs(self.listeners) do
     if listener[event] and not pcall(listener[event], keys, sizes) then
@@ -36,22 +36,9 @@ local function tell(self, event, keys, sizes)
 end
 
 
-local function add(self, key, size)
-  local salt = Keys.salt(key)
-  local sum = (self.bytes[salt] or 0) + size
-  self.bytes[salt] = sum > 0 and sum or nil
-end
-
-
-local function learn(self, key, size, at)
-  add(self, key, size - (self.sizes[key] or 0))
-  self.sizes[key], self.known_at[key] = size, at
-end
-
-
 --- A value of that size lies under the key; nobody is told.
 function Ledger:note(key, size)
-  learn(self, key, size, self.changes)
+  self.known:put(key, size, self.changes)
 end
 
 
@@ -59,7 +46,7 @@ end
 function Ledger:stored(keys, sizes)
   self.changes = self.changes + 1
   for i, key in ipairs(keys) do self:note(key, sizes[i]) end
-  tell(self, "stored", keys, sizes)
+  self:tell("stored", keys, sizes)
 end
 
 
@@ -69,44 +56,30 @@ function Ledger:asking()
 end
 
 
-local function is_news(self, key, asked)
-  return asked >= (self.known_at[key] or self.gone_at)
-end
-
-
 --- Values were read.
 function Ledger:accessed(keys, sizes, asked)
   for i, key in ipairs(keys) do
-    if is_news(self, key, asked) then learn(self, key, sizes[i], asked) end
+    local _, at = self.known:find(key)
+    if asked >= (at or self.gone_at) then self.known:put(key, sizes[i], asked) end
   end
-  tell(self, "accessed", keys, sizes)
+  self:tell("accessed", keys, sizes)
 end
 
 
 --- Nothing is there under the keys; those that were known are told as deleted.
 function Ledger:gone(keys, asked)
-  local known, sizes = {}, {}
+  local gone, sizes = {}, {}
   for _, key in ipairs(keys) do
-    local size = self.sizes[key]
-    if size and is_news(self, key, asked) then
-      known[#known + 1], sizes[#sizes + 1] = key, size
-      self.sizes[key], self.known_at[key] = nil, nil
-      add(self, key, -size)
+    local size, at = self.known:find(key)
+    if size and asked >= at then
+      gone[#gone + 1], sizes[#sizes + 1] = key, size
+      self.known:forget(key)
     end
   end
-  if #known == 0 then return end
+  if #gone == 0 then return end
   self.changes = self.changes + 1
   self.gone_at = self.changes
-  tell(self, "deleted", known, sizes)
-end
-
-
---- The bytes by salt; "" is that of keys without one.
----@return table<string, number>
-function Ledger:usage()
-  local copy = {}
-  for salt, bytes in pairs(self.bytes) do copy[salt] = bytes end
-  return copy
+  self:tell("deleted", gone, sizes)
 end
 
 

@@ -18,6 +18,14 @@ function Locks:count(key)
 end
 
 
+--- How many keys are held.
+function Locks:keys()
+  local n = 0
+  for _ in pairs(self.counts) do n = n + 1 end
+  return n
+end
+
+
 local function change(list, key, by)
   local n = (list[key] or 0) + by
   list[key] = n > 0 and n or nil

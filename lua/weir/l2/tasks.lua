@@ -22,13 +22,28 @@ function Tasks.new(kinds)
 end
 
 
-local function finish(self, kind, id, bitmap, reply)
-  self.results[kind][id] = { id = id, bitmap = bitmap, reply = reply }
+local function leave(self)
   self.running = self.running - 1
-  self.events[kind]:set(true)
   local waiters = self.waiters
   self.waiters = {}
   for _, w in ipairs(waiters) do host.wake(w) end
+end
+
+
+local function finish(self, kind, id, bitmap, reply)
+  self.results[kind][id] = { id = id, bitmap = bitmap, reply = reply }
+  self.events[kind]:set(true)
+  leave(self)
+end
+
+
+--- Starts work(...) that leaves no result; close waits for it, too.
+function Tasks:start(work, ...)
+  self.running = self.running + 1
+  host.spawn(function(...)
+    work(...)
+    leave(self)
+  end, ...)
 end
 
 
