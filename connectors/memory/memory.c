@@ -92,17 +92,36 @@ static void memory_close(void *state)
     free(m);
 }
 
+/* Whether the configuration is one that a store can work with. */
+static int memory_check(const struct memory_config *config, uint32_t shards,
+                        struct weir_error *err)
+{
+    if ((shards & (shards - 1)) != 0)
+        return weir_error_set(err, -EINVAL,
+                              "option shards: expected a power of two, got %u",
+                              shards);
+    if (config->capacity / shards < SHARD_LEAST)
+        return weir_error_set(
+            err, -EINVAL,
+            "option capacity: %llu bytes are too few for %u shards, each would "
+            "reject every value; expected %uKiB at least, or fewer shards",
+            (unsigned long long)config->capacity, shards,
+            shards * (SHARD_LEAST >> 10));
+    return 0;
+}
+
 static int memory_open(const void *options, const char *scheme, void **state,
                        struct weir_error *err)
 {
     const struct memory_config *config = options;
     uint32_t n = memory_shards(config);
     struct memory *m;
+    int rc;
 
     (void)scheme;
-    if ((n & (n - 1)) != 0)
-        return weir_error_set(
-            err, -EINVAL, "option shards: expected a power of two, got %u", n);
+    rc = memory_check(config, n, err);
+    if (rc < 0)
+        return rc;
     m = calloc(1, sizeof *m);
     if (m == NULL)
         return weir_error_set(err, -ENOMEM, "out of memory");

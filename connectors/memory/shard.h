@@ -36,6 +36,10 @@ struct shard {
     struct shard_counts counts;
 };
 
+/* The least capacity of a shard: what an empty one takes, and some small values
+ * beside it. A smaller one could reject everything. */
+enum { SHARD_LEAST = 4096 };
+
 /* shard_init makes an empty shard. -ENOMEM. */
 int shard_init(struct shard *s, uint64_t capacity,
                const struct eviction_policy *policy);

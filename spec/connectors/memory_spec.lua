@@ -49,6 +49,23 @@ describe("memory", function()
     }
   end)
 
+  it("takes small values in each shard at the least capacity", function()
+    for _, shards in ipairs { 1, 16, 256 } do
+      local least = math.max(64, 4 * shards)
+      for _, eviction in ipairs { "s3fifo", "lru", "sieve" } do
+        local store = weir.memory { capacity = least .. "KiB", shards = shards,
+          eviction = eviction }
+        for i = 1, 5000 do
+          assert.is_true(store:set("key:" .. i, ("x"):rep(512)))
+          assert.is_true(store:exists("key:" .. i))
+        end
+        assert.equal(0, gauges(store).rejected)
+        assert.is_true(gauges(store).bytes <= least * 1024)
+        store:close()
+      end
+    end
+  end)
+
   it("rejects what no shard has room for, and drops the older copy", function()
     local store = weir.memory { capacity = "64KiB" }
     assert(store:set("v", "small"))
@@ -109,6 +126,10 @@ describe("memory", function()
     ["a wrong unit"] = { { capacity = "1MX" }, "expected a size" },
     ["a capacity that is too small"] = { { capacity = "1KiB" }, "at least 64KiB" },
     ["shards that are no power of two"] = { { shards = 3 }, "power of two" },
+    ["less than a shard needs"] = { { capacity = "64KiB", shards = 256 },
+      "65536 bytes are too few for 256 shards, .* expected 1024KiB at least" },
+    ["a byte less than works"] = { { capacity = "1048575", shards = 256 },
+      "expected 1024KiB at least" },
     ["too many shards"] = { { shards = 1000 }, "0 to 256" },
   } do
     it("says what is wrong with " .. what, function()
