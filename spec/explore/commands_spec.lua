@@ -226,6 +226,7 @@ describe("exploring", function()
     local _, text = explore("stats", { store = tree })
     assert.matches("^tier\n  op +keys", text)
     assert.matches("\n  get +1 +1 B", text)
+    assert.matches(" capacity %d+ MiB,", text)
   end)
 
   it("passes errors of the store on", function()

@@ -29,11 +29,11 @@ local function plain_facts(entry)
   local list = {}
   for name, value in pairs(entry) do
     if type(value) == "number" and value ~= 0 then
-      list[#list + 1] = ("%s %s"):format(name, Quantity.count(value))
+      list[#list + 1] = ("%s %s"):format(name, Quantity.fact(name, value))
     end
   end
   for name, value in pairs(entry.gauges or {}) do
-    list[#list + 1] = ("%s %s"):format(name, Quantity.count(value))
+    list[#list + 1] = ("%s %s"):format(name, Quantity.fact(name, value))
   end
   table.sort(list)
   return list

@@ -96,6 +96,15 @@ function Quantity.count(n)
 end
 
 
+--- fact writes what a store tells of itself under a name: bytes where the name says so.
+---@param name string
+---@param n number
+function Quantity.fact(name, n)
+  local is_size = name == "capacity" or name:find("bytes", 1, true)
+  return is_size and Quantity.bytes(n) or Quantity.count(n)
+end
+
+
 --- things writes a number of things: 1 key, 3.10 M keys.
 ---@param n number
 ---@param noun string
