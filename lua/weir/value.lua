@@ -7,6 +7,7 @@
 
 local ffi = require "ffi"
 local Hold = require "weir.hold"
+local Text = require "weir.value.text"
 local C = require("weir.ffi").C
 
 local ffi_string, istype = ffi.string, ffi.istype
@@ -73,14 +74,6 @@ function Value:sub(first, last)
 end
 
 
--- The other methods of strings, over a copy.
-for name, method in pairs(string) do
-  if not Value[name] and name ~= "char" and name ~= "dump" then
-    Value[name] = function(v, ...) return method(v:string(), ...) end
-  end
-end
-
-
 --- Gives the memory back now instead of when the collector comes by. The value
 --- is empty afterwards.
 function Value:close()
@@ -89,96 +82,26 @@ function Value:close()
 end
 
 
--- How a value and a string, or two values, compare: as memcmp, then by length.
-local function compare(a, b)
-  local m, n = #a, #b
-  local left = type(a) == "string" and a or a.data
-  local right = type(b) == "string" and b or b.data
-  local order = C.weir_memcmp(left, right, math.min(m, n))
-  return order ~= 0 and order or m - n
-end
-
-
+-- What strings can do, as operators and methods; operators ask is_value of operands.
 local Box
-local function comparable(x)
-  return type(x) == "string" or istype(Box, x)
+local function is_value(x)
+  return istype(Box, x)
 end
 
-
-local function must_compare(a, b)
-  if not (comparable(a) and comparable(b)) then
-    error(("attempt to compare %s with %s"):format(Value.describe(a),
-      Value.describe(b)), 3)
-  end
-  return compare(a, b)
-end
-
-
--- What `..` and arithmetic take in the place of an operand.
-local function joinable(x)
-  if istype(Box, x) then return x:string() end
-  if type(x) == "string" or type(x) == "number" then return x end
-  error("attempt to concatenate a Value with " .. Value.describe(x), 3)
-end
-
-
-local function number_of(x)
-  local number = tonumber(istype(Box, x) and x:string() or x)
-  if number then return number end
-  error(("attempt to perform arithmetic on %s"):format(istype(Box, x)
-    and "a Value that is no number" or Value.describe(x)), 3)
-end
-
+local meta = Text.operators(is_value)
+meta.__index = Value
 
 Box = ffi.metatype([[struct {
   struct weir_value *ref; const char *data; uint64_t size; uint32_t slot;
-}]], {
-  __index = Value,
-  __len = function(v) return tonumber(v.size) end,
-  __tostring = Value.string,
-  __concat = function(a, b) return joinable(a) .. joinable(b) end,
-  __add = function(a, b) return number_of(a) + number_of(b) end,
-  __sub = function(a, b) return number_of(a) - number_of(b) end,
-  __mul = function(a, b) return number_of(a) * number_of(b) end,
-  __div = function(a, b) return number_of(a) / number_of(b) end,
-  __mod = function(a, b) return number_of(a) % number_of(b) end,
-  __pow = function(a, b) return number_of(a) ^ number_of(b) end,
-  __unm = function(a) return -number_of(a) end,
-  __eq = function(a, b)
-    if not (comparable(a) and comparable(b)) then return false end
-    return #a == #b and compare(a, b) == 0
-  end,
-  __lt = function(a, b) return must_compare(a, b) < 0 end,
-  __le = function(a, b) return must_compare(a, b) <= 0 end,
-})
+}]], meta)
 
 
 --- Whether something is a Value.
 ---@param x any
 ---@return boolean
-function Value.is(x)
-  return istype(Box, x)
-end
+Value.is = is_value
 
-
---- What to do about an error, after its message: when a function of C was given a
---- Value where it takes a string, else nothing.
----@param message string
----@return string
-function Value.advice(message)
-  if message:find("expected, got cdata", 1, true)
-    or message:find("invalid value (cdata)", 1, true) then
-    return "; a Value is no string there: use tostring(v), or store:get_string(key)"
-  end
-  return ""
-end
-
-
---- What a message calls something that is no value: "a table", "ctype<...>".
-function Value.describe(x)
-  if istype(Box, x) then return "a Value" end
-  return type(x) == "cdata" and tostring(ffi.typeof(x)) or type(x)
-end
+Value.describe, Value.advice = Text.describer(is_value), Text.advice
 
 
 local function grow()
@@ -220,7 +143,7 @@ end
 ---@param bytes string|weir.Value
 ---@return weir.Value
 function Value.new(bytes)
-  if not comparable(bytes) then
+  if type(bytes) ~= "string" and not is_value(bytes) then
     error("a value is a string or a Value, not " .. Value.describe(bytes), 2)
   end
   return Value.own(Value.pointer(bytes))
@@ -252,6 +175,9 @@ function Value.copy(pointer, size)
   Value.charge(size)
   return Value.own(copy)
 end
+
+
+Text.add_methods(Value)
 
 
 return Value
