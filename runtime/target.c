@@ -71,19 +71,20 @@ static const struct weir_option *url_option(const struct target *t,
     return NULL;
 }
 
-static int no_such_part(const struct target *t, uint32_t part,
-                        const char *value, struct weir_error *err)
+static int no_such_part(const struct target *t, const struct url *u,
+                        uint32_t part, struct weir_error *err)
 {
     static const char *const PARTS[] = {"",     "user", "password",
                                         "host", "port", "path"};
-    const char *name = t->connector->name;
+    const char *name = t->connector->name, *value = u->part[part];
+    const char *path = u->part[WEIR_URL_PATH] ? u->part[WEIR_URL_PATH] : "";
 
     if (part == WEIR_URL_HOST && !t->options->quiet &&
         url_option(t, WEIR_URL_PATH, name) != NULL)
         return weir_error_set(err, -EINVAL,
                               "%s: \"%.64s\" stands where a URL has its host; "
-                              "a path needs a third slash: %s:///%.64s",
-                              name, value, name, value);
+                              "a path needs a third slash: %s:///%.64s%.64s",
+                              name, value, name, value, path);
     return weir_error_set(err, -EINVAL,
                           "%s: the URL has a %s, which %s has not", name,
                           PARTS[part], name);
@@ -119,7 +120,7 @@ static int set_url(const struct target *t, const struct url *u,
             *++value == '\0')
             continue;
         rc = row == NULL
-                 ? no_such_part(t, part, value, err)
+                 ? no_such_part(t, u, part, err)
                  : options_set(t->options, row, value, t->connector->name, err);
     }
     for (size_t i = 0; i < u->n_settings && rc == 0; i++)

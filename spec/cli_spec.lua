@@ -58,6 +58,53 @@ describe("weir", function()
     assert.matches("capacity", err)
   end)
 
+  it("says what was meant by an address, a folder, or a file that is no policy",
+    function()
+      for line, says in pairs {
+        ["get 127.0.0.1:6379 a"] = "did you mean redis://127.0.0.1:6379?",
+        ["get cache:6379 a"] = "did you mean redis://cache:6379?",
+        ["get '[::1]:6379' a"] = "did you mean redis://[::1]:6379?",
+        ["get localhost a"] = "did you mean redis://localhost?",
+        ["get FOLDER a"] = "did you mean fs://FOLDER?",
+        ["ls spec"] = "did you mean fs://?path=spec?",
+        ["get redis:/127.0.0.1 a"] = "a URL begins with redis://",
+        ["get fs://FOLDER/x a"] = "a path needs a third slash: fs:///",
+        ["get README.md a"] = "README.md is read as a policy file: ",
+      } do
+        local at = line:find "fs://" and folder:sub(2) or folder
+        local code, _, err = weir((line:gsub("FOLDER", at)))
+        assert.equal(3, code, line)
+        assert.is_truthy(err:find(says:gsub("FOLDER", folder), 1, true), err)
+      end
+    end)
+
+  it("helps with `weir help` and `weir help NAME`, too", function()
+    assert.same({ weir "--help" }, { weir "help" })
+    assert.same({ weir "rm --help" }, { weir "help rm" })
+    local code, _, err = weir "help gte"
+    assert.equal(2, code)
+    assert.matches("Did you mean 'get'", err)
+  end)
+
+  it("tells programs what went wrong as JSON", function()
+    for line, expected in pairs {
+      ["get --json memry a"] = { exit = 3, error = "memry" },
+      ["get --json memory"] = { exit = 2, error = "missing argument 'key'" },
+      ["head --json redis://127.0.0.1:1 a"] = { exit = 3, error = "refused",
+        code = "unavailable", store = "redis 127.0.0.1:1" },
+      ["ls --json redis://127.0.0.1:1"] = { exit = 3, error = "refused",
+        code = "unavailable", store = "redis 127.0.0.1:1" },
+    } do
+      local code, out, err = weir(line)
+      local object = cjson.decode(out)
+      assert.matches(expected.error, object.error)
+      assert.matches(expected.error, err)
+      expected.error = object.error
+      assert.same(expected, object)
+      assert.equal(object.exit, code)
+    end
+  end)
+
   it("runs without arguments into a usage error", function()
     local code, _, err = weir ""
     assert.equal(2, code)

@@ -107,11 +107,36 @@ local function failure(err)
     return { exit = Exit.INTERRUPTED, message = "interrupted" }
   end
   if type(err) == "table" then
-    return { exit = Exit.ERROR, message = tostring(err) }
+    return { exit = Exit.ERROR, message = tostring(err), code = rawget(err, "code"),
+      store = rawget(err, "store") }
   end
   local message = tostring(err)
   message = message .. Value.advice(message)
   return { exit = Exit.ERROR, message = debug.traceback(message, 2) }
+end
+
+
+-- `weir help NAME` is `weir NAME --help`.
+local function without_help(argv)
+  if argv[1] ~= "help" then return argv end
+  return { argv[2] or "--help", argv[2] and "--help" }
+end
+
+
+-- Whether programs read the output, also of a command line that is wrong.
+local function wants_json(words)
+  for _, word in ipairs(words) do
+    if word == "--json" then return true end
+  end
+  return false
+end
+
+
+-- Says what went wrong: to people on stderr, with --json to programs on stdout, too.
+local function say(err, command, json)
+  Exit.complain(err.message .. (err.hint or ""), command)
+  if json and err.message ~= Exit.CUT then Exit.report(err) end
+  return err.exit
 end
 
 
@@ -122,13 +147,15 @@ function Cli.main(argv)
   Terminal.fill_standard()
   local make_error = Terminal.end_by_interrupt()
   local commands = Cli.commands()
+  argv = without_help(argv)
   local words, rest = split(argv, commands)
+  local json = wants_json(words)
   local good, args = Cli.parser(commands):pparse(words)
   if not good then
     local command = commands[argv[1]] and argv[1]
     local about = command and " " .. command or ""
-    Exit.complain(("%s\nTry: weir%s --help"):format(args, about), command)
-    return Exit.USAGE
+    local hint = ("\nTry: weir%s --help"):format(about)
+    return say({ exit = Exit.USAGE, message = args, hint = hint }, command, json)
   end
   args.rest = rest
   if commands[args.command].cleans_up then make_error() end
@@ -138,8 +165,7 @@ function Cli.main(argv)
     return code or Exit.OK
   end
   local err = ok and { exit = Exit.ERROR, message = Exit.CUT } or code
-  Exit.complain(err.message, args.command)
-  return err.exit
+  return say(err, args.command, json)
 end
 
 

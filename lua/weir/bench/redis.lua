@@ -54,7 +54,7 @@ local function running(url)
   local info = output(("redis-cli -p %d info server 2>/dev/null"):format(port))
   local pid = info:match "process_id:(%d+)"
   if not pid then
-    Exit.fail(Exit.ERROR, "redis: no server of this machine answers at %s", url)
+    Exit.fail(Exit.ERROR, "redis: no server of this machine answers at port %d", port)
   end
   local socket = output(("redis-cli -p %d config get unixsocket"):format(port))
   return { url = url, port = port, pid = tonumber(pid),

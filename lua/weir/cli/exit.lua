@@ -1,4 +1,5 @@
 -- The exit codes of the command, how a subcommand ends early with one, and says why.
+local Json = require "weir.show.json"
 local Literal = require "weir.show.literal"
 
 local Exit = {
@@ -28,13 +29,31 @@ function Exit.fail(code, message, ...)
 end
 
 
---- complain writes a sentence to stderr, without control characters: a server's words
---- or an URL may be in it.
+-- A sentence without what is between the :// and the @ of a URL in it.
+local function without_passwords(text)
+  return (text:gsub("://[^\n]*@", "://...@"))
+end
+
+
+--- complain writes a sentence to stderr, without control characters or passwords: a
+--- server's words or a URL may be in it.
 ---@param text string
 ---@param command string? whose complaint it is
 function Exit.complain(text, command)
   local who = command and "weir " .. command or "weir"
-  io.stderr:write(who, ": ", Literal.harmless(text), "\n")
+  io.stderr:write(who, ": ", Literal.harmless(without_passwords(text)), "\n")
+end
+
+
+--- report writes the last line of --json when a subcommand ends early: { error, exit },
+--- with the code and the store of a store's error.
+---@param failure { message: string, exit: integer, code: string?, store: string? }
+function Exit.report(failure)
+  io.stdout:write(Json.encode {
+    error = without_passwords(failure.message), exit = failure.exit,
+    code = failure.code, store = failure.store,
+  }, "\n")
+  io.stdout:flush()
 end
 
 

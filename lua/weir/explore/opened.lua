@@ -3,6 +3,7 @@
 -- somebody must approve; a policy file marks one of its stores by `store.prod = true`.
 local Catalog = require "weir.catalog"
 local Guard = require "weir.explore.guard"
+local Mistaken = require "weir.explore.mistaken"
 local weir = require "weir"
 
 local Opened = {}
@@ -36,7 +37,7 @@ local function without_mark(url)
     if not said then
       rest[#rest + 1] = option
     elseif SAID[said] == nil then
-      error(("prod is true or false, not '%s'"):format(said), 0)
+      error("option prod: expected true or false", 0) -- a URL's words: not repeated
     else
       prod = SAID[said]
     end
@@ -65,6 +66,15 @@ local function untouched(kind, url)
 end
 
 
+-- A file of another name is often no policy at all.
+local function load_file(path)
+  local good, store = pcall(weir.load, path)
+  if good then return store end
+  local why = path:find "%.lua$" and "" or path .. " is read as a policy file: "
+  error(why .. tostring(store), 0)
+end
+
+
 --- Opens a store; what is wrong with the target is raised.
 ---@param target string
 ---@param reading boolean? it will not be written to; a policy file decides for itself
@@ -72,13 +82,15 @@ end
 function Opened.open(target, reading)
   local kind = kind_of(target)
   if kind == "file" then
-    local store = weir.load(target)
+    local store = load_file(target)
     local title = target:match "([^/]*)$":gsub("%.lua$", ""):gsub("[^%w_]", "_")
     return store, { prod = Guard.is_prod(store), title = title }
   end
   local url, prod = without_mark(target)
   local good, store = pcall(weir.open, url, reading and untouched(kind, url) or nil)
-  if not good then error((tostring(store):gsub("^[^:]+%.lua:%d+: ", "")), 0) end
+  if not good then
+    error(tostring(store):gsub("^[^:]+%.lua:%d+: ", "") .. Mistaken.hint(target), 0)
+  end
   return store, { prod = prod, opened_as = kind,
     title = TITLES[kind] or kind:gsub("[^%w_]", "_") }
 end
