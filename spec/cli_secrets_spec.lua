@@ -40,7 +40,7 @@ describe("a password", function()
 
   it("is not in the error when it is wrong or not there", function()
     for line, says in pairs {
-      ["get 'URL?password=$REDIS_PW' a"] = "the environment variable REDIS_PW is not set",
+      ["get 'URL?password=$REDIS_PW' a"] = "variable REDIS_PW is not set",
       ["get 'URL?password_file=FOLDER/none' a"] = folder .. "/none: No such file",
       ["get 'URL?password_file=FOLDER/wrong' a"] = "WRONGPASS",
       ["get 'URL?password=n0t-that' a"] = "WRONGPASS",

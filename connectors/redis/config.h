@@ -33,8 +33,9 @@ enum { REDIS_PREFIX_MAX = 1024 };
 struct redis {
     const struct redis_config *config;
     size_t prefix_len;
-    SSL_CTX *tls;            /* NULL: no TLS */
-    _Atomic uint32_t loaded; /* sessions that long values are on the way to */
+    SSL_CTX *tls;              /* NULL: no TLS */
+    _Atomic uint32_t loaded;   /* sessions that long values are on the way to */
+    _Atomic uint64_t left_out; /* keys that no scan can show */
 };
 
 /* redis_server_name returns the name that a certificate must bear. */

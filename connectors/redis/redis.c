@@ -133,6 +133,20 @@ static void redis_label(void *state, char *out, size_t cap)
                  c->host, (int)c->port);
 }
 
+static size_t redis_gauges(void *state, struct weir_gauge *out, size_t max)
+{
+    struct redis *r = state;
+
+    if (max > 0)
+        out[0] = (struct weir_gauge){
+            .name = "scan_left_out",
+            .help = "keys that scans left out: empty or over 65536 bytes",
+            .value = atomic_load(&r->left_out),
+            .counter = 1,
+        };
+    return 1;
+}
+
 #define OP(op) (1u << WEIR_##op)
 
 const struct weir_connector weir_connector = {
@@ -157,4 +171,5 @@ const struct weir_connector weir_connector = {
     .check = redis_check,
     .start = redis_start,
     .finish = redis_finish,
+    .gauges = redis_gauges,
 };

@@ -3,7 +3,8 @@
  * A page is one reply, or the first of several that is not empty: SCAN counts
  * the keys it looks at, not those that match. A reply is
  *     *2  $cursor  *n  $key ... $key
- * and is read as it comes; keys longer than any of ours are dropped. */
+ * and is read as it comes. Keys that weir has none of, empty ones and those
+ * longer than WEIR_KEY_MAX, are left out and counted. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,10 +129,13 @@ static void scan_keep(struct redis_session *s, const char *key, size_t len)
     struct weir_item *item = &f->call->items[ask->first];
     size_t prefix = s->redis->prefix_len;
 
-    if (len <= prefix || len - prefix > WEIR_KEY_MAX ||
-        memcmp(key, s->redis->config->prefix, prefix) != 0 ||
+    if (len < prefix || memcmp(key, s->redis->config->prefix, prefix) != 0 ||
         item->status != WEIR_PENDING)
         return;
+    if (len == prefix || len - prefix > WEIR_KEY_MAX) {
+        atomic_fetch_add(&s->redis->left_out, 1);
+        return;
+    }
     if (weir_page_add(&f->page, key + prefix, (uint32_t)(len - prefix),
                       UINT64_MAX, UINT64_MAX) < 0)
         weir_call_fail(f->call, item, WEIR_BUSY,
@@ -187,6 +191,7 @@ static int scan_key(struct redis_session *s, const struct reply *line,
     if (line->type != REPLY_BULK || line->number < 0)
         return session_surprise(s, "a key");
     if (len > WEIR_KEY_MAX + s->redis->prefix_len) {
+        atomic_fetch_add(&s->redis->left_out, 1);
         inbox_consume(&s->in, used);
         inbox_expect(&s->in, NULL, len, NULL);
     } else {

@@ -151,6 +151,61 @@ describe("every command", function()
     server:command "flushall"
   end)
 
+  it("says which keys of a server weir has none of, and ends a copy with 1",
+    function()
+      server:command "flushall"
+      shell.run(WEIR .. "set " .. server.url .. " a one p:b two")
+      local filler = [[eval "return redis.call('set', ARGV[1]..string.rep('x', ARGV[2]),
+        'v')" 0]]
+      server:command(filler .. " '' 0")
+      server:command(filler .. " p: 70000")
+      local other = " fs://" .. folder .. "/other"
+      local said = " left out, empty or over 65536 bytes long: weir has no such keys\n"
+      local code, out, err = shell.run(WEIR .. "cp " .. server.url .. other)
+      assert.equal(1, code)
+      assert.matches("\ncopied 2 keys, 6 B, 2 left out\n", out)
+      assert.equal("weir: 2 keys" .. said, err)
+      local url = shell.quote(server.url .. "?prefix=p:")
+      code, out, err = shell.run(WEIR .. "cp --dry " .. url .. other)
+      assert.equal(1, code)
+      assert.matches("\nwould copy 1 key, 3 B, 1 left out\n", out)
+      assert.equal("weir: 1 key" .. said, err)
+      assert.same({ { keys = 1, bytes = 3, failed = 0, left_out = 1 } },
+        { cjson.decode((select(2, shell.run(WEIR .. "cp --json " .. url .. other)))) })
+      for line, exit in pairs {
+        ["du URL"] = 0, ["ls URL"] = 0, ["diff URL memory"] = 1,
+      } do
+        code, out, err = shell.run(WEIR .. line:gsub("URL", server.url))
+        assert.equal(exit, code, out)
+        assert.matches("^weir[ls ]*: 2 keys" .. said, err)
+      end
+      server:command "flushall"
+    end)
+
+  it("copies only what the other store has not, when told", function()
+    server:command "flushall"
+    shell.run(WEIR .. "set " .. server.url .. " a new b new")
+    local other = " fs://" .. folder .. "/other"
+    shell.run(WEIR .. "set" .. other .. " a old")
+    local line = WEIR .. "cp --skip-existing " .. server.url .. other
+    assert.matches("\nwould copy 1 key, 3 B, 1 skipped\n",
+      (select(2, shell.run(line .. " --dry"))))
+    local code, out, err = shell.run(line)
+    assert.same({ 0, "" }, { code, err })
+    assert.matches("\ncopied 1 key, 3 B, 1 skipped\n", out)
+    assert.same({ 0, "oldnew", "" }, { shell.run(WEIR .. "get" .. other .. " a b") })
+    assert.same({ { keys = 0, bytes = 0, failed = 0, skipped = 2 } },
+      (objects("cp --skip-existing " .. server.url .. other)))
+    code, out = shell.run(WEIR .. "cp " .. server.url .. other)
+    assert.equal(0, code)
+    assert.matches("\ncopied 2 keys, 6 B\n", out)
+    shell.run(WEIR .. "set" .. other .. " a old")
+    out = select(2, shell.run(WEIR .. "repl s=" .. server.url .. " o=" .. other:sub(2),
+      ".cp s o --skip-existing\n"))
+    assert.matches("copied 0 keys, 0 B, 2 skipped", out)
+    server:command "flushall"
+  end)
+
   it("ends with 3 and a sentence when the server is not there", function()
     for _, line in ipairs { "head URL a", "du URL", "lat URL 1", "trace URL a" } do
       local code, _, err = shell.run(WEIR .. line:gsub("URL", "redis://127.0.0.1:1/"))

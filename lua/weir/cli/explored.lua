@@ -31,10 +31,11 @@ end
 
 local function define_option(command, row)
   if not row.kind then
-    command:flag("--" .. row.name):description(row.help)
+    command:flag("--" .. row.name):target(row.name):description(row.help)
     return
   end
   command:option("--" .. row.name)
+    :target(row.name)
     :argname("<" .. row.kind .. ">")
     :description(row.help)
     :convert(Kinds.reader(row))

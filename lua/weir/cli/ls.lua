@@ -6,6 +6,7 @@ local Kinds = require "weir.explore.kinds"
 local Listing = require "weir.explore.listing"
 local Quantity = require "weir.show.quantity"
 local Target = require "weir.cli.target"
+local Unlisted = require "weir.explore.unlisted"
 
 local Ls = {
   summary = "List keys, those that match PATTERN.",
@@ -57,6 +58,7 @@ function Ls.run(args)
   local show = form(args)
   return Target.use(args, function(store, options)
     options.facts = args.json or args.long
+    local unlisted = Unlisted.new(store)
     local listing = Listing.new(store, args.pattern or "", options)
     local left = args.limit or math.huge
     while left > 0 and not listing.ended do
@@ -64,6 +66,8 @@ function Ls.run(args)
       for _, entry in ipairs(page) do show(entry) end
       left = left - #page
     end
+    local _, sentence = unlisted:told()
+    if sentence then Exit.complain(sentence, "ls") end
     return Exit.OK
   end)
 end

@@ -3,16 +3,20 @@
 local Exit = require "weir.cli.exit"
 local Guard = require "weir.explore.guard"
 local Kinds = require "weir.explore.kinds"
+local Literal = require "weir.show.literal"
 local Opened = require "weir.explore.opened"
 local Terminal = require "weir.terminal"
 local weir = require "weir"
 
 local Target = {}
 
--- Asks on a terminal; where nobody can answer the answer is no.
-local function ask(question)
+
+--- ask asks on a terminal. Where nobody can answer, the answer is no.
+---@param question string
+---@return boolean
+function Target.ask(question)
   if not Terminal.is(0) then return false end
-  io.stderr:write(question, " [y/N] ")
+  io.stderr:write(Literal.harmless(question), " [y/N] ")
   return (io.read "*l" or ""):lower():find "^y" ~= nil
 end
 
@@ -20,7 +24,7 @@ end
 local function asks_once()
   local agreed
   return function(question)
-    if agreed == nil then agreed = ask(question) end
+    if agreed == nil then agreed = Target.ask(question) end
     return agreed
   end
 end

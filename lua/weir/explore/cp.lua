@@ -57,7 +57,28 @@ local function by_ttl(page)
 end
 
 
+-- Takes out of a page what the target has.
+function Copy:without_existing(page)
+  local reply, kept = self.to:exists_many(page.keys, { timeout = self.timeout }), 0
+  for i = 1, page.n do
+    local err = reply:error(i)
+    if err then
+      self.failures:add(page.keys[i], err)
+    elseif reply[i] == "ok" then
+      self.skipped = self.skipped + 1
+    else
+      kept = kept + 1
+      for _, name in ipairs { "keys", "sizes", "ttls" } do
+        page[name][kept] = page[name][i]
+      end
+    end
+  end
+  page.n = kept
+end
+
+
 function Copy:page(page)
+  if self.skipped and page.n > 0 then self:without_existing(page) end
   if self.dry then
     for i = 1, page.n do self:copied(page.keys[i], page.sizes[i]) end
     return
@@ -75,11 +96,32 @@ function Copy:page(page)
 end
 
 
+-- Says what was done. Returns the exit code: 1 when keys were left out.
+function Copy:summary(walk)
+  local failed, left_out = self.failures.n, walk.left_out
+  self.view:object {
+    keys = self.keys, bytes = self.bytes, failed = failed, dry = self.dry,
+    skipped = self.skipped, left_out = left_out > 0 and left_out or nil,
+  }
+  local text = ("%s %s, %s"):format(self.dry and "would copy" or "copied",
+    Quantity.things(self.keys, "key"), Quantity.bytes(self.bytes))
+  for _, row in ipairs {
+    { self.skipped or 0, "skipped" }, { left_out, "left out" }, { failed, "failed" },
+  } do
+    if row[1] > 0 then text = ("%s, %s %s"):format(text, row[1], row[2]) end
+  end
+  self.view:line("%s", text)
+  if failed > 0 then return Exit.ERROR end
+  return left_out > 0 and Exit.MISS or Exit.OK
+end
+
+
 return {
   name = "cp",
   summary = "Copy keys from one store to another.",
   description = "Copy keys with their values and times to live from one store to "
-    .. "another, over what is there.",
+    .. "another, over what is there. The exit code is 1 when keys of a server were "
+    .. "left out, as they are empty or longer than weir's.",
   stores = 2,
   changes = true,
   arguments = {
@@ -88,11 +130,14 @@ return {
   },
   options = {
     { name = "dry", help = "Only show what would be copied." },
+    { name = "skip-existing", help = "Leave keys as they are that the other store has. "
+      .. "One that it gets in the meantime is overwritten." },
   },
   run = function(view, args)
     local self = setmetatable({
       view = view, from = args.store, to = args.other, timeout = args.timeout,
-      dry = args.dry, keys = 0, bytes = 0, failures = Failures.new(view),
+      dry = args.dry, skipped = args["skip-existing"] and 0, keys = 0, bytes = 0,
+      failures = Failures.new(view),
     }, Copy)
     view:line("from %s to %s:", self.from.name, self.to.name)
     local walk = Walk.new(view, self.from, args.prefix, {
@@ -100,13 +145,6 @@ return {
       failures = self.failures,
     })
     walk:each(function(page) self:page(page) end)
-    local failed = self.failures.n
-    view:object {
-      keys = self.keys, bytes = self.bytes, failed = failed, dry = self.dry,
-    }
-    view:line("%s %s, %s%s", self.dry and "would copy" or "copied",
-      Quantity.things(self.keys, "key"), Quantity.bytes(self.bytes),
-      failed > 0 and (", %d failed"):format(failed) or "")
-    return failed > 0 and Exit.ERROR or Exit.OK
+    return self:summary(walk)
   end,
 }

@@ -4,6 +4,7 @@
 -- a limit and go on later.
 local Failures = require "weir.explore.failures"
 local Quantity = require "weir.show.quantity"
+local Unlisted = require "weir.explore.unlisted"
 
 local PAGE = 512
 
@@ -11,6 +12,7 @@ local PAGE = 512
 ---@field keys integer   keys seen so far
 ---@field bytes number   and their bytes
 ---@field ended boolean  there are no more
+---@field left_out integer  keys that the scan cannot show, once it has ended
 ---@field failures weir.Failures  the keys whose sizes could not be read
 local Walk = {}
 Walk.__index = Walk
@@ -33,6 +35,8 @@ function Walk.new(view, store, prefix, opts)
     timeout = opts.timeout,
     ask = opts.ask,
     failures = opts.failures or Failures.new(view),
+    unlisted = Unlisted.new(store),
+    left_out = 0,
     scan = store:scan { prefix = prefix, timeout = opts.timeout },
     keys = 0, bytes = 0, ended = false,
   }, Walk)
@@ -112,6 +116,11 @@ function Walk:each(fn, limit)
       tell(describe)
     end
   end)
+  if self.ended then
+    local sentence
+    self.left_out, sentence = self.unlisted:told()
+    if sentence then self.view:note("%s", sentence) end
+  end
   return self.ended
 end
 
