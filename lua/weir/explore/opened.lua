@@ -27,6 +27,19 @@ local SAID = {
 }
 
 
+-- Whether a URL holds a secret: then what follows an & may be a part of it.
+local function holds_secret(url)
+  if url:find("@", 1, true) then return true end
+  local info = Catalog.describe(url:match "^[^:?]*")
+  for _, option in ipairs(info and info.options or {}) do
+    if option.type == "secret" and url:find("[?&]" .. option.name .. "=") then
+      return true
+    end
+  end
+  return false
+end
+
+
 -- A URL without prod=..., and whether it said true.
 local function without_mark(url)
   local path, query = url:match "^([^?]*)%?(.*)$"
@@ -37,7 +50,8 @@ local function without_mark(url)
     if not said then
       rest[#rest + 1] = option
     elseif SAID[said] == nil then
-      error("option prod: expected true or false", 0) -- a URL's words: not repeated
+      local got = holds_secret(url) and "" or (", not '%s'"):format(said)
+      error("prod is true or false" .. got, 0)
     else
       prod = SAID[said]
     end
