@@ -51,6 +51,40 @@ describe("generated from the definitions", function()
     assert.equal("--values\n", offered("weir", "diff", "--val"))
   end)
 
+  it("completes connectors, URLs, schemes and choices in bash", function()
+    local function has(list, ...)
+      for _, word in ipairs { ... } do
+        assert.is_truthy(("\n" .. list):find("\n" .. word .. "\n", 1, true), word)
+      end
+    end
+    has(offered("weir", "get", ""), "memory", "redis", "redis://", "rediss://",
+      "fs:///", "redis+unix:///")
+    assert.equal("memory\n", offered("weir", "get", "mem"))
+    assert.equal("memory\n",
+      offered("weir", "get", "--timeout", "1s", "--json", "mem"))
+    assert.equal("memory\n",
+      offered("weir", "diff", "redis", ":", "//h", ":", "1", "mem"))
+    assert.equal("memory\n", offered("weir", "repl", "null", "a", "=", "fs", "mem"))
+    assert.equal("\n", offered("weir", "get", "memory", "mem"))
+    assert.equal("\n", offered("weir", "get", "fs", ":", "///mem"))
+    assert.equal("rediss\n", offered("weir", "connectors", "rediss"))
+    has(offered("weir", "connectors", ""), "fs", "redis+unix")
+    assert.equal("core\n", offered("weir", "bench", "c"))
+    has(offered("weir", "bench", ""), "fs", "redis", "policies", "ngx")
+    assert.equal("zsh\n", offered("weir", "completion", "z"))
+    assert.equal("exists\nexplain\n", offered("weir", "explain", "memory", "ex")
+      .. offered("weir", "help", "expl"))
+  end)
+
+  it("completes connectors, schemes and choices in zsh", function()
+    local _, text = shell.run(WEIR .. "completion zsh")
+    assert.matches("\n  compadd %-%- [^\n]*memory", text)
+    assert.matches("\n  compadd %-S '' %-%- [^\n]*fs:/// [^\n]*rediss://", text)
+    assert.matches('\n    get%).-": :_weir_stores"', text)
+    assert.matches('\n    bench%).-": :%(core fs redis policies ngx%)"', text)
+    assert.matches('\n    connectors%).-": :%([^\n]*rediss[^\n]*%)"', text)
+  end)
+
   it("completes in zsh without running what descriptions quote", function()
     local code, text = shell.run(WEIR .. "completion zsh")
     assert.equal(0, code)
