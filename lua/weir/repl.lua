@@ -54,8 +54,7 @@ end
 
 local function open_all(session, targets)
   for _, target in ipairs(targets) do
-    local name, rest = target:match "^([%a_][%w_]*)=(.+)$"
-    local fine, err = pcall(session.open, session, rest or target, name)
+    local fine, err = pcall(session.open, session, target)
     if not fine then Exit.fail(Exit.ERROR, "%s", tostring(err)) end
   end
 end

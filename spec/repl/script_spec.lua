@@ -187,6 +187,21 @@ describe("a script of the session", function()
     assert.same({ "disk", "cache", "kv", "memory", "memory2" }, names)
   end)
 
+  it("opens a store with a name, with NAME= or with a name from its target", function()
+    local folder = shell.folder()
+    shell.write(folder .. "/kv.lua", "return null {}")
+    local _, out = script(".open memory://\n.open a memory://\n.open größe=memory://\n"
+      .. ".load b=" .. folder .. "/kv.lua\n.stores")
+    shell.remove(folder)
+    assert.equal("memory   memory\nmemory2  memory\na        memory\n"
+      .. "größe    memory\nb        null    current\n", out)
+    local code, _, err = script ".open\n.open a-b memory\n.open a b c"
+    assert.equal(3, code)
+    assert.matches("%.open: needs target", err)
+    assert.matches("'a%-b' is no name", err)
+    assert.matches("%.open: has no place for c", err)
+  end)
+
   it("takes a store that gets a name among its own", function()
     local _, out = script("kv = memory {} :retry { 2 }\nkv:set('a', '1')\n"
       .. ".head kv a\n.tree kv\nkv = nil\n.stores\n")

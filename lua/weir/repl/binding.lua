@@ -58,10 +58,16 @@ local function take_options(command, words, args)
 end
 
 
-local function required(command)
+local function is_required(row)
+  return row.default == nil and not row.optional
+end
+
+
+-- How many arguments must be given, of those that come after the i-th.
+local function required(command, i)
   local n = 0
-  for _, row in ipairs(command.arguments) do
-    if row.default == nil and not row.optional then n = n + 1 end
+  for j = i + 1, #command.arguments do
+    if is_required(command.arguments[j]) then n = n + 1 end
   end
   return n
 end
@@ -89,7 +95,7 @@ local function take_stores(command, session, words, args)
     table.remove(words, 1)
     table.remove(words, 1)
   elseif n == 1 then
-    args.store = #words > required(command) and named_store(session, words[1])
+    args.store = #words > required(command, 0) and named_store(session, words[1])
     if args.store then
       table.remove(words, 1)
     else
@@ -100,12 +106,15 @@ local function take_stores(command, session, words, args)
 end
 
 
+-- One that need not be given is left out when the words are only enough for those
+-- after it: ".open [name] target".
 local function take_arguments(command, words, args)
-  for _, row in ipairs(command.arguments) do
-    local word = table.remove(words, 1)
+  for i, row in ipairs(command.arguments) do
+    local enough = is_required(row) or #words > required(command, i)
+    local word = enough and table.remove(words, 1)
     if word then
       args[row.name] = convert(command, row, word.text)
-    elseif row.default == nil and not row.optional then
+    elseif is_required(row) then
       fail(command, "needs %s: %s", row.name, row.help)
     end
   end
@@ -144,9 +153,8 @@ function Binding.usage(command)
   if command.stores == 1 then parts[2] = "[store]" end
   if command.stores == 2 then parts[2], parts[3] = "store", "other" end
   for _, row in ipairs(command.arguments) do
-    local optional = row.default ~= nil or row.optional
     local name = row.choices and table.concat(row.choices, "|") or row.name
-    parts[#parts + 1] = optional and "[" .. name .. "]" or name
+    parts[#parts + 1] = is_required(row) and name or "[" .. name .. "]"
   end
   for _, row in ipairs(command.options or {}) do
     local value = row.kind and "=" .. row.kind or ""

@@ -52,12 +52,20 @@ local function enter(self, name, store, marks)
 end
 
 
+-- What LuaJIT takes for a name, UTF-8 too.
+local NAME = "[%a_\128-\255][%w_\128-\255]*"
+
+
 --- Opens a store; what is wrong is raised. The first one becomes the current one.
----@param target string
----@param name string?
+---@param target string a URL, a connector or a policy file, perhaps NAME=...
+---@param name string? without one the target chooses
 ---@return string name
 function Stores:open(target, name)
-  if name and not name:find "^[%a_][%w_]*$" then
+  if not name then
+    local given, rest = target:match("^(" .. NAME .. ")=(.+)$")
+    name, target = given, rest or target
+  end
+  if name and not name:find("^" .. NAME .. "$") then
     error(("'%s' is no name: letters, digits and _"):format(name), 0)
   end
   if name and self.stores[name] then
