@@ -6,6 +6,7 @@ local Commands = require "weir.repl.commands"
 local Error = require "weir.error"
 local Evaluate = require "weir.repl.evaluate"
 local Exit = require "weir.cli.exit"
+local Hints = require "weir.repl.hints"
 local Host = require "weir.host"
 local Store = require "weir.store"
 local Tokens = require "weir.repl.tokens"
@@ -26,25 +27,32 @@ local function methods()
 end
 
 
+-- A name that nothing has: what the line may have meant, or the nearest name.
+local function unknown(session, name, source)
+  local hint = source:find("^%s*" .. name .. "%f[^%w_]") and Hints.of(session, source)
+  return hint and hint ~= "" and hint or words.suggest(name, session.names)
+end
+
+
 -- An error as a sentence; a name that nothing has comes with the nearest one.
-local function sentence(session, err)
+local function sentence(session, err, source)
   if Error.is(err) then return err.code .. ": " .. tostring(err) end
   local text = tostring(err)
   local name = text:match "global '([%w_]+)' %(a nil value%)"
-  if name then return text .. words.suggest(name, session.names) end
+  if name then return text .. unknown(session, name, source) end
   name = text:match "call method '([%w_]+)' %(a nil value%)"
   return text .. (name and words.suggest(name, methods()) or Value.advice(text))
 end
 
 
 -- What ended badly: an interruption, an error raised, or the whole session.
-local function report(session, err)
+local function report(session, err, source)
   if Exit.is(err) then error(err, 0) end
   if err == Host.KILLED then
     session.output:remark "cancelled"
     return
   end
-  session.output:fail(sentence(session, err))
+  session.output:fail(sentence(session, err, source))
   session:worse(Exit.ERROR)
 end
 
@@ -68,15 +76,17 @@ local function show(session, results, seconds)
 end
 
 
-local function evaluate(session, chunk)
+local function evaluate(session, chunk, source)
   session.agreed, session.level = {}, nil
   -- Results may be anything: showing them can fail, or take long.
   local fine, err = run(session, function()
     local begun = Host.now()
     local results = pack(Evaluate.call(chunk))
     show(session, results, Host.now() - begun)
+    local hint = results.n == 1 and results[1] == nil and Hints.of_word(session, source)
+    if hint then session.output:remark(hint) end
   end)
-  if not fine then report(session, err) end
+  if not fine then report(session, err, source) end
 end
 
 
@@ -100,7 +110,7 @@ local function command(session, line)
   session.agreed, session.level = {}, nil
   local begun, timed = Host.now(), session.output.time
   local fine, code = run(session, found.run, session:view(), args, session)
-  if not fine then return report(session, code) end
+  if not fine then return report(session, code, line) end
   session:worse(code)
   timed = timed and session.output.time
   if timed then session.output:took(Host.now() - begun, session.level) end
@@ -129,11 +139,14 @@ function Interpret.text(session, source)
   end
   if in_background(session, source) then return false end
   local chunk, why = Evaluate.compile(source, session.env)
-  if why == "more" then return true end
+  if why == "more" then
+    if not Hints.is_pattern(session, source) then return true end
+    why = "a line of Lua does not end in *"
+  end
   if chunk then
-    evaluate(session, chunk)
+    evaluate(session, chunk, source)
   else
-    session.output:fail(why)
+    session.output:fail(why .. Hints.of(session, source))
     session:worse(Exit.USAGE)
   end
   return false
