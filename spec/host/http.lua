@@ -1,5 +1,5 @@
--- http.lua: a client for specs of hosts that serve: whole requests with curl, and
--- requests that hang up before the answer.
+-- http.lua: a client for specs of hosts that serve: whole requests with curl, many of
+-- them at once, and requests that hang up before the answer.
 local uv = require "luv"
 local shell = require "shell"
 
@@ -13,6 +13,32 @@ function Http.get(url, options)
     :format(options or "", shell.quote(url)))
   local body, status = text:match "^(.*)\n(%d+)$"
   return tonumber(status) or -code, body
+end
+
+
+local REQUEST = "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+  .. "Content-Length: %d\r\n\r\n%s"
+
+
+--- send calls done(status, body) when a request on a connection of its own has been
+--- answered; status is nil when it has not. Something must run luv's loop.
+---@param done fun(status: integer?, body: string)
+function Http.send(port, method, path, body, done)
+  local socket, parts = uv.new_tcp(), {}
+  local function finish()
+    local answer = table.concat(parts)
+    socket:close(function()
+      done(tonumber(answer:match "^HTTP/1.1 (%d+)"), answer:match "\r\n\r\n(.*)$")
+    end)
+  end
+  socket:connect("127.0.0.1", port, function(err)
+    if err then return finish() end
+    socket:write(REQUEST:format(method, path, #body, body))
+    socket:read_start(function(failed, data)
+      if failed or not data then return finish() end
+      parts[#parts + 1] = data
+    end)
+  end)
 end
 
 

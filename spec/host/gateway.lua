@@ -1,0 +1,73 @@
+-- gateway.lua: the gateway of examples/nginx for a spec, on a free port, started and
+-- ended as its README says.
+local Nginx = require "weir.bench.nginx"
+local alarm = require "host.alarm"
+local http = require "host.http"
+local shell = require "shell"
+
+local Gateway = {}
+Gateway.__index = Gateway
+
+
+--- start runs the gateway in a folder of its own and returns when it answers. With a
+--- text, that is the policy, and not the example's.
+---@param policy string?
+function Gateway.start(policy)
+  local self = setmetatable({ folder = shell.folder(), port = Nginx.free_port() },
+    Gateway)
+  self.url = "http://127.0.0.1:" .. self.port
+  if policy then shell.write(self.folder .. "/kv.lua", policy) end
+  os.execute(("examples/nginx/run %d %s >%s/out 2>&1 </dev/null &")
+    :format(self.port, self.folder, self.folder))
+  assert(Nginx.eventually(function() return (self:get "/kv/none") == 404 end),
+    self:slurp "out")
+  return self
+end
+
+
+--- slurp returns what is in a file of its folder.
+function Gateway:slurp(name)
+  local file = assert(io.open(self.folder .. "/" .. name))
+  local text = file:read "*a"
+  file:close()
+  return text
+end
+
+
+--- get returns the status and the body of an answer; curl's further options.
+function Gateway:get(path, options)
+  return http.get(self.url .. path, options)
+end
+
+
+function Gateway:pid()
+  return self:slurp "nginx.pid":match "%d+"
+end
+
+
+--- workers returns how many there are, those that leave too, and their pids.
+function Gateway:workers()
+  local _, text = shell.run("ps -o pid= --ppid " .. self:pid())
+  return select(2, text:gsub("%d+", "")), (text:gsub("%s+", " "))
+end
+
+
+function Gateway:signal(name)
+  shell.run(("kill -%s %s"):format(name, self:pid()))
+end
+
+
+--- stop ends it gracefully, and fails when its log tells of a crash.
+function Gateway:stop()
+  local process = self:pid()
+  self:signal "QUIT"
+  assert(Nginx.eventually(function()
+    return (shell.run("kill -0 " .. process)) ~= 0
+  end))
+  local log = self:slurp "error.log"
+  shell.remove(self.folder)
+  assert(not alarm(log), alarm(log))
+end
+
+
+return Gateway
