@@ -34,7 +34,7 @@ static int target_call(const struct fault_session *s, struct weir_call *call)
     do {
         rc = c->finish(s->inner, call);
     } while (rc == -EAGAIN);
-    return rc;
+    return rc < 0 ? rc : 0; /* check says, too, that it wants a new session */
 }
 
 /* Let the target do n items of the call. */

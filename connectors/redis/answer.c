@@ -16,12 +16,22 @@
  * again: a server spends a third on a key there that it spends on a command. */
 #define MIXED 16
 
-/* Longer values than any server's default limit are not served. */
-#define VALUE_MAX ((uint64_t)512 << 20)
+/* A session is this old before an error about the server ends it, or such
+ * errors came for so long. */
+#define RENEW_NS ((uint64_t)1000000000)
+
+/* Longer values say nothing about the next ones. */
+#define LEARN_MAX ((int64_t)512 << 20)
 
 static struct weir_item *first_item(const struct ask *ask)
 {
     return &ask->flight->call->items[ask->first];
+}
+
+/* Whether somebody still wants the answer: a late call has its own already. */
+static bool is_wanted(const struct ask *ask)
+{
+    return first_item(ask)->status == WEIR_PENDING;
 }
 
 /* One more of the ask's items has its answer. */
@@ -46,6 +56,8 @@ static uint64_t guess_next(uint64_t guess, uint64_t size)
  * for, and received, accordingly. */
 static void answer_learn(struct redis_session *s, int64_t size)
 {
+    if (size > LEARN_MAX)
+        size = LEARN_MAX;
     if (size >= 0)
         s->guess = guess_next(s->guess, (uint64_t)size);
     s->reply = guess_next(s->reply, size >= 0 ? (uint64_t)size : 0);
@@ -58,20 +70,41 @@ static void answer_payload(struct redis_session *s, uint64_t size)
     struct ask *ask = session_asked(s);
     struct weir_call *call = ask->flight->call;
     struct weir_item *item = first_item(ask);
-    char *to = item->data;
+    char *to = NULL;
 
-    item->size = size;
     s->value = NULL;
     s->payload_status = WEIR_OK;
-    if (size > VALUE_MAX || (to != NULL && size > item->cap)) {
-        s->payload_status = WEIR_TOOBIG;
-        to = NULL;
-    } else if (to == NULL) {
-        s->value = weir_value_new(size, &to);
-        if (s->value == NULL)
-            s->payload_status = WEIR_BUSY;
+    if (is_wanted(ask)) {
+        to = item->data;
+        item->size = size;
+        if (size > weir_call_max_value(call) ||
+            (to != NULL && size > item->cap)) {
+            s->payload_status = WEIR_TOOBIG;
+            to = NULL;
+        } else if (to == NULL) {
+            s->value = weir_value_new(size, &to);
+            if (s->value == NULL)
+                s->payload_status = WEIR_BUSY;
+        }
     }
     inbox_expect(&s->in, to, size, s->value == NULL && to ? call : NULL);
+}
+
+/* Says which limit a value does not fit. */
+static void refuse_size(struct weir_call *call, struct weir_item *item,
+                        uint64_t size)
+{
+    uint64_t max = weir_call_max_value(call);
+
+    item->size = size;
+    if (size > max)
+        weir_call_fail(call, item, WEIR_TOOBIG,
+                       "a value of %llu bytes: max_value is %llu",
+                       (unsigned long long)size, (unsigned long long)max);
+    else
+        weir_call_fail(call, item, WEIR_TOOBIG,
+                       "a value of %llu bytes does not fit the buffer of %llu",
+                       (unsigned long long)size, (unsigned long long)item->cap);
 }
 
 /* The payload has come. */
@@ -81,12 +114,14 @@ static void answer_value(struct redis_session *s)
     struct weir_call *call = ask->flight->call;
     struct weir_item *item = first_item(ask);
 
+    if (!is_wanted(ask)) {
+        answer_step(s);
+        return;
+    }
     if (s->in.taken_back)
         weir_call_fail(call, item, WEIR_SKIPPED, "the batch was abandoned");
     else if (s->payload_status == WEIR_TOOBIG)
-        weir_call_fail(call, item, WEIR_TOOBIG,
-                       "a value of %llu bytes does not fit",
-                       (unsigned long long)item->size);
+        refuse_size(call, item, item->size);
     else if (s->payload_status == WEIR_BUSY)
         weir_call_fail(call, item, WEIR_BUSY,
                        "out of memory for a value of %llu bytes",
@@ -98,31 +133,43 @@ static void answer_value(struct redis_session *s)
     answer_step(s);
 }
 
+/* A nil: a miss, but an MGET's may be a key of another type: PASS_COUNT tells.
+ */
+static void answer_nil(struct redis_session *s)
+{
+    struct ask *ask = session_asked(s);
+
+    answer_learn(s, -1);
+    if (ask->kind == ASK_VALUE && is_wanted(ask))
+        first_item(ask)->status = WEIR_MISS;
+    answer_step(s);
+}
+
 /* A bulk's head was read and takes used bytes. */
 static int answer_bulk(struct redis_session *s, int64_t length, size_t used)
 {
     struct ask *ask = session_asked(s);
+    struct weir_call *call = ask->flight->call;
     size_t there, size = (size_t)length;
     const char *at = inbox_at(&s->in, &there);
 
     if (length < 0) {
         inbox_consume(&s->in, used);
-        answer_learn(s, -1);
-        if (ask->kind == ASK_VALUE)
-            first_item(ask)->status = WEIR_MISS;
-        /* MGET's nil may be a key of another type: PASS_COUNT tells. */
-        answer_step(s);
+        answer_nil(s);
         return 1;
     }
-    answer_learn(s, (int64_t)(size < VALUE_MAX ? size : VALUE_MAX));
-    if (size > VALUE_MAX || there - used < size + 2) {
+    answer_learn(s, length);
+    if (there - used < size + 2) {
         inbox_consume(&s->in, used);
         answer_payload(s, size);
         return 1;
     }
     if (at[used + size] != '\r' || at[used + size + 1] != '\n')
         return session_surprise(s, "the end of a value");
-    weir_call_answer(ask->flight->call, first_item(ask), at + used, size);
+    if (is_wanted(ask) && size > weir_call_max_value(call))
+        refuse_size(call, first_item(ask), size);
+    else if (is_wanted(ask))
+        weir_call_answer(call, first_item(ask), at + used, size);
     inbox_consume(&s->in, used + size + 2);
     answer_step(s);
     return 1;
@@ -130,12 +177,31 @@ static int answer_bulk(struct redis_session *s, int64_t length, size_t used)
 
 /* ---- the other replies ---- */
 
+/* An error that says that another server should be asked: the session is
+ * replaced, for which the address is resolved anew. But not more often than
+ * once in RENEW_NS, since the next server may say the same. */
+static void session_unfit(struct redis_session *s, const struct reply *error)
+{
+    enum refusal_verdict verdict = refusal_verdict(error);
+    uint64_t now;
+
+    if (verdict == REFUSAL_OF_NOW)
+        return;
+    now = weir_now();
+    if (s->unfit_since == 0)
+        s->unfit_since = now;
+    s->renew |=
+        now - s->connected_ns >= RENEW_NS &&
+        (verdict == REFUSAL_OF_SERVER || now - s->unfit_since >= RENEW_NS);
+}
+
 /* An error answers all the items of the ask, unless another command may do. */
 static void answer_error(struct redis_session *s, const struct reply *error)
 {
     struct ask *ask = session_asked(s);
     struct flight *f = ask->flight;
 
+    session_unfit(s, error);
     if (ask->kind == ASK_VALUES || ask->kind == ASK_COUNT ||
         (ask->kind == ASK_DONE && ask->n > 1)) {
         f->refused = true;
@@ -156,8 +222,9 @@ static void answer_done(struct redis_session *s)
 {
     struct ask *ask = session_asked(s);
     struct weir_item *item = first_item(ask);
+    bool wanted = is_wanted(ask);
 
-    for (uint32_t i = 0; i < ask->n; i++)
+    for (uint32_t i = 0; i < ask->n && wanted; i++)
         item[i].status = WEIR_OK;
     session_answered(s);
 }
@@ -319,7 +386,7 @@ int answer_replies(struct redis_session *s, const struct flight *until)
 {
     int rc = 1;
 
-    while (!until->over && rc > 0)
+    while (rc > 0 && (until != NULL ? !until->over : s->n_asks > 0))
         rc = answer_some(s);
     return rc < 0 ? rc : 0;
 }

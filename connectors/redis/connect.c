@@ -42,6 +42,7 @@ int redis_connect(void *state, void *session, struct weir_call *call)
         rc = connect_link(s, call);
     if (rc < 0)
         session_free(s);
+    s->connected_ns = weir_now();
     return rc;
 }
 

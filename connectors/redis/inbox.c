@@ -32,6 +32,13 @@ void inbox_expect(struct inbox *in, char *to, uint64_t len,
     in->taken_back = false;
 }
 
+void inbox_forget(struct inbox *in)
+{
+    in->to = NULL;
+    in->lender = NULL;
+    in->taken_back = false;
+}
+
 /* Holds lent memory for one access; what cannot be held is dropped. */
 static bool inbox_hold(struct inbox *in)
 {
@@ -108,8 +115,11 @@ ssize_t inbox_receive(struct inbox *in, struct link *l, bool *full)
     if (iov[1].iov_len == 0)
         return -EPROTO; /* no line and no key is that long */
     direct = in->filling && in->left > 0 && inbox_hold(in);
+    if (direct && in->left > INBOX_MOST)
+        iov[1].iov_len = 0;
     if (direct)
-        iov[0] = (struct iovec){in->to, (size_t)in->left};
+        iov[0] = (struct iovec){in->to,
+                                in->left < INBOX_MOST ? in->left : INBOX_MOST};
     moved = l->receive(l, direct ? iov : iov + 1, direct ? 2 : 1);
     if (direct)
         inbox_let_go(in);

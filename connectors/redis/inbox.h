@@ -15,6 +15,8 @@ enum {
     INBOX_DIRECT =
         16384,          /* values so long are worth a call of their own each */
     INBOX_TASTE = 2048, /* offered behind a payload when they are */
+    INBOX_MOST = 4 << 20, /* received of a payload until the next look at the
+                             clock */
 };
 
 struct inbox {
@@ -37,6 +39,9 @@ void inbox_free(struct inbox *in);
  * are dropped), lent by lender if that is not NULL. */
 void inbox_expect(struct inbox *in, char *to, uint64_t len,
                   struct weir_call *lender);
+
+/* inbox_forget drops what still comes of the payload. */
+void inbox_forget(struct inbox *in);
 
 /* inbox_filled moves what the buffer has of the payload; true: it and the end
  * of line behind it have come. *bad: something else came instead. */

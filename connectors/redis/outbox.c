@@ -16,6 +16,12 @@ int outbox_init(struct outbox *o)
 
 void outbox_free(struct outbox *o)
 {
+    while (o->copies != NULL) {
+        struct outbox_copy *copy = o->copies;
+
+        o->copies = copy->next;
+        free(copy);
+    }
     free(o->bytes);
     o->bytes = NULL;
 }
@@ -118,9 +124,75 @@ static uint32_t outbox_run(const struct outbox *o, struct weir_call **lender)
     return i - o->first;
 }
 
+/* ---- copies ---- */
+
+static bool is_outside(const struct outbox *o, const struct iovec *s)
+{
+    return (uintptr_t)s->iov_base - (uintptr_t)o->bytes >= OUTBOX_BYTES;
+}
+
+static int segment_own(struct outbox *o, struct iovec *s, uint64_t end)
+{
+    struct outbox_copy *copy = malloc(sizeof *copy + s->iov_len);
+
+    if (copy == NULL)
+        return -ENOMEM;
+    memcpy(copy->bytes, s->iov_base, s->iov_len);
+    copy->end = end;
+    copy->next = o->copies;
+    o->copies = copy;
+    s->iov_base = copy->bytes;
+    return 0;
+}
+
+int outbox_own(struct outbox *o, uint64_t begin, uint64_t end)
+{
+    struct weir_call *lender = NULL; /* one at most in a command */
+    uint64_t at = o->sent;
+    int rc = 0;
+
+    for (uint32_t i = o->first; i < o->end && at < end && rc == 0; i++) {
+        struct iovec *s = &o->segment[i];
+
+        at += s->iov_len;
+        if (at <= begin)
+            continue;
+        if (o->lender[i] != NULL && lender == NULL) {
+            if (!weir_call_lend(o->lender[i]))
+                return -EBUSY;
+            lender = o->lender[i];
+        }
+        if (is_outside(o, s))
+            rc = segment_own(o, s, at);
+        o->lender[i] = NULL;
+    }
+    if (lender != NULL)
+        weir_call_unlend(lender);
+    return rc;
+}
+
+static void drop_copies(struct outbox *o)
+{
+    struct outbox_copy **at = &o->copies;
+
+    while (*at != NULL) {
+        struct outbox_copy *copy = *at;
+
+        if (copy->end > o->sent) {
+            at = &copy->next;
+            continue;
+        }
+        *at = copy->next;
+        free(copy);
+    }
+}
+
+/* ---- out ---- */
+
 void outbox_drop(struct outbox *o, uint64_t len)
 {
     o->sent += len;
+    drop_copies(o);
     while (len > 0) {
         struct iovec *s = &o->segment[o->first];
 

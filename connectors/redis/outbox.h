@@ -15,6 +15,13 @@ enum {
     OUTBOX_SEGMENTS = 512,
 };
 
+/* Bytes of the outbox's own, in place of some that their owner wants back. */
+struct outbox_copy {
+    struct outbox_copy *next;
+    uint64_t end; /* of outbox.sent, when it can go */
+    char bytes[];
+};
+
 struct outbox {
     char *bytes;         /* OUTBOX_BYTES, for what is copied */
     uint32_t used;       /* of bytes */
@@ -22,6 +29,7 @@ struct outbox {
     uint64_t put, sent;  /* bytes ever put in, ever sent */
     struct iovec *open;  /* the segment that copied bytes lengthen, or NULL */
     struct weir_call *lending; /* of what is put in now, or NULL */
+    struct outbox_copy *copies;
     struct iovec segment[OUTBOX_SEGMENTS];
     struct weir_call *lender[OUTBOX_SEGMENTS];
 };
@@ -53,6 +61,11 @@ void outbox_lend(struct outbox *o, struct weir_call *lender);
  * link is full; -ECANCELED: what comes next is a command, or the rest of one,
  * whose memory was taken back; else the link broke. */
 int outbox_flush(struct outbox *o, struct link *l);
+
+/* outbox_own copies what is not sent of a command, put in at [begin, end), as
+ * far as it lies outside: from then on its memory is not touched. -EBUSY: lent
+ * memory was taken back; -ENOMEM. */
+int outbox_own(struct outbox *o, uint64_t begin, uint64_t end);
 
 /* outbox_drop takes the next len bytes out as if they were sent. */
 void outbox_drop(struct outbox *o, uint64_t len);

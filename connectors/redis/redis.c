@@ -171,5 +171,6 @@ const struct weir_connector weir_connector = {
     .check = redis_check,
     .start = redis_start,
     .finish = redis_finish,
+    .expire = redis_expire,
     .gauges = redis_gauges,
 };

@@ -9,33 +9,34 @@
 
 struct refusal {
     const char *words;
-    int status;
+    uint8_t status;
+    uint8_t verdict; /* enum refusal_verdict */
 };
 
 static const struct refusal REFUSALS[] = {
-    {"OOM ", WEIR_NOSPACE},
-    {"NOAUTH ", WEIR_DENIED},
-    {"NOPERM ", WEIR_DENIED},
-    {"WRONGPASS ", WEIR_DENIED},
-    {"DENIED ", WEIR_DENIED}, /* protected mode */
-    {"ERR invalid password", WEIR_DENIED},
-    {"ERR operation not permitted", WEIR_DENIED},
-    {"ERR AUTH ", WEIR_DENIED},
-    {"ERR Client sent AUTH", WEIR_DENIED},
+    {"OOM ", WEIR_NOSPACE, REFUSAL_OF_NOW},
+    {"NOAUTH ", WEIR_DENIED, REFUSAL_OF_SERVER}, /* we did log in */
+    {"NOPERM ", WEIR_DENIED, REFUSAL_OF_NOW},
+    {"WRONGPASS ", WEIR_DENIED, REFUSAL_OF_NOW},
+    {"DENIED ", WEIR_DENIED, REFUSAL_OF_NOW}, /* protected mode */
+    {"ERR invalid password", WEIR_DENIED, REFUSAL_OF_NOW},
+    {"ERR operation not permitted", WEIR_DENIED, REFUSAL_OF_NOW},
+    {"ERR AUTH ", WEIR_DENIED, REFUSAL_OF_NOW},
+    {"ERR Client sent AUTH", WEIR_DENIED, REFUSAL_OF_NOW},
     /* Not applied, and another try a little later may do. */
-    {"LOADING ", WEIR_BUSY},
-    {"BUSY ", WEIR_BUSY},
-    {"TRYAGAIN ", WEIR_BUSY},
-    {"MASTERDOWN ", WEIR_UNAVAILABLE},
-    {"CLUSTERDOWN ", WEIR_UNAVAILABLE},
-    {"NOREPLICAS ", WEIR_UNAVAILABLE},
-    {"READONLY ", WEIR_UNAVAILABLE}, /* until the failover is through */
-    {"ERR max number of clients", WEIR_UNAVAILABLE},
-    {"ERR unknown command", WEIR_UNSUPPORTED},
-    {"ERR unknown subcommand", WEIR_UNSUPPORTED},
-    {"ERR string exceeds", WEIR_TOOBIG},
-    {"ERR Protocol error: invalid bulk length", WEIR_TOOBIG},
-    {"ERR invalid expire time", WEIR_INVALID},
+    {"LOADING ", WEIR_BUSY, REFUSAL_IF_LONG},
+    {"BUSY ", WEIR_BUSY, REFUSAL_OF_NOW},
+    {"TRYAGAIN ", WEIR_BUSY, REFUSAL_OF_NOW},
+    {"MASTERDOWN ", WEIR_UNAVAILABLE, REFUSAL_IF_LONG},
+    {"CLUSTERDOWN ", WEIR_UNAVAILABLE, REFUSAL_IF_LONG},
+    {"NOREPLICAS ", WEIR_UNAVAILABLE, REFUSAL_IF_LONG},
+    {"READONLY ", WEIR_UNAVAILABLE, REFUSAL_OF_SERVER}, /* a failover's */
+    {"ERR max number of clients", WEIR_UNAVAILABLE, REFUSAL_OF_NOW},
+    {"ERR unknown command", WEIR_UNSUPPORTED, REFUSAL_OF_NOW},
+    {"ERR unknown subcommand", WEIR_UNSUPPORTED, REFUSAL_OF_NOW},
+    {"ERR string exceeds", WEIR_TOOBIG, REFUSAL_OF_NOW},
+    {"ERR Protocol error: invalid bulk length", WEIR_TOOBIG, REFUSAL_OF_NOW},
+    {"ERR invalid expire time", WEIR_INVALID, REFUSAL_OF_NOW},
 };
 
 static bool begins_with(const struct reply *error, const char *words)
@@ -45,13 +46,26 @@ static bool begins_with(const struct reply *error, const char *words)
     return error->length >= len && memcmp(error->text, words, len) == 0;
 }
 
-int refusal_status(const struct reply *error)
+static const struct refusal *find(const struct reply *error)
 {
+    /* WRONGTYPE, MOVED, ASK, MISCONF, ... */
+    static const struct refusal OTHER = {"", WEIR_FAILED, REFUSAL_OF_NOW};
+
     for (size_t i = 0; i < sizeof REFUSALS / sizeof *REFUSALS; i++) {
         if (begins_with(error, REFUSALS[i].words))
-            return REFUSALS[i].status;
+            return &REFUSALS[i];
     }
-    return WEIR_FAILED; /* WRONGTYPE, MOVED, ASK, MISCONF, ... */
+    return &OTHER;
+}
+
+int refusal_status(const struct reply *error)
+{
+    return find(error)->status;
+}
+
+enum refusal_verdict refusal_verdict(const struct reply *error)
+{
+    return (enum refusal_verdict)find(error)->verdict;
 }
 
 /* NOPERM comes for a command ("to run the 'mget' command") and for a key ("to

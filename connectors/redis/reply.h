@@ -10,7 +10,7 @@ enum {
 };
 
 /* The longest bulk that is believed: what is longer is noise, not a value. */
-#define REPLY_BULK_MAX ((int64_t)1 << 40)
+#define REPLY_BULK_MAX ((int64_t)1 << 32)
 
 enum reply_type {
     REPLY_STATUS = '+',

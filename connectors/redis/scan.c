@@ -18,6 +18,9 @@ enum {
     SCAN_COUNT_MAX = 10000, /* most: the server answers nobody else meanwhile */
     SCAN_ROUNDS = 100,      /* empty replies until an empty page is answered */
     SCAN_COPY = 1024,       /* shorter patterns are copied to the outbox */
+    SCAN_KEYS_MAX = 1 << 20,   /* no server sends so many for a page, */
+    SCAN_READ_MAX = 1 << 30,   /* or bytes of them */
+    SCAN_PAGE_MAX = 128 << 20, /* bytes that a page takes in memory */
 };
 
 enum scan_stage { SCAN_REPLY, SCAN_CURSOR, SCAN_KEYS, SCAN_KEY };
@@ -136,8 +139,14 @@ static void scan_keep(struct redis_session *s, const char *key, size_t len)
         atomic_fetch_add(&s->redis->left_out, 1);
         return;
     }
-    if (weir_page_add(&f->page, key + prefix, (uint32_t)(len - prefix),
-                      UINT64_MAX, UINT64_MAX) < 0)
+    if (f->page.size > SCAN_PAGE_MAX - 2 * WEIR_KEY_MAX) {
+        weir_call_fail(f->call, item, WEIR_TOOBIG,
+                       "a page of keys of more than %d MiB: ask for fewer",
+                       SCAN_PAGE_MAX >> 20);
+        free(f->page.data);
+        f->page = (struct weir_page){0};
+    } else if (weir_page_add(&f->page, key + prefix, (uint32_t)(len - prefix),
+                             UINT64_MAX, UINT64_MAX) < 0)
         weir_call_fail(f->call, item, WEIR_BUSY,
                        "out of memory for a page of keys");
 }
@@ -188,8 +197,10 @@ static int scan_key(struct redis_session *s, const struct reply *line,
     const char *bytes;
     int rc;
 
-    if (line->type != REPLY_BULK || line->number < 0)
+    if (line->type != REPLY_BULK || line->number < 0 ||
+        len > SCAN_READ_MAX - s->page_bytes)
         return session_surprise(s, "a key");
+    s->page_bytes += len;
     if (len > WEIR_KEY_MAX + s->redis->prefix_len) {
         atomic_fetch_add(&s->redis->left_out, 1);
         inbox_consume(&s->in, used);
@@ -232,8 +243,10 @@ int scan_read(struct redis_session *s)
         s->page_stage = SCAN_CURSOR;
         break;
     default:
-        if (line.type != REPLY_ARRAY || line.number < 0)
+        if (line.type != REPLY_ARRAY || line.number < 0 ||
+            line.number > SCAN_KEYS_MAX)
             return session_surprise(s, "keys");
+        s->page_bytes = 0;
         s->page_left = (uint64_t)line.number;
         s->page_stage = SCAN_KEY;
         break;

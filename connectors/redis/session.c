@@ -12,12 +12,9 @@
  * rate, and 0.85 of our time on the CPU; the sleep alone 1.1 times, the reading
  * alone nothing.
  *
- * A session that breaks answers what was surely not applied, since its command
- * did not leave whole, with a status that any op may be tried again after. */
+ * Calls past their deadline are in late.c, sessions that break in broken.c. */
 #include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +43,40 @@ void session_wants(struct redis_session *s, struct flight *f)
     s->last_waiting = f;
 }
 
+static void flight_free(struct flight *f)
+{
+    if (f->late)
+        free(f->call);
+    free(f->pattern);
+    free(f->page.data);
+    free(f);
+}
+
+void session_waits_no_more(struct redis_session *s, struct flight *f)
+{
+    struct flight **at = &s->waiting, *before = NULL;
+
+    for (; *at != NULL && *at != f; at = &before->waiting)
+        before = *at;
+    if (*at == NULL)
+        return;
+    *at = f->waiting;
+    if (s->last_waiting == f)
+        s->last_waiting = before;
+}
+
+void session_forget(struct redis_session *s, struct flight *f)
+{
+    struct flight **at = &s->flights, *before = NULL;
+
+    for (; *at != f; at = &before->next)
+        before = *at;
+    *at = f->next;
+    if (s->last_flight == f)
+        s->last_flight = before;
+    flight_free(f);
+}
+
 static bool has_pending(const struct weir_call *call)
 {
     for (uint32_t i = 0; i < call->n; i++) {
@@ -58,10 +89,15 @@ static bool has_pending(const struct weir_call *call)
 /* All that a flight asked for is answered: on to its next pass, or over. */
 static void flight_turn(struct redis_session *s, struct flight *f)
 {
+    if (f->late) {
+        session_forget(s, f);
+        return;
+    }
     if (!has_pending(f->call)) {
         f->over = true;
         return;
     }
+    f->repeated = true;
     f->pass = f->pass == PASS_FIRST && !f->refused ? PASS_COUNT : PASS_SINGLE;
     f->next_item = 0;
     session_wants(s, f);
@@ -84,13 +120,6 @@ static struct flight *flight_new(struct redis_session *s,
         f->pass = command_counts(s, call) ? PASS_COUNT : PASS_SINGLE;
     session_wants(s, f);
     return f;
-}
-
-static void flight_free(struct flight *f)
-{
-    free(f->pattern);
-    free(f->page.data);
-    free(f);
 }
 
 /* ---- asks ---- */
@@ -118,6 +147,7 @@ static void ask_over(struct redis_session *s, const struct ask *ask)
 
     s->n_asks--;
     window_remove(s, ask->weight);
+    s->late_asks -= f->late;
     f->due--;
     if (f->next_item < f->call->n) {
         if (f->call->op == WEIR_SCAN)
@@ -133,11 +163,6 @@ void session_answered(struct redis_session *s)
 
     s->first_ask = (s->first_ask + 1) % REDIS_ASKS;
     ask_over(s, ask);
-}
-
-static struct ask *ask_at(struct redis_session *s, uint32_t i)
-{
-    return &s->asks[(s->first_ask + i) % REDIS_ASKS];
 }
 
 /* Puts commands in the outbox while they fit and are wanted. */
@@ -157,15 +182,6 @@ static void put_commands(struct redis_session *s)
     }
 }
 
-static void fail_pending(struct weir_call *call, uint32_t first, uint32_t n,
-                         int status, const char *why)
-{
-    for (uint32_t i = first; i < first + n; i++) {
-        if (call->items[i].status == WEIR_PENDING)
-            weir_call_fail(call, &call->items[i], status, "%s", why);
-    }
-}
-
 /* The memory of the next command was taken back. If nothing of it has left, it
  * goes and nobody else notices. False: the server waits for its rest, or may
  * do: TLS counts a record as sent when the last of it leaves. */
@@ -176,18 +192,18 @@ static bool session_withdraw(struct redis_session *s)
     uint32_t i = 0;
     bool begun;
 
-    while (ask_at(s, i)->end <= s->out.sent)
+    while (session_ask_at(s, i)->end <= s->out.sent)
         i++;
-    taken = *ask_at(s, i);
+    taken = *session_ask_at(s, i);
     call = taken.flight->call;
     begun = taken.begin != s->out.sent || s->link.tls != NULL;
-    fail_pending(call, taken.first, begun ? call->n - taken.first : taken.n,
+    session_fail(call, taken.first, begun ? call->n - taken.first : taken.n,
                  WEIR_SKIPPED, "the batch was abandoned");
     if (begun)
         return false;
     outbox_drop(&s->out, taken.end - taken.begin);
     for (; i + 1 < s->n_asks; i++)
-        *ask_at(s, i) = *ask_at(s, i + 1);
+        *session_ask_at(s, i) = *session_ask_at(s, i + 1);
     ask_over(s, &taken);
     return true;
 }
@@ -228,7 +244,7 @@ static bool long_reply_due(struct redis_session *s)
            ask->weight > REPLY_LONG;
 }
 
-static int session_receive(struct redis_session *s)
+int session_receive(struct redis_session *s)
 {
     ssize_t n = inbox_receive(&s->in, &s->link, &s->readable);
 
@@ -258,15 +274,15 @@ static uint64_t time_left(uint64_t *since, bool runs, uint64_t timeout,
 }
 
 /* The server takes no more, which is rc; what it has said before stands. */
-static int session_hear_out(struct redis_session *s, int rc)
+static int session_hear_out(struct redis_session *s, struct weir_call *call,
+                            int rc)
 {
-    while (inbox_receive(&s->in, &s->link, &s->readable) > 0) {
-        for (struct flight *f = s->flights; f != NULL; f = f->next) {
-            int heard = answer_replies(s, f);
+    while (weir_call_look(call) == 0 &&
+           inbox_receive(&s->in, &s->link, &s->readable) > 0) {
+        int heard = answer_replies(s, NULL);
 
-            if (heard < 0)
-                return heard;
-        }
+        if (heard < 0)
+            return heard;
     }
     return rc;
 }
@@ -314,90 +330,6 @@ static int session_wait(struct redis_session *s, struct weir_call *call)
     return rc;
 }
 
-/* ---- when it breaks ---- */
-
-int session_surprise(struct redis_session *s, const char *expected)
-{
-    char came[33];
-    size_t len, n = 0;
-    const char *at = inbox_at(&s->in, &len);
-
-    for (; n < len && n < sizeof came - 1; n++)
-        came[n] = at[n] >= ' ' && at[n] <= '~' ? at[n] : '.';
-    came[n] = '\0';
-    snprintf(s->surprise, sizeof s->surprise, "expected %s, got \"%s\"",
-             expected, came);
-    return -EPROTO;
-}
-
-static const char *break_reason(const struct redis_session *s, int rc)
-{
-    switch (rc) {
-    case -ECONNRESET:
-    case -EPIPE:
-        return "the server closed the connection";
-    case -ETIMEDOUT:
-        return "no answer in time";
-    case -ECANCELED:
-        return "stopped while it was on its way";
-    case -EBADMSG:
-        return "TLS failed";
-    case -ECONNABORTED:
-        return "dropped with a batch that was abandoned half sent";
-    case -EPROTO:
-        return s->surprise[0] != '\0' ? s->surprise : "not the protocol";
-    default:
-        return strerror(-rc);
-    }
-}
-
-/* Nothing says which reply was the one too many or too few: when a stream is
- * seen out of step, no answer of an unfinished call is believed. Those of calls
- * that are over cannot be taken back. */
-static void session_distrust(struct redis_session *s, const char *why)
-{
-    for (struct flight *f = s->flights; f != NULL; f = f->next) {
-        struct weir_call *call = f->call;
-
-        for (uint32_t i = 0; i < call->n; i++) {
-            if (call->items[i].status != WEIR_OK &&
-                call->items[i].status != WEIR_MISS)
-                continue;
-            if (call->op == WEIR_GET || call->op == WEIR_SCAN) {
-                weir_value_unref(call->items[i].value);
-                call->items[i].value = NULL;
-            }
-            weir_call_fail(call, &call->items[i], WEIR_RESET, "%s", why);
-        }
-    }
-}
-
-/* Answers everything on the session: what left whole may have been applied. */
-static int session_break(struct redis_session *s, const struct flight *culprit,
-                         int rc)
-{
-    const char *why = break_reason(s, rc);
-    int unsent =
-        rc == -ETIMEDOUT || rc == -ECANCELED ? WEIR_SKIPPED : WEIR_UNAVAILABLE;
-
-    if (rc == -EPROTO)
-        session_distrust(s, why);
-    for (uint32_t i = 0; i < s->n_asks; i++) {
-        const struct ask *ask = ask_at(s, i);
-        bool late = rc == -ETIMEDOUT && ask->flight == culprit;
-
-        if (ask->end <= s->out.sent)
-            fail_pending(ask->flight->call, ask->first, ask->n,
-                         late ? WEIR_TIMEOUT : WEIR_RESET, why);
-    }
-    for (struct flight *f = s->flights; f != NULL; f = f->next)
-        fail_pending(f->call, 0, f->call->n,
-                     f == culprit ? unsent : WEIR_UNAVAILABLE, why);
-    weir_value_unref(s->value);
-    s->value = NULL;
-    return rc;
-}
-
 void session_free(struct redis_session *s)
 {
     while (s->flights != NULL) {
@@ -414,13 +346,6 @@ void session_free(struct redis_session *s)
 }
 
 /* ---- the slots ---- */
-
-int redis_check(void *session)
-{
-    struct redis_session *s = session;
-
-    return s->in.begin == s->in.end && link_is_quiet(&s->link) ? 0 : -ESTALE;
-}
 
 int redis_start(void *session, struct weir_call *call)
 {
@@ -444,9 +369,9 @@ int redis_finish(void *session, struct weir_call *call)
             break;
         rc = session_send(s);
         if (rc == -EPIPE || rc == -ECONNRESET)
-            rc = session_hear_out(s, rc);
-        if (rc == 0 && !f->over && !s->readable)
-            rc = session_wait(s, call);
+            rc = session_hear_out(s, call, rc);
+        if (rc == 0 && !f->over)
+            rc = s->readable ? weir_call_look(call) : session_wait(s, call);
         if (rc == -EAGAIN)
             return rc;
         if (rc >= 0 && s->readable)
@@ -458,11 +383,9 @@ int redis_finish(void *session, struct weir_call *call)
         rc = session_surprise(s, "nothing more");
     if (rc < 0)
         return session_break(s, f, rc);
-    if (f != NULL) {
-        s->flights = f->next;
-        flight_free(f);
-    }
+    if (f != NULL)
+        session_forget(s, f);
     if (s->n_asks == 0)
         s->readable = false;
-    return 0;
+    return s->renew;
 }

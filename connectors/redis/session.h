@@ -48,7 +48,7 @@ enum flight_pass {
 };
 
 struct flight {
-    struct weir_call *call;
+    struct weir_call *call; /* late: of its own, with nothing pending */
     struct flight *next;    /* on the session, the oldest first */
     struct flight *waiting; /* next one with something to ask for */
     uint32_t next_item;     /* to ask for in this pass */
@@ -56,6 +56,8 @@ struct flight {
     uint8_t pass;           /* enum flight_pass */
     bool over;              /* nothing to ask for, nothing due */
     bool refused;           /* a command for many keys was: ask one by one */
+    bool repeated;          /* this is not its first pass */
+    bool late;              /* its call is over, its replies are thrown away */
 
     char *pattern; /* scan: what the item's keys match, */
     size_t pattern_len;
@@ -89,7 +91,13 @@ struct redis_session {
     uint8_t payload_status;   /* that its item gets */
     uint8_t page_stage;       /* scan.c: what comes next in the reply */
     uint64_t page_left;
+    uint64_t page_bytes; /* received of this page's keys */
     uint64_t page_cursor;
+
+    uint32_t late_asks;    /* of late flights */
+    bool renew;            /* the server cannot serve us: connect anew */
+    uint64_t connected_ns; /* when this session was */
+    uint64_t unfit_since;  /* first error that says so, 0: none yet */
 
     bool blocked;  /* the link takes no more for now */
     bool readable; /* the last look left something to read */
@@ -99,11 +107,20 @@ struct redis_session {
     char surprise[96];    /* what the server said against the protocol */
 };
 
+/* The sentence for a command that was sent when time is up. */
+#define NO_ANSWER "no answer in time"
+
 /* session_ask notes a command just put in the outbox. */
 void session_ask(struct redis_session *s, struct flight *f, enum ask_kind kind,
                  uint32_t first, uint32_t n, uint64_t weight);
 
-/* session_asked returns the oldest ask. */
+/* session_ask_at returns an ask, 0 is the oldest; session_asked returns that.
+ */
+static inline struct ask *session_ask_at(struct redis_session *s, uint32_t i)
+{
+    return &s->asks[(s->first_ask + i) % REDIS_ASKS];
+}
+
 static inline struct ask *session_asked(struct redis_session *s)
 {
     return &s->asks[s->first_ask];
@@ -116,6 +133,24 @@ void session_answered(struct redis_session *s);
 /* session_wants puts a flight with something to ask for at the end of the line.
  */
 void session_wants(struct redis_session *s, struct flight *f);
+
+/* session_waits_no_more takes a flight out of that line. */
+void session_waits_no_more(struct redis_session *s, struct flight *f);
+
+/* session_forget frees a flight that nothing is due for. */
+void session_forget(struct redis_session *s, struct flight *f);
+
+/* session_receive receives once, if there is something. 0 or negative. */
+int session_receive(struct redis_session *s);
+
+/* session_fail answers the pending ones of n items. */
+void session_fail(struct weir_call *call, uint32_t first, uint32_t n,
+                  int status, const char *why);
+
+/* session_break answers everything on a session that is of no more use, for rc;
+ * culprit: the flight that showed it, or NULL. Returns rc. */
+int session_break(struct redis_session *s, const struct flight *culprit,
+                  int rc);
 
 /* session_surprise notes what came instead of what is expected; -EPROTO. */
 int session_surprise(struct redis_session *s, const char *expected);

@@ -32,7 +32,7 @@ struct script_server {
         *_Atomic late; /* comes 5 ms after the next replies, once; or NULL */
     const char
         *_Atomic turn_away; /* said, slowly, to who connects; then it ends */
-    bool (*_Atomic play)(int fd); /* sends the reply to a GET, at its own pace;
+    bool (*_Atomic play)(int fd); /* sends the reply to a GET or SCAN, its way;
                                      false: the connection ends; or NULL */
     const char *_Atomic endless;  /* said to who connects, again and again */
     _Atomic int commands;         /* counted since then */
@@ -170,7 +170,8 @@ static inline int script_serve(struct script_server *s, int fd, char *in,
     while ((used = script_parse(in + at, *have - at, &words)) > 0) {
         int n;
 
-        if (play != NULL && strncmp(words.word[0], "GET", 3) == 0) {
+        if (play != NULL && (strncmp(words.word[0], "GET", 3) == 0 ||
+                             strncmp(words.word[0], "SCAN", 4) == 0)) {
             if (send(fd, out, put, MSG_NOSIGNAL) != (ssize_t)put || !play(fd))
                 return 0;
             put = 0;
