@@ -179,8 +179,11 @@ int url_parse(struct url *u, const char *target, struct weir_error *err)
     u->scheme = u->text;
     u->has_at = strchr(u->text, '@') != NULL;
     mark = strstr(u->text, "://");
-    if (mark != NULL)
+    if (mark != NULL) {
         *mark = '\0';
+        for (char *c = u->text; *c != '\0'; c++)
+            *c = (char)tolower((unsigned char)*c); /* RFC 3986, 3.1 */
+    }
     if (!scheme_valid(u->scheme))
         rc = weir_error_set(err, -EINVAL,
                             "neither a URL (NAME://...) nor the name of a "

@@ -16,6 +16,7 @@ struct redis_config {
     const char *user, *password;
     int64_t db;
     const char *client_name;
+    bool ping;
     const char *prefix;
     uint64_t ttl;
     uint64_t read_timeout, write_timeout;
@@ -34,6 +35,7 @@ struct redis {
     const struct redis_config *config;
     size_t prefix_len;
     SSL_CTX *tls;              /* NULL: no TLS */
+    _Atomic bool nameless;     /* the server hangs up on CLIENT SETNAME */
     _Atomic uint32_t loaded;   /* sessions that long values are on the way to */
     _Atomic uint64_t left_out; /* keys that no scan can show */
 };

@@ -10,7 +10,8 @@
 /* A value's size before any was seen: a first batch asks for a few. */
 #define FIRST_GUESS 65536
 
-static int connect_link(struct redis_session *s, struct weir_call *call)
+static int connect_link(struct redis_session *s, struct weir_call *call,
+                        bool named)
 {
     const struct redis_config *config = s->redis->config;
     int rc = dial(config, call);
@@ -24,7 +25,24 @@ static int connect_link(struct redis_session *s, struct weir_call *call)
     if (s->redis->tls != NULL)
         rc = tls_begin(&s->link, s->redis->tls, config, call);
     if (rc == 0)
-        rc = greet(&s->link, config, call);
+        rc = greet(&s->link, config, named, call);
+    return rc;
+}
+
+/* With a name if the server bears it, else without. */
+static int connect_named(struct redis_session *s, struct weir_call *call)
+{
+    struct redis *r = s->redis;
+    const char *name = r->config->client_name;
+    bool named = name != NULL && *name != '\0' && !atomic_load(&r->nameless);
+    int rc = connect_link(s, call, named);
+
+    if (rc != -ENOTSUP)
+        return rc;
+    link_close(&s->link);
+    rc = connect_link(s, call, false);
+    if (rc == 0)
+        atomic_store(&r->nameless, true);
     return rc;
 }
 
@@ -39,7 +57,7 @@ int redis_connect(void *state, void *session, struct weir_call *call)
     if (rc == 0)
         rc = inbox_init(&s->in);
     if (rc == 0)
-        rc = connect_link(s, call);
+        rc = connect_named(s, call);
     if (rc < 0)
         session_free(s);
     s->connected_ns = weir_now();

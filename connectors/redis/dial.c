@@ -106,7 +106,10 @@ static int dial_unix(const struct redis_config *config, struct weir_call *call)
 
     memcpy(to.sun_path, config->socket, strlen(config->socket) + 1);
     rc = dial_one(config, (struct sockaddr *)&to, sizeof to, call, UINT64_MAX);
-    if (rc < 0)
+    if (rc == -ETIMEDOUT)
+        weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
+                       NO_CONNECTION ": no answer from %s", config->socket);
+    else if (rc < 0)
         weir_call_fail(call, NULL, WEIR_UNAVAILABLE, "cannot connect: %s",
                        strerror(-rc));
     return rc;
@@ -145,8 +148,13 @@ static void dial_explain(const struct redis_config *config,
 {
     bool known = strstr(address, config->host) != NULL;
 
-    weir_call_fail(call, NULL, WEIR_UNAVAILABLE, "cannot connect%s%s: %s",
-                   known ? "" : " to ", known ? "" : address, strerror(-rc));
+    if (rc == -ETIMEDOUT)
+        weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
+                       NO_CONNECTION ": no answer from %s", address);
+    else
+        weir_call_fail(call, NULL, WEIR_UNAVAILABLE, "cannot connect%s%s: %s",
+                       known ? "" : " to ", known ? "" : address,
+                       strerror(-rc));
 }
 
 static int dial_host(const struct redis_config *config, struct weir_call *call)

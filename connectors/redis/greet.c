@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dial.h"
 #include "greet.h"
 #include "refusal.h"
 
@@ -27,6 +28,7 @@ struct greet {
     unsigned n;
     redisReader *reader;
     size_t came; /* bytes */
+    bool named;  /* the server took our name */
 };
 
 static int greet_add(struct greet *g, enum greeting what, int argc,
@@ -48,7 +50,8 @@ static int greet_add(struct greet *g, enum greeting what, int argc,
     return text != NULL ? 0 : -ENOMEM;
 }
 
-static int greet_write(struct greet *g, const struct redis_config *c)
+static int greet_write(struct greet *g, const struct redis_config *c,
+                       bool named)
 {
     char db[24];
     int rc = 0;
@@ -57,14 +60,14 @@ static int greet_write(struct greet *g, const struct redis_config *c)
     if (c->password != NULL && c->user != NULL)
         rc = greet_add(g, GREET_AUTH, 3,
                        (const char *[]){"AUTH", c->user, c->password});
-    else if (c->password != NULL)
+    else if (c->password != NULL && *c->password != '\0')
         rc = greet_add(g, GREET_AUTH, 2, (const char *[]){"AUTH", c->password});
-    if (rc == 0 && c->client_name != NULL)
+    if (rc == 0 && named)
         rc = greet_add(g, GREET_NAME, 3,
                        (const char *[]){"CLIENT", "SETNAME", c->client_name});
     if (rc == 0 && c->db != 0)
         rc = greet_add(g, GREET_SELECT, 2, (const char *[]){"SELECT", db});
-    if (rc == 0)
+    if (rc == 0 && c->ping)
         rc = greet_add(g, GREET_PING, 1, (const char *[]){"PING"});
     return rc;
 }
@@ -142,8 +145,10 @@ static int greet_judge(struct greet *g, enum greeting what,
     struct reply error = {.text = reply->str, .length = (size_t)reply->len};
     int status;
 
-    if (reply->type == REDIS_REPLY_STATUS)
+    if (reply->type == REDIS_REPLY_STATUS) {
+        g->named |= what == GREET_NAME;
         return 0;
+    }
     status = refusal_status(&error);
     /* A server that is busy, loading or cannot save says so to each command;
      * one that lacks PING or forbids it has answered; a name is a courtesy. But
@@ -178,24 +183,26 @@ static int greet_listen(struct greet *g)
 
 static void greet_explain(struct weir_call *call, int rc)
 {
-    if (rc == -EKEYREJECTED)
+    if (rc == -ETIMEDOUT)
+        weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
+                       NO_CONNECTION ": the server answers no greeting");
+    else if (rc == -EKEYREJECTED)
         weir_call_fail(call, NULL, WEIR_DENIED,
                        "the server does not take the client's certificate, or "
                        "wants one");
     else
         weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
-                       rc == -EPROTO      ? "no Redis answers there"
-                       : rc == -EBADMSG   ? "TLS failed"
-                       : rc == -ETIMEDOUT ? "connected, but no answer in time"
-                                          : "no greeting: %s",
+                       rc == -EPROTO    ? "no Redis answers there"
+                       : rc == -EBADMSG ? "TLS failed"
+                                        : "no greeting: %s",
                        strerror(-rc));
 }
 
-int greet(struct link *l, const struct redis_config *config,
+int greet(struct link *l, const struct redis_config *config, bool named,
           struct weir_call *call)
 {
     struct greet g = {.link = l, .call = call, .reader = redisReaderCreate()};
-    int rc = g.reader != NULL ? greet_write(&g, config) : -ENOMEM;
+    int rc = g.reader != NULL ? greet_write(&g, config, named) : -ENOMEM;
 
     if (rc == 0)
         rc = greet_send(&g);
@@ -206,5 +213,7 @@ int greet(struct link *l, const struct redis_config *config,
     if (g.reader != NULL)
         redisReaderFree(g.reader);
     free(g.text);
+    if (named && !g.named && (rc == -EPIPE || rc == -ECONNRESET))
+        return -ENOTSUP;
     return rc;
 }

@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "dial.h"
 #include "resolve.h"
 
 /* Shared by the thread and the one that waits; the last to leave frees it. */
@@ -111,8 +112,13 @@ int resolve(struct weir_call *call, const char *host, int port,
         *out = l->list;
         l->list = NULL;
     } else {
-        weir_call_fail(call, NULL, WEIR_UNAVAILABLE, "cannot find host %s: %s",
-                       host, rc < 0 ? strerror(-rc) : gai_strerror(l->rc));
+        if (rc == -ETIMEDOUT)
+            weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
+                           NO_CONNECTION ": host %s is not found yet", host);
+        else
+            weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
+                           "cannot find host %s: %s", host,
+                           rc < 0 ? strerror(-rc) : gai_strerror(l->rc));
         rc = rc < 0 ? rc : -EHOSTUNREACH;
     }
     lookup_leave(l);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "dial.h"
 #include "tls.h"
 
 /* OpenSSL's reason for the last failure, in words. */
@@ -214,9 +215,9 @@ static int tls_explain(struct link *l, struct weir_call *call, int rc)
 {
     long verdict = SSL_get_verify_result(l->tls);
 
-    if (rc == -ETIMEDOUT || rc == -ECANCELED)
+    if (rc == -ETIMEDOUT)
         weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
-                       "no TLS handshake in time");
+                       NO_CONNECTION ": the server ends no TLS handshake");
     else if (verdict != X509_V_OK)
         weir_call_fail(call, NULL, WEIR_DENIED,
                        "the server's certificate is not accepted: %s",

@@ -107,6 +107,65 @@ static void endless(struct script_server *server, const char *url)
     CHECK(first_get(url) == WEIR_OK);
 }
 
+/* What a get says on a store of its own, opened with one option more. */
+static int first_get_with(const char *url, const char *option)
+{
+    struct weir_store *s = open_redis(url, "workers=1", "connect_timeout=300ms",
+                                      "backoff=1ms", option, NULL);
+    int status = ask(s, cq, b, WEIR_GET, "key");
+
+    weir_store_free(s);
+    return status;
+}
+
+/* A proxy that hangs up on what it does not know. The name is done without,
+ * unless it is not sent; PING can be left out. */
+static void fussy(struct script_server *server, const char *url)
+{
+    int accepted = atomic_load(&server->accepted);
+
+    server->hated = "CLIENT";
+    CHECK(first_get_with(url, "client_name=") == WEIR_OK);
+    CHECK(atomic_load(&server->accepted) == accepted + 1);
+    CHECK(first_get_with(url, NULL) == WEIR_OK);
+    CHECK(atomic_load(&server->accepted) == accepted + 3);
+    server->hated = "PING";
+    CHECK(first_get_with(url, NULL) == WEIR_UNAVAILABLE);
+    CHECK(first_get_with(url, "ping=false") == WEIR_OK);
+    server->hated = NULL;
+}
+
+/* It has hung up on the name once: the next connections do without. */
+static void nameless(struct script_server *server, const char *url)
+{
+    struct weir_store *s =
+        open_redis(url, "workers=1", "backoff=1ms", "max_backoff=2ms", NULL);
+    int accepted;
+
+    server->hated = "CLIENT";
+    CHECK(ask(s, cq, b, WEIR_GET, "key") == WEIR_OK);
+    server->hated = "GET";
+    CHECK(ask(s, cq, b, WEIR_GET, "key") == WEIR_RESET);
+    server->hated = "CLIENT";
+    accepted = atomic_load(&server->accepted);
+    CHECK(ask(s, cq, b, WEIR_GET, "key") == WEIR_OK);
+    CHECK(atomic_load(&server->accepted) == accepted + 1);
+    server->hated = NULL;
+    weir_store_free(s);
+}
+
+static void odd_urls(struct script_server *server)
+{
+    char url[64];
+
+    server->hated = "AUTH";
+    snprintf(url, sizeof url, "redis://:@127.0.0.1:%d", server->port);
+    CHECK(first_get(url) == WEIR_OK);
+    server->hated = NULL;
+    snprintf(url, sizeof url, "REDIS://127.0.0.1:%d/0", server->port);
+    CHECK(first_get(url) == WEIR_OK);
+}
+
 int main(void)
 {
     struct script_server server;
@@ -119,6 +178,9 @@ int main(void)
     snprintf(url, sizeof url, "redis://127.0.0.1:%d", server.port);
     endless(&server, url);
     turned_away(&server, url);
+    fussy(&server, url);
+    nameless(&server, url);
+    odd_urls(&server);
     script_stop(&server);
     full_house();
     cannot_save();

@@ -34,10 +34,11 @@ struct script_server {
         *_Atomic turn_away; /* said, slowly, to who connects; then it ends */
     bool (*_Atomic play)(int fd); /* sends the reply to a GET or SCAN, its way;
                                      false: the connection ends; or NULL */
-    const char *_Atomic endless;  /* said to who connects, again and again */
-    _Atomic int commands;         /* counted since then */
-    _Atomic int accepted;         /* connections so far */
-    _Atomic int open;             /* of them, now */
+    const char *_Atomic hated; /* a command that ends the connection, or NULL */
+    const char *_Atomic endless; /* said to who connects, again and again */
+    _Atomic int commands;        /* counted since then */
+    _Atomic int accepted;        /* connections so far */
+    _Atomic int open;            /* of them, now */
 };
 
 /* true_value writes the value of a key. */
@@ -168,8 +169,11 @@ static inline int script_serve(struct script_server *s, int fd, char *in,
     bool (*play)(int fd) = s->play;
 
     while ((used = script_parse(in + at, *have - at, &words)) > 0) {
+        const char *hated = s->hated;
         int n;
 
+        if (hated != NULL && strncmp(words.word[0], hated, strlen(hated)) == 0)
+            return 0;
         if (play != NULL && (strncmp(words.word[0], "GET", 3) == 0 ||
                              strncmp(words.word[0], "SCAN", 4) == 0)) {
             if (send(fd, out, put, MSG_NOSIGNAL) != (ssize_t)put || !play(fd))

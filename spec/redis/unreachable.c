@@ -9,6 +9,33 @@
 static struct weir_cq *cq;
 static struct weir_batch *b;
 
+/* A connect that hangs: the batch's own deadline and connect_timeout call it
+ * the same, and a close that drops what is queued waits for neither. */
+static void hangs(const char *url)
+{
+    struct weir_store *s = open_redis(url, "workers=1", "connect_timeout=200ms",
+                                      "verify=false", NULL);
+    uint64_t start;
+
+    CHECK(ask(s, cq, b, WEIR_GET, "key") == WEIR_UNAVAILABLE);
+    CHECK(strstr(b->error.message, "no connection in time") != NULL);
+    weir_store_free(s);
+    s = open_redis(url, "workers=1", "connect_timeout=60s", "verify=false",
+                   NULL);
+    one(b, WEIR_GET, "key");
+    b->deadline_ns = weir_now() + 50 * MS;
+    go(s, cq, b);
+    CHECK(b->items->status == WEIR_UNAVAILABLE);
+    CHECK(strstr(b->error.message, "no connection in time") != NULL);
+    one(b, WEIR_GET, "key");
+    CHECK(weir_submit(s, cq, b) == 0);
+    start = weir_now();
+    CHECK(weir_close(s, start + 50ull * SECOND, WEIR_CLOSE_FAIL) == 0);
+    CHECK(weir_now() - start < 800 * MS);
+    CHECK(next_done(cq) == b && b->items->status == WEIR_SKIPPED);
+    weir_store_free(s);
+}
+
 /* ---- names, as this program's resolver knows them ---- */
 
 typedef int lookup(const char *host, const char *port,
@@ -55,6 +82,7 @@ static void names(void)
     CHECK(ask(s, cq, b, WEIR_EXISTS, "key") == WEIR_UNAVAILABLE);
     CHECK(weir_now() - start < 800 * MS);
     weir_store_free(s);
+    hangs("redis://slow.test");
     nap_ms(1100); /* its lookup ends by itself, in nobody's way */
 }
 
@@ -89,19 +117,22 @@ static void deaf(void)
     socklen_t len = sizeof a;
     int listener = socket(AF_INET, SOCK_STREAM, 0), full[4];
     struct weir_store *s;
-    char url[64];
+    char url[64], secure[64];
     uint64_t start;
 
     CHECK(bind(listener, (struct sockaddr *)&a, sizeof a) == 0);
     CHECK(listen(listener, 0) == 0);
     CHECK(getsockname(listener, (struct sockaddr *)&a, &len) == 0);
     snprintf(url, sizeof url, "redis://127.0.0.1:%d", ntohs(a.sin_port));
+    snprintf(secure, sizeof secure, "rediss://127.0.0.1:%d", ntohs(a.sin_port));
     for (int round = 0; round < 2; round++) {
         s = open_redis(url, "workers=1", "connect_timeout=200ms", NULL);
         start = weir_now();
         CHECK(ask(s, cq, b, WEIR_GET, "key") == WEIR_UNAVAILABLE);
         CHECK(weir_now() - start > 150 * MS && weir_now() - start < SECOND);
         weir_store_free(s);
+        hangs(url);
+        hangs(secure);
         for (int i = 0; i < 4 && round == 0; i++) {
             full[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
             connect(full[i], (struct sockaddr *)&a, sizeof a);

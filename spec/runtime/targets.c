@@ -45,6 +45,7 @@ static const struct wrong WRONG[] = {
     {"null://:pass?word@host", NULL, NULL, -EINVAL, "NAME=VALUE"},
     {"null://:pass?word==@host", NULL, NULL, -EINVAL, "%3F for a ?"},
     {"null://host:63x9", NULL, NULL, -EINVAL, "port is no number"},
+    {"NULL://host", NULL, NULL, -EINVAL, "null: the URL has a host"},
     {"null:///path", NULL, NULL, -EINVAL, "the URL has a path"},
     {"null:///a@b", NULL, NULL, -EINVAL, "the URL has a path"},
     {"scripted", NULL, NULL, -EINVAL, "option script is missing"},

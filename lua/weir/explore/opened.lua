@@ -63,7 +63,7 @@ end
 -- What a target is: "file", or a scheme or connector.
 local function kind_of(target)
   local scheme = target:match "^([%w+.-]+)://"
-  if scheme then return scheme end
+  if scheme then return scheme:lower() end
   if target:find "%.lua$" or is_file(target) then return "file" end
   return target
 end
