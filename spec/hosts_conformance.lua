@@ -129,6 +129,67 @@ return function(name, run, owns_loop)
       assert.equal(0, store:stats().inflight.batches)
     end)
 
+    -- Were the loop to stand still, the worker would be held until the close gave up.
+    it("goes on while a task closes a store", function()
+      run(function()
+        local store, script = scripted.open { workers = 1 }
+        script.hold, script.deaf = true, true
+        local get = start(store, 1)[1]
+        scripted.await(function() return script.inside == 1 end)
+        local ticker = weir.spawn(function()
+          for _ = 1, 20 do weir.sleep(0.001) end
+          script.hold = false
+        end)
+        assert.same({ true }, { store:close() })
+        assert.is_true(weir.join(ticker))
+        assert.is_truthy(select(2, weir.join(get)))
+        assert.same({ true }, { store:close() })
+      end)
+    end)
+
+    it("waits for no connect that hangs when a store is closed", function()
+      run(function()
+        for _, opts in ipairs { { timeout = 60 }, { timeout = 60, drop = true } } do
+          local store, script = scripted.open { connect_timeout = "60s", workers = 1 }
+          script.hang_connect = true
+          local started = weir.now()
+          assert.is_nil((store:get("a", { timeout = 0.05 })))
+          assert.equal(1, script.connects)
+          assert.same({ true }, { store:close(opts) })
+          assert.is_true(weir.now() - started < 30)
+        end
+      end)
+    end)
+
+    it("ends at once what is in flight when a store is dropped", function()
+      run(function()
+        local store, script = scripted.open { workers = 1 }
+        script.hold = true
+        local tasks = start(store, 2)
+        scripted.await(function() return script.inside == 1 end)
+        assert.same({ true }, { store:close { drop = true } })
+        for _, task in ipairs(tasks) do
+          local _, value, err = weir.join(task)
+          assert.is_nil(value)
+          assert.matches("clos", err.message)
+        end
+      end)
+    end)
+
+    it("closes a store whose closing task is killed", function()
+      run(function()
+        local store, script = scripted.open { workers = 1 }
+        script.hold, script.deaf = true, true
+        start(store, 1)
+        scripted.await(function() return script.inside == 1 end)
+        local closer = weir.spawn(function() store:close() end)
+        weir.kill(closer)
+        assert.equal(Host.KILLED, select(2, weir.join(closer)))
+        script.hold = false
+        scripted.await(function() return script.closes == 1 end)
+      end)
+    end)
+
     it("spawns from spawned tasks, each at once until its first wait", function()
       run(function()
         local order = {}

@@ -2,7 +2,8 @@
 -- batch in flight has a record that keeps the batch, the request (keys, values,
 -- buffers) and the waiter together until it is drained. The reply is made there
 -- and then: on some hosts a waiter vanishes without a word, and what nobody takes
--- is the collector's. Used by native.lua.
+-- is the collector's. The end of a store comes the same way, as a batch without a
+-- request. Used by native.lua.
 
 local ffi = require "ffi"
 local Batch = require "weir.batch"
@@ -13,6 +14,8 @@ local Flight = {}
 
 -- How long after its deadline a batch may still answer for itself.
 local GRACE = 0.02
+
+local EAGAIN, ENOMEM = 11, 12
 
 -- Batches drained at once.
 local MAX = 64
@@ -52,7 +55,8 @@ local function land(id)
   local record = records[id]
   leave(id)
   if not record.abandoned then
-    record.reply = Batch.unload(record.batch, record.req, record.name)
+    record.reply = record.req and Batch.unload(record.batch, record.req, record.name)
+      or record.batch.error.code
     record.host.wake(record.waiter)
   end
   Batch.put(record.batch)
@@ -143,6 +147,56 @@ function Flight.run(store, batch, req, timeout)
   if not woken and not record.reply then abandon(record) end
   if reason == "killed" then error(Host.KILLED, 0) end
   return record.reply, "late"
+end
+
+
+-- Closes a store where nothing can wait: that goes on by itself, and nobody is told.
+local function close_unattended(store, batch, deadline_ns, mode)
+  local rc = C.weir_cq_new(cq_slot)
+  if rc < 0 then return rc end
+  rc = C.weir_close_begin(store.handle, cq_slot[0], batch, deadline_ns, mode)
+  Batch.free(batch)
+  C.weir_cq_free(cq_slot[0])
+  return rc
+end
+
+
+-- Returns the record of a close that has begun, or a negative errno.
+local function begin_close(store, batch, deadline_ns, mode)
+  local host = Host.current()
+  local queue = host.can_park() and queue_of(host, store.pid)
+  if not queue then return close_unattended(store, batch, deadline_ns, mode) end
+  local record = { batch = batch, host = host, queue = queue, waiter = host.prepare() }
+  local id = enter(record)
+  local rc = C.weir_close_begin(store.handle, queue.cq, batch, deadline_ns, mode)
+  if rc == 0 then return record end
+  leave(id)
+  Batch.put(batch)
+  return rc
+end
+
+
+--- Begins to close a store. Returns a function that waits for the end, as a task does,
+--- and returns 0 or a negative errno. Where nothing can wait it returns 0 at once; when
+--- there is no thread to close the store on, it blocks.
+function Flight.close(store, deadline_ns, mode)
+  local batch = Batch.take(1)
+  C.weir_batch_reset(batch, Batch.OPS.get, 0)
+  local begun = begin_close(store, batch, deadline_ns, mode)
+  if type(begun) == "table" then
+    return function()
+      if begun.reply then return begun.reply end
+      local _, reason = begun.host.park(begun.waiter)
+      if begun.reply then return begun.reply end
+      begun.abandoned = true
+      error(reason == "killed" and Host.KILLED or reason, 0)
+    end
+  end
+  local rc = begun
+  if rc == -EAGAIN or rc == -ENOMEM then
+    rc = C.weir_close(store.handle, deadline_ns, mode)
+  end
+  return function() return rc end
 end
 
 

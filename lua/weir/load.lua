@@ -2,6 +2,7 @@
 -- the harmless part of Lua; any other name is an error that says which is
 -- nearest, with file and line. What it opened is closed again when it fails.
 
+local Closing = require "weir.closing"
 local Store = require "weir.store"
 local Value = require "weir.value"
 local words = require "weir.words"
@@ -77,7 +78,7 @@ function Load.build(source, opts)
   setfenv(chunk, environment(opts.stores or {}, opts.open, note))
   local good, store = pcall(chunk)
   if good and Store.is(store) then return store, opened end
-  for _, other in ipairs(opened) do other:close { drop = true } end
+  Closing.all(opened, { drop = true })
   if not good then error(placed(store, name), 0) end
   error(("%s returns %s; its last line must return a store"):format(name,
     store == nil and "nothing" or Value.describe(store)), 0)

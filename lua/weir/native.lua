@@ -12,6 +12,7 @@ local check_method = require "weir.method"
 local Options = require "weir.options"
 local Reply = require "weir.reply"
 local Request = require "weir.request"
+local Roster = require "weir.roster"
 local Store = require "weir.store"
 local Value = require "weir.value"
 local settings_of = require "weir.settings"
@@ -35,6 +36,12 @@ local failure = ffi.new "struct weir_error"
 -- How long close waits for what is in flight unless told otherwise.
 local CLOSE_TIMEOUT = 5
 
+-- What a store takes that the collector does not see: the buffers and stacks of its
+-- threads. It ends stores that nothing refers to all the sooner.
+local CHARGE = 2 * 1024 * 1024
+
+local ECHILD = 10
+
 
 -- A host may know that a store opened now could never work.
 local function must_open(target, level)
@@ -42,6 +49,12 @@ local function must_open(target, level)
   if not can_open then return end
   local able, why = can_open()
   if not able then error(target .. ": " .. why, level + 1) end
+end
+
+
+-- A target without what may be secret of it.
+local function target_name(target)
+  return target:match "^([%w+.-]+)://" or target
 end
 
 
@@ -53,9 +66,11 @@ function Native.open(target, options, level)
   level = (level or 1) + 1
   must_open(target, level)
   local settings, n, keep = settings_of(target, options or {}, level)
+  local room, why = Roster.has_room(target, keep[1], keep[2])
+  if not room then error(target_name(target) .. ": " .. why, level) end
   local rc = C.weir_open(store_slot, target, settings, n, failure)
   if rc < 0 then error(ffi.string(failure.message), level) end
-  local handle = ffi.gc(store_slot[0], C.weir_store_free)
+  local handle = ffi.gc(store_slot[0], C.weir_store_drop)
   local store = setmetatable({
     handle = handle,
     name = ffi.string(C.weir_store_name(handle)),
@@ -64,6 +79,8 @@ function Native.open(target, options, level)
     pid = C.weir_getpid(),
     opened = { target = target, names = keep[1], values = keep[2] },
   }, Native)
+  if not store.immediate then Roster.enter(store, target, keep[1], keep[2]) end
+  Value.charge(CHARGE)
   if Store.made then Store.made(store) end
   return store
 end
@@ -215,18 +232,46 @@ function Native:stats()
 end
 
 
---- Stops taking operations and ends what is in flight, within `timeout` seconds
---- (5); drop = true ends it at once, skipped. A second close does nothing.
+-- What a close returns for what the runtime says.
+local function closed(self, rc)
+  if rc == 0 then
+    self.closed = true
+    return true
+  end
+  if rc == -ECHILD then
+    return nil, Error.new("invalid", self.name .. ": opened before a fork", self.name)
+  end
+  return nil, Error.new("timeout", self.name .. ": a worker does not stop", self.name)
+end
+
+
+--- Begins what close does. Returns a function that waits for its end.
+function Native:begin_close(opts)
+  if self.closed then return function() return true end end
+  local drop = opts and opts.drop
+  local timeout = opts and opts.timeout or drop and 0 or CLOSE_TIMEOUT
+  if type(timeout) == "string" then timeout = Options.seconds("timeout", timeout, 1) end
+  local mode = drop and C.WEIR_CLOSE_FAIL or C.WEIR_CLOSE_DRAIN
+  local deadline_ns = C.weir_now() + timeout * 1e9
+  Roster.leave(self)
+  if self.immediate then
+    local rc = C.weir_close(self.handle, deadline_ns, mode)
+    return function() return closed(self, rc) end
+  end
+  local wait = Flight.close(self, deadline_ns, mode)
+  return function() return closed(self, wait()) end
+end
+
+
+--- Stops taking operations and ends what is in flight: finishes it within `timeout`
+--- seconds (5), or with drop = true ends it at once. Waits for that as a verb does:
+--- other tasks run meanwhile. Where nothing can wait (some phases of nginx, a callback
+--- of luv) the store closes by itself later. A second close does nothing.
 ---@param opts { timeout: weir.Seconds?, drop: boolean? }?
 ---@return boolean? closed, weir.Error? err
 function Native:close(opts)
   check_method(self, "close", 2)
-  local timeout = opts and opts.timeout or CLOSE_TIMEOUT
-  if type(timeout) == "string" then timeout = Options.seconds("timeout", timeout, 1) end
-  local mode = opts and opts.drop and C.WEIR_CLOSE_FAIL or C.WEIR_CLOSE_DRAIN
-  local rc = C.weir_close(self.handle, C.weir_now() + timeout * 1e9, mode)
-  if rc == 0 then return true end
-  return nil, Error.new("timeout", self.name .. ": a worker does not stop", self.name)
+  return self:begin_close(opts)()
 end
 
 

@@ -2,6 +2,7 @@
 -- and keeps the deadline around what the word's answer does. Words are classes over
 -- it (policy.lua); parts/custom.lua makes one of a user's function.
 
+local Closing = require "weir.closing"
 local Counters = require "weir.parts.counters"
 local check_method = require "weir.method"
 local host = require "weir.host"
@@ -93,18 +94,16 @@ function Node:node(fields)
 end
 
 
---- Closes every store below, each once; opts as the connector's close takes them.
+--- Closes every store below, each once, all at the same time; opts as the connector's close takes them.
 ---@param opts { timeout: number?, drop: boolean? }?
 ---@return boolean? closed, weir.Error? err
 function Node:close(opts)
   check_method(self, "close", 2)
-  local closed, err = true, nil
+  local stores = {}
   Paths.each(self, function(store)
-    if store.word then return end
-    local good, why = store:close(opts)
-    if not good then closed, err = good, err or why end
+    if not store.word then stores[#stores + 1] = store end
   end)
-  return closed, err
+  return Closing.all(stores, opts)
 end
 
 

@@ -2,6 +2,7 @@
 -- everything users call is made of it here: checks, duplicates asked once, values
 -- and errors as results. native.lua and every policy are stores.
 
+local Closing = require "weir.closing"
 local Many = require "weir.many"
 local check_method = require "weir.method"
 local options = require "weir.options"
@@ -225,12 +226,9 @@ end
 ---@return boolean? closed, weir.Error? err
 function Store:close(opts)
   check_method(self, "close", VERB)
-  local closed, err = true, nil
-  for _, child in pairs(self.children or {}) do
-    local good, why = child:close(opts)
-    if not good then closed, err = good, err or why end
-  end
-  return closed, err
+  local stores = {}
+  for _, child in pairs(self.children or {}) do stores[#stores + 1] = child end
+  return Closing.all(stores, opts)
 end
 
 

@@ -9,6 +9,7 @@
 -- closed all the same.
 
 local Carry = require "weir.tree.carry"
+local Closing = require "weir.closing"
 local host = require "weir.host"
 local Load = require "weir.load"
 local Policy = require "weir.policy"
@@ -42,9 +43,11 @@ local function build(self, before)
   local ok, root = pcall(Load.build, self.source, { stores = self.given, open = open })
   Policy.carry = outer
   if not ok then
+    local stores = {}
     for _, store in ipairs(carry.fresh) do
-      if store.handle then store:close { drop = true } end
+      if store.handle then stores[#stores + 1] = store end
     end
+    Closing.all(stores, { drop = true })
     return nil, root
   end
   return { root = root, carry = carry, flying = 0 }
@@ -63,13 +66,14 @@ end
 local function close(self, generation)
   if generation.closed then return end
   generation.closed = true
-  local kept = self.generation.carry:all()
+  local kept, stores = self.generation.carry:all(), {}
   for store in pairs(self.before and self.before.carry:all() or {}) do
     kept[store] = true
   end
   for store in pairs(generation.carry:all()) do
-    if store.handle and not kept[store] then store:close() end
+    if store.handle and not kept[store] then stores[#stores + 1] = store end
   end
+  Closing.all(stores)
 end
 
 
@@ -130,17 +134,14 @@ end
 
 --- Closes everything that the generations opened.
 function Handle:close(opts)
-  local closed, err = true, nil
+  local stores = {}
   for _, generation in pairs { self.generation, self.before } do
     generation.closed = true
     for store in pairs(generation.carry:all()) do
-      if store.handle then
-        local good, why = store:close(opts)
-        if not good then closed, err = good, err or why end
-      end
+      if store.handle then stores[#stores + 1] = store end
     end
   end
-  return closed, err
+  return Closing.all(stores, opts)
 end
 
 
