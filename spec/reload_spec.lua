@@ -1,6 +1,7 @@
 -- Reloading a policy file: what is kept, what is not, and what nobody notices.
 
 local fake = require "fake"
+local hung = require "hung"
 local script = require "fake.store"
 local weir = require "weir"
 
@@ -354,6 +355,20 @@ describe("a reloaded policy file", function()
         assert(handle:reload())
         assert(handle:set("k", "v"))
       end
+    end)
+  end)
+
+  it("does not wait for a server that hangs, which the new file leaves out", function()
+    local server = hung.listen()
+    finally(function() server:close() end)
+    write(("return redis { port = %s, connect_timeout = '60s' }")
+      :format(server.address:match "%d+$"))
+    weir.run(function()
+      local handle, started = weir.load(path), weir.now()
+      handle:get("k", { timeout = 0.05 })
+      for _ = 1, 2 do reload(handle, "return memory { capacity = '1MiB' }") end
+      assert.is_true(weir.now() - started < 30)
+      assert(handle:close())
     end)
   end)
 
