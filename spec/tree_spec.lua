@@ -19,7 +19,9 @@ describe("a tree", function()
     local list = {}
     for i, place in ipairs(paths.list) do list[i] = place.path end
     assert.same({ "route", "default.tier", "default.tier[1].near",
-      "default.tier[2].retry", "default.tier[2].retry.far" }, list)
+      "default.tier[2].retry", "default.tier[2].retry.far", '["x/"].near' }, list)
+    assert.equal("default.tier[1].near", paths.path[near])
+    assert.equal(near, paths.store['["x/"].near'])
     assert.equal(far, paths.store["default.tier[2].retry.far"])
   end)
 
@@ -31,7 +33,7 @@ describe("a tree", function()
 
   it("draws itself", function()
     assert.equal(table.concat({ "route", "  default = tier", "    1 = near",
-      "    2 = retry", "      far" }, "\n"), tostring(tree:tree()))
+      "    2 = retry", "      far", "  x/ = near" }, "\n"), tostring(tree:tree()))
   end)
 
   it("explains without asking", function()
@@ -84,6 +86,49 @@ describe("a tree", function()
     local sum = 0
     for i = 0, #get.buckets do sum = sum + get.buckets[i] end
     assert.equal(1, sum)
+  end)
+
+  describe("with a store in two places", function()
+    local shared
+    before_each(function()
+      shared = far:retry { 1 }
+      tree = weir.route { ["x/"] = shared, default = weir.tier { near, shared } }
+    end)
+
+    it("explains the way to each", function()
+      local twice = weir.tier { weir.prefix(far, "a/"), weir.prefix(far, "b/") }
+      local list = {}
+      for i, step in ipairs(twice:explain("get", "k")) do
+        list[i] = step.path .. " " .. step.depth
+      end
+      assert.same({ "tier 0", "[1].prefix 1", "[1].prefix.far 2", "[2].prefix 1",
+        "[2].prefix.far 2" }, list)
+      assert.equal('["x/"].retry.far', tree:explain("get", "x/1")[3].path)
+    end)
+
+    it("traces the place that was asked", function()
+      host:main(function()
+        assert.equal('["x/"].retry', (tree:trace "x/1")[2].path)
+        assert.equal("default.tier[2].retry", (tree:trace "k")[3].path)
+      end)
+    end)
+
+    it("counts it once, in its first place", function()
+      host:main(function() tree:get_many { "k", "x/1" } end)
+      local stats = tree:stats()
+      assert.equal(2, stats["default.tier[2].retry"].ops.get.keys)
+      assert.is_nil(stats['["x/"].retry'])
+    end)
+
+    it("is drawn in a bounded time, however much it shares", function()
+      local root = weir.memory {}
+      local ram = root
+      for _ = 1, 40 do root = weir.tier { root, root } end
+      assert.is_true(#Paths.of(root).list < 2100)
+      assert.equal("tier", root:tree().path)
+      assert.is_true(#root:explain("get", "k") <= 2000)
+      ram:close()
+    end)
   end)
 
   it("closes each C store once", function()

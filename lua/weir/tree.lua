@@ -30,7 +30,7 @@ end
 
 
 --- { path, word, name, label, depth, text, children } of a store. A store used in
---- two places stands in the first.
+--- two places stands in both.
 function Tree.of(root)
   local stack = {}
   for _, place in ipairs(Paths.of(root).list) do

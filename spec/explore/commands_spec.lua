@@ -207,6 +207,24 @@ describe("exploring", function()
     assert.not_equal(found[1].path, found[2].path)
   end)
 
+  it("shows a store in each of its places, with the key as it gets there", function()
+    assert(store:set("eu/k", "in eu"))
+    local us, eu = store:prefix "x/", store:prefix "eu/"
+    local tree = weir.route { ["us/"] = us, default = eu }
+    local code, _, _, lines = explore("where", { store = tree, key = "k" }, true)
+    local found = objects(lines)
+    assert.equal(0, code)
+    assert.same({ "default.prefix.memory", "eu/k", 5 },
+      { found[1].path, found[1].key, found[1].size })
+    assert.same({ '["us/"].prefix.memory', "x/k", nil },
+      { found[2].path, found[2].key, found[2].size })
+    assert(store:delete "eu/k")
+    local both = weir.route { ["us/"] = store, default = weir.tier { other, store } }
+    _, _, _, lines = explore("where", { store = both, key = "alone" }, true)
+    assert.same({ nil, 1, 1 },
+      { objects(lines)[1].size, objects(lines)[2].size, objects(lines)[3].size })
+  end)
+
   it("draws the tree, explains and traces a way through it", function()
     local tree = weir.tier { other, store }
     local _, text = explore("tree", { store = tree })

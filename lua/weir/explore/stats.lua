@@ -72,7 +72,7 @@ return {
     end
     for _, place in ipairs(Paths.of(root_of(args.store)).list) do
       local path = all[place.path] and place.path or place.store.name
-      if all[path] then show(view, path, all[path]) end
+      if all[path] and not place.again then show(view, path, all[path]) end
     end
     return Exit.OK
   end,

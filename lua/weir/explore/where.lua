@@ -8,15 +8,13 @@ local Quantity = require "weir.show.quantity"
 local root_of = require "weir.explore.root"
 
 
--- Calls fn(store, key) for each store that asks no other, with the key as it gets
--- there.
-local function leaves(store, key, fn, seen)
-  if seen[store] then return end
-  seen[store] = true
-  local children = Paths.children(store)
-  if #children == 0 then return fn(store, key) end
+-- Calls fn(place, key) for each place of a store that asks no other, with the key as
+-- it gets there.
+local function leaves(place, key, fn)
+  if #place.children == 0 then return fn(place, key) end
+  local store = place.store
   local inner = store.inner_key and store:inner_key(key) or key
-  for _, entry in ipairs(children) do leaves(entry[2], inner, fn, seen) end
+  for _, child in ipairs(place.children) do leaves(child, inner, fn) end
 end
 
 
@@ -29,14 +27,17 @@ end
 
 
 -- Asks each store that holds values itself: fn(place, facts, err), where place is
--- { path, store, key }, the key as it gets there.
+-- { path, store, key }, the key as it gets there. A store with several places is
+-- asked once for each key.
 local function each(store, key, opts, fn)
-  local root = root_of(store)
-  local paths = Paths.of(root)
-  leaves(root, key, function(leaf, inner)
-    local place = { path = paths.path[leaf] or leaf.name, store = leaf, key = inner }
-    fn(place, leaf:stat(inner, opts))
-  end, {})
+  local known = {}
+  leaves(Paths.of(root_of(store)).list[1], key, function(place, inner)
+    local leaf = place.store
+    known[leaf] = known[leaf] or {}
+    local answer = known[leaf][inner] or { leaf:stat(inner, opts) }
+    known[leaf][inner] = answer
+    fn({ path = place.path, store = leaf, key = inner }, answer[1], answer[2])
+  end)
 end
 
 

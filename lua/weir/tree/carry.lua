@@ -113,10 +113,11 @@ end
 --- nobody else's. After an undo `new` is the older tree.
 function Carry.inherit(old_root, new_root)
   local old, new = Paths.of(old_root), Paths.of(new_root)
-  for path, node in pairs(new.store) do
+  for node, path in pairs(new.path) do
     if node.inherit and not old.path[node] then
       local before = old.store[path]
-      if before and before.word == node.word and not new.path[before] then
+      local first = before and old.path[before] == path
+      if first and before.word == node.word and not new.path[before] then
         node:inherit(before, heirs_of(node, before))
       else
         node:forget()

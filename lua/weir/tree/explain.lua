@@ -6,6 +6,8 @@ local Paths = require "weir.tree.paths"
 local Explain = {}
 Explain.__index = Explain
 
+local MOST = 2000 -- steps, of trees that share much
+
 local OPS = { get = true, set = true, exists = true, delete = true, stat = true,
   touch = true, scan = true }
 
@@ -26,15 +28,17 @@ local function plan(store, op, key)
 end
 
 
-local function walk(steps, paths, store, op, key, depth, seen)
-  if seen[store] then return end
-  seen[store] = true
+local function walk(steps, place, op, key, depth)
+  if #steps >= MOST then return end
+  local store = place.store
   local why, children = plan(store, op, key)
-  steps[#steps + 1] = { path = paths.path[store] or store.name, why = why,
-    depth = depth, word = store.word, name = store.name }
+  steps[#steps + 1] = { path = place.path, why = why, depth = depth, word = store.word,
+    name = store.name }
   local inner = store.inner_key and store:inner_key(key) or key
+  local turns = {}
   for _, child in ipairs(children or {}) do
-    walk(steps, paths, child, op, inner, depth + 1, seen)
+    turns[child] = (turns[child] or 0) + 1
+    walk(steps, Paths.below(place, child, turns[child]), op, inner, depth + 1)
   end
 end
 
@@ -46,7 +50,7 @@ function Explain.run(store, op, key)
   end
   if type(key) ~= "string" then error("a key is a string", 3) end
   local steps = setmetatable({}, Explain)
-  walk(steps, Paths.of(store), store, op, key, 0, {})
+  walk(steps, Paths.of(store).list[1], op, key, 0)
   return steps
 end
 

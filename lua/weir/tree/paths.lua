@@ -5,6 +5,8 @@
 
 local Paths = {}
 
+local MOST = 2000 -- places
+
 
 -- What a store is called in a path.
 local function title(store)
@@ -65,29 +67,53 @@ local function unique(found, path)
 end
 
 
+-- Returns the place, or nil: there is no room to list a store once more.
 local function visit(found, store, prefix, path, depth, label)
-  if found.path[store] then return end
+  if found.path[store] and #found.list >= MOST then return nil end
   path = unique(found, path)
-  found.path[store], found.store[path] = path, store
-  found.list[#found.list + 1] = { path = path, store = store, depth = depth,
-    label = label }
+  local place = { path = path, store = store, depth = depth, label = label,
+    children = {}, again = found.path[store] ~= nil }
+  found.path[store], found.store[path] = found.path[store] or path, store
+  found.list[#found.list + 1] = place
   local children = Paths.children(store)
   local single = #children == 1 and children[1][1] == 1
   for _, entry in ipairs(children) do
     local own, child = entry[1], entry[2]
     local base = single and prefix or labelled(prefix, own)
     local below = base == "" and title(child) or base .. "." .. title(child)
-    visit(found, child, below, below, depth + 1, not single and own or nil)
+    table.insert(place.children,
+      visit(found, child, below, below, depth + 1, not single and own or nil))
   end
+  return place
 end
 
 
---- The stores of a tree, parents first: .list of { path, store, depth, label },
---- .path by store, .store by path. A store used twice has its first path.
+--- The places of a tree, parents first: .list of { path, store, depth, label, children,
+--- again }, .path by store, .store by path. A store that is used twice has two places:
+--- the second is `again`, and .path says the first. Trees that share so much
+--- that there would be more than 2,000 places list what is left once.
 function Paths.of(root)
   local found = { list = {}, path = {}, store = {} }
   visit(found, root, "", title(root), 0, nil)
   return found
+end
+
+
+--- The place of a child below another place; a store that is not there, as a function
+--- of a route may name it, has a place of its own.
+---@param place table
+---@param store weir.Store
+---@param turn integer? which one, when the child is there several times; default: 1
+function Paths.below(place, store, turn)
+  local last
+  turn = turn or 1
+  for _, child in ipairs(place.children) do
+    if child.store == store then
+      last, turn = child, turn - 1
+      if turn == 0 then break end
+    end
+  end
+  return last or { path = store.name, store = store, children = {} }
 end
 
 

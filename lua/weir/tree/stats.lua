@@ -44,14 +44,14 @@ function Stats.node(store)
 end
 
 
---- All of a tree, by path.
+--- All of a tree, by path; a store that is used twice where it stands first.
 function Stats.run(root)
   local all = {}
   for _, place in ipairs(Paths.of(root).list) do
     local store = place.store
-    if store.counters then
+    if store.counters and not place.again then
       all[place.path] = Stats.node(store)
-    elseif store.handle then
+    elseif store.handle and not place.again then
       all[place.path] = store:stats()
     end
   end

@@ -13,9 +13,19 @@ function Trace.new()
 end
 
 
+-- The entry of the store that asks: of those still at work the last that may.
+local function asker(self, store)
+  for i = #self, 1, -1 do
+    for _, child in pairs(not self[i].status and self[i].store.children or {}) do
+      if child == store then return self[i] end
+    end
+  end
+end
+
+
 --- A store is asked. Returns the entry for leave to fill.
 function Trace:enter(store, req)
-  local entry = { store = store, op = req.op, n = req.n }
+  local entry = { store = store, op = req.op, n = req.n, asker = asker(self, store) }
   self[#self + 1] = entry
   return entry
 end
@@ -45,12 +55,27 @@ function Trace:decide(store, decision)
 end
 
 
+-- Where a store stands that nobody of the tree asked: the root, or one out of it.
+local function first_place(paths, store)
+  for _, place in ipairs(paths.list) do
+    if place.store == store then return place end
+  end
+  return { store = store, children = {} }
+end
+
+
 --- Names the stores of the entries by their places in the tree of `root`.
 function Trace:finish(root)
   local paths = Paths.of(root)
   for _, entry in ipairs(self) do
-    entry.path, entry.node = paths.path[entry.store], entry.store.name
-    entry.word, entry.store = entry.store.word, nil
+    local above = entry.asker and entry.asker.place
+    entry.place = above and Paths.below(above, entry.store)
+      or first_place(paths, entry.store)
+  end
+  for _, entry in ipairs(self) do
+    entry.path, entry.node = entry.place.path, entry.store.name
+    entry.word = entry.store.word
+    entry.store, entry.asker, entry.place = nil, nil, nil
   end
   return self
 end
