@@ -1,6 +1,7 @@
 -- answers.lua: what the gateway's answers look like, and what it asks of a request.
 -- Used by gateway.lua and batch.lua.
-local cjson = require "cjson.safe"
+local Json = require "weir.show.json"
+local Literal = require "weir.show.literal"
 
 local Answers = {}
 
@@ -23,13 +24,20 @@ end
 
 
 local function json(status, body)
-  return Answers.send_json(status, cjson.encode(body))
+  return Answers.send_json(status, Json.encode(body))
+end
+
+
+--- sentence returns an error as a message: without the place in the source where it was
+--- raised, and as text, whatever bytes of a key or of a server's answer are in it.
+function Answers.sentence(err)
+  return Literal.harmless((tostring(err):gsub("^[^\n]-%.lua:%d+: ", "")))
 end
 
 
 --- refuse answers that nothing will come of a request.
 function Answers.refuse(status, code, message)
-  return json(status, { error = code, message = message })
+  return json(status, { error = code, message = Answers.sentence(message) })
 end
 
 
@@ -37,8 +45,8 @@ end
 function Answers.fail(err)
   if err.retryable then ngx.header.retry_after = 1 end
   return json(Answers.STATUS[err.code], {
-    error = err.code, message = err.message, store = err.store,
-    retryable = err.retryable,
+    error = err.code, message = Answers.sentence(err.message),
+    store = err.store and Answers.sentence(err.store), retryable = err.retryable,
   })
 end
 

@@ -1,5 +1,5 @@
 -- gateway.lua: a store over HTTP. nginx.conf calls one function a location.
-local cjson = require "cjson.safe"
+local buffer = require "string.buffer"
 local ffi = require "ffi"
 local weir = require "weir"
 local Prometheus = require "weir.prometheus"
@@ -15,6 +15,9 @@ local Gateway = {}
 -- Bytes that are received or sent at once; larger values go in pieces, so that
 -- one that is slow holds up nobody.
 local PIECE = 64 * 1024
+
+-- The longest time that caches are told; a larger number may not fit theirs.
+local LONGEST = 2 ^ 31 - 1
 
 local store
 
@@ -71,7 +74,9 @@ local function head(key)
     return
   end
   ngx.header.content_length = facts.size
-  if facts.ttl then ngx.header.cache_control = "max-age=" .. math.floor(facts.ttl) end
+  if facts.ttl then
+    ngx.header.cache_control = ("max-age=%d"):format(math.min(facts.ttl, LONGEST))
+  end
 end
 
 
@@ -149,7 +154,7 @@ function Gateway.explain()
   local key = Answers.key_after "/explain/"
   if not key then return end
   local good, steps = pcall(store.explain, store, ngx.var.arg_op or "get", key)
-  if not good then return refuse(400, "invalid", tostring(steps)) end
+  if not good then return refuse(400, "invalid", steps) end
   ngx.header.content_type = "text/plain"
   ngx.say(tostring(steps))
 end
@@ -157,14 +162,9 @@ end
 
 -- Each worker counts for itself; whoever is asked answers for all.
 function publish(leaving)
-  local counts = ngx.shared.gateway_counts
-  local id = "worker " .. ngx.worker.id()
-  if leaving then
-    counts:delete(id)
-    return
-  end
+  if leaving then return end -- its successor has the same id
   local samples = Prometheus.collect(store, { worker = ngx.worker.id() })
-  counts:set(id, cjson.encode(samples))
+  ngx.shared.gateway_counts:set("worker " .. ngx.worker.id(), buffer.encode(samples))
 end
 
 
@@ -174,7 +174,7 @@ function Gateway.metrics()
   local all = {}
   for id = 0, ngx.worker.count() - 1 do
     local samples = ngx.shared.gateway_counts:get("worker " .. id)
-    all[#all + 1] = samples and cjson.decode(samples)
+    all[#all + 1] = samples and buffer.decode(samples)
   end
   ngx.header.content_type = "text/plain; version=0.0.4"
   ngx.print(Prometheus.text(all))

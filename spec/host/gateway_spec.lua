@@ -1,11 +1,10 @@
 -- examples/nginx: what its README shows, and what it promises beyond.
 local cjson = require "cjson"
+local Gateway = require "host.gateway"
 local Nginx = require "weir.bench.nginx"
-local alarm = require "host.alarm"
-local http = require "host.http"
 local shell = require "shell"
 
-local folder, url, port
+local gateway, folder, url, port
 
 
 local function slurp(path)
@@ -16,37 +15,14 @@ local function slurp(path)
 end
 
 
-local function pid()
-  return slurp(folder .. "/nginx.pid"):match "%d+"
-end
-
-
--- How many worker processes there are, and their pids.
-local function workers()
-  local _, text = shell.run("ps -o pid= --ppid " .. pid())
-  return select(2, text:gsub("%d+", "")), text:gsub("%s+", " ")
-end
-
-
 local function get(path, options)
-  return http.get(url .. path, options)
-end
-
-
-local function batch(body)
-  local status, text = get("/kv/_batch", "-d " .. shell.quote(body))
-  return status, cjson.decode(text).slots
-end
-
-
-local function signal(name)
-  shell.run(("kill -%s %s"):format(name, pid()))
+  return gateway:get(path, options)
 end
 
 
 local function write_policy(text)
   shell.write(folder .. "/kv.lua", text)
-  signal "HUP"
+  gateway:signal "HUP"
 end
 
 
@@ -79,24 +55,11 @@ end
 
 describe("the gateway #unsanitized", function()
   setup(function()
-    folder, port = shell.folder(), Nginx.free_port()
-    url = "http://127.0.0.1:" .. port
-    os.execute(("examples/nginx/run %d %s >%s/out 2>&1 </dev/null &")
-      :format(port, folder, folder))
-    assert(Nginx.eventually(function() return (get "/kv/none") == 404 end),
-      slurp(folder .. "/out"))
+    gateway = Gateway.start()
+    folder, url, port = gateway.folder, gateway.url, gateway.port
   end)
 
-  teardown(function()
-    local process = pid()
-    signal "QUIT"
-    assert(Nginx.eventually(function()
-      return (shell.run("kill -0 " .. process)) ~= 0
-    end))
-    local log = slurp(folder .. "/error.log")
-    shell.remove(folder)
-    assert.is_nil(alarm(log))
-  end)
+  teardown(function() gateway:stop() end)
 
   it("answers what its README shows", function()
     for _, command in ipairs(transcript()) do
@@ -152,38 +115,6 @@ describe("the gateway #unsanitized", function()
     end
   end)
 
-  it("takes any text as a key in a batch", function()
-    local keys = [=["keys":["_batch","../x","a\u0000b"]]=]
-    batch('{"op":"set","values":["1","2","3"],' .. keys .. "}")
-    local _, slots = batch('{"op":"get",' .. keys .. "}")
-    for i = 1, 3 do assert.equal(tostring(i), slots[i].value) end
-  end)
-
-  it("bounds a batch: its body, its keys, its answer", function()
-    local body = folder .. "/request"
-    shell.write(body, '{"op":"get","keys":["' .. ("x"):rep(2 ^ 20) .. '"]}')
-    local status, text = get("/kv/_batch", "-d @" .. body)
-    assert.same({ 413, "toobig" }, { status, cjson.decode(text).error })
-    shell.write(body, '{"op":"get","keys":["a"' .. (',"a"'):rep(1024) .. "]}")
-    status, text = get("/kv/_batch", "-d @" .. body)
-    assert.same({ 413, "toobig" }, { status, cjson.decode(text).error })
-    shell.write(body, ("x"):rep(2 ^ 20))
-    get("/kv/mib", "-T " .. body)
-    shell.write(body, '{"op":"get","keys":["mib"' .. (',"mib"'):rep(16) .. "]}")
-    status, text = get("/kv/_batch", "-d @" .. body)
-    assert.same({ 413, "toobig" }, { status, cjson.decode(text).error })
-  end)
-
-  it("answers an empty batch with an empty list, and a null as left out", function()
-    assert.same({ 200, '{"slots":[]}\n' }, {
-      get("/kv/_batch", [=[-d '{"op":"get","keys":[]}']=]),
-    })
-    local _, slots = batch [[
-      {"op":"set","keys":["n"],"values":["AP8="],"base64":null,"ttl":null}]]
-    assert.equal("ok", slots[1].status)
-    assert.same({ 200, "AP8=" }, { get "/kv/n" })
-  end)
-
   it("answers HEAD for no such key with 404", function()
     assert.equal(404, (get("/kv/none", "-I")))
   end)
@@ -193,13 +124,13 @@ describe("the gateway #unsanitized", function()
     assert.same({ 200, "" }, { get "/kv/empty" })
   end)
 
-  it("carries bytes that are no text through a batch", function()
-    local set = [[{"op":"set","keys":["bin"],"values":["AP8="],"base64":true}]]
-    get("/kv/_batch", "-d " .. shell.quote(set))
-    local ask = [[{"op":"get","keys":["bin"],"base64":true}]]
-    local _, text = get("/kv/_batch", "-d " .. shell.quote(ask))
-    assert.matches('"value":"AP8="', text)
-    assert.same({ 200, "\0\255" }, { get "/kv/bin" })
+  it("tells caches a whole number of seconds", function()
+    assert.equal(204, (get("/kv/ever?ttl=1e300", "-X PUT -d x")))
+    local _, head = get("/kv/ever", "-I")
+    assert.matches("\ncache%-control: max%-age=2147483647\r", head)
+    assert.equal(204, (get("/kv/soon?ttl=59.5", "-X PUT -d x")))
+    _, head = get("/kv/soon", "-I")
+    assert.matches("\ncache%-control: max%-age=5[0-9]\r", head)
   end)
 
   it("says what is wrong with a request", function()
@@ -211,8 +142,9 @@ describe("the gateway #unsanitized", function()
       assert.equal(400, status)
       assert.matches('"error":"invalid"', body)
     end
-    local _, body = get("/kv/_batch", [[-d '{"op":"get","keys":["a",5]}']])
-    assert.matches("a key is a string", body)
+    local _, text = get "/explain/a?op=delte"
+    assert.equal("explain takes an op, one of get, set, exists, delete, stat, touch, "
+      .. 'scan, not delte; did you mean "delete"?', cjson.decode(text).message)
     assert.equal(405, (get("/kv/a", "-X POST -d x")))
     assert.equal(405, (get "/kv/_batch"))
     assert.equal(405, (get("/kv/_batch", "-X DELETE")))
@@ -254,10 +186,10 @@ describe("the gateway #unsanitized", function()
     write_policy [[return fail "busy"]]
     assert.is_true(Nginx.eventually(function() return (get "/kv/a") == 429 end))
     shell.write(folder .. "/kv.lua", "half a line")
-    local _, before = workers()
+    local _, before = gateway:workers()
     shell.run("kill " .. before)
     assert.is_true(Nginx.eventually(function()
-      local n, now = workers()
+      local n, now = gateway:workers()
       return n == 1 and now ~= before
     end))
     assert.equal(429, (get "/kv/a"))

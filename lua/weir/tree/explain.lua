@@ -1,6 +1,7 @@
 -- tree/explain.lua: store:explain(op, key): which way a key would go and why,
 -- without running anything: a list of { path, why }, parents first, printable.
 
+local Ffi = require "weir.ffi"
 local Paths = require "weir.tree.paths"
 
 local Explain = {}
@@ -8,8 +9,7 @@ Explain.__index = Explain
 
 local MOST = 2000 -- steps, of trees that share much
 
-local OPS = { get = true, set = true, exists = true, delete = true, stat = true,
-  touch = true, scan = true }
+local OPS = { "get", "set", "exists", "delete", "stat", "touch", "scan" }
 
 
 function Explain:__tostring()
@@ -43,11 +43,18 @@ local function walk(steps, place, op, key, depth)
 end
 
 
+local function check_op(op, level)
+  for _, name in ipairs(OPS) do
+    if name == op then return end
+  end
+  error(("explain takes an op, one of %s, not %s%s"):format(table.concat(OPS, ", "),
+    tostring(op), Ffi.suggest(op, OPS)), level + 1)
+end
+
+
 --- The steps of an op for a key.
 function Explain.run(store, op, key)
-  if not OPS[op] then
-    error(("explain takes an op (get, set, ...), not %s"):format(tostring(op)), 3)
-  end
+  check_op(op, 3)
   if type(key) ~= "string" then error("a key is a string", 3) end
   local steps = setmetatable({}, Explain)
   walk(steps, Paths.of(store).list[1], op, key, 0)
