@@ -92,18 +92,24 @@ static int scan_list(struct fs *fs, const struct scan_job *job,
     int rc = 0;
 
     if (dir == NULL) {
-        rc = fd < 0 && errno == ENOENT ? 0 : -errno;
+        /* What stands in a directory's place holds no values: no link is
+         * followed. */
+        rc = fd < 0 && (errno == ENOENT || errno == ELOOP || errno == ENOTDIR)
+                 ? 0
+                 : -errno;
         if (fd >= 0)
             close(fd);
         return rc;
     }
-    while (rc == 0 && (entry = readdir(dir)) != NULL) {
+    while (rc == 0 && (errno = 0, entry = readdir(dir)) != NULL) {
         if (fs_name_of_file(&name, fs->digits, entry->d_name) < 0 ||
             strncmp(name.path, directory, fs->digits) != 0)
             continue;
         if (name.hash >= job->cursor && scan_may_match(job->item, name.name))
             rc = scan_push(list, &name);
     }
+    if (rc == 0)
+        rc = -errno; /* a directory that cannot be read to its end */
     closedir(dir);
     if (list->n > 0)
         qsort(list->rows, list->n, sizeof *list->rows, scan_by_hash);

@@ -128,6 +128,35 @@ static void unsound(struct client *c)
     CHECK(gauge(c->store, "quarantined") == 1);
 }
 
+/* A link or a file in the place of a directory hides no other key. */
+static void directory_replaced(struct client *c)
+{
+    char path[512];
+
+    for (int i = 0; i < 2; i++) {
+        CHECK(client_set(c, "hidden", "v", 1) == WEIR_OK);
+        snprintf(path, sizeof path, "%s", only_file(folder_sub("d")));
+        *strrchr(path, '/') = '\0';
+        for (char k[2] = "a"; k[0] <= 'z'; k[0]++)
+            CHECK(client_set(c, k, "v", 1) == WEIR_OK);
+        CHECK(rename(path, folder_sub("elsewhere")) == 0);
+        if (i == 0)
+            CHECK(symlink(folder_sub("elsewhere"), path) == 0);
+        else
+            file_write(path, "x", 1);
+        counted = 0;
+        scan(c, "", 100, count);
+        CHECK(counted > 20 && counted <= 26);
+        CHECK(unlink(path) == 0);
+        CHECK(rename(folder_sub("elsewhere"), path) == 0);
+        counted = 0;
+        scan(c, "", 100, count);
+        CHECK(counted == 27);
+        for (char k[2] = "a"; k[0] <= 'z'; k[0]++)
+            CHECK(client_do(c, WEIR_DELETE, k) == WEIR_OK);
+    }
+}
+
 int main(void)
 {
     static char value[STAYING];
@@ -155,6 +184,9 @@ int main(void)
     c = open_fs(folder_sub("c"), NULL);
     CHECK(client_set(&c, "k", "v", 1) == WEIR_OK);
     unsound(&c);
+    close_fs(&c);
+    c = open_fs(folder_sub("d"), NULL);
+    directory_replaced(&c);
     close_fs(&c);
     return 0;
 }
