@@ -107,10 +107,22 @@ static int read_large(struct fs_session *s, struct weir_call *call,
     return 0;
 }
 
+/* A file may say any length, and take no disk for it. */
+static int read_refuse(struct weir_call *call, struct weir_item *item,
+                       const struct fs_entry *e, uint64_t most)
+{
+    item->size = e->trailer.value_len;
+    weir_call_fail(call, item, WEIR_TOOBIG,
+                   "a value of %llu bytes: max_value is %llu",
+                   (unsigned long long)item->size, (unsigned long long)most);
+    return 0;
+}
+
 void fs_get(struct fs_session *s, struct weir_call *call,
             struct weir_item *item)
 {
     size_t span = fs_trailer_max(item->key_len);
+    uint64_t most = weir_call_max_value(call);
     struct fs_name name;
     struct fs_entry e;
     int err;
@@ -119,7 +131,9 @@ void fs_get(struct fs_session *s, struct weir_call *call,
         span = FS_SMALL;
     if (!fs_entry_for(s, call, item, &name, O_RDONLY, span, &e))
         return;
-    if (e.trailer.value_len <= (uint64_t)(e.key - s->tail))
+    if (e.trailer.value_len > most)
+        err = read_refuse(call, item, &e, most);
+    else if (e.trailer.value_len <= (uint64_t)(e.key - s->tail))
         err = read_small(s, call, item, &e);
     else
         err = read_large(s, call, item, &e);
