@@ -72,7 +72,7 @@ static int aside_rename(struct fs *fs, const char *path, const char *to)
 {
     if (renameat(fs->root, path, fs->root, to) == 0)
         return 0;
-    if (errno != ENOENT || fs_mkdirs(fs, to) < 0)
+    if (errno != ENOENT || fs_mkdirs(fs, to, false) < 0)
         return -1;
     return renameat(fs->root, path, fs->root, to);
 }
@@ -100,13 +100,14 @@ static int aside_keep(struct fs *fs, const char *path)
  */
 static int aside_take(struct fs *fs, const char *path)
 {
-    char to[FS_PATH_MAX];
+    char to[FS_PATH_MAX], owner[FS_OWNER_NAME];
     int rc = fs->config->quarantine > 0 ? aside_keep(fs, path)
                                         : aside_delete(fs, path);
 
     if (rc == 0)
         return 0;
-    snprintf(to, sizeof to, ".weir/quarantine/%s-%llx", fs->owner_name,
+    fs_owner_name(fs, owner);
+    snprintf(to, sizeof to, ".weir/quarantine/%s-%llx", owner,
              (unsigned long long)fs->temps++);
     return aside_rename(fs, path, to);
 }

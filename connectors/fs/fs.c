@@ -108,7 +108,7 @@ size_t fs_tail_room(void)
     return longest > FS_SMALL ? longest : FS_SMALL;
 }
 
-static int fs_status(int err)
+int fs_status(int err)
 {
     switch (err) {
     case ENOSPC:
@@ -147,9 +147,24 @@ static void fs_free(struct fs *fs)
     fs_index_free(fs->index);
     for (int i = 0; i < FS_LOCKS; i++)
         pthread_mutex_destroy(&fs->locks[i]);
+    pthread_mutex_destroy(&fs->root_lock);
     pthread_mutex_destroy(&fs->recovery.lock);
     pthread_cond_destroy(&fs->recovery.done_cond);
     free(fs);
+}
+
+static int fs_start(struct fs *fs, struct weir_error *err)
+{
+    int rc = fs_root_open(fs, err);
+
+    if (rc < 0)
+        return rc;
+    if (fs->config->capacity > 0) {
+        fs->index = fs_index_new(fs->config->capacity);
+        if (fs->index == NULL)
+            return weir_error_set(err, -ENOMEM, "out of memory");
+    }
+    return fs_recover_start(fs, err);
 }
 
 static int fs_open(const void *config, const char *scheme, void **state,
@@ -166,16 +181,10 @@ static int fs_open(const void *config, const char *scheme, void **state,
     fs->owner = -1;
     for (int i = 0; i < FS_LOCKS; i++)
         pthread_mutex_init(&fs->locks[i], NULL);
+    pthread_mutex_init(&fs->root_lock, NULL);
     pthread_mutex_init(&fs->recovery.lock, NULL);
     pthread_cond_init(&fs->recovery.done_cond, NULL);
-    rc = fs_root_open(fs, err);
-    if (rc == 0 && fs->config->capacity > 0) {
-        fs->index = fs_index_new(fs->config->capacity);
-        if (fs->index == NULL)
-            rc = weir_error_set(err, -ENOMEM, "out of memory");
-    }
-    if (rc == 0)
-        rc = fs_recover_start(fs, err);
+    rc = fs_start(fs, err);
     if (rc < 0) {
         fs_free(fs);
         return rc;
@@ -257,11 +266,11 @@ static size_t fs_gauges(void *state, struct weir_gauge *out, size_t max)
 {
     struct fs *fs = state;
     struct fs_index_stats ix = {0};
-    size_t n;
+    size_t n = 0;
 
     if (fs->index != NULL)
         fs_index_stats(fs->index, &ix);
-    const struct weir_gauge all[] = {
+    const struct weir_gauge own[] = {
         {"evictions", "files removed to make room", fs->counts.evicted, 1, 0},
         {"expired", "files removed when found expired", fs->counts.expired, 1,
          0},
@@ -279,11 +288,14 @@ static size_t fs_gauges(void *state, struct weir_gauge *out, size_t max)
         {"capacity", "disk to use at most", fs->config->capacity, 0, 0},
         {"index_bytes", "memory used to count", ix.memory, 0, 0},
     };
+    const size_t n_own = sizeof own / sizeof *own - (fs->index ? 0 : 4);
 
-    n = sizeof all / sizeof *all - (fs->index == NULL ? 4 : 0);
-    for (size_t i = 0; i < n && i < max; i++)
-        out[i] = all[i];
-    return n;
+    for (; n < n_own && n < max; n++)
+        out[n] = own[n];
+    for (size_t i = 0; i < FS_FEATURES && n < max; i++, n++)
+        out[n] = (struct weir_gauge){fs_features[i].name, fs_features[i].help,
+                                     fs->lacks[i], 0, 0};
+    return n_own + FS_FEATURES;
 }
 
 const struct weir_connector weir_connector = {

@@ -34,11 +34,32 @@ struct fs_counts {
     _Atomic uint64_t evicted, expired, quarantined, swept, syncs;
 };
 
+/* What some filesystems refuse; features.c. */
+enum fs_feature {
+    FS_LINKS,
+    FS_FLOCK,
+    FS_ANY_LOCK,
+    FS_MODES,
+    FS_FILE_SYNC,
+    FS_DIRECTORY_SYNC,
+    FS_FEATURES
+};
+
+/* The ways to lock an owner's file, in the order in which they are tried. */
+enum fs_locking {
+    FS_LOCK_FLOCK,
+    FS_LOCK_FLOCK_WRITING,
+    FS_LOCK_FCNTL,
+    FS_LOCK_NONE
+};
+
 enum {
     FS_LOCKS = 64,
     FS_CHUNK = 256 << 10, /* read or written, then hashed while in cache */
     FS_SMALL = 16 << 10,  /* read together with its trailer */
     FS_TEMP_MAX = 48,
+    FS_OWNER_NAME = 17,
+    FS_DIRECTORIES = 65536, /* the largest fanout */
 };
 
 struct fs_recovery {
@@ -52,17 +73,27 @@ struct fs_recovery {
 
 struct fs {
     const struct fs_config *config;
-    int root;        /* the folder */
-    unsigned digits; /* of a directory's name */
+    int root;                /* the folder, root.c */
+    _Atomic unsigned digits; /* of a directory's name */
     mode_t file_mode, dir_mode;
     struct fs_index *index; /* NULL without a capacity */
     struct fs_counts counts;
     struct fs_recovery recovery;
+    atomic_bool lacks[FS_FEATURES];
 
-    int owner; /* the locked file that says we live; -1: read only */
-    char owner_name[17];
+    /* There are an owner's file and a format: sets may begin. */
+    atomic_bool settled;
+    pthread_mutex_t root_lock;
+    int owner; /* under root_lock: the locked file, or -1 */
+    bool torn; /* under root_lock: the format's file is */
+
+    _Atomic uint64_t owner_id;
+    _Atomic int locking;         /* enum fs_locking */
     _Atomic uint64_t temps;      /* temporaries made */
     _Atomic uint32_t quarantine; /* the next slot */
+
+    /* A bit for each directory whose own name is known to be on the disk. */
+    _Atomic uint8_t durable[FS_DIRECTORIES / 8];
 
     /* One by hash of the name: a file's rename or unlink and what the index
      * says of it are one step under its lock. The index has a lock of its own
@@ -75,9 +106,13 @@ struct fs_session {
     struct fs *fs;
     char *tail; /* the end of the file at hand; fs_tail_room() bytes */
     XXH3_state_t *hash;
+    struct weir_error why; /* of a set: what is wrong with the folder itself */
 };
 
 /* ---- fs.c ---- */
+
+/* fs_status returns the status that an errno comes to. */
+int fs_status(int err);
 
 /* fs_fail answers an item (NULL: all) with what an errno comes to. */
 void fs_fail(struct weir_call *call, struct weir_item *item, int err,
@@ -98,22 +133,63 @@ size_t fs_tail_room(void);
  * says of itself. */
 int fs_root_open(struct fs *fs, struct weir_error *err);
 
+/* fs_root_settle does what a disk that was full or read-only refused when the
+ * folder was opened. 0 when there is nothing to do; -1: errno, and a sentence.
+ */
+int fs_root_settle(struct fs *fs, struct weir_error *err);
+
 /* fs_openat opens a path below the folder, close-on-exec; no symbolic link is
  * followed on the way. -1: errno. */
 int fs_openat(const struct fs *fs, const char *path, int flags, mode_t mode);
 
-/* fs_mkdirs makes the directory of a path and, with sync=full, has it stay. */
-int fs_mkdirs(struct fs *fs, const char *path);
+/* fs_mkdirs makes the directories of a path; durable: waits until they are on
+ * the disk. */
+int fs_mkdirs(struct fs *fs, const char *path, bool durable);
 
-/* fs_sync_directory makes a directory's entries last. 0 or -1: errno. */
+/* ---- format.c ---- */
+
+/* fs_format_read sets the digits, from the format's file if it is sound. */
+int fs_format_read(struct fs *fs, bool *sound, struct weir_error *err);
+
+/* fs_format_settle does the same, and writes the file if it is not sound. Under
+ * root_lock. */
+int fs_format_settle(struct fs *fs, struct weir_error *err);
+
+/* ---- features.c ---- */
+
+/* The gauge of each feature: 1, the filesystem lacks it. */
+struct fs_feature_text {
+    const char *name, *help;
+};
+
+extern const struct fs_feature_text fs_features[FS_FEATURES];
+
+/* fs_refused says whether errno means that the filesystem lacks a feature, and
+ * remembers it. */
+bool fs_refused(struct fs *fs, enum fs_feature feature);
+
+/* fs_set_mode and fs_set_directory_mode give files and directories the mode of
+ * the options, if the filesystem has modes. */
+int fs_set_mode(struct fs *fs, int fd);
+int fs_set_directory_mode(struct fs *fs, int at, const char *path);
+
+/* fs_sync makes a file or a directory last (FS_FILE_SYNC, FS_DIRECTORY_SYNC).
+ * fs_sync_directory does so for the directory that a path is in, below the
+ * folder; fs_sync_parent for that of any path. 0 or -1: errno. */
+int fs_sync(struct fs *fs, int fd, enum fs_feature feature);
 int fs_sync_directory(struct fs *fs, const char *path);
+int fs_sync_parent(struct fs *fs, const char *path);
 
 /* ---- owner.c ---- */
 
 /* fs_owner_start takes a name for our temporaries and a locked file that says
- * we live. A folder that may not be written to gets none: 0 all the same. */
+ * we live, if there is none yet. Under root_lock. fs_owner_lose lets go of a
+ * file that is gone with its folder. */
 int fs_owner_start(struct fs *fs, struct weir_error *err);
+void fs_owner_lose(struct fs *fs);
 void fs_owner_stop(struct fs *fs);
+
+void fs_owner_name(const struct fs *fs, char out[FS_OWNER_NAME]);
 
 /* fs_owner_temp writes a new temporary name in the directory of a path. */
 void fs_owner_temp(struct fs *fs, const char *path, char *out);
@@ -122,15 +198,17 @@ void fs_owner_temp(struct fs *fs, const char *path, char *out);
 struct fs_dead {
     struct fs_corpse {
         int fd;
-        char name[17];
+        char name[FS_OWNER_NAME];
     } * owners;
     size_t n;
 };
 
 void fs_dead_find(struct fs *fs, struct fs_dead *dead);
 
-/* fs_dead_left says whether a file name is a temporary that nobody writes. */
-bool fs_dead_left(struct fs *fs, const struct fs_dead *dead, const char *name);
+/* fs_dead_left says whether a file of a directory is a temporary that nobody
+ * writes. */
+bool fs_dead_left(struct fs *fs, const struct fs_dead *dead, int directory,
+                  const char *name);
 
 /* fs_dead_forget ends the hold; swept: nothing of theirs is left. */
 void fs_dead_forget(struct fs *fs, struct fs_dead *dead, bool swept);

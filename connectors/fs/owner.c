@@ -4,7 +4,11 @@
  * name in .weir/live locked; its temporaries carry the name. The kernel drops
  * the lock with the process, however it ends: a name whose file can be locked,
  * or has none, belongs to the dead, and what they left may go. Process numbers
- * would not do: containers that share a folder each count their own. */
+ * would not do: containers that share a folder each count their own.
+ *
+ * Filesystems differ in the locks they know, so we try one way after the other.
+ * Where there is no lock at all we take no file, and a temporary is left over
+ * when it is a day old. */
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,7 +22,7 @@
 
 #include "fs.h"
 
-enum { OWNER_DIGITS = 16, OWNER_TRIES = 8 };
+enum { OWNER_DIGITS = FS_OWNER_NAME - 1, OWNER_TRIES = 12, OWNER_DAY = 86400 };
 
 static const char owner_live[] = ".weir/live/";
 
@@ -27,20 +31,60 @@ static void owner_path(char *out, size_t cap, const char *name)
     snprintf(out, cap, "%s%.*s", owner_live, OWNER_DIGITS, name);
 }
 
-/* Returns the locked file, or -1. It is not opened for writing: that would keep
- * the filesystem from being made read-only. Between its making and its locking
- * a sweep may take it for that of a dead one, and then it is gone: EAGAIN. */
+void fs_owner_name(const struct fs *fs, char out[FS_OWNER_NAME])
+{
+    snprintf(out, FS_OWNER_NAME, "%016llx", (unsigned long long)fs->owner_id);
+}
+
+/* A file that is open for writing would keep the filesystem from being made
+ * read-only, so that only comes second. NFS needs it for any exclusive lock. */
+static int owner_flags(const struct fs *fs)
+{
+    return fs->locking == FS_LOCK_FLOCK ? O_RDONLY : O_RDWR;
+}
+
+static int owner_lock(const struct fs *fs, int fd)
+{
+    struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    if (fs->locking == FS_LOCK_FCNTL)
+        return fcntl(fd, F_OFD_SETLK, &all);
+    return flock(fd, LOCK_EX | LOCK_NB);
+}
+
+/* Did a lock fail because another process has it? Whatever else it says, this
+ * way of locking does not work here. */
+static bool owner_is_held(int err)
+{
+    return err == EAGAIN || err == EACCES || err == EINTR;
+}
+
+static void owner_next_way(struct fs *fs)
+{
+    fs->locking++;
+    if (fs->locking > FS_LOCK_FLOCK_WRITING)
+        fs->lacks[FS_FLOCK] = true;
+    if (fs->locking == FS_LOCK_NONE)
+        fs->lacks[FS_ANY_LOCK] = true;
+}
+
+/* Returns the locked file, or -1. Between its making and its locking a sweep
+ * may take it for that of a dead one, and then it is gone: EAGAIN. */
 static int owner_lock_new(struct fs *fs, const char *path)
 {
+    int flags = owner_flags(fs) | O_CREAT | O_EXCL;
     struct stat st;
-    int fd = fs_openat(fs, path, O_RDONLY | O_CREAT | O_EXCL, fs->file_mode);
+    int fd = fs_openat(fs, path, flags, fs->file_mode);
     int err;
 
     if (fd < 0)
         return -1;
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        if (fstat(fd, &st) == 0 && st.st_nlink > 0)
+    if (owner_lock(fs, fd) == 0) {
+        if (fstatat(fs->root, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
             return fd;
+        errno = EAGAIN;
+    } else if (!owner_is_held(errno)) {
+        owner_next_way(fs);
         errno = EAGAIN;
     }
     err = errno;
@@ -50,23 +94,36 @@ static int owner_lock_new(struct fs *fs, const char *path)
     return -1;
 }
 
-int fs_owner_start(struct fs *fs, struct weir_error *err)
+/* A new name for every try: a sweep may still remove a file of the last one. */
+static int owner_try(struct fs *fs)
 {
-    char path[FS_PATH_MAX];
+    char name[FS_OWNER_NAME], path[FS_PATH_MAX];
     uint64_t id;
 
-    for (int i = 0; i < OWNER_TRIES; i++) {
-        if (getrandom(&id, sizeof id, 0) != sizeof id)
-            break;
-        snprintf(fs->owner_name, sizeof fs->owner_name, "%016llx",
-                 (unsigned long long)id);
-        owner_path(path, sizeof path, fs->owner_name);
+    if (getrandom(&id, sizeof id, 0) != sizeof id)
+        return -1;
+    fs->owner_id = id;
+    if (fs->locking == FS_LOCK_NONE)
+        return 0;
+    fs_owner_name(fs, name);
+    owner_path(path, sizeof path, name);
+    fs->owner = owner_lock_new(fs, path);
+    if (fs->owner < 0 && errno == ENOENT && fs_mkdirs(fs, path, true) == 0)
         fs->owner = owner_lock_new(fs, path);
-        if (fs->owner < 0 && errno == ENOENT && fs_mkdirs(fs, path) == 0)
-            fs->owner = owner_lock_new(fs, path);
-        if (fs->owner >= 0)
-            return 0;
-        if (errno == EROFS || errno == EACCES || errno == EPERM)
+    if (fs->owner < 0)
+        return -1;
+    /* A temporary that outlives a power cut must not outlive this file. */
+    if (fs->config->sync != FS_SYNC_NONE && fs_sync_directory(fs, path) < 0)
+        return -1;
+    return 0;
+}
+
+int fs_owner_start(struct fs *fs, struct weir_error *err)
+{
+    if (fs->owner >= 0)
+        return 0;
+    for (int i = 0; i < OWNER_TRIES; i++) {
+        if (owner_try(fs) == 0)
             return 0;
         if (errno != EAGAIN && errno != EEXIST)
             break;
@@ -75,23 +132,32 @@ int fs_owner_start(struct fs *fs, struct weir_error *err)
                           fs->config->path, owner_live, strerrordesc_np(errno));
 }
 
+void fs_owner_lose(struct fs *fs)
+{
+    if (fs->owner >= 0)
+        close(fs->owner);
+    fs->owner = -1;
+}
+
 void fs_owner_stop(struct fs *fs)
 {
-    char path[FS_PATH_MAX];
+    char name[FS_OWNER_NAME], path[FS_PATH_MAX];
 
     if (fs->owner < 0)
         return;
-    owner_path(path, sizeof path, fs->owner_name);
+    fs_owner_name(fs, name);
+    owner_path(path, sizeof path, name);
     unlinkat(fs->root, path, 0);
-    close(fs->owner);
+    fs_owner_lose(fs);
 }
 
 void fs_owner_temp(struct fs *fs, const char *path, char *out)
 {
     const char *slash = strrchr(path, '/');
 
-    snprintf(out, FS_TEMP_MAX, "%.*s.%s-%llx", (int)(slash + 1 - path), path,
-             fs->owner_name, (unsigned long long)fs->temps++);
+    snprintf(out, FS_TEMP_MAX, "%.*s.%016llx-%llx", (int)(slash + 1 - path),
+             path, (unsigned long long)fs->owner_id,
+             (unsigned long long)fs->temps++);
 }
 
 /* Locks the file of an owner: whoever made it is dead. Another sweep that holds
@@ -102,8 +168,8 @@ static int owner_lock_dead(struct fs *fs, const char *name)
     int fd;
 
     owner_path(path, sizeof path, name);
-    fd = fs_openat(fs, path, O_RDONLY | O_NONBLOCK, 0);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    fd = fs_openat(fs, path, owner_flags(fs) | O_NONBLOCK, 0);
+    if (fd >= 0 && owner_lock(fs, fd) < 0) {
         close(fd);
         fd = -1;
     }
@@ -133,15 +199,18 @@ static void dead_add(struct fs_dead *dead, int fd, const char *name)
 
 void fs_dead_find(struct fs *fs, struct fs_dead *dead)
 {
-    int fd = fs_openat(fs, owner_live, O_RDONLY | O_DIRECTORY, 0);
+    int fd = fs->locking == FS_LOCK_NONE
+                 ? -1
+                 : fs_openat(fs, owner_live, O_RDONLY | O_DIRECTORY, 0);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    char own[FS_OWNER_NAME];
     struct dirent *entry;
 
+    fs_owner_name(fs, own);
     if (dir == NULL && fd >= 0)
         close(fd);
     while (dir != NULL && (entry = readdir(dir)) != NULL) {
-        if (!owner_is_name(entry->d_name) ||
-            strcmp(entry->d_name, fs->owner_name) == 0)
+        if (!owner_is_name(entry->d_name) || strcmp(entry->d_name, own) == 0)
             continue;
         fd = owner_lock_dead(fs, entry->d_name);
         if (fd >= 0)
@@ -151,16 +220,28 @@ void fs_dead_find(struct fs *fs, struct fs_dead *dead)
         closedir(dir);
 }
 
-bool fs_dead_left(struct fs *fs, const struct fs_dead *dead, const char *name)
+static bool dead_is_temp(const struct fs *fs, const char *name)
+{
+    char own[FS_OWNER_NAME];
+
+    fs_owner_name(fs, own);
+    return name[0] == '.' && strlen(name) >= OWNER_DIGITS + 3 &&
+           name[OWNER_DIGITS + 1] == '-' &&
+           strspn(name + 1, "0123456789abcdef") == OWNER_DIGITS &&
+           memcmp(name + 1, own, OWNER_DIGITS) != 0;
+}
+
+bool fs_dead_left(struct fs *fs, const struct fs_dead *dead, int directory,
+                  const char *name)
 {
     char path[FS_PATH_MAX];
     struct stat st;
 
-    if (name[0] != '.' || strlen(name) < OWNER_DIGITS + 3 ||
-        name[OWNER_DIGITS + 1] != '-' ||
-        strspn(name + 1, "0123456789abcdef") != OWNER_DIGITS ||
-        memcmp(name + 1, fs->owner_name, OWNER_DIGITS) == 0)
+    if (!dead_is_temp(fs, name))
         return false;
+    if (fs->locking == FS_LOCK_NONE)
+        return fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+               (uint64_t)st.st_mtime + OWNER_DAY < fs_now_ms() / 1000;
     for (size_t i = 0; i < dead->n; i++) {
         if (memcmp(name + 1, dead->owners[i].name, OWNER_DIGITS) == 0)
             return true;

@@ -180,8 +180,7 @@ static int touch_write(struct fs *fs, struct fs_entry *e, uint64_t ttl_ms)
         return -1;
     if (fs->config->sync == FS_SYNC_NONE)
         return 0;
-    fs->counts.syncs++;
-    return fdatasync(e->fd);
+    return fs_sync(fs, e->fd, FS_FILE_SYNC);
 }
 
 void fs_touch(struct fs_session *s, struct weir_call *call,

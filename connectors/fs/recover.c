@@ -1,8 +1,8 @@
 /* recover.c -- the walk over the folder after open, in a thread of its own:
  * counts what is there when there is a capacity, and removes what processes
  * that died left half written. Without a capacity and without the dead there is
- * no walk. The store serves meanwhile; it only does not evict before it knows
- * what there is. */
+ * no walk, unless the filesystem has no locks that tell who is dead. The store
+ * serves meanwhile; it only does not evict before it knows what there is. */
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -53,7 +53,7 @@ static void recover_directory(struct fs *fs, const struct fs_dead *dead,
         if (entry->d_name[0] != '.') {
             if (fs->index != NULL)
                 recover_count(fs, directory, entry->d_name);
-        } else if (fs_dead_left(fs, dead, entry->d_name)) {
+        } else if (fs_dead_left(fs, dead, dirfd(dir), entry->d_name)) {
             if (unlinkat(dirfd(dir), entry->d_name, 0) == 0)
                 fs->counts.swept++;
         }
@@ -81,7 +81,7 @@ static void *recover_main(void *arg)
     struct fs_dead dead = {0};
 
     fs_dead_find(fs, &dead);
-    if (fs->index != NULL || dead.n > 0)
+    if (fs->index != NULL || dead.n > 0 || fs->locking == FS_LOCK_NONE)
         recover_walk(fs, &dead);
     fs_dead_forget(fs, &dead, !r->stop);
     if (fs->index != NULL) {
@@ -118,6 +118,10 @@ int fs_recover_start(struct fs *fs, struct weir_error *err)
     sigset_t all, old;
     int rc;
 
+    r->stop = false;
+    pthread_mutex_lock(&r->lock);
+    r->done = false;
+    pthread_mutex_unlock(&r->lock);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     rc = pthread_create(&r->thread, NULL, recover_main, fs);
@@ -135,4 +139,5 @@ void fs_recover_stop(struct fs *fs)
     fs->recovery.stop = true;
     if (fs->recovery.started)
         pthread_join(fs->recovery.thread, NULL);
+    fs->recovery.started = false;
 }

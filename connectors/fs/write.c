@@ -41,19 +41,38 @@ static int write_all(int fd, struct iovec *part, int n)
     return 0;
 }
 
+/* The bit that says whether the name of a path's directory is on the disk. */
+static _Atomic uint8_t *write_durable(struct fs *fs, const struct fs_name *name,
+                                      uint8_t *bit)
+{
+    uint32_t directory = fs_name_directory(name->hash, fs->digits);
+
+    *bit = (uint8_t)(1u << directory % 8);
+    return &fs->durable[directory / 8];
+}
+
+static int write_mkdirs(struct fs *fs, struct write_job *job)
+{
+    uint8_t bit;
+    _Atomic uint8_t *durable = write_durable(fs, &job->name, &bit);
+
+    atomic_fetch_and(durable, (uint8_t)~bit);
+    return fs_mkdirs(fs, job->temp, false);
+}
+
 static int write_create(struct fs *fs, struct write_job *job)
 {
     int flags = O_WRONLY | O_CREAT | O_EXCL;
 
     fs_owner_temp(fs, job->name.path, job->temp);
     job->fd = fs_openat(fs, job->temp, flags, fs->file_mode);
-    if (job->fd < 0 && errno == ENOENT && fs_mkdirs(fs, job->temp) == 0)
+    if (job->fd < 0 && errno == ENOENT && write_mkdirs(fs, job) == 0)
         job->fd = fs_openat(fs, job->temp, flags, fs->file_mode);
     if (job->fd < 0)
         return -1;
     /* The mode that was asked for, whatever the umask. */
     if ((fs->file_mode & 077) != 0)
-        return fchmod(job->fd, fs->file_mode);
+        return fs_set_mode(fs, job->fd);
     return 0;
 }
 
@@ -115,8 +134,7 @@ static int write_content(struct fs_session *s, struct weir_call *call,
     } while (rc == 0 && at < job->size);
     if (rc < 0 || s->fs->config->sync == FS_SYNC_NONE)
         return rc;
-    s->fs->counts.syncs++;
-    return fdatasync(job->fd);
+    return fs_sync(s->fs, job->fd, FS_FILE_SYNC);
 }
 
 /* Puts the temporary in its place; counts it. */
@@ -138,6 +156,25 @@ static int write_rename(struct fs *fs, struct write_job *job, uint64_t bytes)
     return rc;
 }
 
+/* Makes the name last, and that of its directory, whoever made it. */
+static int write_sync_name(struct fs *fs, struct write_job *job)
+{
+    uint8_t bit;
+    _Atomic uint8_t *durable = write_durable(fs, &job->name, &bit);
+    char directory[FS_PATH_MAX];
+
+    if (fs_sync_directory(fs, job->name.path) < 0)
+        return -1;
+    if (*durable & bit)
+        return 0;
+    snprintf(directory, sizeof directory, "%.*s",
+             (int)(job->name.name - job->name.path) - 1, job->name.path);
+    if (fs_sync_directory(fs, directory) < 0)
+        return -1;
+    atomic_fetch_or(durable, bit);
+    return 0;
+}
+
 /* 0; -1: errno, and the reservation is still there; 1: errno, it is gone. */
 static int write_publish(struct fs *fs, struct write_job *job, uint64_t bytes)
 {
@@ -147,7 +184,7 @@ static int write_publish(struct fs *fs, struct write_job *job, uint64_t bytes)
         rc = write_rename(fs, job, bytes);
     if (rc != 0 || fs->config->sync != FS_SYNC_FULL)
         return rc;
-    return fs_sync_directory(fs, job->name.path) < 0 ? 1 : 0;
+    return write_sync_name(fs, job) < 0 ? 1 : 0;
 }
 
 static int write_file(struct fs_session *s, struct weir_call *call,
@@ -200,34 +237,62 @@ int fs_make_room(struct fs *fs, struct weir_call *call, uint64_t bytes)
     return rc;
 }
 
+/* One attempt. -1: errno; 1: errno, and the new value is there, or no time was
+ * left (ETIME). */
+static int write_attempt(struct fs_session *s, struct weir_call *call,
+                         struct weir_item *item, struct write_job *job,
+                         uint64_t bytes)
+{
+    job->fd = -1;
+    s->why.code = 0;
+    if (fs_root_settle(s->fs, &s->why) < 0)
+        return -1;
+    /* How many digits there are may have been settled just now. */
+    fs_name_of_key(&job->name, s->fs->digits, item->key, item->key_len);
+    if (fs_make_room(s->fs, call, bytes) < 0) {
+        errno = ETIME;
+        return 1;
+    }
+    return write_file(s, call, item, job, bytes);
+}
+
+static void write_failed(struct fs_session *s, struct weir_call *call,
+                         struct weir_item *item, const struct write_job *job)
+{
+    if (errno == ECANCELED)
+        weir_call_fail(call, item, WEIR_SKIPPED,
+                       "the caller took its value back");
+    else if (errno == ETIME)
+        weir_call_fail(call, item, WEIR_SKIPPED,
+                       "no time was left to make room for it");
+    else if (s->why.code < 0)
+        weir_call_fail(call, item, fs_status(errno), "%s", s->why.message);
+    else
+        fs_fail(call, item, errno, "writing", job->name.path);
+}
+
 void fs_set(struct fs_session *s, struct weir_call *call,
             struct weir_item *item)
 {
     struct write_job job = {.fd = -1};
-    uint64_t bytes;
+    uint64_t bytes, capacity = s->fs->config->capacity;
 
     job.lent = item->value == NULL;
     job.value = job.lent ? item->data : item->value->data;
     job.size = job.lent ? item->size : item->value->size;
     bytes =
         fs_index_footprint(job.size + fs_trailer_span(job.size, item->key_len));
-    fs_name_of_key(&job.name, s->fs->digits, item->key, item->key_len);
-    if (s->fs->index != NULL && bytes > s->fs->config->capacity) {
+    if (capacity > 0 && bytes > capacity) {
         /* An older value must not outlive the one that replaced it. */
+        fs_name_of_key(&job.name, s->fs->digits, item->key, item->key_len);
         fs_drop(s->fs, &job.name, NULL);
         item->status = WEIR_REJECTED;
         return;
     }
-    if (fs_make_room(s->fs, call, bytes) < 0)
-        weir_call_fail(call, item, WEIR_SKIPPED,
-                       "no time was left to make room for it");
-    else if (write_file(s, call, item, &job, bytes) == 0)
+    if (write_attempt(s, call, item, &job, bytes) == 0)
         item->status = WEIR_OK;
-    else if (errno == ECANCELED)
-        weir_call_fail(call, item, WEIR_SKIPPED,
-                       "the caller took its value back");
     else
-        fs_fail(call, item, errno, "writing", job.name.path);
+        write_failed(s, call, item, &job);
 }
 
 /* What has expired was not there. What is corrupt was, and is out of the way
