@@ -240,6 +240,7 @@ static int fs_run(void *session, struct weir_call *call)
         [WEIR_SCAN] = fs_scan,
     };
 
+    fs_root_look(((struct fs_session *)session)->fs);
     for (uint32_t i = 0; i < call->n; i++) {
         if (weir_call_stopped(call) < 0) {
             weir_call_fail(call, NULL, WEIR_SKIPPED,
@@ -279,6 +280,8 @@ static size_t fs_gauges(void *state, struct weir_gauge *out, size_t max)
         {"swept", "temporaries of dead processes removed", fs->counts.swept, 1,
          0},
         {"syncs", "times that the disk was waited for", fs->counts.syncs, 1, 0},
+        {"reopened", "times that the folder was found replaced and opened anew",
+         fs->counts.reopened, 1, 0},
         {"recovering", "1 while the folder is still being walked",
          !fs_recovered(fs), 0, 0},
         /* Without a capacity nothing is counted. */

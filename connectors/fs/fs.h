@@ -31,7 +31,7 @@ struct fs_config {
 
 /* Numbers for the gauges. */
 struct fs_counts {
-    _Atomic uint64_t evicted, expired, quarantined, swept, syncs;
+    _Atomic uint64_t evicted, expired, quarantined, swept, syncs, reopened;
 };
 
 /* What some filesystems refuse; features.c. */
@@ -73,7 +73,7 @@ struct fs_recovery {
 
 struct fs {
     const struct fs_config *config;
-    int root;                /* the folder, root.c */
+    int root;                /* the folder, always the same number; root.c */
     _Atomic unsigned digits; /* of a directory's name */
     mode_t file_mode, dir_mode;
     struct fs_index *index; /* NULL without a capacity */
@@ -86,6 +86,9 @@ struct fs {
     pthread_mutex_t root_lock;
     int owner; /* under root_lock: the locked file, or -1 */
     bool torn; /* under root_lock: the format's file is */
+    struct weir_error reopen_error; /* under root_lock, valid until: */
+    uint64_t reopen_ns;             /* under root_lock */
+    _Atomic uint64_t look_ns;       /* when to look for the folder */
 
     _Atomic uint64_t owner_id;
     _Atomic int locking;         /* enum fs_locking */
@@ -137,6 +140,13 @@ int fs_root_open(struct fs *fs, struct weir_error *err);
  * folder was opened. 0 when there is nothing to do; -1: errno, and a sentence.
  */
 int fs_root_settle(struct fs *fs, struct weir_error *err);
+
+/* fs_root_look looks for the folder, once a second at most; fs_root_reopen does
+ * so now. If its path leads elsewhere the new folder is opened, and made if
+ * need be; an attempt that failed is not repeated within a second. -1: errno,
+ * and a sentence. */
+void fs_root_look(struct fs *fs);
+int fs_root_reopen(struct fs *fs, struct weir_error *err);
 
 /* fs_openat opens a path below the folder, close-on-exec; no symbolic link is
  * followed on the way. -1: errno. */

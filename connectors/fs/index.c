@@ -61,16 +61,35 @@ struct fs_index *fs_index_new(uint64_t capacity)
     return ix;
 }
 
-void fs_index_free(struct fs_index *ix)
+static void index_free_nodes(struct index_node *node)
 {
     struct index_node *next;
 
-    if (ix == NULL)
-        return;
-    for (struct index_node *node = ix->oldest; node != NULL; node = next) {
+    for (; node != NULL; node = next) {
         next = node->younger;
         free(node);
     }
+}
+
+void fs_index_clear(struct fs_index *ix)
+{
+    struct index_node *nodes;
+
+    pthread_mutex_lock(&ix->lock);
+    nodes = ix->oldest;
+    ix->oldest = ix->youngest = ix->hand = NULL;
+    ix->stored = ix->entries = ix->nodes_memory = 0;
+    ix->settled = false;
+    memset(ix->buckets, 0, ix->nbuckets * sizeof *ix->buckets);
+    pthread_mutex_unlock(&ix->lock);
+    index_free_nodes(nodes);
+}
+
+void fs_index_free(struct fs_index *ix)
+{
+    if (ix == NULL)
+        return;
+    index_free_nodes(ix->oldest);
     pthread_mutex_destroy(&ix->lock);
     free(ix->buckets);
     free(ix);

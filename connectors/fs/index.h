@@ -55,6 +55,10 @@ void fs_index_remove(struct fs_index *ix, const struct fs_name *name);
  * until fs_index_remove. */
 bool fs_index_victim(struct fs_index *ix, unsigned digits, struct fs_name *out);
 
+/* fs_index_clear forgets all files; what is reserved stays. As after new, there
+ * are no victims before fs_index_settle. */
+void fs_index_clear(struct fs_index *ix);
+
 void fs_index_stats(struct fs_index *ix, struct fs_index_stats *out);
 
 #endif

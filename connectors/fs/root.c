@@ -5,7 +5,13 @@
  *     .weir/quarantine/  what was damaged
  *     3f/some-key        values, by a hash of the name
  *
- * Whatever else lies in the folder is left alone. */
+ * Whatever else lies in the folder is left alone.
+ *
+ * The folder may be removed and made again while the store is open. Once a
+ * second, and when a set finds that its folder is gone, we look whether the
+ * path still leads to the directory that is open. If not, dup3 puts the new
+ * directory in the place of the old descriptor: calls that are running use the
+ * one or the other, both are valid. What was counted is counted anew. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +23,8 @@
 #include <unistd.h>
 
 #include "fs.h"
+
+enum { ROOT_LOOK_NS = 1000000000 };
 
 /* openat2 is the one call that refuses links in the middle of a path, too.
  * Kernels and sandboxes without it (which say EPERM) get the check of the last
@@ -180,9 +188,81 @@ int fs_root_open(struct fs *fs, struct weir_error *err)
     if (rc < 0)
         return rc;
     fs->root = rc;
+    fs->look_ns = weir_now() + ROOT_LOOK_NS;
     rc = fs_format_read(fs, &sound, err);
     if (rc < 0)
         return rc;
     rc = root_settle(fs, err);
     return root_may_wait(rc) ? 0 : rc;
+}
+
+/* Does the path lead to another folder than the open one, or nowhere? */
+static bool root_is_gone(const struct fs *fs)
+{
+    struct stat now, was;
+
+    if (stat(fs->config->path, &now) < 0)
+        return errno == ENOENT || errno == ENOTDIR;
+    if (fstat(fs->root, &was) < 0)
+        return true; /* ESTALE of NFS */
+    return now.st_ino != was.st_ino || now.st_dev != was.st_dev;
+}
+
+/* Under root_lock. */
+static int root_replace(struct fs *fs, struct weir_error *err)
+{
+    int fd = root_make_and_enter(fs, err);
+    int rc = fd;
+
+    if (rc < 0)
+        return rc;
+    fs_recover_stop(fs);
+    rc = dup3(fd, fs->root, O_CLOEXEC) < 0 ? -errno : 0;
+    close(fd);
+    if (rc < 0)
+        return weir_error_set(err, rc, "cannot open the folder %s: %s",
+                              fs->config->path, strerrordesc_np(-rc));
+    fs_owner_lose(fs);
+    fs->settled = false;
+    fs->counts.reopened++;
+    for (size_t i = 0; i < sizeof fs->durable; i++)
+        fs->durable[i] = 0;
+    if (fs->index != NULL)
+        fs_index_clear(fs->index);
+    rc = root_settle(fs, err);
+    if (rc < 0 && !root_may_wait(rc))
+        return rc;
+    return fs_recover_start(fs, err);
+}
+
+int fs_root_reopen(struct fs *fs, struct weir_error *err)
+{
+    int rc = 0;
+
+    pthread_mutex_lock(&fs->root_lock);
+    if (root_is_gone(fs)) {
+        if (weir_now() < fs->reopen_ns) {
+            *err = fs->reopen_error;
+            rc = err->code;
+        } else {
+            rc = root_replace(fs, err);
+            if (rc < 0) {
+                fs->reopen_error = *err;
+                fs->reopen_ns = weir_now() + ROOT_LOOK_NS;
+            }
+        }
+    }
+    pthread_mutex_unlock(&fs->root_lock);
+    errno = -rc;
+    return rc < 0 ? -1 : 0;
+}
+
+void fs_root_look(struct fs *fs)
+{
+    uint64_t now = weir_now(), due = fs->look_ns;
+    struct weir_error err;
+
+    if (now >= due &&
+        atomic_compare_exchange_strong(&fs->look_ns, &due, now + ROOT_LOOK_NS))
+        fs_root_reopen(fs, &err);
 }

@@ -12,6 +12,8 @@
 
 #include "fs.h"
 
+enum { WRITE_AGAIN = 3 }; /* after a directory was gone */
+
 /* A set on its way. */
 struct write_job {
     struct fs_name name;
@@ -256,6 +258,22 @@ static int write_attempt(struct fs_session *s, struct weir_call *call,
     return write_file(s, call, item, job, bytes);
 }
 
+/* Writes the file, again if the folder was removed. 0, or -1: errno. */
+static int write_persist(struct fs_session *s, struct weir_call *call,
+                         struct weir_item *item, struct write_job *job,
+                         uint64_t bytes)
+{
+    unsigned gone = 0;
+    int rc;
+
+    while ((rc = write_attempt(s, call, item, job, bytes)) < 0) {
+        if (errno != ENOENT || gone++ >= WRITE_AGAIN ||
+            fs_root_reopen(s->fs, &s->why) < 0)
+            return -1;
+    }
+    return rc == 0 ? 0 : -1;
+}
+
 static void write_failed(struct fs_session *s, struct weir_call *call,
                          struct weir_item *item, const struct write_job *job)
 {
@@ -289,7 +307,7 @@ void fs_set(struct fs_session *s, struct weir_call *call,
         item->status = WEIR_REJECTED;
         return;
     }
-    if (write_attempt(s, call, item, &job, bytes) == 0)
+    if (write_persist(s, call, item, &job, bytes) == 0)
         item->status = WEIR_OK;
     else
         write_failed(s, call, item, &job);
