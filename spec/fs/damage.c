@@ -166,6 +166,28 @@ static void directories(const char *name, const char *quarantine)
     close_fs(&c);
 }
 
+/* Places of the ring that cannot be cleared are passed over, and the ring does
+ * not grow; when all are such, what is damaged is deleted. */
+static void blocked_places(void)
+{
+    struct client c = open_fs(folder_sub("ring"), "quarantine=3", NULL);
+    char path[512], place[64];
+
+    CHECK(client_set(&c, key, "v", 1) == WEIR_OK);
+    snprintf(path, sizeof path, "%s", only_file(folder_sub("ring")));
+    CHECK(mkdir(folder_sub("ring/.weir/quarantine"), 0700) == 0);
+    for (int blocked = 0; blocked < 3; blocked++) {
+        snprintf(place, sizeof place, "ring/.weir/quarantine/%03d", blocked);
+        put_directory(folder_sub(place), true);
+        for (int i = 0; i < 10; i++) {
+            file_write(path, "foreign", 7);
+            expect_corrupt(&c, "v", 1);
+        }
+        CHECK(count_files(folder_sub("ring/.weir/quarantine")) == 3);
+    }
+    close_fs(&c);
+}
+
 /* Bytes are verified whole, unless it was asked not to. */
 static void unverified(void)
 {
@@ -201,6 +223,7 @@ int main(void)
     directories("none", "quarantine=0");
     directories("one", "quarantine=1");
     directories("two", "quarantine=2");
+    blocked_places();
     unverified();
     return 0;
 }
