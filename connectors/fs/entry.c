@@ -89,8 +89,12 @@ enum fs_found fs_entry_open(struct fs_session *s, const struct fs_name *name,
 
     e->fd = fs_openat(s->fs, name->path, flags | O_NONBLOCK, 0);
     if (e->fd < 0) {
-        if (errno == ENOENT)
+        if (errno == ENOENT) {
+            /* Another process removed it. */
+            if (s->fs->index != NULL && fs_index_has(s->fs->index, name))
+                fs_recount(s->fs, name);
             return FS_ABSENT;
+        }
         if (errno != ELOOP && errno != ENXIO && errno != EISDIR)
             return FS_ERRNO;
         e->why = "is not a file";

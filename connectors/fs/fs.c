@@ -5,9 +5,10 @@
  * trailer with the key, a checksum and the expiry (trailer.h), so that a torn,
  * damaged or foreign file is found out, moved aside and never served (entry.c,
  * aside.c). With a capacity, files are counted and evicted (index.c); what was
- * there before is found after open (recover.c). Processes that share a folder
- * never tear each other's values; each counts what it found and wrote itself,
- * so that together they may exceed the capacity.
+ * there before is found after open (recover.c), and what else fills the disk
+ * may lead to evictions, too (room.c). Processes that share a folder never tear
+ * each other's values; each counts what it found and wrote itself, so that
+ * together they may exceed the capacity.
  *
  * Fails with what the filesystem says: NOSPACE, DENIED, BUSY (no descriptors
  * left), FAILED for the rest. */
@@ -81,6 +82,13 @@ static const struct weir_option fs_options[] = {
      .min = 0,
      .max = 1000,
      OPTION(quarantine)},
+    {.name = "on_full",
+     .help = "what a set does when the disk is full: evict the oldest values, "
+             "or fail; auto = evict with a capacity",
+     .type = WEIR_ENUM,
+     .value = "auto",
+     .choices = "auto|evict|refuse",
+     OPTION(on_full)},
     {.name = NULL},
 };
 
@@ -155,12 +163,14 @@ static void fs_free(struct fs *fs)
 
 static int fs_start(struct fs *fs, struct weir_error *err)
 {
+    const struct fs_config *config = fs->config;
     int rc = fs_root_open(fs, err);
 
     if (rc < 0)
         return rc;
-    if (fs->config->capacity > 0) {
-        fs->index = fs_index_new(fs->config->capacity);
+    if (config->capacity > 0 || config->on_full == FS_FULL_EVICT) {
+        fs->index =
+            fs_index_new(config->capacity ? config->capacity : UINT64_MAX);
         if (fs->index == NULL)
             return weir_error_set(err, -ENOMEM, "out of memory");
     }
@@ -273,6 +283,8 @@ static size_t fs_gauges(void *state, struct weir_gauge *out, size_t max)
         fs_index_stats(fs->index, &ix);
     const struct weir_gauge own[] = {
         {"evictions", "files removed to make room", fs->counts.evicted, 1, 0},
+        {"evictions_full", "of them, those removed because the disk was full",
+         fs->counts.evicted_full, 1, 0},
         {"expired", "files removed when found expired", fs->counts.expired, 1,
          0},
         {"quarantined", "damaged or foreign files moved aside",
@@ -284,7 +296,7 @@ static size_t fs_gauges(void *state, struct weir_gauge *out, size_t max)
          fs->counts.reopened, 1, 0},
         {"recovering", "1 while the folder is still being walked",
          !fs_recovered(fs), 0, 0},
-        /* Without a capacity nothing is counted. */
+        /* Without an index nothing is counted. */
         {"items", "files counted", ix.entries, 0, 0},
         {"bytes", "disk used by them and by what is being written", ix.bytes, 0,
          0},

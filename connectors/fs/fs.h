@@ -27,11 +27,15 @@ struct fs_config {
     int fanout; /* digits of a directory's name; 0 = as the folder */
     const char *mode;
     int64_t quarantine;
+    int on_full; /* enum fs_on_full */
 };
+
+enum fs_on_full { FS_FULL_AUTO, FS_FULL_EVICT, FS_FULL_REFUSE };
 
 /* Numbers for the gauges. */
 struct fs_counts {
-    _Atomic uint64_t evicted, expired, quarantined, swept, syncs, reopened;
+    _Atomic uint64_t evicted, evicted_full, expired, quarantined, swept, syncs,
+        reopened;
 };
 
 /* What some filesystems refuse; features.c. */
@@ -76,7 +80,7 @@ struct fs {
     int root;                /* the folder, always the same number; root.c */
     _Atomic unsigned digits; /* of a directory's name */
     mode_t file_mode, dir_mode;
-    struct fs_index *index; /* NULL without a capacity */
+    struct fs_index *index; /* NULL: nothing is ever evicted */
     struct fs_counts counts;
     struct fs_recovery recovery;
     atomic_bool lacks[FS_FEATURES];
@@ -303,8 +307,24 @@ void fs_delete(struct fs_session *s, struct weir_call *call,
 void fs_scan(struct fs_session *s, struct weir_call *call,
              struct weir_item *item);
 
+/* ---- room.c ---- */
+
 /* fs_make_room reserves bytes of the capacity, evicting what it takes. < 0: the
  * call (NULL: the recovery) is to end first; nothing is reserved. */
 int fs_make_room(struct fs *fs, struct weir_call *call, uint64_t bytes);
+
+/* fs_make_space evicts for a set of so many bytes that found the disk full;
+ * more from attempt to attempt (0, 1, ...). False: nothing went, or it is
+ * enough. */
+bool fs_make_space(struct fs *fs, struct weir_call *call, uint64_t bytes,
+                   unsigned attempt);
+
+/* fs_footprint returns the disk that a file of that status takes: its length,
+ * or less if it has holes. */
+uint64_t fs_footprint(struct fs *fs, const char *path, const struct stat *st);
+
+/* fs_recount corrects what the index says of a file that other processes
+ * removed or replaced. */
+void fs_recount(struct fs *fs, const struct fs_name *name);
 
 #endif

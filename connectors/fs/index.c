@@ -271,14 +271,42 @@ void fs_index_settle(struct fs_index *ix)
     free(found);
 }
 
-void fs_index_hit(struct fs_index *ix, const struct fs_name *name)
+uint64_t fs_index_hit(struct fs_index *ix, const struct fs_name *name)
+{
+    struct index_node *node;
+    uint64_t bytes = 0;
+
+    pthread_mutex_lock(&ix->lock);
+    node = *index_find(ix, name);
+    if (node != NULL) {
+        node->hit = true;
+        bytes = node->bytes;
+    }
+    pthread_mutex_unlock(&ix->lock);
+    return bytes;
+}
+
+bool fs_index_has(struct fs_index *ix, const struct fs_name *name)
+{
+    bool has;
+
+    pthread_mutex_lock(&ix->lock);
+    has = *index_find(ix, name) != NULL;
+    pthread_mutex_unlock(&ix->lock);
+    return has;
+}
+
+void fs_index_resize(struct fs_index *ix, const struct fs_name *name,
+                     uint64_t bytes)
 {
     struct index_node *node;
 
     pthread_mutex_lock(&ix->lock);
     node = *index_find(ix, name);
-    if (node != NULL)
-        node->hit = true;
+    if (node != NULL) {
+        ix->stored += bytes - node->bytes;
+        node->bytes = bytes;
+    }
     pthread_mutex_unlock(&ix->lock);
 }
 
@@ -323,6 +351,21 @@ bool fs_index_victim(struct fs_index *ix, unsigned digits, struct fs_name *out)
         node = index_sift(ix);
     if (node != NULL)
         fs_name_of_file(out, digits, node->name);
+    pthread_mutex_unlock(&ix->lock);
+    return node != NULL;
+}
+
+bool fs_index_oldest(struct fs_index *ix, unsigned digits, struct fs_name *out,
+                     uint64_t *bytes)
+{
+    struct index_node *node;
+
+    pthread_mutex_lock(&ix->lock);
+    node = index_sift(ix);
+    if (node != NULL) {
+        fs_name_of_file(out, digits, node->name);
+        *bytes = node->bytes;
+    }
     pthread_mutex_unlock(&ix->lock);
     return node != NULL;
 }

@@ -44,8 +44,15 @@ int fs_index_found(struct fs_index *ix, const struct fs_name *name,
  * have been found. There are no victims before. */
 void fs_index_settle(struct fs_index *ix);
 
-/* fs_index_hit marks a file as used. */
-void fs_index_hit(struct fs_index *ix, const struct fs_name *name);
+/* fs_index_hit marks a file as used and returns what it counts as; 0: it is not
+ * counted. */
+uint64_t fs_index_hit(struct fs_index *ix, const struct fs_name *name);
+
+/* fs_index_has says whether a file is counted; fs_index_resize corrects what it
+ * counts as. */
+bool fs_index_has(struct fs_index *ix, const struct fs_name *name);
+void fs_index_resize(struct fs_index *ix, const struct fs_name *name,
+                     uint64_t bytes);
 
 /* fs_index_remove forgets a file; unknown names do no harm. */
 void fs_index_remove(struct fs_index *ix, const struct fs_name *name);
@@ -54,6 +61,11 @@ void fs_index_remove(struct fs_index *ix, const struct fs_name *name);
  * counted: false, it is not, or nothing is left to evict. The file counts
  * until fs_index_remove. */
 bool fs_index_victim(struct fs_index *ix, unsigned digits, struct fs_name *out);
+
+/* fs_index_oldest names a file to evict for want of disk, whatever is counted,
+ * and what it counts as. */
+bool fs_index_oldest(struct fs_index *ix, unsigned digits, struct fs_name *out,
+                     uint64_t *bytes);
 
 /* fs_index_clear forgets all files; what is reserved stays. As after new, there
  * are no victims before fs_index_settle. */

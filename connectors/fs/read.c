@@ -23,9 +23,15 @@ static void read_mark(struct fs_session *s, const struct fs_name *name,
     static const struct timespec now[2] = {{.tv_nsec = UTIME_OMIT},
                                            {.tv_nsec = UTIME_NOW}};
 
+    uint64_t size = fs_index_footprint((uint64_t)e->st.st_size), counted;
+
     if (s->fs->index == NULL)
         return;
-    fs_index_hit(s->fs->index, name);
+    counted = fs_index_hit(s->fs->index, name);
+    /* Another process may have replaced it. */
+    if (counted != 0 && counted != size &&
+        counted != fs_footprint(s->fs, name->path, &e->st))
+        fs_recount(s->fs, name);
     if ((uint64_t)e->st.st_mtime + READ_USED_SECONDS < fs_now_ms() / 1000)
         futimens(e->fd, now);
 }

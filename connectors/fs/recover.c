@@ -32,8 +32,7 @@ static void recover_count(struct fs *fs, const char *directory,
         S_ISREG(st.st_mode)) {
         used_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000 +
                   (uint64_t)st.st_mtim.tv_nsec;
-        fs_index_found(fs->index, &name,
-                       fs_index_footprint((uint64_t)st.st_size),
+        fs_index_found(fs->index, &name, fs_footprint(fs, name.path, &st),
                        used_ns ? used_ns : 1);
     }
     fs_unlock(fs, name.hash);

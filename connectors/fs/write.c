@@ -217,28 +217,6 @@ static int write_file(struct fs_session *s, struct weir_call *call,
     return rc;
 }
 
-/* A folder that held far more than the capacity takes long to clear. */
-int fs_make_room(struct fs *fs, struct weir_call *call, uint64_t bytes)
-{
-    struct fs_name victim;
-    int rc = 0;
-
-    if (fs->index == NULL)
-        return 0;
-    fs_index_reserve(fs->index, bytes);
-    while (rc == 0 && fs_index_victim(fs->index, fs->digits, &victim)) {
-        if (fs_drop(fs, &victim, NULL) == 0)
-            fs->counts.evicted++;
-        if (call != NULL)
-            rc = weir_call_stopped(call);
-        else if (fs->recovery.stop)
-            rc = -ECANCELED;
-    }
-    if (rc < 0)
-        fs_index_release(fs->index, bytes);
-    return rc;
-}
-
 /* One attempt. -1: errno; 1: errno, and the new value is there, or no time was
  * left (ETIME). */
 static int write_attempt(struct fs_session *s, struct weir_call *call,
@@ -258,18 +236,28 @@ static int write_attempt(struct fs_session *s, struct weir_call *call,
     return write_file(s, call, item, job, bytes);
 }
 
-/* Writes the file, again if the folder was removed. 0, or -1: errno. */
+/* Writes the file, again if what stood in the way could be mended: the disk was
+ * full of our values, or the folder was removed. 0, or -1: errno. */
 static int write_persist(struct fs_session *s, struct weir_call *call,
                          struct weir_item *item, struct write_job *job,
                          uint64_t bytes)
 {
-    unsigned gone = 0;
-    int rc;
+    unsigned full = 0, gone = 0;
+    int rc, err;
 
     while ((rc = write_attempt(s, call, item, job, bytes)) < 0) {
-        if (errno != ENOENT || gone++ >= WRITE_AGAIN ||
-            fs_root_reopen(s->fs, &s->why) < 0)
+        err = errno;
+        if (err == ENOSPC || err == EDQUOT) {
+            if (!fs_make_space(s->fs, call, bytes, full++)) {
+                errno = err;
+                return -1;
+            }
+        } else if (err == ENOENT && gone++ < WRITE_AGAIN) {
+            if (fs_root_reopen(s->fs, &s->why) < 0)
+                return -1;
+        } else {
             return -1;
+        }
     }
     return rc == 0 ? 0 : -1;
 }

@@ -10,7 +10,11 @@
 
 #include "harness.h"
 
+enum { KEYS = 20, SIZE = 10000 };
+
 #define GIB ((uint64_t)1 << 30)
+
+static const char value[SIZE];
 
 /* Makes the file of a key in a store of 256 directories. */
 static int make_file(const char *store, const char *key)
@@ -28,6 +32,14 @@ static int make_file(const char *store, const char *key)
     return fd;
 }
 
+static void hole(const char *store, const char *key, uint64_t size)
+{
+    int fd = make_file(store, key);
+
+    CHECK(ftruncate(fd, (off_t)size) == 0);
+    close(fd);
+}
+
 /* A hole for a value, and a trailer that is right in all but its checksum. */
 static void forge(const char *store, const char *key, uint64_t size)
 {
@@ -43,6 +55,47 @@ static void forge(const char *store, const char *key, uint64_t size)
     memcpy(tail + span - sizeof t, &t, sizeof t);
     CHECK(pwrite(fd, tail, span, (off_t)size) == (ssize_t)span);
     close(fd);
+}
+
+static void set_keys(struct client *c)
+{
+    char key[16];
+
+    for (int i = 0; i < KEYS; i++) {
+        snprintf(key, sizeof key, "key-%d", i);
+        CHECK(client_set(c, key, value, SIZE) == WEIR_OK);
+    }
+}
+
+static void expect_keys(struct client *c)
+{
+    char key[16];
+
+    for (int i = 0; i < KEYS; i++) {
+        snprintf(key, sizeof key, "key-%d", i);
+        CHECK(client_is(c, key, value, SIZE));
+    }
+}
+
+static void nothing_is_evicted(void)
+{
+    struct client c = open_fs(folder_sub("a"), "capacity=1MiB", NULL);
+    uint64_t bytes;
+
+    set_keys(&c);
+    bytes = gauge(c.store, "bytes");
+    close_fs(&c);
+    hole("a", "hole", GIB << 10);
+    forge("a", "forged", GIB << 10);
+    c = open_fs(folder_sub("a"), "capacity=1MiB", NULL);
+    recovered(c.store);
+    CHECK(gauge(c.store, "evictions") == 0);
+    CHECK(gauge(c.store, "items") == KEYS + 2);
+    CHECK(gauge(c.store, "bytes") <= bytes + 16384);
+    expect_keys(&c);
+    CHECK(client_do(&c, WEIR_GET, "hole") == WEIR_CORRUPT);
+    CHECK(gauge(c.store, "items") == KEYS + 1);
+    close_fs(&c);
 }
 
 static uint64_t memory_used(void)
@@ -95,6 +148,7 @@ static void too_big_to_read(void)
 int main(void)
 {
     folder_make();
+    nothing_is_evicted();
     too_big_to_read();
     return 0;
 }
