@@ -196,7 +196,15 @@ describe("shard", function()
 
   it("refuses what cannot be meant", function()
     assert.error_matches(function() shard { hash = "md5" } end, "hash is one of")
-    assert.error_matches(function() shard { weights = { 1, 2 } } end, "number 3 is")
+    for message, weights in pairs {
+      ["4 stores but 2 weights"] = { 1, 2 },
+      ["4 stores but 5 weights"] = { 1, 2, 3, 4, 5 },
+      ["number 2 is 0"] = { 1, 0, 3, 4 },
+      ["number 2 is a nil"] = { 1, nil, 3, 4 },
+      ['by position; there is one for "n"'] = { 1, 2, 3, 4, n = 5 },
+    } do
+      assert.error_matches(function() shard { weights = weights } end, message)
+    end
     assert.error_matches(function()
       shard { hash = "jump", weights = { 1, 1, 1, 1 } }
     end, "takes no weights")

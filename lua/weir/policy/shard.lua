@@ -4,6 +4,10 @@
 -- the order of the children changes nothing, but for "jump", which knows only the
 -- order. A dead shard is errors in its own slots, never silently rehashed.
 --
+-- hash = "slots" spreads keys over servers of their own by the slots of Redis Cluster's
+-- keys (CRC16, {tags}), a share of the 16384 each. It is no client of a cluster: a
+-- cluster gives its slots to nodes as it likes, and answers MOVED for the others.
+--
 -- key = pattern: what of the key is hashed (the capture, else the match); tags =
 -- true: only what stands in {braces}, as Redis Cluster does ("slots" always does).
 -- replicas = k: writes go to the key's k stores, one write a key at a time, and the
@@ -57,7 +61,16 @@ end
 
 local function check_weights(weights, n)
   if not weights then return nil end
-  for i = 1, math.max(n, #weights) do
+  local most = 0
+  for i in pairs(weights) do
+    if type(i) ~= "number" then
+      error(("shard: weights are %d numbers by position; there is one for %s"):format(n,
+        Arguments.show(i)), 0)
+    end
+    most = math.max(most, i)
+  end
+  if most ~= n then error(("shard: %d stores but %d weights"):format(n, most), 0) end
+  for i = 1, n do
     local weight = weights[i]
     if type(weight) ~= "number" or not (weight > 0 and weight < math.huge) then
       error(("shard: weights are %d numbers over 0; number %d is %s"):format(n, i,
