@@ -696,6 +696,9 @@ describe("a lookup's arguments", function()
       ['no option "extra"'] = function()
         l2:submit_lookup_and_lock_task(keys, { timeout = 1, extra = 2 })
       end,
+      ["a key is a table { model, rank, group, hash, salt }, not a nil"] = function()
+        l2:submit_lookup_and_lock_task { keys[1], nil, keys[1] }
+      end,
       ["timeout must be a time over 0"] = function()
         l2:submit_lookup_and_lock_task(keys, { timeout = "soon" })
       end,

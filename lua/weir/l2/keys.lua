@@ -131,7 +131,8 @@ function Keys.encode_all(keys, level)
     error(("keys are a list, not a %s"):format(type(keys)), level + 1)
   end
   local list = {}
-  for i, key in ipairs(keys) do
+  for i = 1, #keys do
+    local key = keys[i]
     if type(key) == "string" then
       list[i] = check_text(key, level + 1)
     else
