@@ -47,6 +47,13 @@ describe("in nginx, a store #unsanitized", function()
         local reply = tree:get_many { "a/1", "b/2", "c/3" }
         return reply:string(1) .. reply:string(2) .. reply[3]
       ]]),
+      location("/string", "return quick:get_string 'k'"),
+      location("/refused", "return select(2, pcall(ngx.print, here:get 'a'))"),
+      [[location /pieces { content_by_lua_block {
+        local v = here:get "a"
+        ngx.print(tostring(v))
+        for at = 1, #v, 2 do ngx.print(v:sub(at, at + 1)) end
+      } }]],
       location("/fired", "return fired"),
       location("/counts", served.COUNTS),
     } }
@@ -65,6 +72,12 @@ describe("in nginx, a store #unsanitized", function()
 
   it("in memory answers in place", function()
     assert.same({ 200, "value" }, { get "/here" })
+  end)
+
+  it("gives values that ngx.print takes as text, and as text only", function()
+    assert.same({ 200, ("x"):rep(1000) }, { get "/string" })
+    assert.same({ 200, "valuevalue" }, { get "/pieces" })
+    assert.matches("got cdata", select(2, get "/refused"))
   end)
 
   it("that is late is left, and its answer lands later", function()
