@@ -111,7 +111,8 @@ build/spec/fuzz/%: spec/fuzz/%.c $(B)/libweir.so
 
 -include $(shell find build -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: all tests deps demo test soak bench sanitize fuzz lint install clean help
+.PHONY: all tests deps demo test soak bench sanitize fuzz lint stage install uninstall \
+        clean help
 
 # ---- what people type ----
 
@@ -168,30 +169,45 @@ lint: ## check layout, style and what clang warns of (gcc: make WERROR=1)
 	$(Q)clang $(LANGUAGE) $(WARN) -Werror -fsyntax-only $(filter %.c,$(c_files))
 	$(Q)luacheck -q lua examples spec lua/weir/cli/command
 
+# What install puts below PREFIX is gathered in a folder first. .ci/put copies it and
+# keeps the list of files, which uninstall removes.
+S := build/stage
 D = $(DESTDIR)$(PREFIX)
-install: all ## install below PREFIX (default /usr/local; DESTDIR for packages)
-	install -d $(D)/bin $(D)/lib/pkgconfig $(D)/lib/weir/connectors $(D)/lib/weir/bench \
-	    $(D)/include/weir
-	install -m 755 $(B)/libweir.so $(D)/lib/libweir.so.$(VERSION)
-	ln -sf libweir.so.$(VERSION) $(D)/lib/libweir.so.$(ABI)
-	ln -sf libweir.so.$(ABI) $(D)/lib/libweir.so
-	install -m 755 $(B)/libweir-ev.so $(D)/lib
-	install -m 755 $(connectors) $(D)/lib/weir/connectors
-	install -m 755 $(benches) $(D)/lib/weir/bench
-	install -m 644 runtime/weir.h $(D)/include
-	install -m 644 runtime/connector.h $(wildcard runtime/loop.h) $(D)/include/weir
-	cd lua && find weir -name '*.lua' -exec install -Dm 644 {} $(abspath $(D))/share/lua/5.1/{} \;
-	sed 's|@LUA@|../share/lua/5.1|' lua/weir/cli/command > $(D)/bin/weir
-	chmod 755 $(D)/bin/weir
-	install -d $(D)/share/man/man1 $(D)/share/bash-completion/completions \
-	    $(D)/share/zsh/site-functions
-	$(B)/weir manual > $(D)/share/man/man1/weir.1
-	$(B)/weir completion bash > $(D)/share/bash-completion/completions/weir
-	$(B)/weir completion zsh > $(D)/share/zsh/site-functions/_weir
+stage: all
+	rm -rf $(S)
+	install -d $(S)/bin $(S)/lib/pkgconfig $(S)/lib/weir/connectors $(S)/lib/weir/bench \
+	    $(S)/include/weir
+	install -m 755 $(B)/libweir.so $(S)/lib/libweir.so.$(VERSION)
+	ln -sf libweir.so.$(VERSION) $(S)/lib/libweir.so.$(ABI)
+	ln -sf libweir.so.$(ABI) $(S)/lib/libweir.so
+	install -m 755 $(B)/libweir-ev.so $(S)/lib
+	install -m 755 $(connectors) $(S)/lib/weir/connectors
+	install -m 755 $(benches) $(S)/lib/weir/bench
+	install -m 644 runtime/weir.h $(S)/include
+	install -m 644 runtime/connector.h $(wildcard runtime/loop.h) $(S)/include/weir
+	cd lua && find weir -name '*.lua' -exec install -Dm 644 {} ../$(S)/share/lua/5.1/{} \;
+	sed 's|@LUA@|../share/lua/5.1|' lua/weir/cli/command > $(S)/bin/weir
+	chmod 755 $(S)/bin/weir
+	install -d $(S)/share/man/man1 $(S)/share/bash-completion/completions \
+	    $(S)/share/zsh/site-functions
+	$(B)/weir manual > $(S)/share/man/man1/weir.1
+	$(B)/weir completion bash > $(S)/share/bash-completion/completions/weir
+	$(B)/weir completion zsh > $(S)/share/zsh/site-functions/_weir
 	printf '%s\n' 'prefix=$(PREFIX)' 'connectordir=$${prefix}/lib/weir/connectors' '' \
 	    'Name: weir' 'Description: connector runtime' 'Version: $(VERSION)' \
 	    'Cflags: -I$${prefix}/include -I$${prefix}/include/weir' \
-	    'Libs: -L$${prefix}/lib -lweir' > $(D)/lib/pkgconfig/weir.pc
+	    'Libs: -L$${prefix}/lib -lweir' > $(S)/lib/pkgconfig/weir.pc
+	for f in README.md LICENSE lua/README.md $$(find examples -type f); do \
+	    install -Dm $$(test -x $$f && echo 755 || echo 644) $$f $(S)/share/doc/weir/$$f; \
+	done
+
+install: stage ## install below PREFIX (default /usr/local; DESTDIR for packages)
+	.ci/put $(S) $(D)
+	$(if $(DESTDIR),,@.ci/ldcache $(PREFIX)/lib libweir.so.$(ABI))
+
+uninstall: ## remove what install put below PREFIX
+	.ci/take $(D)
+	$(if $(DESTDIR),,@.ci/ldcache)
 
 clean: ## remove build/
 	rm -rf build

@@ -38,6 +38,13 @@ describe("generated from the definitions", function()
     end
   end)
 
+  it("is a manual that tells how to keep passwords out of sight", function()
+    local _, manual = shell.run(WEIR .. "manual")
+    local secrets = manual:gsub("\\%-", "-"):match "\n%.SH SECRETS\n(.-)\n%.SH "
+    assert.matches("password=$NAME", secrets, 1, true)
+    assert.matches("password_file=PATH", secrets, 1, true)
+  end)
+
   it("is a manual that troff takes without complaint", function()
     if shell.run "command -v groff" ~= 0 then return end
     local _, _, err = shell.run(WEIR

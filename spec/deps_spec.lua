@@ -3,7 +3,10 @@ local shell = require "shell"
 
 local STANDINS = {
   ["dpkg-query"] = 'case " $THERE " in *" $3 "*) echo installed;; *) exit 1;; esac',
-  ["apt-get"] = 'echo "apt-get $*" >&2',
+  ["apt-get"] = 'echo "apt-get $*" >&2; case "$*" in *update*) ;; *) exit 0;; esac; '
+    .. '[ -n "$LOCKS" ] && [ "$(cat $LOCKS)" != xx ] || exit 0; '
+    .. 'echo x$(cat $LOCKS) >$LOCKS; echo "E: Could not get lock" >&2; exit 100',
+  ["sleep"] = ":",
   ["id"] = 'echo "${USER_ID:-0}"',
 }
 
@@ -36,6 +39,22 @@ describe(".ci/deps", function()
     local code, out, err = deps("THERE=a", "a b c")
     assert.same({ 0, "deps: installing b c\n" }, { code, out })
     assert.matches("apt%-get install .* b c\n$", err)
+  end)
+
+  it("waits for another apt, by dpkg's lock and by that of the lists", function()
+    shell.write(folder .. "/locks", "")
+    local code, out, err = deps("LOCKS=" .. folder .. "/locks", "a")
+    assert.same({ 0, "deps: installing a\n" }, { code, out })
+    assert.matches("^deps: waiting for another apt\n", err)
+    assert.is_nil(err:find("E: ", 1, true))
+    assert.matches("apt%-get install [^\n]*DPkg::Lock::Timeout=%d+ .* a\n$", err)
+    assert.same({ 0, "xx\n", "" }, { shell.run("cat " .. folder .. "/locks") })
+  end)
+
+  it("fails with apt's words when it fails for another reason", function()
+    shell.write(folder .. "/apt-get", "#!/bin/sh\necho 'E: no network' >&2; exit 100\n")
+    local code, _, err = deps("", "a")
+    assert.same({ 1, "E: no network\n" }, { code, err })
   end)
 
   it("leaves the plain luajit to its owner", function()

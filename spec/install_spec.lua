@@ -73,6 +73,60 @@ describe("an installed weir #unsanitized", function()
     assert.same({ 0, "memory\n", "" }, { code, out, err })
   end)
 
+  it("brings its README, its licence and its examples", function()
+    for _, path in ipairs {
+      "README.md", "LICENSE", "lua/README.md", "examples/kvcache.lua",
+      "examples/nginx/nginx.conf", "examples/connector/tar.c",
+    } do
+      local line = ("cmp %s %s/share/doc/weir/%s"):format(path, prefix, path)
+      assert.same({ 0, "", "" }, { shell.run(line) })
+    end
+    assert.equal(0, (shell.run(("test -x %s/share/doc/weir/examples/nginx/run")
+      :format(prefix))))
+  end)
+
+  it("can be read by all, whatever the installer's umask", function()
+    local here = shell.folder()
+    assert.equal(0, (shell.run("umask 077 && make install PREFIX=" .. here, nil, 300)))
+    local _, out = shell.run(("find %s -mindepth 1 ! -perm -o=r"):format(here))
+    assert.equal("", out)
+    shell.remove(here)
+  end)
+
+  it("is removed by uninstall, exactly, also after an update", function()
+    local here = shell.folder()
+    local list = ("cd %s && find . | sort"):format(here)
+    shell.run(("mkdir -p %s/bin %s/share/man/man1 && echo own >%s/bin/own")
+      :format(here, here, here))
+    local _, before = shell.run(list)
+    assert.equal(0, (shell.run("make install PREFIX=" .. here, nil, 300)))
+    local _, first = shell.run(list)
+    -- A file that an earlier version had, by its list.
+    shell.run(("cd %s && echo old >share/lua/5.1/weir/old.lua && "
+      .. "echo share/lua/5.1/weir/old.lua >>lib/weir/installed"):format(here))
+    assert.equal(0, (shell.run("make install PREFIX=" .. here, nil, 300)))
+    assert.same({ 0, first, "" }, { shell.run(list) })
+    local code, _, err = shell.run("make uninstall PREFIX=" .. here)
+    assert.equal(0, code, err)
+    assert.same({ 0, before, "" }, { shell.run(list) })
+    code, _, err = shell.run("make uninstall PREFIX=" .. here)
+    assert.equal(2, code)
+    assert.matches("nothing was installed below " .. here, err, 1, true)
+    shell.remove(here)
+  end)
+
+  it("leaves what others put into its folders, and says so", function()
+    local here = shell.folder()
+    assert.equal(0, (shell.run("make install PREFIX=" .. here, nil, 300)))
+    shell.write(here .. "/lib/weir/connectors/own.so", "")
+    local code, out = shell.run("make uninstall PREFIX=" .. here)
+    assert.equal(0, code)
+    assert.matches("lib/weir/connectors is not empty, it stays", out, 1, true)
+    local _, left = shell.run(("cd %s && find . -type f"):format(here))
+    assert.equal("./lib/weir/connectors/own.so\n", left)
+    shell.remove(here)
+  end)
+
   it("leaves with DESTDIR what PREFIX says", function()
     local stage = shell.folder()
     local make = ("make install DESTDIR=%s PREFIX=/usr"):format(stage)
@@ -81,6 +135,43 @@ describe("an installed weir #unsanitized", function()
       :format(stage))
     assert.matches("^weir %d", out)
     assert.matches("prefix=/usr\n", out)
+    local take = ("make uninstall DESTDIR=%s PREFIX=/usr"):format(stage)
+    assert.equal(0, (shell.run(take)))
+    assert.same({ 0, "", "" }, { shell.run(("find %s/usr -mindepth 1"):format(stage)) })
     shell.remove(stage)
+  end)
+end)
+
+
+describe("the loader's cache after an install", function()
+  local folder
+
+  before_each(function()
+    folder = shell.folder()
+    shell.write(folder .. "/id", "#!/bin/sh\necho ${USER_ID:-0}\n")
+    shell.write(folder .. "/ldconfig", "#!/bin/sh\n"
+      .. '[ "$1" = -p ] && exec cat "$CACHE"; echo "$FOUND" >"$CACHE"\n')
+    shell.run(("chmod +x %s/id %s/ldconfig"):format(folder, folder))
+  end)
+
+  after_each(function() shell.remove(folder) end)
+
+  local function ldcache(variables)
+    shell.write(folder .. "/cache", "")
+    return shell.run(("PATH=%s:$PATH CACHE=%s/cache %s .ci/ldcache /p/lib libweir.so.3")
+      :format(folder, folder, variables))
+  end
+
+  it("is written anew by root, in silence when the library is found", function()
+    assert.same({ 0, "", "" }, { ldcache "FOUND='x => /p/lib/libweir.so.3'" })
+  end)
+
+  it("is what an install tells of when the library is not found", function()
+    local code, _, err = ldcache "FOUND=other"
+    assert.equal(0, code)
+    assert.matches("does not find /p/lib/libweir.so.3.*LD_LIBRARY_PATH=/p/lib", err)
+    code, _, err = ldcache "USER_ID=1000 FOUND='x => /p/lib/libweir.so.3'"
+    assert.equal(0, code)
+    assert.matches("Run ldconfig as root", err)
   end)
 end)

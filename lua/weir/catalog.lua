@@ -83,6 +83,7 @@ local function option(row)
     min = min, -- bytes, nanoseconds or a plain number, by type
     max = max,
     url = PARTS[row.url],
+    url_schemes = row.scheme ~= nil and words(text(row.scheme), "%S+") or nil,
   }
 end
 

@@ -21,14 +21,22 @@ end
 
 -- ---- what can be offered ----
 
--- What a connector's URLs begin with: "fs:///" when it needs a path; nil when its URL
--- has no parts.
+-- Whether an option is the path in the URLs of a scheme.
+local function is_path(option, scheme)
+  if option.url ~= "path" or option.type ~= "path" then return false end
+  for _, name in ipairs(option.url_schemes or { scheme }) do
+    if name == scheme then return true end
+  end
+  return false
+end
+
+
+-- What URLs of a scheme begin with: "fs:///" when they have a path instead of a host;
+-- nil when they have no parts.
 local function head_of(info, scheme)
   local head
   for _, option in ipairs(info.options) do
-    if option.url == "path" and (option.required or scheme:find("+unix", 1, true)) then
-      return scheme .. ":///"
-    end
+    if is_path(option, scheme) then return scheme .. ":///" end
     if option.url then head = scheme .. "://" end
   end
   return head
@@ -63,8 +71,8 @@ local function offer(command, argument, words)
 end
 
 
--- Calls fn(command, index, words, argument) for each argument that something is offered for; the
--- index is "*" when there may be any number.
+-- Calls fn(command, index, words, argument) for each argument for which something is
+-- offered. The index is "*" when there may be any number of it.
 local function each_offer(parser, words, fn)
   for _, command in ipairs(parser._commands) do
     for i, argument in ipairs(command._arguments) do

@@ -13,8 +13,10 @@ local Exit = {
 Exit.CUT = "cannot write the output"
 
 Exit.HELP = [[
-Exit codes: 0 done; 1 a key was not there, or a value was not admitted; 2 the
-command line is wrong; 3 a store, a file or a script failed.]]
+Exit codes: 0 done; 1 a key was not there, a value was not admitted, or what
+was compared or checked differs; 2 the command line is wrong; 3 a store, a
+file or a script failed; 130 interrupted. With --json, a command that ends
+early also writes {"error":..., "exit":...} to stdout.]]
 
 
 -- What fail raises.

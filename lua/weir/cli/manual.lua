@@ -112,6 +112,23 @@ the last result. Tab completes names, verbs, options and keys, Ctrl\-R searches 
 history, Ctrl\-C cancels what runs, Ctrl\-D ends the session. A word in quotes is read
 as Lua reads a string. The commands:]]
 
+local SECRETS = [[
+A password need not be a part of the command line. In place of any secret option, of
+which "weir connectors NAME" tells, a URL or a policy file has one of these:]]
+
+local SECRET_FORMS = {
+  { "password=$NAME", "The value of the environment variable NAME. Quote the URL, so "
+    .. "that the shell leaves it: 'redis://h?password=$REDIS_PASSWORD'. A password "
+    .. "that itself begins with a $ is written with two." },
+  { "password_file=PATH", "The first line of the file, without its newline. The file "
+    .. "is read when the store is opened. It may be a pipe, as <(command) makes one." },
+}
+
+local SECRETS_END = [[
+What may be a password in the command line is overwritten when weir starts, so that ps
+does not show it; it can be seen for some milliseconds before. Messages repeat nothing
+between :// and @ of a URL.]]
+
 local ENVIRONMENT = {
   { "NO_COLOR", "If it is set and not empty, nothing is coloured." },
   { "WEIR_CONNECTORS", "A folder with further connectors." },
@@ -134,6 +151,9 @@ local function page(out, commands)
     local command = Commands.find(name)
     out(item(bold(Binding.usage(command)), command.description or command.summary))
   end
+  out(".SH SECRETS\n" .. escaped(SECRETS))
+  for _, row in ipairs(SECRET_FORMS) do out(item(bold(row[1]), row[2])) end
+  out(".PP\n" .. escaped(SECRETS_END))
   out(".SH EXIT STATUS\n" .. escaped(Exit.HELP))
   out ".SH ENVIRONMENT"
   for _, row in ipairs(ENVIRONMENT) do out(item(bold(row[1]), row[2])) end
