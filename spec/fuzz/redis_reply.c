@@ -1,12 +1,15 @@
 /* redis_reply.c -- any bytes as a server's replies, in pieces of any size, to
- * calls of every op: every item gets an answer, nothing outside the buffers is
- * touched, and what is OK has the length it says. */
+ * calls of every op, one of which may expire on the way: every item gets an
+ * answer, nothing outside the buffers is touched, and what is OK has the length
+ * it says. */
 
 #include <poll.h>
 
 #include "../../connectors/redis/answer.c"
+#include "../../connectors/redis/broken.c"
 #include "../../connectors/redis/command.c"
 #include "../../connectors/redis/inbox.c"
+#include "../../connectors/redis/late.c"
 #include "../../connectors/redis/link.c"
 #include "../../connectors/redis/outbox.c"
 #include "../../connectors/redis/refusal.c"
@@ -24,6 +27,7 @@ enum { ITEMS = 24, CAP = 64 };
 static const uint8_t *stream, *stream_end;
 static size_t piece;
 static bool taken_back; /* memory is, from half of the stream on */
+static size_t expires;  /* a call, when so much of the stream is left */
 
 static ssize_t fuzz_send(struct link *l, const struct iovec *iov, int n)
 {
@@ -104,11 +108,28 @@ void weir_call_answer(struct weir_call *call, struct weir_item *item,
     item->size = size;
 }
 
+uint64_t weir_call_max_value(const struct weir_call *call)
+{
+    (void)call;
+    return 1 << 20;
+}
+
+int weir_call_look(struct weir_call *call)
+{
+    (void)call;
+    if ((size_t)(stream_end - stream) > expires)
+        return 0;
+    expires = 0;
+    return stream < stream_end ? -EAGAIN : 0;
+}
+
 int weir_call_wait(struct weir_call *call, int fd, short events,
                    uint64_t timeout_ns)
 {
-    (void)call, (void)fd, (void)events, (void)timeout_ns;
-    return POLLIN;
+    int rc = weir_call_look(call);
+
+    (void)fd, (void)events, (void)timeout_ns;
+    return rc < 0 ? rc : POLLIN;
 }
 
 int weir_page_add(struct weir_page *page, const void *key, uint32_t key_len,
@@ -167,11 +188,23 @@ static void item_check(struct weir_item *item, uint32_t op)
     free(item->data);
 }
 
-static void run(struct redis_session *s, uint32_t op, uint32_t n, bool lent)
+/* Checks a call that was answered; nobody is to look at it from then on. */
+static void call_end(struct weir_call *call, bool *ended)
+{
+    for (uint32_t i = 0; i < call->n; i++)
+        item_check(&call->items[i], call->op);
+    memset(call->items, 0xff, call->n * sizeof *call->items);
+    memset(call, 0xff, sizeof *call);
+    *ended = true;
+}
+
+static void run(struct redis_session *s, uint32_t op, uint32_t n, bool lent,
+                int late)
 {
     struct weir_item items[2][ITEMS];
     struct weir_call calls[2] = {{.op = op, .n = n, .items = items[0]},
                                  {.op = WEIR_GET, .n = n, .items = items[1]}};
+    bool ended[2] = {false, false};
     int rc = 0;
 
     for (int c = 0; c < 2; c++) {
@@ -179,11 +212,20 @@ static void run(struct redis_session *s, uint32_t op, uint32_t n, bool lent)
             item_init(&items[c][i], calls[c].op, lent);
         redis_start(s, &calls[c]);
     }
-    for (int c = 0; c < 2 && rc == 0; c++)
-        rc = redis_finish(s, &calls[c]);
+    for (int c = 0; c < 2 && rc >= 0; c++) {
+        while (!ended[c] && (rc = redis_finish(s, &calls[c])) == -EAGAIN) {
+            rc = ended[late] ? 0 : redis_expire(s, &calls[late]);
+            if (rc < 0 && rc != -EBUSY)
+                break;
+            if (rc == 0 && !ended[late])
+                call_end(&calls[late], &ended[late]);
+        }
+        if (!ended[c])
+            call_end(&calls[c], &ended[c]);
+    }
     for (int c = 0; c < 2; c++) {
-        for (uint32_t i = 0; i < n; i++)
-            item_check(&items[c][i], calls[c].op);
+        if (!ended[c])
+            call_end(&calls[c], &ended[c]);
     }
 }
 
@@ -204,7 +246,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     stream_end = bytes + n;
     piece = bytes[3] % 64 + 1;
     taken_back = bytes[2] & 4;
-    run(&s, bytes[0] % WEIR_SCAN + 1, bytes[1] % ITEMS + 1, bytes[2] & 1);
+    expires = bytes[2] & 8 ? (n - 4) / 2 : 0;
+    run(&s, bytes[0] % WEIR_SCAN + 1, bytes[1] % ITEMS + 1, bytes[2] & 1,
+        bytes[2] >> 4 & 1);
     session_free(&s);
     if (redis.loaded != 0)
         __builtin_trap();
