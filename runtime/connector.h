@@ -207,6 +207,10 @@ int weir_call_look(struct weir_call *call);
  * cancelled, too: for a long call in run, which has no neighbours. */
 int weir_call_stopped(struct weir_call *call);
 
+/* weir_opening_dry says, in open, whether the store is opened only to be looked
+ * at (see weir_open_dry): nothing outside the process may change. */
+bool weir_opening_dry(void);
+
 /* weir_error_set fills err with a sentence and returns code. */
 int weir_error_set(struct weir_error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -194,6 +194,21 @@ static void init_locks(struct weir_store *s)
     reaper_init(&s->reaper);
 }
 
+static _Thread_local int opening_dry;
+
+int weir_open_dry(int dry)
+{
+    int was = opening_dry;
+
+    opening_dry = dry;
+    return was;
+}
+
+bool weir_opening_dry(void)
+{
+    return opening_dry != 0;
+}
+
 int weir_open(struct weir_store **out, const char *target,
               const struct weir_setting *settings, size_t n,
               struct weir_error *err)

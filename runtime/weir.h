@@ -293,6 +293,12 @@ struct weir_setting {
     const char *value;
 };
 
+/* weir_open_dry says whether the stores that the calling thread opens from now
+ * on are opened only to be looked at (1) or to be used (0, as it is at first).
+ * The options are checked, nothing outside the process changes: fs makes no
+ * folder. Such a store may refuse all work. Returns what was said before. */
+int weir_open_dry(int dry);
+
 /* weir_open opens a store. target is a URL (fs:///var/cache?sync=data) or the
  * name of a connector; the settings come on top and win. It does not touch the
  * network. -EINVAL, -ENOENT, ...: err says what was wrong, in a sentence. */

@@ -166,7 +166,7 @@ static int fs_start(struct fs *fs, struct weir_error *err)
     const struct fs_config *config = fs->config;
     int rc = fs_root_open(fs, err);
 
-    if (rc < 0)
+    if (rc < 0 || fs->dry)
         return rc;
     if (config->capacity > 0 || config->on_full == FS_FULL_EVICT) {
         fs->index =
@@ -187,6 +187,7 @@ static int fs_open(const void *config, const char *scheme, void **state,
     if (fs == NULL)
         return weir_error_set(err, -ENOMEM, "out of memory");
     fs->config = config;
+    fs->dry = weir_opening_dry();
     fs->root = -1;
     fs->owner = -1;
     for (int i = 0; i < FS_LOCKS; i++)
@@ -220,6 +221,11 @@ static int fs_connect(void *state, void *session, struct weir_call *call)
     struct fs_session *s = session;
 
     s->fs = state;
+    if (s->fs->dry) {
+        weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
+                       "was opened to be checked only");
+        return -EPERM;
+    }
     s->tail = malloc(fs_tail_room());
     s->hash = XXH3_createState();
     if (s->tail != NULL && s->hash != NULL)
@@ -295,7 +301,7 @@ static size_t fs_gauges(void *state, struct weir_gauge *out, size_t max)
         {"reopened", "times that the folder was found replaced and opened anew",
          fs->counts.reopened, 1, 0},
         {"recovering", "1 while the folder is still being walked",
-         !fs_recovered(fs), 0, 0},
+         !fs->dry && !fs_recovered(fs), 0, 0},
         /* Without an index nothing is counted. */
         {"items", "files counted", ix.entries, 0, 0},
         {"bytes", "disk used by them and by what is being written", ix.bytes, 0,

@@ -77,6 +77,7 @@ struct fs_recovery {
 
 struct fs {
     const struct fs_config *config;
+    bool dry;                /* opened to be looked at: serves nothing */
     int root;                /* the folder, always the same number; root.c */
     _Atomic unsigned digits; /* of a directory's name */
     mode_t file_mode, dir_mode;
@@ -137,7 +138,7 @@ size_t fs_tail_room(void);
 /* ---- root.c ---- */
 
 /* fs_root_open opens the folder, makes it if need be, reads or writes what it
- * says of itself. */
+ * says of itself. With fs->dry it changes nothing, and root may be -1. */
 int fs_root_open(struct fs *fs, struct weir_error *err);
 
 /* fs_root_settle does what a disk that was full or read-only refused when the

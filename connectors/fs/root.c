@@ -174,6 +174,21 @@ int fs_root_settle(struct fs *fs, struct weir_error *err)
     return rc < 0 ? -1 : 0;
 }
 
+/* Opened to be looked at only: the folder is read if it is there. Whether it
+ * could be made shows when it is. */
+static int root_open_dry(struct fs *fs, struct weir_error *err)
+{
+    bool sound;
+    int fd = root_enter(fs, err);
+
+    if (fd == -ENOENT && fs->config->create)
+        return 0;
+    if (fd < 0)
+        return fd;
+    fs->root = fd;
+    return fs_format_read(fs, &sound, err);
+}
+
 int fs_root_open(struct fs *fs, struct weir_error *err)
 {
     bool sound;
@@ -184,6 +199,8 @@ int fs_root_open(struct fs *fs, struct weir_error *err)
     if (fs->config->path[0] == '\0')
         return weir_error_set(err, -EINVAL,
                               "option path: expected a folder, got nothing");
+    if (fs->dry)
+        return root_open_dry(fs, err);
     rc = root_make_and_enter(fs, err);
     if (rc < 0)
         return rc;

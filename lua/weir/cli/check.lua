@@ -1,14 +1,17 @@
 -- weir check: what is wrong with a policy file although it loads.
 local Check = require "weir.tree.check"
 local Exit = require "weir.cli.exit"
+local Ffi = require "weir.ffi"
 local Json = require "weir.show.json"
 local weir = require "weir"
+
+local C = Ffi.C
 
 local Command = {
   summary = "Look a policy file over.",
   description = "Look a policy file over: whether it loads, and what in its tree "
-    .. "cannot be meant. Opens its stores without connecting. Exit code 1: there are "
-    .. "findings.",
+    .. "cannot be meant. Its stores are looked at, not used: no folder is made and "
+    .. "nothing is connected. Exit code 1: there are findings.",
 }
 
 
@@ -22,7 +25,9 @@ end
 
 function Command.run(args)
   return weir.run(function()
+    C.weir_open_dry(1)
     local good, store = pcall(weir.load, args.file)
+    C.weir_open_dry(0)
     if not good then Exit.fail(Exit.ERROR, "%s", tostring(store)) end
     local found = Check.run(store)
     for _, finding in ipairs(found) do
