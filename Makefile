@@ -203,6 +203,7 @@ stage: all
 
 install: stage ## install below PREFIX (default /usr/local; DESTDIR for packages)
 	.ci/put $(S) $(D)
+	rm -rf $(S) $(S).list
 	$(if $(DESTDIR),,@.ci/ldcache $(PREFIX)/lib libweir.so.$(ABI))
 
 uninstall: ## remove what install put below PREFIX

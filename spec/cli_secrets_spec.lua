@@ -48,7 +48,7 @@ describe("a password", function()
       ["get 'redis://u:p@x/n0t-that@h' a"] = "write %%2F for a /",
       ["get 'URL?password=a&n0t-that=b' a"] = "no option has that name",
       ["get 'u:n0t-that@127.0.0.1:1' a"] = "neither a URL",
-      ["get 'redis://?password=a&prod=n0t-that' a"] = "prod is true or false\n",
+      ["get 'REDIS://?password=a&prod=n0t-that' a"] = "prod is true or false\n",
       ["connectors redis://u:n0t-that@h"] = "no connector's name",
       ["stat memory redis://u:n0t-that@h"] = "redis://%.%.%.@h: no such key",
       ["bench redis redis://u:n0t-that@127.0.0.1:1"] = "no server of this machine",

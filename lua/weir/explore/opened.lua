@@ -30,7 +30,7 @@ local SAID = {
 -- Whether a URL holds a secret: then what follows an & may be a part of it.
 local function holds_secret(url)
   if url:find("@", 1, true) then return true end
-  local info = Catalog.describe(url:match "^[^:?]*")
+  local info = Catalog.describe(url:match("^[^:?]*"):lower())
   for _, option in ipairs(info and info.options or {}) do
     if option.type == "secret" and url:find("[?&]" .. option.name .. "=") then
       return true
