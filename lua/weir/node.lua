@@ -94,7 +94,8 @@ function Node:node(fields)
 end
 
 
---- Closes every store below, each once, all at the same time; opts as the connector's close takes them.
+--- Closes every store below, each once, all at the same time; opts as the
+--- connector's close takes them.
 ---@param opts { timeout: number?, drop: boolean? }?
 ---@return boolean? closed, weir.Error? err
 function Node:close(opts)

@@ -173,7 +173,7 @@ describe("in a phase that cannot wait #unsanitized", function()
 
   it("log does not join a read that is under way", function()
     get "/join"
-    assert.same({ 200, "timeout" }, { get "/noted" })
+    assert.same({ 200, "unsupported" }, { get "/noted" })
   end)
 
   it("init_worker refuses, too", function()
