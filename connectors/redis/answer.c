@@ -77,8 +77,7 @@ static void answer_payload(struct redis_session *s, uint64_t size)
     if (is_wanted(ask)) {
         to = item->data;
         item->size = size;
-        if (size > weir_call_max_value(call) ||
-            (to != NULL && size > item->cap)) {
+        if (size > ask->flight->max_value || (to != NULL && size > item->cap)) {
             s->payload_status = WEIR_TOOBIG;
             to = NULL;
         } else if (to == NULL) {
@@ -91,10 +90,11 @@ static void answer_payload(struct redis_session *s, uint64_t size)
 }
 
 /* Says which limit a value does not fit. */
-static void refuse_size(struct weir_call *call, struct weir_item *item,
-                        uint64_t size)
+static void refuse_size(struct ask *ask, uint64_t size)
 {
-    uint64_t max = weir_call_max_value(call);
+    struct weir_call *call = ask->flight->call;
+    struct weir_item *item = first_item(ask);
+    uint64_t max = ask->flight->max_value;
 
     item->size = size;
     if (size > max)
@@ -121,7 +121,7 @@ static void answer_value(struct redis_session *s)
     if (s->in.taken_back)
         weir_call_fail(call, item, WEIR_SKIPPED, "the batch was abandoned");
     else if (s->payload_status == WEIR_TOOBIG)
-        refuse_size(call, item, item->size);
+        refuse_size(ask, item->size);
     else if (s->payload_status == WEIR_BUSY)
         weir_call_fail(call, item, WEIR_BUSY,
                        "out of memory for a value of %llu bytes",
@@ -166,8 +166,8 @@ static int answer_bulk(struct redis_session *s, int64_t length, size_t used)
     }
     if (at[used + size] != '\r' || at[used + size + 1] != '\n')
         return session_surprise(s, "the end of a value");
-    if (is_wanted(ask) && size > weir_call_max_value(call))
-        refuse_size(call, first_item(ask), size);
+    if (is_wanted(ask) && size > ask->flight->max_value)
+        refuse_size(ask, size);
     else if (is_wanted(ask))
         weir_call_answer(call, first_item(ask), at + used, size);
     inbox_consume(&s->in, used + size + 2);

@@ -111,6 +111,7 @@ static struct flight *flight_new(struct redis_session *s,
     if (f == NULL)
         return NULL;
     f->call = call;
+    f->max_value = weir_call_max_value(call);
     if (s->flights == NULL)
         s->flights = f;
     else

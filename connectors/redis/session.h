@@ -49,6 +49,7 @@ enum flight_pass {
 
 struct flight {
     struct weir_call *call; /* late: of its own, with nothing pending */
+    uint64_t max_value;     /* the store's, looked up once a call */
     struct flight *next;    /* on the session, the oldest first */
     struct flight *waiting; /* next one with something to ask for */
     uint32_t next_item;     /* to ask for in this pass */
