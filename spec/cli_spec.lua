@@ -369,6 +369,31 @@ describe("weir run", function()
     end
   end)
 
+  it("shows the way through the script to where it failed, and nothing else", function()
+    local _, _, err = run [[
+local store = weir.policy { name = "mine", run = function(self, req)
+  return self.nothing.here
+end }
+local function ask()
+  local value = store:get "k"
+  return value
+end
+local _ = ask()]]
+    local frames = err:gsub("[^\n\t]*script%.lua", "SCRIPT")
+    assert.equal("SCRIPT:2: attempt to index field 'nothing' (a nil value)\n"
+      .. "stack traceback:\n\tSCRIPT:2: in function 'custom'\n"
+      .. "\tSCRIPT:5: in function 'ask'\n\tSCRIPT:8: in main chunk\n",
+      (frames:gsub("^weir run: ", "")))
+    _, _, err = run [[
+local function work()
+  weir.memory {}:get(1)
+end
+weir.spawn(function() work() end)]]
+    assert.matches("script%.lua:2: a key is a string[^\n]*\nstack traceback:\n"
+      .. "\t[^\n]*script%.lua:2: in function 'work'\n"
+      .. "\t[^\n]*script%.lua:4: in function <[^\n]*>\n$", err)
+  end)
+
   it("names a file that is not there", function()
     local code, _, err = weir "run /nowhere.lua"
     assert.equal(3, code)

@@ -8,6 +8,7 @@
 --   passes_on  true: what follows the first argument is not ours to read
 --   cleans_up  true: Ctrl-C is an error in run, which ends what it has started
 local argparse = require "argparse"
+local Blame = require "weir.blame"
 local Exit = require "weir.cli.exit"
 local Terminal = require "weir.terminal"
 local Value = require "weir.value"
@@ -100,7 +101,8 @@ end
 
 
 -- What went wrong, as a sentence and an exit code. A string is a bug, or misuse by
--- a script: it keeps its place in the source.
+-- a script: it keeps its place in the source, and shows the way there through the
+-- script; a bug of weir's own shows all of it.
 local function failure(err)
   if Exit.is(err) then return err end
   if tostring(err):find "interrupted!$" then
@@ -112,7 +114,9 @@ local function failure(err)
   end
   local message = tostring(err)
   message = message .. Value.advice(message)
-  return { exit = Exit.ERROR, message = debug.traceback(message, 2) }
+  local frames = Blame.trace(err)
+  message = frames and message .. "\n" .. frames or debug.traceback(message, 2)
+  return { exit = Exit.ERROR, message = message }
 end
 
 

@@ -5,11 +5,12 @@
 local ffi = require "ffi"
 local Ffi = require "weir.ffi"
 local Host = require "weir.host"
-local Native = require "weir.native"
 local Value = require "weir.value"
 local words = require "weir.words"
 
 require "weir.policy" -- its words are methods of every store
+
+local open = words.opener "open"
 
 ---@class weir
 local weir = {}
@@ -32,17 +33,14 @@ end
 ---@param options table? as in the URL, and winning over it
 ---@return weir.Store
 function weir.open(url, options)
-  if type(url) ~= "string" then
-    error("weir.open takes a URL or a connector's name, not " .. Value.describe(url), 2)
-  end
-  local store = Native.open(url, options, 2)
-  return store
+  return open(url, options)
 end
 
 
---- Loads a policy file; see load.lua.
+--- Loads a policy file; see load.lua. stores: what further words stand for; timeout:
+--- seconds that the code of the file may take (5).
 ---@param source string|function
----@param opts { stores: table<string, weir.Store>? }?
+---@param opts { stores: table<string, weir.Store>?, timeout: number? }?
 ---@return weir.Store
 function weir.load(source, opts)
   return require("weir.load").load(source, opts)

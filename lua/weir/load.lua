@@ -1,7 +1,13 @@
 -- load.lua: policy files. A file sees the words, the stores its host hands in and
--- the harmless part of Lua; any other name is an error that says which is
--- nearest, with file and line. What it opened is closed again when it fails.
+-- some of Lua; any other name is an error that says which is nearest, with file
+-- and line. What it opened is closed again when it fails.
+--
+-- A policy file is code, as nginx's configuration with Lua in it is: it has os and
+-- require, and so all that this process may do. The few names are there to find
+-- misspelt words, not to hold anybody back; load only files that you trust. Its
+-- loading is bounded in time (bounded.lua).
 
+local run_bounded = require "weir.bounded"
 local Closing = require "weir.closing"
 local Store = require "weir.store"
 local Value = require "weir.value"
@@ -9,7 +15,10 @@ local words = require "weir.words"
 
 local Load = {}
 
--- What of Lua a policy file may use.
+-- Seconds that the code of a file may take, unless said otherwise.
+local TIMEOUT = 5
+
+-- What of Lua a policy file has at hand.
 local LUA = {
   "assert", "bit", "error", "ipairs", "math", "next", "os", "pairs", "pcall", "print",
   "require", "select", "string", "table", "tonumber", "tostring", "type", "unpack",
@@ -55,31 +64,29 @@ local function unknown_method(method)
 end
 
 
--- `return memory { ... }` is a tail call, which leaves no line to point at.
-local function placed(err, name)
-  if type(err) == "string" then
-    err = err:gsub("^%S*weir/load%.lua:%d+: ", "")
-      :gsub("attempt to call method '([%w_]+)' %(a nil value%)", unknown_method)
-  end
-  if type(err) ~= "string" or err:match "^[^\n]-:%d+: " then return err end
-  return name .. ": " .. err
+-- place: of the line that ran last, where the error has none.
+local function placed(err, place)
+  if type(err) ~= "string" then return err end
+  err = err:gsub("attempt to call method '([%w_]+)' %(a nil value%)", unknown_method)
+  if err:match "^[^\n]-:%d+: " then return err end
+  return place .. ": " .. err
 end
 
 
 --- Builds the store of a policy file and returns it with the list of the C stores
---- that it opened. `opts`: stores = what stands under further words; open(name) =
---- asked first for what a word is, so that a reload can hand in what it keeps and
---- answers for.
+--- that it opened. `opts`: stores = what stands under further words; timeout = seconds
+--- that its code may take (5); open(name) = asked first for what a word is, so that a
+--- reload can hand in what it keeps and answers for.
 function Load.build(source, opts)
   opts = opts or {}
   local chunk, name = compile(source)
   local opened = {}
   local function note(store) opened[#opened + 1] = store end
   setfenv(chunk, environment(opts.stores or {}, opts.open, note))
-  local good, store = pcall(chunk)
+  local good, store, place = run_bounded(chunk, opts.timeout or TIMEOUT)
   if good and Store.is(store) then return store, opened end
   Closing.all(opened, { drop = true })
-  if not good then error(placed(store, name), 0) end
+  if not good then error(placed(store, place or name), 0) end
   error(("%s returns %s; its last line must return a store"):format(name,
     store == nil and "nothing" or Value.describe(store)), 0)
 end
@@ -88,7 +95,7 @@ end
 --- Loads a policy file and returns its store, which can reload itself; see
 --- tree/reload.lua.
 ---@param source string|function
----@param opts { stores: table<string, weir.Store>? }?
+---@param opts { stores: table<string, weir.Store>?, timeout: number? }?
 ---@return weir.Handle
 function Load.load(source, opts)
   return require("weir.tree.reload").open(source, opts)

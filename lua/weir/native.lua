@@ -44,11 +44,11 @@ local ECHILD = 10
 
 
 -- A host may know that a store opened now could never work.
-local function must_open(target, level)
+local function must_open(target)
   local can_open = Host.current().can_open
   if not can_open then return end
   local able, why = can_open()
-  if not able then error(target .. ": " .. why, level + 1) end
+  if not able then error(target .. ": " .. why, 0) end
 end
 
 
@@ -58,18 +58,17 @@ local function target_name(target)
 end
 
 
---- Opens a connector by name or URL. Its errors are raised `level` frames up.
+--- Opens a connector by name or URL. Its errors have no place: words.lua adds it.
 ---@param target string "memory", "fs:///var/cache?sync=data"
 ---@param options table?
 ---@return weir.Native
-function Native.open(target, options, level)
-  level = (level or 1) + 1
-  must_open(target, level)
-  local settings, n, keep = settings_of(target, options or {}, level)
+function Native.open(target, options)
+  must_open(target)
+  local settings, n, keep = settings_of(target, options or {})
   local room, why = Roster.has_room(target, keep[1], keep[2])
-  if not room then error(target_name(target) .. ": " .. why, level) end
+  if not room then error(target_name(target) .. ": " .. why, 0) end
   local rc = C.weir_open(store_slot, target, settings, n, failure)
-  if rc < 0 then error(ffi.string(failure.message), level) end
+  if rc < 0 then error(ffi.string(failure.message), 0) end
   local handle = ffi.gc(store_slot[0], C.weir_store_drop)
   local store = setmetatable({
     handle = handle,

@@ -10,6 +10,7 @@
 -- every store. weir.policy { children =, run = } makes a node of one's own.
 
 local Arguments = require "weir.parts.arguments"
+local Blame = require "weir.blame"
 local Node = require "weir.node"
 local Paths = require "weir.tree.paths"
 local Predicate = require "weir.parts.predicate"
@@ -70,8 +71,8 @@ end
 Policy.carry = nil
 
 
---- Makes a node; what is wrong with the arguments is raised `level` frames up.
-function Policy.make(level, word, ...)
+--- Makes a node; what is wrong with the arguments is raised at the user's line.
+function Policy.make(word, ...)
   local kind = KINDS[word]
   local function make(...)
     if kind == "one" then return build(word, kind, unpack_store(...)) end
@@ -84,7 +85,7 @@ function Policy.make(level, word, ...)
   else
     ok, node = pcall(make, ...)
   end
-  if not ok then error(node, type(node) == "string" and level + 1 or 0) end
+  if not ok then error(Blame.placed(node, word), 0) end
   return node
 end
 
@@ -98,7 +99,7 @@ Policy.words = setmetatable({}, {
   __index = function(words, word)
     local meaning = SIZES[word] or Predicate.words[word]
     if KINDS[word] then
-      meaning = function(...) return Policy.make(2, word, ...) end
+      meaning = function(...) return Policy.make(word, ...) end
     elseif word == "policy" then
       meaning = require("weir.parts.custom").new
     end
@@ -133,7 +134,7 @@ end
 
 for word, kind in pairs(KINDS) do
   if kind == "one" then
-    Store[word] = function(...) return Policy.make(2, word, ...) end
+    Store[word] = function(...) return Policy.make(word, ...) end
   end
 end
 

@@ -44,18 +44,18 @@ local function describe(x)
 end
 
 
---- The settings as C takes them, how many, and the strings to keep meanwhile.
---- Errors point `level` frames up.
-return function(target, options, level)
+--- The settings as C takes them, how many, and the strings to keep meanwhile. Errors
+--- have no place.
+return function(target, options)
   local names, values = {}, {}
   for name, value in pairs(options) do
     if type(name) ~= "string" then
-      error(("%s: options are { name = value }, not a list"):format(target), level + 1)
+      error(("%s: options are { name = value }, not a list"):format(target), 0)
     end
     local text = words(value)
     if not text then
       error(("%s: option %q cannot be %s"):format(target, name, describe(value)),
-        level + 1)
+        0)
     end
     names[#names + 1], values[#names + 1] = name, text
   end

@@ -1,9 +1,12 @@
--- words.lua: the vocabulary of weir and of policy files: the policies' words and
--- a word for each connector, which opens it. Used by init.lua and load.lua.
+-- words.lua: the vocabulary of weir and of policy files: the policies' words, a word
+-- for each connector, which opens it, and open, which takes a URL. Used by init.lua and
+-- load.lua.
 
 local ffi = require "ffi"
+local Blame = require "weir.blame"
 local Ffi = require "weir.ffi"
 local Native = require "weir.native"
+local Value = require "weir.value"
 
 local C = Ffi.C
 
@@ -36,6 +39,7 @@ end
 ---@return string[]
 function Words.names()
   local names, policies = Words.connectors(), registry()
+  names[#names + 1] = "open"
   for _, name in ipairs(policies and policies.names() or {}) do
     names[#names + 1] = name
   end
@@ -43,24 +47,52 @@ function Words.names()
 end
 
 
---- A function that opens a connector; `note`, if given, is told of each store.
----@param name string
----@param note fun(store: weir.Store)?
----@return (fun(options: table?): weir.Store)?
-function Words.connector(name, note)
-  if C.weir_connector_info(name, info, failure) < 0 then return nil end
-  return function(options)
-    if options ~= nil and type(options) ~= "table" then
-      error(("%s takes a table of options, not a %s"):format(name, type(options)), 2)
+-- A word that opens a store: `open` takes the target, the others are one. make(target,
+-- options) opens it; its errors are placed where the word stands.
+local function opener(word, make)
+  local function checked(target, options)
+    if type(target) ~= "string" then
+      error("open takes a URL or a connector's name, not " .. Value.describe(target), 0)
     end
-    local store = Native.open(name, options, 2)
-    if note then note(store) end
+    if options ~= nil and type(options) ~= "table" then
+      error(("%s takes a table of options, not a %s"):format(target, type(options)), 0)
+    end
+    return make(target, options)
+  end
+  return function(first, second)
+    local good, store
+    if word == "open" then
+      good, store = pcall(checked, first, second)
+    else
+      good, store = pcall(checked, word, first)
+    end
+    if not good then error(Blame.placed(store, word), 0) end
     return store
   end
 end
 
 
---- What a word stands for, or nil; `note` as for connector.
+--- The word `open`, or one that opens a connector; `note`, if given, is told of each
+--- store.
+---@param name string
+---@param note fun(store: weir.Store)?
+---@return (fun(...): weir.Store)?
+function Words.opener(name, note)
+  local known = name == "open" or C.weir_connector_info(name, info, failure) >= 0
+  if not known then return nil end
+  return opener(name, function(target, options)
+    local store = Native.open(target, options)
+    if note then note(store) end
+    return store
+  end)
+end
+
+
+--- As opener, but make(target, options) answers for the store.
+Words.stand_in = opener
+
+
+--- What a word stands for, or nil; `note` as for opener.
 ---@param name string
 ---@param note fun(store: weir.Store)?
 function Words.find(name, note)
@@ -68,7 +100,7 @@ function Words.find(name, note)
   local policies = registry()
   local word = policies and policies.words[name]
   if word ~= nil then return word end
-  return Words.connector(name, note)
+  return Words.opener(name, note)
 end
 
 

@@ -182,6 +182,28 @@ describe("the gateway #unsanitized", function()
     end)
   end
 
+  it("refuses a policy that does not end, and goes on with the one before", function()
+    write_policy [[return fail "busy"]]
+    assert.is_true(Nginx.eventually(function() return (get "/kv/a") == 429 end))
+    write_policy "\nwhile true do end"
+    assert.is_true(Nginx.eventually(function()
+      return slurp(folder .. "/error.log"):match "kv.lua:2: loading did not end"
+    end))
+    assert.equal(429, (get "/kv/a"))
+    write_policy [[return fail "timeout"]]
+    assert.is_true(Nginx.eventually(function() return (get "/kv/a") == 504 end))
+  end)
+
+  it("opens a store by URL in the worker, and reads its options in the master", function()
+    write_policy [[return open("memory://?capacity=1MiB"):readonly()]]
+    assert.is_true(Nginx.eventually(function() return (get "/kv/a") == 404 end))
+    write_policy [[return open "memory://?capasity=1MiB"]]
+    assert.is_true(Nginx.eventually(function()
+      return slurp(folder .. "/error.log"):match "kv.lua:1: [^\n]*did you mean capacity"
+    end))
+    assert.equal(404, (get "/kv/a"))
+  end)
+
   it("serves what was checked, also from a worker that starts after an edit", function()
     write_policy [[return fail "busy"]]
     assert.is_true(Nginx.eventually(function() return (get "/kv/a") == 429 end))

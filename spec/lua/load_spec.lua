@@ -69,9 +69,118 @@ describe("a policy file", function()
     assert.matches("^FILE:2: memory: .*capasity.*capacity", why)
   end)
 
-  it("says the file where a tail call hides the line", function()
-    local _, why = load_text "return memory { capasity = 1 }"
-    assert.matches("^FILE: memory: .*capasity.*capacity", why)
+  -- What a file is told that has `line` as its line 3, and the like.
+  local function told(before, line, after)
+    local _, why = load_text(table.concat({ "local a = memory {}", before, line,
+      after or "" }, "\n"))
+    return why
+  end
+
+  it("says the line of a word, at the top and in functions", function()
+    local calls = { "memory { capasity = 1 }", "tier { a, a, promote = 2 }",
+      "retry(a, { times = 0 })", "a:timeout 'x'", "hits(0)", "policy { run = 1 }",
+      "open 'nosuch://x'", "open(1)", "memory(1)" }
+    for _, call in ipairs(calls) do
+      assert.matches("^FILE:3: ", told("", "local x = " .. call, "return a"))
+      assert.matches("^FILE:3: ", told("", "return " .. call))
+      local called = "\nend\nlocal function again()\nlocal x = f()\nreturn x\nend\n"
+        .. "return again()"
+      assert.matches("^FILE:3: ", told("local function f()", "local x = " .. call,
+        "return x" .. called))
+      assert.matches("^FILE:3: ", told("local function f()", "return " .. call, called))
+    end
+    -- Of a call over several lines, one of these.
+    assert.matches("^FILE:[345]: ", told("", "return tier { a,\n a,\n promote = 2 }"))
+  end)
+
+  it("says the line of a word in a program, too", function()
+    local function build()
+      local store = weir.tier { weir.memory {}, weir.memory {}, promote = 2 }
+      return store
+    end
+    local line = debug.getinfo(build, "S").linedefined + 1
+    local ok, why = pcall(build)
+    assert.is_false(ok)
+    assert.matches("load_spec.lua:" .. line .. ": tier: promote", why)
+  end)
+
+  it("says what a predicate is", function()
+    assert.equal("FILE:3: tier: promote is a predicate such as hits(2) (or always, "
+      .. "never, prob, maxsize, below, all, any), or a function, not the number 2; did "
+      .. "you mean hits(2)?", told("", "return tier { a, a, promote = 2 }"))
+    assert.matches("write always without quotes",
+      told("", "return tier { a, a, promote = 'always' }"))
+    assert.matches("tier: promote: hits needs its argument, such as hits%(2%)",
+      told("", "return tier { a, a, promote = hits }"))
+    assert.matches("admit: argument 1 is a predicate", told("", "return a:admit(2)"))
+  end)
+
+  it("opens stores by URL", function()
+    local ok, store = load_text "return open('memory://?capacity=1MiB', { ttl = 60 })"
+    assert.is_true(ok)
+    assert(store:set("a", "1"))
+    assert.is_true(store:stat "a".ttl > 50)
+    store:close()
+    local _, why = load_text "\nreturn open 'memroy://'"
+    assert.matches('^FILE:2: .*memroy.*memory', why)
+  end)
+
+  describe("that does not end", function()
+    local function outcome(text)
+      local began, ok, why = weir.now(), load_text(text, { timeout = 0.3 })
+      assert.is_false(ok)
+      assert.is_true(weir.now() - began < 10)
+      return why
+    end
+
+    it("is stopped, whatever it catches, and the line is said", function()
+      assert.equal("FILE:2: loading did not end within 0.3 s: a policy file builds its "
+        .. "stores and returns", outcome "local x = 1\nwhile true do end")
+      assert.matches("^FILE:1: loading did not end",
+        outcome "while true do pcall(function() while true do end end) end")
+      assert.matches("^FILE:2: loading did not end", outcome [[
+        local function f(n) return n end
+        for i = 1, math.huge do f(i) end]])
+      assert.matches("^FILE:1: loading did not", outcome "repeat memory {} until nil")
+    end)
+
+    it("leaves the compiler and no hook behind", function()
+      outcome "while true do end"
+      assert.is_true(jit.status())
+      local before = debug.gethook()
+      load_text "return memory {}"
+      assert.equal(before, debug.gethook())
+    end)
+
+    it("but waits in a task is not stopped, nor is what runs meanwhile", function()
+      local ok, store
+      weir.run(function()
+        local task = weir.spawn(function()
+          ok, store = load_text("require 'weir'.sleep(0.6) return memory {}",
+            { timeout = 0.3 })
+        end)
+        local ends = weir.now() + 0.45
+        while weir.now() < ends do end
+        weir.join(task)
+      end)
+      assert.is_true(ok, store)
+      store:close()
+    end)
+
+    it("leaves the tree before it serving", function()
+      local path = policy_file "return memory {}"
+      local store = weir.load(path, { timeout = 0.3 })
+      assert(store:set("a", "1"))
+      local file = assert(io.open(path, "w"))
+      file:write "while true do end"
+      file:close()
+      local ok, why = store:reload()
+      os.remove(path)
+      assert.is_nil(ok)
+      assert.matches(":1: loading did not end", why)
+      assert.equal("1", tostring(store:get "a"))
+      store:close()
+    end)
   end)
 
   it("says file and line for what does not parse", function()

@@ -3,6 +3,7 @@
 -- it in line. Whoever is no task (the main script, a coroutine of the user's)
 -- parks by running the others until it is woken.
 
+local Blame = require "weir.blame"
 local Host = require "weir.host"
 local Random = require "weir.host.random"
 local Timers = require "weir.host.timers"
@@ -47,7 +48,7 @@ return function(wait)
   end
 
   local function body(task, fn, ...)
-    settle(task, pcall(fn, ...))
+    settle(task, xpcall(fn, Blame.remember, ...))
     return body(co_yield())
   end
 

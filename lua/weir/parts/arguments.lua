@@ -3,7 +3,8 @@
 -- was expected and the nearest valid name. Used by every file in policy/.
 --
 -- A row: { "name", is = kind, at = position, default = value, required = true }.
--- A kind is one of KINDS below, or a list of the words that are allowed.
+-- A kind is one of KINDS below, a list of the words that are allowed, or a function
+-- (x, "word: name") that returns the value to use or raises why there is none.
 
 local Ffi = require "weir.ffi"
 local Quantity = require "weir.show.quantity"
@@ -91,7 +92,7 @@ end
 
 local function check(word, row, x)
   if type(row.is) == "table" then return one_of(word, row, x) end
-  if type(row.is) == "function" then return row.is(x, word) end
+  if type(row.is) == "function" then return row.is(x, word .. ": " .. row[1]) end
   local kind = KINDS[row.is]
   local value = kind[2](x)
   if value == nil then

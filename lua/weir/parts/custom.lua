@@ -2,9 +2,9 @@
 -- to scan = function(self, request), or to run when there is one child at most.
 
 local Arguments = require "weir.parts.arguments"
+local Blame = require "weir.blame"
 local Policy = require "weir.policy"
 local Reply = require "weir.reply"
-local Store = require "weir.store"
 
 local Custom = Policy.word "policy"
 
@@ -35,7 +35,7 @@ end
 
 
 local CUSTOM = {
-  { "custom", is = "callable", required = "run, a function (self, request) -> reply" },
+  { "run", is = "callable", required = "run, a function (self, request) -> reply" },
   { "children", is = "list", default = {} },
   { "name", is = "name", default = "policy" },
   { "scan", is = "callable" },
@@ -45,28 +45,28 @@ local CUSTOM = {
 }
 
 
+local function read(fields)
+  if type(fields) ~= "table" then
+    error("policy: takes a table with run, not " .. Arguments.show(fields), 0)
+  end
+  local given = Arguments.read("policy", CUSTOM, nil, fields)
+  for label, child in pairs(given.children) do
+    Arguments.store("policy", "child " .. tostring(label), child)
+  end
+  -- A node has its own run, and scan is a verb of every store.
+  given.custom, given.scans, given.run, given.scan = given.run, given.scan, nil, nil
+  given.title = given.name
+  return given
+end
+
+
 --- Makes a store of a function: run(self, request) -> reply.
 ---@param fields { run: function, children: table?, name: string?, scan: function?,
 ---  plan: function? }
 ---@return weir.Store
 function Custom.new(fields)
-  if type(fields) ~= "table" then
-    error("policy takes a table with run, not " .. Arguments.show(fields), 2)
-  end
-  local named = { custom = fields.run }
-  for name, value in pairs(fields) do
-    if name ~= "run" then named[name] = value end
-  end
-  local ok, given = pcall(Arguments.read, "policy", CUSTOM, named)
-  if not ok then error(given, 2) end
-  given.title = given.name
-  given.scans, given.scan = given.scan, nil -- scan is a verb of every store
-  for label, child in pairs(given.children) do
-    if not Store.is(child) then
-      error(("policy: child %s is a store, not %s"):format(tostring(label),
-        Arguments.show(child)), 2)
-    end
-  end
+  local ok, given = pcall(read, fields)
+  if not ok then error(Blame.placed(given, "policy"), 0) end
   return Custom:node(given)
 end
 

@@ -5,6 +5,7 @@
 -- capacity; what has to be looked up is looked up when it is read.
 
 local Arguments = require "weir.parts.arguments"
+local Blame = require "weir.blame"
 local host = require "weir.host"
 
 ---@class weir.Predicate
@@ -29,11 +30,17 @@ local function check(word, kind, x)
 end
 
 
+-- How each word that takes arguments is written.
+local EXAMPLES = { hits = "hits(2)", prob = "prob(0.1)", maxsize = "maxsize(64*KiB)",
+  below = "below(0.9)", all = "all(hits(2), maxsize(64*KiB))",
+  any = "any(hits(2), prob(0.1))" }
+
+
 -- Errors of a word point at the line that used it.
 local function word(name, make)
   words[name] = function(...)
     local ok, result = pcall(make, ...)
-    if not ok then error(result, 2) end
+    if not ok then error(Blame.placed(result, name), 0) end
     return result
   end
 end
@@ -73,12 +80,32 @@ word("below", function(watermark)
 end)
 
 
---- A predicate of a predicate or a function.
-function Predicate.of(x, name)
+-- What was meant, where it can be guessed.
+local function hint(x)
+  if type(x) == "number" and x >= 1 and x % 1 == 0 then
+    return ("; did you mean hits(%d)?"):format(x)
+  end
+  if type(x) == "string" and words[x] then
+    return ("; it is a word: write %s without quotes"):format(x)
+  end
+  return ""
+end
+
+
+--- A predicate of a predicate or a function. what: who takes it, for the message.
+function Predicate.of(x, what)
   if getmetatable(x) == Predicate then return x end
-  if type(x) == "function" then return new("a function", x, true) end
-  error(("%s is a predicate (always, never, hits(n), prob(p), maxsize(b), below(w), "
-    .. "all(...), any(...)) or a function, not %s"):format(name, Arguments.show(x)), 0)
+  if type(x) == "function" then
+    for name, example in pairs(EXAMPLES) do
+      if words[name] == x then
+        error(("%s: %s needs its argument, such as %s"):format(what, name, example), 0)
+      end
+    end
+    return new("a function", x, true)
+  end
+  error(("%s is a predicate such as hits(2) (or always, never, prob, maxsize, below, "
+    .. "all, any), or a function, not %s%s%s"):format(what,
+    type(x) == "number" and "the number " or "", Arguments.show(x), hint(x)), 0)
 end
 
 

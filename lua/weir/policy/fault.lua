@@ -21,7 +21,7 @@ local OPTIONS = {
 
 --- `fault { ... }` without a store.
 function Fault.connector(options)
-  return require("weir.native").open("fault", options, 0)
+  return require("weir.native").open("fault", options)
 end
 
 

@@ -29,18 +29,14 @@ Handle.__tostring = Store.__tostring
 local function build(self, before)
   local carry = Carry.new(before and before.carry)
   local function open(name)
-    local word = words.connector(name)
-    if not word or self.given[name] or Policy.words[name] then return nil end
-    return function(options)
-      local ok, store = pcall(carry.store, carry, name, word, options)
-      -- The place in it is that of this code; the file's is meant.
-      if not ok then error((store:gsub("^[^\n]-carry%.lua:%d+: ", "")), 2) end
-      return store
-    end
+    if self.given[name] or Policy.words[name] then return nil end
+    local word = words.opener(name)
+    return word and function(...) return carry:store(name, word, ...) end
   end
   local outer = Policy.carry
   Policy.carry = function(word, make, ...) return carry:store(word, make, ...) end
-  local ok, root = pcall(Load.build, self.source, { stores = self.given, open = open })
+  local ok, root = pcall(Load.build, self.source,
+    { stores = self.given, open = open, timeout = self.load_timeout })
   Policy.carry = outer
   if not ok then
     local stores = {}
@@ -163,8 +159,8 @@ local Reload = {}
 
 --- Loads a policy file (or a function that stands for one).
 function Reload.open(source, opts)
-  local self = setmetatable({ source = source, given = opts and opts.stores or {} },
-    Handle)
+  local self = setmetatable({ source = source, given = opts and opts.stores or {},
+    load_timeout = opts and opts.timeout }, Handle)
   local generation, err = build(self, nil)
   if not generation then error(err, 0) end
   use(self, generation)

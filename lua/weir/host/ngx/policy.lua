@@ -8,6 +8,7 @@ local Load = require "weir.load"
 local Policy = require "weir.policy"
 local Store = require "weir.store"
 local settings_of = require "weir.settings"
+local words = require "weir.words"
 local C = require("weir.ffi").C
 
 local failure = ffi.new "struct weir_error"
@@ -19,40 +20,40 @@ local setting_array = ffi.typeof "struct weir_setting[?]"
 local NO_OPTION = "(none)"
 
 
-local function names_of(connector, options, level)
-  local given, n, keep = settings_of(connector, options, level + 1)
+local function names_of(target, options)
+  local given, n, keep = settings_of(target, options)
   local all = setting_array(n + 1)
   ffi.copy(all, given, n * ffi.sizeof "struct weir_setting")
   all[n].name, all[n].value = NO_OPTION, ""
-  C.weir_open(store_slot, connector, all, n + 1, failure)
+  C.weir_open(store_slot, target, all, n + 1, failure)
   local message = ffi.string(failure.message)
-  if not message:find(NO_OPTION, 1, true) then error(message, level + 1) end
+  if not message:find(NO_OPTION, 1, true) then error(message, 0) end
   return keep[1]
 end
 
 
-local function check_options(connector, options, level)
-  local names, given = names_of(connector, options, level + 1), {}
+local function check_options(connector, options)
+  local names, given = names_of(connector, options), {}
   for _, name in ipairs(names) do given[name] = true end
   for _, option in ipairs(Catalog.describe(connector).options) do
     if option.required and not given[option.name] then
       error(("%s: option %s is missing: %s"):format(connector, option.name,
-        option.help), level + 1)
+        option.help), 0)
     end
   end
 end
 
 
--- A word that takes what a connector's takes, and opens nothing.
+-- A word that takes what another takes, and opens nothing.
 local function stand_in(name)
-  if Policy.words[name] or not Catalog.describe(name) then return nil end
-  return function(options)
-    if options ~= nil and type(options) ~= "table" then
-      error(("%s takes a table of options, not a %s"):format(name, type(options)), 2)
-    end
-    check_options(name, options or {}, 2)
-    return Store.new { name = name, run = function() error("a stand-in", 0) end }
-  end
+  if Policy.words[name] then return nil end
+  local opens = name == "open"
+  if not opens and not Catalog.describe(name) then return nil end
+  return words.stand_in(name, function(target, options)
+    local check = opens and names_of or check_options
+    check(target, options or {})
+    return Store.new { name = target, run = function() error("a stand-in", 0) end }
+  end)
 end
 
 
