@@ -194,12 +194,13 @@ describe("the gateway #unsanitized", function()
     assert.is_true(Nginx.eventually(function() return (get "/kv/a") == 504 end))
   end)
 
-  it("opens a store by URL in the worker, and reads its options in the master", function()
+  it("opens a store by URL in the worker, and checks it in the master", function()
     write_policy [[return open("memory://?capacity=1MiB"):readonly()]]
     assert.is_true(Nginx.eventually(function() return (get "/kv/a") == 404 end))
     write_policy [[return open "memory://?capasity=1MiB"]]
     assert.is_true(Nginx.eventually(function()
-      return slurp(folder .. "/error.log"):match "kv.lua:1: [^\n]*did you mean capacity"
+      local log = slurp(folder .. "/error.log")
+      return log:match "kv.lua:1: [^\n]*did you mean capacity"
     end))
     assert.equal(404, (get "/kv/a"))
   end)
