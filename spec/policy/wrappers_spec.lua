@@ -29,6 +29,21 @@ describe("prefix", function()
     end
   end)
 
+  it("takes no empty key, which would be one below, and lists none", function()
+    far.data["ns/"] = "1"
+    host:main(function()
+      local tree = far:prefix "ns/"
+      assert.equal("invalid", select(2, tree:get "").code)
+      assert.equal("invalid", select(2, tree:delete "").code)
+      local reply = tree:set_many({ "", "b" }, { "1", "2" })
+      assert.same({ "invalid", "ok" }, { reply[1], reply[2] })
+      local keys = {}
+      for key in tree:scan {} do keys[#keys + 1] = key end
+      assert.same({ "b" }, keys)
+    end)
+    assert.equal("1", far.data["ns/"])
+  end)
+
   it("keeps the request of the caller apart from that below", function()
     host:main(function()
       local reply = far:prefix "ns/":get_many { "a", "b" }

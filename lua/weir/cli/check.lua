@@ -10,8 +10,9 @@ local C = Ffi.C
 local Command = {
   summary = "Look a policy file over.",
   description = "Look a policy file over: whether it loads, and what in its tree "
-    .. "cannot be meant. Its stores are looked at, not used: no folder is made and "
-    .. "nothing is connected. Exit code 1: there are findings.",
+    .. "cannot be meant. The file is code, and is run. Its stores are looked at, not "
+    .. "used: no folder is made and nothing is connected. Exit code 1: there are "
+    .. "findings.",
 }
 
 

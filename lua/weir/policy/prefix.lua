@@ -22,7 +22,13 @@ end
 
 
 local function strip(self, reply)
-  local page = reply[1] == "ok" and reply:take(1)
+  if reply[1] ~= "ok" then return reply end
+  Page.filter(reply, function(keys)
+    local keep = {}
+    for i, key in ipairs(keys) do keep[i] = #key > #self.text end
+    return keep
+  end)
+  local page = reply:take(1)
   if page then reply:set(1, "ok", { value = Page.shorten(page, #self.text) }) end
   return reply
 end
@@ -35,7 +41,21 @@ local function lengthen(text, keys, n)
 end
 
 
-function Prefix:answer(req)
+-- The slots whose keys are not empty, or nil: all of them. An empty key is none here
+-- either, though it would be one below.
+local function keys_only(req)
+  local keys, found = req.keys, false
+  for i = 1, req.n do found = found or keys[i] == "" end
+  if not found or req.op == "scan" then return nil end
+  local slots = {}
+  for i = 1, req.n do
+    if keys[i] ~= "" then slots[#slots + 1] = i end
+  end
+  return slots
+end
+
+
+local function ask(self, req)
   local inner = req:within(req.deadline)
   if self.child.handle then
     -- A C store copies keys anyway: no string is made for it.
@@ -45,6 +65,15 @@ function Prefix:answer(req)
   end
   local reply = self.child:run(inner)
   if req.op == "scan" then return strip(self, reply) end
+  return reply
+end
+
+
+function Prefix:answer(req)
+  local slots = keys_only(req)
+  if not slots then return ask(self, req) end
+  local reply = Policy.all(req, "invalid", self.name .. ": a key is empty", self.name)
+  if #slots > 0 then reply:place(ask(self, req:subset(slots)), slots) end
   return reply
 end
 
