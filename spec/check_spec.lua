@@ -36,6 +36,14 @@ describe("weir check", function()
     assert.matches("timeout%(0.5%) is not shorter than the deadline%(0.2%)", message)
   end)
 
+  it("finds it where a store has two places, too", function()
+    local message = only("timeout", '["x/"].deadline.timeout', function()
+      local far = memory {}:timeout(0.5)
+      return route { default = far:deadline(1), ["x/"] = far:deadline(0.2) }
+    end)
+    assert.matches("not shorter than the deadline%(0.2%)", message)
+  end)
+
   it("finds a retry over what no attempt can mend", function()
     only("retry", "retry", function() return memory {}:retry { 3 } end)
   end)

@@ -126,19 +126,19 @@ local function unreachable(found, paths, node, front, seen)
 end
 
 
-local function visit(found, paths, node, stack, seen)
-  if seen[node] then return end
-  seen[node] = true
+-- A store with several places is looked at in each: what stands above it differs.
+local function visit(found, place, stack, seen)
+  local node = place.store
+  seen[node] = seen[node] or {}
   stack[#stack + 1] = node
   for rule, check in pairs(RULES) do
     local message = check(node, stack)
-    if message then
-      found[#found + 1] = { path = paths.path[node], rule = rule, message = message }
+    if message and not seen[node][message] then
+      seen[node][message] = true
+      found[#found + 1] = { path = place.path, rule = rule, message = message }
     end
   end
-  for _, entry in ipairs(Paths.children(node)) do
-    visit(found, paths, entry[2], stack, seen)
-  end
+  for _, child in ipairs(place.children) do visit(found, child, stack, seen) end
   stack[#stack] = nil
 end
 
@@ -149,7 +149,7 @@ end
 function Check.run(root)
   if root.generation then root = root.generation.root end
   local found, paths = {}, Paths.of(root)
-  visit(found, paths, root, {}, {})
+  visit(found, paths.list[1], {}, {})
   unreachable(found, paths, root, "", {})
   Writers.check(found, paths, root)
   table.sort(found, function(a, b)
