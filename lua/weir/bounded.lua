@@ -35,8 +35,9 @@ end
 
 
 -- The hook: spent grows by each step. Another task that runs while the chunk waits
--- pays nothing and is not stopped.
-local function watcher(seconds)
+-- pays nothing and is not stopped. run.over: the chunk has ended, and another, which
+-- waited meanwhile, has put the hook back.
+local function watcher(seconds, run)
   local task, spent, last, lines = coroutine.running(), 0, now(), 0
   local hook
 
@@ -52,7 +53,9 @@ local function watcher(seconds)
   end
 
   function hook(event, line)
-    if event == "line" then
+    if run.over then
+      debug.sethook()
+    elseif event == "line" then
       lines = lines + 1
       if lines <= LINES then return not waits() and note(line) end
       Blame.running = nil
@@ -79,8 +82,10 @@ return function(chunk, seconds)
   local compiles, outer = jit.status(), Blame.running
   jit.off()
   Blame.running = nil
-  debug.sethook(watcher(seconds), "l", STEP)
+  local run = { over = false }
+  debug.sethook(watcher(seconds, run), "l", STEP)
   local ok, result = pcall(chunk)
+  run.over = true
   debug.sethook(hook, mask, count)
   local at = Blame.running
   Blame.running = outer

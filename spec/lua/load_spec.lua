@@ -152,6 +152,23 @@ describe("a policy file", function()
       assert.equal(before, debug.gethook())
     end)
 
+    it("leaves none behind either where two wait at once", function()
+      local before = debug.gethook()
+      weir.run(function()
+        local tasks = {}
+        for i, seconds in ipairs { 0.02, 0.05 } do
+          tasks[i] = weir.spawn(load_text,
+            ("require 'weir'.sleep(%g) return memory {}"):format(seconds))
+        end
+        for i = 1, 2 do weir.join(tasks[i]) end
+        local n = 0
+        for i = 1, 1e5 do n = n + i end
+        assert.equal(5000050000, n)
+      end)
+      assert.equal(before, debug.gethook())
+      assert.is_true(jit.status())
+    end)
+
     it("but waits in a task is not stopped, nor is what runs meanwhile", function()
       local ok, store
       weir.run(function()
