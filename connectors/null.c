@@ -1,8 +1,8 @@
-/* null.c -- the connector that does nothing, at full speed: it measures the
- * machinery, and is the one to copy.
+/* null.c -- a connector that keeps nothing. It shows the cost of the runtime
+ * alone, and it is the example to copy for a new connector.
  *
- * A set forgets, so a get misses; with hit=true it answers a value of the
- * configured size, all zeros. It cannot fail but by lack of memory at open. */
+ * A set keeps nothing, so a get misses. With hit=true a get answers a value of
+ * the configured size, all zeros. Only open can fail, for lack of memory. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ struct null_config {
 
 struct null {
     const struct null_config *config;
-    struct weir_value *value; /* what every get answers */
+    struct weir_value *value; /* the reply to every get */
 };
 
 static const struct weir_option NULL_OPTIONS[] = {
@@ -25,12 +25,12 @@ static const struct weir_option NULL_OPTIONS[] = {
      .value = "0",
      .max = 1LL << 40,
      .offset = offsetof(struct null_config, size),
-     .help = "length of the value that every get answers, with hit=true"},
+     .help = "length of the value of each get, with hit=true"},
     {.name = "hit",
      .type = WEIR_BOOLEAN,
      .value = "false",
      .offset = offsetof(struct null_config, hit),
-     .help = "whether keys are there; false = everything is a miss"},
+     .help = "whether every key exists; false = no key exists"},
     {.name = NULL},
 };
 
@@ -93,7 +93,7 @@ const struct weir_connector weir_connector = {
     .abi = WEIR_CONNECTOR_ABI,
     .is_inline = true,
     .name = "null",
-    .help = "does nothing, at full speed",
+    .help = "keeps nothing",
     .options = NULL_OPTIONS,
     .config_size = sizeof(struct null_config),
     .ops = 1u << WEIR_GET | 1u << WEIR_SET | 1u << WEIR_EXISTS |

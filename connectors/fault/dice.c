@@ -1,13 +1,14 @@
-/* dice.c -- what goes wrong, and when: seeded, so that a run can be repeated.
+/* dice.c -- see dice.h.
  *
- * A key's fate hangs on the seed, the op, and how often it was asked for, not
- * on threads or the size of batches: the first get of "a" fails in every run,
- * its retry may not. Only after= and count= follow the order of arrival, and
- * the few keys that share one of the FAULT_TURNS counters. */
+ * The fault of an item depends on the seed, the op, the key, and the number of
+ * earlier items with that key. It does not depend on threads or on the size of
+ * batches: the first get of "a" fails in every run, and its retry may succeed.
+ * Three things do depend on the order in which items arrive: after=, count=,
+ * and the few keys that share one of the FAULT_TURNS counters. */
+#include "dice.h"
+
 #include <errno.h>
 #include <string.h>
-
-#include "fault.h"
 
 int fault_rate(const char *words, const char *option, double *out,
                struct weir_error *err)
@@ -34,7 +35,7 @@ double fault_chance(const struct fault *f, uint64_t number)
     return (double)(hash >> 11) * 0x1p-53;
 }
 
-static double item_chance(struct fault *f, uint32_t op,
+static double dice_chance(struct fault *f, uint32_t op,
                           const struct weir_item *item)
 {
     uint64_t hash =
@@ -44,7 +45,8 @@ static double item_chance(struct fault *f, uint32_t op,
     return fault_chance(f, hash + turn);
 }
 
-static bool in_reach(struct fault *f, const struct weir_item *item)
+/* Whether faults may meet the item at all. */
+static bool dice_reach(struct fault *f, const struct weir_item *item)
 {
     const struct fault_config *c = f->config;
     size_t len = c->match ? strlen(c->match) : 0;
@@ -52,11 +54,11 @@ static bool in_reach(struct fault *f, const struct weir_item *item)
     if (item->key_len < len ||
         (len > 0 && memcmp(item->key, c->match, len) != 0))
         return false;
-    return atomic_fetch_add(&f->asked, 1) >= (uint64_t)c->after;
+    return atomic_fetch_add(&f->matched, 1) >= (uint64_t)c->after;
 }
 
-/* Take one of the faults that count= allows. */
-static bool any_left(struct fault *f)
+/* Counts one more fault, unless count= faults have been injected. */
+static bool dice_count(struct fault *f)
 {
     uint64_t count = (uint64_t)f->config->count;
     uint64_t injected = atomic_load(&f->injected);
@@ -75,11 +77,11 @@ enum fault_kind fault_roll(struct fault *f, uint32_t op,
     double chance;
     int kind;
 
-    if (!in_reach(f, item))
+    if (!dice_reach(f, item))
         return FAULT_NONE;
-    chance = item_chance(f, op, item);
+    chance = dice_chance(f, op, item);
     for (kind = 0; kind < FAULT_KINDS && chance >= f->rates[kind]; kind++)
         chance -= f->rates[kind];
-    return kind < FAULT_KINDS && any_left(f) ? (enum fault_kind)kind
-                                             : FAULT_NONE;
+    return kind < FAULT_KINDS && dice_count(f) ? (enum fault_kind)kind
+                                               : FAULT_NONE;
 }

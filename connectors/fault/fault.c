@@ -1,14 +1,15 @@
-/* fault.c -- another connector, behind which things go wrong on purpose.
+/* fault.c -- wraps another connector and injects faults.
  *
- * For specs, and to see what a policy does on a bad day. Each item meets at
- * most one fault, drawn with a seed (dice.c); the target does the rest. It
- * fails in every way that a connector can. */
+ * It is for specs, and shows how a policy behaves when a store fails. Each item
+ * meets at most one fault, drawn from a seed (dice.c). The target runs all
+ * other items. The faults cover every way in which a connector can fail. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "fault.h"
+#include "dice.h"
+#include "inject.h"
 
 #define OPTION(field) .offset = offsetof(struct fault_config, field)
 #define RATE(option, kind, words)                                              \
@@ -17,45 +18,45 @@
         OPTION(rates[kind])                                                    \
     }
 
-static const struct weir_option fault_options[] = {
+static const struct weir_option FAULT_OPTIONS[] = {
     {.name = "target",
      .type = WEIR_STRING,
      .value = "memory",
-     .help = "what does the work: a connector's name, or a URL",
+     .help = "the connector or URL that runs the items",
      OPTION(target)},
     {.name = "status",
      .type = WEIR_ENUM,
      .value = "failed",
      .choices = "failed|timeout|reset|busy|skipped|unavailable|nospace|toobig|"
                 "denied|unsupported|corrupt|invalid|miss|rejected",
-     .help = "what items answer that rate picks",
+     .help = "status of the items that rate selects",
      OPTION(status)},
-    RATE("rate", FAULT_STATUS, "share of items that answer status, 0 to 1"),
+    RATE("rate", FAULT_STATUS, "share of items answered with status, 0 to 1"),
     RATE("die", FAULT_DIE, "share of items at which the session breaks"),
-    RATE("hang", FAULT_HANG, "share of items that wait for their deadline"),
-    RATE("garbage", FAULT_GARBAGE,
-         "share of items with an answer that is none"),
+    RATE("hang", FAULT_HANG,
+         "share of items without a reply until the deadline"),
+    RATE("garbage", FAULT_GARBAGE, "share of items with an invalid reply"),
     RATE("truncate", FAULT_TRUNCATE, "share of gets that bring half a value"),
     {.name = "applied",
      .type = WEIR_BOOLEAN,
      .value = "false",
-     .help = "whether the target does what then seems to fail",
+     .help = "whether the target runs the items that then fail",
      OPTION(applied)},
     {.name = "delay",
      .type = WEIR_DURATION,
      .value = "0",
-     .help = "time that each call takes",
+     .help = "time added to each call",
      OPTION(delay_ns)},
     {.name = "jitter",
      .type = WEIR_DURATION,
      .value = "0",
-     .help = "most that is added to it, evenly distributed",
+     .help = "upper bound of a random time added to delay",
      OPTION(jitter_ns)},
     {.name = "connect_failures",
      .type = WEIR_INTEGER,
      .value = "0",
      .max = 1000000000,
-     .help = "first connects that fail",
+     .help = "number of first connects that fail",
      OPTION(connect_failures)},
     {.name = "connect_rate",
      .type = WEIR_STRING,
@@ -64,28 +65,28 @@ static const struct weir_option fault_options[] = {
     {.name = "connect_hang",
      .type = WEIR_BOOLEAN,
      .value = "false",
-     .help = "whether those connects hang until they time out",
+     .help = "whether failing connects hang until they time out",
      OPTION(connect_hang)},
     {.name = "after",
      .type = WEIR_INTEGER,
      .value = "0",
      .max = 1000000000,
-     .help = "items that are safe at first",
+     .help = "number of first items that meet no fault",
      OPTION(after)},
     {.name = "count",
      .type = WEIR_INTEGER,
      .value = "0",
      .max = 1000000000,
-     .help = "faults after which all is well; 0 = no end",
+     .help = "number of faults to inject; 0 = no limit",
      OPTION(count)},
     {.name = "match",
      .type = WEIR_STRING,
-     .help = "beginning of the keys that are hit; all by default",
+     .help = "prefix of the keys that meet faults; default: all keys",
      OPTION(match)},
     {.name = "seed",
      .type = WEIR_INTEGER,
      .value = "1",
-     .help = "of the faults: the same seed, the same faults",
+     .help = "the same seed gives the same faults",
      OPTION(seed)},
     {.name = NULL},
 };
@@ -154,8 +155,8 @@ static void fault_label(void *state, char *out, size_t cap)
     snprintf(out, cap, "fault %s", label);
 }
 
-/* Whether this connect is one that fails. */
-static int connect_fault(struct fault *f, struct weir_call *call)
+/* Fails this connect, or returns 0. */
+static int fault_connect_injected(struct fault *f, struct weir_call *call)
 {
     uint64_t number = atomic_fetch_add(&f->connects, 1);
     int rc = -ECONNREFUSED;
@@ -172,7 +173,8 @@ static int connect_fault(struct fault *f, struct weir_call *call)
     return rc;
 }
 
-static void session_set(struct fault_session *s, struct fault *f, void *inner)
+static void fault_session_set(struct fault_session *s, struct fault *f,
+                              void *inner)
 {
     pthread_mutex_lock(&f->lock);
     s->inner = inner;
@@ -185,7 +187,7 @@ static int fault_connect(void *state, void *session, struct weir_call *call)
     struct fault_session *s = session;
     const struct weir_connector *c = f->target->connector;
     void *inner = f->target->state;
-    int rc = connect_fault(f, call);
+    int rc = fault_connect_injected(f, call);
 
     if (rc < 0)
         return rc;
@@ -194,11 +196,11 @@ static int fault_connect(void *state, void *session, struct weir_call *call)
         if (inner == NULL)
             return -ENOMEM;
     }
-    session_set(s, f, inner);
+    fault_session_set(s, f, inner);
     atomic_store(&s->fault, f);
     rc = c->connect != NULL ? c->connect(f->target->state, inner, call) : 0;
     if (rc < 0) {
-        session_set(s, f, NULL);
+        fault_session_set(s, f, NULL);
         if (c->session_size > 0)
             free(inner);
     }
@@ -212,7 +214,7 @@ static void fault_disconnect(void *session)
     const struct weir_connector *c = f->target->connector;
     void *inner = s->inner;
 
-    session_set(s, f, NULL);
+    fault_session_set(s, f, NULL);
     if (c->disconnect != NULL)
         c->disconnect(inner);
     if (c->session_size > 0)
@@ -246,7 +248,7 @@ static size_t fault_gauges(void *state, struct weir_gauge *out, size_t max)
     const struct weir_connector *c = f->target->connector;
 
     if (max > 0)
-        out[0] = (struct weir_gauge){"faults", "items that a fault hit",
+        out[0] = (struct weir_gauge){"faults", "items that met a fault",
                                      atomic_load(&f->injected), 1, 0};
     if (c->gauges == NULL)
         return 1;
@@ -256,8 +258,8 @@ static size_t fault_gauges(void *state, struct weir_gauge *out, size_t max)
 const struct weir_connector weir_connector = {
     .abi = WEIR_CONNECTOR_ABI,
     .name = "fault",
-    .help = "another connector, behind which things go wrong on purpose",
-    .options = fault_options,
+    .help = "another connector, with injected faults",
+    .options = FAULT_OPTIONS,
     .config_size = sizeof(struct fault_config),
     .session_size = sizeof(struct fault_session),
     .ops = 1 << WEIR_GET | 1 << WEIR_SET | 1 << WEIR_EXISTS | 1 << WEIR_DELETE |

@@ -1,14 +1,16 @@
-/* inject.c -- runs a slice on the target, but for the items that are to fail.
+/* inject.c -- runs a call on the target, except for the items that must fail.
  *
- * The target sees runs of healthy items as calls of their own. With applied=
- * it does the faulty ones, too, and its answer is thrown away: what a caller
- * sees when the reply is lost and not the request. */
+ * The target gets each run of items without a fault as a call of its own. With
+ * applied= it runs the items with a fault, too, and its replies are dropped: a
+ * caller sees the same when the request arrives and the reply is lost. */
+#include "inject.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "fault.h"
+#include "dice.h"
 
-/* In the order of the option's choices. */
+/* In the order of the choices of the option status. */
 static const uint8_t STATUSES[] = {
     WEIR_FAILED,  WEIR_TIMEOUT,     WEIR_RESET,   WEIR_BUSY,
     WEIR_SKIPPED, WEIR_UNAVAILABLE, WEIR_NOSPACE, WEIR_TOOBIG,
@@ -34,10 +36,11 @@ static int target_call(const struct fault_session *s, struct weir_call *call)
     do {
         rc = c->finish(s->inner, call);
     } while (rc == -EAGAIN);
-    return rc < 0 ? rc : 0; /* check says, too, that it wants a new session */
+    /* 1 means that the session should be replaced. check says so, too. */
+    return rc < 0 ? rc : 0;
 }
 
-/* Let the target do n items of the call. */
+/* Runs n items of the call on the target. */
 static int target_run(const struct fault_session *s, struct weir_call *call,
                       struct weir_item *items, uint32_t n)
 {
@@ -55,9 +58,9 @@ static int target_run(const struct fault_session *s, struct weir_call *call,
     return rc;
 }
 
-/* The target did the item; nobody learns of it. */
-static int apply_unseen(const struct fault_session *s, struct weir_call *call,
-                        struct weir_item *item)
+/* Runs the item on the target and drops the reply, with applied=. */
+static int inject_applied(const struct fault_session *s, struct weir_call *call,
+                          struct weir_item *item)
 {
     int rc;
 
@@ -72,8 +75,8 @@ static int apply_unseen(const struct fault_session *s, struct weir_call *call,
     return rc;
 }
 
-/* Wait for what never comes. */
-static int hang(struct weir_call *call)
+/* Waits until the deadline, or close. */
+static int inject_hang(struct weir_call *call)
 {
     int rc;
 
@@ -83,10 +86,11 @@ static int hang(struct weir_call *call)
     return rc;
 }
 
-/* Answers that the runtime must not pass on: none at all, a status that does
- * not exist, success without the value or beyond the buffer. */
-static void garbage(const struct fault *f, const struct weir_call *call,
-                    struct weir_item *item)
+/* Gives a reply that the runtime must not pass on: none at all, a status that
+ * does not exist, success without a value, or success with a value that is
+ * longer than the buffer. */
+static void inject_garbage(const struct fault *f, const struct weir_call *call,
+                           struct weir_item *item)
 {
     bool reads = call->op == WEIR_GET || call->op == WEIR_SCAN;
     uint64_t hash =
@@ -100,8 +104,8 @@ static void garbage(const struct fault *f, const struct weir_call *call,
     }
 }
 
-static int truncated(const struct fault_session *s, struct weir_call *call,
-                     struct weir_item *item)
+static int inject_truncated(const struct fault_session *s,
+                            struct weir_call *call, struct weir_item *item)
 {
     int rc = target_run(s, call, item, 1);
     struct weir_value *whole = item->value;
@@ -116,11 +120,11 @@ static int truncated(const struct fault_session *s, struct weir_call *call,
     return 0;
 }
 
-static int inject(const struct fault_session *s, struct weir_call *call,
-                  struct weir_item *item, enum fault_kind kind)
+static int inject_fault(const struct fault_session *s, struct weir_call *call,
+                        struct weir_item *item, enum fault_kind kind)
 {
     struct fault *f = s->fault;
-    int rc = kind == FAULT_TRUNCATE ? 0 : apply_unseen(s, call, item);
+    int rc = kind == FAULT_TRUNCATE ? 0 : inject_applied(s, call, item);
 
     if (rc < 0)
         return rc;
@@ -134,17 +138,17 @@ static int inject(const struct fault_session *s, struct weir_call *call,
     case FAULT_DIE:
         return -ECONNRESET;
     case FAULT_HANG:
-        return hang(call);
+        return inject_hang(call);
     case FAULT_GARBAGE:
-        garbage(f, call, item);
+        inject_garbage(f, call, item);
         return 0;
     default:
-        return truncated(s, call, item);
+        return inject_truncated(s, call, item);
     }
 }
 
-/* The call's delay; negative: its time was up first. */
-static int wait_delay(struct fault *f, struct weir_call *call)
+/* Waits for the call's delay. Negative: the deadline passed first. */
+static int inject_delay(struct fault *f, struct weir_call *call)
 {
     const struct fault_config *c = f->config;
     uint64_t number = atomic_fetch_add(&f->calls, 1);
@@ -162,7 +166,7 @@ int fault_run(void *session, struct weir_call *call)
 {
     struct fault_session *s = session;
     uint32_t healthy = 0;
-    int rc = wait_delay(s->fault, call);
+    int rc = inject_delay(s->fault, call);
 
     for (uint32_t i = 0; i < call->n && rc == 0; i++) {
         struct weir_item *item = &call->items[i];
@@ -172,7 +176,7 @@ int fault_run(void *session, struct weir_call *call)
             continue;
         rc = target_run(s, call, &call->items[healthy], i - healthy);
         if (rc == 0)
-            rc = inject(s, call, item, kind);
+            rc = inject_fault(s, call, item, kind);
         healthy = i + 1;
     }
     if (rc == 0)

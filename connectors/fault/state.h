@@ -1,18 +1,18 @@
-/* fault.h -- an opened fault store: a target, and what goes wrong with it. */
-#ifndef FAULT_FAULT_H
-#define FAULT_FAULT_H
+/* state.h -- an opened fault store: a target, and the faults it injects. */
+#ifndef FAULT_STATE_H
+#define FAULT_STATE_H
 
 #include <pthread.h>
 #include <stdatomic.h>
 
 #include "connector.h"
 
-/* What happens to an item. Their rates add up to at most 1. */
+/* The fault that an item meets. The rates of all kinds add up to at most 1. */
 enum fault_kind {
     FAULT_STATUS = 0, /* it is answered with the configured status */
     FAULT_DIE,        /* the session breaks */
-    FAULT_HANG,       /* nothing comes until the deadline, or close */
-    FAULT_GARBAGE,    /* an answer that no connector may give */
+    FAULT_HANG,       /* no reply until the deadline, or close */
+    FAULT_GARBAGE,    /* a reply that no connector may give */
     FAULT_TRUNCATE,   /* a get brings half of the value */
     FAULT_KINDS,
     FAULT_NONE = FAULT_KINDS,
@@ -40,12 +40,12 @@ struct fault {
     double rates[FAULT_KINDS];
     double connect_rate;
 
-    _Atomic uint64_t asked;    /* items that could have been hit */
-    _Atomic uint64_t injected; /* those that were */
+    _Atomic uint64_t matched;  /* items that match= selects */
+    _Atomic uint64_t injected; /* those that met a fault */
     _Atomic uint64_t connects;
     _Atomic uint64_t calls;
 
-    /* How often a key was asked for, by its hash. */
+    /* How many items had a key, by the hash of op and key. */
     _Atomic uint32_t turns[FAULT_TURNS];
 
     pthread_mutex_t lock; /* guards the inner pointer of each session */
@@ -55,20 +55,5 @@ struct fault_session {
     struct fault *_Atomic fault; /* NULL until connected */
     void *inner;                 /* the target's session; under fault->lock */
 };
-
-/* fault_rate reads a share of 0 to 1, "0.1"; NULL is 0. -EINVAL. */
-int fault_rate(const char *words, const char *option, double *out,
-               struct weir_error *err);
-
-/* fault_roll says what happens to an item: the same for the same seed, key, op
- * and count of times that the key was asked for. */
-enum fault_kind fault_roll(struct fault *f, uint32_t op,
-                           const struct weir_item *item);
-
-/* fault_chance draws for what has no key, by a number that counts it. */
-double fault_chance(const struct fault *f, uint64_t number);
-
-/* fault_run is the connector's run. */
-int fault_run(void *session, struct weir_call *call);
 
 #endif
