@@ -3,7 +3,7 @@
  * What a get costs is waiting for memory: a bucket, an entry, a value. So a
  * group goes through these together, each step fetching ahead what the next
  * one needs, under one turn of each shard's lock. */
-#include "memory.h"
+#include "get.h"
 
 enum {
     COPIED_LOCKED = 4096, /* a longer copy is made without the lock */
@@ -48,7 +48,7 @@ static void get_locked(struct shard *s, struct weir_call *call,
     struct entry *dead = NULL;
     uint64_t now;
 
-    lock_take(&s->lock);
+    lock_acquire(&s->lock);
     now = shard_time(s);
     for (uint32_t i = 0; i < n; i++) {
         if (places[i].shard != s)
@@ -68,7 +68,7 @@ static void get_locked(struct shard *s, struct weir_call *call,
         shard_hit(s, found[i].e);
         found[i].value = get_read(found[i].e, call, &items[i]);
     }
-    lock_give(&s->lock);
+    lock_release(&s->lock);
     entry_free_all(dead);
 }
 

@@ -28,7 +28,7 @@ void ghost_add(struct ghost *g, uint32_t hash)
         ghost_shift(ghost_line(g, hash), GHOST_LINE - 1, ghost_mark(hash));
 }
 
-bool ghost_take(struct ghost *g, uint32_t hash)
+bool ghost_forget(struct ghost *g, uint32_t hash)
 {
     uint32_t *line;
 

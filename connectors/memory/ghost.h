@@ -20,8 +20,8 @@ struct ghost {
 /* ghost_add remembers a hash. */
 void ghost_add(struct ghost *g, uint32_t hash);
 
-/* ghost_take says whether a hash is remembered, and forgets it. */
-bool ghost_take(struct ghost *g, uint32_t hash);
+/* ghost_forget says whether a hash is remembered, and forgets it. */
+bool ghost_forget(struct ghost *g, uint32_t hash);
 
 /* ghost_grow doubles the room if it is for less hashes than there are entries,
  * ghost_shrink takes some away if it is for eight times as many. Without memory

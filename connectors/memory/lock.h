@@ -19,7 +19,7 @@ static inline void lock_pause(void)
 #endif
 }
 
-static inline void lock_take(struct lock *l)
+static inline void lock_acquire(struct lock *l)
 {
     while (atomic_exchange_explicit(&l->taken, 1, memory_order_acquire)) {
         for (int spins = 0;
@@ -32,7 +32,7 @@ static inline void lock_take(struct lock *l)
     }
 }
 
-static inline void lock_give(struct lock *l)
+static inline void lock_release(struct lock *l)
 {
     atomic_store_explicit(&l->taken, 0, memory_order_release);
 }

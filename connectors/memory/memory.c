@@ -4,10 +4,10 @@
  * the capacity and an eviction policy of its own (shard.h, eviction.h).
  * It fails by REJECTED alone (a value that no shard has room for, whose older
  * copy is dropped), and by NOSPACE when the process is out of memory. */
-#include "memory.h"
-
 #include <errno.h>
 #include <sys/random.h>
+
+#include "ops.h"
 
 enum {
     SHARDS_MAX = 256,
@@ -149,7 +149,7 @@ static int memory_open(const void *options, const char *scheme, void **state,
 /* The sums over all shards. */
 struct totals {
     uint64_t bytes, items;
-    struct shard_counts counts;
+    struct shard_counters counters;
 };
 
 static struct totals memory_totals(struct memory *m)
@@ -159,15 +159,15 @@ static struct totals memory_totals(struct memory *m)
     for (uint32_t i = 0; i < m->n_shards; i++) {
         struct shard *s = &m->shards[i];
 
-        lock_take(&s->lock);
+        lock_acquire(&s->lock);
         sum.bytes += shard_bytes(s);
         sum.items += s->table.items;
-        sum.counts.evictions += s->counts.evictions;
-        sum.counts.expired += s->counts.expired;
-        sum.counts.rejected += s->counts.rejected;
-        sum.counts.hits_small += s->counts.hits_small;
-        sum.counts.hits_main += s->counts.hits_main;
-        lock_give(&s->lock);
+        sum.counters.evictions += s->counters.evictions;
+        sum.counters.expired += s->counters.expired;
+        sum.counters.rejected += s->counters.rejected;
+        sum.counters.hits_small += s->counters.hits_small;
+        sum.counters.hits_main += s->counters.hits_main;
+        lock_release(&s->lock);
     }
     return sum;
 }
@@ -180,13 +180,15 @@ static size_t memory_gauges(void *state, struct weir_gauge *out, size_t max)
         {"capacity", "bytes the store may use", m->capacity, 0, 0},
         {"bytes", "bytes in use, overhead included", sum.bytes, 0, 0},
         {"items", "entries held", sum.items, 0, 0},
-        {"evictions", "entries dropped for room", sum.counts.evictions, 1, 0},
-        {"expired", "entries dropped at their time", sum.counts.expired, 1, 0},
-        {"rejected", "values too large for a shard", sum.counts.rejected, 1, 0},
+        {"evictions", "entries dropped for room", sum.counters.evictions, 1, 0},
+        {"expired", "entries dropped at their time", sum.counters.expired, 1,
+         0},
+        {"rejected", "values too large for a shard", sum.counters.rejected, 1,
+         0},
         {"hits_small", "s3fifo: hits of entries on probation; else all hits",
-         sum.counts.hits_small, 1, 0},
+         sum.counters.hits_small, 1, 0},
         {"hits_main", "s3fifo: hits of entries in the main queue",
-         sum.counts.hits_main, 1, 0},
+         sum.counters.hits_main, 1, 0},
     };
     size_t n = sizeof gauges / sizeof *gauges;
 

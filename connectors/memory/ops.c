@@ -3,7 +3,10 @@
  * A large value is a reference to the runtime's, so that its size costs
  * nothing; a small one lies behind its key. What a set replaces or evicts is
  * freed without the shard's lock. */
-#include "memory.h"
+#include "ops.h"
+
+#include "get.h"
+#include "scan.h"
 
 /* Exists and stat. */
 static void memory_stat(struct memory *m, const struct place *at,
@@ -13,14 +16,14 @@ static void memory_stat(struct memory *m, const struct place *at,
     uint64_t now;
 
     (void)m;
-    lock_take(&at->shard->lock);
+    lock_acquire(&at->shard->lock);
     now = shard_time(at->shard);
     e = shard_find(at->shard, &at->key, now, &dead);
     if (e != NULL && call->op == WEIR_STAT) {
         item->size = entry_size(e);
         item->ttl_ms = e->expires_ms ? e->expires_ms - now : 0;
     }
-    lock_give(&at->shard->lock);
+    lock_release(&at->shard->lock);
     item->status = e != NULL ? WEIR_OK : WEIR_MISS;
     entry_free_all(dead);
 }
@@ -43,13 +46,13 @@ static void memory_touch(struct memory *m, const struct place *at,
 
     (void)m;
     (void)call;
-    lock_take(&at->shard->lock);
+    lock_acquire(&at->shard->lock);
     e = shard_find(at->shard, &at->key, shard_time(at->shard), &dead);
     if (e != NULL) {
         shard_expire(at->shard, e, expires_ms);
         shard_hit(at->shard, e);
     }
-    lock_give(&at->shard->lock);
+    lock_release(&at->shard->lock);
     item->status = e != NULL ? WEIR_OK : WEIR_MISS;
     entry_free_all(dead);
 }
@@ -61,11 +64,11 @@ static void memory_delete(struct memory *m, const struct place *at,
 
     (void)m;
     (void)call;
-    lock_take(&at->shard->lock);
+    lock_acquire(&at->shard->lock);
     e = shard_find(at->shard, &at->key, shard_time(at->shard), &dead);
     if (e != NULL)
         shard_drop(at->shard, e, &dead);
-    lock_give(&at->shard->lock);
+    lock_release(&at->shard->lock);
     item->status = e != NULL ? WEIR_OK : WEIR_MISS;
     entry_free_all(dead);
 }
@@ -76,12 +79,12 @@ static void memory_reject(const struct place *at, struct weir_item *item)
 {
     struct entry *dead = NULL, *e;
 
-    lock_take(&at->shard->lock);
+    lock_acquire(&at->shard->lock);
     e = shard_find(at->shard, &at->key, shard_time(at->shard), &dead);
     if (e != NULL)
         shard_drop(at->shard, e, &dead);
-    at->shard->counts.rejected++;
-    lock_give(&at->shard->lock);
+    at->shard->counters.rejected++;
+    lock_release(&at->shard->lock);
     item->status = WEIR_REJECTED;
     entry_free_all(dead);
 }
@@ -150,9 +153,9 @@ static void memory_set(struct memory *m, const struct place *at,
         return;
     }
     e->expires_ms = memory_expires(ttl_ms);
-    lock_take(&at->shard->lock);
+    lock_acquire(&at->shard->lock);
     shard_put(at->shard, e, &dead);
-    lock_give(&at->shard->lock);
+    lock_release(&at->shard->lock);
     item->status = WEIR_OK;
     entry_free_all(dead);
 }

@@ -22,7 +22,7 @@ static struct queue *s3fifo_queue(struct eviction *ev, const struct entry *e)
 
 static void s3fifo_insert(struct eviction *ev, struct entry *e)
 {
-    e->is_main = ghost_take(&ev->ghost, e->hash);
+    e->is_main = ghost_forget(&ev->ghost, e->hash);
     queue_push(s3fifo_queue(ev, e), e);
 }
 

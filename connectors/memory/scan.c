@@ -5,7 +5,7 @@
  * bounded in keys, in bytes and in buckets looked at, so that a prefix that few
  * keys have costs many short calls instead of a long one; such a page may be
  * empty. The lock is held for a bucket at a time. */
-#include "memory.h"
+#include "scan.h"
 
 enum {
     PAGE_KEYS = 1024, /* when the caller does not say */
@@ -54,7 +54,7 @@ static int scan_bucket(struct scan *scan, struct shard *s, uint64_t *position)
     uint64_t next;
     int rc = 0;
 
-    lock_take(&s->lock);
+    lock_acquire(&s->lock);
     for (struct entry *e = table_at(&s->table, *position, &next);
          e != NULL && rc == 0; e = e->chain) {
         if (!scan_wants(scan, e))
@@ -66,7 +66,7 @@ static int scan_bucket(struct scan *scan, struct shard *s, uint64_t *position)
             rc = scan_add(scan, e);
         }
     }
-    lock_give(&s->lock);
+    lock_release(&s->lock);
     *position = next;
     return rc;
 }

@@ -74,7 +74,7 @@ void shard_drop(struct shard *s, struct entry *e, struct entry **dead)
 static void shard_drop_expired(struct shard *s, struct entry *e,
                                struct entry **dead)
 {
-    s->counts.expired++;
+    s->counters.expired++;
     shard_drop(s, e, dead);
 }
 
@@ -92,9 +92,9 @@ struct entry *shard_find(struct shard *s, const struct shard_key *key,
 void shard_hit(struct shard *s, struct entry *e)
 {
     if (e->is_main)
-        s->counts.hits_main++;
+        s->counters.hits_main++;
     else
-        s->counts.hits_small++;
+        s->counters.hits_small++;
     s->policy->hit(&s->eviction, e);
 }
 
@@ -136,7 +136,7 @@ static struct entry *shard_make_room(struct shard *s, uint64_t charge,
         if (e == old)
             old = NULL;
         shard_bury(s, e, dead);
-        s->counts.evictions++;
+        s->counters.evictions++;
     }
     return old;
 }

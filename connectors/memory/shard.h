@@ -17,7 +17,7 @@ struct shard_key {
     uint32_t hash;
 };
 
-struct shard_counts {
+struct shard_counters {
     uint64_t evictions;
     uint64_t expired;
     uint64_t rejected;
@@ -33,7 +33,7 @@ struct shard {
     uint64_t capacity;
     uint64_t expiring; /* entries that have a time to live */
     uint64_t sweep;    /* the position where the search for expired ones is */
-    struct shard_counts counts;
+    struct shard_counters counters;
 };
 
 /* The least capacity of a shard: what an empty one takes, and some small values

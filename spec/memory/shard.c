@@ -192,10 +192,10 @@ static void check_policy(const struct eviction_policy *policy)
             check_counts(t);
     }
     check_counts(t);
-    CHECK(t->s.counts.evictions > 1000 && t->s.counts.expired > 1000);
+    CHECK(t->s.counters.evictions > 1000 && t->s.counters.expired > 1000);
     printf("%s: %llu evictions, %llu expired\n", policy->name,
-           (unsigned long long)t->s.counts.evictions,
-           (unsigned long long)t->s.counts.expired);
+           (unsigned long long)t->s.counters.evictions,
+           (unsigned long long)t->s.counters.expired);
     shard_free(&t->s);
     free(t);
 }
