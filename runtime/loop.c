@@ -7,8 +7,10 @@
 #include <ev.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct watch {
     struct ev_io io;
@@ -18,10 +20,19 @@ struct watch {
 struct signal_watch {
     struct ev_signal signal;
     uint64_t id;
+    struct sigaction before; /* what the signal did unwatched */
+    bool ends;               /* it has a last call */
 };
 
 /* The loops that watch a signal: libev aborts at a second one. */
 static _Atomic(struct weir_loop *) watchers[NSIG];
+
+/* A signal that ends the process where no loop attends to it comes again, from
+ * a timer, when its handler is gone. Read by that handler. */
+static struct last_call {
+    timer_t timer;
+    struct itimerspec patience;
+} last_calls[NSIG];
 
 struct weir_loop {
     struct ev_loop *ev;
@@ -60,9 +71,27 @@ static void loop_on_fd(struct ev_loop *ev, struct ev_io *io, int revents)
     loop_add(ev_userdata(ev), ((struct watch *)io)->id, events);
 }
 
+static void last_call_in(int signum, const struct itimerspec *patience)
+{
+    timer_settime(last_calls[signum].timer, 0, patience, NULL);
+}
+
+static void on_last_signal(int signum)
+{
+    int saved = errno;
+
+    last_call_in(signum, &last_calls[signum].patience);
+    ev_feed_signal(signum);
+    errno = saved;
+}
+
 static void loop_on_signal(struct ev_loop *ev, struct ev_signal *s, int revents)
 {
+    static const struct itimerspec never;
+
     (void)revents;
+    if (((struct signal_watch *)s)->ends)
+        last_call_in(s->signum, &never);
     loop_add(ev_userdata(ev), ((struct signal_watch *)s)->id, WEIR_LOOP_SIGNAL);
 }
 
@@ -93,9 +122,15 @@ int weir_loop_new(struct weir_loop **out)
 /* Gives a signal back, if it is this loop that watches it. */
 static void loop_end_signal(struct weir_loop *loop, int signum)
 {
+    struct signal_watch *w = loop->signals[signum];
+
     if (atomic_load(&watchers[signum]) != loop)
         return;
-    ev_signal_stop(loop->ev, &loop->signals[signum]->signal);
+    ev_signal_stop(loop->ev, &w->signal);
+    sigaction(signum, &w->before, NULL);
+    if (w->ends)
+        timer_delete(last_calls[signum].timer);
+    w->ends = false;
     atomic_store(&watchers[signum], NULL);
 }
 
@@ -189,8 +224,33 @@ int weir_loop_signal(struct weir_loop *loop, int signum, uint64_t id)
         watcher != loop)
         return -EBUSY;
     w->id = id;
+    if (watcher != loop)
+        sigaction(signum, NULL, &w->before);
     ev_signal_start(loop->ev, &w->signal);
     return 0;
+}
+
+int weir_loop_signal_ends(struct weir_loop *loop, int signum,
+                          uint64_t patience_ns)
+{
+    struct sigaction action = {.sa_handler = on_last_signal,
+                               .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+    struct sigevent again = {.sigev_notify = SIGEV_SIGNAL,
+                             .sigev_signo = signum};
+    struct last_call *call;
+
+    if (signum <= 0 || signum >= NSIG || atomic_load(&watchers[signum]) != loop)
+        return -EINVAL;
+    call = &last_calls[signum];
+    if (!loop->signals[signum]->ends &&
+        timer_create(CLOCK_MONOTONIC, &again, &call->timer) < 0)
+        return -errno;
+    loop->signals[signum]->ends = true;
+    call->patience.it_value =
+        (struct timespec){.tv_sec = (time_t)(patience_ns / 1000000000u),
+                          .tv_nsec = (long)(patience_ns % 1000000000u)};
+    sigfillset(&action.sa_mask);
+    return sigaction(signum, &action, NULL) < 0 ? -errno : 0;
 }
 
 /* Runs the loop until something was added or the time is up. */

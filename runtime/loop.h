@@ -46,6 +46,14 @@ int weir_loop_watch(struct weir_loop *loop, int fd, uint32_t events,
  * cannot be caught. */
 int weir_loop_signal(struct weir_loop *loop, int signum, uint64_t id);
 
+/* weir_loop_signal_ends makes a signal that the loop watches end the process
+ * where the loop does not attend to it: a first one that no poll has taken
+ * within patience_ns, and each second one, do what they do when nobody watches.
+ * Call it again after a first one that shall not end the process. -EINVAL: this
+ * loop does not watch it. */
+int weir_loop_signal_ends(struct weir_loop *loop, int signum,
+                          uint64_t patience_ns);
+
 /* weir_loop_poll waits until something happens, at most timeout_ns (UINT64_MAX:
  * for ever; 0: looks), and writes up to max events. Returns how many; events
  * that found no room come with the next call. With nothing watched it only

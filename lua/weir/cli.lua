@@ -10,6 +10,7 @@
 local argparse = require "argparse"
 local Blame = require "weir.blame"
 local Exit = require "weir.cli.exit"
+local Signals = require "weir.signals"
 local Terminal = require "weir.terminal"
 local Value = require "weir.value"
 
@@ -105,6 +106,7 @@ end
 -- script; a bug of weir's own shows all of it.
 local function failure(err)
   if Exit.is(err) then return err end
+  if Signals.is(err) then return { exit = Exit.SIGNALED + err.number } end
   if tostring(err):find "interrupted!$" then
     return { exit = Exit.INTERRUPTED, message = "interrupted" }
   end
@@ -138,6 +140,7 @@ end
 
 -- Says what went wrong: to people on stderr, with --json to programs on stdout, too.
 local function say(err, command, json)
+  if not err.message then return err.exit end
   Exit.complain(err.message .. (err.hint or ""), command)
   if json and err.message ~= Exit.CUT then Exit.report(err) end
   return err.exit

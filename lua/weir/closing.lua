@@ -5,21 +5,32 @@
 local Closing = {}
 
 
---- Closes stores; opts as a store's close takes them. The first error is returned.
+--- Begins to close stores; opts as a store's close takes them. Returns a function that
+--- waits for the end of all, and returns the first error.
 ---@param stores weir.Store[]
 ---@param opts { timeout: number?, drop: boolean? }?
+---@return fun(): boolean?, weir.Error?
+function Closing.begin(stores, opts)
+  local waits, known = {}, {}
+  for _, store in ipairs(stores) do
+    if not known[store] then waits[#waits + 1] = store:begin_close(opts) end
+    known[store] = true
+  end
+  return function()
+    local closed, err = true, nil
+    for _, wait in ipairs(waits) do
+      local good, why = wait()
+      if not good then closed, err = good, err or why end
+    end
+    return closed, err
+  end
+end
+
+
+--- Closes stores.
 ---@return boolean? closed, weir.Error? err
 function Closing.all(stores, opts)
-  local waits, closed, err = {}, true, nil
-  for _, store in ipairs(stores) do
-    waits[store] = waits[store] or store.begin_close and store:begin_close(opts)
-  end
-  for _, store in ipairs(stores) do
-    local wait = waits[store] or store.close
-    local good, why = wait(store, opts)
-    if not good then closed, err = good, err or why end
-  end
-  return closed, err
+  return Closing.begin(stores, opts)()
 end
 
 

@@ -19,6 +19,8 @@ struct weir_pollfd { int fd; short events, revents; };
 struct weir_timespec { long seconds, nanoseconds; };
 int weir_memcmp(const void *, const void *, size_t) __asm__("memcmp");
 int weir_getpid(void) __asm__("getpid");
+int weir_kill(int, int) __asm__("kill");
+int weir_fflush(void *) __asm__("fflush");
 int weir_eventfd(unsigned, int) __asm__("eventfd");
 long weir_read(int, void *, size_t) __asm__("read");
 long weir_write(int, const void *, size_t) __asm__("write");

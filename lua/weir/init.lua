@@ -5,6 +5,7 @@
 local ffi = require "ffi"
 local Ffi = require "weir.ffi"
 local Host = require "weir.host"
+local Signals = require "weir.signals"
 local Value = require "weir.value"
 local words = require "weir.words"
 
@@ -16,6 +17,14 @@ local open = words.opener "open"
 local weir = {}
 
 
+-- What a run returned; a run that a signal ended ends the process.
+local function ran(good, ...)
+  if good then return ... end
+  if Signals.is((...)) then Signals.die((...)) end
+  error((...), 0)
+end
+
+
 --- Runs a function as a task of a libev host until it returns; inside a run,
 --- just calls it. Returns what it returned.
 ---@param main fun(...): ...
@@ -24,7 +33,7 @@ function weir.run(main, ...)
     error("weir.run takes a function, not " .. Value.describe(main), 2)
   end
   if Host.current().name ~= "plain" then return main(...) end
-  return require("weir.host.ev").new().run(main, ...)
+  return ran(pcall(require("weir.host.ev").new().run, main, ...))
 end
 
 
@@ -86,6 +95,9 @@ weir.value, weir.build = Value.new, Value.build
 -- Tasks and time, of whichever host runs.
 weir.spawn, weir.join, weir.kill = Host.spawn, Host.join, Host.kill
 weir.sleep, weir.now = Host.sleep, Host.now
+
+-- What is done when a signal comes; see signals.lua.
+weir.on_signal = Signals.on
 
 
 return setmetatable(weir, {

@@ -94,12 +94,35 @@ local function answer_all(self, req, name, message)
 end
 
 
+local LATE = { timeout = true, skipped = true, unavailable = true }
+
+
+-- The runtime says where a request was when its time ended: connecting, queued, sent.
+-- For whoever set the time that is one condition.
+local function explain_late(self, req, reply, seconds)
+  if Host.now() < req.deadline then return reply end
+  local late
+  for i = 1, reply.n do
+    if LATE[reply[i]] then
+      late = true
+    elseif status.class[reply[i]] == "error" then
+      return reply
+    end
+  end
+  if late then
+    reply.message = ("%s: no answer within %.3g s"):format(self.name, seconds)
+    reply.store = self.name
+  end
+  return reply
+end
+
+
 -- Gets by workers make new values; of what inline stores answer, sets made them.
 local function fly(self, batch, req, left)
   local reply, how, why = Flight.run(self, batch, req, left)
   if not reply then
-    if how == "late" then return answer_all(self, req, "timeout") end
-    return answer_all(self, req, "unsupported", why)
+    if how ~= "late" then return answer_all(self, req, "unsupported", why) end
+    reply = answer_all(self, req, "timeout")
   end
   if req.op == "get" then Value.charge(reply:bytes()) end
   return reply
@@ -118,7 +141,10 @@ local function run(self, req)
   local batch = Batch.take(req.n)
   Batch.load(batch, req)
   if left then batch.deadline_ns = C.weir_now() + left * 1e9 end
-  if not self.immediate then return fly(self, batch, req, left) end
+  if not self.immediate then
+    local reply = fly(self, batch, req, left)
+    return left and explain_late(self, req, reply, left) or reply
+  end
   C.weir_submit(self.handle, nil, batch)
   local reply = Batch.unload(batch, req, self.name)
   Batch.put(batch)
@@ -244,7 +270,7 @@ local function closed(self, rc)
 end
 
 
---- Begins what close does. Returns a function that waits for its end.
+--- Begins to close the store. Returns a function that waits for the end.
 function Native:begin_close(opts)
   if self.closed then return function() return true end end
   local drop = opts and opts.drop
@@ -259,18 +285,6 @@ function Native:begin_close(opts)
   end
   local wait = Flight.close(self, deadline_ns, mode)
   return function() return closed(self, wait()) end
-end
-
-
---- Stops taking operations and ends what is in flight: finishes it within `timeout`
---- seconds (5), or with drop = true ends it at once. Waits for that as a verb does:
---- other tasks run meanwhile. Where nothing can wait (some phases of nginx, a callback
---- of luv) the store closes by itself later. A second close does nothing.
----@param opts { timeout: weir.Seconds?, drop: boolean? }?
----@return boolean? closed, weir.Error? err
-function Native:close(opts)
-  check_method(self, "close", 2)
-  return self:begin_close(opts)()
 end
 
 

@@ -4,7 +4,6 @@
 
 local Closing = require "weir.closing"
 local Counters = require "weir.parts.counters"
-local check_method = require "weir.method"
 local host = require "weir.host"
 local Reply = require "weir.reply"
 local Store = require "weir.store"
@@ -94,17 +93,14 @@ function Node:node(fields)
 end
 
 
---- Closes every store below, each once, all at the same time; opts as the
---- connector's close takes them.
----@param opts { timeout: number?, drop: boolean? }?
----@return boolean? closed, weir.Error? err
-function Node:close(opts)
-  check_method(self, "close", 2)
+--- Begins to close every store below, each once. Returns a function that waits for the
+--- end of all.
+function Node:begin_close(opts)
   local stores = {}
   Paths.each(self, function(store)
     if not store.word then stores[#stores + 1] = store end
   end)
-  return Closing.all(stores, opts)
+  return Closing.begin(stores, opts)
 end
 
 

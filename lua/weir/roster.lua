@@ -36,10 +36,9 @@ function Roster.has_room(target, names, values)
   if count(sets[key]) < MOST then return true end
   collectgarbage()
   if count(sets[key]) < MOST then return true end
-  return nil, ("%d stores with these options are open already, each with threads and "
-    .. "connections of its own: open one when the program starts (in nginx: in "
-    .. "init_worker_by_lua, or at the top of a module) and use it "
-    .. "everywhere"):format(MOST)
+  return nil, MOST .. " stores with these options are open already, each with threads "
+    .. "and connections of its own: open one when the program starts (in nginx: in "
+    .. "init_worker_by_lua, or at the top of a module) and use it everywhere"
 end
 
 

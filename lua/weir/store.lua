@@ -221,14 +221,23 @@ function Store:stats()
 end
 
 
---- Closes what is below. A second close does nothing.
+--- Begins to close what is below. Returns a function that waits for the end.
+function Store:begin_close(opts)
+  local stores = {}
+  for _, child in pairs(self.children or {}) do stores[#stores + 1] = child end
+  return Closing.begin(stores, opts)
+end
+
+
+--- Stops taking operations and ends what is in flight: finishes it within `timeout`
+--- seconds (5), or with drop = true ends it at once. Waits for that as a verb does:
+--- other tasks run meanwhile. Where nothing can wait (some phases of nginx, a callback
+--- of luv) the store closes by itself later. A second close does nothing.
 ---@param opts { timeout: weir.Seconds?, drop: boolean? }?
 ---@return boolean? closed, weir.Error? err
 function Store:close(opts)
   check_method(self, "close", VERB)
-  local stores = {}
-  for _, child in pairs(self.children or {}) do stores[#stores + 1] = child end
-  return Closing.all(stores, opts)
+  return self:begin_close(opts)()
 end
 
 

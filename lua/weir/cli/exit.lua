@@ -8,6 +8,7 @@ local Exit = {
   USAGE = 2,
   ERROR = 3,
   INTERRUPTED = 130,
+  SIGNALED = 128, -- and the number of the signal
 }
 
 Exit.CUT = "cannot write the output"

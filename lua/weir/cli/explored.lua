@@ -73,13 +73,13 @@ local function run(explore, args)
   local view = View.new { print = print_line, remark = Exit.complain, json = args.json }
   fill_defaults(explore, args)
   return weir.run(function()
+    local from = weir.now()
     args.store = Target.open(args.store, true)
     args.other = args.other and Target.open(args.other, not explore.changes)
     -- The first line is seen while the rest is still on its way.
     io.stdout:setvbuf "line"
     local code = explore.run(view, args)
-    args.store:close()
-    if args.other then args.other:close() end
+    Target.close(args, { args.store, args.other }, from)
     return code or Exit.OK
   end)
 end

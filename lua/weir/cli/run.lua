@@ -1,5 +1,6 @@
 -- weir run: a Lua file inside the host, with `weir` in scope.
 local Exit = require "weir.cli.exit"
+local Signals = require "weir.signals"
 local Stats = require "weir.explore.stats"
 local Store = require "weir.store"
 local View = require "weir.explore.view"
@@ -8,7 +9,9 @@ local weir = require "weir"
 local Run = {
   summary = "Run a Lua file, with `weir` in scope.",
   description = "Run a Lua file inside weir.run, with `weir` in scope and its "
-    .. "arguments in `arg` and `...`. A number that it returns is the exit code.",
+    .. "arguments in `arg` and `...`. A number that it returns is the exit code. "
+    .. "SIGINT and SIGTERM end it and its stores (exit codes 130 and 143); a second "
+    .. "one ends it at once. weir.on_signal says what else to do.",
   passes_on = true,
 }
 
@@ -53,13 +56,15 @@ end
 
 
 local function run(args, chunk)
-  if not args.stats then return weir.run(chunk, unpack(args.rest)) end
+  if not args.stats then return Signals.run(chunk, unpack(args.rest)) end
   local made = {}
   Store.made = function(store) made[#made + 1] = store end
-  local result = weir.run(chunk, unpack(args.rest))
+  local good, result = pcall(Signals.run, chunk, unpack(args.rest))
+  if not good and not Signals.is(result) then error(result, 0) end
   Store.made = nil
   io.stdout:flush()
   summarize(made)
+  if not good then error(result, 0) end
   return result
 end
 

@@ -1,5 +1,6 @@
 -- The STORE argument that most subcommands take, and the options beside it: a
 -- URL, a connector's name, or a policy file. Opened inside the host, closed after.
+local Closing = require "weir.closing"
 local Exit = require "weir.cli.exit"
 local Guard = require "weir.explore.guard"
 local Kinds = require "weir.explore.kinds"
@@ -9,6 +10,9 @@ local Terminal = require "weir.terminal"
 local weir = require "weir"
 
 local Target = {}
+
+-- Seconds that what is in flight gets at the least.
+local LEAST = 0.1
 
 
 --- ask asks on a terminal. Where nobody can answer, the answer is no.
@@ -69,13 +73,22 @@ function Target.keys(command, args)
 end
 
 
+--- close closes what a command has opened; with --timeout in what is left of that.
+---@param stores weir.Store[]
+---@param from number when the command began
+function Target.close(args, stores, from)
+  local left = args.timeout and math.max(from + args.timeout - weir.now(), LEAST)
+  Closing.all(stores, { timeout = left })
+end
+
+
 --- use opens the store and returns what fn(store, options) returns.
 ---@param writing boolean? it may be written to
 function Target.use(args, fn, writing)
   return weir.run(function()
-    local store = Target.open(args.store, not writing)
+    local from, store = weir.now(), Target.open(args.store, not writing)
     local code = fn(store, { timeout = args.timeout })
-    store:close()
+    Target.close(args, { store }, from)
     return code
   end)
 end

@@ -170,7 +170,7 @@ for _, name in ipairs { "reload", "undo" } do
 end
 
 
-for _, name in ipairs { "tree", "stats", "explain", "scan", "close" } do
+for _, name in ipairs { "tree", "stats", "explain", "scan", "close", "begin_close" } do
   Guard[name] = function(self, ...)
     local inner = self.inner
     return inner[name](inner, ...)

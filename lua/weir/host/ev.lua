@@ -82,12 +82,18 @@ function Ev.new()
   end
 
   --- Calls fn() in the loop when a signal arrives. It does not keep the loop
-  --- from noticing that nothing else is awaited.
+  --- from noticing that nothing else is awaited. handle.ends(seconds): the next one
+  --- that comes is the last: another one, or one that the loop does not see for so
+  --- long, does what it does without a loop.
   function host.signal(signum, fn)
     local id = remember(fn)
     must_run()
     check(L.weir_loop_signal(loop, signum, id), "watching signal " .. tostring(signum))
     return {
+      ends = function(seconds)
+        must_run()
+        check(L.weir_loop_signal_ends(loop, signum, seconds * 1e9), "a signal's timer")
+      end,
       cancel = function()
         watches[id] = nil
         if loop then L.weir_loop_signal(loop, signum, 0) end

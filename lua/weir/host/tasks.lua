@@ -33,6 +33,7 @@ return function(wait)
   local failed = {} -- tasks that ended by an error nobody has seen
   local stops = {}
   local current
+  local main_task, ending -- of run; why it ends before main returns
 
   -- ---- tasks ----
 
@@ -212,22 +213,37 @@ return function(wait)
     stops[#stops + 1] = fn
   end
 
-  --- Runs what on_stop was given, the last first, then unwinds all tasks; one
-  --- that is killed cannot wait again, so that this ends.
-  function host.stop()
-    while #stops > 0 do table.remove(stops)() end
+  -- A task that is killed cannot wait again, so that this ends.
+  local function unwind()
     for task in pairs(alive) do
       if task ~= current then host.kill(task) end
     end
     while first <= last do run_ready() end
   end
 
+  --- Runs what on_stop was given, the last first, then unwinds all tasks.
+  function host.stop()
+    while #stops > 0 do table.remove(stops)() end
+    unwind()
+  end
+
+  --- Ends run before main returns: main and all tasks are unwound, what on_stop was
+  --- given runs, and run raises `why`.
+  function host.quit(why)
+    if not main_task or main_task.ok ~= nil then return end
+    ending = ending or { why = why }
+    host.kill(main_task)
+  end
+
   function host.run(main, ...)
     local before = Host.use(host)
     local task = host.spawn(main, ...)
+    main_task = task
     local fine, why = pcall(host.join, task)
+    if ending then unwind() end
     local stopped, fault = pcall(host.stop)
     Host.use(before)
+    if ending then error(ending.why, 0) end
     if not fine then error(why, 0) end
     if not task.ok then error(task.results[1], 0) end
     if not stopped then error(fault, 0) end

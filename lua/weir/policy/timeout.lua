@@ -40,7 +40,7 @@ local function leave_behind(self, req, inner)
   local reply = Detach.call(inner.deadline, child.run, child, private)
   if not reply then
     return Policy.all(req, "timeout",
-      ("%s: no answer in %g s"):format(child.name, self.seconds), self.name)
+      ("%s: no answer within %g s"):format(child.name, self.seconds), self.name)
   end
   return Lent.land(req, reply)
 end

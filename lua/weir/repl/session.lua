@@ -1,6 +1,7 @@
 -- session.lua: what a session holds: its stores by name, the current one, what a
 -- line sees when it is evaluated, jobs in the background.
 local Asked = require "weir.repl.asked"
+local Closing = require "weir.closing"
 local Evaluate = require "weir.repl.evaluate"
 local Exit = require "weir.cli.exit"
 local Guard = require "weir.explore.guard"
@@ -114,7 +115,13 @@ end
 
 --- Closes all stores.
 function Session:finish()
-  while #self.names > 0 do self:close(self.names[#self.names]) end
+  local stores = {}
+  while #self.names > 0 do
+    local name = self.names[#self.names]
+    stores[#stores + 1] = self.stores[name]
+    self:forget(name)
+  end
+  Closing.all(stores, { timeout = 2 })
 end
 
 

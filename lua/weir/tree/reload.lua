@@ -128,8 +128,8 @@ function Handle:undo()
 end
 
 
---- Closes everything that the generations opened.
-function Handle:close(opts)
+--- Begins to close everything that the generations opened.
+function Handle:begin_close(opts)
   local stores = {}
   for _, generation in pairs { self.generation, self.before } do
     generation.closed = true
@@ -137,7 +137,7 @@ function Handle:close(opts)
       if store.handle then stores[#stores + 1] = store end
     end
   end
-  return Closing.all(stores, opts)
+  return Closing.begin(stores, opts)
 end
 
 

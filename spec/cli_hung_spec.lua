@@ -1,0 +1,82 @@
+-- The command over a server that hangs: it keeps to --timeout, and one condition has
+-- one name wherever the server hangs.
+local hung = require "hung"
+local shell = require "shell"
+local weir = require "weir"
+
+-- Answers the greeting, and then nothing.
+local GREETS = [[
+  local uv = require "luv"
+  local server = uv.new_tcp()
+  server:bind("127.0.0.1", 0)
+  server:listen(8, function()
+    local client = uv.new_tcp()
+    server:accept(client)
+    client:read_start(function(_, data)
+      if data and data:find "PING" then client:write "+OK\r\n+PONG\r\n" end
+    end)
+  end)
+  print(server:getsockname().port)
+  io.flush()
+  uv.run()
+]]
+
+
+local function timed(line)
+  local started = weir.now()
+  local code, out, err = shell.run(line)
+  return code, out .. err, weir.now() - started
+end
+
+
+describe("over a server that hangs, weir #unsanitized", function()
+  local server
+
+  setup(function() server = hung.listen() end)
+  teardown(function() server:close() end)
+
+  for _, line in ipairs {
+    "get --timeout 300ms %s a", "set --timeout 300ms %s a 1", "rm --timeout 300ms %s a",
+    "stat --timeout 300ms %s a", "head --timeout 300ms %s a", "ls --timeout 300ms %s",
+  } do
+    it(line:match "%w+" .. " ends in its time, and says why", function()
+      local url = ("'redis://%s?connect_timeout=60s'"):format(server.address)
+      local code, text, seconds = timed("build/weir " .. line:format(url))
+      assert.equal(3, code)
+      assert.matches("no answer within 0.3 s", text)
+      assert.is_true(seconds < 20)
+    end)
+  end
+
+  it("says the same when it hangs after its greeting", function()
+    local folder = shell.folder()
+    finally(function() shell.remove(folder) end)
+    shell.write(folder .. "/server.lua", GREETS)
+    local pipe = io.popen("exec luajit " .. folder .. "/server.lua & echo $!; wait")
+    local pid, port = pipe:read "*n", pipe:read "*n"
+    local code, text, seconds =
+      timed("build/weir get --timeout 300ms redis://127.0.0.1:" .. port .. " a")
+    os.execute("kill " .. pid)
+    pipe:close()
+    assert.equal(3, code)
+    assert.matches("no answer within 0.3 s", text)
+    assert.is_true(seconds < 8)
+  end)
+end)
+
+
+describe("a session over a server that hangs #unsanitized", function()
+  it("quits without waiting for each of its stores", function()
+    local server = hung.listen()
+    finally(function() server:close() end)
+    local url = ("'redis://%s?connect_timeout=60s&read_timeout=60s&db=%%d'")
+      :format(server.address)
+    local urls = {}
+    for i = 1, 6 do urls[i] = url:format(i) end
+    local started = weir.now()
+    local code = shell.run("build/weir repl " .. table.concat(urls, " "),
+      "redis:get('k', { timeout = 0.1 })\n.quit\n")
+    assert.equal(3, code)
+    assert.is_true(weir.now() - started < 20)
+  end)
+end)
