@@ -65,6 +65,23 @@ describe("over a server that hangs, weir #unsanitized", function()
 end)
 
 
+describe("a program over a server that hangs #unsanitized", function()
+  it("ends with its main, whatever its tasks and stores still wait for", function()
+    local server = hung.listen()
+    finally(function() server:close() end)
+    local started = weir.now()
+    local code = shell.run("build/weir run -", ([[
+      local store = weir.open("redis://%s", { connect_timeout = "60s" })
+      for i = 1, 10 do weir.spawn(function() store:get("k" .. i) end) end
+      weir.sleep(0.1)
+      return 7
+    ]]):format(server.address))
+    assert.equal(7, code)
+    assert.is_true(weir.now() - started < 30)
+  end)
+end)
+
+
 describe("a session over a server that hangs #unsanitized", function()
   it("quits without waiting for each of its stores", function()
     local server = hung.listen()
