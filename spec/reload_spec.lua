@@ -405,6 +405,11 @@ describe("a reloaded policy file", function()
       stop = true
       for t = 1, 4 do assert(weir.join(tasks[t])) end
       assert.is_true(done > 100, done .. " operations")
+      -- Stores close on threads of their own.
+      for _ = 1, 500 do
+        if count "task" <= threads and count "fd" <= fds then break end
+        weir.sleep(0.02)
+      end
       assert.is_true(count "task" <= threads)
       assert.is_true(count "fd" <= fds)
       local now = heap_size()
