@@ -55,7 +55,7 @@ local function opener(word, make)
       error("open takes a URL or a connector's name, not " .. Value.describe(target), 0)
     end
     if options ~= nil and type(options) ~= "table" then
-      error(("%s takes a table of options, not a %s"):format(target, type(options)), 0)
+      error(("%s takes a table of options, not a %s"):format(word, type(options)), 0)
     end
     return make(target, options)
   end

@@ -123,6 +123,8 @@ describe("a policy file", function()
     store:close()
     local _, why = load_text "\nreturn open 'memroy://'"
     assert.matches('^FILE:2: .*memroy.*memory', why)
+    _, why = load_text "return open('redis://u:secret@h', 1)"
+    assert.equal("FILE:1: open takes a table of options, not a number", why)
   end)
 
   describe("that does not end", function()
