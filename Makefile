@@ -96,7 +96,7 @@ $(programs) $(benches): | $(B)/libweir.so
 	$(Q)$(LD_ALL) -Wl,-rpath,'$$ORIGIN/..:$$ORIGIN/../..:$$ORIGIN/../../..' \
 	    -o $@ $(filter %.o,$^) $(LIBWEIR) $(libs) -ldl -lm
 
-$(B)/weir: lua/weir/cli/command
+$(B)/weir: lua/weir/app/cli/command
 	$(call say,GEN)
 	$(Q)mkdir -p $(@D)
 	$(Q)sed 's|@LUA@|$(if $(SAN),../../lua,../lua)|' $< > $@
@@ -167,7 +167,7 @@ c_files = $(shell find runtime connectors examples spec -name '*.[ch]')
 lint: ## check layout, style and what clang warns of (gcc: make WERROR=1)
 	$(Q)clang-format --dry-run -Werror $(c_files)
 	$(Q)clang $(LANGUAGE) $(WARN) -Werror -fsyntax-only $(filter %.c,$(c_files))
-	$(Q)luacheck -q lua examples spec lua/weir/cli/command
+	$(Q)luacheck -q lua examples spec lua/weir/app/cli/command
 
 # What install puts below PREFIX is gathered in a folder first. .ci/put copies it and
 # keeps the list of files, which uninstall removes.
@@ -186,7 +186,7 @@ stage: all
 	install -m 644 runtime/weir.h $(S)/include
 	install -m 644 runtime/connector.h $(wildcard runtime/loop.h) $(S)/include/weir
 	cd lua && find weir -name '*.lua' -exec install -Dm 644 {} ../$(S)/share/lua/5.1/{} \;
-	sed 's|@LUA@|../share/lua/5.1|' lua/weir/cli/command > $(S)/bin/weir
+	sed 's|@LUA@|../share/lua/5.1|' lua/weir/app/cli/command > $(S)/bin/weir
 	chmod 755 $(S)/bin/weir
 	install -d $(S)/share/man/man1 $(S)/share/bash-completion/completions \
 	    $(S)/share/zsh/site-functions

@@ -14,9 +14,9 @@ local argparse = require "argparse"
 local ffi = require "ffi"
 local weir = require "weir"
 local host = require "weir.host"
-local Columns = require "weir.show.columns"
-local Progress = require "weir.show.progress"
-local Quantity = require "weir.show.quantity"
+local Columns = require "weir.app.show.columns"
+local Progress = require "weir.app.show.progress"
+local Quantity = require "weir.core.quantity"
 
 local CHUNK = 64 * 1024
 local WORDS = CHUNK / 4
@@ -218,10 +218,10 @@ end
 
 local function source(options)
   if options.trace then
-    local requests, total = require "weir.trace.mooncake"(options.trace)
+    local requests, total = require "weir.app.trace.mooncake"(options.trace)
     return requests, math.min(total, options.requests)
   end
-  return require "weir.trace.sessions"(SEED), options.requests
+  return require "weir.app.trace.sessions"(SEED), options.requests
 end
 
 

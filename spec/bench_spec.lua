@@ -1,7 +1,7 @@
 -- How benchmark rows are judged, printed and compared.
 local cjson = require "cjson"
 local shell = require "shell"
-local Bench = require "weir.bench"
+local Bench = require "weir.app.bench"
 
 
 -- What a function prints.

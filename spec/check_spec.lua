@@ -1,7 +1,7 @@
 -- What `weir check` finds in a tree that loads.
 -- luacheck: globals memory tier route fault mirror byop null
 
-local Check = require "weir.tree.check"
+local Check = require "weir.language.check"
 local weir = require "weir"
 
 local function findings(build)

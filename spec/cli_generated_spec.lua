@@ -33,7 +33,7 @@ describe("generated from the definitions", function()
         end
       end
     end
-    for _, name in ipairs(require("weir.repl.commands").names()) do
+    for _, name in ipairs(require("weir.app.repl.commands").names()) do
       assert.matches("\n\\?&?%." .. name .. "%f[%W]", plain)
     end
   end)

@@ -9,7 +9,7 @@
 local busted = require "busted"
 local ffi = require "ffi"
 local assert = require "luassert"
-local Store = require "weir.store"
+local Store = require "weir.core.store"
 local weir = require "weir"
 
 local after_each, describe, it = busted.after_each, busted.describe, busted.it

@@ -8,7 +8,7 @@ local busted = require "busted"
 package.path = "./lua/?.lua;./lua/?/init.lua;./spec/?.lua;" .. package.path
 
 require "weir"
-local Flight = require "weir.flight"
+local Flight = require "weir.native.inflight"
 
 
 busted.after_each(function()

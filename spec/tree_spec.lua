@@ -2,7 +2,7 @@
 
 local fake = require "fake"
 local script = require "fake.store"
-local Paths = require "weir.tree.paths"
+local Paths = require "weir.observe.paths"
 local weir = require "weir"
 
 describe("a tree", function()

@@ -1,7 +1,7 @@
 -- lua/README.md says what is so: its policy files (blocks that begin with "-- NAME.lua"
 -- and return a store) load and `weir check` finds nothing in them, the examples of its
 -- tables too; its programs print what stands behind --> in them.
-local Check = require "weir.tree.check"
+local Check = require "weir.language.check"
 local shell = require "shell"
 local weir = require "weir"
 

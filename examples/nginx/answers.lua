@@ -1,7 +1,7 @@
 -- answers.lua: what the gateway's answers look like, and what it asks of a request.
 -- Used by gateway.lua and batch.lua.
-local Json = require "weir.show.json"
-local Literal = require "weir.show.literal"
+local Json = require "weir.app.show.json"
+local Literal = require "weir.app.show.literal"
 
 local Answers = {}
 

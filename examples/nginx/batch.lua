@@ -2,9 +2,9 @@
 -- keys. Used by gateway.lua.
 local cjson = require "cjson.safe"
 local Answers = require "answers"
-local Bytes = require "weir.show.bytes"
+local Bytes = require "weir.app.show.bytes"
 local Ffi = require "weir.ffi"
-local Json = require "weir.show.json"
+local Json = require "weir.app.show.json"
 
 -- Of one batch: keys, and bytes of values in its answer.
 local MOST_KEYS, MOST_BYTES = 1024, 16 * 2 ^ 20

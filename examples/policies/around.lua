@@ -15,9 +15,9 @@
 --     write-through, promote always     16098  5.6 %  89612    182790      272402
 --     write-around, promote always      19836  6.9 %  85874    182790       85874
 --     write-around, promote hits(2)     21783  7.6 %  83927    182790       39783
-local Columns = require "weir.show.columns"
-local mooncake = require "weir.trace.mooncake"
-local sessions = require "weir.trace.sessions"
+local Columns = require "weir.app.show.columns"
+local mooncake = require "weir.app.trace.mooncake"
+local sessions = require "weir.app.trace.sessions"
 local weir = require "weir"
 
 local CHUNK = ("x"):rep(1024)  -- stands for a chunk of any size

@@ -6,10 +6,10 @@ local ffi = require "ffi"
 local Ffi = require "weir.ffi"
 local Host = require "weir.host"
 local Signals = require "weir.signals"
-local Value = require "weir.value"
-local words = require "weir.words"
+local Value = require "weir.core.value"
+local words = require "weir.language.words"
 
-require "weir.policy" -- its words are methods of every store
+require "weir.language.policies" -- its words are methods of every store
 
 local open = words.opener "open"
 
@@ -52,7 +52,7 @@ end
 ---@param opts { stores: table<string, weir.Store>?, timeout: number? }?
 ---@return weir.Store
 function weir.load(source, opts)
-  return require("weir.load").load(source, opts)
+  return require("weir.language.load").load(source, opts)
 end
 
 

@@ -18,7 +18,7 @@
 -- the key is there: what is evicted before the load has a 0 in the load's bitmap, and
 -- counts in stats().lost.
 
-local Arguments = require "weir.parts.arguments"
+local Arguments = require "weir.policy.shared.arguments"
 local Asking = require "weir.l2.asking"
 local Bitmap = require "weir.l2.bitmap"
 local Keys = require "weir.l2.keys"
@@ -26,10 +26,10 @@ local Ledger = require "weir.l2.ledger"
 local Limits = require "weir.l2.limits"
 local Locks = require "weir.l2.locks"
 local Pins = require "weir.l2.pins"
-local Store = require "weir.store"
+local Store = require "weir.core.store"
 local Sweep = require "weir.l2.sweep"
 local Tasks = require "weir.l2.tasks"
-local bytes = require "weir.bytes"
+local bytes = require "weir.core.bytes"
 local count_held = require "weir.l2.held"
 local host = require "weir.host"
 

@@ -2,8 +2,8 @@
 -- weir.prometheus(store) is all of it for one process; several that answer
 -- together (the workers of nginx) collect each and join the samples.
 
-local Counters = require "weir.parts.counters"
-local Stats = require "weir.tree.stats"
+local Counters = require "weir.observe.counters"
+local Stats = require "weir.observe.stats"
 
 local Prometheus = {}
 

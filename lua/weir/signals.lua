@@ -3,10 +3,10 @@
 -- flight and the stores end within a bound, on_stop runs. Used by weir.run and the
 -- command; other hosts have means of their own for signals.
 
-local Closing = require "weir.closing"
+local Closing = require "weir.core.closing"
 local Ffi = require "weir.ffi"
 local Host = require "weir.host"
-local Roster = require "weir.roster"
+local Roster = require "weir.native.roster"
 
 local C = Ffi.C
 

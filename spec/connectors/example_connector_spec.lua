@@ -89,7 +89,7 @@ describe("the example connector", function()
     local code, out = script [[
       for key, info in store:scan { page = 1 } do print(#key, info.size) end
       for key in store:scan { prefix = "t" } do print(key) end
-      local Store = require "weir.store"
+      local Store = require "weir.core.store"
       local function run(_, req)
         req.page = nil -- the connector's choice
         return store:run(req)

@@ -1,6 +1,6 @@
 -- The redis connector through the verbs, on a real server. What nonsense, faults,
 -- full servers and certificates have to say about it is in spec/redis/*.c.
-local Server = require "weir.bench.redis_server"
+local Server = require "weir.app.bench.redis_server"
 local Shell = require "shell"
 local contract = require "contract"
 local weir = require "weir"

@@ -1,7 +1,7 @@
 -- What the exploring commands find, over a store in this process.
-local View = require "weir.explore.view"
-local Reply = require "weir.reply"
-local Store = require "weir.store"
+local View = require "weir.app.explore.view"
+local Reply = require "weir.core.reply"
+local Store = require "weir.core.store"
 local cjson = require "cjson"
 local weir = require "weir"
 
@@ -14,7 +14,7 @@ local function explore(name, args, json)
     print = function(text) lines[#lines + 1] = text end,
     remark = function(text) remarks[#remarks + 1] = text end,
   }
-  local command = require("weir.explore." .. name)
+  local command = require("weir.app.explore." .. name)
   for _, row in ipairs(command.arguments) do
     if args[row.name] == nil then args[row.name] = row.default end
   end

@@ -1,5 +1,5 @@
 -- A guard: what a session and `weir cp` hold instead of a store.
-local Guard = require "weir.explore.guard"
+local Guard = require "weir.app.explore.guard"
 local weir = require "weir"
 
 

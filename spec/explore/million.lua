@@ -1,7 +1,7 @@
 -- million.lua: runs the exploring commands over a store of a million keys, inside
 -- `weir run`; a line each: name, seconds to its first line, MiB that the process
 -- grew by at most. Argument: a URL, whose store is filled when it is empty.
-local View = require "weir.explore.view"
+local View = require "weir.app.explore.view"
 local Host = require "weir.host"
 local weir = require "weir"
 
@@ -39,7 +39,7 @@ end
 
 
 local function measure(name, args)
-  local command = require("weir.explore." .. name)
+  local command = require("weir.app.explore." .. name)
   for _, rows in ipairs { command.arguments, command.options or {} } do
     for _, row in ipairs(rows) do
       if args[row.name] == nil then args[row.name] = row.default end

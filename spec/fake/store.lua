@@ -11,8 +11,8 @@
 -- and writes into the caller's buffers whenever it gets there.
 
 local ffi = require "ffi"
-local Reply = require "weir.reply"
-local Store = require "weir.store"
+local Reply = require "weir.core.reply"
+local Store = require "weir.core.store"
 
 local Script = {}
 local Scripted = setmetatable({}, { __index = Store })

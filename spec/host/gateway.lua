@@ -1,6 +1,6 @@
 -- gateway.lua: the gateway of examples/nginx for a spec, on a free port, started and
 -- ended as its README says.
-local Nginx = require "weir.bench.nginx"
+local Nginx = require "weir.app.bench.nginx"
 local alarm = require "host.alarm"
 local http = require "host.http"
 local shell = require "shell"

@@ -1,7 +1,7 @@
 -- examples/nginx: operations on many keys, POST /kv/_batch.
 local cjson = require "cjson"
 local Gateway = require "host.gateway"
-local Nginx = require "weir.bench.nginx"
+local Nginx = require "weir.app.bench.nginx"
 local shell = require "shell"
 
 local gateway, folder

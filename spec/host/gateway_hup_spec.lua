@@ -3,7 +3,7 @@
 local uv = require "luv"
 local Gateway = require "host.gateway"
 local Http = require "host.http"
-local Nginx = require "weir.bench.nginx"
+local Nginx = require "weir.app.bench.nginx"
 local shell = require "shell"
 
 local CLIENTS, KEYS, HUPS = 16, 8, 6

@@ -1,7 +1,7 @@
 -- examples/nginx: what its README shows, and what it promises beyond.
 local cjson = require "cjson"
 local Gateway = require "host.gateway"
-local Nginx = require "weir.bench.nginx"
+local Nginx = require "weir.app.bench.nginx"
 local shell = require "shell"
 
 local gateway, folder, url, port

@@ -1,5 +1,5 @@
 -- nginx reloads, quits and stops with weir in its workers, and has several of them.
-local Nginx = require "weir.bench.nginx"
+local Nginx = require "weir.app.bench.nginx"
 local http = require "host.http"
 local served = require "host.served"
 local weir = require "weir"

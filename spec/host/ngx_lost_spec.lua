@@ -1,5 +1,5 @@
 -- nginx lets coroutines and timers vanish without a word; what must hold then.
-local Nginx = require "weir.bench.nginx"
+local Nginx = require "weir.app.bench.nginx"
 local http = require "host.http"
 local served = require "host.served"
 

@@ -1,5 +1,5 @@
 -- Programs in nginx that open and close stores while they serve.
-local Nginx = require "weir.bench.nginx"
+local Nginx = require "weir.app.bench.nginx"
 local Server = require "redis_server"
 local http = require "host.http"
 local hung = require "hung"

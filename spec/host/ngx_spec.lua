@@ -1,5 +1,5 @@
 -- The host of nginx, in real ones: what works there, and what is refused.
-local Nginx = require "weir.bench.nginx"
+local Nginx = require "weir.app.bench.nginx"
 local http = require "host.http"
 local served = require "host.served"
 local shell = require "shell"

@@ -1,5 +1,5 @@
 -- served.lua: an nginx for a spec, with weir in its workers.
-local Nginx = require "weir.bench.nginx"
+local Nginx = require "weir.app.bench.nginx"
 local alarm = require "host.alarm"
 local shell = require "shell"
 
@@ -17,7 +17,7 @@ Served.STORES = [[
 -- For a location: what is in flight, as Lua sees it and as C does.
 Served.COUNTS = [[
   collectgarbage() collectgarbage()
-  local flight = require "weir.flight"
+  local flight = require "weir.native.inflight"
   local inflight = quick:stats().inflight.batches + slow:stats().inflight.batches
   return ("%d %d"):format(flight.count(), inflight)
 ]]

@@ -5,7 +5,7 @@ local ffi = require "ffi"
 local fake = require "fake"
 local model = require "laws.model"
 local tree = require "laws.tree"
-local status = require "weir.status"
+local status = require "weir.core.status"
 
 local Cases = {}
 

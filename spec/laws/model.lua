@@ -2,8 +2,8 @@
 -- plainest way: for one key, from the descriptions of laws/tree.lua alone. Answers
 -- are "good", "ok" (a miss) or "error" (laws 4 and 6).
 
-local Chance = require "weir.parts.chance"
-local status = require "weir.status"
+local Chance = require "weir.policy.shared.chance"
+local status = require "weir.core.status"
 
 local Model = {}
 

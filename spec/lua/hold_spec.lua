@@ -1,5 +1,5 @@
-local Hold = require "weir.hold"
-local Value = require "weir.value"
+local Hold = require "weir.core.hold"
+local Value = require "weir.core.value"
 local weir = require "weir"
 
 

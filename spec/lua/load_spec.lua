@@ -1,5 +1,5 @@
 local weir = require "weir"
-local Load = require "weir.load"
+local Load = require "weir.language.load"
 
 
 -- Writes a policy file and returns its path, which the test removes.

@@ -1,5 +1,5 @@
-local Reply = require "weir.reply"
-local Request = require "weir.request"
+local Reply = require "weir.core.reply"
+local Request = require "weir.core.request"
 
 
 local function answer(op, statuses)

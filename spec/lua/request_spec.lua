@@ -1,5 +1,5 @@
-local Request = require "weir.request"
-local Value = require "weir.value"
+local Request = require "weir.core.request"
+local Value = require "weir.core.value"
 local Host = require "weir.host"
 
 

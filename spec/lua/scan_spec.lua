@@ -1,7 +1,7 @@
 local ffi = require "ffi"
-local Reply = require "weir.reply"
+local Reply = require "weir.core.reply"
 local scripted = require "scripted"
-local Store = require "weir.store"
+local Store = require "weir.core.store"
 local weir = require "weir"
 
 

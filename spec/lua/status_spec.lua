@@ -1,5 +1,5 @@
-local status = require "weir.status"
-local Error = require "weir.error"
+local status = require "weir.core.status"
+local Error = require "weir.core.error"
 
 describe("a status", function()
   it("has a class, a rank, and says whether to try again", function()

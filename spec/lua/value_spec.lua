@@ -1,5 +1,5 @@
 local ffi = require "ffi"
-local Value = require "weir.value"
+local Value = require "weir.core.value"
 
 -- Small values live in their box, large ones in C: both must behave.
 for kind, size in pairs { small = 10, ["exactly inline"] = 1024, large = 5000 } do

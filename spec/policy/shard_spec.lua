@@ -1,8 +1,8 @@
 local fake = require "fake"
 local script = require "fake.store"
-local Jump = require "weir.parts.placement.jump"
-local md5 = require "weir.parts.placement.md5"
-local Slots = require "weir.parts.placement.slots"
+local Jump = require "weir.policy.shard.jump"
+local md5 = require "weir.policy.shard.md5"
+local Slots = require "weir.policy.shard.slots"
 local weir = require "weir"
 
 local HASHES = { "rendezvous", "ketama", "slots", "jump" }
@@ -17,7 +17,7 @@ local GOLDEN = {
 }
 
 local function placement(hash, names, weights)
-  return require("weir.parts.placement." .. hash).new(names, weights)
+  return require("weir.policy.shard." .. hash).new(names, weights)
 end
 
 local function owners(hash, names, n, weights)

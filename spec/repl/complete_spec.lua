@@ -1,6 +1,6 @@
 -- What a Tab offers, without a terminal.
-local Complete = require "weir.repl.complete"
-local Session = require "weir.repl.session"
+local Complete = require "weir.app.repl.complete"
+local Session = require "weir.app.repl.session"
 local shell = require "shell"
 local weir = require "weir"
 

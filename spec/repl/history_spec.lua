@@ -1,5 +1,5 @@
 -- The lines of earlier sessions.
-local History = require "weir.repl.history"
+local History = require "weir.app.repl.history"
 local shell = require "shell"
 
 

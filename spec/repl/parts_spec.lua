@@ -1,9 +1,9 @@
 -- The parts of the session that need no terminal.
-local Keys = require "weir.repl.keys"
-local Literal = require "weir.show.literal"
-local Tokens = require "weir.repl.tokens"
-local Wide = require "weir.repl.wide"
-local Asked = require "weir.repl.asked"
+local Keys = require "weir.app.repl.keys"
+local Literal = require "weir.app.show.literal"
+local Tokens = require "weir.app.repl.tokens"
+local Wide = require "weir.app.repl.wide"
+local Asked = require "weir.app.repl.asked"
 
 
 -- What was typed, byte by byte, as one list of units.
@@ -75,7 +75,7 @@ end)
 
 describe("columns", function()
   it("are those of the characters, not of their bytes", function()
-    require("weir.terminal").use_utf8()
+    require("weir.app.terminal").use_utf8()
     assert.equal(7, Wide.width "größe> ")
     assert.equal(7, Wide.width "日本x\1")
     assert.equal(1, Wide.width "e\204\129")

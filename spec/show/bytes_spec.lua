@@ -1,4 +1,4 @@
-local Bytes = require "weir.show.bytes"
+local Bytes = require "weir.app.show.bytes"
 
 
 describe("show.bytes", function()

@@ -1,4 +1,4 @@
-local Columns = require "weir.show.columns"
+local Columns = require "weir.app.show.columns"
 
 
 describe("show.columns", function()

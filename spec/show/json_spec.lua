@@ -1,5 +1,5 @@
 local cjson = require "cjson"
-local Json = require "weir.show.json"
+local Json = require "weir.app.show.json"
 
 
 describe("show.json", function()

@@ -1,4 +1,4 @@
-local Quantity = require "weir.show.quantity"
+local Quantity = require "weir.core.quantity"
 
 
 describe("show.quantity", function()

@@ -1,6 +1,6 @@
-local Error = require "weir.error"
-local Reply = require "weir.reply"
-local Result = require "weir.show.result"
+local Error = require "weir.core.error"
+local Reply = require "weir.core.reply"
+local Result = require "weir.app.show.result"
 
 
 describe("show.result", function()

@@ -1,4 +1,4 @@
-local mooncake = require "weir.trace.mooncake"
+local mooncake = require "weir.app.trace.mooncake"
 local shell = require "shell"
 
 

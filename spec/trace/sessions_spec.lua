@@ -1,4 +1,4 @@
-local sessions = require "weir.trace.sessions"
+local sessions = require "weir.app.trace.sessions"
 
 
 describe("trace.sessions", function()

@@ -1,4 +1,4 @@
--- ev.lua: the host over libev, which the `weir` command and weir.run use: many
+-- host/ev.lua: the host over libev, which the `weir` command and weir.run use: many
 -- fds, signals. The loop returns arrays of events; no callback enters Lua.
 
 local ffi = require "ffi"

@@ -1,4 +1,4 @@
--- luv.lua: the host over libuv, for luvit, Neovim and scripts with luv. In a loop
+-- host/luv.lua: the host over libuv, for luvit, Neovim and scripts with luv. In a loop
 -- that somebody else runs:
 --
 --     require("weir.host").use(require("weir.host.luv").new())

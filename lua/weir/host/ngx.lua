@@ -1,4 +1,4 @@
--- ngx.lua: the host inside nginx with lua-nginx-module (OpenResty), one for each
+-- host/ngx.lua: the host inside nginx with lua-nginx-module (OpenResty), one for each
 -- worker. It becomes the current host by itself when weir is used there.
 --
 -- Whoever waits holds a semaphore (ngx/waits.lua); completions come through a

@@ -1,4 +1,4 @@
--- plain.lua: the host of a script that has no event loop: a verb waits for its
+-- host/plain.lua: the host of a script that has no event loop: a verb waits for its
 -- completion with poll(2), and tasks run meanwhile. It is the current host until
 -- another one takes over.
 

@@ -1,4 +1,4 @@
--- random.lua: a xorshift generator of a host's own, so that hosts neither share
+-- host/random.lua: a xorshift generator of a host's own, so that hosts neither share
 -- nor disturb the state of math.random.
 
 local bit = require "bit"

@@ -1,9 +1,9 @@
--- tasks.lua: coroutines over something that can wait for events: the part that
+-- host/tasks.lua: coroutines over something that can wait for events: the part that
 -- the hosts plain, ev and luv share. A task runs until it parks; a wake puts
 -- it in line. Whoever is no task (the main script, a coroutine of the user's)
 -- parks by running the others until it is woken.
 
-local Blame = require "weir.blame"
+local Blame = require "weir.core.blame"
 local Host = require "weir.host"
 local Random = require "weir.host.random"
 local Timers = require "weir.host.timers"

@@ -1,4 +1,4 @@
--- timers.lua: what is to happen when, as a binary heap in which each timer knows
+-- host/timers.lua: what is to happen when, as a binary heap in which each timer knows
 -- its place, so that cancelling one removes it: with a time-out per operation
 -- most timers never fire. Used by tasks.lua.
 

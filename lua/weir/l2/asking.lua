@@ -2,7 +2,7 @@
 -- Used by l2.lua.
 
 local Bitmap = require "weir.l2.bitmap"
-local Reply = require "weir.reply"
+local Reply = require "weir.core.reply"
 
 local Asking = {}
 

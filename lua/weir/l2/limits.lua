@@ -1,7 +1,7 @@
 -- l2/limits.lua: the options of a task of the L2 adapter. Used by l2.lua.
 
 local Ffi = require "weir.ffi"
-local Options = require "weir.options"
+local Options = require "weir.core.options"
 
 local Limits = {}
 

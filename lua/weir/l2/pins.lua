@@ -3,7 +3,7 @@
 -- counted in `refused`, and its key is locked without its value. Used by l2.lua.
 
 local ffi = require "ffi"
-local bytes = require "weir.bytes"
+local bytes = require "weir.core.bytes"
 
 local Pins = {}
 Pins.__index = Pins

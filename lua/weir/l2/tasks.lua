@@ -2,7 +2,7 @@
 -- to be fetched once; for each kind of work an fd that is readable while results
 -- wait. Used by l2.lua.
 
-local Error = require "weir.error"
+local Error = require "weir.core.error"
 local Event = require "weir.l2.event"
 local host = require "weir.host"
 

@@ -4,12 +4,12 @@
 -- often a key was offered, of the last seen=65536 keys. Several predicates must all
 -- agree.
 
-local Arguments = require "weir.parts.arguments"
-local Decide = require "weir.parts.decide"
-local Policy = require "weir.policy"
-local Predicate = require "weir.parts.predicate"
-local Reply = require "weir.reply"
-local status = require "weir.status"
+local Arguments = require "weir.policy.shared.arguments"
+local Decide = require "weir.policy.shared.decide"
+local Policy = require "weir.language.policies"
+local Predicate = require "weir.policy.shared.predicate"
+local Reply = require "weir.core.reply"
+local status = require "weir.core.status"
 
 local Admit = Policy.word "admit"
 

@@ -10,9 +10,9 @@
 -- ignored, and a probe that never came back gives its permit up after a while, so
 -- the breaker always recovers by itself.
 
-local Arguments = require "weir.parts.arguments"
+local Arguments = require "weir.policy.shared.arguments"
 local host = require "weir.host"
-local Policy = require "weir.policy"
+local Policy = require "weir.language.policies"
 
 local Breaker = Policy.word "breaker"
 

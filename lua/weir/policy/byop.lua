@@ -3,9 +3,9 @@
 -- one they are unsupported. A scan without a store of its own goes to that of get.
 -- Batches pass whole.
 
-local Arguments = require "weir.parts.arguments"
+local Arguments = require "weir.policy.shared.arguments"
 local Ffi = require "weir.ffi"
-local Policy = require "weir.policy"
+local Policy = require "weir.language.policies"
 
 local Byop = Policy.word "byop"
 

@@ -1,16 +1,16 @@
 -- bysize { {64*KiB, a}, {1*MiB, b}, c }: values by their size, each class in a store
 -- that suits it. A set goes to the first class that is large enough and deletes the
--- copies in the others; one that cannot be deleted is suspect and passed by until
--- it is (parts/suspects.lua). A get tries the classes in order: a miss only if all
--- of them said so. Deletes go to all.
+-- copies in the others; one that cannot be deleted is suspect and passed by until it is
+-- (policy/shared/suspects.lua). A get tries the classes in order: a miss only if all of
+-- them said so. Deletes go to all.
 
-local Arguments = require "weir.parts.arguments"
-local Copies = require "weir.parts.copies"
-local Keys = require "weir.parts.keys"
-local Parallel = require "weir.parts.parallel"
-local Policy = require "weir.policy"
-local Reply = require "weir.reply"
-local Suspects = require "weir.parts.suspects"
+local Arguments = require "weir.policy.shared.arguments"
+local Copies = require "weir.policy.shared.copies"
+local Keys = require "weir.policy.shared.keys"
+local Parallel = require "weir.policy.shared.parallel"
+local Policy = require "weir.language.policies"
+local Reply = require "weir.core.reply"
+local Suspects = require "weir.policy.shared.suspects"
 
 local Bysize = Policy.word "bysize"
 

@@ -10,13 +10,13 @@
 -- for `wait` seconds leave it and ask again, so a store that hangs for ever gets one
 -- more call of a key each `wait` seconds (nginx: proxy_cache_lock_age).
 
-local Arguments = require "weir.parts.arguments"
-local Detach = require "weir.parts.detach"
-local Flights = require "weir.parts.flights"
+local Arguments = require "weir.policy.shared.arguments"
+local Detach = require "weir.policy.shared.detach"
+local Flights = require "weir.policy.coalesce.flights"
 local host = require "weir.host"
-local Lent = require "weir.parts.lent"
-local Policy = require "weir.policy"
-local Reply = require "weir.reply"
+local Lent = require "weir.policy.shared.lent"
+local Policy = require "weir.language.policies"
+local Reply = require "weir.core.reply"
 
 local Coalesce = Policy.word "coalesce"
 

@@ -2,7 +2,7 @@
 -- seconds. Deadlines only shrink on their way down. The same as timeout in what
 -- happens to a slot; the word says which of the two is meant.
 
-local Policy = require "weir.policy"
+local Policy = require "weir.language.policies"
 local Timeout = require "weir.policy.timeout"
 
 local Deadline = Policy.word "deadline"

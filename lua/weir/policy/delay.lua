@@ -2,10 +2,10 @@
 -- backend would. spread varies it by key, from the seed alone: the same key always
 -- waits as long, and a batch as long as its slowest key.
 
-local Arguments = require "weir.parts.arguments"
-local Chance = require "weir.parts.chance"
+local Arguments = require "weir.policy.shared.arguments"
+local Chance = require "weir.policy.shared.chance"
 local host = require "weir.host"
-local Policy = require "weir.policy"
+local Policy = require "weir.language.policies"
 
 local Delay = Policy.word "delay"
 

@@ -1,9 +1,9 @@
 -- fail "busy": a store that answers every slot with one status. For specs and for
 -- trying out in the REPL what a policy does with it.
 
-local Arguments = require "weir.parts.arguments"
-local Policy = require "weir.policy"
-local status = require "weir.status"
+local Arguments = require "weir.policy.shared.arguments"
+local Policy = require "weir.language.policies"
+local status = require "weir.core.status"
 
 local Fail = Policy.word "fail"
 

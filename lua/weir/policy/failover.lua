@@ -6,19 +6,20 @@
 --
 -- A set that lands at b while a cannot be reached leaves an older copy in a, and one
 -- that lands at a again an older one in b: such copies are deleted, or suspect and
--- passed by (parts/suspects.lua), so that down and up never yields an older value. Both
--- are bounded, each child has its own: when stand_ins keys may lie in a stand-in it
--- gets no further ones, and a set that makes more than old_copies suspect is an error.
+-- passed by (policy/shared/suspects.lua), so that down and up never yields an older
+-- value. Both are bounded, each child has its own: when stand_ins keys may lie in a
+-- stand-in it gets no further ones, and a set that makes more than old_copies suspect
+-- is an error.
 
-local Arguments = require "weir.parts.arguments"
-local Copies = require "weir.parts.copies"
-local FailoverWrite = require "weir.parts.failoverwrite"
-local Keys = require "weir.parts.keys"
-local Parallel = require "weir.parts.parallel"
-local Policy = require "weir.policy"
-local status = require "weir.status"
-local Strays = require "weir.parts.strays"
-local Suspects = require "weir.parts.suspects"
+local Arguments = require "weir.policy.shared.arguments"
+local Copies = require "weir.policy.shared.copies"
+local FailoverWrite = require "weir.policy.failover.write"
+local Keys = require "weir.policy.shared.keys"
+local Parallel = require "weir.policy.shared.parallel"
+local Policy = require "weir.language.policies"
+local status = require "weir.core.status"
+local Strays = require "weir.policy.failover.strays"
+local Suspects = require "weir.policy.shared.suspects"
 
 local Failover = Policy.word "failover"
 

@@ -3,12 +3,12 @@
 -- and how often the key came, not from what it is batched with; another attempt
 -- draws anew. For specs and the REPL. Without a store it is the connector fault.
 
-local Arguments = require "weir.parts.arguments"
-local Chance = require "weir.parts.chance"
-local Policy = require "weir.policy"
-local Reply = require "weir.reply"
-local Sightings = require "weir.parts.sightings"
-local status = require "weir.status"
+local Arguments = require "weir.policy.shared.arguments"
+local Chance = require "weir.policy.shared.chance"
+local Policy = require "weir.language.policies"
+local Reply = require "weir.core.reply"
+local Sightings = require "weir.policy.shared.sightings"
+local status = require "weir.core.status"
 
 local Fault = Policy.word "fault"
 

@@ -7,12 +7,12 @@
 -- caller: batches run detached. A batch larger than the limit passes alone. Gets
 -- whose size nobody knows are taken at the mean of what was read before.
 
-local Arguments = require "weir.parts.arguments"
-local Detach = require "weir.parts.detach"
+local Arguments = require "weir.policy.shared.arguments"
+local Detach = require "weir.policy.shared.detach"
 local host = require "weir.host"
-local Lent = require "weir.parts.lent"
-local Permits = require "weir.parts.permits"
-local Policy = require "weir.policy"
+local Lent = require "weir.policy.shared.lent"
+local Permits = require "weir.policy.limit.permits"
+local Policy = require "weir.language.policies"
 
 local Limit = Policy.word "limit"
 

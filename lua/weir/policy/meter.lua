@@ -1,8 +1,8 @@
 -- meter "name": counts what passes under a name of the user's; every node counts,
 -- this one has a place in stats() and in Prometheus that stays when the tree moves.
 
-local Arguments = require "weir.parts.arguments"
-local Policy = require "weir.policy"
+local Arguments = require "weir.policy.shared.arguments"
+local Policy = require "weir.language.policies"
 
 local Meter = Policy.word "meter"
 

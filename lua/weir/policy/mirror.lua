@@ -1,9 +1,10 @@
--- mirror { a, b, c, ack="all", read="first", repair=true }: the same in every store.
--- A write goes to all at once; ack says how many must have it before the caller is
--- told (all: the worst status counts; k: the k-th best; "first": the best), the
--- others go on. Copies that landed are not rolled back: reply.copies[i] counts them.
--- A store that did not confirm a write is passed by for that key until it has
--- (parts/suspects.lua), so that a read after an acknowledged write never goes back.
+-- mirror { a, b, c, ack="all", read="first", repair=true }: the same in every store. A
+-- write goes to all at once; ack says how many must have it before the caller is told
+-- (all: the worst status counts; k: the k-th best; "first": the best), the others go
+-- on. Copies that landed are not rolled back: reply.copies[i] counts them. A store that
+-- did not confirm a write is passed by for that key until it has
+-- (policy/shared/suspects.lua), so that a read after an acknowledged write never goes
+-- back.
 --
 -- read = "first": in order, an error or a miss goes on to the next; "fastest": all at
 -- once, the first good answer of each slot wins. repair: a store that missed what
@@ -12,15 +13,15 @@
 -- dropped and counted. When old_copies=65536 keys of a store wait for its confirmation
 -- a write of one more waits for all stores.
 
-local Arguments = require "weir.parts.arguments"
-local Copies = require "weir.parts.copies"
-local Keys = require "weir.parts.keys"
-local Lent = require "weir.parts.lent"
-local MirrorWrite = require "weir.parts.mirrorwrite"
-local Policy = require "weir.policy"
-local Promotion = require "weir.parts.promotion"
-local Race = require "weir.parts.race"
-local Suspects = require "weir.parts.suspects"
+local Arguments = require "weir.policy.shared.arguments"
+local Copies = require "weir.policy.shared.copies"
+local Keys = require "weir.policy.shared.keys"
+local Lent = require "weir.policy.shared.lent"
+local MirrorWrite = require "weir.policy.mirror.write"
+local Policy = require "weir.language.policies"
+local Promotion = require "weir.policy.shared.promotion"
+local Race = require "weir.policy.mirror.race"
+local Suspects = require "weir.policy.shared.suspects"
 
 local Mirror = Policy.word "mirror"
 

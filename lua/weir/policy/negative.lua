@@ -5,12 +5,12 @@
 -- their own bound: they cannot push out values. Over `max` the oldest is dropped, and
 -- the store is asked for it again.
 
-local Arguments = require "weir.parts.arguments"
-local Expiring = require "weir.parts.expiring"
+local Arguments = require "weir.policy.shared.arguments"
+local Expiring = require "weir.policy.shared.expiring"
 local host = require "weir.host"
-local Keys = require "weir.parts.keys"
-local Page = require "weir.parts.page"
-local Policy = require "weir.policy"
+local Keys = require "weir.policy.shared.keys"
+local Page = require "weir.policy.prefix.page"
+local Policy = require "weir.language.policies"
 
 local Negative = Policy.word "negative"
 

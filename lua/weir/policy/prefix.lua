@@ -2,9 +2,9 @@
 -- again. As mcrouter's PrefixPolicyRoute and nbdkit's filters of its kind: tenants
 -- share a store without meeting.
 
-local Arguments = require "weir.parts.arguments"
-local Policy = require "weir.policy"
-local Page = require "weir.parts.page"
+local Arguments = require "weir.policy.shared.arguments"
+local Policy = require "weir.language.policies"
+local Page = require "weir.policy.prefix.page"
 
 local new_table = require "table.new"
 

@@ -1,6 +1,6 @@
 -- readonly(): set, delete and touch are denied without being sent; reads pass.
 
-local Policy = require "weir.policy"
+local Policy = require "weir.language.policies"
 
 local Readonly = Policy.word "readonly"
 

@@ -1,21 +1,21 @@
 -- retry { n, base=.01, cap=1, jitter="full", budget=.2, on=, wait_for_breaker=false }:
 -- up to n further attempts for the slots that are unfinished and may be asked again:
 -- any op after a status that says "not applied", ops that may run twice after timeout
--- and reset. Waits between attempts grow (parts/backoff.lua), end at the deadline, and
+-- and reset. Waits between attempts grow (policy/retry/backoff.lua), end at the deadline, and
 -- respect what a limit says of when to come back. Slots that an open breaker skipped
 -- are left to the words above, such as failover; wait_for_breaker = true waits for it.
 -- Nested retries share one count of attempts a slot and draw on the outer budget, too:
 -- they never multiply.
 --
--- What a later attempt says of a write that may be applied already: parts/doubt.lua.
+-- What a later attempt says of a write that may be applied already: policy/retry/doubt.lua.
 
-local Arguments = require "weir.parts.arguments"
-local backoff = require "weir.parts.backoff"
-local Budget = require "weir.parts.budget"
-local Doubt = require "weir.parts.doubt"
+local Arguments = require "weir.policy.shared.arguments"
+local backoff = require "weir.policy.retry.backoff"
+local Budget = require "weir.policy.retry.budget"
+local Doubt = require "weir.policy.retry.doubt"
 local host = require "weir.host"
-local Policy = require "weir.policy"
-local status = require "weir.status"
+local Policy = require "weir.language.policies"
+local status = require "weir.core.status"
 
 local Retry = Policy.word "retry"
 

@@ -4,10 +4,10 @@
 -- stores are asked at once, each slot has its own store's answer.
 
 local ffi = require "ffi"
-local Arguments = require "weir.parts.arguments"
-local Chain = require "weir.parts.chain"
-local Policy = require "weir.policy"
-local Split = require "weir.parts.split"
+local Arguments = require "weir.policy.shared.arguments"
+local Chain = require "weir.policy.shared.chain"
+local Policy = require "weir.language.policies"
+local Split = require "weir.policy.shared.split"
 local C = require("weir.ffi").C
 
 local longest_prefix = C.weir_longest_prefix

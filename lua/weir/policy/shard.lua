@@ -1,5 +1,5 @@
 -- shard { s1, s2, ..., hash="rendezvous", weights=, names=, key=, tags=, replicas= }:
--- each key to the store its hash picks; the four hashes are in parts/placement. A
+-- each key to the store its hash picks; the four hashes are in policy/shard/. A
 -- child is told apart by its name (names=, else what the store is called), so that
 -- the order of the children changes nothing, but for "jump", which knows only the
 -- order. A dead shard is errors in its own slots, never silently rehashed.
@@ -13,15 +13,15 @@
 -- replicas = k: writes go to the key's k stores, one write a key at a time, and the
 -- worst counts; reads to its owner, and on an error to the next.
 
-local Arguments = require "weir.parts.arguments"
-local Chain = require "weir.parts.chain"
-local Keys = require "weir.parts.keys"
-local Parallel = require "weir.parts.parallel"
-local Policy = require "weir.policy"
-local Quorum = require "weir.parts.quorum"
-local Reply = require "weir.reply"
-local Split = require "weir.parts.split"
-local status = require "weir.status"
+local Arguments = require "weir.policy.shared.arguments"
+local Chain = require "weir.policy.shared.chain"
+local Keys = require "weir.policy.shared.keys"
+local Parallel = require "weir.policy.shared.parallel"
+local Policy = require "weir.language.policies"
+local Quorum = require "weir.policy.shared.quorum"
+local Reply = require "weir.core.reply"
+local Split = require "weir.policy.shared.split"
+local status = require "weir.core.status"
 
 local find = string.find
 
@@ -135,7 +135,7 @@ function Shard.new(given)
   if options.replicas > #stores then
     error(("shard: %d replicas but %d stores"):format(options.replicas, #stores), 0)
   end
-  local Placement = require("weir.parts.placement." .. options.hash)
+  local Placement = require("weir.policy.shard." .. options.hash)
   local names = names_of(stores, options.names)
   return Shard:node {
     children = stores, stores = stores, options = options, names = names,

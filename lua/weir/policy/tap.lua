@@ -1,8 +1,8 @@
 -- tap(fn): calls fn(request, reply) after each batch, for logs and counts of one's
 -- own. It sees, it does not change: an error in fn changes no reply and is counted.
 
-local Arguments = require "weir.parts.arguments"
-local Policy = require "weir.policy"
+local Arguments = require "weir.policy.shared.arguments"
+local Policy = require "weir.language.policies"
 
 local Tap = Policy.word "tap"
 

@@ -3,26 +3,26 @@
 --
 -- get asks a, sends what is left to b, and so on; a slot is a miss only if the
 -- authority said so, and an error above it only sends the slot on. What is found
--- below goes up in the background, where promote says so (parts/promotion.lua). With
+-- below goes up in the background, where promote says so (policy/shared/promotion.lua). With
 -- fail_open an error of the authority is told as a miss, tagged degraded.
--- Writes are in parts/tierwrite.lua.
+-- Writes are in policy/tier/write.lua.
 --
 -- What is kept for keys is bounded: promote_queue=1024 keys and promote_bytes="64MiB"
 -- wait for their copies, the oldest is dropped and counted; old_copies=65536 may wait
 -- to be deleted from a tier, then a write that makes one more is an error; seen=65536
 -- keys are counted for hits(n) and ages, those not seen for longest start anew.
 
-local Arguments = require "weir.parts.arguments"
-local Copies = require "weir.parts.copies"
-local Decide = require "weir.parts.decide"
-local Keys = require "weir.parts.keys"
-local Lent = require "weir.parts.lent"
-local Policy = require "weir.policy"
-local Predicate = require "weir.parts.predicate"
-local Promotion = require "weir.parts.promotion"
-local status = require "weir.status"
-local Suspects = require "weir.parts.suspects"
-local Write = require "weir.parts.tierwrite"
+local Arguments = require "weir.policy.shared.arguments"
+local Copies = require "weir.policy.shared.copies"
+local Decide = require "weir.policy.shared.decide"
+local Keys = require "weir.policy.shared.keys"
+local Lent = require "weir.policy.shared.lent"
+local Policy = require "weir.language.policies"
+local Predicate = require "weir.policy.shared.predicate"
+local Promotion = require "weir.policy.shared.promotion"
+local status = require "weir.core.status"
+local Suspects = require "weir.policy.shared.suspects"
+local Write = require "weir.policy.tier.write"
 
 local Tier = Policy.word "tier"
 

@@ -6,11 +6,11 @@
 -- stores are `bounded`), so this only narrows one. A store that does not keep it
 -- runs in a task of its own with memory of its own, and is left behind.
 
-local Arguments = require "weir.parts.arguments"
-local Detach = require "weir.parts.detach"
+local Arguments = require "weir.policy.shared.arguments"
+local Detach = require "weir.policy.shared.detach"
 local host = require "weir.host"
-local Lent = require "weir.parts.lent"
-local Policy = require "weir.policy"
+local Lent = require "weir.policy.shared.lent"
+local Policy = require "weir.language.policies"
 
 local Timeout = Policy.word "timeout"
 

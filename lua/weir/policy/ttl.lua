@@ -17,13 +17,13 @@
 -- are fresh as long as they live. A value whose time there is no room to note is set
 -- without the stale time, so it ends on time, and is counted (untimed).
 
-local Arguments = require "weir.parts.arguments"
+local Arguments = require "weir.policy.shared.arguments"
 local host = require "weir.host"
-local Keys = require "weir.parts.keys"
-local Policy = require "weir.policy"
-local Refresh = require "weir.parts.refresh"
-local status = require "weir.status"
-local Times = require "weir.parts.times"
+local Keys = require "weir.policy.shared.keys"
+local Policy = require "weir.language.policies"
+local Refresh = require "weir.policy.ttl.refresh"
+local status = require "weir.core.status"
+local Times = require "weir.policy.ttl.times"
 
 local new_table = require "table.new"
 

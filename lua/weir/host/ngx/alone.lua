@@ -1,5 +1,5 @@
--- ngx/alone.lua: alone(copies, shared): a worker of nginx uses copies of its own only
--- while it is the only worker. For policy files:
+-- host/ngx/alone.lua: alone(copies, shared): a worker of nginx uses copies of its own
+-- only while it is the only worker. For policy files:
 --
 --     local alone = require "weir.host.ngx.alone"
 --     local copies = tier { memory {}, disk, write = "around" }
@@ -22,7 +22,7 @@
 -- `lua_shared_dict weir_workers 64k;`. Outside of nginx there is one process, and it
 -- uses its copies.
 
-local Custom = require "weir.parts.custom"
+local Custom = require "weir.language.own"
 local Ffi = require "weir.ffi"
 local ffi = require "ffi"
 

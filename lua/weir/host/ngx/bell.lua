@@ -1,4 +1,4 @@
--- ngx/bell.lua: runs a doorbell for a completion queue: a timer that waits for
+-- host/ngx/bell.lua: runs a doorbell for a completion queue: a timer that waits for
 -- bytes on a socket of nginx's own and drains the queue. Used by host/ngx.lua.
 --
 -- When the worker leaves, the bell stays until nothing is in flight, then ends so

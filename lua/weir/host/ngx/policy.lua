@@ -1,14 +1,14 @@
--- ngx/policy.lua: reads a policy file in nginx's master, where no store can be opened:
--- words are real, connectors only read their options. What else one needs, as a
+-- host/ngx/policy.lua: reads a policy file in nginx's master, where no store can be
+-- opened: words are real, connectors only read their options. What else one needs, as a
 -- folder that it may write to, shows in the workers.
 
 local ffi = require "ffi"
-local Catalog = require "weir.catalog"
-local Load = require "weir.load"
-local Policy = require "weir.policy"
-local Store = require "weir.store"
-local settings_of = require "weir.settings"
-local words = require "weir.words"
+local Catalog = require "weir.native.catalog"
+local Load = require "weir.language.load"
+local Policy = require "weir.language.policies"
+local Store = require "weir.core.store"
+local settings_of = require "weir.native.settings"
+local words = require "weir.language.words"
 local C = require("weir.ffi").C
 
 local failure = ffi.new "struct weir_error"

@@ -1,4 +1,4 @@
--- ngx/tasks.lua: tasks that belong to the worker and not to the request that
+-- host/ngx/tasks.lua: tasks that belong to the worker and not to the request that
 -- started them: nginx ends the light threads of a request with it. A foreman, a
 -- timer that waits for jobs, starts each as a light thread of its own. As nginx
 -- frees what a light thread took only with its timer, a foreman starts so many

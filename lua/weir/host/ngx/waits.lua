@@ -1,4 +1,4 @@
--- ngx/waits.lua: what a coroutine of nginx waits on: a semaphore, taken from a
+-- host/ngx/waits.lua: what a coroutine of nginx waits on: a semaphore, taken from a
 -- pool when it really has to wait. The coroutine may vanish while it waits (a
 -- client hangs up, ngx.exit, ngx.thread.kill), without unwinding: a semaphore
 -- goes back to the pool only from a waiter that came back, never otherwise.

@@ -1,0 +1,168 @@
+-- weir bench redis [URL] [targets|grid|workload|verbs] [PART OF A CASE'S NAME]
+--
+-- Runs the C program (examples/bench/redis.c) on a server of its own, counts its
+-- system calls, and measures what the Lua verbs add. Without a word: the targets.
+local Server = require "weir.app.bench.redis_server"
+local weir = require "weir"
+local Exit = require "weir.app.exit"
+local Ffi = require "weir.ffi"
+local Now, suggest = Ffi.C.weir_now, Ffi.suggest
+
+local WHAT = { "targets", "grid", "workload", "verbs" }
+local HAS = { targets = true, grid = true, workload = true, verbs = true }
+
+local VERB_ROUNDS = 10
+local SECONDS = 0.25
+local KEYS = 4096
+
+
+local function median(list)
+  table.sort(list)
+  return list[math.ceil(#list / 2)]
+end
+
+
+local function output(line)
+  local pipe = assert(io.popen(line))
+  local text = pipe:read "*a"
+  pipe:close()
+  return text
+end
+
+
+local HERE = { [""] = true, ["127.0.0.1"] = true, localhost = true, ["::1"] = true }
+
+
+-- Host and port of a URL.
+local function place(url)
+  local authority = url:match "^redis://([^/?]*)":gsub("^.*@", "")
+  local host, port = authority:match "^%[(.-)%]:?(%d*)$"
+  if not host then
+    host, port = authority:match "^([^:]*):?(%d*)$"
+  end
+  return host or authority, tonumber(port) or 6379
+end
+
+
+-- The server at a URL, as Server.start returns it, with nothing to stop. Its keys
+-- are overwritten and deleted, and its process is looked at: it must be a local one.
+local function running(url)
+  local host, port = place(url)
+  if not HERE[host] then
+    Exit.fail(Exit.USAGE, "redis: expected a server of this machine, got %s", host)
+  end
+  local info = output(("redis-cli -p %d info server 2>/dev/null"):format(port))
+  local pid = info:match "process_id:(%d+)"
+  if not pid then
+    Exit.fail(Exit.ERROR, "redis: no server of this machine answers at port %d", port)
+  end
+  local socket = output(("redis-cli -p %d config get unixsocket"):format(port))
+  return { url = url, port = port, pid = tonumber(pid),
+           socket = socket:match "\n(.-)%s*$", stop = function() end }
+end
+
+
+-- Batches of n keys that the C program has stored.
+local function batches_of(n)
+  local batches = {}
+  for i = 0, KEYS / n - 1 do
+    batches[i + 1] = {}
+    for k = 1, n do
+      batches[i + 1][k] = ("key:%012d"):format(i * n + k - 1)
+    end
+  end
+  return batches
+end
+
+
+-- Keys a second, one batch on its way at a time.
+local function rate(store, batches, n)
+  local start, keys, i = Now(), 0, 0
+  repeat
+    i = i % #batches + 1
+    if not store:get_many(batches[i]):all "good" then
+      error("bench redis: a get failed", 0)
+    end
+    keys = keys + n
+  until tonumber(Now() - start) > SECONDS * 1e9
+  return keys * 1e9 / tonumber(Now() - start)
+end
+
+
+local function c_rate(Bench, words, n)
+  local figure
+  words[4], words[5] = "batch", tostring(n)
+  Bench.measure("redis", words, function(row) figure = row.figure end)
+  return figure
+end
+
+
+-- The verbs, bare and through two policies, beside the same batches from C.
+local function verbs(bench, Bench, server, words)
+  local bare = weir.open(server.url)
+  local guarded = bare:timeout(5):retry { 3 }
+  for _, n in ipairs { 16, 256 } do
+    local batches, in_c, in_lua, through = batches_of(n), {}, {}, {}
+    for i = 1, VERB_ROUNDS do
+      in_c[i] = c_rate(Bench, words, n)
+      -- By turns: whoever goes first has just slept, which the scheduler rewards.
+      if i % 2 == 0 then through[i] = rate(guarded, batches, n) end
+      in_lua[i] = rate(bare, batches, n)
+      if i % 2 == 1 then through[i] = rate(guarded, batches, n) end
+    end
+    local of = median(in_c)
+    bench:row { case = ("Lua: 64 B, batch %d, get, 1 in flight"):format(n),
+      figure = median(in_lua), unit = "keys/s", reference = "the C call", of = of,
+      target = ">= 0.85x" }
+    bench:row { case = ("Lua: the same through retry(timeout(redis))"):format(n),
+      figure = median(through), unit = "keys/s", reference = "the C call", of = of,
+      target = ">= 0.85x" }
+  end
+  bare:close()
+end
+
+
+-- System calls of the whole process for a key, counted by strace.
+local function system_calls(bench, Bench, words)
+  if os.execute "command -v strace >/dev/null 2>&1" ~= 0 then
+    io.stderr:write("bench redis: system calls are not counted: no strace here\n")
+    return
+  end
+  local counts, keys = os.tmpname(), nil
+  words[4], words[5] = "calls", nil
+  Bench.measure("redis", words, function(row) keys = row.figure end,
+    "strace -f -c -o " .. counts)
+  local calls
+  for line in io.lines(counts) do
+    calls = tonumber(line:match "%s(%d+)%s+%d*%s*total$") or calls
+  end
+  os.remove(counts)
+  bench:row { case = "64 B, batch 256, get, system calls a key",
+    figure = calls / keys, unit = "", target = "<= 0.1" }
+end
+
+
+return function(bench, arguments)
+  local Bench = require "weir.app.bench"
+  local url = (arguments[1] or ""):match "^redis://" and table.remove(arguments, 1)
+  local asked = arguments[1]
+  if asked and not HAS[asked] then
+    Exit.fail(Exit.USAGE, "redis: expected %s, got %q%s", table.concat(WHAT, ", "),
+      asked, suggest(asked, WHAT))
+  end
+  local server = url and running(url) or assert(Server.start())
+  local words = { tostring(server.port), server.socket, tostring(server.pid),
+                  asked or "targets", arguments[2] }
+  local good, err = pcall(function()
+    local what, part = words[4], words[5]
+    if what ~= "verbs" then bench:program("redis", unpack(words)) end
+    if what == "targets" and not part then system_calls(bench, Bench, words) end
+    if what == "verbs" or what == "targets" and not part then
+      weir.run(function() verbs(bench, Bench, server, words) end)
+    end
+  end)
+  server:stop()
+  if not good then
+    error(err, 0)
+  end
+end

@@ -1,0 +1,70 @@
+-- app/bench/redis_server.lua: a redis-server of one's own on a free port of 127.0.0.1
+-- and on a unix socket, holding all in memory. For benchmarks and specs.
+local Server = {}
+Server.__index = Server
+
+local TRIES = 5
+
+
+local function output(command)
+  local pipe = assert(io.popen(command))
+  local line = pipe:read "*l"
+  pipe:close()
+  return line
+end
+
+
+-- Waits until the server answers on its socket; false: it has ended, its port was
+-- not free.
+local function answers(self)
+  return os.execute(([[
+    for i in $(seq 250); do
+      redis-cli -s %s ping >/dev/null 2>&1 && exit 0
+      kill -0 %d 2>/dev/null || exit 1
+      sleep 0.02
+    done
+    exit 1]]):format(self.socket, self.pid)) == 0
+end
+
+
+local function launch(self, options)
+  self.port = math.random(20000, 60000)
+  self.pid = tonumber(output(([[
+    redis-server --port %d --bind 127.0.0.1 --unixsocket %s --dir %s --save '' \
+      --loglevel warning %s >/dev/null 2>&1 & echo $!]]):format(
+    self.port, self.socket, self.folder, options)))
+end
+
+
+--- start starts a server with further options as on its command line, and waits
+--- until it answers. nil and a reason: it cannot.
+---@param options string?
+---@return table? server with port, socket, url, unix_url, pid
+---@return string? reason
+function Server.start(options)
+  if os.execute "command -v redis-server >/dev/null 2>&1" ~= 0 then
+    return nil, "no redis-server here: apt-get install redis-server"
+  end
+  local self = setmetatable({ folder = output "mktemp -d" }, Server)
+  self.socket = self.folder .. "/socket"
+  for _ = 1, TRIES do
+    launch(self, options or "")
+    if answers(self) then
+      self.url = ("redis://127.0.0.1:%d"):format(self.port)
+      self.unix_url = "redis+unix://" .. self.socket
+      return self
+    end
+  end
+  self:stop()
+  return nil, "redis-server does not start"
+end
+
+
+--- stop ends the server and removes what it left.
+function Server:stop()
+  os.execute(("kill -9 %d 2>/dev/null"):format(self.pid))
+  os.execute("rm -rf " .. self.folder)
+end
+
+
+return Server

@@ -1,0 +1,179 @@
+-- The weir command: reads the arguments, runs one subcommand, answers with an
+-- exit code. Called by the script `weir` (cli/command).
+--
+-- A subcommand is a file app/cli/NAME.lua and a word below: a table with
+--   summary    one line for `weir --help`
+--   define     function(command): adds arguments and options to argparse's command
+--   run        function(args): does it and returns an exit code, or raises Exit's
+--   passes_on  true: what follows the first argument is not ours to read
+--   cleans_up  true: Ctrl-C is an error in run, which ends what it has started
+local argparse = require "argparse"
+local Blame = require "weir.core.blame"
+local Exit = require "weir.app.exit"
+local Signals = require "weir.signals"
+local Terminal = require "weir.app.terminal"
+local Value = require "weir.core.value"
+
+local Cli = {}
+
+-- In the order of the help.
+local NAMES = {
+  "run", "repl", "get", "set", "rm", "ls", "stat", "head", "hex", "du", "big", "diff",
+  "cp", "where", "explain", "trace", "tree", "stats", "lat", "watch", "check",
+  "connectors", "bench", "completion", "manual",
+}
+
+
+--- commands returns the subcommands, in the order of the help and by name.
+function Cli.commands()
+  local commands = {}
+  for i, name in ipairs(NAMES) do
+    local command = require("weir.app.cli." .. name)
+    command.name = name
+    commands[i], commands[name] = command, command
+  end
+  return commands
+end
+
+
+local function version()
+  local ffi = require "ffi"
+  local C = require("weir.ffi").C
+  return ("weir %s (ABI %d)"):format(ffi.string(C.weir_version()), tonumber(C.WEIR_ABI))
+end
+
+
+-- Prints what a flag asks for, and exits.
+local function only_print(text)
+  print(text)
+  if Terminal.written() then os.exit(Exit.OK) end
+  Exit.complain(Exit.CUT)
+  os.exit(Exit.ERROR)
+end
+
+
+local function add_help(parser)
+  return parser:add_help {
+    "-h --help", description = "Show this help and exit.",
+    action = function() only_print(parser:get_help()) end,
+  }
+end
+
+
+--- parser returns argparse's parser of the whole command; help, completions and
+--- the manual are made from it.
+function Cli.parser(commands)
+  local parser = argparse "weir"
+    :description "Reads, writes and scripts stores: memory, files, Redis, or a policy."
+    :epilog(Exit.HELP)
+    :command_target "command"
+    :help_max_width(80)
+  add_help(parser)
+  parser:flag "--version"
+    :description "Show the version and exit."
+    :action(function() only_print(version()) end)
+  for _, command in ipairs(commands) do
+    local sub = parser:command(command.name)
+      :summary(command.summary)
+      :description(command.description or command.summary)
+    command.define(add_help(sub))
+  end
+  return parser
+end
+
+
+-- What argparse reads, and what is passed on: all after the first word that
+-- follows the name of a command that passes on.
+local function split(argv, commands)
+  local words, rest = {}, nil
+  local command = commands[argv[1]]
+  for i = 1, #argv do
+    if rest then
+      rest[#rest + 1] = argv[i]
+    else
+      words[i] = argv[i]
+      if command and command.passes_on and i > 1 and not argv[i]:find "^%-." then
+        rest = {}
+      end
+    end
+  end
+  return words, rest or {}
+end
+
+
+-- What went wrong, as a sentence and an exit code. A string is a bug, or misuse by
+-- a script: it keeps its place in the source, and shows the way there through the
+-- script; a bug of weir's own shows all of it.
+local function failure(err)
+  if Exit.is(err) then return err end
+  if Signals.is(err) then return { exit = Exit.SIGNALED + err.number } end
+  if tostring(err):find "interrupted!$" then
+    return { exit = Exit.INTERRUPTED, message = "interrupted" }
+  end
+  if type(err) == "table" then
+    return { exit = Exit.ERROR, message = tostring(err), code = rawget(err, "code"),
+      store = rawget(err, "store") }
+  end
+  local message = tostring(err)
+  message = message .. Value.advice(message)
+  local frames = Blame.trace(err)
+  message = frames and message .. "\n" .. frames or debug.traceback(message, 2)
+  return { exit = Exit.ERROR, message = message }
+end
+
+
+-- `weir help NAME` is `weir NAME --help`.
+local function without_help(argv)
+  if argv[1] ~= "help" then return argv end
+  return { argv[2] or "--help", argv[2] and "--help" }
+end
+
+
+-- Whether programs read the output, also of a command line that is wrong.
+local function wants_json(words)
+  for _, word in ipairs(words) do
+    if word == "--json" then return true end
+  end
+  return false
+end
+
+
+-- Says what went wrong: to people on stderr, with --json to programs on stdout, too.
+local function say(err, command, json)
+  if not err.message then return err.exit end
+  Exit.complain(err.message .. (err.hint or ""), command)
+  if json and err.message ~= Exit.CUT then Exit.report(err) end
+  return err.exit
+end
+
+
+--- main runs the command line and returns the exit code.
+---@param argv string[]
+---@return integer
+function Cli.main(argv)
+  Terminal.fill_standard()
+  local make_error = Terminal.end_by_interrupt()
+  local commands = Cli.commands()
+  argv = without_help(argv)
+  local words, rest = split(argv, commands)
+  local json = wants_json(words)
+  local good, args = Cli.parser(commands):pparse(words)
+  if not good then
+    local command = commands[argv[1]] and argv[1]
+    local about = command and " " .. command or ""
+    local hint = ("\nTry: weir%s --help"):format(about)
+    return say({ exit = Exit.USAGE, message = args, hint = hint }, command, json)
+  end
+  args.rest = rest
+  if commands[args.command].cleans_up then make_error() end
+  local ok, code = xpcall(commands[args.command].run, failure, args)
+  local written = Terminal.written()
+  if ok and written then
+    return code or Exit.OK
+  end
+  local err = ok and { exit = Exit.ERROR, message = Exit.CUT } or code
+  return say(err, args.command, json)
+end
+
+
+return Cli

@@ -1,0 +1,2 @@
+-- weir big: app/explore/big.lua as a subcommand.
+return require "weir.app.cli.explored" "big"

@@ -1,0 +1,2 @@
+-- weir lat: app/explore/lat.lua as a subcommand.
+return require "weir.app.cli.explored" "lat"

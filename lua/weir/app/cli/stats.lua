@@ -1,0 +1,2 @@
+-- weir stats: app/explore/stats.lua as a subcommand.
+return require "weir.app.cli.explored" "stats"

@@ -1,0 +1,26 @@
+-- app/explore/fetch.lua: one value for a command that shows it; used by head and hex.
+local Bytes = require "weir.app.show.bytes"
+local Literal = require "weir.app.show.literal"
+
+local Fetch = {}
+
+
+--- Says that a key is not there.
+function Fetch.miss(view, key)
+  view:object(Bytes.put({ status = "miss" }, "key", key))
+  view:note("no such key: %s", Literal.quote(key))
+end
+
+
+--- The value of args.key in args.store; nil when it is not there, which it says.
+--- Errors are raised.
+---@return weir.Value?
+function Fetch.value(view, args)
+  local value, err = args.store:get(args.key, { timeout = args.timeout })
+  if err then error(err, 0) end
+  if not value then Fetch.miss(view, args.key) end
+  return value
+end
+
+
+return Fetch

@@ -1,0 +1,47 @@
+-- app/repl/commands.lua: the dot commands, in the order of the help. Each is a table:
+-- those that only look into stores are shared with the command line (explore/), the
+-- others are the session's own (repl/dot/).
+local Ffi = require "weir.ffi"
+
+local Commands = {}
+
+local NAMES = {
+  "help", "stores", "use", "open", "close", "load", "reload", "undo",
+  "ls", "head", "hex", "stat", "where", "big", "hot", "du", "more",
+  "explain", "trace", "tree", "stats", "lat", "watch", "bench",
+  "diff", "cp", "fault", "heal",
+  "time", "format", "quit",
+}
+
+
+local function find_module(name)
+  for _, place in ipairs { "weir.app.repl.dot.", "weir.app.explore." } do
+    if package.searchpath(place .. name, package.path) then return place .. name end
+  end
+end
+
+
+--- The command of that name, or nil.
+---@param name string
+---@return table?
+function Commands.find(name)
+  local known = false
+  for _, other in ipairs(NAMES) do known = known or other == name end
+  return known and require(find_module(name)) or nil
+end
+
+
+--- All names, in the order of the help.
+---@return string[]
+function Commands.names()
+  return NAMES
+end
+
+
+--- "; did you mean .x?", or nothing.
+function Commands.suggest(name)
+  return (Ffi.suggest(name, NAMES):gsub('"', '".', 1))
+end
+
+
+return Commands

@@ -1,2 +1,0 @@
--- weir big: explore/big.lua as a subcommand.
-return require "weir.cli.explored" "big"

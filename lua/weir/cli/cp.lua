@@ -1,2 +1,0 @@
--- weir cp: explore/cp.lua as a subcommand.
-return require "weir.cli.explored" "cp"

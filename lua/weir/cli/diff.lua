@@ -1,2 +1,0 @@
--- weir diff: explore/diff.lua as a subcommand.
-return require "weir.cli.explored" "diff"

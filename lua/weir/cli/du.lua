@@ -1,2 +1,0 @@
--- weir du: explore/du.lua as a subcommand.
-return require "weir.cli.explored" "du"

@@ -1,2 +1,0 @@
--- weir explain: explore/explain.lua as a subcommand.
-return require "weir.cli.explored" "explain"

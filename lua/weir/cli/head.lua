@@ -1,2 +1,0 @@
--- weir head: explore/head.lua as a subcommand.
-return require "weir.cli.explored" "head"

@@ -1,2 +1,0 @@
--- weir hex: explore/hex.lua as a subcommand.
-return require "weir.cli.explored" "hex"

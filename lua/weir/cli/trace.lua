@@ -1,2 +1,0 @@
--- weir trace: explore/trace.lua as a subcommand.
-return require "weir.cli.explored" "trace"

@@ -1,2 +1,0 @@
--- weir where: explore/where.lua as a subcommand.
-return require "weir.cli.explored" "where"

@@ -1,0 +1,107 @@
+-- core/blame.lua: whose line an error belongs to. What a word or a verb refuses is the
+-- user's mistake, so its message names the user's line: the innermost one on the
+-- stack that is not of weir. A tail call (`return tier { ... }`) takes its line off the
+-- stack; while a policy file is loaded, the line that ran last is known as well.
+-- Also tracebacks with the user's frames alone.
+
+local Blame = {}
+
+local HERE = debug.getinfo(1, "S").source:match "^(@.*)core/blame%.lua$" or "@weir/"
+
+-- Chunks that weir makes of strings.
+local MADE = { ["=run"] = true, ["=assign"] = true }
+
+-- Where a policy file that is being loaded is: { source, line }; see load.lua.
+---@type { source: string, line: integer }?
+Blame.running = nil
+
+
+--- Whether a source, as debug.getinfo says it, is a file of weir's.
+function Blame.is_ours(source)
+  return source:sub(1, #HERE) == HERE or MADE[source] == true
+end
+
+
+-- The innermost frame of the user's, and what it calls the function of weir's that it
+-- is in; nil: there is none.
+local function user_frame()
+  local level, called = 3, nil
+  while true do
+    local info = debug.getinfo(level, "Sln")
+    if not info then return nil end
+    if info.what ~= "C" and not Blame.is_ours(info.source) then return info, called end
+    if info.what ~= "C" then called = info.name end
+    level = level + 1
+  end
+end
+
+
+--- A message behind the user's place, unless it stands there already. word: what was
+--- called; where the innermost frame of the user's calls something else, that has
+--- called the word in a tail call.
+---@param message any
+---@param word string?
+function Blame.placed(message, word)
+  if type(message) ~= "string" then return message end
+  local info, called = user_frame()
+  local place = info and ("%s:%d: "):format(info.short_src, info.currentline)
+  local running = Blame.running
+  if running and (not info or word and called ~= word) then
+    place = ("%s:%d: "):format(running.source, running.line)
+  end
+  if not place or message:sub(1, #place) == place then return message end
+  return place .. message
+end
+
+
+-- ---- tracebacks ----
+
+local function described(info)
+  if info.what == "main" then return "in main chunk" end
+  if info.name then return ("in function '%s'"):format(info.name) end
+  return ("in function <%s:%d>"):format(info.short_src, info.linedefined)
+end
+
+
+--- The frames of the user's on this stack, or nil: there are none. `level` as of
+--- debug.traceback.
+---@param level integer?
+---@return string?
+function Blame.frames(level)
+  local lines = {}
+  level = (level or 1) + 1
+  local info = debug.getinfo(level, "Sln")
+  while info do
+    if info.what ~= "C" and not Blame.is_ours(info.source) then
+      lines[#lines + 1] = ("\t%s:%d: %s"):format(info.short_src, info.currentline,
+        described(info))
+    end
+    level = level + 1
+    info = debug.getinfo(level, "Sln")
+  end
+  if #lines == 0 then return nil end
+  return "stack traceback:\n" .. table.concat(lines, "\n")
+end
+
+
+-- The last error that a task ended by, and the frames it was raised in.
+local last, frames
+
+
+--- A handler for xpcall around what may be the user's: returns the error as it is, and
+--- keeps where it was raised.
+function Blame.remember(err)
+  if type(err) == "string" then last, frames = err, Blame.frames(2) end
+  return err
+end
+
+
+--- The user's frames where an error was raised, if they are known.
+---@param err string
+---@return string?
+function Blame.trace(err)
+  return last == err and frames or nil
+end
+
+
+return Blame

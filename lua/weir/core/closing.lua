@@ -1,0 +1,37 @@
+-- core/closing.lua: closes several stores at the same time, so that they share one
+-- time-out instead of waiting for each other's. Used by stores over stores, by
+-- reload and at the end of a program.
+
+local Closing = {}
+
+
+--- Begins to close stores; opts as a store's close takes them. Returns a function that
+--- waits for the end of all, and returns the first error.
+---@param stores weir.Store[]
+---@param opts { timeout: number?, drop: boolean? }?
+---@return fun(): boolean?, weir.Error?
+function Closing.begin(stores, opts)
+  local waits, known = {}, {}
+  for _, store in ipairs(stores) do
+    if not known[store] then waits[#waits + 1] = store:begin_close(opts) end
+    known[store] = true
+  end
+  return function()
+    local closed, err = true, nil
+    for _, wait in ipairs(waits) do
+      local good, why = wait()
+      if not good then closed, err = good, err or why end
+    end
+    return closed, err
+  end
+end
+
+
+--- Closes stores.
+---@return boolean? closed, weir.Error? err
+function Closing.all(stores, opts)
+  return Closing.begin(stores, opts)()
+end
+
+
+return Closing

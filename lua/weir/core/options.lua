@@ -1,0 +1,88 @@
+-- core/options.lua: the options that verbs take as their last argument, checked by one
+-- table. Used by request.lua and the verbs.
+
+local Ffi = require "weir.ffi"
+local Host = require "weir.host"
+local Quantity = require "weir.core.quantity"
+
+---@alias weir.Seconds number|string seconds, or a text such as "50ms" or "10m"
+
+local Options = {}
+
+-- Each check returns the value to use, or nil; and what is expected.
+local function duration(x)
+  if type(x) == "string" then x = Quantity.seconds(x) end
+  local good = type(x) == "number" and x > 0 and x < math.huge
+  return good and x or nil, "a time over 0, seconds or a text like \"50ms\" or \"10m\""
+end
+
+local function clock(x)
+  return type(x) == "number" and x == x and x or nil,
+    "a time of the host's clock in seconds"
+end
+
+local function boolean(x)
+  if type(x) ~= "boolean" then x = nil end
+  return x, "true or false"
+end
+
+local READS = { get = true, exists = true }
+local WRITES = { set = true }
+
+-- The one table of checks: what each option of a verb must be, and whose it is.
+local OPTIONS = {
+  timeout = { check = duration },
+  deadline = { check = clock },
+  ttl = { check = duration, ops = WRITES },
+  prefix = { check = boolean, ops = READS },
+}
+
+local NAMES = { "timeout", "deadline", "ttl", "prefix" }
+
+
+local function refuse(name, expected, x, level)
+  local given = type(x) == "string" and ("%q"):format(x) or tostring(x)
+  error(("%s must be %s, not %s"):format(name, expected, given), level + 1)
+end
+
+
+local function check(op, opts, level)
+  if type(opts) ~= "table" then
+    error(("options are a table, not a %s"):format(type(opts)), level + 1)
+  end
+  for name, value in pairs(opts) do
+    local option = OPTIONS[name]
+    if not option or option.ops and not option.ops[op] then
+      error(("%s has no option %q%s"):format(op, tostring(name),
+        option and "" or Ffi.suggest(name, NAMES)), level + 1)
+    end
+    local good, expected = option.check(value)
+    if good == nil then refuse(name, expected, value, level + 1) end
+  end
+end
+
+
+--- Puts a caller's options into a request; errors point `level` frames up. Of
+--- timeout and deadline the nearer counts.
+function Options.apply(req, opts, level)
+  check(req.op, opts, level + 1)
+  req.ttl, req.prefix, req.deadline = opts.ttl, opts.prefix, opts.deadline
+  if type(req.ttl) == "string" then req.ttl = duration(req.ttl) end
+  if opts.timeout then
+    local by = Host.now() + duration(opts.timeout)
+    req.deadline = math.min(req.deadline or by, by)
+  end
+end
+
+
+--- The seconds of a duration as verbs take it (5, "5s"), or nil for nil; else an
+--- error that calls it `name`, `level` frames up.
+function Options.seconds(name, x, level)
+  if x == nil then return nil end
+  local seconds, expected = duration(x)
+  if not seconds then refuse(name, expected .. ", or nil", x, level + 1) end
+  return seconds
+end
+
+
+return Options

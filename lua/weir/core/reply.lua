@@ -1,0 +1,315 @@
+-- core/reply.lua: what a store answers: one slot per key, in the order asked for.
+-- A reply is the array of its statuses ("ok", "miss", ...), so #reply is the
+-- number of slots; reply.status is the reply itself. Values stay in C, counted,
+-- and go when the reply does. Made by native.lua and by policies.
+
+local ffi = require "ffi"
+local Error = require "weir.core.error"
+local Hold = require "weir.core.hold"
+local Merge = require "weir.core.reply.merge"
+local status = require "weir.core.status"
+local Value = require "weir.core.value"
+local C = require("weir.ffi").C
+
+local new_table = require "table.new"
+local ffi_gc, ffi_string = ffi.gc, ffi.string
+local class, rank = status.class, status.rank
+
+---@class weir.Reply
+---@field n integer       slots
+---@field status string[] the status of each slot
+---@field good integer?   slots that are "ok", where the answerer counted them
+---@field lead integer?   leading good slots, when asked with prefix = true
+---@field after number?  seconds until it is worth asking again (limit, breaker)
+---@field afters number[]? the same by slot, where replies were put together
+---@field open boolean[]? slots that an open breaker skipped
+---@field maybe boolean[]? of a delete: an attempt without an answer may have removed it
+---@field copies integer[]? of a mirror's write: the copies that landed, by slot
+---@field message string? the first error in words
+---@field store string?   who said so
+local Reply = {}
+Reply.__index = Reply
+
+-- Room for values comes in these sizes from a pool; what is larger is made to
+-- measure. weir_values_unref gives back what is left when Lua closes.
+local Values = ffi.typeof "struct { uint64_t n; struct weir_value *at[?]; }"
+local unref = C.weir_values_unref
+local SPARE_SLOTS = 65536 -- kept of each size, at most
+
+local spares = { [1] = { n = 0 }, [8] = { n = 0 }, [64] = { n = 0 }, [512] = { n = 0 } }
+
+
+local function size_of(n)
+  if n <= 8 then return n <= 1 and 1 or 8 end
+  return n <= 64 and 64 or n <= 512 and 512 or n
+end
+
+
+local function take_room(n)
+  local size = size_of(n)
+  local spare = spares[size]
+  if spare and spare.n > 0 then
+    spare.n = spare.n - 1
+    return spare[spare.n + 1]
+  end
+  return ffi_gc(Values(size), unref)
+end
+
+
+-- The room of each reply by its slot, which outlives the reply.
+local rooms = {}
+
+local take_slot, keep_slot = Hold.ledger(function(slot)
+  local values = rooms[slot]
+  rooms[slot] = false
+  unref(values)
+  local spare = spares[size_of(tonumber(values.n))]
+  if spare and spare.n * tonumber(values.n) < SPARE_SLOTS then
+    spare.n = spare.n + 1
+    spare[spare.n] = values
+  end
+end)
+
+
+--- Makes a reply of n slots, or of as many as a request has keys. Each slot must
+--- be set.
+---@param n integer|weir.Request
+---@return weir.Reply
+function Reply.new(n)
+  local req
+  if type(n) == "table" then req, n = n, n.n end
+  local self = new_table(n, 8)
+  self.n, self.req, self.status = n, req, self
+  setmetatable(self, Reply)
+  return self
+end
+
+
+--- The room for `struct weir_value *`, one per slot: `.at[i - 1]`. What is put
+--- there belongs to the reply.
+function Reply:room()
+  local values = self.values
+  if not values then
+    local slot = take_slot()
+    values = take_room(self.n)
+    values.n = self.n
+    rooms[slot] = values
+    keep_slot(slot, self)
+    self.values = values
+  end
+  return values
+end
+
+
+--- Notes a fact of a slot besides its status and value, in a table made when the
+--- first slot has one.
+function Reply:note(name, i, value)
+  local list = self[name]
+  if not list then
+    list = {}
+    self[name] = list
+  end
+  list[i] = value
+end
+
+
+--- Answers a slot. `facts`: value (string or Value), size, ttl, message, store,
+--- level, stale, degraded, attempts.
+---@param i integer
+---@param name string a status
+---@param facts table?
+function Reply:set(i, name, facts)
+  if not rank[name] then
+    error(("no status is called %q"):format(tostring(name)), 2)
+  end
+  self[i] = name
+  self.good, self.sum = nil, nil
+  if not facts then return end
+  if facts.value then
+    local room = self:room()
+    C.weir_value_unref(room.at[i - 1])
+    room.at[i - 1] = Value.pointer(facts.value)
+  end
+  if facts.size then self:note("sizes", i, facts.size) end
+  if facts.ttl then self:note("ttls", i, facts.ttl) end
+  if facts.message then self:note("messages", i, facts.message) end
+  if facts.store then self:note("stores", i, facts.store) end
+  if facts.level then self:note("levels", i, facts.level) end
+  if facts.attempts then self:note("tries", i, facts.attempts) end
+  if facts.stale then self:note("stale", i, true) end
+  if facts.degraded then self:note("degraded", i, true) end
+end
+
+
+--- The `struct weir_value *` of a slot, which stays the reply's, or nil.
+function Reply:pointer(i)
+  local values = self.values
+  if not values or not self[i] then return nil end
+  local at = values.at[i - 1]
+  if at ~= nil then return at end
+end
+
+
+--- The value of a slot as a Lua string, or nil when it has none.
+---@param i integer
+---@return string?
+function Reply:string(i)
+  local v = self:pointer(i)
+  return v and ffi_string(v.data, v.size)
+end
+
+
+--- The value of a slot, uncopied, or nil when it has none.
+---@param i integer
+---@return weir.Value?
+function Reply:value(i)
+  local v = self:pointer(i)
+  return v and Value.own(C.weir_value_ref(v))
+end
+
+
+--- Moves the value of a slot out of the reply; used by the single verbs.
+function Reply:take(i)
+  local v = self:pointer(i)
+  if not v then return nil end
+  self.values.at[i - 1] = nil
+  return Value.own(v)
+end
+
+
+--- Lets go of the value of a slot.
+---@param i integer
+function Reply:drop(i)
+  local values = self.values
+  if values then
+    C.weir_value_unref(values.at[i - 1])
+    values.at[i - 1] = nil
+  end
+end
+
+
+--- The size of a slot's value in bytes; of stat and get_into, too, and with
+--- "toobig" the size it would have.
+---@param i integer
+---@return number?
+function Reply:size(i)
+  local v = self:pointer(i)
+  if v then return tonumber(v.size) end
+  return self.sizes and self.sizes[i]
+end
+
+
+--- Seconds left to live (stat), or nil when it never expires.
+---@param i integer
+---@return number?
+function Reply:ttl(i)
+  return self.ttls and self.ttls[i]
+end
+
+
+--- Which level of a tier answered a slot: 1 is the first.
+---@param i integer
+---@return integer?
+function Reply:level(i)
+  return self.levels and self.levels[i] or (class[self[i]] == "good" and 1 or nil)
+end
+
+
+--- How many attempts a slot took.
+---@param i integer
+---@return integer
+function Reply:attempts(i)
+  return self.tries and self.tries[i] or 1
+end
+
+
+--- The sentence for a slot's error, if there is one. That of the batch belongs to
+--- its first error; a slot with another status says so.
+function Reply:words(i)
+  local message = self.messages and self.messages[i]
+  if message or not self.message then return message end
+  for j = 1, self.n do
+    if class[self[j]] == "error" and self[j] ~= self[i] then
+      local store = self.store and self.store .. ": " or ""
+      return ("%s%s (first of the batch: %s)"):format(store,
+        status.phrase(self[i]), self.message)
+    end
+  end
+  return self.message
+end
+
+
+--- The error of a slot, or nil when it is good or a miss.
+---@param i integer
+---@return weir.Error?
+function Reply:error(i)
+  local name = self[i]
+  if class[name] ~= "error" and name ~= "rejected" then return nil end
+  local store = self.stores and self.stores[i] or self.store
+  local err = Error.new(name, name ~= "rejected" and self:words(i) or nil, store)
+  err.size = name == "toobig" and self:size(i) or nil
+  return err
+end
+
+
+local function matches(name, kind)
+  return name == kind or class[name] == kind and kind ~= "ok"
+end
+
+
+--- How many slots have a status ("miss") or are "good" or of class "error".
+---@param kind string
+---@return integer
+function Reply:count(kind)
+  local count = 0
+  for i = 1, self.n do
+    if matches(self[i], kind) then count = count + 1 end
+  end
+  return count
+end
+
+
+---@param kind string
+---@return boolean
+function Reply:all(kind)
+  if kind == "good" and self.good then return self.good == self.n end
+  for i = 1, self.n do
+    if not matches(self[i], kind) then return false end
+  end
+  return true
+end
+
+
+---@param kind string
+---@return boolean
+function Reply:any(kind)
+  for i = 1, self.n do
+    if matches(self[i], kind) then return true end
+  end
+  return false
+end
+
+
+--- The bytes of all values of the reply.
+---@return number
+function Reply:bytes()
+  local sum = self.sum
+  if not sum then
+    sum = 0
+    for i = 1, self.n do sum = sum + (self:size(i) or 0) end
+    self.sum = sum
+  end
+  return sum
+end
+
+
+--- Gives the values back now instead of when the collector comes by.
+function Reply:close()
+  if self.values then unref(self.values) end
+end
+
+
+for name, method in pairs(Merge) do Reply[name] = method end
+
+
+return Reply

@@ -1,0 +1,186 @@
+-- core/reply/merge.lua: replies put together: what is left to ask, and slots of one
+-- reply taken into another. Methods of reply.lua.
+
+local status = require "weir.core.status"
+local C = require("weir.ffi").C
+
+local class, rank = status.class, status.rank
+
+---@class weir.Reply
+local Merge = {}
+
+-- Writes: the worst of the copies counts. Other ops are reads.
+local WRITES = { set = true, delete = true, touch = true }
+
+-- What a slot may have besides its status and value, under Reply:note.
+local FACTS = {
+  "sizes", "ttls", "messages", "stores", "levels", "tries", "stale", "degraded",
+  "cursors", "copies", "afters", "open", "maybe",
+}
+
+
+--- The slots that are not good: what a next store may be asked for.
+---@return integer[]
+function Merge:residual_slots()
+  local slots, count = {}, 0
+  for i = 1, self.n do
+    if class[self[i]] ~= "good" then
+      count = count + 1
+      slots[count] = i
+    end
+  end
+  return slots
+end
+
+
+--- A request for the slots that are not good; merge takes its reply.
+---@return weir.Request
+function Merge:residual()
+  self.left = self:residual_slots()
+  return self.req:subset(self.left)
+end
+
+
+--- Says of those slots that are errors who said so, and what was said of the first
+--- of them, where it holds for others, too.
+--- slots: an array of C, n of them.
+function Merge:explain_errors(slots, n, message, store)
+  local first
+  for j = 0, n - 1 do
+    local i = slots[j]
+    if class[self[i]] == "error" then
+      first = first or self[i]
+      self:note("messages", i, self[i] == first and message or nil)
+      self:note("stores", i, store)
+    end
+  end
+end
+
+
+-- The words of another reply's errors, slot by slot.
+local function carry_message(self, other, slots)
+  for j = 1, other.n do
+    if class[other[j]] == "error" then
+      self:note("messages", slots[j], other:words(j))
+      self:note("stores", slots[j], other.stores and other.stores[j] or other.store)
+    end
+  end
+end
+
+
+--- Makes slot i what slot j of another reply is; both keep the value.
+---@param i integer
+---@param other weir.Reply
+---@param j integer
+function Merge:adopt(i, other, j)
+  local v = other:pointer(j)
+  if v or self.values then
+    local room = self:room()
+    if v then C.weir_value_ref(v) end
+    C.weir_value_unref(room.at[i - 1])
+    room.at[i - 1] = v
+  end
+  self[i] = other[j]
+  self.good, self.sum = nil, nil
+  for k = 1, #FACTS do
+    local name = FACTS[k]
+    local from = other[name]
+    if from or self[name] then self:note(name, i, from and from[j]) end
+  end
+  if other.message and class[other[j]] == "error" then
+    self:note("messages", i, other:words(j))
+    self:note("stores", i, other.stores and other.stores[j] or other.store)
+  end
+end
+
+
+--- Moves all of another reply into this one: its slot j becomes slot slots[j],
+--- whatever that was. The other reply is used up.
+---@param other weir.Reply
+---@param slots integer[]
+function Merge:place(other, slots)
+  local n, from = other.n, other.values
+  if from then
+    local to, at = self:room().at, from.at
+    for j = 1, n do
+      local i = slots[j]
+      if to[i - 1] ~= nil then C.weir_value_unref(to[i - 1]) end
+      to[i - 1], at[j - 1] = at[j - 1], nil
+    end
+  elseif self.values then
+    local to = self.values.at
+    for j = 1, n do
+      C.weir_value_unref(to[slots[j] - 1])
+      to[slots[j] - 1] = nil
+    end
+  end
+  for j = 1, n do self[slots[j]] = other[j] end
+  self.good, self.sum = nil, nil
+  for k = 1, #FACTS do
+    local name = FACTS[k]
+    local list = other[name]
+    if list or self[name] then
+      for j = 1, n do self:note(name, slots[j], list and list[j]) end
+    end
+  end
+  if other.message then carry_message(self, other, slots) end
+end
+
+
+-- A good answer wins a read. Between others the better rank does, except that a
+-- miss is one only if everybody asked says so: an error wins over it.
+local function wins(write, new, old)
+  if write then return rank[new] > rank[old] end
+  if class[new] == "good" or class[old] == "good" then return class[old] ~= "good" end
+  if class[new] ~= class[old] then return class[new] == "error" end
+  return rank[new] < rank[old]
+end
+
+
+--- Takes in another store's answers: of reads the best, of writes the worst.
+--- `slots` says which of this reply's slots the other's are; by default those of
+--- the last residual(), else all.
+---@param other weir.Reply
+---@param slots integer[]?
+---@return weir.Reply self
+function Merge:merge(other, slots)
+  slots = slots or self.left
+  local write = self.req and WRITES[self.req.op] or false
+  for j = 1, other.n do
+    local i = slots and slots[j] or j
+    if not self[i] or wins(write, other[j], self[i]) then self:adopt(i, other, j) end
+  end
+  return self
+end
+
+
+--- Takes in the answers of one more copy to a write: the worst error counts, and
+--- a delete found something if any copy had it.
+---@param other weir.Reply
+---@param slots integer[]? which of this reply's slots the other's are; default: all
+---@return weir.Reply self
+function Merge:combine(other, slots)
+  for j = 1, other.n do
+    local i = slots and slots[j] or j
+    local old, new = self[i], other[j]
+    local worse = not old or class[new] == "error" and rank[new] > rank[old]
+    if worse or new == "ok" and old == "miss" or new == "rejected" and old == "ok" then
+      self:adopt(i, other, j)
+    end
+  end
+  return self
+end
+
+
+--- A reply with a slot for each position: where duplicates were asked once.
+---@param positions integer[]
+---@return weir.Reply
+function Merge:expand(positions)
+  local wide = self.new(#positions)
+  wide.req, wide.message, wide.store = self.req, self.message, self.store
+  for i = 1, #positions do wide:adopt(i, self, positions[i]) end
+  return wide
+end
+
+
+return Merge

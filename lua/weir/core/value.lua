@@ -1,0 +1,183 @@
+-- core/value.lua: the bytes of a value, as verbs return them: prints, compares,
+-- measures and calculates like a string and has its methods, copied to Lua only when
+-- asked. What is written in C takes none, and cannot be taught to: tostring(v) first
+-- for ngx.print, io.write, table.concat, cjson.decode, string.format's %d, tonumber
+-- (nil otherwise) and as a table's key (LuaJIT hashes cdata by identity), or read by
+-- store:get_string.
+
+local ffi = require "ffi"
+local Hold = require "weir.core.hold"
+local Text = require "weir.core.value.text"
+local C = require("weir.ffi").C
+
+local ffi_string, istype = ffi.string, ffi.istype
+
+-- What the collector does not see of C memory is charged to it in such steps.
+local STEP = 16 * 1024 * 1024
+
+-- The references of all boxes by slot, in a struct as weir_values_unref takes it:
+-- that gives back what is left when Lua closes.
+local Held = ffi.typeof "struct { uint64_t n; struct weir_value *at[?]; }"
+
+local function make_held(n)
+  local made = ffi.gc(Held(n), C.weir_values_unref)
+  made.n = n
+  return made
+end
+
+local room = 64
+local held = make_held(room)
+
+local take_slot, keep_slot, drop_slot = Hold.ledger(function(slot)
+  C.weir_value_unref(held.at[slot - 1])
+  held.at[slot - 1] = nil
+end)
+
+---@class weir.Value
+---@field data ffi.cdata*  const char *, valid while the value is
+---@field size integer     uint64_t; #value is a plain number
+local Value = {}
+
+local debt = 0
+
+
+--- Tells the collector about C memory that was allocated on behalf of Lua, so
+--- that garbage handles do not hold on to gigabytes.
+function Value.charge(bytes)
+  debt = debt + bytes
+  if debt >= STEP then
+    debt = 0
+    collectgarbage("step", STEP / 1024)
+  end
+end
+
+
+--- The bytes as a Lua string.
+---@return string
+function Value:string()
+  return ffi_string(self.data, self.size)
+end
+
+
+--- As string.sub, copying only what is asked for.
+---@param first integer
+---@param last integer?
+---@return string
+function Value:sub(first, last)
+  local size = tonumber(self.size)
+  last = last or -1
+  if first < 0 then first = size + first + 1 end
+  if last < 0 then last = size + last + 1 end
+  first, last = math.max(first, 1), math.min(last, size)
+  if first > last then return "" end
+  return ffi_string(self.data + (first - 1), last - first + 1)
+end
+
+
+--- Gives the memory back now instead of when the collector comes by. The value
+--- is empty afterwards.
+function Value:close()
+  if self.ref ~= nil then drop_slot(self.slot) end
+  self.ref, self.data, self.size = nil, nil, 0
+end
+
+
+-- What strings can do, as operators and methods; operators ask is_value of operands.
+local Box
+local function is_value(x)
+  return istype(Box, x)
+end
+
+local meta = Text.operators(is_value)
+meta.__index = Value
+
+Box = ffi.metatype([[struct {
+  struct weir_value *ref; const char *data; uint64_t size; uint32_t slot;
+}]], meta)
+
+
+--- Whether something is a Value.
+---@param x any
+---@return boolean
+Value.is = is_value
+
+Value.describe, Value.advice = Text.describer(is_value), Text.advice
+
+
+local function grow()
+  local more = make_held(2 * room)
+  ffi.copy(more.at, held.at, room * ffi.sizeof "void *")
+  ffi.gc(held, nil)
+  held, room = more, 2 * room
+end
+
+
+--- Wraps a `struct weir_value *`, taking over one reference.
+---@return weir.Value
+function Value.own(pointer)
+  local slot = take_slot()
+  if slot > room then grow() end
+  local box = Box(pointer, pointer.data, pointer.size, slot)
+  held.at[slot - 1] = pointer
+  keep_slot(slot, box)
+  return box
+end
+
+
+--- A new reference to a `struct weir_value` of a string's or Value's bytes; the
+--- caller owns it.
+function Value.pointer(bytes)
+  if type(bytes) ~= "string" and bytes.ref ~= nil then
+    return C.weir_value_ref(bytes.ref)
+  end
+  local size = #bytes
+  local data = type(bytes) == "string" and bytes or bytes.data
+  local pointer = C.weir_value_copy(data, size)
+  if pointer == nil then error "weir: out of memory" end
+  Value.charge(size)
+  return pointer
+end
+
+
+--- A Value with a copy of the bytes.
+---@param bytes string|weir.Value
+---@return weir.Value
+function Value.new(bytes)
+  if type(bytes) ~= "string" and not is_value(bytes) then
+    error("a value is a string or a Value, not " .. Value.describe(bytes), 2)
+  end
+  return Value.own(Value.pointer(bytes))
+end
+
+
+local data_slot = ffi.new "char *[1]"
+
+--- A Value whose `size` bytes fill(data) puts in place, all of them, as they come:
+--- it may wait meanwhile. What fill raises, build raises.
+---@param size integer
+---@param fill fun(data: ffi.cdata*)
+---@return weir.Value
+function Value.build(size, fill)
+  local pointer = C.weir_value_new(size, data_slot)
+  if pointer == nil then error "weir: out of memory" end
+  local value = Value.own(pointer)
+  Value.charge(size)
+  fill(data_slot[0])
+  return value
+end
+
+
+--- A Value with a copy of `size` bytes of C memory.
+---@return weir.Value
+function Value.copy(pointer, size)
+  local copy = C.weir_value_copy(pointer, size)
+  if copy == nil then error "weir: out of memory" end
+  Value.charge(size)
+  return Value.own(copy)
+end
+
+
+Text.add_methods(Value)
+
+
+return Value

@@ -1,0 +1,163 @@
+-- language/check.lua: what is wrong with a tree although it loads: `weir check FILE`.
+-- Each finding says where and why. A rule is a function below; it sees one node with
+-- what stands above it.
+
+local Chain = require "weir.policy.shared.chain"
+local Paths = require "weir.observe.paths"
+local Policy = require "weir.language.policies"
+local status = require "weir.core.status"
+local Writers = require "weir.language.writers"
+
+local Check = {}
+
+
+local function below(store, condition)
+  local found = false
+  Policy.each(store, function(node) found = found or condition(node) end)
+  return found
+end
+
+
+local function above(stack, condition)
+  for i = #stack - 1, 1, -1 do
+    if condition(stack[i]) then return stack[i] end
+  end
+end
+
+
+local function is(word)
+  return function(node) return node.word == word end
+end
+
+
+local TIMED = { timeout = true, deadline = true }
+
+local RULES = {}
+
+
+-- An inner time that is not shorter never runs out.
+function RULES.timeout(node, stack)
+  if not TIMED[node.word] then return nil end
+  local outer = above(stack, function(other) return TIMED[other.word] end)
+  if outer and node.seconds >= outer.seconds then
+    return ("%s(%g) is not shorter than the %s(%g) around it and never runs out")
+      :format(node.word, node.seconds, outer.word, outer.seconds)
+  end
+end
+
+
+-- Whether another attempt may end otherwise: not in this process, not when the
+-- status is final.
+local function may_recover(node)
+  if node.word == "fail" then return status.retry[node.status] ~= "no" end
+  if node.handle then return not node.immediate end
+  return not node.word or node.word == "policy" or node.word == "fault"
+end
+
+
+function RULES.retry(node)
+  if node.word ~= "retry" or below(node.child, may_recover) then return nil end
+  return "nothing below can be mended by another attempt"
+end
+
+
+-- It would count one outcome for several attempts, and let all of them through.
+function RULES.breaker(node)
+  if node.word ~= "breaker" then return nil end
+  local child = node.child
+  while Policy.is_wrapper(child) do
+    if child.word == "retry" then
+      return "stands outside a retry and counts its attempts as one call: "
+        .. "write :breaker{}:retry{}"
+    end
+    child = child.child
+  end
+end
+
+
+-- It keeps nothing: with hit = true it even answers for what is in the others.
+function RULES.null(node)
+  if node.word ~= "tier" then return nil end
+  for i, child in ipairs(node.children) do
+    local store = Policy.bottom(child)
+    if store.handle and store.name == "null" then
+      return ("[%d] is a null, which keeps nothing: leave it out"):format(i)
+    end
+  end
+end
+
+
+function RULES.mirror(node, stack)
+  if node.word ~= "mirror" or above(stack, is "limit") then return nil end
+  for _, child in ipairs(node.children) do
+    if not below(child, is "limit") then
+      return "multiplies every write, and no limit holds it back"
+    end
+  end
+end
+
+
+-- What every key begins with that gets to each child, given what it began with above;
+-- false: none does.
+local function fronts(node, front)
+  if node.word == "prefix" then return { node.text .. front } end
+  local list = {}
+  for _, entry in ipairs(Paths.children(node)) do
+    local own = node.prefixes and entry[1] ~= "default" and entry[1] or ""
+    list[#list + 1] = Chain.overlap(own, front) or false
+  end
+  return list
+end
+
+
+local function unreachable(found, paths, node, front, seen)
+  if seen[node] then return end
+  seen[node] = true
+  local starts = fronts(node, front)
+  for i, entry in ipairs(Paths.children(node)) do
+    if starts[i] then
+      unreachable(found, paths, entry[2], starts[i], seen)
+    else
+      found[#found + 1] = { path = paths.path[node], rule = "prefix",
+        message = ("no key gets to [%q]: here they all begin with %q")
+          :format(entry[1], front) }
+    end
+  end
+end
+
+
+-- A store with several places is looked at in each: what stands above it differs.
+local function visit(found, place, stack, seen)
+  local node = place.store
+  seen[node] = seen[node] or {}
+  stack[#stack + 1] = node
+  for rule, check in pairs(RULES) do
+    local message = check(node, stack)
+    if message and not seen[node][message] then
+      seen[node][message] = true
+      found[#found + 1] = { path = place.path, rule = rule, message = message }
+    end
+  end
+  for _, child in ipairs(place.children) do visit(found, child, stack, seen) end
+  stack[#stack] = nil
+end
+
+
+--- The findings for a tree: { path, rule, message }, by path.
+---@param root weir.Store
+---@return { path: string, rule: string, message: string }[]
+function Check.run(root)
+  if root.generation then root = root.generation.root end
+  local found, paths = {}, Paths.of(root)
+  visit(found, paths.list[1], {}, {})
+  unreachable(found, paths, root, "", {})
+  Writers.check(found, paths, root)
+  table.sort(found, function(a, b)
+    if a.path ~= b.path then return a.path < b.path end
+    return a.message < b.message
+  end)
+  return found
+end
+
+
+return Check

@@ -1,0 +1,105 @@
+-- language/load.lua: policy files. A file sees the words, the stores its host hands in
+-- and some of Lua; any other name is an error that says which is nearest, with file and
+-- line. What it opened is closed again when it fails.
+--
+-- A policy file is code, as nginx's configuration with Lua in it is: it has os and
+-- require, and so all that this process may do. The few names are there to find
+-- misspelt words, not to hold anybody back; load only files that you trust. Its
+-- loading is bounded in time (bounded.lua).
+
+local run_bounded = require "weir.language.bounded"
+local Closing = require "weir.core.closing"
+local Store = require "weir.core.store"
+local Value = require "weir.core.value"
+local words = require "weir.language.words"
+
+local Load = {}
+
+-- Seconds that the code of a file may take, unless said otherwise.
+local TIMEOUT = 5
+
+-- What of Lua a policy file has at hand.
+local LUA = {
+  "assert", "bit", "error", "ipairs", "math", "next", "os", "pairs", "pcall", "print",
+  "require", "select", "string", "table", "tonumber", "tostring", "type", "unpack",
+}
+
+
+local function environment(stores, open, note)
+  local env = {}
+  for _, name in ipairs(LUA) do env[name] = _G[name] end
+  for name, store in pairs(stores) do env[name] = store end
+  local given = {}
+  for name in pairs(env) do given[#given + 1] = name end
+  return setmetatable(env, {
+    __index = function(_, name)
+      local word = open and open(name) or words.find(name, note)
+      if word == nil then
+        error(("no word %q%s"):format(tostring(name), words.suggest(name, given)), 2)
+      end
+      rawset(env, name, word)
+      return word
+    end,
+    __newindex = function(_, name)
+      error(("a policy file has no globals: write local %s = ..."):format(name), 2)
+    end,
+  })
+end
+
+
+local function compile(source)
+  if type(source) == "function" then return source, "the chunk" end
+  if type(source) ~= "string" then
+    error("weir.load takes a path or a chunk, not " .. Value.describe(source), 4)
+  end
+  local chunk, why = loadfile(source)
+  if not chunk then error(why, 0) end
+  return chunk, source
+end
+
+
+-- Lua's own words for a misspelt method do not say what there is.
+local function unknown_method(method)
+  return ("no store has a method %q%s"):format(method, words.suggest(method))
+end
+
+
+-- place: of the line that ran last, where the error has none.
+local function placed(err, place)
+  if type(err) ~= "string" then return err end
+  err = err:gsub("attempt to call method '([%w_]+)' %(a nil value%)", unknown_method)
+  if err:match "^[^\n]-:%d+: " then return err end
+  return place .. ": " .. err
+end
+
+
+--- Builds the store of a policy file and returns it with the list of the C stores
+--- that it opened. `opts`: stores = what stands under further words; timeout = seconds
+--- that its code may take (5); open(name) = asked first for what a word is, so that a
+--- reload can hand in what it keeps and answers for.
+function Load.build(source, opts)
+  opts = opts or {}
+  local chunk, name = compile(source)
+  local opened = {}
+  local function note(store) opened[#opened + 1] = store end
+  setfenv(chunk, environment(opts.stores or {}, opts.open, note))
+  local good, store, place = run_bounded(chunk, opts.timeout or TIMEOUT)
+  if good and Store.is(store) then return store, opened end
+  Closing.all(opened, { drop = true })
+  if not good then error(placed(store, place or name), 0) end
+  error(("%s returns %s; its last line must return a store"):format(name,
+    store == nil and "nothing" or Value.describe(store)), 0)
+end
+
+
+--- Loads a policy file and returns its store, which can reload itself; see
+--- language/reload.lua.
+---@param source string|function
+---@param opts { stores: table<string, weir.Store>?, timeout: number? }?
+---@return weir.Handle
+function Load.load(source, opts)
+  return require("weir.language.reload").open(source, opts)
+end
+
+
+return Load

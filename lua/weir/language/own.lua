@@ -1,0 +1,74 @@
+-- language/own.lua: weir.policy { children =, run = }: a node of one's own. A scan goes
+-- to scan = function(self, request), or to run when there is one child at most.
+
+local Arguments = require "weir.policy.shared.arguments"
+local Blame = require "weir.core.blame"
+local Policy = require "weir.language.policies"
+local Reply = require "weir.core.reply"
+
+local Custom = Policy.word "policy"
+
+local function several(children)
+  local first = next(children)
+  return first ~= nil and next(children, first) ~= nil
+end
+
+
+-- Of several children a run that was written for keys lists one child's, as a rule.
+local function scan(self, req)
+  if self.scans then return self.scans(self, req) end
+  if not several(self.children) then return self.custom(self, req) end
+  return Policy.all(req, "unsupported", self.name .. ": a policy over several stores "
+    .. "lists keys only if it has scan, a function like run", self.name)
+end
+
+
+function Custom:answer(req)
+  local is_scan = req.op == "scan"
+  local reply = is_scan and scan(self, req) or not is_scan and self.custom(self, req)
+  if getmetatable(reply) ~= Reply or reply.n ~= req.n then
+    error(("%s: %s must return a reply of %d slots"):format(self.name,
+      is_scan and self.scans and "scan" or "run", req.n), 0)
+  end
+  return reply
+end
+
+
+local CUSTOM = {
+  { "run", is = "callable", required = "run, a function (self, request) -> reply" },
+  { "children", is = "list", default = {} },
+  { "name", is = "name", default = "policy" },
+  { "scan", is = "callable" },
+  { "plan", is = "callable" },
+  { "bounded", is = "boolean", default = false },
+  { "immediate", is = "boolean", default = false },
+}
+
+
+local function read(fields)
+  if type(fields) ~= "table" then
+    error("policy: takes a table with run, not " .. Arguments.show(fields), 0)
+  end
+  local given = Arguments.read("policy", CUSTOM, nil, fields)
+  for label, child in pairs(given.children) do
+    Arguments.store("policy", "child " .. tostring(label), child)
+  end
+  -- A node has its own run, and scan is a verb of every store.
+  given.custom, given.scans, given.run, given.scan = given.run, given.scan, nil, nil
+  given.title = given.name
+  return given
+end
+
+
+--- Makes a store of a function: run(self, request) -> reply.
+---@param fields { run: function, children: table?, name: string?, scan: function?,
+---  plan: function? }
+---@return weir.Store
+function Custom.new(fields)
+  local ok, given = pcall(read, fields)
+  if not ok then error(Blame.placed(given, "policy"), 0) end
+  return Custom:node(given)
+end
+
+
+return Custom

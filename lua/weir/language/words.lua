@@ -1,0 +1,117 @@
+-- language/words.lua: the vocabulary of weir and of policy files: the policies' words,
+-- a word for each connector, which opens it, and open, which takes a URL. Used by
+-- init.lua and load.lua.
+
+local ffi = require "ffi"
+local Blame = require "weir.core.blame"
+local Ffi = require "weir.ffi"
+local Native = require "weir.native"
+local Value = require "weir.core.value"
+
+local C = Ffi.C
+
+local Words = {}
+
+local info = ffi.new "struct weir_connector_info"
+local failure = ffi.new "struct weir_error"
+
+
+-- The registry of policy words; a tree without policies has none.
+local function registry()
+  if not package.searchpath("weir.language.policies", package.path) then return nil end
+  return require "weir.language.policies"
+end
+
+
+--- The names of the connectors that are there.
+---@return string[]
+function Words.connectors()
+  local size = tonumber(C.weir_connector_names(nil, 0)) + 1
+  local text = ffi.new("char[?]", size)
+  C.weir_connector_names(text, size)
+  local names = {}
+  for name in ffi.string(text):gmatch "[^\n]+" do names[#names + 1] = name end
+  return names
+end
+
+
+--- All words there are.
+---@return string[]
+function Words.names()
+  local names, policies = Words.connectors(), registry()
+  names[#names + 1] = "open"
+  for _, name in ipairs(policies and policies.names() or {}) do
+    names[#names + 1] = name
+  end
+  return names
+end
+
+
+-- A word that opens a store: `open` takes the target, the others are one. make(target,
+-- options) opens it; its errors are placed where the word stands.
+local function opener(word, make)
+  local function checked(target, options)
+    if type(target) ~= "string" then
+      error("open takes a URL or a connector's name, not " .. Value.describe(target), 0)
+    end
+    if options ~= nil and type(options) ~= "table" then
+      error(("%s takes a table of options, not a %s"):format(word, type(options)), 0)
+    end
+    return make(target, options)
+  end
+  return function(first, second)
+    local good, store
+    if word == "open" then
+      good, store = pcall(checked, first, second)
+    else
+      good, store = pcall(checked, word, first)
+    end
+    if not good then error(Blame.placed(store, word), 0) end
+    return store
+  end
+end
+
+
+--- The word `open`, or one that opens a connector; `note`, if given, is told of each
+--- store.
+---@param name string
+---@param note fun(store: weir.Store)?
+---@return (fun(...): weir.Store)?
+function Words.opener(name, note)
+  local known = name == "open" or C.weir_connector_info(name, info, failure) >= 0
+  if not known then return nil end
+  return opener(name, function(target, options)
+    local store = Native.open(target, options)
+    if note then note(store) end
+    return store
+  end)
+end
+
+
+--- As opener, but make(target, options) answers for the store.
+Words.stand_in = opener
+
+
+--- What a word stands for, or nil; `note` as for opener.
+---@param name string
+---@param note fun(store: weir.Store)?
+function Words.find(name, note)
+  if type(name) ~= "string" then return nil end
+  local policies = registry()
+  local word = policies and policies.words[name]
+  if word ~= nil then return word end
+  return Words.opener(name, note)
+end
+
+
+--- "; did you mean X?", or nothing.
+---@param name any
+---@param more string[]? further names that would be known
+function Words.suggest(name, more)
+  local names = Words.names()
+  for _, other in ipairs(more or {}) do names[#names + 1] = other end
+  return Ffi.suggest(name, names)
+end
+
+
+return Words

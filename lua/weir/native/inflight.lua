@@ -1,0 +1,218 @@
+-- native/inflight.lua: batches on their way. Each host has one completion queue here;
+-- each batch in flight has a record that keeps the batch, the request (keys, values,
+-- buffers) and the waiter together until it is drained. The reply is made there and
+-- then: on some hosts a waiter vanishes without a word, and what nobody takes is the
+-- collector's. The end of a store comes the same way, as a batch without a request.
+-- Used by native.lua.
+
+local ffi = require "ffi"
+local Batch = require "weir.native.batch"
+local Host = require "weir.host"
+local C = require("weir.ffi").C
+
+local Flight = {}
+
+-- How long after its deadline a batch may still answer for itself.
+local GRACE = 0.02
+
+local EAGAIN, ENOMEM = 11, 12
+
+-- Batches drained at once.
+local MAX = 64
+local drained = ffi.new("struct weir_batch *[?]", MAX)
+local cq_slot = ffi.new "struct weir_cq *[1]"
+
+local records, ids = {}, 0 -- what is in flight, by the batch's tag
+local free_ids, n_free = {}, 0
+
+-- The queue of each host, as long as the host lives.
+local queues = setmetatable({}, { __mode = "k" })
+
+
+local function enter(record)
+  local id
+  if n_free > 0 then
+    id = free_ids[n_free]
+    n_free = n_free - 1
+  else
+    ids = ids + 1
+    id = ids
+  end
+  records[id] = record
+  record.batch.tag = id
+  return id
+end
+
+
+local function leave(id)
+  records[id] = nil
+  n_free = n_free + 1
+  free_ids[n_free] = id
+end
+
+
+local function land(id)
+  local record = records[id]
+  leave(id)
+  if not record.abandoned then
+    record.reply = record.req and Batch.unload(record.batch, record.req, record.name)
+      or record.batch.error.code
+    record.host.wake(record.waiter)
+  end
+  Batch.put(record.batch)
+end
+
+
+local function drain(cq)
+  local n
+  repeat
+    n = C.weir_cq_drain(cq, drained, MAX)
+    for i = 0, n - 1 do land(tonumber(drained[i].tag)) end
+  until n < MAX
+end
+
+
+-- Lets go of what still flies to a queue: the runtime frees it as it ends.
+local function disown(queue)
+  for id, record in pairs(records) do
+    if record.queue == queue then
+      leave(id)
+      Batch.free(record.batch)
+    end
+  end
+end
+
+
+local function new_queue(host)
+  if C.weir_cq_new(cq_slot) < 0 then return nil end
+  local cq = cq_slot[0]
+  local queue = { cq = cq, fd = C.weir_cq_fd(cq), pid = C.weir_getpid() }
+  function queue.drain() drain(cq) end
+  function queue.pending() return tonumber(C.weir_cq_pending(cq)) end
+  function queue.close()
+    if queues[host] == queue then queues[host] = nil end
+    host.detach(queue)
+    drain(cq)
+    disown(queue)
+    C.weir_cq_free(cq)
+  end
+  host.attach(queue)
+  queues[host] = queue
+  return queue
+end
+
+
+-- After a fork the parent's queue is the parent's.
+local function queue_of(host, pid)
+  local queue = queues[host]
+  if queue and queue.pid == pid then return queue end
+  return new_queue(host)
+end
+
+
+-- Takes the caller's memory back. What was only queued has ended by now, with
+-- its answers.
+local function abandon(record)
+  C.weir_batch_cancel(record.batch)
+  record.queue.drain()
+  if record.reply then return end
+  C.weir_batch_abandon(record.batch)
+  record.abandoned = true
+end
+
+
+--- Submits a filled batch and waits for its reply, which the batch is gone with;
+--- `timeout` are the seconds left, or nil. nil and "late": it is still on its way,
+--- and no longer the caller's. nil, "cannot", why: nothing can wait here.
+function Flight.run(store, batch, req, timeout)
+  local host = Host.current()
+  local able, why = host.can_park()
+  local queue = able and queue_of(host, store.pid)
+  if not queue then
+    Batch.put(batch)
+    return nil, "cannot", why or "out of file descriptors"
+  end
+  local record = {
+    batch = batch, req = req, name = store.name, host = host, queue = queue,
+    waiter = host.prepare(),
+  }
+  local id = enter(record)
+  if C.weir_submit(store.handle, queue.cq, batch) ~= 0 then
+    leave(id)
+    local reply = Batch.unload(batch, req, store.name)
+    Batch.put(batch)
+    return reply
+  end
+  local woken, reason = host.park(record.waiter, timeout and timeout + GRACE)
+  if not woken and not record.reply then abandon(record) end
+  if reason == "killed" then error(Host.KILLED, 0) end
+  return record.reply, "late"
+end
+
+
+-- Closes a store where nothing can wait: that goes on by itself, and nobody is told.
+local function close_unattended(store, batch, deadline_ns, mode)
+  local rc = C.weir_cq_new(cq_slot)
+  if rc < 0 then return rc end
+  rc = C.weir_close_begin(store.handle, cq_slot[0], batch, deadline_ns, mode)
+  Batch.free(batch)
+  C.weir_cq_free(cq_slot[0])
+  return rc
+end
+
+
+-- Returns the record of a close that has begun, or a negative errno.
+local function begin_close(store, batch, deadline_ns, mode)
+  local host = Host.current()
+  local queue = host.can_park() and queue_of(host, store.pid)
+  if not queue then return close_unattended(store, batch, deadline_ns, mode) end
+  local record = { batch = batch, host = host, queue = queue, waiter = host.prepare() }
+  local id = enter(record)
+  local rc = C.weir_close_begin(store.handle, queue.cq, batch, deadline_ns, mode)
+  if rc == 0 then return record end
+  leave(id)
+  Batch.put(batch)
+  return rc
+end
+
+
+--- Begins to close a store. Returns a function that waits for the end, as a task does,
+--- and returns 0 or a negative errno. Where nothing can wait it returns 0 at once; when
+--- there is no thread to close the store on, it blocks.
+function Flight.close(store, deadline_ns, mode)
+  local batch = Batch.take(1)
+  C.weir_batch_reset(batch, Batch.OPS.get, 0)
+  local begun = begin_close(store, batch, deadline_ns, mode)
+  if type(begun) == "table" then
+    return function()
+      if begun.reply then return begun.reply end
+      local _, reason = begun.host.park(begun.waiter)
+      if begun.reply then return begun.reply end
+      begun.abandoned = true
+      error(reason == "killed" and Host.KILLED or reason, 0)
+    end
+  end
+  local rc = begun
+  if rc == -EAGAIN or rc == -ENOMEM then
+    rc = C.weir_close(store.handle, deadline_ns, mode)
+  end
+  return function() return rc end
+end
+
+
+--- How many batches are in flight.
+function Flight.count()
+  local n = 0
+  for _ in pairs(records) do n = n + 1 end
+  return n
+end
+
+
+-- When the Lua state closes, nothing may touch its memory any more; the batches
+-- see to that themselves.
+Flight.guard = ffi.gc(ffi.new "char[1]", function()
+  for _, queue in pairs(queues) do C.weir_cq_free(queue.cq) end
+end)
+
+
+return Flight

@@ -1,0 +1,68 @@
+-- native/settings.lua: an option table of Lua to the names and words that weir_open
+-- reads. Numbers of seconds and bytes stay plain numbers, which C takes as such.
+
+local ffi = require "ffi"
+
+local setting_array = ffi.typeof "struct weir_setting[?]"
+
+
+local function number_words(x)
+  if x ~= x or x == math.huge or x == -math.huge then return nil end
+  if x % 1 == 0 then return ("%.0f"):format(x) end
+  return (("%.9f"):format(x):gsub("0+$", ""))
+end
+
+
+local words
+
+
+-- { get = 4, set = 2 } as "get=4,set=2"; { "a", "b" } as "a,b".
+local function table_words(x)
+  local parts = {}
+  for name, value in pairs(x) do
+    local text = words(value)
+    if not text or type(value) == "table" then return nil end
+    parts[#parts + 1] = type(name) == "string" and name .. "=" .. text or text
+  end
+  if #x == 0 then table.sort(parts) end
+  return table.concat(parts, ",")
+end
+
+
+function words(x)
+  local kind = type(x)
+  if kind == "string" then return not x:find("\0", 1, true) and x or nil end
+  if kind == "number" then return number_words(x) end
+  if kind == "boolean" then return tostring(x) end
+  return kind == "table" and table_words(x) or nil
+end
+
+
+local function describe(x)
+  if type(x) == "string" then return "a string with a NUL byte" end
+  return type(x) == "number" and tostring(x) or "a " .. type(x)
+end
+
+
+--- The settings as C takes them, how many, and the strings to keep meanwhile. Errors
+--- have no place.
+return function(target, options)
+  local names, values = {}, {}
+  for name, value in pairs(options) do
+    if type(name) ~= "string" then
+      error(("%s: options are { name = value }, not a list"):format(target), 0)
+    end
+    local text = words(value)
+    if not text then
+      error(("%s: option %q cannot be %s"):format(target, name, describe(value)),
+        0)
+    end
+    names[#names + 1], values[#names + 1] = name, text
+  end
+  local n = #names
+  local settings = setting_array(math.max(n, 1))
+  for i = 1, n do
+    settings[i - 1].name, settings[i - 1].value = names[i], values[i]
+  end
+  return settings, n, { names, values }
+end

@@ -1,0 +1,65 @@
+-- observe/explain.lua: store:explain(op, key): which way a key would go and why,
+-- without running anything: a list of { path, why }, parents first, printable.
+
+local Ffi = require "weir.ffi"
+local Paths = require "weir.observe.paths"
+
+local Explain = {}
+Explain.__index = Explain
+
+local MOST = 2000 -- steps, of trees that share much
+
+local OPS = { "get", "set", "exists", "delete", "stat", "touch", "scan" }
+
+
+function Explain:__tostring()
+  local lines = {}
+  for i, step in ipairs(self) do
+    lines[i] = ("%s%s: %s"):format(("  "):rep(step.depth), step.path, step.why)
+  end
+  return table.concat(lines, "\n")
+end
+
+
+-- A store that is no node is where the way ends.
+local function plan(store, op, key)
+  if store.plan then return store:plan(op, key) end
+  return "answers: " .. tostring(store.name), {}
+end
+
+
+local function walk(steps, place, op, key, depth)
+  if #steps >= MOST then return end
+  local store = place.store
+  local why, children = plan(store, op, key)
+  steps[#steps + 1] = { path = place.path, why = why, depth = depth, word = store.word,
+    name = store.name }
+  local inner = store.inner_key and store:inner_key(key) or key
+  local turns = {}
+  for _, child in ipairs(children or {}) do
+    turns[child] = (turns[child] or 0) + 1
+    walk(steps, Paths.below(place, child, turns[child]), op, inner, depth + 1)
+  end
+end
+
+
+local function check_op(op, level)
+  for _, name in ipairs(OPS) do
+    if name == op then return end
+  end
+  error(("explain takes an op, one of %s, not %s%s"):format(table.concat(OPS, ", "),
+    tostring(op), Ffi.suggest(op, OPS)), level + 1)
+end
+
+
+--- The steps of an op for a key.
+function Explain.run(store, op, key)
+  check_op(op, 3)
+  if type(key) ~= "string" then error("a key is a string", 3) end
+  local steps = setmetatable({}, Explain)
+  walk(steps, Paths.of(store).list[1], op, key, 0)
+  return steps
+end
+
+
+return Explain

@@ -1,0 +1,68 @@
+-- policy/failover/strays.lua: the keys of which a store that once stood in for another
+-- may hold a copy. Bounded by the option stand_ins of failover: when there is no room
+-- for a key it must not be sent there, and that is counted. A stray is forgotten when
+-- its copy was deleted, when its time to live has passed, or when the store misses it:
+-- the latter two only so much later that a set whose answer did not come in time has
+-- come through or never will. Used by failover.
+
+local host = require "weir.host"
+local Suspects = require "weir.policy.shared.suspects"
+
+local Strays = setmetatable({}, { __index = Suspects })
+Strays.__index = Strays
+
+local LATE = 60 -- seconds
+local PAUSE = 1 -- seconds between two attempts to make room
+
+
+function Strays.new(most)
+  return setmetatable({ known = { keys = {}, count = 0 }, most = most, refused = 0,
+    next_sweep = 0 }, Strays)
+end
+
+
+-- Forgets what has expired.
+local function sweep(self)
+  local now = host.now()
+  if now < self.next_sweep then return end
+  for key, stray in pairs(self.known.keys) do
+    if stray.ends <= now then self:clear(key) end
+  end
+  self.next_sweep = now + PAUSE
+end
+
+
+--- A copy that may be there lives at least as long as this.
+function Strays:prolong(key, ttl)
+  local stray = self:has(key) and self.known.keys[key]
+  if not stray then return end
+  stray.ends = math.max(stray.ends, ttl and host.now() + ttl + LATE or math.huge)
+end
+
+
+--- A key is sent to the store, to live that long. False: there is no room for it.
+function Strays:add(key, ttl)
+  local known = self.known
+  if not known.keys[key] then
+    if known.count >= self.most then sweep(self) end
+    if known.count >= self.most then
+      self.refused = self.refused + 1
+      return false
+    end
+    known.keys[key] = { ends = 0 }
+    known.count = known.count + 1
+  end
+  known.keys[key].sent = host.now()
+  self:prolong(key, ttl)
+  return true
+end
+
+
+--- The store answered that it misses a key which nobody is writing.
+function Strays:missed(key)
+  local stray = self:has(key) and self.known.keys[key]
+  if stray and stray.sent + LATE <= host.now() then self:clear(key) end
+end
+
+
+return Strays

@@ -1,0 +1,128 @@
+-- policy/failover/write.lua: a set of a failover: to the first child that takes it.
+-- Where older copies of the key may be is known from who failed before and who stood in
+-- once; they are deleted, or suspect. Both lists are bounded: when there is no room the
+-- set is not sent to a stand-in, or not acknowledged.
+
+local Lent = require "weir.policy.shared.lent"
+local Policy = require "weir.language.policies"
+local status = require "weir.core.status"
+
+local FailoverWrite = {}
+
+
+-- Slots that were stored elsewhere and of which another child may have an older copy:
+-- it once stood in, is suspect already, or the order itself changes.
+local function doubtful(self, req, stored, other)
+  local slots = {}
+  for _, i in ipairs(stored) do
+    local key = req.keys[i]
+    if self.order ~= "listed" or self.strays[other]:has(key)
+      or self.suspects[other]:has(key) then
+      slots[#slots + 1] = i
+    end
+  end
+  return slots
+end
+
+
+local function delete_old(self, req, reply, stored, other)
+  local slots = doubtful(self, req, stored, other)
+  if self.suspects[other]:invalidate(req, slots, reply) then self.keys:moved() end
+  for _, i in ipairs(slots) do
+    local key = req.keys[i]
+    if not self.suspects[other]:has(key) then self.strays[other]:clear(key) end
+  end
+end
+
+
+-- A child that failed just now is not asked to delete.
+local function suspect(self, req, reply, stored, other)
+  for _, i in ipairs(stored) do
+    if not self.suspects[other]:add(req.keys[i]) then
+      reply:set(i, "nospace", { store = self.name,
+        message = self.name .. ": " .. self.suspects[other]:full() })
+    end
+  end
+end
+
+
+-- Sets came through at one child: no other may answer with what was before.
+local function settle(self, req, reply, stored, at, failed)
+  if #stored == 0 then return end
+  for _, i in ipairs(stored) do self.suspects[at]:clear(req.keys[i]) end
+  for other = 1, #self.children do
+    if failed[other] then
+      suspect(self, req, reply, stored, other)
+    elseif other ~= at then
+      delete_old(self, req, reply, stored, other)
+    end
+  end
+end
+
+
+local function unfinished_set(reply, slots)
+  local left = {}
+  for _, i in ipairs(slots) do
+    if status.class[reply[i]] == "error" then left[#left + 1] = i end
+  end
+  return left
+end
+
+
+-- Why a slot was not sent to a store that could have stood in.
+local function explain(self, at, reply, i)
+  local err = reply:error(i)
+  reply:note("messages", i, ("%s; %s: %s cannot stand in, it does for %d keys already "
+    .. "(stand_ins = %d)"):format(tostring(err), self.name, self.children[at].name,
+    self.strays[at]:count(), self.strays[at].most))
+end
+
+
+-- A store that stands in may hold the key from now on, even if it will answer with
+-- an error. Slots for which that cannot be noted are not sent.
+local function noted(self, at, req, slots, reply)
+  if at == 1 then return slots end
+  local list = {}
+  for _, i in ipairs(slots) do
+    if self.strays[at]:add(req.keys[i], self.extra or req:ttl_of(i)) then
+      list[#list + 1] = i
+    else
+      explain(self, at, reply, i)
+    end
+  end
+  return list
+end
+
+
+local function stand_in(self, at, req, slots)
+  local sub = req:subset(slots)
+  if at ~= 1 and self.extra then sub.ttl, sub.ttls = self.extra, nil end
+  local answer = self.children[at]:run(sub)
+  self:note(at, answer)
+  return answer
+end
+
+
+--- Runs a set of a failover, under the locks of its keys.
+function FailoverWrite.set(self, req)
+  local reply, failed = Policy.all(req, "skipped", "failover: nobody was asked"), {}
+  local slots = Lent.all(req.n)
+  for _, at in ipairs(self:ranking()) do
+    local sent = noted(self, at, req, slots, reply)
+    local answer = #sent > 0 and stand_in(self, at, req, sent)
+    local stored = {}
+    for j, i in ipairs(sent) do
+      reply:adopt(i, answer, j)
+      if answer[j] == "ok" then stored[#stored + 1] = i end
+    end
+    settle(self, req, reply, stored, at, failed)
+    slots = unfinished_set(reply, slots)
+    if #slots == 0 then break end
+    self.counts.failed_over = self.counts.failed_over + #slots
+    failed[at] = true
+  end
+  return reply
+end
+
+
+return FailoverWrite

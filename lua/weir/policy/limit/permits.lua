@@ -1,0 +1,153 @@
+-- policy/limit/permits.lua: how many keys and bytes are on their way and who waits for
+-- a turn, for the word limit, whose node is self.
+
+local host = require "weir.host"
+
+local Permits = {}
+
+
+--- The bytes that a request counts for.
+function Permits.bytes_of(self, req)
+  if self.most_bytes == math.huge then return 0 end
+  if req.op == "set" then return req:bytes() end
+  if req.op ~= "get" then return 0 end
+  if not req.caps then return req.n * self.mean_size end
+  local sum = 0
+  for i = 1, req.n do sum = sum + req.caps[i] end
+  return sum
+end
+
+
+local function refill(self)
+  local now = host.now()
+  self.tokens = math.min(self.rate, self.tokens + (now - self.refilled) * self.rate)
+  self.refilled = now
+end
+
+
+--- Seconds until there are tokens for n keys; a batch over a second's worth goes
+-- when the bucket is full and leaves it in debt.
+function Permits.tokens_after(self, n)
+  if not self.rate then return 0 end
+  refill(self)
+  local lacking = math.min(n, self.rate) - self.tokens
+  return lacking > 1e-9 and lacking / self.rate or 0
+end
+
+
+--- Whether n keys of so many bytes may go now.
+function Permits.fits(self, n, bytes)
+  if self.calls > 0
+    and (self.keys + n > self.most_keys or self.bytes + bytes > self.most_bytes) then
+    return false
+  end
+  return Permits.tokens_after(self, n) == 0
+end
+
+
+function Permits.take(self, n, bytes)
+  self.calls, self.keys = self.calls + 1, self.keys + n
+  self.bytes = self.bytes + bytes
+  if self.rate then self.tokens = self.tokens - n end
+end
+
+
+-- Which limit holds back n keys of so many bytes: its name as an option, and how full
+-- it is.
+local function obstacle(self, n, bytes)
+  if self.calls > 0 and self.keys + n > self.most_keys then
+    return ("inflight = %d, %d keys are in flight"):format(self.most_keys, self.keys)
+  elseif self.calls > 0 and self.bytes + bytes > self.most_bytes then
+    return ("bytes = %d, %d bytes are in flight"):format(self.most_bytes, self.bytes)
+  end
+  if not self.rate then return "in line" end
+  return ("rate = %g, the next turn is in %.3g s"):format(self.rate,
+    Permits.tokens_after(self, n))
+end
+
+
+-- ---- those who wait ----
+
+local function next_waiting(self)
+  return self.options.order == "lifo" and #self.waiting or 1
+end
+
+--- What holds back n keys of so many bytes, or those before them in line, in words.
+function Permits.reason(self, n, bytes)
+  local entry = self.waiting[next_waiting(self)]
+  if entry then n, bytes = entry.n, entry.bytes end
+  return ("%s, %d batches wait (queue = %d)"):format(obstacle(self, n, bytes),
+    #self.waiting, self.options.queue)
+end
+
+
+local pump
+
+-- Looks again when there are tokens for the next one, if only the rate holds it back.
+-- The next one may have changed, so an earlier timer says nothing about it.
+local function pump_later(self, n)
+  if self.timer then self.timer:cancel() end
+  self.timer = nil
+  local wait = Permits.tokens_after(self, n)
+  if wait == 0 then return end
+  self.timer = host.timer(wait, function()
+    self.timer = nil
+    pump(self)
+  end)
+end
+
+
+function pump(self)
+  while #self.waiting > 0 do
+    local at = next_waiting(self)
+    local entry = self.waiting[at]
+    if not Permits.fits(self, entry.n, entry.bytes) then
+      return pump_later(self, entry.n)
+    end
+    table.remove(self.waiting, at)
+    Permits.take(self, entry.n, entry.bytes)
+    entry.granted = true
+    host.wake(entry.waiter)
+  end
+end
+
+
+function Permits.give_back(self, n, bytes)
+  self.calls, self.keys = self.calls - 1, self.keys - n
+  self.bytes = self.bytes - bytes
+  if #self.waiting > 0 then pump(self) end
+end
+
+
+-- A waiter that gives up may have been the one that held back all behind it.
+local function leave(self, entry)
+  for i, other in ipairs(self.waiting) do
+    if other == entry then table.remove(self.waiting, i) break end
+  end
+  pump(self)
+end
+
+
+--- Waits in line; false: the deadline came first.
+function Permits.wait(self, req, bytes)
+  local entry = { n = req.n, bytes = bytes, waiter = host.prepare() }
+  self.waiting[#self.waiting + 1] = entry
+  self.queued = self.queued + 1
+  pump(self)
+  if entry.granted then return true end
+  local left = req.deadline and math.max(req.deadline - host.now(), 0)
+  local _, why = host.park(entry.waiter, left)
+  if why == "killed" then
+    if entry.granted then
+      Permits.give_back(self, entry.n, entry.bytes)
+    else
+      leave(self, entry)
+    end
+    error(host.KILLED, 0)
+  end
+  if not entry.granted then leave(self, entry) end
+  return entry.granted or false
+end
+
+
+return Permits

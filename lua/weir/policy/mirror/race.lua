@@ -1,0 +1,50 @@
+-- policy/mirror/race.lua: asks several stores the same at once and returns as soon as
+-- every slot has a good answer, or all have answered; those that come later are
+-- dropped. The request must lend no memory of the caller's. Used by mirror.
+
+local host = require "weir.host"
+local Policy = require "weir.language.policies"
+
+local Race = {}
+
+
+local function take(race, at, answer)
+  local won = {}
+  for i = 1, answer.n do
+    if answer[i] == "ok" and race.reply and race.reply[i] ~= "ok" then won[i] = true end
+    if answer[i] == "ok" and not race.reply then won[i] = true end
+  end
+  race.seen(at, answer, won)
+  race.reply = race.reply and race.reply:merge(answer) or answer
+  race.reply.req = race.req
+end
+
+
+local function ask(race, at, store)
+  local ok, answer = pcall(store.ask, store, race.req)
+  race.left = race.left - 1
+  if race.over then return end
+  if not ok then answer = Policy.all(race.req, "failed", tostring(answer)) end
+  take(race, at, answer)
+  if race.left > 0 and not race.reply:all "good" then return end
+  race.over = true
+  if race.waiter then host.wake(race.waiter) end
+end
+
+
+--- stores: a list of things with ask(req). seen(at, answer, won) is called with each
+--- answer that counts; won has the slots for which it was the first good one.
+function Race.run(stores, req, seen)
+  local race = { req = req, left = #stores, seen = seen }
+  for at, store in ipairs(stores) do
+    if not race.over then host.spawn(ask, race, at, store) end
+  end
+  if not race.over then
+    race.waiter = host.prepare()
+    host.wait(race.waiter)
+  end
+  return race.reply
+end
+
+
+return Race

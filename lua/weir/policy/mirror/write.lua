@@ -1,0 +1,181 @@
+-- policy/mirror/write.lua: a write of a mirror: every store at once under the locks of
+-- its keys, the caller told as soon as enough copies are good. From then on a store
+-- counts as holding an old copy until it has confirmed; when that cannot be noted
+-- the write waits for all stores and its worst status counts.
+
+local Detach = require "weir.policy.shared.detach"
+local host = require "weir.host"
+local Policy = require "weir.language.policies"
+local Quorum = require "weir.policy.shared.quorum"
+local Reply = require "weir.core.reply"
+local status = require "weir.core.status"
+
+local MirrorWrite = {}
+
+local class, rank = status.class, status.rank
+
+
+-- The k-th best answer to slot i of those that came, as { rank, store, status }. Of
+-- a delete that found nothing there, the one that did find something.
+local function verdict(round, i, k)
+  local answers = {}
+  for at, answer in pairs(round.answers) do
+    answers[#answers + 1] = { rank[answer[i]], at, answer[i] }
+  end
+  table.sort(answers, function(a, b) return a[1] < b[1] end)
+  local pick = answers[math.min(k, #answers)]
+  return pick[3] == "miss" and answers[1] or pick
+end
+
+
+-- Whether enough copies are written; that there was nothing to delete is known only
+-- when all have said so.
+local function decided(round)
+  if round.left == 0 then return true end
+  for i = 1, round.req.n do
+    local written, there = 0, false
+    for _, answer in pairs(round.answers) do
+      if class[answer[i]] ~= "error" then written = written + 1 end
+      there = there or class[answer[i]] ~= "error" and answer[i] ~= "miss"
+    end
+    if written < round.wanted or not there then return false end
+  end
+  return true
+end
+
+
+-- ---- which copies are old ----
+
+local function confirmed(answer, i)
+  return answer and class[answer[i]] ~= "error"
+end
+
+
+-- Whether any store has something newer than the others may have. A touch that found
+-- nothing has not.
+local function landed(round, i)
+  local touch = round.req.op == "touch"
+  for _, answer in pairs(round.answers) do
+    if confirmed(answer, i) and not (touch and answer[i] == "miss") then return true end
+  end
+  return false
+end
+
+
+local function unmark(node, round)
+  for at, slots in pairs(round.marks) do
+    for i in pairs(slots) do node.suspects[at]:clear(round.req.keys[i]) end
+  end
+  round.marks = {}
+end
+
+
+-- Notes which stores have not confirmed. False: there is no room, and nothing is.
+local function mark(node, round)
+  local keys = round.req.keys
+  for at, suspects in ipairs(node.suspects) do
+    round.marks[at] = {}
+    for i = 1, round.req.n do
+      local old = not confirmed(round.answers[at], i) and landed(round, i)
+      if old and not suspects:has(keys[i]) then
+        if not suspects:add(keys[i]) then
+          unmark(node, round)
+          return false
+        end
+        round.marks[at][i] = true
+      end
+    end
+  end
+  return true
+end
+
+
+-- What a store took it holds no old copy of. A new time makes no copy newer: there
+-- only what this round itself doubted is trusted again.
+local function confirm(node, round, at, answer)
+  local touch, marks = round.req.op == "touch", round.marks[at] or {}
+  for i = 1, answer.n do
+    local trusted = not touch or answer[i] == "miss" or marks[i]
+    if trusted and confirmed(answer, i) then
+      node.suspects[at]:clear(round.req.keys[i])
+    end
+  end
+end
+
+
+-- ---- the round ----
+
+-- The reply, once decided. Nobody reads between the marks and the caller's waking.
+local function conclude(node, round)
+  if round.wanted < #node.children and not mark(node, round) then
+    round.wanted = #node.children
+    if round.left > 0 then return end
+  end
+  local reply, copies, n = Reply.new(round.req), {}, #node.children
+  for i = 1, round.req.n do
+    local pick = verdict(round, i, round.wanted)
+    reply:adopt(i, round.answers[pick[2]], i)
+    local written = 0
+    copies[i] = 0
+    for _, answer in pairs(round.answers) do
+      if answer[i] == "ok" then copies[i] = copies[i] + 1 end
+      if confirmed(answer, i) then written = written + 1 end
+    end
+    Quorum.explain(reply, i, node.name, written, n, node.wanted)
+  end
+  reply.copies = copies
+  round.reply = reply
+  if round.waiter then host.wake(round.waiter) end
+end
+
+
+local function ask(node, round, at)
+  local store = node.children[at]
+  local ok, answer = pcall(store.run, store, round.req)
+  if not ok then answer = Policy.all(round.req, "failed", tostring(answer)) end
+  confirm(node, round, at, answer)
+  round.answers[at] = answer
+  round.left = round.left - 1
+  if not round.reply and decided(round) then conclude(node, round) end
+  if round.left == 0 and round.last then host.wake(round.last) end
+end
+
+
+local function everywhere(node, round)
+  round.answers, round.marks, round.left = {}, {}, #node.children
+  for at = 1, #node.children do host.spawn(ask, node, round, at) end
+  if round.left > 0 then
+    round.last = host.prepare()
+    host.wait(round.last)
+  end
+  return round.reply
+end
+
+
+-- The task that outlives the caller: it holds the locks until all have answered.
+local function run(node, round)
+  local ok, reply = pcall(node.keys.write, node.keys, node, round.req,
+    function() return everywhere(node, round) end)
+  if not ok then reply = Policy.all(round.req, "failed", tostring(reply), node.name) end
+  if not round.reply then
+    round.reply = reply
+    if round.waiter then host.wake(round.waiter) end
+  end
+end
+
+
+--- Runs a write of a mirror.
+function MirrorWrite.run(node, req)
+  local round = { req = req, wanted = node.wanted }
+  host.spawn(run, node, round)
+  if not round.reply then
+    round.waiter = host.prepare()
+    host.wait(round.waiter, Detach.patience(not node.bounded and req.deadline))
+  end
+  if round.reply then return round.reply end
+  return Policy.all(req, "timeout", ("%s: fewer than %d of %d copies in time"):format(
+    node.name, node.wanted, #node.children), node.name)
+end
+
+
+return MirrorWrite

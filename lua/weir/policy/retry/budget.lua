@@ -1,0 +1,49 @@
+-- policy/retry/budget.lua: how much may be tried again: a share of what was asked
+-- lately, and a floor to begin with (Finagle's RetryBudget). Counted in keys. A store
+-- has one budget, whoever retries it, so that a brown-out costs at most keys x (1 +
+-- share) + floor attempts.
+
+local Policy = require "weir.language.policies"
+
+local Budget = {}
+Budget.__index = Budget
+
+Budget.FLOOR = 10
+-- Credit beyond this is not kept: calls of long ago buy no retries now.
+local MOST = 100
+
+local of = setmetatable({}, { __mode = "k" })
+
+
+--- The budget of the store below a node.
+function Budget.of(store)
+  local key = Policy.bottom(store)
+  local budget = of[key]
+  if not budget then
+    budget = setmetatable({ tokens = Budget.FLOOR }, Budget)
+    of[key] = budget
+  end
+  return budget
+end
+
+
+--- n keys were asked for.
+function Budget:earn(n, share)
+  local tokens = self.tokens + n * share
+  self.tokens = tokens < MOST and tokens or MOST
+end
+
+
+--- How many of n keys may be tried again.
+function Budget:afford(n)
+  local whole = math.floor(self.tokens + 1e-9)
+  return whole < n and whole or n
+end
+
+
+function Budget:spend(n)
+  self.tokens = self.tokens - n
+end
+
+
+return Budget

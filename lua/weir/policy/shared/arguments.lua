@@ -1,0 +1,190 @@
+-- policy/shared/arguments.lua: reads what a word of a policy file is given, by one
+-- table of rows a word, and says what is wrong in a sentence that names the word, what
+-- was expected and the nearest valid name. Used by every file in policy/.
+--
+-- A row: { "name", is = kind, at = position, default = value, required = true }.
+-- A kind is one of KINDS below, a list of the words that are allowed, or a function
+-- (x, "word: name") that returns the value to use or raises why there is none.
+
+local Ffi = require "weir.ffi"
+local Quantity = require "weir.core.quantity"
+
+local Arguments = {}
+
+local BYTES = { [""] = 1, B = 1, KiB = 2 ^ 10, MiB = 2 ^ 20, GiB = 2 ^ 30,
+  TiB = 2 ^ 40, kB = 1e3, KB = 1e3, MB = 1e6, GB = 1e9, TB = 1e12 }
+
+
+local function size_of(x)
+  if type(x) ~= "string" then return tonumber(x) end
+  local digits, unit = x:match "^([%d.]+)%s*(%a*)$"
+  local number, factor = tonumber(digits), BYTES[unit]
+  return number and factor and number * factor
+end
+
+
+local function number_where(condition)
+  return function(x)
+    if type(x) == "number" and x == x and condition(x) then return x end
+  end
+end
+
+
+-- Each returns the value to use, or nil; and what it accepts, in words.
+local KINDS = {
+  seconds = { "a time over 0: seconds, or \"50ms\"", function(x)
+    local s = type(x) == "string" and Quantity.seconds(x) or tonumber(x)
+    return s and s > 0 and s < math.huge and s or nil
+  end },
+  size = { "a number of bytes, or \"64KiB\"", function(x)
+    local bytes = size_of(x)
+    return bytes and bytes >= 0 and bytes or nil
+  end },
+  count = { "a whole number over 0", number_where(function(x)
+    return x >= 1 and x % 1 == 0
+  end) },
+  whole = { "a whole number, 0 or more", number_where(function(x)
+    return x >= 0 and x % 1 == 0
+  end) },
+  share = { "a share from 0 to 1", number_where(function(x)
+    return x >= 0 and x <= 1
+  end) },
+  rate = { "a number over 0", number_where(function(x) return x > 0 end) },
+  number = { "a number", number_where(function() return true end) },
+  boolean = { "true or false", function(x)
+    if type(x) == "boolean" then return x end
+  end },
+  string = { "a string", function(x) return type(x) == "string" and x or nil end },
+  name = { "a name", function(x)
+    return type(x) == "string" and #x > 0 and x or nil
+  end },
+  list = { "a list", function(x) return type(x) == "table" and x or nil end },
+  callable = { "a function", function(x)
+    return type(x) == "function" and x or nil
+  end },
+  any = { "anything", function(x) return x end },
+}
+
+
+--- How a message shows what it was given instead.
+function Arguments.show(x)
+  if type(x) == "string" then return ("%q"):format(x) end
+  if type(x) == "table" then
+    return type(x.run) == "function" and "the store " .. tostring(x.name) or "a table"
+  end
+  return type(x) == "number" and tostring(x) or "a " .. type(x)
+end
+
+
+local function fail(word, format, ...)
+  error(word .. ": " .. format:format(...), 0)
+end
+
+
+local function one_of(word, row, x)
+  for _, allowed in ipairs(row.is) do
+    if x == allowed then return x end
+  end
+  fail(word, "%s is one of \"%s\", not %s%s", row[1], table.concat(row.is, "\", \""),
+    Arguments.show(x), Ffi.suggest(x, row.is))
+end
+
+
+local function check(word, row, x)
+  if type(row.is) == "table" then return one_of(word, row, x) end
+  if type(row.is) == "function" then return row.is(x, word .. ": " .. row[1]) end
+  local kind = KINDS[row.is]
+  local value = kind[2](x)
+  if value == nil then
+    fail(word, "%s is %s, not %s", row[1], kind[1], Arguments.show(x))
+  end
+  return value
+end
+
+
+local function names_of(rows)
+  local names = {}
+  for i, row in ipairs(rows) do names[i] = row[1] end
+  return names
+end
+
+
+local function refuse_unknown(word, rows, given, taken)
+  for name in pairs(given) do
+    if not taken[name] then
+      if type(name) == "number" then
+        fail(word, "has no place for argument %d, %s", name,
+          Arguments.show(given[name]))
+      end
+      fail(word, "has no option %q%s", tostring(name),
+        Ffi.suggest(name, names_of(rows)))
+    end
+  end
+end
+
+
+--- The options of a word as a table by name: checked, defaults filled in. What is
+--- given is a table with positions and names, or a plain value (the first
+--- position) and perhaps a table of names.
+function Arguments.read(word, rows, first, more)
+  local given, taken, out = {}, {}, {}
+  if type(first) == "table" and type(first.run) ~= "function" then
+    for name, value in pairs(first) do given[name] = value end
+  else
+    given[1] = first
+  end
+  for name, value in pairs(more or {}) do given[name] = value end
+  for _, row in ipairs(rows) do
+    local name = row[1]
+    local x = given[name]
+    taken[name] = true
+    if row.at then
+      if x == nil then x = given[row.at] end
+      taken[row.at] = true
+    end
+    if x == nil then
+      if row.required then fail(word, "needs %s", row.required) end
+      out[name] = row.default
+    else
+      out[name] = check(word, row, x)
+    end
+  end
+  refuse_unknown(word, rows, given, taken)
+  return out
+end
+
+
+--- Splits the table given to a word over several stores: the stores, in order,
+--- and the named options.
+function Arguments.stores(word, given, least)
+  if type(given) ~= "table" then
+    fail(word, "takes a table of stores, not %s", Arguments.show(given))
+  end
+  local stores, options, n = {}, {}, 0
+  for name, value in pairs(given) do
+    if type(name) == "number" then
+      n = math.max(n, name)
+    else
+      options[name] = value
+    end
+  end
+  for i = 1, n do
+    stores[i] = Arguments.store(word, "item " .. i, given[i])
+  end
+  if n < (least or 1) then
+    fail(word, "needs at least %s", least == 1 and "one store" or least .. " stores")
+  end
+  return stores, options
+end
+
+
+--- A store, or an error that says which one is not.
+function Arguments.store(word, what, x)
+  if type(x) ~= "table" or type(x.run) ~= "function" then
+    fail(word, "%s is a store, not %s", what, Arguments.show(x))
+  end
+  return x
+end
+
+
+return Arguments

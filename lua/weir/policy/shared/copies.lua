@@ -1,0 +1,110 @@
+-- policy/shared/copies.lua: a scan over stores that hold copies of the same keys: each
+-- key once, and only if a read would find it. Used by tier, mirror, failover and
+-- bysize.
+--
+-- No list of keys is kept. The stores are listed from the last to the first, against
+-- the way that copies go, and a key is left out where a store that was listed before
+-- has it, which one exists a page finds out. Two cases need more than that. A key
+-- that was written or copied since the scan began may be in such a store only since
+-- it was listed: it is listed again rather than left out. And a key that a write
+-- moved on to a store that was listed already may be in none of the others any more:
+-- then the stores are gone over again for the keys written since.
+
+local Chain = require "weir.policy.shared.chain"
+local Request = require "weir.core.request"
+
+local Copies = {}
+
+local PASSES = 3 -- in which moved keys are looked for, at most
+
+
+-- A request that asks whether some of the keys are there.
+local function whether_there(req, keys, slots)
+  local asked = {}
+  for j, i in ipairs(slots) do asked[j] = keys[i] end
+  local ask = Request.new("exists", asked)
+  ask.deadline, ask.trace = req.deadline, req.trace
+  return ask
+end
+
+
+-- Leaves out what a store has that was listed before; returns the slots it lacks.
+local function leave_out(node, suspects, ask, slots, since, keep)
+  local answer, left = suspects:ask(ask), {}
+  for j, i in ipairs(slots) do
+    if answer[j] ~= "ok" then
+      left[#left + 1] = i
+    elseif node.keys:still(ask.keys[j], since) then
+      keep[i] = false
+    end
+  end
+  return left
+end
+
+
+-- What is listed of a page of child `at`: not the copies that reads pass by, nor what
+-- another store has. how: { node, req, order, spare, finds }.
+local function choose(how, at, keys, cursor)
+  local node, keep, slots = how.node, {}, {}
+  for i, key in ipairs(keys) do
+    keep[i] = not node.suspects[at]:has(key)
+      and not (cursor.only and node.keys:still(key, cursor.only))
+    if keep[i] then slots[#slots + 1] = i end
+  end
+  for _, turn in ipairs(cursor.done) do
+    if #slots == 0 then return keep end
+    local ask = whether_there(how.req, keys, slots)
+    slots = leave_out(node, node.suspects[how.order[turn]], ask, slots, cursor.since,
+      keep)
+  end
+  local answer = how.finds and how.finds(node, at, whether_there(how.req, keys, slots))
+  for j, i in ipairs(answer and slots or {}) do keep[i] = answer[j] ~= "miss" end
+  return keep
+end
+
+
+local function spare_part(how, at, status, cursor)
+  local done = {}
+  for i, turn in ipairs(cursor.done) do done[i] = how.order[turn] end
+  return how.spare ~= nil and how.spare(how.node, at, status, done)
+end
+
+
+local function parts_of(how)
+  local parts, n = {}, #how.node.children
+  for turn = 1, n do
+    local at = n + 1 - turn
+    how.order[turn] = at
+    parts[turn] = {
+      store = how.node.children[at],
+      keep = function(keys, cursor) return choose(how, at, keys, cursor) end,
+      spare = function(status, cursor) return spare_part(how, at, status, cursor) end,
+    }
+  end
+  return parts
+end
+
+
+local function begin(node, only, pass)
+  return Chain.start { since = node.keys:now(), only = only, pass = pass }
+end
+
+
+--- Answers a page of a scan over the children of a node with `keys` (a Keys) and
+--- `suspects`, one for each child. spare(node, at, status, done): whether a read
+--- would miss nothing although child `at` fails and those in `done` do not; default:
+--- never. finds(node, at, req): what a read says of keys that child `at` has, or nil:
+--- it finds them; default: it always does.
+function Copies.scan(node, req, spare, finds)
+  local cursor = req.cursors and req.cursors[1] or begin(node, nil, 1)
+  local how = { node = node, req = req, order = {}, spare = spare, finds = finds }
+  local reply = Chain.scan(req, parts_of(how), cursor)
+  if reply[1] ~= "ok" or reply.cursors then return reply end
+  if cursor.pass < PASSES and node.keys:moved_since(cursor.since) then
+    reply.cursors = { begin(node, cursor.since, cursor.pass + 1) }
+  end
+  return reply
+end
+
+
+return Copies

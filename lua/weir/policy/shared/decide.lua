@@ -1,0 +1,72 @@
+-- policy/shared/decide.lua: asks a predicate about one key after the other, with one
+-- info table that is filled anew for each. Used by tier (promote) and admit.
+
+local host = require "weir.host"
+local Predicate = require "weir.policy.shared.predicate"
+local Sightings = require "weir.policy.shared.sightings"
+
+local Decide = {}
+Decide.__index = Decide
+
+-- How long a look at the fill of a store is good for, in seconds.
+local FRESH = 0.01
+
+
+-- The first store below that knows its capacity.
+local function gauges(store)
+  if store.handle then return store:stats().gauges end
+  for _, child in pairs(store.children or {}) do
+    local found = gauges(child)
+    if found then return found end
+  end
+end
+
+
+-- Free bytes are looked up when a predicate reads them.
+local function lookup(info, name)
+  if name ~= "free" and name ~= "capacity" then return nil end
+  local now = host.now()
+  if not info.looked or now - info.looked > FRESH then
+    rawset(info, "looked", now)
+    rawset(info, "known", gauges(info.target) or false)
+  end
+  local known = info.known
+  if not known or not known.capacity then return nil end
+  return name == "capacity" and known.capacity or known.capacity - known.bytes
+end
+
+
+--- target: the store that would hold the copy; seen: of how many keys it is known how
+--- often they were seen.
+function Decide.new(predicate, target, seen)
+  return setmetatable({
+    predicate = predicate,
+    sightings = predicate.counts and Sightings.new(seen),
+    info = setmetatable({ target = target }, { __index = lookup }),
+    yes = 0, no = 0,
+  }, Decide)
+end
+
+
+--- How many keys are counted anew, since there was no room for them.
+function Decide:forgotten()
+  return self.sightings and self.sightings.forgotten or 0
+end
+
+
+--- Whether the predicate says yes. batch: the keys of the request.
+function Decide:ask(key, size, level, ttl, batch)
+  local predicate = self.predicate
+  local yes = predicate == Predicate.words.always
+  if not yes and predicate ~= Predicate.words.never then
+    local info = self.info
+    info.size, info.level, info.ttl, info.batch = size, level, ttl, batch
+    if self.sightings then info.hits, info.age = self.sightings:see(key) end
+    yes = predicate.test(key, info) and true or false
+  end
+  if yes then self.yes = self.yes + 1 else self.no = self.no + 1 end
+  return yes
+end
+
+
+return Decide

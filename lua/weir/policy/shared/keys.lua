@@ -1,0 +1,191 @@
+-- policy/shared/keys.lua: what a node that keeps copies must know of its keys, so that
+-- no copy outlives the value it was made of: when each was last written through the
+-- tree (its generation), and which are being written now (locks).
+--
+-- A copy may be made of what was read only if the key was not written since the
+-- read began. Generations live in a fixed table of counters by hash: two keys
+-- that share one cost a copy not made, never a stale one. Locks last as long as
+-- one write; whoever takes them runs detached and so always gives them back. A
+-- write that hangs keeps its locks, since it may still come through. Other writes of
+-- its keys wait for LONGEST seconds at most and are then skipped; a timeout around
+-- the store that hangs ends such a write.
+
+local bit = require "bit"
+local ffi = require "ffi"
+local Detach = require "weir.policy.shared.detach"
+local host = require "weir.host"
+local Policy = require "weir.language.policies"
+local C = require("weir.ffi").C
+
+local band = bit.band
+
+local COUNTERS = 8192
+local LONGEST = 30 -- seconds that a write waits for the locks of its keys
+
+-- What is in the array: when the keys were last written, by hash; the clock; when
+-- they were last copied from store to store, by hash; when a write last moved a key.
+local CLOCK, COPIED, MOVED = COUNTERS, COUNTERS + 1, 2 * COUNTERS + 1
+
+local Keys = {}
+Keys.__index = Keys
+
+
+function Keys.new()
+  -- One array: generations of a tree share all of it.
+  return setmetatable({
+    written = ffi.new("double[?]", MOVED + 1), locked = {},
+  }, Keys)
+end
+
+
+--- Goes on with what another one knows: nodes of two generations of a tree must see
+--- each other's writes.
+function Keys:adopt(other)
+  self.written, self.locked = other.written, other.locked
+end
+
+
+--- The time to give to written_since: how many writes there were.
+function Keys:now()
+  return self.written[CLOCK]
+end
+
+
+local function counter(key)
+  return tonumber(band(C.weir_hash(key, #key, 0), COUNTERS - 1))
+end
+
+
+--- The keys of a request are written: copies of what was read before are old.
+function Keys:bump(req)
+  local keys, written = req.keys, self.written
+  local clock = written[CLOCK] + 1
+  written[CLOCK] = clock
+  for i = 1, req.n do written[counter(keys[i])] = clock end
+end
+
+
+--- Whether the key was written after now() said `since`.
+function Keys:written_since(key, since)
+  return self.written[counter(key)] > since
+end
+
+
+--- Whether nobody writes the key, or has since now() said `since`.
+function Keys:quiet(key, since)
+  return not self.locked[key] and not self:written_since(key, since)
+end
+
+
+--- A key was copied to another store: not written, but not where it was only.
+function Keys:copied(key)
+  local written = self.written
+  written[CLOCK] = written[CLOCK] + 1
+  written[COPIED + counter(key)] = written[CLOCK]
+end
+
+
+--- Whether the key is in the same stores as when now() said `since`.
+function Keys:still(key, since)
+  return self:quiet(key, since) and self.written[COPIED + counter(key)] <= since
+end
+
+
+--- A write took a key out of a store that it stored in another one.
+function Keys:moved()
+  self.written[MOVED] = self.written[CLOCK] + 1
+end
+
+
+--- Whether any key was moved after now() said `since`.
+function Keys:moved_since(since)
+  return self.written[MOVED] > since
+end
+
+
+local function first_locked(self, req)
+  local locked, keys = self.locked, req.keys
+  for i = 1, req.n do
+    if locked[keys[i]] then return keys[i] end
+  end
+end
+
+
+-- Waits until a lock is given back. Who gives up leaves no waiter behind.
+local function await(waiters, seconds)
+  local waiter = host.prepare()
+  waiters[#waiters + 1] = waiter
+  local woken, why = host.park(waiter, seconds)
+  if woken then return true end
+  for i = 1, #waiters do
+    if waiters[i] == waiter then table.remove(waiters, i) break end
+  end
+  if why == "killed" then error(host.KILLED, 0) end
+  return false
+end
+
+
+--- Takes the locks of all keys of a request, or none: waits until they are free,
+--- at most until the deadline and LONGEST seconds (false).
+function Keys:lock(req)
+  local by = math.min(req.deadline or math.huge, host.now() + LONGEST)
+  local busy = first_locked(self, req)
+  while busy do
+    local left = by - host.now()
+    if left <= 0 or not await(self.locked[busy], left) then return false end
+    busy = first_locked(self, req)
+  end
+  for i = 1, req.n do self.locked[req.keys[i]] = {} end
+  return true
+end
+
+
+--- Takes the lock of one key if it is free.
+function Keys:try(key)
+  if self.locked[key] then return false end
+  self.locked[key] = {}
+  return true
+end
+
+
+--- Gives the lock of a key back.
+function Keys:free(key)
+  local waiters = self.locked[key]
+  self.locked[key] = nil
+  for i = 1, #waiters do host.wake(waiters[i]) end
+end
+
+
+function Keys:unlock(req)
+  for i = 1, req.n do self:free(req.keys[i]) end
+end
+
+
+local function locked(self, req, fn, node)
+  if not self:lock(req) then return false end
+  local ok, reply = pcall(fn, node, req)
+  self:bump(req)
+  self:unlock(req)
+  if not ok then error(reply, 0) end
+  return reply
+end
+
+
+--- Runs fn(node, req), a write, alone on its keys, detached from the caller, and
+--- bumps their generations when it is done. A node that never waits needs neither:
+--- nothing can come in between, and nobody can be killed half-way.
+function Keys:write(node, req, fn)
+  if node.immediate then
+    local reply = fn(node, req)
+    self:bump(req)
+    return reply
+  end
+  local deadline = not node.bounded and req.deadline or nil
+  local reply = Detach.call(deadline, locked, self, req, fn, node)
+  if reply then return reply end
+  return Policy.all(req, reply == nil and "timeout" or "skipped",
+    node.name .. ": another write of the key is under way", node.name)
+end
+
+
+return Keys

@@ -1,0 +1,148 @@
+-- policy/shared/node.lua: what the stores are that a tree of policies is made of: run
+-- counts, traces and keeps the deadline around what the word's answer does. Words are
+-- classes over it (policy.lua); language/own.lua makes one of a user's function.
+
+local Closing = require "weir.core.closing"
+local Counters = require "weir.observe.counters"
+local host = require "weir.host"
+local Reply = require "weir.core.reply"
+local Store = require "weir.core.store"
+local Paths = require "weir.observe.paths"
+local Trace = require "weir.observe.trace"
+
+local record = Counters.record
+
+---@class weir.Node: weir.Store
+---@field word string      the word it was made by
+---@field children table   its stores, by position or by name
+---@field counters table   what stats.lua reads
+local Node = setmetatable({}, { __index = Store })
+Node.__index = Node
+
+
+-- A run of its own for every node: LuaJIT inlines one and the same function at
+-- most three deep, and a stack of policies is deeper than that.
+local RUN = [[
+local host, record, trace, late = ...
+return function(self, req)
+  local begun = host.now()
+  if req.trace then return trace(self, req, begun) end
+  local deadline, reply = req.deadline
+  if deadline and begun >= deadline then
+    reply = late(self, req)
+  else
+    reply = self:answer(req)
+  end
+  reply.req = req
+  record(self.counters, req, reply, host.now() - begun)
+  return reply
+end
+]]
+
+
+--- Answers every slot with one status. after: seconds until it is worth asking again.
+function Node.all(req, status, message, store, after)
+  local reply = Reply.new(req)
+  for i = 1, req.n do reply[i] = status end
+  reply.good = status == "ok" and req.n or 0
+  reply.message, reply.store, reply.after = message, store, after
+  for i = 1, after and req.n or 0 do reply:note("afters", i, after) end
+  return reply
+end
+
+
+local function late(self, req)
+  return Node.all(req, "skipped", "the deadline had passed", self.name)
+end
+
+
+local function traced(self, req, begun)
+  local entry = req.trace:enter(self, req)
+  local gone = req.deadline and begun >= req.deadline
+  local reply = gone and late(self, req) or self:answer(req)
+  reply.req = req
+  local seconds = host.now() - begun
+  record(self.counters, req, reply, seconds)
+  Trace.leave(entry, req, reply, seconds)
+  return reply
+end
+
+
+local function over_all(children, property)
+  for _, child in pairs(children) do
+    if not child[property] then return false end
+  end
+  return true
+end
+
+
+--- Makes a node of a word. `immediate` (run never waits) and `bounded` (run
+--- returns by the deadline) follow from the children unless the fields say.
+function Node:node(fields)
+  local node = setmetatable(fields, self)
+  node.children = node.children or {}
+  node.counters = Counters.new()
+  node.name = node.name or self.word
+  if node.immediate == nil then
+    node.immediate = over_all(node.children, "immediate")
+  end
+  if node.bounded == nil then node.bounded = over_all(node.children, "bounded") end
+  node.run = assert(loadstring(RUN, "=run"))(host, record, traced, late)
+  if Store.made then Store.made(node) end
+  return node
+end
+
+
+--- Begins to close every store below, each once. Returns a function that waits for the
+--- end of all.
+function Node:begin_close(opts)
+  local stores = {}
+  Paths.each(self, function(store)
+    if not store.word then stores[#stores + 1] = store end
+  end)
+  return Closing.begin(stores, opts)
+end
+
+
+-- What a node knows of the copies in its stores, by label.
+local function adopt_copies(list, old, heirs)
+  for label, known in pairs(list) do
+    local before = old[heirs[label]]
+    if before then known:adopt(before) end
+  end
+end
+
+
+--- Takes over from the node of the same word that stood here before a reload: its
+--- counts, what it knows of its keys and of the copies in its stores (`heirs` says
+--- which of the old children each of its own goes on for), and, over the same
+--- children, what remember takes.
+function Node:inherit(old, heirs)
+  self.counters = old.counters
+  if type(self.keys) == "table" and old.keys then self.keys:adopt(old.keys) end
+  if self.suspects then adopt_copies(self.suspects, old.suspects, heirs) end
+  if self.strays then adopt_copies(self.strays, old.strays, heirs) end
+  local same = true
+  for label, child in pairs(self.children) do
+    same = same and old.children[label] == child
+  end
+  if same and self.remember then return self:remember(old) end
+  self:forget()
+end
+
+
+--- Drops what a node took for true that other trees may have changed meanwhile: it
+--- serves again after an undo.
+function Node:forget()
+end
+
+
+--- Which way a key would go: a sentence, and the children that would be asked.
+function Node:plan()
+  local children = {}
+  for i, entry in ipairs(Paths.children(self)) do children[i] = entry[2] end
+  return "asks " .. (#children == 1 and "its store" or "its stores"), children
+end
+
+
+return Node

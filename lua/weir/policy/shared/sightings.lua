@@ -1,0 +1,48 @@
+-- policy/shared/sightings.lua: how often, and since when, keys were seen: in bounded
+-- memory, by their 53-bit hash. Two generations of counts: when the young one is full
+-- it becomes the old one and the old one is forgotten, so a key that stays away long
+-- enough starts anew. Used by predicates that ask for hits or age.
+
+local bit = require "bit"
+local host = require "weir.host"
+local C = require("weir.ffi").C
+
+local rshift = bit.rshift
+
+local Sightings = {}
+Sightings.__index = Sightings
+
+local MOST = 65536
+
+
+--- most: keys in a generation. forgotten counts the keys that start anew.
+function Sightings.new(most)
+  return setmetatable({ most = most or MOST, count = 0, aged = 0, forgotten = 0,
+    young = {}, old = {}, first = {}, first_old = {} }, Sightings)
+end
+
+
+--- Sees a key. Returns how often it was seen, this time included, and the seconds
+--- since the first.
+function Sightings:see(key)
+  local hash = tonumber(rshift(C.weir_hash(key, #key, 0), 11))
+  local seen = self.young[hash]
+  if not seen then
+    seen = self.old[hash] or 0
+    if seen > 0 then self.aged = self.aged - 1 end
+    self.first[hash] = self.first_old[hash] or host.now()
+    self.count = self.count + 1
+  end
+  self.young[hash] = seen + 1
+  local age = host.now() - self.first[hash]
+  if self.count >= self.most then
+    self.forgotten = self.forgotten + self.aged
+    self.aged = self.count
+    self.old, self.young, self.count = self.young, {}, 0
+    self.first_old, self.first = self.first, {}
+  end
+  return seen + 1, age
+end
+
+
+return Sightings

@@ -1,0 +1,147 @@
+-- policy/shared/split.lua: sends each slot of a batch to the store that owns its key,
+-- all stores at once, and puts the answers back in their places. Used by route and
+-- shard, which differ in what pick(key) says.
+
+local ffi = require "ffi"
+local Parallel = require "weir.policy.shared.parallel"
+local Reply = require "weir.core.reply"
+
+local new_table = require "table.new"
+local indices = ffi.typeof "uint32_t[?]"
+
+-- Arrays of SIZE that no request uses.
+local SIZE = 512
+local spare, n_spare = {}, 0
+
+
+-- An array that compiled code makes and drops may come back from LuaJIT (2.1 of
+-- 2023) with a length of -1: allocation sinking forgets how long a cdata of variable
+-- length was. What is put in a table is not sunk.
+local function take(n)
+  if n > SIZE or n_spare == 0 then
+    local made = indices(math.max(n, SIZE))
+    spare[n_spare + 1] = made
+    return made
+  end
+  n_spare = n_spare - 1
+  return spare[n_spare + 1]
+end
+
+
+local function give_back(array, n)
+  if n > SIZE then return end
+  n_spare = n_spare + 1
+  spare[n_spare] = array
+end
+
+
+-- The owner of each slot, 0 for nobody, and how many slots each owner has. Compiled
+-- anew for every node: one loop for all would be compiled for the first one's pick,
+-- and every key of the others would leave that trace.
+local ASSIGN = [[
+local pick = ...
+return function(self, req, owner, counts)
+  local keys = req.keys
+  for i = 1, req.n do
+    local at = pick(self, keys[i])
+    owner[i] = at
+    counts[at] = (counts[at] or 0) + 1
+  end
+end
+]]
+
+
+-- Fills `order` with the slots by owner, one owner after the other; ends[at] is where
+-- those of an owner end, counts[at] how many they are. An array of C: lists would be
+-- a table a store.
+local function order_by(order, owner, counts, n, stores)
+  local ends, sum = new_table(stores, 1), 0
+  for at = 0, stores do
+    ends[at] = sum
+    sum = sum + counts[at]
+  end
+  for i = 1, n do
+    local at = owner[i]
+    order[ends[at]] = i
+    ends[at] = ends[at] + 1
+  end
+  return ends
+end
+
+
+local function list(order, from, count)
+  local slots = new_table(count, 0)
+  for i = 1, count do slots[i] = order[from + i - 1] end
+  return slots
+end
+
+
+-- Lets what never waits answer straight into the reply. Returns the other stores,
+-- what each is to be asked and for which slots, and how many they are.
+local function ask_immediate(self, req, reply, order, ends, counts)
+  local stores, requests, slots, n = {}, {}, {}, 0
+  for at = 1, #self.stores do
+    local store, count = self.stores[at], counts[at]
+    local from = ends[at] - count
+    if count > 0 and store.run_slots and store.immediate and not req.trace then
+      store:run_slots(req, order + from, count, reply)
+    elseif count > 0 then
+      n = n + 1
+      slots[n] = list(order, from, count)
+      stores[n], requests[n] = store, req:subset(slots[n])
+    end
+  end
+  return stores, requests, slots, n
+end
+
+
+local Split = {}
+
+
+--- The loop for a pick(self, key), which returns the index of the key's store in
+--- self.stores, or 0 for none: what a node must have as `assign`.
+function Split.assigner(pick)
+  return assert(loadstring(ASSIGN, "=assign"))(pick)
+end
+
+
+-- The store that owns all slots, or nil: they are several.
+local function sole_owner(self, owner, counts, n)
+  local first = n > 0 and owner[1] or 0
+  return first > 0 and counts[first] == n and self.stores[first] or nil
+end
+
+
+-- The arrays go back before anything waits: what is on its way needs none.
+local function split(self, req, owner, counts, message)
+  local reply, order = Reply.new(req), take(req.n)
+  local ends = order_by(order, owner, counts, req.n, #counts)
+  for i = 0, counts[0] - 1 do
+    reply:set(order[i], "invalid", { message = message, store = self.name })
+  end
+  local stores, requests, slots, n =
+    ask_immediate(self, req, reply, order, ends, counts)
+  give_back(order, req.n)
+  give_back(owner, req.n + 1)
+  if n == 0 then return reply end
+  local replies = Parallel.run(stores, requests, n)
+  for k = 1, n do reply:place(replies[k], slots[k]) end
+  return reply
+end
+
+
+--- Runs a request over self.stores; slots of nobody are answered invalid with
+--- `message`.
+function Split.run(self, req, message)
+  local n = req.n
+  local owner, counts = take(n + 1), new_table(#self.stores, 1)
+  self:assign(req, owner, counts)
+  for at = 0, #self.stores do counts[at] = counts[at] or 0 end
+  local sole = sole_owner(self, owner, counts, n)
+  if not sole then return split(self, req, owner, counts, message) end
+  give_back(owner, n + 1)
+  return sole:run(req)
+end
+
+
+return Split

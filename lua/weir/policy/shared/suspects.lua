@@ -1,0 +1,191 @@
+-- policy/shared/suspects.lua: the keys of which a store may hold a copy that is older
+-- than what was acknowledged elsewhere, because it could be neither overwritten nor
+-- deleted when that was due. Reads go past that store for them until a delete has come
+-- through. Bounded by the option old_copies of the word: when there is no room the
+-- write must not be acknowledged, and that is counted. Used by tier, mirror, failover
+-- and bysize, one for each store they hold copies in.
+
+local host = require "weir.host"
+local Policy = require "weir.language.policies"
+local Request = require "weir.core.request"
+local status = require "weir.core.status"
+
+local Suspects = {}
+Suspects.__index = Suspects
+
+local PAUSE = 1  -- seconds between two attempts to clean up
+local ATTEMPT = 1 -- seconds one may take; writes of its keys wait as long
+local AT_ONCE = 256
+local HUNG = 60   -- seconds after which a clean-up is given up for lost
+
+
+--- The option of a word that sets the bound.
+Suspects.OPTION = { "old_copies", is = "count", default = 65536 }
+
+
+--- locks: the Keys under which the store is written, so that a clean-up never
+--- deletes what a later write put there.
+function Suspects.new(store, locks, most)
+  return setmetatable({
+    store = store, locks = locks, known = { keys = {}, count = 0 },
+    most = most, refused = 0, next_attempt = 0,
+  }, Suspects)
+end
+
+
+--- Goes on with what another one knows of the same store: nodes of two generations
+--- of a tree must see each other's old copies.
+function Suspects:adopt(other)
+  self.known = other.known
+end
+
+
+function Suspects:count()
+  return self.known.count
+end
+
+
+--- What several of them count, for tally: the keys marked now, and how often there
+--- was no room for one.
+function Suspects.tally(list)
+  local count, refused = 0, 0
+  for _, suspects in ipairs(list) do
+    count, refused = count + suspects:count(), refused + suspects.refused
+  end
+  return count, refused
+end
+
+
+--- The sentence for a write that cannot be acknowledged for lack of room.
+function Suspects:full()
+  return ("%d old copies wait to be deleted from %s, there is no room for one more "
+    .. "(old_copies = %d)"):format(self.known.count, self.store.name, self.most)
+end
+
+
+--- Marks a key. False: there is no room for it.
+function Suspects:add(key)
+  local known = self.known
+  if known.keys[key] then return true end
+  if known.count >= self.most then
+    self.refused = self.refused + 1
+    return false
+  end
+  known.keys[key] = true
+  known.count = known.count + 1
+  return true
+end
+
+
+--- The store holds nothing old under the key any more.
+function Suspects:clear(key)
+  local known = self.known
+  if known.count > 0 and known.keys[key] then
+    known.keys[key] = nil
+    known.count = known.count - 1
+  end
+end
+
+
+function Suspects:has(key)
+  local known = self.known
+  return known.count > 0 and known.keys[key] ~= nil
+end
+
+
+-- Some suspect keys, locked; those that are being written are left alone.
+local function sample(self, most)
+  local list, n = {}, 0
+  for key in pairs(self.known.keys) do
+    if n == most then break end
+    if self.locks:try(key) then
+      n = n + 1
+      list[n] = key
+    end
+  end
+  return list
+end
+
+
+-- One key first: a store that hangs should hold up no more writes than that. The
+-- locks stay with a delete that hangs, since it may still come through.
+local function clean(self, cleaner)
+  local most = 1
+  repeat
+    local before = self:count()
+    local req = Request.new("delete", sample(self, most))
+    if req.n == 0 then break end
+    req.deadline = host.now() + ATTEMPT
+    local ok, reply = pcall(self.store.run, self.store, req)
+    for i = 1, req.n do
+      local gone = ok and (reply[i] == "ok" or reply[i] == "miss")
+      if gone then self:clear(req.keys[i]) end
+    end
+    self.locks:unlock(req)
+    local over = host.now() >= req.deadline
+      or most == AT_ONCE and self:count() == before
+    most = AT_ONCE
+  until over or self:count() == 0 or self.cleaner ~= cleaner
+  if self.cleaner ~= cleaner then return end
+  self.cleaner = nil
+  self.next_attempt = host.now() + PAUSE
+end
+
+
+--- Deletes what is suspect in the background, if it is time for an attempt.
+function Suspects:clean()
+  if self.known.count == 0 then return end
+  local now, before = host.now(), self.cleaner
+  if before and now < before.begun + HUNG or now < self.next_attempt then return end
+  self.cleaner = { begun = now }
+  host.spawn(clean, self, self.cleaner)
+end
+
+
+--- Reads from the store, which is passed by for suspect keys: those slots are
+--- answered skipped.
+function Suspects:ask(req)
+  if self.known.count == 0 then return self.store:run(req) end
+  self:clean()
+  local fit, keys = {}, self.known.keys
+  for i = 1, req.n do
+    if not keys[req.keys[i]] then fit[#fit + 1] = i end
+  end
+  if #fit == req.n then return self.store:run(req) end
+  local reply = Policy.all(req, "skipped", "an old copy waits to be deleted",
+    self.store.name)
+  if #fit > 0 then reply:place(self.store:run(req:subset(fit)), fit) end
+  return reply
+end
+
+
+local function deletion(req, slots)
+  local sub = req:subset(slots)
+  sub.op, sub.values, sub.ttl, sub.ttls = "delete", nil, nil, nil
+  return sub
+end
+
+
+--- Sees to it that the store answers no old copy of some slots' keys: deletes
+--- them, or, where that fails or there is no time left, marks them to be deleted
+--- later. A slot of `reply` that can be neither is an error. Whether there was one.
+---@return boolean
+function Suspects:invalidate(req, slots, reply)
+  if #slots == 0 then return false end
+  self:clean()
+  local answer, found = self.store:run(deletion(req, slots)), false
+  for j, i in ipairs(slots) do
+    local key = req.keys[i]
+    found = found or answer[j] == "ok"
+    if answer[j] == "ok" or answer[j] == "miss" then
+      self:clear(key)
+    elseif not self:add(key) and status.class[reply[i]] ~= "error" then
+      reply:set(i, answer[j], { store = self.store.name,
+        message = "an old copy could not be deleted: " .. self:full() })
+    end
+  end
+  return found
+end
+
+
+return Suspects

@@ -1,0 +1,108 @@
+-- policy/tier/write.lua: what a tier does with set, delete and touch. The promise: once
+-- a write is acknowledged no tier answers with what was there before, whatever failed
+-- on the way and whatever ran at the same time.
+--
+-- The authority is written first; then upper copies are replaced (through) or
+-- deleted (around, and wherever the replacing failed). An upper copy that can be
+-- neither is suspect: reads pass that tier by for the key until its delete has
+-- come through; if even that cannot be noted, the write is not acknowledged. One
+-- write a key at a time, and no promotion meanwhile (keys.lua). The whole runs
+-- detached: a caller who is killed half-way leaves no tier behind.
+
+local status = require "weir.core.status"
+
+local Write = {}
+
+local function slots_where(reply, condition)
+  local slots = {}
+  for i = 1, reply.n do
+    if condition(reply[i]) then slots[#slots + 1] = i end
+  end
+  return slots
+end
+
+local function stored(name) return name == "ok" end
+local function not_stored(name) return name ~= "ok" end
+
+
+-- Puts what the authority stored into an upper level.
+local function fill(self, level, req, reply)
+  local good = slots_where(reply, stored)
+  if #good == 0 then return end
+  local answer = self.children[level]:run(req:subset(good))
+  local failed = {}
+  for j, i in ipairs(good) do
+    if answer[j] == "ok" then
+      self.suspects[level]:clear(req.keys[i])
+    else
+      failed[#failed + 1] = i
+    end
+  end
+  if #failed > 0 then
+    self.counts.repaired = self.counts.repaired + #failed
+    self.suspects[level]:invalidate(req, failed, reply)
+  end
+end
+
+
+local function set(self, req)
+  local reply = self.children[self.depth]:run(req)
+  local failed = slots_where(reply, not_stored)
+  for level = self.depth - 1, 1, -1 do
+    if self.mode == "through" then
+      fill(self, level, req, reply)
+      self.suspects[level]:invalidate(req, failed, reply)
+    else
+      local every = slots_where(reply, function() return true end)
+      self.suspects[level]:invalidate(req, every, reply)
+    end
+  end
+  return reply
+end
+
+
+-- Bottom-up, so that nothing is left to refill from; the worst error counts, and
+-- the key was there if any tier had it.
+local function delete(self, req)
+  local reply = self.children[self.depth]:run(req)
+  for level = self.depth - 1, 1, -1 do
+    local answer = self.children[level]:run(req)
+    reply:combine(answer)
+    for i = 1, req.n do
+      if status.class[answer[i]] ~= "error" then
+        self.suspects[level]:clear(req.keys[i])
+      end
+    end
+  end
+  return reply
+end
+
+
+-- Upper copies whose time could not be changed go.
+local function touch(self, req)
+  local reply = self.children[self.depth]:run(req)
+  for level = self.depth - 1, 1, -1 do
+    local answer = self.children[level]:run(req)
+    local failed = {}
+    for i = 1, req.n do
+      local gone = answer[i] == "miss"
+      if not gone and (answer[i] ~= "ok" or reply[i] ~= "ok") then
+        failed[#failed + 1] = i
+      end
+    end
+    self.suspects[level]:invalidate(req, failed, reply)
+  end
+  return reply
+end
+
+
+local OPS = { set = set, delete = delete, touch = touch }
+
+
+--- Runs a write of a tier.
+function Write.run(self, req)
+  return self.keys:write(self, req, OPS[req.op])
+end
+
+
+return Write
