@@ -16,7 +16,7 @@ local GREETS = [[
       if data and data:find "PING" then client:write "+OK\r\n+PONG\r\n" end
     end)
   end)
-  print(server:getsockname().port)
+  print(uv.os_getpid(), server:getsockname().port)
   io.flush()
   uv.run()
 ]]
@@ -52,7 +52,7 @@ describe("over a server that hangs, weir #unsanitized", function()
     local folder = shell.folder()
     finally(function() shell.remove(folder) end)
     shell.write(folder .. "/server.lua", GREETS)
-    local pipe = io.popen("exec luajit " .. folder .. "/server.lua & echo $!; wait")
+    local pipe = io.popen("exec timeout -s KILL 60 luajit " .. folder .. "/server.lua")
     local pid, port = pipe:read "*n", pipe:read "*n"
     local code, text, seconds =
       timed("build/weir get --timeout 300ms redis://127.0.0.1:" .. port .. " a")

@@ -47,14 +47,15 @@ local function act(host, watch)
   elseif good and stays == true then
     watch.handle.ends(PATIENCE)
   else
-    watched[host].ended = true
+    watch.all.ended = true
     local ended = { signal = watch.name, number = NUMBERS[watch.name] }
     host.quit(good and setmetatable(ended, Ended) or stays)
   end
 end
 
 
--- The watches of a host. At its stop the stores are closed if a signal ended it.
+-- The watches of a host, until it stops. Then the stores are closed if a signal ended
+-- it.
 local function watches_of(host)
   local watches = watched[host]
   if watches then return watches end
@@ -62,6 +63,7 @@ local function watches_of(host)
   watched[host] = watches
   host.on_stop(function()
     if watches.ended then Closing.all(Roster.all(), CLOSE) end
+    watched[host] = nil
   end)
   return watches
 end
@@ -74,7 +76,7 @@ local function watch(host, name, fn)
     known.fn = fn
     return
   end
-  known = { name = name, fn = fn }
+  known = { name = name, fn = fn, all = watches }
   known.handle = host.signal(NUMBERS[name], function() host.spawn(act, host, known) end)
   if ENDING[name] then known.handle.ends(PATIENCE) end
   watches[name] = known

@@ -82,9 +82,9 @@ function Ev.new()
   end
 
   --- Calls fn() in the loop when a signal arrives. It does not keep the loop
-  --- from noticing that nothing else is awaited. handle.ends(seconds): the next one
-  --- that comes is the last: another one, or one that the loop does not see for so
-  --- long, does what it does without a loop.
+  --- from noticing that nothing else is awaited. After handle.ends(seconds) fn is
+  --- called for the next arrival only. A second arrival ends the process, and so does
+  --- the first one if the loop has not seen it within so many seconds.
   function host.signal(signum, fn)
     local id = remember(fn)
     must_run()
