@@ -1,6 +1,7 @@
 -- host/timers.lua: what is to happen when, as a binary heap in which each timer knows
 -- its place, so that cancelling one removes it: with a time-out per operation
--- most timers never fire. Used by tasks.lua.
+-- most timers never fire. Of two that are due at the same time the one that was added
+-- first fires first. Used by tasks.lua and virtual.lua.
 
 local Timers = {}
 Timers.__index = Timers
@@ -10,7 +11,12 @@ Timer.__index = Timer
 
 
 function Timers.new()
-  return setmetatable({ n = 0 }, Timers)
+  return setmetatable({ n = 0, serial = 0 }, Timers)
+end
+
+
+local function before(a, b)
+  return a.at < b.at or a.at == b.at and a.serial < b.serial
 end
 
 
@@ -23,7 +29,7 @@ end
 local function up(heap, i, timer)
   while i > 1 do
     local parent = (i - i % 2) / 2
-    if heap[parent].at <= timer.at then break end
+    if before(heap[parent], timer) then break end
     put(heap, i, heap[parent])
     i = parent
   end
@@ -35,8 +41,8 @@ local function down(heap, i, timer)
   local n = heap.n
   while 2 * i <= n do
     local child = 2 * i
-    if child < n and heap[child + 1].at < heap[child].at then child = child + 1 end
-    if heap[child].at >= timer.at then break end
+    if child < n and before(heap[child + 1], heap[child]) then child = child + 1 end
+    if before(timer, heap[child]) then break end
     put(heap, i, heap[child])
     i = child
   end
@@ -46,7 +52,10 @@ end
 
 --- Adds a timer that runs fn(arg) at a time; returns its handle.
 function Timers:add(at, fn, arg)
-  local timer = setmetatable({ at = at, fn = fn, arg = arg, heap = self }, Timer)
+  self.serial = self.serial + 1
+  local timer = setmetatable({
+    at = at, fn = fn, arg = arg, heap = self, serial = self.serial,
+  }, Timer)
   self.n = self.n + 1
   up(self, self.n, timer)
   return timer
@@ -62,7 +71,7 @@ function Timer:cancel()
   heap.n = heap.n - 1
   self.place = nil
   if last == self then return end
-  if i > 1 and last.at < heap[(i - i % 2) / 2].at then
+  if i > 1 and before(last, heap[(i - i % 2) / 2]) then
     up(heap, i, last)
   else
     down(heap, i, last)
