@@ -148,7 +148,7 @@ local function run(self, req)
   C.weir_submit(self.handle, nil, batch)
   local reply = Batch.unload(batch, req, self.name)
   Batch.put(batch)
-  if req.op == "set" then Value.charge(req:bytes()) end
+  if req.op == "set" then Value.charge(req:copied()) end
   return reply
 end
 

@@ -150,6 +150,23 @@ function Request:bytes()
 end
 
 
+--- The bytes of a set that a store in this process has to copy: those of strings, not
+--- those of values, which it refers to.
+---@return number
+function Request:copied()
+  local sum, values = 0, self.values
+  for i = 1, values and self.n or 0 do
+    local value = values[i]
+    if type(value) == "string" then
+      sum = sum + #value
+    elseif value.ref == nil then
+      sum = sum + tonumber(value.size)
+    end
+  end
+  return sum
+end
+
+
 local function pick(list, slots, n)
   if not list then return nil end
   local some = new_table(n, 0)
