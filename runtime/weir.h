@@ -485,8 +485,13 @@ const struct weir_option *weir_store_options(void);
 
 /* ---- the rest ---- */
 
-/* weir_now returns CLOCK_MONOTONIC in nanoseconds. */
+/* weir_now returns CLOCK_MONOTONIC in nanoseconds, or what weir_set_now said. */
 uint64_t weir_now(void);
+
+/* weir_set_now makes weir_now return this time until the next call; 0: the real
+ * time again. For simulations over stores that are answered inline: workers wait
+ * by the real clock. */
+void weir_set_now(uint64_t ns);
 
 /* weir_hash returns the 64-bit XXH3 of the bytes under a seed: the same number
  * on every machine, in every version. */
