@@ -18,6 +18,8 @@
 #include "cq.h"
 #include "forks.h"
 #include "lane.h"
+#include "op.h"
+#include "status.h"
 #include "store.h"
 
 struct weir_batch *weir_batch_new(uint32_t capacity)
@@ -37,7 +39,9 @@ struct weir_batch *weir_batch_new(uint32_t capacity)
 
 static void drop_values(struct weir_batch *pub)
 {
-    if (pub->op != WEIR_GET && pub->op != WEIR_SET && pub->op != WEIR_SCAN)
+    const struct weir_op_info *op = weir_op_info(pub->op);
+
+    if (op == NULL || !(op->sends || op->returns))
         return;
     for (uint32_t i = 0; i < pub->n; i++)
         weir_value_unref(pub->items[i].value);
@@ -257,7 +261,7 @@ void batch_finish(struct batch *b)
     uint32_t errors = 0;
 
     for (uint32_t i = 0; i < b->pub.n; i++)
-        errors += b->pub.items[i].status > WEIR_REJECTED;
+        errors += status_is_error(b->pub.items[i].status);
     b->pub.errors = errors;
     store_batch_ended(b->store, b);
     cq_push(b->cq, b);

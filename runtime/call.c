@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "status.h"
 #include "store.h"
 #include "worker.h"
 
@@ -19,7 +20,7 @@ static void explain(struct slice *s, int status, const char *sentence)
         return;
     }
     weir_error_set(&s->worker->why, -EIO, "%s", sentence);
-    if (status > WEIR_REJECTED && status <= WEIR_INVALID)
+    if (status_is_error(status))
         s->worker->why_status = status;
 }
 

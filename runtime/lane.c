@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "lane.h"
+#include "op.h"
 #include "store.h"
 #include "worker.h"
 
@@ -40,20 +41,18 @@ void lane_destroy(struct lane *l)
 static uint64_t item_bytes(const struct lane *l, const struct batch *b,
                            const struct weir_item *item)
 {
+    const struct weir_op_info *op = &OPS[b->pub.op];
     uint64_t max = l->store->config.max_value;
 
     if (item->status != WEIR_PENDING)
         return 0;
-    switch (b->pub.op) {
-    case WEIR_SET:
+    if (op->sends)
         return item->size;
-    case WEIR_GET:
-        if (item->data != NULL)
-            return item->cap < max ? item->cap : max;
-        return atomic_load_explicit(&l->store->get_size, memory_order_relaxed);
-    default:
+    if (!op->returns || op->prefix)
         return 0;
-    }
+    if (item->data != NULL)
+        return item->cap < max ? item->cap : max;
+    return atomic_load_explicit(&l->store->get_size, memory_order_relaxed);
 }
 
 /* Under lock. */

@@ -5,23 +5,13 @@
 #include <string.h>
 
 #include "forks.h"
+#include "op.h"
 #include "store.h"
 #include "target.h"
 #include "worker.h"
 
 /* Threads that submit to an inline store count in one of these. */
 #define INLINE_SHARDS 8
-
-static const struct {
-    const char *name;
-    uint32_t op;
-} OPS[] = {
-    {"get", WEIR_GET},       {"set", WEIR_SET},   {"exists", WEIR_EXISTS},
-    {"delete", WEIR_DELETE}, {"stat", WEIR_STAT}, {"touch", WEIR_TOUCH},
-    {"scan", WEIR_SCAN},
-};
-
-#define N_OPS (sizeof OPS / sizeof *OPS)
 
 static int bad_lanes(struct weir_store *s, const char *got, size_t len,
                      const char *expected, const char *near,
@@ -34,26 +24,6 @@ static int bad_lanes(struct weir_store *s, const char *got, size_t len,
         s->connector->name, expected, shown ? ", got \"" : "",
         shown ? (int)len : 0, got, shown ? "\"" : "",
         near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
-}
-
-static const char *nearest_op(const char *got, size_t len)
-{
-    const char *words[N_OPS];
-    char word[32];
-
-    snprintf(word, sizeof word, "%.*s", (int)len, got);
-    for (size_t i = 0; i < N_OPS; i++)
-        words[i] = OPS[i].name;
-    return weir_nearest(word, words, N_OPS);
-}
-
-static uint32_t op_of(const char *name, size_t len)
-{
-    for (size_t i = 0; i < N_OPS; i++) {
-        if (strlen(OPS[i].name) == len && memcmp(OPS[i].name, name, len) == 0)
-            return OPS[i].op;
-    }
-    return 0;
 }
 
 static struct lane *add_lane(struct weir_store *s, uint32_t ops,
@@ -76,13 +46,13 @@ static int parse_lanes(struct weir_store *s, const char *words,
 
     while (words != NULL && *words != '\0') {
         size_t len = strcspn(words, ","), name = strcspn(words, "=:,");
-        uint32_t op = op_of(words, name);
+        uint32_t op = op_find(words, name);
         char *end = NULL;
         long workers = 0;
 
         if (op == 0)
             return bad_lanes(s, words, name, "OP=WORKERS,... as in get=4,set=2",
-                             nearest_op(words, name), err);
+                             op_nearest(words, name), err);
         if (taken & 1u << op)
             return bad_lanes(s, words, name, "each op once", NULL, err);
         if (name < len)

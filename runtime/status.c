@@ -1,9 +1,11 @@
 /* status.c -- what each status means to callers: its class, whether another try
  * may help, whether the write may have happened. The one table that says so. */
-#include "weir.h"
+#include "status.h"
 
-static const struct weir_status_info STATUS[] = {
-    [WEIR_OK] = {"ok", WEIR_CLASS_OK, WEIR_RETRY_NO, WEIR_APPLIED_YES, 0},
+#include <stddef.h>
+
+const struct weir_status_info STATUSES[WEIR_STATUSES] = {
+    [WEIR_OK] = {"ok", WEIR_CLASS_GOOD, WEIR_RETRY_NO, WEIR_APPLIED_YES, 0},
     [WEIR_MISS] = {"miss", WEIR_CLASS_MISS, WEIR_RETRY_NO, WEIR_APPLIED_NO, 0},
     [WEIR_REJECTED] = {"rejected", WEIR_CLASS_MISS, WEIR_RETRY_NO,
                        WEIR_APPLIED_NO, 0},
@@ -35,7 +37,5 @@ static const struct weir_status_info STATUS[] = {
 
 const struct weir_status_info *weir_status_info(int status)
 {
-    if (status <= WEIR_PENDING || status > WEIR_INVALID)
-        return NULL;
-    return &STATUS[status];
+    return status_class(status) != 0 ? &STATUSES[status] : NULL;
 }

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "op.h"
+#include "status.h"
 #include "store.h"
 #include "worker.h"
 
@@ -30,10 +32,10 @@ static void refuse_too_big(struct weir_store *s, struct batch *b,
                   (unsigned long long)s->config.max_value);
 }
 
-static void settle_get(struct weir_store *s, struct batch *b,
-                       struct weir_item *item)
+static void settle_value(struct weir_store *s, struct batch *b,
+                         struct weir_item *item)
 {
-    if (b->pub.op == WEIR_GET)
+    if (!OPS[b->pub.op].prefix)
         refuse_too_big(s, b, item);
     if (item->status != WEIR_OK) {
         weir_value_unref(item->value);
@@ -52,10 +54,10 @@ static void settle_item(struct weir_store *s, struct batch *b,
 {
     if (item->status == WEIR_PENDING)
         nonsense(b, item, WEIR_FAILED, "left an item without an answer");
-    else if (item->status > WEIR_INVALID)
+    else if (status_class(item->status) == 0)
         nonsense(b, item, WEIR_FAILED, "answered a status that does not exist");
-    if (b->pub.op == WEIR_GET || b->pub.op == WEIR_SCAN)
-        settle_get(s, b, item);
+    if (OPS[b->pub.op].returns)
+        settle_value(s, b, item);
 }
 
 /* A moving mean of what gets bring, an eighth of the way at a time. */
@@ -97,9 +99,9 @@ uint32_t store_settle(struct weir_store *s, struct batch *b,
             continue;
         }
         stats_add(&c->status[item->status], 1);
-        if (item->status > WEIR_REJECTED) {
+        if (status_is_error(item->status)) {
             errors++;
-            batch_explain(b, 0, "%s", weir_status_info(item->status)->name);
+            batch_explain(b, 0, "%s", STATUSES[item->status].name);
         }
     }
     if (good > 0)

@@ -5,6 +5,7 @@
 
 #include "cq.h"
 #include "forks.h"
+#include "op.h"
 #include "store.h"
 #include "worker.h"
 
@@ -51,7 +52,7 @@ static void check_key(const struct weir_store *s, struct batch *b,
     if (item->key_len > s->max_key) {
         bad_item(b, item, WEIR_INVALID, "key too long", item->key_len,
                  s->max_key);
-    } else if (item->key_len == 0 && b->pub.op != WEIR_SCAN) {
+    } else if (item->key_len == 0 && !OPS[b->pub.op].prefix) {
         item->status = WEIR_INVALID;
         batch_explain(b, -EINVAL, "a key is empty");
     } else if (item->key == NULL && item->key_len > 0) {
@@ -87,7 +88,7 @@ static uint32_t check_items(const struct weir_store *s, struct batch *b,
 
         item->status = WEIR_PENDING;
         check_key(s, b, item);
-        if (b->pub.op == WEIR_SET && item->status == WEIR_PENDING)
+        if (item->status == WEIR_PENDING && OPS[b->pub.op].sends)
             check_value(s, b, item);
         if (item->status != WEIR_PENDING)
             continue;
@@ -289,7 +290,7 @@ int weir_submit(struct weir_store *s, struct weir_cq *cq,
 
     if (atomic_load_explicit(&b->owner, memory_order_acquire) != OWNER_HOST)
         return -EBUSY;
-    if (pub->op < WEIR_GET || pub->op > WEIR_SCAN || pub->n > pub->capacity)
+    if (!op_exists(pub->op) || pub->n > pub->capacity)
         return refuse(s, pub, WEIR_INVALID, -EINVAL,
                       "no such op, or more items than the batch has room for");
     if (s->forks != forks_seen())

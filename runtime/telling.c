@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "forks.h"
+#include "op.h"
 #include "store.h"
 
 static uint64_t count(const _Atomic uint64_t *counter)
@@ -33,7 +34,7 @@ void weir_store_stats(struct weir_store *s, struct weir_store_stats *out)
 int weir_store_op_stats(struct weir_store *s, uint32_t op,
                         struct weir_op_stats *out)
 {
-    if (op < WEIR_GET || op > WEIR_SCAN)
+    if (!op_exists(op))
         return -EINVAL;
     stats_read(s->shards, s->n_shards, op, out);
     return 0;
@@ -42,7 +43,7 @@ int weir_store_op_stats(struct weir_store *s, uint32_t op,
 int weir_store_histogram(struct weir_store *s, uint32_t op, int queue,
                          uint64_t *counts)
 {
-    if (op < WEIR_GET || op > WEIR_SCAN)
+    if (!op_exists(op))
         return -EINVAL;
     stats_histogram(s->shards, s->n_shards, op, queue, counts);
     return 0;

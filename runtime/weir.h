@@ -44,7 +44,7 @@ extern "C" {
 /* cdef: begin -- plain C only: lua/weir/ffi.lua reads these lines. */
 
 enum {
-    WEIR_ABI = 4,          /* changes with any struct or function below */
+    WEIR_ABI = 5,          /* changes with any struct or function below */
     WEIR_KEY_MAX = 65536,  /* the longest key */
     WEIR_OPS = 8,          /* enum weir_op stays below */
     WEIR_STATUSES = 16,    /* enum weir_status stays below */
@@ -60,6 +60,21 @@ enum weir_op {
     WEIR_TOUCH,   /* a new time to live, value unchanged */
     WEIR_SCAN,    /* one page of the keys that begin with each item's key */
 };
+
+/* The facts of an op, from the one table that states them. A fact is 1 or 0. */
+struct weir_op_info {
+    const char *name;   /* "get", "set", ... as options and Lua show it */
+    uint8_t writes;     /* it changes what the store holds */
+    uint8_t idempotent; /* done twice it leaves what it leaves done once */
+    uint8_t sends;      /* each item carries a value to the store */
+    uint8_t returns;    /* each OK item carries a value back */
+    uint8_t prefix;     /* an item's key is the beginning of keys and may be
+                           empty; the value that comes back is a page of keys */
+    uint8_t reserved[3];
+};
+
+/* weir_op_info returns the row of an op, or NULL for no op. */
+const struct weir_op_info *weir_op_info(uint32_t op);
 
 /* What happened to a key. The numbers are the order of "worse": a write over
  * several copies takes the largest, a read the smallest. */
@@ -82,7 +97,7 @@ enum weir_status {
     WEIR_INVALID,     /* the caller's fault */
 };
 
-enum weir_class { WEIR_CLASS_OK = 1, WEIR_CLASS_MISS, WEIR_CLASS_ERROR };
+enum weir_class { WEIR_CLASS_GOOD = 1, WEIR_CLASS_MISS, WEIR_CLASS_ERROR };
 
 enum weir_retry {
     WEIR_RETRY_NO = 0,
@@ -517,7 +532,8 @@ uint32_t weir_longest_prefix(const char *bytes, size_t n,
 
 /* weir_layout writes the sizes of the structs above, in the order value, item,
  * scan_entry, batch, error, op_stats, store_stats, gauge, option,
- * connector_info, status_info, prefix; returns WEIR_ABI. Bindings compare. */
+ * connector_info, status_info, prefix, op_info; returns WEIR_ABI. Bindings
+ * compare. */
 uint32_t weir_layout(uint32_t *sizes, size_t n);
 
 /* weir_version returns "MAJOR.MINOR.PATCH". */

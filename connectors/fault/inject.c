@@ -67,7 +67,7 @@ static int inject_applied(const struct fault_session *s, struct weir_call *call,
     if (!s->fault->config->applied)
         return 0;
     rc = target_run(s, call, item, 1);
-    if (call->op == WEIR_GET || call->op == WEIR_SCAN) {
+    if (weir_op_info(call->op)->returns) {
         weir_value_unref(item->value);
         item->value = NULL;
     }
@@ -92,13 +92,13 @@ static int inject_hang(struct weir_call *call)
 static void inject_garbage(const struct fault *f, const struct weir_call *call,
                            struct weir_item *item)
 {
-    bool reads = call->op == WEIR_GET || call->op == WEIR_SCAN;
+    bool returns = weir_op_info(call->op)->returns;
     uint64_t hash =
         weir_hash(item->key, item->key_len, (uint64_t)f->config->seed);
 
     if (hash % 3 == 1) {
         item->status = 200;
-    } else if (hash % 3 == 2 && reads) {
+    } else if (hash % 3 == 2 && returns) {
         item->status = WEIR_OK;
         item->size = item->cap + 1;
     }

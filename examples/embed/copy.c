@@ -84,6 +84,11 @@ static const char *start_reads(struct copy *c, const char *at, const char *end)
     return at;
 }
 
+static int is_error(const struct weir_item *item)
+{
+    return weir_status_info(item->status)->klass == WEIR_CLASS_ERROR;
+}
+
 /* Makes the set of what a get has brought; it takes the values over. */
 static void fill_set(struct copy *c)
 {
@@ -94,8 +99,7 @@ static void fill_set(struct copy *c)
         struct weir_item *got = &c->get->items[i], *item = &c->set->items[n];
         const struct weir_item *life = &c->stat->items[i];
 
-        c->failed +=
-            got->status > WEIR_REJECTED || life->status > WEIR_REJECTED;
+        c->failed += is_error(got) || is_error(life);
         if (got->status != WEIR_OK || life->status != WEIR_OK)
             continue;
         item->key = got->key;

@@ -9,6 +9,7 @@ local Error = require "weir.core.error"
 local Flight = require "weir.native.inflight"
 local Host = require "weir.host"
 local check_method = require "weir.core.method"
+local Op = require "weir.op"
 local Options = require "weir.core.options"
 local Reply = require "weir.core.reply"
 local Request = require "weir.core.request"
@@ -23,7 +24,7 @@ local C = require("weir.ffi").C
 
 local NAMES = status.names
 local OK, MISS = status.number.ok, status.number.miss
-local GET, SET = Batch.OPS.get, Batch.OPS.set
+local GET, SET = Op.number.get, Op.number.set
 
 ---@class weir.Native: weir.Store
 local Native = setmetatable({}, { __index = Store })

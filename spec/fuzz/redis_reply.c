@@ -175,7 +175,7 @@ static void item_init(struct weir_item *item, uint32_t op, bool lent)
 
 static void item_check(struct weir_item *item, uint32_t op)
 {
-    if (item->status == WEIR_PENDING || item->status > WEIR_INVALID)
+    if (weir_status_info(item->status) == NULL)
         __builtin_trap();
     if (op != WEIR_GET)
         return;
@@ -247,7 +247,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     piece = bytes[3] % 64 + 1;
     taken_back = bytes[2] & 4;
     expires = bytes[2] & 8 ? (n - 4) / 2 : 0;
-    run(&s, bytes[0] % WEIR_SCAN + 1, bytes[1] % ITEMS + 1, bytes[2] & 1,
+    run(&s, bytes[0] % (WEIR_OPS - 1) + 1, bytes[1] % ITEMS + 1, bytes[2] & 1,
         bytes[2] >> 4 & 1);
     session_free(&s);
     if (redis.loaded != 0)

@@ -1,6 +1,6 @@
 -- laws/model.lua: what a fresh tree must answer, said a second time and in the
 -- plainest way: for one key, from the descriptions of laws/tree.lua alone. Answers
--- are "good", "ok" (a miss) or "error" (laws 4 and 6).
+-- are "good", "miss" or "error" (laws 4 and 6).
 
 local Chance = require "weir.policy.shared.chance"
 local status = require "weir.core.status"
@@ -16,7 +16,7 @@ local function leaf(desc, op, key)
   local fault = desc.faults[op .. " " .. key]
   if fault then return status.class[fault] end
   if op == "set" then return "good" end
-  return desc.data[key] and "good" or "ok"
+  return desc.data[key] and "good" or "miss"
 end
 
 
@@ -37,13 +37,13 @@ end
 
 -- A read is good if anybody has it, a miss only if everybody asked says so.
 local function best(list)
-  return has(list, "good") and "good" or has(list, "error") and "error" or "ok"
+  return has(list, "good") and "good" or has(list, "error") and "error" or "miss"
 end
 
 
 -- A write is an error if any copy is one; a delete found what any copy had.
 local function worst(list)
-  return has(list, "error") and "error" or has(list, "good") and "good" or "ok"
+  return has(list, "error") and "error" or has(list, "good") and "good" or "miss"
 end
 
 
@@ -52,19 +52,19 @@ local function in_turn(list, goes_on_after_miss)
   for _, class in ipairs(list) do
     if class == "good" then return "good" end
     failed = failed or class == "error"
-    if class == "ok" and not failed and not goes_on_after_miss then break end
+    if class == "miss" and not failed and not goes_on_after_miss then break end
   end
-  return failed and "error" or "ok"
+  return failed and "error" or "miss"
 end
 
 
-local ORDER = { good = 1, ok = 2, error = 3 }
+local ORDER = { good = 1, miss = 2, error = 3 }
 
 local function kth_best(list, k)
   local sorted = { unpack(list) }
   table.sort(sorted, function(a, b) return ORDER[a] < ORDER[b] end)
   local class = sorted[k]
-  return class == "ok" and sorted[1] or class
+  return class == "miss" and sorted[1] or class
 end
 
 

@@ -4,8 +4,8 @@ local Error = require "weir.core.error"
 describe("a status", function()
   it("has a class, a rank, and says whether to try again", function()
     assert.equal("good", status.class.ok)
-    assert.equal("ok", status.class.miss)
-    assert.equal("ok", status.class.rejected)
+    assert.equal("miss", status.class.miss)
+    assert.equal("miss", status.class.rejected)
     assert.equal("error", status.class.timeout)
     assert.is_true(status.rank.busy < status.rank.timeout)
     assert.same({ "any", "idempotent", "no" },

@@ -15,7 +15,7 @@ Error.__index = Error
 
 
 --- Makes an error of a status.
----@param code string a status name of class ok or error
+---@param code string the name of a status
 ---@param message string? default: a phrase for the status
 ---@param store string? the store's name
 ---@return weir.Error

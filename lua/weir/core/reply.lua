@@ -252,12 +252,13 @@ function Reply:error(i)
 end
 
 
+-- "miss" is a status and a class: here it is the status, without "rejected".
 local function matches(name, kind)
-  return name == kind or class[name] == kind and kind ~= "ok"
+  return name == kind or class[name] == kind and kind ~= "miss"
 end
 
 
---- How many slots have a status ("miss") or are "good" or of class "error".
+--- How many slots have a status ("miss") or are of class "good" or "error".
 ---@param kind string
 ---@return integer
 function Reply:count(kind)

@@ -7,12 +7,15 @@ local C = require("weir.ffi").C
 local Status = {
   names = {},   -- by number
   number = {},  -- by name: the order of "worse", also called rank
-  class = {},   -- by name: "good", "ok" (miss, rejected) or "error"
+  class = {},   -- by name: "good", "miss" (miss, rejected) or "error"
   retry = {},   -- by name: "no", "idempotent" (maybe applied) or "any"
   applied = {}, -- by name: "no", "yes" or "maybe"
 }
 
-local CLASS = { [1] = "good", [2] = "ok", [3] = "error" }
+local CLASS = {
+  [C.WEIR_CLASS_GOOD] = "good", [C.WEIR_CLASS_MISS] = "miss",
+  [C.WEIR_CLASS_ERROR] = "error",
+}
 local RETRY = { [0] = "no", [1] = "idempotent", [2] = "any" }
 local APPLIED = { [0] = "no", [1] = "yes", [2] = "maybe" }
 

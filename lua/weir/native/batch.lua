@@ -4,24 +4,17 @@
 -- one in its hands. Used by native.lua.
 
 local ffi = require "ffi"
+local Op = require "weir.op"
 local Reply = require "weir.core.reply"
 local status = require "weir.core.status"
 local C = require("weir.ffi").C
 
 local cast, ffi_gc = ffi.cast, ffi.gc
 local char_ptr = ffi.typeof "char *"
+local GET = Op.number.get
 local NAMES, OK, TOOBIG = status.names, status.number.ok, status.number.toobig
 
 local Batch = {}
-
---- The numbers of the ops.
-Batch.OPS = {
-  get = C.WEIR_GET, set = C.WEIR_SET, exists = C.WEIR_EXISTS, delete = C.WEIR_DELETE,
-  stat = C.WEIR_STAT, touch = C.WEIR_TOUCH, scan = C.WEIR_SCAN,
-}
-for name, op in pairs(Batch.OPS) do Batch.OPS[name] = tonumber(op) end
-
-local OPS = Batch.OPS
 
 -- Batches are pooled by capacity; a larger request gets one of its own.
 local LARGEST = 4096
@@ -139,7 +132,7 @@ end
 --- Fills a batch from a request.
 function Batch.load(batch, req)
   local n, keys = req.n, req.keys
-  C.weir_batch_reset(batch, OPS[req.op], n)
+  C.weir_batch_reset(batch, Op.number[req.op], n)
   local items = batch.items
   if req.front then
     load_joined(items, req.front, keys, n)
@@ -229,7 +222,7 @@ end
 
 --- Fills a batch with some keys of a get.
 function Batch.load_slots(batch, req, slots, n)
-  C.weir_batch_reset(batch, OPS.get, n)
+  C.weir_batch_reset(batch, GET, n)
   local items, keys = batch.items, req.keys
   for i = 0, n - 1 do
     local item, key = items[i], keys[slots[i]]

@@ -2,6 +2,7 @@
 -- read from the option tables in C. Used by the command and the REPL.
 local ffi = require "ffi"
 local Error = require "weir.core.error"
+local Op = require "weir.op"
 local C = require("weir.ffi").C
 
 local Catalog = {}
@@ -26,16 +27,6 @@ local PARTS = {
   [C.WEIR_URL_PATH] = "path",
 }
 
-local OPS = {
-  [C.WEIR_GET] = "get",
-  [C.WEIR_SET] = "set",
-  [C.WEIR_EXISTS] = "exists",
-  [C.WEIR_DELETE] = "delete",
-  [C.WEIR_STAT] = "stat",
-  [C.WEIR_TOUCH] = "touch",
-  [C.WEIR_SCAN] = "scan",
-}
-
 
 local function text(pointer)
   return pointer ~= nil and ffi.string(pointer) or nil
@@ -53,9 +44,9 @@ end
 
 local function operations(bits)
   local names = {}
-  for op = 1, tonumber(C.WEIR_OPS) - 1 do
-    if bit.band(bits, bit.lshift(1, op)) ~= 0 then
-      names[#names + 1] = OPS[op]
+  for _, name in ipairs(Op.list) do
+    if bit.band(bits, bit.lshift(1, Op.number[name])) ~= 0 then
+      names[#names + 1] = name
     end
   end
   return names

@@ -8,6 +8,7 @@
 local ffi = require "ffi"
 local Batch = require "weir.native.batch"
 local Host = require "weir.host"
+local Op = require "weir.op"
 local C = require("weir.ffi").C
 
 local Flight = {}
@@ -181,7 +182,7 @@ end
 --- there is no thread to close the store on, it blocks.
 function Flight.close(store, deadline_ns, mode)
   local batch = Batch.take(1)
-  C.weir_batch_reset(batch, Batch.OPS.get, 0)
+  C.weir_batch_reset(batch, Op.number.get, 0)
   local begun = begin_close(store, batch, deadline_ns, mode)
   if type(begun) == "table" then
     return function()

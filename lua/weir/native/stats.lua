@@ -1,7 +1,7 @@
 -- native/stats.lua: the statistics of a C store as a table. Used by native.lua.
 
 local ffi = require "ffi"
-local Batch = require "weir.native.batch"
+local Op = require "weir.op"
 local status = require "weir.core.status"
 local C = require("weir.ffi").C
 
@@ -63,7 +63,7 @@ return function(store)
   local handle = store.handle
   C.weir_store_stats(handle, store_stats)
   local s, ops = store_stats, {}
-  for name, op in pairs(Batch.OPS) do ops[name] = op_table(handle, op) end
+  for name, op in pairs(Op.number) do ops[name] = op_table(handle, op) end
   local erred = s.last_error_ns ~= 0
   return {
     name = store.name,
