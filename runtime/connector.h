@@ -36,7 +36,7 @@
 
 #pragma GCC visibility push(default)
 
-enum { WEIR_CONNECTOR_ABI = 3 };
+enum { WEIR_CONNECTOR_ABI = 4 };
 
 /* One slice of a batch on its way through one session. */
 struct weir_call {
@@ -155,31 +155,63 @@ int weir_call_fail(struct weir_call *call, struct weir_item *item, int status,
                    const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* ---- values: where they go ----
+ *
+ * A get that reads the bytes itself, in pieces or from a socket, asks for the
+ * place, fills it and answers:
+ *
+ *     if (weir_call_place(call, item, size, &to) != 0)
+ *         return;                     // the item has its status and sentence
+ *     while (more pieces) {
+ *         if (item->data != NULL && !weir_call_lend(call)) {
+ *             weir_call_taken_back(call, item);
+ *             return;
+ *         }
+ *         read a piece to its part of to, without waiting for it
+ *         if (item->data != NULL)
+ *             weir_call_unlend(call);
+ *     }
+ *     item->status = WEIR_OK;
+ *
+ * weir_call_answer does all of this for bytes that the connector holds. */
+
+/* weir_call_place says where the value of a get goes: into the lent buffer
+ * (item->data), or into a new value, which item->value owns from now on. Sets
+ * item->size and returns 0, or the status that the item got: TOOBIG with the
+ * true size, BUSY when memory is short. An item that ends with another status
+ * than OK loses the new value: the runtime drops it. So neither kind of place
+ * may be written once the call was finished or expired. */
+int weir_call_place(struct weir_call *call, struct weir_item *item,
+                    uint64_t size, char **to);
+
 /* weir_call_lend says whether the caller's memory (item->data of this call) may
- * be touched now; true holds weir_batch_abandon back until weir_call_unlend.
- * False: it was taken back; answer the items SKIPPED without touching it. */
+ * be touched now. true holds weir_batch_abandon back until weir_call_unlend.
+ * false: the caller took it back. Do not touch it; answer with
+ * weir_call_taken_back. */
 bool weir_call_lend(struct weir_call *call);
 void weir_call_unlend(struct weir_call *call);
 
-/* weir_value_footprint returns the bytes of memory that a value takes, with
- * what the allocator adds; what a wrapped value points at is counted by its
- * size. */
-uint64_t weir_value_footprint(const struct weir_value *v);
+/* weir_call_taken_back answers an item SKIPPED because its batch was abandoned.
+ * Returns the status, as the two below do. */
+int weir_call_taken_back(struct weir_call *call, struct weir_item *item);
+
+/* weir_call_no_memory answers an item (NULL: all pending) BUSY because there is
+ * no memory for something: "a page of keys". Every connector answers so. */
+int weir_call_no_memory(struct weir_call *call, struct weir_item *item,
+                        const char *what);
+
+/* weir_call_too_big answers a get TOOBIG with the true size, and says whether
+ * max_value or the lent buffer is too small. weir_call_place calls it; others
+ * need it only for a value that they learn the size of but never read. */
+int weir_call_too_big(struct weir_call *call, struct weir_item *item,
+                      uint64_t size);
 
 /* weir_call_max_value returns the largest value that the store of this call
- * accepts. What is longer in the backend is TOOBIG: a get should find that out
- * before it makes room for the value, and set item->size to the true size. */
+ * accepts. What is longer in the backend is TOOBIG. */
 uint64_t weir_call_max_value(const struct weir_call *call);
 
-/* weir_call_value is what a set stores: the item's value, referenced anew, or a
- * copy of the lent bytes. NULL: the item has been answered (out of memory, or
- * the memory was taken back). */
-struct weir_value *weir_call_value(struct weir_call *call,
-                                   struct weir_item *item);
-
-/* weir_call_answer answers a get with bytes that the connector holds: copies
- * them to the lent buffer (TOOBIG with the true size when it is too small), or
- * to a new value. */
+/* weir_call_answer answers a get with bytes that the connector holds. It copies
+ * them to the lent buffer or to a new value. */
 void weir_call_answer(struct weir_call *call, struct weir_item *item,
                       const void *bytes, uint64_t size);
 
@@ -187,6 +219,19 @@ void weir_call_answer(struct weir_call *call, struct weir_item *item,
  * lent. The reference stays the connector's. */
 void weir_call_answer_value(struct weir_call *call, struct weir_item *item,
                             struct weir_value *v);
+
+/* weir_call_value returns the value that a set stores: the item's value with
+ * one more reference, or a copy of the lent bytes. NULL: the item has been
+ * answered (memory is short, or was taken back). */
+struct weir_value *weir_call_value(struct weir_call *call,
+                                   struct weir_item *item);
+
+/* weir_value_footprint returns the bytes of memory that a value takes,
+ * including what the allocator adds. A wrapped value counts the size of the
+ * memory that it points at. */
+uint64_t weir_value_footprint(const struct weir_value *v);
+
+/* ---- waiting ---- */
 
 /* weir_call_wait waits until fd is ready for events (poll's), returns its
  * revents; fd -1 only waits. -ETIMEDOUT: timeout_ns (UINT64_MAX: none) or the

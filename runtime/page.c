@@ -49,7 +49,7 @@ void weir_page_answer(struct weir_call *call, struct weir_item *item,
 
     if (v == NULL) {
         free(page->data);
-        weir_call_fail(call, item, WEIR_BUSY, "out of memory for a page");
+        weir_call_no_memory(call, item, "a page of keys");
     } else {
         item->value = v;
         item->size = page->size;

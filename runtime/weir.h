@@ -84,12 +84,13 @@ enum weir_status {
     WEIR_MISS,        /* the backend says: no such key */
     WEIR_REJECTED,    /* admission or capacity said no */
     WEIR_SKIPPED,     /* never sent: deadline past, cancelled, closed */
-    WEIR_BUSY,        /* a queue or the backend is full; not applied */
+    WEIR_BUSY,        /* a queue or the backend is full, or this process is
+                         out of memory; not applied */
     WEIR_UNAVAILABLE, /* not connected; never sent */
     WEIR_TIMEOUT,     /* sent, no answer in time: maybe applied */
     WEIR_RESET,       /* sent, the session broke: maybe applied */
     WEIR_FAILED,      /* the backend answered an error; its kinds follow */
-    WEIR_NOSPACE,     /* out of memory or disk */
+    WEIR_NOSPACE,     /* the memory or disk of the backend is full */
     WEIR_TOOBIG,      /* value over the limit, or buffer too small */
     WEIR_DENIED,      /* authentication or permission */
     WEIR_UNSUPPORTED, /* this store cannot do this op */

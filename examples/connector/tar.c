@@ -150,35 +150,22 @@ static void tar_read(struct tar_session *s, struct weir_call *call,
         item->status = WEIR_OK;
 }
 
-/* The caller's buffer when there is one, else a value of our making. */
+/* Into the caller's buffer when there is one, else into a new value. */
 static void tar_get(struct tar_session *s, struct weir_call *call,
                     struct weir_item *item, const struct member *m)
 {
-    struct weir_value *v;
     char *to;
 
-    item->size = m->size; /* the true size, even when the buffer is too small */
-    if (item->data != NULL && item->cap < m->size) {
-        weir_call_fail(call, item, WEIR_TOOBIG,
-                       "%s has %llu bytes, the buffer %llu", m->name,
-                       (unsigned long long)m->size,
-                       (unsigned long long)item->cap);
-    } else if (item->data != NULL) {
-        /* Lent memory is touched only while the caller cannot take it back. */
-        if (!weir_call_lend(call)) {
-            weir_call_fail(call, item, WEIR_SKIPPED, "the buffer was taken");
-            return;
-        }
-        tar_read(s, call, item, m, item->data);
-        weir_call_unlend(call);
-    } else if ((v = weir_value_new(m->size, &to)) == NULL) {
-        weir_call_fail(call, item, WEIR_NOSPACE, "out of memory");
-    } else {
+    if (weir_call_place(call, item, m->size, &to) != 0)
+        return;
+    if (item->data == NULL) {
         tar_read(s, call, item, m, to);
-        if (item->status == WEIR_OK)
-            item->value = v; /* our reference becomes the batch's */
-        else
-            weir_value_unref(v);
+    } else if (weir_call_lend(call)) {
+        /* Lent memory is touched only while the caller cannot take it back. */
+        tar_read(s, call, item, m, to);
+        weir_call_unlend(call);
+    } else {
+        weir_call_taken_back(call, item);
     }
 }
 
@@ -203,7 +190,7 @@ static void tar_scan(struct tar_session *s, struct weir_call *call,
         } else if (weir_page_add(&page, m->name, (uint32_t)len, m->size, 0) <
                    0) {
             free(page.data);
-            weir_call_fail(call, item, WEIR_NOSPACE, "out of memory");
+            weir_call_no_memory(call, item, "a page of keys");
             return;
         }
     }
