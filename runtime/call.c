@@ -66,15 +66,12 @@ static int deadline_code(const struct weir_call *call)
                : -ETIMEDOUT;
 }
 
-/* Whether close wants the call to end: also a connect, when nothing is left to
- * connect for. */
+/* Whether close wants the call to end. */
 static bool is_interrupted(const struct weir_call *call)
 {
     const struct slice *s = (const struct slice *)call;
 
-    return s->worker != NULL &&
-           (atomic_load(&s->worker->interrupted) ||
-            (s->batch == NULL && lane_is_over(s->worker->lane)));
+    return s->worker != NULL && atomic_load(&s->worker->interrupted);
 }
 
 int weir_call_look(struct weir_call *call)

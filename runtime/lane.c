@@ -149,41 +149,15 @@ int lane_push(struct lane *l, struct batch *b)
     return rc;
 }
 
-/* Under lock: whether workers have nothing left to do. */
-static bool is_over(const struct lane *l)
-{
-    return l->stopping && l->head == NULL;
-}
-
-/* Under no lock: a worker that still connects for what was taken out of the
- * queue is to notice that nothing is left. */
-static void ring_if_over(struct lane *l, bool over)
-{
-    for (uint32_t i = 0; over && i < l->n_workers; i++)
-        worker_ring(&l->workers[i]);
-}
-
-bool lane_is_over(struct lane *l)
-{
-    bool over;
-
-    pthread_mutex_lock(&l->lock);
-    over = is_over(l);
-    pthread_mutex_unlock(&l->lock);
-    return over;
-}
-
 bool lane_remove(struct lane *l, struct batch *b)
 {
-    bool removed, over;
+    bool removed;
 
     pthread_mutex_lock(&l->lock);
     removed = b->queued;
     if (removed)
         drop_batch(l, b);
-    over = removed && is_over(l);
     pthread_mutex_unlock(&l->lock);
-    ring_if_over(l, over);
     return removed;
 }
 
@@ -263,7 +237,6 @@ uint64_t lane_expire(struct lane *l, uint64_t now, struct batch **expired)
 {
     uint64_t earliest = UINT64_MAX;
     struct batch *next;
-    bool over;
 
     pthread_mutex_lock(&l->lock);
     for (struct batch *b = l->head; b != NULL; b = next) {
@@ -276,9 +249,7 @@ uint64_t lane_expire(struct lane *l, uint64_t now, struct batch **expired)
             earliest = b->deadline_ns;
         }
     }
-    over = *expired != NULL && is_over(l);
     pthread_mutex_unlock(&l->lock);
-    ring_if_over(l, over);
     return earliest;
 }
 

@@ -69,9 +69,6 @@ void lane_end_list(struct batch *list, int status, int code, const char *why);
  */
 void lane_end_late(struct lane *l, struct batch *list);
 
-/* lane_is_over says whether the lane stops and nothing is queued any more. */
-bool lane_is_over(struct lane *l);
-
 enum rest {
     REST_SLEEP, /* the worker is on the idle list and will be rung */
     REST_WORK,  /* something is queued */
