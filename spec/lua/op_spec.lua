@@ -1,5 +1,5 @@
 local Catalog = require "weir.native.catalog"
-local Op = require "weir.op"
+local Op = require "weir.core.op"
 
 
 local function names_of(set)

@@ -4,7 +4,7 @@
 -- one in its hands. Used by native.lua.
 
 local ffi = require "ffi"
-local Op = require "weir.op"
+local Op = require "weir.core.op"
 local Reply = require "weir.core.reply"
 local status = require "weir.core.status"
 local C = require("weir.ffi").C

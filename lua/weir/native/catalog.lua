@@ -2,7 +2,7 @@
 -- read from the option tables in C. Used by the command and the REPL.
 local ffi = require "ffi"
 local Error = require "weir.core.error"
-local Op = require "weir.op"
+local Op = require "weir.core.op"
 local C = require("weir.ffi").C
 
 local Catalog = {}

@@ -8,7 +8,7 @@
 local ffi = require "ffi"
 local Batch = require "weir.native.batch"
 local Host = require "weir.host"
-local Op = require "weir.op"
+local Op = require "weir.core.op"
 local C = require("weir.ffi").C
 
 local Flight = {}

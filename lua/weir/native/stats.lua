@@ -1,7 +1,7 @@
 -- native/stats.lua: the statistics of a C store as a table. Used by native.lua.
 
 local ffi = require "ffi"
-local Op = require "weir.op"
+local Op = require "weir.core.op"
 local status = require "weir.core.status"
 local C = require("weir.ffi").C
 

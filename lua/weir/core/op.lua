@@ -1,5 +1,6 @@
--- op.lua: the facts of an op, by its name, read once from the table in runtime/op.c.
--- Used by batches, the catalog, and every policy that treats ops differently.
+-- core/op.lua: the facts of an op, by its name, read once from the table in
+-- runtime/op.c. Used by batches, the catalog, and every policy that treats ops
+-- differently.
 
 local ffi = require "ffi"
 local C = require("weir.ffi").C
