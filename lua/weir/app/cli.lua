@@ -6,6 +6,7 @@
 --   define     function(command): adds arguments and options to argparse's command
 --   run        function(args): does it and returns an exit code, or raises Exit's
 --   passes_on  true: what follows the first argument is not ours to read
+--   valued     of one that passes on: the options that take a value, as a set
 --   cleans_up  true: Ctrl-C is an error in run, which ends what it has started
 local argparse = require "argparse"
 local Blame = require "weir.core.blame"
@@ -92,7 +93,9 @@ local function split(argv, commands)
       rest[#rest + 1] = argv[i]
     else
       words[i] = argv[i]
-      if command and command.passes_on and i > 1 and not argv[i]:find "^%-." then
+      local is_value = command and command.valued and command.valued[argv[i - 1]]
+      if command and command.passes_on and i > 1 and not is_value
+        and not argv[i]:find "^%-." then
         rest = {}
       end
     end

@@ -1,6 +1,7 @@
 -- The exit codes of the command, how a subcommand ends early with one, and says why.
 local Json = require "weir.app.show.json"
 local Literal = require "weir.app.show.literal"
+local Params = require "weir.language.params"
 
 local Exit = {
   OK = 0,
@@ -35,6 +36,20 @@ end
 -- A sentence without what is between the :// and the @ of a URL in it.
 local function without_passwords(text)
   return (text:gsub("://[^\n]*@", "://...@"))
+end
+
+
+--- params reads what --set gave; params_used fails when no file declares one of them.
+---@param list string[]
+function Exit.params(list)
+  local good, why = Params.read(list)
+  if not good then Exit.fail(Exit.USAGE, "--set: %s", why) end
+end
+
+
+function Exit.params_used()
+  local why = Params.unknown()
+  if why then Exit.fail(Exit.USAGE, "--set: %s", why) end
 end
 
 

@@ -9,6 +9,7 @@
 
 local run_bounded = require "weir.language.bounded"
 local Closing = require "weir.core.closing"
+local Params = require "weir.language.params"
 local Store = require "weir.core.store"
 local Value = require "weir.core.value"
 local words = require "weir.language.words"
@@ -25,8 +26,8 @@ local LUA = {
 }
 
 
-local function environment(stores, open, note)
-  local env = {}
+local function environment(stores, open, note, params)
+  local env = { param = Params.word(params) }
   for _, name in ipairs(LUA) do env[name] = _G[name] end
   for name, store in pairs(stores) do env[name] = store end
   local given = {}
@@ -74,15 +75,16 @@ end
 
 
 --- Builds the store of a policy file and returns it with the list of the C stores
---- that it opened. `opts`: stores = what stands under further words; timeout = seconds
---- that its code may take (5); open(name) = asked first for what a word is, so that a
+--- that it opened. `opts`: stores = what stands under further words; params = texts
+--- of its param(...) by name; timeout = seconds that its code may take (5);
+--- open(name) = asked first for what a word is, so that a
 --- reload can hand in what it keeps and answers for.
 function Load.build(source, opts)
   opts = opts or {}
   local chunk, name = compile(source)
   local opened = {}
   local function note(store) opened[#opened + 1] = store end
-  setfenv(chunk, environment(opts.stores or {}, opts.open, note))
+  setfenv(chunk, environment(opts.stores or {}, opts.open, note, opts.params))
   local good, store, place = run_bounded(chunk, opts.timeout or TIMEOUT)
   if good and Store.is(store) then return store, opened end
   Closing.all(opened, { drop = true })
@@ -95,7 +97,8 @@ end
 --- Loads a policy file and returns its store, which can reload itself; see
 --- language/reload.lua.
 ---@param source string|function
----@param opts { stores: table<string, weir.Store>?, timeout: number? }?
+---@param opts { stores: table<string, weir.Store>?, params: table<string, string>?,
+---  timeout: number? }?
 ---@return weir.Handle
 function Load.load(source, opts)
   return require("weir.language.reload").open(source, opts)

@@ -36,7 +36,8 @@ local function build(self, before)
   local outer = Policy.carry
   Policy.carry = function(word, make, ...) return carry:store(word, make, ...) end
   local ok, root = pcall(Load.build, self.source,
-    { stores = self.given, open = open, timeout = self.load_timeout })
+    { stores = self.given, params = self.params, open = open,
+      timeout = self.load_timeout })
   Policy.carry = outer
   if not ok then
     local stores = {}
@@ -160,7 +161,7 @@ local Reload = {}
 --- Loads a policy file (or a function that stands for one).
 function Reload.open(source, opts)
   local self = setmetatable({ source = source, given = opts and opts.stores or {},
-    load_timeout = opts and opts.timeout }, Handle)
+    params = opts and opts.params, load_timeout = opts and opts.timeout }, Handle)
   local generation, err = build(self, nil)
   if not generation then error(err, 0) end
   use(self, generation)

@@ -3,6 +3,7 @@ local Check = require "weir.language.check"
 local Exit = require "weir.app.exit"
 local Ffi = require "weir.ffi"
 local Json = require "weir.app.show.json"
+local Params = require "weir.language.params"
 local weir = require "weir"
 
 local C = Ffi.C
@@ -21,15 +22,18 @@ function Command.define(command)
     :description "The policy file."
   command:flag "--json"
     :description "Print one JSON object a finding."
+  Params.define(command)
 end
 
 
 function Command.run(args)
+  Exit.params(args.set)
   return weir.run(function()
     C.weir_open_dry(1)
     local good, store = pcall(weir.load, args.file)
     C.weir_open_dry(0)
     if not good then Exit.fail(Exit.ERROR, "%s", tostring(store)) end
+    Exit.params_used()
     local found = Check.run(store)
     for _, finding in ipairs(found) do
       if args.json then

@@ -1,4 +1,6 @@
 -- weir repl: a session over stores.
+local Exit = require "weir.app.exit"
+local Params = require "weir.language.params"
 local weir = require "weir"
 
 local Command = {
@@ -19,10 +21,12 @@ function Command.define(command)
     :description "Refuse every change."
   command:flag "--json"
     :description "Print results as JSON, one a line."
+  Params.define(command)
 end
 
 
 function Command.run(args)
+  Exit.params(args.set)
   return weir.run(require("weir.app.repl").run, args.store, args)
 end
 

@@ -1,5 +1,6 @@
 -- weir run: a Lua file inside the host, with `weir` in scope.
 local Exit = require "weir.app.exit"
+local Params = require "weir.language.params"
 local Signals = require "weir.signals"
 local Stats = require "weir.app.explore.stats"
 local Store = require "weir.core.store"
@@ -13,6 +14,7 @@ local Run = {
     .. "SIGINT and SIGTERM end it and its stores (exit codes 130 and 143); a second "
     .. "one ends it at once. weir.on_signal says what else to do.",
   passes_on = true,
+  valued = { ["--set"] = true },
 }
 
 
@@ -21,6 +23,7 @@ function Run.define(command)
     :description "The file; - is stdin. What follows it is the file's own."
   command:flag "--stats"
     :description "Close with what its stores and policies have counted (on stderr)."
+  Params.define(command)
 end
 
 
@@ -71,10 +74,13 @@ end
 
 function Run.run(args)
   local chunk = read(args.file)
+  Exit.params(args.set)
   args.rest[0] = args.file
   rawset(_G, "weir", weir)
   rawset(_G, "arg", args.rest)
+  rawset(_G, "param", Params.word())
   local result = run(args, chunk)
+  Exit.params_used()
   return type(result) == "number" and result or Exit.OK
 end
 
