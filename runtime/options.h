@@ -35,8 +35,4 @@ int options_set(struct options *o, const struct weir_option *row,
 int options_check(const struct options *o, const char *where,
                   struct weir_error *err);
 
-/* options_size parses "64KiB"; 0, -EINVAL or -ERANGE. Durations: weir_duration.
- */
-int options_size(const char *words, uint64_t *out);
-
 #endif

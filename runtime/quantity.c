@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #include "connector.h"
-#include "options.h"
+#include "quantity.h"
 
 struct unit {
     const char *name;
@@ -66,7 +66,7 @@ static int parse(const char *words, const struct unit *units, uint64_t *out)
     return -EINVAL;
 }
 
-int options_size(const char *words, uint64_t *out)
+int quantity_size(const char *words, uint64_t *out)
 {
     return parse(words, SIZES, out);
 }
