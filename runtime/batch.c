@@ -1,26 +1,51 @@
-/* batch.c -- the life of a batch: made, taken, answered, handed back.
+/* batch.c -- a batch and its life.
  *
- * A batch has one owner at a time, an atomic word: the host, or the runtime
- * from submit until the batch is drained. A host that frees a batch in flight
- * makes it an orphan, which is freed where it would have been drained; so the
- * runtime never touches a freed batch and the host never waits for a worker.
+ * A batch is made once and used many times. One use goes through these states:
  *
- * Lent memory is guarded by a gate (batch.lends): whoever touches it is counted
- * in and out, abandoning closes the gate and waits until nobody is inside. */
+ *     host ----- submit ----> queued ---- claims ----> in connectors
+ *      ^                         |                          |
+ *      |                 deadline, cancel, close     every item answered
+ *      |                         v                          v
+ *      +--- drain <------------- finished: in its completion queue
+ *
+ * Promises. An accepted batch finishes exactly once, with a status other than
+ * PENDING for each item, and comes out of its completion queue exactly once. A
+ * refused batch never leaves the host. No host waits for a worker in order to
+ * free, cancel or abandon a batch.
+ *
+ * Owner. batch.owner says who may touch the batch: the host, or the runtime
+ * from accept until the drain. Both change it by compare and swap, so a host
+ * that submits twice gets -EBUSY, and a host that frees a batch in flight races
+ * safely with the drain. That host makes the batch an orphan. The drain, or the
+ * finish when the queue is gone, frees the orphan's memory.
+ *
+ * Answers. A claim gives some items to one worker, and only that worker answers
+ * them. Items that are not claimed are answered by the thread that took the
+ * batch out of its lane. batch.left counts pending items down, atomically. The
+ * thread that brings it to zero finishes the batch (finish.c). So no lock
+ * guards the items, and after its last call of batch_answered a thread must not
+ * touch the batch.
+ *
+ * Lent memory. The host lends buffers from submit until drain. Every access is
+ * counted in and out in batch.lends. weir_batch_abandon sets the top bit, after
+ * which no access begins, and waits for those under way. Each is one memory
+ * copy or one system call that does not block.
+ *
+ * References. A batch in flight holds one on its store and one on its queue, so
+ * both may be freed by the host at any time. Its lane lives as long as the
+ * store. */
+#include "batch.h"
+
 #include <errno.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "batch.h"
-#include "cq.h"
 #include "forks.h"
-#include "lane.h"
 #include "op.h"
-#include "status.h"
-#include "store.h"
+
+/* ---- the host's side ---- */
 
 struct weir_batch *weir_batch_new(uint32_t capacity)
 {
@@ -49,11 +74,9 @@ static void drop_values(struct weir_batch *pub)
 
 int weir_batch_reset(struct weir_batch *pub, uint32_t op, uint32_t n)
 {
-    struct batch *b = batch_of(pub);
-
     if (n > pub->capacity)
         return -EINVAL;
-    if (atomic_load_explicit(&b->owner, memory_order_acquire) != OWNER_HOST)
+    if (!batch_is_free(batch_of(pub)))
         return -EBUSY;
     drop_values(pub);
     memset(pub->items, 0, n * sizeof *pub->items);
@@ -80,70 +103,23 @@ uint32_t weir_batch_take(struct weir_batch *pub, struct weir_value **out,
     return good;
 }
 
-/* Whether it is on its way, in this process: in a forked child nobody ends it.
- */
-static bool in_flight(const struct batch *b)
+/* ---- the owner ---- */
+
+bool batch_is_free(const struct batch *b)
 {
-    return atomic_load_explicit(&b->owner, memory_order_acquire) ==
-               OWNER_RUNTIME &&
-           b->forks == forks_seen();
+    return atomic_load_explicit(&b->owner, memory_order_acquire) == OWNER_HOST;
 }
 
-static void batch_destroy(struct batch *b)
+void batch_clear(struct batch *b)
 {
-    drop_values(&b->pub);
-    free(b->keys);
-    free(b->pub.items);
-    free(b);
+    atomic_store_explicit(&b->lends, 0, memory_order_relaxed);
+    atomic_store_explicit(&b->has_error, 0, memory_order_relaxed);
+    atomic_store_explicit(&b->cancelled, false, memory_order_relaxed);
+    b->lane = NULL;
+    b->claimed = 0;
 }
 
-void weir_batch_free(struct weir_batch *pub)
-{
-    struct batch *b = batch_of(pub);
-    uint32_t runtime = OWNER_RUNTIME;
-
-    if (b == NULL)
-        return;
-    if (atomic_load_explicit(&b->owner, memory_order_acquire) != OWNER_HOST) {
-        if (b->forks != forks_seen())
-            return;
-        weir_batch_cancel(pub);
-        weir_batch_abandon(pub);
-        if (atomic_compare_exchange_strong(&b->owner, &runtime, OWNER_ORPHAN))
-            return;
-    }
-    batch_destroy(b);
-}
-
-void weir_batch_cancel(struct weir_batch *pub)
-{
-    struct batch *b = batch_of(pub);
-
-    if (!in_flight(b))
-        return;
-    atomic_store(&b->cancelled, true);
-    if (b->lane == NULL || !lane_remove(b->lane, b))
-        return;
-    if (b->deadline_ns != 0 && weir_now() >= b->deadline_ns) {
-        b->next = NULL;
-        lane_end_late(b->lane, b);
-    } else {
-        batch_end_rest(b, WEIR_SKIPPED, -ECANCELED, "cancelled");
-    }
-}
-
-void weir_batch_abandon(struct weir_batch *pub)
-{
-    struct batch *b = batch_of(pub);
-
-    if (!in_flight(b))
-        return;
-    atomic_fetch_or(&b->lends, LENDS_ABANDONED);
-    while (atomic_load(&b->lends) != LENDS_ABANDONED)
-        sched_yield();
-}
-
-int batch_take(struct batch *b)
+int batch_accept(struct batch *b)
 {
     uint32_t host = OWNER_HOST;
 
@@ -151,22 +127,45 @@ int batch_take(struct batch *b)
             &b->owner, &host, OWNER_RUNTIME, memory_order_acquire,
             memory_order_relaxed))
         return -EBUSY;
-    atomic_store_explicit(&b->lends, 0, memory_order_relaxed);
-    atomic_store_explicit(&b->has_error, 0, memory_order_relaxed);
-    atomic_store_explicit(&b->cancelled, false, memory_order_relaxed);
+    batch_clear(b);
     b->forks = forks_seen();
-    b->lane = NULL;
-    b->claimed = 0;
     return 0;
 }
 
-void batch_give_back(struct batch *b)
+void batch_refuse(struct batch *b)
 {
     atomic_store_explicit(&b->owner, OWNER_HOST, memory_order_release);
 }
 
-/* Whether a key lies among the copies: the batch is submitted again without a
- * reset. */
+bool batch_return(struct batch *b)
+{
+    uint32_t runtime = OWNER_RUNTIME;
+
+    if (atomic_compare_exchange_strong(&b->owner, &runtime, OWNER_HOST))
+        return true;
+    batch_destroy(b);
+    return false;
+}
+
+bool batch_disown(struct batch *b)
+{
+    uint32_t runtime = OWNER_RUNTIME;
+
+    return atomic_compare_exchange_strong(&b->owner, &runtime, OWNER_ORPHAN);
+}
+
+void batch_destroy(struct batch *b)
+{
+    drop_values(&b->pub);
+    free(b->keys);
+    free(b->pub.items);
+    free(b);
+}
+
+/* ---- keys ---- */
+
+/* Whether some key lies in the old copies: the batch was submitted again
+ * without a reset. */
 static bool holds_a_key(const struct batch *b)
 {
     for (uint32_t i = 0; i < b->pub.n; i++) {
@@ -208,6 +207,8 @@ int batch_copy_keys(struct batch *b, size_t bytes)
     return 0;
 }
 
+/* ---- answers ---- */
+
 uint32_t batch_answer(struct batch *b, uint32_t from, int status)
 {
     uint32_t answered = 0;
@@ -221,16 +222,9 @@ uint32_t batch_answer(struct batch *b, uint32_t from, int status)
     return answered;
 }
 
-void batch_end_rest(struct batch *b, int status, int code, const char *why)
+bool batch_answered(struct batch *b, uint32_t n)
 {
-    struct op_counters *counters = &b->store->shards[0].op[b->pub.op];
-    uint32_t ended;
-
-    batch_explain(b, code, "%s", why);
-    ended = batch_answer(b, b->claimed, status);
-    stats_add(&counters->status[status], ended);
-    if (batch_answered(b, ended))
-        batch_finish(b);
+    return atomic_fetch_sub_explicit(&b->left, n, memory_order_acq_rel) == n;
 }
 
 void batch_explain(struct batch *b, int code, const char *format, ...)
@@ -242,40 +236,11 @@ void batch_explain(struct batch *b, int code, const char *format, ...)
     if (atomic_exchange_explicit(&b->has_error, 1, memory_order_acq_rel))
         return;
     err->code = code;
-    len = b->store == NULL ? 0
-                           : snprintf(err->message, sizeof err->message,
-                                      "%.100s: ", weir_store_name(b->store));
+    len = b->store_name == NULL ? 0
+                                : snprintf(err->message, sizeof err->message,
+                                           "%.100s: ", b->store_name);
     va_start(args, format);
     vsnprintf(err->message + len, sizeof err->message - (size_t)len, format,
               args);
     va_end(args);
-}
-
-bool batch_answered(struct batch *b, uint32_t n)
-{
-    return atomic_fetch_sub_explicit(&b->left, n, memory_order_acq_rel) == n;
-}
-
-void batch_finish(struct batch *b)
-{
-    uint32_t errors = 0;
-
-    for (uint32_t i = 0; i < b->pub.n; i++)
-        errors += status_is_error(b->pub.items[i].status);
-    b->pub.errors = errors;
-    store_batch_ended(b->store, b);
-    cq_push(b->cq, b);
-}
-
-bool batch_deliver(struct batch *b)
-{
-    struct weir_store *store = b->store;
-    uint32_t runtime = OWNER_RUNTIME;
-
-    b->store = NULL;
-    store_unref(store);
-    if (atomic_compare_exchange_strong(&b->owner, &runtime, OWNER_HOST))
-        return true;
-    batch_destroy(b);
-    return false;
 }

@@ -1,10 +1,13 @@
 /* clock.c -- the one clock of the runtime. */
+#include "clock.h"
+
 #include <stdatomic.h>
-#include <time.h>
 
 #include "weir.h"
 
-/* What a simulation set; 0: time is real. */
+#define SECOND_NS 1000000000u
+
+/* The time that a simulation set; 0: time is real. */
 static _Atomic uint64_t virtual_ns;
 
 void weir_set_now(uint64_t ns)
@@ -20,5 +23,21 @@ uint64_t weir_now(void)
     if (ns != 0)
         return ns;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    return (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_nsec;
+}
+
+struct timespec clock_timespec(uint64_t ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(ns / SECOND_NS),
+                             .tv_nsec = (long)(ns % SECOND_NS)};
+}
+
+struct timespec clock_left(uint64_t until, uint64_t now)
+{
+    return clock_timespec(until > now ? until - now : 0);
+}
+
+uint64_t clock_after(uint64_t now, uint64_t ns)
+{
+    return ns < UINT64_MAX - now ? now + ns : UINT64_MAX;
 }

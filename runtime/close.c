@@ -23,9 +23,11 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "clock.h"
 #include "cq.h"
+#include "finish.h"
 #include "forks.h"
-#include "store.h"
+#include "thread.h"
 #include "worker.h"
 
 /* How long a connector may take to notice that it was interrupted. */
@@ -42,8 +44,7 @@
  * true: all have ended. */
 static bool wait_ended(struct weir_store *s, uint64_t until)
 {
-    struct timespec t = {.tv_sec = (time_t)(until / 1000000000u),
-                         .tv_nsec = (long)(until % 1000000000u)};
+    struct timespec t = clock_timespec(until);
     bool ended;
 
     pthread_mutex_lock(&s->lock);
@@ -80,22 +81,17 @@ static uint64_t wanted(struct weir_store *s, bool *fails)
 static void skip_queued(struct weir_store *s)
 {
     for (uint32_t i = 0; i < s->n_lanes; i++)
-        lane_end_list(lane_take_all(&s->lanes[i]), WEIR_SKIPPED, -ESHUTDOWN,
-                      "closed");
+        finish_list(lane_take_all(&s->lanes[i]), WEIR_SKIPPED, -ESHUTDOWN,
+                    "closed");
 }
 
-/* Interrupts the connects that nothing waits for, or that hang. */
+/* Interrupts the connects that no queued batch needs, and those that hang. */
 static void end_connects(struct weir_store *s, uint64_t now)
 {
-    for (uint32_t i = 0; i < s->n_started; i++) {
-        struct worker *w = &s->workers[i];
-        uint64_t since = atomic_load(&w->connecting_ns);
+    uint64_t before = now > CONNECT_NS ? now - CONNECT_NS : 0;
 
-        if (since == 0 || atomic_load(&w->interrupted))
-            continue;
-        if (!atomic_load(&w->lane->waiting) || now >= since + CONNECT_NS)
-            worker_interrupt(w);
-    }
+    for (uint32_t i = 0; i < s->n_started; i++)
+        session_interrupt_connect(&s->workers[i].session, before);
 }
 
 /* Lets the workers finish, as long as is wanted; true: all have ended. */
@@ -125,7 +121,7 @@ static bool interrupt_workers(struct weir_store *s)
 
     skip_queued(s);
     for (uint32_t i = 0; i < s->n_started; i++)
-        worker_interrupt(&s->workers[i]);
+        session_interrupt(&s->workers[i].session);
     do
         ended = wait_ended(s, until);
     while (!ended && weir_now() < until);
@@ -137,7 +133,7 @@ static int stop_workers(struct weir_store *s)
     for (uint32_t i = 0; i < s->n_lanes; i++)
         lane_stop(&s->lanes[i]);
     for (uint32_t i = 0; i < s->n_started; i++)
-        worker_ring(&s->workers[i]);
+        sleeper_wake(&s->workers[i].sleeper);
     if (!finish_workers(s) && !interrupt_workers(s))
         return -ETIMEDOUT;
     for (uint32_t i = 0; i < s->n_started; i++)
@@ -168,12 +164,22 @@ int weir_close(struct weir_store *s, uint64_t deadline_ns, int mode)
     return rc;
 }
 
+/* Frees what no thread uses once the workers and the reaper have ended. */
+static void free_threads(struct weir_store *s)
+{
+    for (uint32_t i = 0; i < s->n_workers && s->workers != NULL; i++)
+        worker_destroy(&s->workers[i]);
+    free(s->workers);
+    reaper_destroy(&s->reaper);
+}
+
 void weir_store_free(struct weir_store *s)
 {
-    /* After a fork, or with a worker that cannot be ended, the memory stays:
-     * somebody else still uses it. */
+    /* After a fork, or with a worker that does not end, the memory stays: other
+     * threads still use it. */
     if (s == NULL || weir_close(s, weir_now(), WEIR_CLOSE_FAIL) < 0)
         return;
+    free_threads(s);
     store_unref(s);
 }
 
@@ -228,7 +234,7 @@ static void *closer_main(void *arg)
         rc = weir_close(c.store, c.deadline_ns, c.mode);
         if (rc < 0)
             batch_explain(c.batch, rc, "a worker does not stop");
-        cq_push(c.batch->cq, c.batch);
+        finish_push(c.batch);
     }
     atomic_fetch_sub(&closers, 1);
     return NULL;
@@ -264,17 +270,19 @@ int weir_close_begin(struct weir_store *s, struct weir_cq *cq,
         return -ECHILD;
     if (pub->n > 0)
         return -EINVAL;
-    if (batch_take(b) < 0)
+    if (batch_accept(b) < 0)
         return -EBUSY;
     b->store = s;
+    b->store_name = s->name;
     b->cq = cq;
     cq_expect(cq);
-    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    store_ref(s);
     rc = closer_start((struct closing){s, b, deadline_ns, mode});
     if (rc < 0) {
         cq_forget(cq);
         b->store = NULL;
-        batch_give_back(b);
+        b->store_name = NULL;
+        batch_refuse(b);
         store_unref(s);
     }
     return rc;

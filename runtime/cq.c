@@ -1,26 +1,29 @@
-/* cq.c -- completion queues: finished batches, and one fd that says so.
+/* cq.c -- completion queues: finished batches, and one fd that announces them.
  *
  * DESIGN
- * Workers append under the lock and ring the notifier only if it is not armed.
- * Armed means: a ring is unread, or about to be written by the thread that
- * armed it. The host's drain reads the ring first and takes the batches after,
- * so that a batch appended in between rings anew: no wake-up is lost. Only a
- * drain that has read the ring disarms; one that comes too early (armed, ring
- * not yet written) takes the batches and leaves the ring to wake the host once
- * more for nothing, which is harmless.
+ * Workers append a batch under the lock and ring the notifier only if it is not
+ * armed. Armed means: a ring was written and not read, or the thread that armed
+ * the queue is about to write it. The host's drain reads the ring first and
+ * takes the batches second. A batch that is appended in between rings again, so
+ * no wake is lost. Only a drain that has read the ring disarms the queue. A
+ * drain that comes before the ring was written takes the batches, and the ring
+ * then wakes the host once for nothing, which is harmless.
  *
- * With a socket instead of the eventfd the host reads the byte itself before
- * it drains, and drains until a drain returns less than max. So the drain that
- * empties the queue with room left disarms, once: the next ring is for a batch
- * that comes after it, and finds the byte before it read. Disarming earlier
- * would put a second byte on its way.
+ * With a socket instead of the eventfd the host reads the byte itself, then
+ * drains until a drain returns less than max. So the drain that empties the
+ * queue, with room left, disarms it. Any later batch rings again, and the host
+ * has read the earlier byte by then. Disarming earlier would send a second
+ * byte before the first was read.
  *
- * Either is written outside of the lock, so that the host that wakes finds the
- * lock free: a reference keeps the queue and its eventfd meanwhile, and whoever
- * takes a socket away waits for the one call that may be writing to it.
+ * The ring is written after the lock is released, so that the woken host finds
+ * the lock free. Meanwhile a reference keeps the queue and its eventfd. A
+ * thread that removes the socket waits for the one call that may be writing to
+ * it.
  *
- * A queue lives until its host let go of it and every batch announced to it has
- * arrived and been taken or freed. */
+ * A queue lives until its host has freed it and every batch announced to it has
+ * been drained or freed. drain.c hands the batches to the host. */
+#include "cq.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -30,22 +33,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "cq.h"
+#include "clock.h"
 #include "forks.h"
 
 struct weir_cq {
     pthread_mutex_t lock;
     struct batch *head, **tail; /* under lock */
-    _Atomic bool armed;         /* under lock; read without as a hint */
-    bool closed;                /* under lock: the host let go */
-    _Atomic int socket;       /* under lock; read without by the host; -1 = the
-                                 eventfd rings */
-    int fd;                   /* the eventfd, non-blocking */
-    uint32_t forks;           /* seen when it was made */
-    _Atomic uint32_t refs;    /* the host, announced batches, rings, bells */
-    _Atomic uint64_t pending; /* announced and not drained */
-    _Atomic uint32_t ringing; /* threads about to write to the socket */
-    _Atomic bool waiting;     /* head is not NULL; a hint without the lock */
+    _Atomic bool armed;         /* under lock; read without it as a hint */
+    bool closed;                /* under lock: the host has freed it */
+    _Atomic int socket;         /* under lock; read without it by the host; -1 =
+                                   the eventfd rings */
+    int fd;                     /* the eventfd, non-blocking */
+    uint32_t forks;             /* forks_seen() when it was made */
+    _Atomic uint32_t refs;      /* the host, announced batches, rings, bells */
+    _Atomic uint64_t pending;   /* announced and not drained */
+    _Atomic uint32_t ringing;   /* threads about to write to the socket */
+    _Atomic bool waiting;       /* head is not NULL; read without the lock */
 };
 
 int weir_cq_new(struct weir_cq **out)
@@ -100,40 +103,24 @@ static struct batch *take_all(struct weir_cq *cq)
     return all;
 }
 
-/* A batch whose queue has no host any more. */
-static void cq_discard(struct weir_cq *cq, struct batch *b)
-{
-    batch_deliver(b);
-    atomic_fetch_sub_explicit(&cq->pending, 1, memory_order_relaxed);
-    cq_unref(cq);
-}
-
-/* Waits until nobody writes any more to a socket that was taken away. */
+/* Waits for the threads that write to a socket that was removed. */
 static void await_ringing(struct weir_cq *cq)
 {
     while (atomic_load_explicit(&cq->ringing, memory_order_acquire) > 0)
         sched_yield();
 }
 
-void weir_cq_free(struct weir_cq *cq)
+struct batch *cq_close(struct weir_cq *cq)
 {
     struct batch *rest;
 
-    if (cq == NULL || !cq_is_own(cq))
-        return;
     pthread_mutex_lock(&cq->lock);
     cq->closed = true;
     cq->socket = -1;
     rest = take_all(cq);
     pthread_mutex_unlock(&cq->lock);
     await_ringing(cq);
-    while (rest != NULL) {
-        struct batch *next = rest->next;
-
-        cq_discard(cq, rest);
-        rest = next;
-    }
-    cq_unref(cq);
+    return rest;
 }
 
 int weir_cq_fd(const struct weir_cq *cq)
@@ -148,8 +135,8 @@ int weir_cq_notify_socket(struct weir_cq *cq, int fd)
     pthread_mutex_lock(&cq->lock);
     cq->socket = fd;
     if (fd < 0) {
-        /* Also when nothing waits: the drain that it brings empties the fd of
-         * a ring that came late, for a batch drained long ago. */
+        /* Rings even when the queue is empty: the drain that follows empties
+         * the fd of a ring that came late, for a batch drained long ago. */
         cq->armed = true;
         eventfd_write(cq->fd, 1);
     } else {
@@ -179,8 +166,8 @@ void cq_forget(struct weir_cq *cq)
     cq_unref(cq);
 }
 
-/* Arms the queue. Returns whether the caller is to ring, and where. Under lock.
- */
+/* Arms the queue. true: the caller must ring, on *socket or, with -1, on the
+ * eventfd. Under lock. */
 static bool arm(struct weir_cq *cq, int *socket)
 {
     if (cq->armed)
@@ -198,14 +185,14 @@ static void ring(struct weir_cq *cq, int socket)
     if (socket < 0) {
         eventfd_write(cq->fd, 1);
     } else {
-        /* A full socket has unread bytes: the host will wake. */
+        /* A full socket has unread bytes, which wake the host. */
         send(socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
         atomic_fetch_sub_explicit(&cq->ringing, 1, memory_order_release);
     }
     cq_unref(cq);
 }
 
-void cq_push(struct weir_cq *cq, struct batch *b)
+bool cq_push(struct weir_cq *cq, struct batch *b)
 {
     bool armed = false, closed;
     int socket = -1;
@@ -222,12 +209,10 @@ void cq_push(struct weir_cq *cq, struct batch *b)
     pthread_mutex_unlock(&cq->lock);
     if (armed)
         ring(cq, socket);
-    if (closed)
-        cq_discard(cq, b);
+    return !closed;
 }
 
-/* Under lock: takes up to max batches. Returns whether that was all, with room
- * left. */
+/* Takes up to max batches. true: these were all, with room left. Under lock. */
 static bool take_some(struct weir_cq *cq, int max, struct batch **first)
 {
     struct batch **last = first;
@@ -245,8 +230,8 @@ static bool take_some(struct weir_cq *cq, int max, struct batch **first)
     return false;
 }
 
-/* Takes up to max batches; rang says that the caller has read the eventfd.
- * Returns whether that was all, with room left. */
+/* Takes up to max batches. rang says that the caller has read the eventfd.
+ * true: these were all, with room left. */
 static bool take(struct weir_cq *cq, int max, bool rang, struct batch **first)
 {
     bool emptied;
@@ -263,14 +248,13 @@ static bool take(struct weir_cq *cq, int max, bool rang, struct batch **first)
     return emptied;
 }
 
-/* Nothing waits and no ring is on its way: no need to look. */
-static bool quiet(struct weir_cq *cq)
+bool cq_is_quiet(const struct weir_cq *cq)
 {
     return !atomic_load_explicit(&cq->waiting, memory_order_relaxed) &&
            !atomic_load_explicit(&cq->armed, memory_order_relaxed);
 }
 
-/* Reads the eventfd; with a socket the host has read the ring. */
+/* Reads the eventfd. With a socket the host has read the ring itself. */
 static bool read_ring(struct weir_cq *cq)
 {
     eventfd_t rings;
@@ -279,65 +263,44 @@ static bool read_ring(struct weir_cq *cq)
            eventfd_read(cq->fd, &rings) == 0;
 }
 
-int weir_cq_drain(struct weir_cq *cq, struct weir_batch **out, int max)
+bool cq_take(struct weir_cq *cq, int max, struct batch **first)
 {
-    bool emptied = false;
-    int n = 0;
-
-    if (!cq_is_own(cq))
-        return 0;
-    /* Orphans are freed on the way, so that one turn may bring too few. */
-    while (n < max && !emptied && !quiet(cq)) {
-        struct batch *b;
-
-        emptied = take(cq, max - n, read_ring(cq), &b);
-        while (b != NULL) {
-            struct batch *next = b->next;
-
-            atomic_fetch_sub_explicit(&cq->pending, 1, memory_order_relaxed);
-            if (batch_deliver(b))
-                out[n++] = &b->pub;
-            cq_unref(cq);
-            b = next;
-        }
-    }
-    return n;
+    return take(cq, max, read_ring(cq), first);
 }
 
-/* What is left until a time, as ppoll wants it. */
-static struct timespec time_left(uint64_t until, uint64_t now)
+/* A ring without a batch was for batches that were drained before it was
+ * written. Disarms the queue. */
+static void read_late_ring(struct weir_cq *cq)
 {
-    uint64_t left = until > now ? until - now : 0;
+    struct batch *none;
+    eventfd_t rings;
 
-    return (struct timespec){.tv_sec = (time_t)(left / 1000000000u),
-                             .tv_nsec = (long)(left % 1000000000u)};
+    take(cq, 0, eventfd_read(cq->fd, &rings) == 0, &none);
+}
+
+static bool is_waiting(const struct weir_cq *cq)
+{
+    return atomic_load_explicit(&cq->waiting, memory_order_acquire);
 }
 
 int weir_cq_wait(struct weir_cq *cq, uint64_t timeout_ns)
 {
     struct pollfd p = {.fd = cq->fd, .events = POLLIN};
     uint64_t now = weir_now();
-    uint64_t until = now + timeout_ns;
+    uint64_t until = clock_after(now, timeout_ns);
 
     if (!cq_is_own(cq))
         return -ECHILD;
-    if (until < now)
-        until = WEIR_FOREVER;
     for (;;) {
-        struct timespec left = time_left(until, now);
-        eventfd_t rings;
+        struct timespec left = clock_left(until, now);
 
-        if (atomic_load_explicit(&cq->waiting, memory_order_acquire))
+        if (is_waiting(cq))
             return 1;
         if (ppoll(&p, 1, until == WEIR_FOREVER ? NULL : &left, NULL) > 0 &&
-            !atomic_load_explicit(&cq->waiting, memory_order_acquire)) {
-            /* A ring for batches that were drained before it was written. */
-            struct batch *none;
-
-            take(cq, 0, eventfd_read(cq->fd, &rings) == 0, &none);
-        }
+            !is_waiting(cq))
+            read_late_ring(cq);
         now = weir_now();
         if (now >= until)
-            return atomic_load_explicit(&cq->waiting, memory_order_acquire);
+            return is_waiting(cq);
     }
 }

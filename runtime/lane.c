@@ -1,48 +1,64 @@
-/* lane.c -- a bounded queue of batches and the workers that empty it.
+/* lane.c -- a bounded queue of batches, shared by the workers that empty it.
  *
  * DESIGN
- * Batches stand in a list in the order they came. A worker claims the next
- * items of the oldest batch, bounded in items and bytes, so that one slow key
- * does not idle the others; a batch within the bounds stays whole, since one
- * round trip beats two threads. The batch leaves the list with its last item.
+ * Batches stand in the list in the order in which they came. A worker claims
+ * the next items of the oldest batch. A claim is bounded in items and bytes, so
+ * that one slow key does not leave the other workers without work. A batch
+ * within these bounds stays whole, because one round trip costs less than a
+ * second thread. A batch leaves the list with its last item.
  *
- * Every sleeping worker is on the idle list. A push rings one per slice, at
- * most, after the lock is released: nobody is woken into a held lock, and a
- * push to a lane whose workers are awake makes no system call. A worker goes
- * to sleep only if, under the same lock, the queue is empty: no push is lost.
+ * The queue is bounded by its unclaimed items and bytes. An empty queue takes
+ * any batch, however large it is.
  *
- * The queue is bounded by what is unclaimed, in items and in bytes. One batch
- * always fits an empty queue, however large it is. */
-#include <errno.h>
-#include <string.h>
-
+ * The lock is that of the sleepers (sleep.c), since a worker may sleep only
+ * while the queue is empty. Only this file and sleep.c take it, and nothing is
+ * called under it that could wait. */
 #include "lane.h"
-#include "op.h"
-#include "store.h"
-#include "worker.h"
 
-/* One push rings no more workers than this; they find the rest themselves. */
+#include <errno.h>
+
+#include "op.h"
+
+/* One push wakes at most this many workers; the others find the rest when they
+ * look for work. */
 #define WAKE_MAX 16
 
-void lane_init(struct lane *l, struct weir_store *store)
+void lane_init(struct lane *l, const struct store_config *config,
+               const struct weir_slice *slice)
 {
-    pthread_mutex_init(&l->lock, NULL);
-    l->store = store;
+    l->config = config;
+    l->slice = *slice;
+    health_init(&l->health);
+    sleepers_init(&l->sleepers);
 }
 
 void lane_destroy(struct lane *l)
 {
-    pthread_mutex_destroy(&l->lock);
+    sleepers_destroy(&l->sleepers);
+    health_destroy(&l->health);
 }
 
-/* How much an item weighs in the bounds: nothing if it was answered already.
- * Nobody knows the size of what a get will bring: of a lent buffer no more than
- * max_value counts, without one the store's recent mean stands in. */
+static void lock(struct lane *l)
+{
+    pthread_mutex_lock(&l->sleepers.lock);
+}
+
+static void unlock(struct lane *l)
+{
+    pthread_mutex_unlock(&l->sleepers.lock);
+}
+
+/* ---- what a batch weighs ---- */
+
+/* How many bytes an item counts in the bounds: none if it was answered at
+ * submit. The size of a value that a get will read is unknown. With a lent
+ * buffer it counts as the buffer, at most max_value; without one as the mean of
+ * recent gets. */
 static uint64_t item_bytes(const struct lane *l, const struct batch *b,
                            const struct weir_item *item)
 {
     const struct weir_op_info *op = &OPS[b->pub.op];
-    uint64_t max = l->store->config.max_value;
+    uint64_t max = l->config->max_value;
 
     if (item->status != WEIR_PENDING)
         return 0;
@@ -52,10 +68,63 @@ static uint64_t item_bytes(const struct lane *l, const struct batch *b,
         return 0;
     if (item->data != NULL)
         return item->cap < max ? item->cap : max;
-    return atomic_load_explicit(&l->store->get_size, memory_order_relaxed);
+    return atomic_load_explicit(&l->get_size, memory_order_relaxed);
 }
 
-/* Under lock. */
+uint64_t lane_weigh(const struct lane *l, const struct batch *b)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < b->pub.n; i++)
+        bytes += item_bytes(l, b, &b->pub.items[i]);
+    return bytes;
+}
+
+void lane_learn_size(struct lane *l, uint64_t bytes, uint32_t values)
+{
+    uint64_t mean = atomic_load_explicit(&l->get_size, memory_order_relaxed);
+    uint64_t now = bytes / values;
+
+    /* An eighth of the way each time. */
+    mean = mean == 0 ? now : mean - mean / 8 + now / 8;
+    atomic_store_explicit(&l->get_size, mean, memory_order_relaxed);
+}
+
+/* How many slices a batch makes: as many workers are woken for it. */
+static uint32_t slices_of(const struct lane *l, const struct batch *b)
+{
+    const struct weir_slice *slice = &l->slice;
+    uint64_t by_items = (b->pub.n + slice->items - 1) / slice->items;
+    uint64_t by_bytes = (b->weight + slice->bytes - 1) / slice->bytes;
+    uint64_t n = by_items > by_bytes ? by_items : by_bytes;
+
+    return n < WAKE_MAX ? (uint32_t)n : WAKE_MAX;
+}
+
+/* ---- the list; all of it under the lock ---- */
+
+static void set_work(struct lane *l)
+{
+    atomic_store_explicit(&l->sleepers.work, l->head != NULL,
+                          memory_order_relaxed);
+}
+
+static void append(struct lane *l, struct batch *b)
+{
+    l->items += b->pub.n;
+    l->bytes += b->weight;
+    b->unclaimed = b->weight;
+    b->next = NULL;
+    b->prev = l->tail;
+    if (l->tail != NULL)
+        l->tail->next = b;
+    else
+        l->head = b;
+    l->tail = b;
+    b->queued = true;
+    set_work(l);
+}
+
 static void unlink_batch(struct lane *l, struct batch *b)
 {
     if (b->prev != NULL)
@@ -68,10 +137,10 @@ static void unlink_batch(struct lane *l, struct batch *b)
         l->tail = b->prev;
     b->next = b->prev = NULL;
     b->queued = false;
-    atomic_store_explicit(&l->waiting, l->head != NULL, memory_order_relaxed);
+    set_work(l);
 }
 
-/* Under lock: takes a batch out with what is left of it. */
+/* Takes a batch out with its unclaimed items. */
 static void drop_batch(struct lane *l, struct batch *b)
 {
     l->items -= b->pub.n - b->claimed;
@@ -79,92 +148,46 @@ static void drop_batch(struct lane *l, struct batch *b)
     unlink_batch(l, b);
 }
 
-/* Under lock: the slices that a batch makes, to know whom to wake. */
-static uint32_t slices_of(const struct lane *l, const struct batch *b)
+static void move_to(struct lane *l, struct batch *b, struct batch **list)
 {
-    const struct weir_slice *slice = &l->store->slice;
-    uint64_t by_items = (b->pub.n + slice->items - 1) / slice->items;
-    uint64_t by_bytes = (b->weight + slice->bytes - 1) / slice->bytes;
-    uint64_t n = by_items > by_bytes ? by_items : by_bytes;
-
-    return n < WAKE_MAX ? (uint32_t)n : WAKE_MAX;
+    drop_batch(l, b);
+    b->next = *list;
+    *list = b;
 }
 
-/* Under lock: takes up to n workers off the idle list. */
-static uint32_t take_idle(struct lane *l, struct worker **out, uint32_t n)
+static bool is_full(const struct lane *l, const struct batch *b)
 {
-    uint32_t taken = 0;
-
-    while (taken < n && l->idle != NULL) {
-        struct worker *w = l->idle;
-
-        l->idle = w->next_idle;
-        w->is_idle = false;
-        out[taken++] = w;
-    }
-    return taken;
+    return l->head != NULL &&
+           (l->items + b->pub.n > (uint64_t)l->config->queue ||
+            l->bytes + b->weight > l->config->queue_bytes);
 }
 
-uint64_t lane_weigh(const struct lane *l, const struct batch *b)
-{
-    uint64_t bytes = 0;
-
-    for (uint32_t i = 0; i < b->pub.n; i++)
-        bytes += item_bytes(l, b, &b->pub.items[i]);
-    return bytes;
-}
+/* ---- pushing and claiming ---- */
 
 int lane_push(struct lane *l, struct batch *b)
 {
-    const struct store_config *config = &l->store->config;
-    struct worker *woken[WAKE_MAX];
+    struct sleeper *woken[WAKE_MAX];
     uint32_t n_woken = 0;
     int rc = 0;
 
-    pthread_mutex_lock(&l->lock);
-    if (l->stopping) {
+    lock(l);
+    if (l->sleepers.stopping) {
         rc = -ESHUTDOWN;
-    } else if (l->head != NULL &&
-               (l->items + b->pub.n > (uint64_t)config->queue ||
-                l->bytes + b->weight > config->queue_bytes)) {
+    } else if (is_full(l, b)) {
         rc = -EAGAIN;
     } else {
-        l->items += b->pub.n;
-        l->bytes += b->weight;
-        b->unclaimed = b->weight;
-        b->next = NULL;
-        b->prev = l->tail;
-        if (l->tail != NULL)
-            l->tail->next = b;
-        else
-            l->head = b;
-        l->tail = b;
-        b->queued = true;
-        atomic_store_explicit(&l->waiting, true, memory_order_relaxed);
-        n_woken = take_idle(l, woken, slices_of(l, b));
+        append(l, b);
+        n_woken = sleepers_take(&l->sleepers, woken, slices_of(l, b));
     }
-    pthread_mutex_unlock(&l->lock);
+    unlock(l);
     for (uint32_t i = 0; i < n_woken; i++)
-        worker_ring(woken[i]);
+        sleeper_wake(woken[i]);
     return rc;
 }
 
-bool lane_remove(struct lane *l, struct batch *b)
-{
-    bool removed;
-
-    pthread_mutex_lock(&l->lock);
-    removed = b->queued;
-    if (removed)
-        drop_batch(l, b);
-    pthread_mutex_unlock(&l->lock);
-    return removed;
-}
-
-/* Under lock: takes items of b from its mark on, at least one. They are all
- * pending: a slice ends before an item that was answered at submit. */
-static void claim_items(struct lane *l, struct batch *b,
-                        const struct weir_slice *room, struct claim *out)
+/* Claims items of b from b->claimed on, at least one. All of them are pending:
+ * a claim ends before an item that was answered at submit. */
+static void claim_items(struct lane *l, struct batch *b, struct claim *out)
 {
     const struct weir_item *items = b->pub.items;
     uint32_t first = b->claimed, end;
@@ -172,11 +195,11 @@ static void claim_items(struct lane *l, struct batch *b,
 
     while (items[first].status != WEIR_PENDING)
         first++;
-    for (end = first; end < b->pub.n && end - first < room->items; end++) {
+    for (end = first; end < b->pub.n && end - first < l->slice.items; end++) {
         uint64_t more = item_bytes(l, b, &items[end]);
 
         if (items[end].status != WEIR_PENDING ||
-            (end > first && bytes + more > room->bytes))
+            (end > first && bytes + more > l->slice.bytes))
             break;
         bytes += more;
     }
@@ -194,62 +217,58 @@ static void claim_items(struct lane *l, struct batch *b,
         unlink_batch(l, b);
 }
 
-/* Under lock. */
-static void leave_idle(struct lane *l, struct worker *w)
-{
-    struct worker **at = &l->idle;
-
-    if (!w->is_idle)
-        return;
-    while (*at != w)
-        at = &(*at)->next_idle;
-    *at = w->next_idle;
-    w->is_idle = false;
-}
-
-bool lane_claim(struct lane *l, struct worker *w, const struct weir_slice *room,
-                struct claim *out, struct batch **expired)
+bool lane_claim(struct lane *l, struct sleeper *worker, struct claim *out,
+                struct batch **late)
 {
     uint64_t now = 0;
     bool found = false;
 
-    pthread_mutex_lock(&l->lock);
-    leave_idle(l, w);
+    lock(l);
+    sleeper_awake(worker);
     while (!found && l->head != NULL) {
         struct batch *b = l->head;
 
         if (b->deadline_ns != 0 && now == 0)
             now = weir_now();
         if (b->deadline_ns != 0 && now >= b->deadline_ns) {
-            drop_batch(l, b);
-            b->next = *expired;
-            *expired = b;
+            move_to(l, b, late);
         } else {
-            claim_items(l, b, room, out);
+            claim_items(l, b, out);
             found = true;
         }
     }
-    pthread_mutex_unlock(&l->lock);
+    unlock(l);
     return found;
 }
 
-uint64_t lane_expire(struct lane *l, uint64_t now, struct batch **expired)
+/* ---- taking batches out ---- */
+
+bool lane_remove(struct lane *l, struct batch *b)
+{
+    bool removed;
+
+    lock(l);
+    removed = b->queued;
+    if (removed)
+        drop_batch(l, b);
+    unlock(l);
+    return removed;
+}
+
+uint64_t lane_take_late(struct lane *l, uint64_t now, struct batch **late)
 {
     uint64_t earliest = UINT64_MAX;
     struct batch *next;
 
-    pthread_mutex_lock(&l->lock);
+    lock(l);
     for (struct batch *b = l->head; b != NULL; b = next) {
         next = b->next;
-        if (b->deadline_ns != 0 && b->deadline_ns <= now) {
-            drop_batch(l, b);
-            b->next = *expired;
-            *expired = b;
-        } else if (b->deadline_ns != 0 && b->deadline_ns < earliest) {
+        if (b->deadline_ns != 0 && b->deadline_ns <= now)
+            move_to(l, b, late);
+        else if (b->deadline_ns != 0 && b->deadline_ns < earliest)
             earliest = b->deadline_ns;
-        }
     }
-    pthread_mutex_unlock(&l->lock);
+    unlock(l);
     return earliest;
 }
 
@@ -257,80 +276,20 @@ struct batch *lane_take_all(struct lane *l)
 {
     struct batch *all;
 
-    pthread_mutex_lock(&l->lock);
+    lock(l);
     all = l->head;
     for (struct batch *b = all; b != NULL; b = b->next)
         b->queued = false;
     l->head = l->tail = NULL;
-    atomic_store_explicit(&l->waiting, false, memory_order_relaxed);
     l->items = l->bytes = 0;
-    pthread_mutex_unlock(&l->lock);
+    set_work(l);
+    unlock(l);
     return all;
-}
-
-void lane_end_list(struct batch *list, int status, int code, const char *why)
-{
-    while (list != NULL) {
-        struct batch *next = list->next;
-
-        batch_end_rest(list, status, code, why);
-        list = next;
-    }
-}
-
-void lane_end_late(struct lane *l, struct batch *list)
-{
-    if (l->store->connector->connect != NULL && atomic_load(&l->sessions) == 0)
-        lane_end_list(list, WEIR_UNAVAILABLE, -ETIMEDOUT,
-                      "no connection in time");
-    else
-        lane_end_list(list, WEIR_SKIPPED, -ETIMEDOUT,
-                      "deadline passed while it was queued");
-}
-
-enum rest lane_rest(struct lane *l, struct worker *w)
-{
-    enum rest rest = REST_SLEEP;
-
-    pthread_mutex_lock(&l->lock);
-    if (l->head != NULL) {
-        rest = REST_WORK;
-    } else if (l->stopping) {
-        rest = REST_STOP;
-    } else if (!w->is_idle) {
-        w->is_idle = true;
-        w->next_idle = l->idle;
-        l->idle = w;
-    }
-    pthread_mutex_unlock(&l->lock);
-    return rest;
-}
-
-void lane_wake(struct lane *l, struct worker *w)
-{
-    pthread_mutex_lock(&l->lock);
-    leave_idle(l, w);
-    pthread_mutex_unlock(&l->lock);
-}
-
-void lane_pass_on(struct lane *l)
-{
-    struct worker *w;
-
-    pthread_mutex_lock(&l->lock);
-    w = l->idle;
-    while (w != NULL && !w->open)
-        w = w->next_idle;
-    if (w != NULL)
-        leave_idle(l, w);
-    pthread_mutex_unlock(&l->lock);
-    if (w != NULL)
-        worker_ring(w);
 }
 
 void lane_stop(struct lane *l)
 {
-    pthread_mutex_lock(&l->lock);
-    l->stopping = true;
-    pthread_mutex_unlock(&l->lock);
+    lock(l);
+    l->sleepers.stopping = true;
+    unlock(l);
 }

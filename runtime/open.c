@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "finish.h"
 #include "forks.h"
 #include "op.h"
 #include "store.h"
@@ -31,7 +32,7 @@ static struct lane *add_lane(struct weir_store *s, uint32_t ops,
 {
     struct lane *l = &s->lanes[s->n_lanes++];
 
-    lane_init(l, s);
+    lane_init(l, &s->config, &s->slice);
     l->ops = ops;
     l->n_workers = workers;
     s->n_workers += workers;
@@ -125,9 +126,8 @@ static int make_workers(struct weir_store *s)
     for (uint32_t i = 0; i < s->n_lanes; i++) {
         struct lane *l = &s->lanes[i];
 
-        l->workers = &s->workers[made];
         for (uint32_t k = 0; k < l->n_workers && rc == 0; k++, made++)
-            rc = worker_init(&s->workers[made], l, &s->shards[made]);
+            rc = worker_init(&s->workers[made], s, l, &s->shards[made]);
     }
     return rc;
 }
@@ -148,20 +148,7 @@ static int start_threads(struct weir_store *s)
         s->running -= s->n_workers - s->n_started;
         pthread_mutex_unlock(&s->lock);
     }
-    return rc < 0 ? rc : reaper_start(s);
-}
-
-static void init_locks(struct weir_store *s)
-{
-    pthread_condattr_t attr;
-
-    pthread_mutex_init(&s->close_lock, NULL);
-    pthread_mutex_init(&s->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->ended, &attr);
-    pthread_condattr_destroy(&attr);
-    reaper_init(&s->reaper);
+    return rc < 0 ? rc : reaper_start(&s->reaper);
 }
 
 static _Thread_local int opening_dry;
@@ -200,8 +187,8 @@ int weir_open(struct weir_store **out, const char *target,
     if (rc < 0)
         goto free_store_options;
     memcpy(&s->config, s->store_options.base, sizeof s->config);
-    init_locks(s);
-    atomic_init(&s->refs, 1);
+    store_init_locks(s);
+    reaper_init(&s->reaper, finish_expired, s);
     s->forks = forks_seen();
     rc = configure(s, err);
     if (rc == 0)

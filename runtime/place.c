@@ -8,8 +8,8 @@
  * backend that is full, where another try does not help. */
 #include <string.h>
 
+#include "slice.h"
 #include "store.h"
-#include "worker.h"
 
 bool weir_call_lend(struct weir_call *call)
 {
@@ -47,9 +47,7 @@ static int no_memory_for_value(struct weir_call *call, struct weir_item *item,
 
 uint64_t weir_call_max_value(const struct weir_call *call)
 {
-    const struct slice *s = (const struct slice *)call;
-
-    return s->batch->store->config.max_value;
+    return slice_of(call)->batch->store->config.max_value;
 }
 
 int weir_call_too_big(struct weir_call *call, struct weir_item *item,

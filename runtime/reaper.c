@@ -1,56 +1,45 @@
-/* reaper.c -- the thread that ends queued batches at their deadline.
+/* reaper.c -- a thread that ends queued batches at their deadline.
  *
- * Workers skip what is late when they come to it; this thread is for when they
- * do not come, because all of them wait for a backend that hangs. It sleeps
- * until the earliest deadline it was told of, so a store whose batches all have
- * the same time-out wakes it once a time-out, not once a batch. */
-#include <errno.h>
-#include <time.h>
+ * A worker that claims skips late batches itself. This thread is for the time
+ * when no worker claims, because all of them wait for a backend that hangs. It
+ * sleeps until the earliest deadline that it was told. So a store whose batches
+ * all have the same timeout wakes it once per timeout, not once per batch. */
+#include "reaper.h"
 
-#include "store.h"
-#include "worker.h"
+#include "clock.h"
+#include "thread.h"
+#include "weir.h"
 
-/* A look walks the whole queue: deadlines that are nearer than this to each
- * other are seen in one. */
+/* To reap walks the whole queue, so it happens at most once in this time: 1 ms,
+ * and deadlines that are nearer to each other are served together. */
 #define GRAIN_NS 1000000u
 
-static void reap(struct weir_store *s)
+static void reap(struct reaper *r)
 {
-    uint64_t now = weir_now(), next = UINT64_MAX;
-    struct reaper *r = &s->reaper;
+    uint64_t now = weir_now();
+    uint64_t next = r->reap(r->arg, now);
 
-    for (uint32_t i = 0; i < s->n_lanes; i++) {
-        struct batch *expired = NULL;
-        uint64_t earliest = lane_expire(&s->lanes[i], now, &expired);
-
-        lane_end_late(&s->lanes[i], expired);
-        if (earliest < next)
-            next = earliest;
-    }
     if (next != UINT64_MAX)
         reaper_expect(r, next > now + GRAIN_NS ? next : now + GRAIN_NS);
 }
 
 static void *reaper_main(void *arg)
 {
-    struct weir_store *s = arg;
-    struct reaper *r = &s->reaper;
+    struct reaper *r = arg;
 
     pthread_mutex_lock(&r->lock);
     while (!r->stop) {
         uint64_t next = r->next_ns;
+        struct timespec t = clock_timespec(next);
 
         if (next == UINT64_MAX) {
             pthread_cond_wait(&r->changed, &r->lock);
         } else if (weir_now() < next) {
-            struct timespec t = {.tv_sec = (time_t)(next / 1000000000u),
-                                 .tv_nsec = (long)(next % 1000000000u)};
-
             pthread_cond_timedwait(&r->changed, &r->lock, &t);
         } else {
             r->next_ns = UINT64_MAX;
             pthread_mutex_unlock(&r->lock);
-            reap(s);
+            reap(r);
             pthread_mutex_lock(&r->lock);
         }
     }
@@ -58,16 +47,14 @@ static void *reaper_main(void *arg)
     return NULL;
 }
 
-void reaper_init(struct reaper *r)
+void reaper_init(struct reaper *r, uint64_t (*look)(void *arg, uint64_t now),
+                 void *arg)
 {
-    pthread_condattr_t attr;
-
-    pthread_mutex_init(&r->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    r->reap = look;
+    r->arg = arg;
     r->next_ns = UINT64_MAX;
+    pthread_mutex_init(&r->lock, NULL);
+    thread_cond_init(&r->changed);
 }
 
 void reaper_destroy(struct reaper *r)
@@ -76,10 +63,9 @@ void reaper_destroy(struct reaper *r)
     pthread_mutex_destroy(&r->lock);
 }
 
-int reaper_start(struct weir_store *s)
+int reaper_start(struct reaper *r)
 {
-    struct reaper *r = &s->reaper;
-    int rc = thread_start(&r->thread, reaper_main, s);
+    int rc = thread_start(&r->thread, reaper_main, r);
 
     r->started = rc == 0;
     return rc;

@@ -1,153 +1,154 @@
-/* session.c -- what a worker holds of a backend, opened and healed.
+/* session.c -- a worker's connection to the backend.
  *
- * A session is connected when there is work for it. A connect that fails puts
- * the whole lane off for a while, doubled from failure to failure up to
- * max_backoff and jittered; the next try puts the others off as it begins, so
- * that a herd of workers does not knock together.
- * Meanwhile batches fail at once with the reason, unless another session of the
- * lane still works: a worker that was rung and has none wakes one that sleeps
- * with its own, before it connects. */
+ * A session is connected when there is work for it. When the connect fails, or
+ * the lane is under backoff (health.c), the queued batches fail at once with
+ * the reason, unless another session of the lane works. A worker that was woken
+ * and has no session wakes a sleeper that has one before it connects. */
+#include "session.h"
+
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "session.h"
-#include "store.h"
+#include "slice.h"
 
-static bool has_sessions(const struct worker *w)
+int session_init(struct session *s, struct weir_store *store, struct lane *lane,
+                 struct sleeper *sleeper)
 {
-    return w->store->connector->connect != NULL;
+    size_t size = store->connector->session_size;
+
+    s->store = store;
+    s->lane = lane;
+    s->sleeper = sleeper;
+    s->memory = size > 0 ? calloc(1, size) : store->state;
+    pthread_mutex_init(&s->lock, NULL);
+    return s->memory == NULL && size > 0 ? -ENOMEM : 0;
 }
 
-/* xorshift64* (Vigna 2016), from the clock: jitter needs no better. */
-static double jitter(void)
+void session_destroy(struct session *s)
 {
-    uint64_t x = weir_now() | 1;
-
-    x ^= x >> 12;
-    x ^= x << 25;
-    x ^= x >> 27;
-    return (double)((x * 0x2545F4914F6CDD1Du) >> 11) * 0x1p-53;
+    pthread_mutex_destroy(&s->lock);
+    if (s->store->connector->session_size > 0)
+        free(s->memory);
 }
 
-/* Half of the delay is certain, half is drawn: "equal jitter". */
-static uint64_t backoff(const struct store_config *config, uint32_t failures)
-{
-    uint64_t delay = config->backoff_ns;
+/* ---- connecting ---- */
 
-    while (failures-- > 1 && delay < config->max_backoff_ns)
-        delay *= 2;
-    if (delay > config->max_backoff_ns)
-        delay = config->max_backoff_ns;
-    return delay / 2 + (uint64_t)((double)delay / 2 * jitter());
+/* Under the session's lock, because an interrupt may read the session at any
+ * time. */
+static void begin_connect(struct session *s, uint64_t now)
+{
+    pthread_mutex_lock(&s->lock);
+    memset(s->memory, 0, s->store->connector->session_size);
+    s->connecting_ns = now;
+    pthread_mutex_unlock(&s->lock);
 }
 
-static void connected(struct worker *w)
+static void end_connect(struct session *s)
 {
-    struct lane *l = w->lane;
-
-    pthread_mutex_lock(&l->lock);
-    l->sessions++;
-    l->failures = 0;
-    l->retry_ns = 0;
-    w->open = true;
-    pthread_mutex_unlock(&l->lock);
-    if (w->was_open)
-        stats_add(&w->store->reconnects, 1);
-    w->was_open = true;
+    pthread_mutex_lock(&s->lock);
+    s->connecting_ns = 0;
+    pthread_mutex_unlock(&s->lock);
 }
 
-static enum ready not_connected(struct worker *w)
+static void connected(struct session *s)
 {
-    struct lane *l = w->lane;
-    enum ready ready;
-
-    pthread_mutex_lock(&l->lock);
-    l->failures++;
-    l->retry_ns = weir_now() + backoff(&w->store->config, l->failures);
-    l->why = w->why;
-    l->why_status = w->why_status;
-    ready = l->sessions > 0 ? READY_LATER : READY_FAIL;
-    pthread_mutex_unlock(&l->lock);
-    stats_add(&w->store->connect_failures, 1);
-    return ready;
+    health_connected(&s->lane->health);
+    s->open = true;
+    sleeper_set_session(s->sleeper, true);
+    if (s->was_open)
+        stats_add(&s->store->reconnects, 1);
+    s->was_open = true;
 }
 
-static enum ready session_connect(struct worker *w)
+static enum ready not_connected(struct session *s, int rc)
 {
-    const struct weir_connector *c = w->store->connector;
-    struct slice connecting = {.worker = w};
-    uint64_t now;
+    struct failure *failure = &s->failure;
+
+    if (atomic_load(&s->sleeper->interrupted)) {
+        weir_error_set(&failure->error, -ESHUTDOWN, "closed");
+        failure->status = WEIR_SKIPPED;
+    } else if (failure->error.code == 0) {
+        weir_error_set(&failure->error, rc, "cannot connect: %s",
+                       strerror(-rc));
+    }
+    stats_add(&s->store->connect_failures, 1);
+    return health_failed(&s->lane->health, &s->store->config, failure);
+}
+
+static enum ready session_connect(struct session *s)
+{
+    uint64_t now = weir_now();
+    struct slice connecting = {
+        .call.deadline_ns = now + s->store->config.connect_timeout_ns,
+        .sleeper = s->sleeper,
+        .failure = &s->failure,
+    };
     int rc;
 
-    w->why.code = 0;
-    w->why_status = WEIR_UNAVAILABLE;
-    now = weir_now();
-    connecting.call.deadline_ns = now + w->store->config.connect_timeout_ns;
-    /* Under the lock: an interrupt may look at the session at any time. */
-    pthread_mutex_lock(&w->lane->lock);
-    memset(w->session, 0, c->session_size);
-    pthread_mutex_unlock(&w->lane->lock);
-    atomic_store(&w->connecting_ns, now);
-    rc = c->connect(w->store->state, w->session, &connecting.call);
-    atomic_store(&w->connecting_ns, 0);
-    if (rc == 0) {
-        connected(w);
-        return READY_YES;
-    }
-    if (atomic_load(&w->interrupted)) {
-        weir_error_set(&w->why, -ESHUTDOWN, "closed");
-        w->why_status = WEIR_SKIPPED;
-    } else if (w->why.code == 0)
-        weir_error_set(&w->why, rc, "cannot connect: %s", strerror(-rc));
-    return not_connected(w);
+    s->failure.error.code = 0;
+    s->failure.status = WEIR_UNAVAILABLE;
+    begin_connect(s, now);
+    rc = s->store->connector->connect(s->store->state, s->memory,
+                                      &connecting.call);
+    end_connect(s);
+    if (rc != 0)
+        return not_connected(s, rc);
+    connected(s);
+    return READY_YES;
 }
 
-/* Under backoff nobody connects; the first to come after it is the next to try.
- */
-static bool put_off(struct worker *w, enum ready *ready)
+enum ready session_ready(struct session *s, bool idle)
 {
-    struct lane *l = w->lane;
-    uint64_t now = weir_now();
-    bool off;
-
-    pthread_mutex_lock(&l->lock);
-    off = l->retry_ns != 0 && now < l->retry_ns;
-    if (off) {
-        w->why = l->why;
-        w->why_status = l->why_status;
-        *ready = l->sessions > 0 ? READY_LATER : READY_FAIL;
-    } else if (l->failures > 0) {
-        l->retry_ns = now + backoff(&w->store->config, l->failures + 1);
-    }
-    pthread_mutex_unlock(&l->lock);
-    return off;
-}
-
-enum ready session_ready(struct worker *w)
-{
-    const struct weir_connector *c = w->store->connector;
+    const struct weir_connector *c = s->store->connector;
     enum ready ready;
 
-    if (!has_sessions(w))
+    if (c->connect == NULL)
         return READY_YES;
-    if (w->open && w->n == 0 &&
-        (w->retiring || (c->check != NULL && c->check(w->session) != 0)))
-        session_drop(w);
-    if (w->open)
+    if (s->open && idle &&
+        (s->retiring || (c->check != NULL && c->check(s->memory) != 0)))
+        session_drop(s);
+    if (s->open)
         return READY_YES;
-    lane_pass_on(w->lane);
-    if (put_off(w, &ready))
-        return ready;
-    return session_connect(w);
+    sleepers_wake_connected(&s->lane->sleepers);
+    ready = health_ready(&s->lane->health, &s->store->config, &s->failure);
+    return ready == READY_YES ? session_connect(s) : ready;
 }
 
-void session_drop(struct worker *w)
+void session_drop(struct session *s)
 {
-    if (!w->open)
+    if (!s->open)
         return;
-    w->store->connector->disconnect(w->session);
-    pthread_mutex_lock(&w->lane->lock);
-    w->open = w->retiring = false;
-    w->lane->sessions--;
-    pthread_mutex_unlock(&w->lane->lock);
+    s->store->connector->disconnect(s->memory);
+    s->open = s->retiring = false;
+    sleeper_set_session(s->sleeper, false);
+    health_lost(&s->lane->health);
+}
+
+/* ---- interrupting ---- */
+
+/* Under the session's lock: the memory is not zeroed meanwhile. */
+static void interrupt(struct session *s)
+{
+    const struct weir_connector *c = s->store->connector;
+
+    sleeper_interrupt(s->sleeper);
+    if (c->interrupt != NULL)
+        c->interrupt(s->memory);
+}
+
+void session_interrupt(struct session *s)
+{
+    pthread_mutex_lock(&s->lock);
+    interrupt(s);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void session_interrupt_connect(struct session *s, uint64_t before)
+{
+    pthread_mutex_lock(&s->lock);
+    if (s->connecting_ns != 0 && !atomic_load(&s->sleeper->interrupted) &&
+        (!sleeper_has_work(s->sleeper) || s->connecting_ns <= before))
+        interrupt(s);
+    pthread_mutex_unlock(&s->lock);
 }

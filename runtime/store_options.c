@@ -1,6 +1,8 @@
 /* store_options.c -- the options that every store has, whatever its connector.
  */
-#include "store.h"
+#include "store_options.h"
+
+#include <stddef.h>
 
 #define AT(field) .offset = offsetof(struct store_config, field)
 #define SECOND 1000000000LL

@@ -4,16 +4,16 @@
 #include <string.h>
 
 #include "cq.h"
+#include "finish.h"
 #include "forks.h"
 #include "op.h"
-#include "store.h"
-#include "worker.h"
+#include "slice.h"
 
 /* Inline calls take tens of nanoseconds; reading the clock twice costs as much.
  * One in this many is timed. */
 #define TIMED_CALLS 16
 
-struct lane *store_lane(struct weir_store *s, uint32_t op)
+static struct lane *lane_of(struct weir_store *s, uint32_t op)
 {
     uint32_t i = 0;
 
@@ -22,7 +22,13 @@ struct lane *store_lane(struct weir_store *s, uint32_t op)
     return &s->lanes[i];
 }
 
-/* Answers every item of a batch that is not taken, and says why. */
+static void set_store(struct batch *b, struct weir_store *s)
+{
+    b->store = s;
+    b->store_name = s != NULL ? s->name : NULL;
+}
+
+/* Answers every item of a batch that is not accepted, and says why. */
 static int refuse(struct weir_store *s, struct weir_batch *pub, int status,
                   int rc, const char *why)
 {
@@ -31,9 +37,9 @@ static int refuse(struct weir_store *s, struct weir_batch *pub, int status,
     atomic_store_explicit(&b->has_error, 0, memory_order_relaxed);
     for (uint32_t i = 0; i < pub->n && i < pub->capacity; i++)
         pub->items[i].status = (uint8_t)status;
-    b->store = s;
+    b->store_name = s->name;
     batch_explain(b, rc, "%s", why);
-    b->store = NULL;
+    b->store_name = NULL;
     pub->errors = pub->n;
     return rc;
 }
@@ -148,7 +154,7 @@ static uint32_t run_pending(struct weir_store *s, struct batch *b,
         rc = s->connector->run(s->state, &slice.call);
         if (rc < 0)
             weir_call_fail(&slice.call, NULL, WEIR_FAILED, "%s", strerror(-rc));
-        errors += store_settle(s, b, shard, items + first, end - first);
+        errors += finish_items(b, shard, items + first, end - first);
     }
     return errors;
 }
@@ -160,10 +166,8 @@ static void prepare_inline(struct weir_store *s, struct batch *b,
     size_t key_bytes;
     uint32_t pending;
 
-    atomic_store_explicit(&b->lends, 0, memory_order_relaxed);
-    atomic_store_explicit(&b->has_error, 0, memory_order_relaxed);
-    atomic_store_explicit(&b->cancelled, false, memory_order_relaxed);
-    b->store = s;
+    batch_clear(b);
+    set_store(b, s);
     b->deadline_ns = b->pub.deadline_ns;
     pending = check_items(s, b, &key_bytes);
     if (b->deadline_ns != 0 && weir_now() >= b->deadline_ns) {
@@ -191,7 +195,7 @@ static int run_inline(struct weir_store *s, struct batch *b)
         histogram_add(&shard->op[b->pub.op].service, weir_now() - started);
     if (b->pub.errors > 0)
         store_keep_error(s, b);
-    b->store = NULL;
+    set_store(b, NULL);
     return 1;
 }
 
@@ -212,9 +216,7 @@ static int submit_inline(struct weir_store *s, struct batch *b)
 
 static int not_taken(struct weir_store *s, struct batch *b, int rc)
 {
-    stats_add(&s->inflight_batches, (uint64_t)-1);
-    stats_add(&s->inflight_items, -(uint64_t)b->pub.n);
-    stats_add(&s->inflight_bytes, -b->weight);
+    store_end(s, b);
     count_batch(&s->shards[0], &b->pub, -1);
     if (rc == -EAGAIN) {
         stats_add(&s->refused, 1);
@@ -223,7 +225,7 @@ static int not_taken(struct weir_store *s, struct batch *b, int rc)
         refuse(s, &b->pub, WEIR_SKIPPED, rc, "closed");
     }
     cq_forget(b->cq);
-    batch_give_back(b);
+    batch_refuse(b);
     store_unref(s);
     return rc;
 }
@@ -234,13 +236,11 @@ static int push(struct weir_store *s, struct weir_cq *cq, struct batch *b)
     int rc;
 
     b->cq = cq;
-    b->lane = store_lane(s, b->pub.op);
+    b->lane = lane_of(s, b->pub.op);
     b->weight = lane_weigh(b->lane, b);
     cq_expect(cq);
-    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
-    stats_add(&s->inflight_batches, 1);
-    stats_add(&s->inflight_items, b->pub.n);
-    stats_add(&s->inflight_bytes, b->weight);
+    store_ref(s);
+    store_begin(s, b);
     count_batch(&s->shards[0], &b->pub, 1);
     rc = lane_push(b->lane, b);
     /* From here on the batch may be finished, even freed. */
@@ -257,9 +257,9 @@ static int submit_queued(struct weir_store *s, struct weir_cq *cq,
     size_t key_bytes;
     uint32_t pending;
 
-    if (batch_take(b) < 0)
+    if (batch_accept(b) < 0)
         return -EBUSY;
-    b->store = s;
+    set_store(b, s);
     b->submitted_ns = weir_now();
     b->deadline_ns = b->pub.deadline_ns;
     if (b->deadline_ns == 0 && s->config.timeout_ns != 0)
@@ -270,13 +270,13 @@ static int submit_queued(struct weir_store *s, struct weir_cq *cq,
         b->pub.errors = b->pub.n;
         if (b->pub.errors > 0)
             store_keep_error(s, b);
-        b->store = NULL;
-        batch_give_back(b);
+        set_store(b, NULL);
+        batch_refuse(b);
         return 1;
     }
     if (batch_copy_keys(b, key_bytes) < 0) {
         refuse(s, &b->pub, WEIR_BUSY, -ENOMEM, "out of memory for the keys");
-        batch_give_back(b);
+        batch_refuse(b);
         return -ENOMEM;
     }
     atomic_store_explicit(&b->left, pending, memory_order_relaxed);
@@ -288,7 +288,7 @@ int weir_submit(struct weir_store *s, struct weir_cq *cq,
 {
     struct batch *b = batch_of(pub);
 
-    if (atomic_load_explicit(&b->owner, memory_order_acquire) != OWNER_HOST)
+    if (!batch_is_free(b))
         return -EBUSY;
     if (!op_exists(pub->op) || pub->n > pub->capacity)
         return refuse(s, pub, WEIR_INVALID, -EINVAL,

@@ -1,4 +1,4 @@
-/* telling.c -- a store's statistics, read without stopping anybody. */
+/* store_stats.c -- a store's statistics, read without stopping anybody. */
 #include <errno.h>
 #include <string.h>
 
@@ -22,7 +22,7 @@ void weir_store_stats(struct weir_store *s, struct weir_store_stats *out)
     out->connect_failures = count(&s->connect_failures);
     out->refused = count(&s->refused);
     for (uint32_t i = 0; i < s->n_lanes; i++)
-        out->sessions += atomic_load(&s->lanes[i].sessions);
+        out->sessions += atomic_load(&s->lanes[i].health.sessions);
     if (s->forks != forks_seen())
         return; /* the lock may be held by a thread of the parent */
     pthread_mutex_lock(&s->lock);

@@ -1,0 +1,218 @@
+/* pipeline.c -- the slices in flight on one session.
+ *
+ * With a connector that has start and finish, a worker starts slices while the
+ * window (items, bytes) has room, and finishes the oldest. So the requests of
+ * one slice travel while the replies of another arrive, also across batches.
+ * While it waits in finish, new work wakes it (sleep.c): finish returns
+ * -EAGAIN, the worker starts the new slice and finishes again.
+ *
+ * A wait in finish ends at the earliest deadline of all slices, not only of the
+ * oldest. The connector is then asked to expire each late slice: its items are
+ * answered, its batch finishes, and the session goes on with the others. The
+ * slice keeps its place in the ring, without a batch, until all older ones are
+ * over. A connector that cannot expire loses the session.
+ *
+ * A session that breaks takes all its slices with it. Their pending items may
+ * have been applied: they get TIMEOUT if their deadline has passed, else RESET.
+ * The next slice connects anew. */
+#include "pipeline.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "finish.h"
+
+#define NO_ANSWER "no answer in time"
+
+bool pipeline_has_room(const struct pipeline *p)
+{
+    const struct weir_slice *window = &p->session->store->window;
+
+    return p->n == 0 || (!p->session->retiring && p->n < PIPELINE_SLICES &&
+                         p->items < window->items && p->bytes < window->bytes);
+}
+
+static struct slice *slice_at(struct pipeline *p, uint32_t i)
+{
+    return &p->slices[i % PIPELINE_SLICES];
+}
+
+static bool is_late(const struct slice *s, uint64_t now)
+{
+    return s->call.deadline_ns != 0 && now >= s->call.deadline_ns;
+}
+
+/* ---- the end of slices ---- */
+
+/* All items of the slice are answered. */
+static void slice_done(struct pipeline *p, struct slice *s)
+{
+    struct batch *b = s->batch;
+    uint32_t n = s->call.n;
+    uint64_t now = weir_now();
+
+    finish_items(b, p->stats, s->call.items, n);
+    histogram_add(&p->stats->op[b->pub.op].service, now - s->started_ns);
+    p->items -= n;
+    p->bytes -= s->bytes;
+    s->batch = NULL;
+    while (p->n > 0 && slice_at(p, p->oldest)->batch == NULL) {
+        p->oldest = (p->oldest + 1) % PIPELINE_SLICES;
+        p->n--;
+    }
+    if (batch_answered(b, n))
+        finish_batch(b);
+}
+
+static void slice_fail(struct slice *s, int status, int rc)
+{
+    if (status == WEIR_TIMEOUT)
+        weir_call_fail(&s->call, NULL, status, NO_ANSWER);
+    else
+        weir_call_fail(&s->call, NULL, status, "session dropped: %s",
+                       rc == -ETIMEDOUT   ? NO_ANSWER
+                       : rc == -ECANCELED ? "interrupted by close"
+                                          : strerror(-rc));
+}
+
+static bool has_pending(const struct slice *s)
+{
+    for (uint32_t i = 0; i < s->call.n; i++) {
+        if (s->call.items[i].status == WEIR_PENDING)
+            return true;
+    }
+    return false;
+}
+
+static bool any_late(struct pipeline *p, uint64_t now)
+{
+    for (uint32_t i = 0; i < p->n; i++) {
+        const struct slice *s = slice_at(p, p->oldest + i);
+
+        if (s->batch != NULL && is_late(s, now))
+            return true;
+    }
+    return false;
+}
+
+/* The session broke in culprit. The slices end in the order of their start. */
+static void session_broke(struct pipeline *p, const struct slice *culprit,
+                          int rc)
+{
+    uint64_t now = weir_now();
+    bool deadline = rc == -ETIMEDOUT && any_late(p, now);
+
+    session_drop(p->session);
+    while (p->n > 0) {
+        struct slice *s = slice_at(p, p->oldest);
+        bool late =
+            deadline ? is_late(s, now) : rc == -ETIMEDOUT && s == culprit;
+
+        if (has_pending(s))
+            slice_fail(s, late ? WEIR_TIMEOUT : WEIR_RESET, rc);
+        slice_done(p, s);
+    }
+}
+
+/* Expires one late slice. false: the session broke. */
+static bool expire_slice(struct pipeline *p, struct slice *s)
+{
+    struct session *session = p->session;
+    int rc = session->store->connector->expire(session->memory, &s->call);
+
+    if (rc == 0)
+        slice_done(p, s);
+    else if (rc == -EBUSY)
+        s->call.deadline_ns = 0;
+    else
+        session_broke(p, s, rc);
+    return rc == 0 || rc == -EBUSY;
+}
+
+/* Expires the late slices and finds the next deadline. */
+static void expire_late(struct pipeline *p)
+{
+    uint32_t first = p->oldest, n = p->n;
+    uint64_t now = weir_now(), next = 0;
+
+    if (!pipeline_expires(p) || p->earliest_ns == 0 || now < p->earliest_ns)
+        return;
+    for (uint32_t i = 0; i < n; i++) {
+        struct slice *s = slice_at(p, first + i);
+
+        if (s->batch == NULL || s->call.deadline_ns == 0)
+            continue;
+        if (is_late(s, now)) {
+            if (!expire_slice(p, s))
+                break;
+        } else if (next == 0 || s->call.deadline_ns < next) {
+            next = s->call.deadline_ns;
+        }
+    }
+    p->earliest_ns = next;
+}
+
+/* ---- starting and finishing ---- */
+
+static struct slice *slice_new(struct pipeline *p, const struct claim *claim)
+{
+    struct slice *s = slice_at(p, p->oldest + p->n);
+    struct batch *b = claim->batch;
+
+    *s = (struct slice){
+        .call = {.op = b->pub.op,
+                 .n = claim->n,
+                 .items = b->pub.items + claim->first,
+                 .deadline_ns = b->deadline_ns},
+        .batch = b,
+        .sleeper = p->session->sleeper,
+        .pipeline = p,
+        .bytes = claim->bytes,
+        .started_ns = weir_now(),
+    };
+    histogram_add(&p->stats->op[b->pub.op].queue,
+                  s->started_ns - b->submitted_ns);
+    p->n++;
+    p->items += claim->n;
+    p->bytes += claim->bytes;
+    if (p->n == 1)
+        p->earliest_ns = 0;
+    if (b->deadline_ns != 0 &&
+        (p->earliest_ns == 0 || b->deadline_ns < p->earliest_ns))
+        p->earliest_ns = b->deadline_ns;
+    return s;
+}
+
+void pipeline_start(struct pipeline *p, const struct claim *claim)
+{
+    const struct weir_connector *c = p->session->store->connector;
+    void *memory = p->session->memory;
+    struct slice *s = slice_new(p, claim);
+    int rc = c->start != NULL ? c->start(memory, &s->call)
+                              : c->run(memory, &s->call);
+
+    if (rc < 0)
+        session_broke(p, s, rc);
+    else if (c->start == NULL)
+        slice_done(p, s);
+}
+
+void pipeline_finish(struct pipeline *p)
+{
+    struct session *session = p->session;
+    struct slice *s = slice_at(p, p->oldest);
+    int rc;
+
+    sleep_begin_finish(session->sleeper, pipeline_has_room(p));
+    p->finishing = true;
+    rc = session->store->connector->finish(session->memory, &s->call);
+    p->finishing = false;
+    sleep_end_finish(session->sleeper);
+    session->retiring |= rc > 0;
+    if (rc >= 0)
+        slice_done(p, s);
+    else if (rc == -EAGAIN)
+        expire_late(p);
+    else
+        session_broke(p, s, rc);
+}

@@ -1,0 +1,39 @@
+/* pipeline.h -- the slices in flight on one session. */
+#ifndef WEIR_PIPELINE_H
+#define WEIR_PIPELINE_H
+
+#include "session.h"
+#include "slice.h"
+
+enum { PIPELINE_SLICES = 64 };
+
+struct pipeline {
+    struct session *session;
+    struct stats *stats; /* the worker's shard */
+
+    struct slice slices[PIPELINE_SLICES]; /* a ring */
+    uint32_t oldest, n;                   /* of slices */
+    uint64_t items, bytes;                /* in all of them */
+    uint64_t
+        earliest_ns; /* no slice has an earlier deadline; 0 = none has any */
+    bool finishing;  /* a connector's finish runs */
+};
+
+/* pipeline_has_room says whether the window has room for another slice. */
+bool pipeline_has_room(const struct pipeline *p);
+
+/* pipeline_start starts a claim. A connector without start and finish also
+ * completes it. */
+void pipeline_start(struct pipeline *p, const struct claim *claim);
+
+/* pipeline_finish waits for the oldest slice; or returns earlier, when there is
+ * room and new work came, or when some slice is late. */
+void pipeline_finish(struct pipeline *p);
+
+/* pipeline_expires says whether a late slice can end without the session. */
+static inline bool pipeline_expires(const struct pipeline *p)
+{
+    return p->session->store->connector->expire != NULL;
+}
+
+#endif

@@ -1,0 +1,292 @@
+/* sleep.c -- how worker threads sleep and are woken.
+ *
+ * A worker sleeps in one of three places:
+ *
+ *     sleep_for_work   it has nothing to do. It waits for work.
+ *     sleep_on_fd      it is in a connector, inside weir_call_wait. It waits
+ *                      for the backend and, in finish, for work, too.
+ *     sleep_until      its connection is under backoff while other workers
+ *                      have theirs. It waits for the end of the backoff.
+ *
+ * Every worker has an eventfd. Whoever wakes it writes to that, in
+ * sleeper_wake, and never while holding a lock: the woken worker would only
+ * wait for the lock. Any thread may wake any worker at any time. A worker that
+ * is woken for nothing looks around and sleeps again, so a wake that comes late
+ * is harmless.
+ *
+ * The list. A worker that can take work goes on the list of its lane before it
+ * sleeps. A push takes as many workers off the list as the batch has slices,
+ * the last to fall asleep first, because its cache is warm, and wakes them. A
+ * push to a lane whose workers are all awake makes no system call.
+ *
+ * No wake is lost. One lock guards the queue and the list. A worker goes on the
+ * list only if the queue is empty under this lock, and a push looks at the list
+ * under the same lock after it filled the queue. So either the worker sees the
+ * batch or the push sees the worker. A worker on the list sleeps at once. Only
+ * a claim, a push, sleep_until and the end of finish take it off the list.
+ *
+ * Looking first. To sleep and be woken costs more than a short look: a worker
+ * looks for work, or for bytes on its fd, for spin_ns and yields in between.
+ * During that time it is not on the list, so that pushes make no system call
+ * for it.
+ *
+ * In finish. A worker with requests in flight waits for the oldest reply. If
+ * it has room for more it goes on the list as well, and a push ends its wait
+ * with -EAGAIN. The worker then starts the new slice and calls finish again. It
+ * leaves the list when finish returns.
+ *
+ * Teardown. Once stopping is set, a worker ends as soon as the queue is empty.
+ * close wakes all workers after it set stopping, because those in sleep_until
+ * are not on the list. close interrupts a worker by setting interrupted first
+ * and waking it second: every wait looks at the flag before it sleeps, so all
+ * further waits end at once. The eventfds are closed after the threads were
+ * joined and the host has freed the store, when no thread can wake any more. */
+#include "sleep.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <stddef.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "weir.h"
+
+/* ---- the list ---- */
+
+void sleepers_init(struct sleepers *all)
+{
+    pthread_mutex_init(&all->lock, NULL);
+}
+
+void sleepers_destroy(struct sleepers *all)
+{
+    pthread_mutex_destroy(&all->lock);
+}
+
+uint32_t sleepers_take(struct sleepers *all, struct sleeper **out, uint32_t n)
+{
+    uint32_t taken = 0;
+
+    while (taken < n && all->first != NULL) {
+        struct sleeper *s = all->first;
+
+        all->first = s->next;
+        s->listed = false;
+        out[taken++] = s;
+    }
+    return taken;
+}
+
+void sleeper_awake(struct sleeper *s)
+{
+    struct sleeper **at = &s->among->first;
+
+    if (!s->listed)
+        return;
+    while (*at != s)
+        at = &(*at)->next;
+    *at = s->next;
+    s->listed = false;
+}
+
+static void leave_list(struct sleeper *s)
+{
+    pthread_mutex_lock(&s->among->lock);
+    sleeper_awake(s);
+    pthread_mutex_unlock(&s->among->lock);
+}
+
+enum listing {
+    LISTED,    /* on the list: sleep now */
+    LIST_WORK, /* there is work */
+    LIST_STOP, /* there is no work, and none comes */
+};
+
+static enum listing go_on_list(struct sleeper *s)
+{
+    struct sleepers *all = s->among;
+    enum listing listing = LISTED;
+
+    pthread_mutex_lock(&all->lock);
+    if (all->work) {
+        listing = LIST_WORK;
+    } else if (all->stopping) {
+        listing = LIST_STOP;
+    } else if (!s->listed) {
+        s->listed = true;
+        s->next = all->first;
+        all->first = s;
+    }
+    pthread_mutex_unlock(&all->lock);
+    return listing;
+}
+
+void sleepers_wake_connected(struct sleepers *all)
+{
+    struct sleeper *s;
+
+    pthread_mutex_lock(&all->lock);
+    s = all->first;
+    while (s != NULL && !s->has_session)
+        s = s->next;
+    if (s != NULL)
+        sleeper_awake(s);
+    pthread_mutex_unlock(&all->lock);
+    if (s != NULL)
+        sleeper_wake(s);
+}
+
+bool sleepers_is_stopping(struct sleepers *all)
+{
+    bool stopping;
+
+    pthread_mutex_lock(&all->lock);
+    stopping = all->stopping;
+    pthread_mutex_unlock(&all->lock);
+    return stopping;
+}
+
+/* ---- one worker ---- */
+
+int sleeper_init(struct sleeper *s, struct sleepers *among, uint64_t spin_ns)
+{
+    s->among = among;
+    s->spin_ns = spin_ns;
+    s->fd = eventfd(0, EFD_CLOEXEC);
+    return s->fd < 0 ? -errno : 0;
+}
+
+void sleeper_destroy(struct sleeper *s)
+{
+    if (s->fd >= 0)
+        close(s->fd);
+}
+
+void sleeper_wake(struct sleeper *s)
+{
+    eventfd_write(s->fd, 1);
+}
+
+void sleeper_interrupt(struct sleeper *s)
+{
+    atomic_store(&s->interrupted, true);
+    sleeper_wake(s);
+}
+
+void sleeper_set_session(struct sleeper *s, bool has_session)
+{
+    pthread_mutex_lock(&s->among->lock);
+    s->has_session = has_session;
+    pthread_mutex_unlock(&s->among->lock);
+}
+
+/* ---- sleeping ---- */
+
+enum found { FOUND_NOTHING, FOUND_READY, FOUND_WORK };
+
+/* Looks for spin_ns whether work comes, or p becomes ready. */
+static enum found look_around(const struct sleeper *s, struct pollfd *p)
+{
+    uint64_t until;
+
+    if (s->spin_ns == 0)
+        return FOUND_NOTHING;
+    until = weir_now() + s->spin_ns;
+    while (weir_now() < until) {
+        if (sleeper_has_work(s))
+            return FOUND_WORK;
+        if (p != NULL && poll(p, 1, 0) > 0)
+            return FOUND_READY;
+        sched_yield();
+    }
+    return FOUND_NOTHING;
+}
+
+bool sleep_for_work(struct sleeper *s)
+{
+    eventfd_t wakes;
+    enum listing listing;
+
+    look_around(s, NULL);
+    listing = go_on_list(s);
+    if (listing == LISTED)
+        eventfd_read(s->fd, &wakes);
+    return listing != LIST_STOP;
+}
+
+bool sleep_until(struct sleeper *s, uint64_t until)
+{
+    struct pollfd p = {.fd = s->fd, .events = POLLIN};
+    struct timespec left = clock_left(until, weir_now());
+    eventfd_t wakes;
+
+    if (sleepers_is_stopping(s->among))
+        return false;
+    leave_list(s);
+    if (ppoll(&p, 1, &left, NULL) > 0)
+        eventfd_read(s->fd, &wakes);
+    return true;
+}
+
+void sleep_begin_finish(struct sleeper *s, bool takes_work)
+{
+    s->takes_work = takes_work;
+}
+
+void sleep_end_finish(struct sleeper *s)
+{
+    s->takes_work = false;
+    if (!s->went_on_list)
+        return;
+    s->went_on_list = false;
+    leave_list(s);
+}
+
+/* Before a wait in finish, once: looks around, then goes on the list. true:
+ * there is work, do not sleep. */
+static bool finds_work(struct sleeper *s, struct pollfd *p)
+{
+    enum found found = p->fd >= 0 ? look_around(s, p) : FOUND_NOTHING;
+
+    if (found != FOUND_NOTHING)
+        return found == FOUND_WORK;
+    switch (go_on_list(s)) {
+    case LIST_WORK:
+        return true;
+    case LISTED:
+        s->went_on_list = true;
+        return false;
+    default:
+        return false;
+    }
+}
+
+/* The eventfd is readable: for work, or for an interrupt, which the caller
+ * finds. */
+static bool woken_for_work(struct sleeper *s)
+{
+    eventfd_t wakes;
+
+    eventfd_read(s->fd, &wakes);
+    return s->takes_work && !atomic_load(&s->interrupted);
+}
+
+int sleep_on_fd(struct sleeper *s, int fd, short events, uint64_t until,
+                uint64_t now)
+{
+    struct pollfd p[2] = {{.fd = fd, .events = events},
+                          {.fd = s != NULL ? s->fd : -1, .events = POLLIN}};
+    struct timespec left = clock_left(until, now);
+    int rc;
+
+    if (s != NULL && s->takes_work && !s->went_on_list && finds_work(s, p))
+        return -EAGAIN;
+    rc = ppoll(p, 2, until == UINT64_MAX ? NULL : &left, NULL);
+    if (rc < 0 && errno != EINTR)
+        return -errno;
+    if (rc > 0 && p[0].revents != 0)
+        return p[0].revents;
+    return rc > 0 && woken_for_work(s) ? -EAGAIN : 0;
+}
