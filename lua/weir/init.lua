@@ -9,8 +9,6 @@ local Signals = require "weir.signals"
 local Value = require "weir.core.value"
 local words = require "weir.language.words"
 
-require "weir.language.policies" -- its words are methods of every store
-
 local open = words.opener "open"
 
 ---@class weir
@@ -52,7 +50,7 @@ end
 ---@param opts { stores: table<string, weir.Store>?, timeout: number? }?
 ---@return weir.Store
 function weir.load(source, opts)
-  return require("weir.language.load").load(source, opts)
+  return require("weir.language.reload").open(source, opts)
 end
 
 

@@ -9,6 +9,7 @@ local Error = require "weir.core.error"
 local Flight = require "weir.native.inflight"
 local Host = require "weir.host"
 local check_method = require "weir.core.method"
+local Made = require "weir.core.made"
 local Op = require "weir.core.op"
 local Options = require "weir.core.options"
 local Reply = require "weir.core.reply"
@@ -81,17 +82,14 @@ function Native.open(target, options)
   }, Native)
   if not store.immediate then Roster.enter(store, target, keep[1], keep[2]) end
   Value.charge(CHARGE)
-  if Store.made then Store.made(store) end
+  Made.announce(store)
   return store
 end
 
 
 local function answer_all(self, req, name, message)
-  local reply = Reply.new(req)
-  for i = 1, req.n do reply[i] = name end
-  reply.good, reply.store = 0, self.name
-  reply.message = message and self.name .. ": " .. message or nil
-  return reply
+  message = message and self.name .. ": " .. message or nil
+  return Reply.uniform(req, name, message, self.name)
 end
 
 

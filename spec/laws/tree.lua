@@ -1,10 +1,10 @@
 -- laws/tree.lua: random trees of policies over scripted stores, as descriptions that
 -- can be built more than once, printed, and read by the model in laws/model.lua.
 
-local Policy = require "weir.language.policies"
+local Policies = require "weir.language.policies"
 local script = require "fake.store"
 
-local words = Policy.words
+local words = Policies.words
 
 local Tree = {}
 

@@ -11,9 +11,9 @@ local HERE = debug.getinfo(1, "S").source:match "^(@.*)core/blame%.lua$" or "@we
 -- Chunks that weir makes of strings.
 local MADE = { ["=run"] = true, ["=assign"] = true }
 
--- Where a policy file that is being loaded is: { source, line }; see load.lua.
+-- The line of the policy file that is being loaded: { source =, line = }.
 ---@type { source: string, line: integer }?
-Blame.running = nil
+local running
 
 
 --- Whether a source, as debug.getinfo says it, is a file of weir's.
@@ -36,6 +36,16 @@ local function user_frame()
 end
 
 
+--- Notes the line of the policy file that runs now, or nil: none does. Returns the line
+--- before. language/bounded.lua calls it while it runs a file.
+---@param place { source: string, line: integer }?
+function Blame.note_line(place)
+  local before = running
+  running = place
+  return before
+end
+
+
 --- A message behind the user's place, unless it stands there already. word: what was
 --- called; where the innermost frame of the user's calls something else, that has
 --- called the word in a tail call.
@@ -45,7 +55,6 @@ function Blame.placed(message, word)
   if type(message) ~= "string" then return message end
   local info, called = user_frame()
   local place = info and ("%s:%d: "):format(info.short_src, info.currentline)
-  local running = Blame.running
   if running and (not info or word and called ~= word) then
     place = ("%s:%d: "):format(running.source, running.line)
   end

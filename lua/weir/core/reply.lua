@@ -5,14 +5,14 @@
 
 local ffi = require "ffi"
 local Error = require "weir.core.error"
-local Hold = require "weir.core.hold"
-local Merge = require "weir.core.reply.merge"
+local make_room = require "weir.core.room"
+local Merge = require "weir.core.merge"
 local status = require "weir.core.status"
 local Value = require "weir.core.value"
 local C = require("weir.ffi").C
 
 local new_table = require "table.new"
-local ffi_gc, ffi_string = ffi.gc, ffi.string
+local ffi_string = ffi.string
 local class, rank = status.class, status.rank
 
 ---@class weir.Reply
@@ -30,46 +30,6 @@ local class, rank = status.class, status.rank
 local Reply = {}
 Reply.__index = Reply
 
--- Room for values comes in these sizes from a pool; what is larger is made to
--- measure. weir_values_unref gives back what is left when Lua closes.
-local Values = ffi.typeof "struct { uint64_t n; struct weir_value *at[?]; }"
-local unref = C.weir_values_unref
-local SPARE_SLOTS = 65536 -- kept of each size, at most
-
-local spares = { [1] = { n = 0 }, [8] = { n = 0 }, [64] = { n = 0 }, [512] = { n = 0 } }
-
-
-local function size_of(n)
-  if n <= 8 then return n <= 1 and 1 or 8 end
-  return n <= 64 and 64 or n <= 512 and 512 or n
-end
-
-
-local function take_room(n)
-  local size = size_of(n)
-  local spare = spares[size]
-  if spare and spare.n > 0 then
-    spare.n = spare.n - 1
-    return spare[spare.n + 1]
-  end
-  return ffi_gc(Values(size), unref)
-end
-
-
--- The room of each reply by its slot, which outlives the reply.
-local rooms = {}
-
-local take_slot, keep_slot = Hold.ledger(function(slot)
-  local values = rooms[slot]
-  rooms[slot] = false
-  unref(values)
-  local spare = spares[size_of(tonumber(values.n))]
-  if spare and spare.n * tonumber(values.n) < SPARE_SLOTS then
-    spare.n = spare.n + 1
-    spare[spare.n] = values
-  end
-end)
-
 
 --- Makes a reply of n slots, or of as many as a request has keys. Each slot must
 --- be set.
@@ -85,16 +45,29 @@ function Reply.new(n)
 end
 
 
---- The room for `struct weir_value *`, one per slot: `.at[i - 1]`. What is put
---- there belongs to the reply.
+--- Makes a reply with the same status in every slot.
+---@param req weir.Request
+---@param name string a status
+---@param message string? of the errors
+---@param store string? the store that says so
+---@param after number? seconds until another request is worth sending
+---@return weir.Reply
+function Reply.uniform(req, name, message, store, after)
+  local reply = Reply.new(req)
+  for i = 1, req.n do reply[i] = name end
+  reply.good = name == "ok" and req.n or 0
+  reply.message, reply.store, reply.after = message, store, after
+  for i = 1, after and req.n or 0 do reply:note("afters", i, after) end
+  return reply
+end
+
+
+--- The room for the values: an array `at` of `struct weir_value *` with one place for
+--- each slot, `at[i - 1]`. The reply owns the values there.
 function Reply:room()
   local values = self.values
   if not values then
-    local slot = take_slot()
-    values = take_room(self.n)
-    values.n = self.n
-    rooms[slot] = values
-    keep_slot(slot, self)
+    values = make_room(self, self.n)
     self.values = values
   end
   return values
@@ -306,7 +279,7 @@ end
 
 --- Gives the values back now instead of when the collector comes by.
 function Reply:close()
-  if self.values then unref(self.values) end
+  if self.values then C.weir_values_unref(self.values) end
 end
 
 

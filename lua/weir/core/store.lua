@@ -25,10 +25,6 @@ local class = status.class
 local Store = {}
 Store.__index = Store
 
--- Told of every store that is made, when somebody wants to know (weir run --stats).
----@type fun(store: weir.Store)?
-Store.made = nil
-
 
 --- Makes a store of a table that has `run`.
 ---@param fields table

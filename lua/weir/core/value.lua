@@ -7,7 +7,7 @@
 
 local ffi = require "ffi"
 local Hold = require "weir.core.hold"
-local Text = require "weir.core.value.text"
+local Text = require "weir.core.text"
 local C = require("weir.ffi").C
 
 local ffi_string, istype = ffi.string, ffi.istype

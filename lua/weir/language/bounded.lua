@@ -29,7 +29,7 @@ end
 local function note(line)
   local info = debug.getinfo(3, "S")
   if not Blame.is_ours(info.source) then
-    Blame.running = { source = info.short_src, line = line }
+    Blame.note_line { source = info.short_src, line = line }
   end
 end
 
@@ -58,7 +58,7 @@ local function watcher(seconds, run)
     elseif event == "line" then
       lines = lines + 1
       if lines <= LINES then return not waits() and note(line) end
-      Blame.running = nil
+      Blame.note_line(nil)
       debug.sethook(hook, "", STEP)
     elseif step() then
       -- Whoever catches this (pcall in a loop) meets it again at once. Weir's own code
@@ -79,16 +79,14 @@ end
 ---@return boolean ok, any result, string? place
 return function(chunk, seconds)
   local hook, mask, count = debug.gethook()
-  local compiles, outer = jit.status(), Blame.running
+  local compiles, outer = jit.status(), Blame.note_line(nil)
   jit.off()
-  Blame.running = nil
   local run = { over = false }
   debug.sethook(watcher(seconds, run), "l", STEP)
   local ok, result = pcall(chunk)
   run.over = true
   debug.sethook(hook, mask, count)
-  local at = Blame.running
-  Blame.running = outer
+  local at = Blame.note_line(outer)
   if compiles then jit.on() end
   return ok, result, at and ("%s:%d"):format(at.source, at.line)
 end

@@ -8,7 +8,7 @@
 -- inherits its counts, and what must not be forgotten (Node:inherit).
 
 local Paths = require "weir.observe.paths"
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
 local Predicate = require "weir.policy.shared.predicate"
 
 local Carry = {}
@@ -93,11 +93,11 @@ end
 local function heirs_of(new, old)
   local stores, labels, heirs, taken = {}, {}, {}, {}
   for label, child in pairs(old.children) do
-    stores[label] = Policy.bottom(child)
+    stores[label] = Node.bottom(child)
     labels[stores[label]] = label
   end
   for label, child in pairs(new.children) do
-    local store = Policy.bottom(child)
+    local store = Node.bottom(child)
     heirs[label] = stores[label] == store and label or labels[store]
     if heirs[label] then taken[heirs[label]] = true end
   end

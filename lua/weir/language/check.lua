@@ -4,7 +4,7 @@
 
 local Chain = require "weir.policy.shared.chain"
 local Paths = require "weir.observe.paths"
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
 local status = require "weir.core.status"
 local Writers = require "weir.language.writers"
 
@@ -13,7 +13,7 @@ local Check = {}
 
 local function below(store, condition)
   local found = false
-  Policy.each(store, function(node) found = found or condition(node) end)
+  Paths.each(store, function(node) found = found or condition(node) end)
   return found
 end
 
@@ -65,7 +65,7 @@ end
 function RULES.breaker(node)
   if node.word ~= "breaker" then return nil end
   local child = node.child
-  while Policy.is_wrapper(child) do
+  while Node.is_wrapper(child) do
     if child.word == "retry" then
       return "stands outside a retry and counts its attempts as one call: "
         .. "write :breaker{}:retry{}"
@@ -79,7 +79,7 @@ end
 function RULES.null(node)
   if node.word ~= "tier" then return nil end
   for i, child in ipairs(node.children) do
-    local store = Policy.bottom(child)
+    local store = Node.bottom(child)
     if store.handle and store.name == "null" then
       return ("[%d] is a null, which keeps nothing: leave it out"):format(i)
     end

@@ -94,15 +94,4 @@ function Load.build(source, opts)
 end
 
 
---- Loads a policy file and returns its store, which can reload itself; see
---- language/reload.lua.
----@param source string|function
----@param opts { stores: table<string, weir.Store>?, params: table<string, string>?,
----  timeout: number? }?
----@return weir.Handle
-function Load.load(source, opts)
-  return require("weir.language.reload").open(source, opts)
-end
-
-
 return Load

@@ -3,10 +3,10 @@
 
 local Arguments = require "weir.policy.shared.arguments"
 local Blame = require "weir.core.blame"
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
 local Reply = require "weir.core.reply"
 
-local Custom = Policy.word "policy"
+local Custom = Node.word "policy"
 
 local function several(children)
   local first = next(children)
@@ -18,8 +18,8 @@ end
 local function scan(self, req)
   if self.scans then return self.scans(self, req) end
   if not several(self.children) then return self.custom(self, req) end
-  return Policy.all(req, "unsupported", self.name .. ": a policy over several stores "
-    .. "lists keys only if it has scan, a function like run", self.name)
+  return Reply.uniform(req, "unsupported", self.name .. ": a policy over several "
+    .. "stores lists keys only if it has scan, a function like run", self.name)
 end
 
 

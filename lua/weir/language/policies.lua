@@ -1,28 +1,23 @@
--- language/policies.lua: the words of the policy language. A word is a class in
--- policy/WORD.lua; a node (node.lua) is an instance of it: a store that answers by
--- asking other stores. A word gives
+-- language/policies.lua: the registry of the policy words. A word is a class in
+-- policy/WORD.lua. A node (policy/shared/node.lua) is an instance of it: a store that
+-- answers a request by running requests on other stores. A word has
 --
 --     Word.new(...)              makes a node with Word:node { children = ... }
 --     Word:answer(req) -> reply  does the work; run, around it, counts and traces
 --     Word:plan(op, key)         says in words which way a key would go
 --
--- and the words below are functions of weir and, with one child, methods of
--- every store. weir.policy { children =, run = } makes a node of one's own.
+-- The words are functions of weir. Those over a single store are methods of every
+-- store, too. The registry requires the words and no word requires the registry.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Blame = require "weir.core.blame"
-local Node = require "weir.policy.shared.node"
-local Paths = require "weir.observe.paths"
+local Own = require "weir.language.own"
 local Predicate = require "weir.policy.shared.predicate"
 local Store = require "weir.core.store"
 
-local Policy = {
-  all = Node.all,
-  children = Paths.children,
-  each = Paths.each,
-}
+local Policies = {}
 
--- Every word over stores; those over a single one are methods, too.
+-- The words over many stores, over one, and over none.
 local KINDS = {
   tier = "many", route = "many", bysize = "many", byop = "many", shard = "many",
   mirror = "many", failover = "many",
@@ -31,14 +26,6 @@ local KINDS = {
   readonly = "one", tap = "one", meter = "one", delay = "one", fault = "one",
   fail = "none",
 }
-
-
---- A class for a word.
-function Policy.word(word)
-  local class = setmetatable({ word = word }, { __index = Node })
-  class.__index, class.__tostring = class, Store.__tostring
-  return class
-end
 
 
 -- `retry { store, 3 }` says the same as `retry(store, { 3 })`.
@@ -66,22 +53,39 @@ local function build(word, kind, ...)
 end
 
 
--- Reloading puts itself here while it reads a file: carry(word, make, ...)
--- returns a node that an earlier generation built from the same arguments.
-Policy.carry = nil
+-- The maker of each coroutine that loads a policy file; MAIN stands for the main one.
+local MAIN = {}
+local makers = setmetatable({}, { __mode = "k" })
 
 
---- Makes a node; what is wrong with the arguments is raised at the user's line.
-function Policy.make(word, ...)
+local function leave(co, before, ...)
+  makers[co] = before
+  return ...
+end
+
+
+--- Calls fn(...) like pcall. Until fn returns, a word that this coroutine uses calls
+--- maker(word, make, ...) for its node; make(...) builds a new one.
+---@param maker fun(word: string, make: function, ...): weir.Store
+function Policies.with_maker(maker, fn, ...)
+  local co = coroutine.running() or MAIN
+  local before = makers[co]
+  makers[co] = maker
+  return leave(co, before, pcall(fn, ...))
+end
+
+
+--- Makes a node. An error in the arguments names the line of the user's code.
+function Policies.make(word, ...)
   local kind = KINDS[word]
   local function make(...)
     if kind == "one" then return build(word, kind, unpack_store(...)) end
     return build(word, kind, ...)
   end
-  local carry = Policy.carry
+  local maker = makers[coroutine.running() or MAIN]
   local ok, node
-  if carry then
-    ok, node = pcall(carry, word, make, ...)
+  if maker then
+    ok, node = pcall(maker, word, make, ...)
   else
     ok, node = pcall(make, ...)
   end
@@ -94,14 +98,12 @@ end
 local SIZES = { KiB = 2 ^ 10, MiB = 2 ^ 20, GiB = 2 ^ 30, TiB = 2 ^ 40 }
 
 
---- What each word stands for: weir.tier, and `tier` in a policy file.
-Policy.words = setmetatable({}, {
+--- The meaning of each word: weir.tier, and `tier` in a policy file.
+Policies.words = setmetatable({ policy = Own.new }, {
   __index = function(words, word)
     local meaning = SIZES[word] or Predicate.words[word]
     if KINDS[word] then
-      meaning = function(...) return Policy.make(word, ...) end
-    elseif word == "policy" then
-      meaning = require("weir.language.own").new
+      meaning = function(...) return Policies.make(word, ...) end
     end
     words[word] = meaning
     return meaning
@@ -110,7 +112,7 @@ Policy.words = setmetatable({}, {
 
 
 --- All words, for suggestions.
-function Policy.names()
+function Policies.names()
   local names = { "policy" }
   for _, list in ipairs { KINDS, SIZES, Predicate.words } do
     for word in pairs(list) do names[#names + 1] = word end
@@ -119,24 +121,11 @@ function Policy.names()
 end
 
 
---- Whether a store is a word over a single store.
-function Policy.is_wrapper(store)
-  return KINDS[store.word] == "one"
-end
-
-
---- The store that a chain of words over a single store ends at.
-function Policy.bottom(store)
-  while Policy.is_wrapper(store) do store = store.child end
-  return store
-end
-
-
 for word, kind in pairs(KINDS) do
   if kind == "one" then
-    Store[word] = function(...) return Policy.make(word, ...) end
+    Store[word] = function(...) return Policies.make(word, ...) end
   end
 end
 
 
-return Policy
+return Policies

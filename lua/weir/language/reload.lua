@@ -12,7 +12,7 @@ local Carry = require "weir.language.carry"
 local Closing = require "weir.core.closing"
 local host = require "weir.host"
 local Load = require "weir.language.load"
-local Policy = require "weir.language.policies"
+local Policies = require "weir.language.policies"
 local Store = require "weir.core.store"
 local words = require "weir.language.words"
 
@@ -29,16 +29,14 @@ Handle.__tostring = Store.__tostring
 local function build(self, before)
   local carry = Carry.new(before and before.carry)
   local function open(name)
-    if self.given[name] or Policy.words[name] then return nil end
+    if self.given[name] or Policies.words[name] then return nil end
     local word = words.opener(name)
     return word and function(...) return carry:store(name, word, ...) end
   end
-  local outer = Policy.carry
-  Policy.carry = function(word, make, ...) return carry:store(word, make, ...) end
-  local ok, root = pcall(Load.build, self.source,
+  local function maker(word, make, ...) return carry:store(word, make, ...) end
+  local ok, root = Policies.with_maker(maker, Load.build, self.source,
     { stores = self.given, params = self.params, open = open,
       timeout = self.load_timeout })
-  Policy.carry = outer
   if not ok then
     local stores = {}
     for _, store in ipairs(carry.fresh) do

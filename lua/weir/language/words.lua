@@ -6,6 +6,7 @@ local ffi = require "ffi"
 local Blame = require "weir.core.blame"
 local Ffi = require "weir.ffi"
 local Native = require "weir.native"
+local Policies = require "weir.language.policies"
 local Value = require "weir.core.value"
 
 local C = Ffi.C
@@ -14,13 +15,6 @@ local Words = {}
 
 local info = ffi.new "struct weir_connector_info"
 local failure = ffi.new "struct weir_error"
-
-
--- The registry of policy words; a tree without policies has none.
-local function registry()
-  if not package.searchpath("weir.language.policies", package.path) then return nil end
-  return require "weir.language.policies"
-end
 
 
 --- The names of the connectors that are there.
@@ -38,11 +32,9 @@ end
 --- All words there are.
 ---@return string[]
 function Words.names()
-  local names, policies = Words.connectors(), registry()
+  local names = Words.connectors()
   names[#names + 1] = "open"
-  for _, name in ipairs(policies and policies.names() or {}) do
-    names[#names + 1] = name
-  end
+  for _, name in ipairs(Policies.names()) do names[#names + 1] = name end
   return names
 end
 
@@ -97,8 +89,7 @@ Words.stand_in = opener
 ---@param note fun(store: weir.Store)?
 function Words.find(name, note)
   if type(name) ~= "string" then return nil end
-  local policies = registry()
-  local word = policies and policies.words[name]
+  local word = Policies.words[name]
   if word ~= nil then return word end
   return Words.opener(name, note)
 end

@@ -6,12 +6,12 @@
 
 local Arguments = require "weir.policy.shared.arguments"
 local Decide = require "weir.policy.shared.decide"
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
 local Predicate = require "weir.policy.shared.predicate"
 local Reply = require "weir.core.reply"
 local status = require "weir.core.status"
 
-local Admit = Policy.word "admit"
+local Admit = Node.word "admit"
 
 
 local OPTIONS = { { "seen", is = "count", default = 65536 } }

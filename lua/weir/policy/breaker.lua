@@ -12,9 +12,10 @@
 
 local Arguments = require "weir.policy.shared.arguments"
 local host = require "weir.host"
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
+local Reply = require "weir.core.reply"
 
-local Breaker = Policy.word "breaker"
+local Breaker = Node.word "breaker"
 
 local OPTIONS = {
   { "fail", is = "share", default = 0.5 },
@@ -143,7 +144,7 @@ end
 local function shed(self, req)
   self.shed = self.shed + req.n
   local left = math.max((self.until_time or 0) - host.now(), 0)
-  local reply = Policy.all(req, "skipped",
+  local reply = Reply.uniform(req, "skipped",
     ("%s: open, tries again in %.3g s"):format(self.name, left), self.name, left)
   for i = 1, req.n do reply:note("open", i, true) end
   return reply

@@ -5,9 +5,10 @@
 
 local Arguments = require "weir.policy.shared.arguments"
 local Ffi = require "weir.ffi"
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
+local Reply = require "weir.core.reply"
 
-local Byop = Policy.word "byop"
+local Byop = Node.word "byop"
 
 local NOWHERE = "byop: no store for %s, and no default"
 
@@ -42,7 +43,7 @@ end
 function Byop:answer(req)
   local child = store_for(self, req.op)
   if child then return child:run(req) end
-  return Policy.all(req, "unsupported",
+  return Reply.uniform(req, "unsupported",
     NOWHERE:format(req.op), self.name)
 end
 

@@ -7,12 +7,12 @@
 local Arguments = require "weir.policy.shared.arguments"
 local Copies = require "weir.policy.shared.copies"
 local Keys = require "weir.policy.shared.keys"
+local Node = require "weir.policy.shared.node"
 local Parallel = require "weir.policy.shared.parallel"
-local Policy = require "weir.language.policies"
 local Reply = require "weir.core.reply"
 local Suspects = require "weir.policy.shared.suspects"
 
-local Bysize = Policy.word "bysize"
+local Bysize = Node.word "bysize"
 
 local BOUND = {
   { "the size", at = 1, is = "size", required = "a size and a store" },

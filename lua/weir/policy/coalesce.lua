@@ -15,10 +15,10 @@ local Detach = require "weir.policy.shared.detach"
 local Flights = require "weir.policy.coalesce.flights"
 local host = require "weir.host"
 local Lent = require "weir.policy.shared.lent"
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
 local Reply = require "weir.core.reply"
 
-local Coalesce = Policy.word "coalesce"
+local Coalesce = Node.word "coalesce"
 
 local OPTIONS = { { "wait", at = 1, is = "seconds", default = 5 } }
 
@@ -50,7 +50,8 @@ local function lead(self, req)
   end
   if flight.failure then error(flight.failure, 0) end
   if flight.reply then return Lent.land(req, flight.reply) end
-  return Policy.all(req, "timeout", self.child.name .. ": no answer in time", self.name)
+  return Reply.uniform(req, "timeout", self.child.name .. ": no answer in time",
+    self.name)
 end
 
 

@@ -2,10 +2,10 @@
 -- seconds. Deadlines only shrink on their way down. The same as timeout in what
 -- happens to a slot; the word says which of the two is meant.
 
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
 local Timeout = require "weir.policy.timeout"
 
-local Deadline = Policy.word "deadline"
+local Deadline = Node.word "deadline"
 
 
 function Deadline.new(child, ...)

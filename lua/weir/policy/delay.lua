@@ -5,9 +5,10 @@
 local Arguments = require "weir.policy.shared.arguments"
 local Chance = require "weir.policy.shared.chance"
 local host = require "weir.host"
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
+local Reply = require "weir.core.reply"
 
-local Delay = Policy.word "delay"
+local Delay = Node.word "delay"
 
 local OPTIONS = {
   { "seconds", at = 1, is = "seconds", required = "a time, such as 0.01 or \"10ms\"" },
@@ -39,7 +40,7 @@ function Delay:answer(req)
   local left = req.deadline and req.deadline - host.now()
   if left and left < wait then
     host.sleep(left)
-    return Policy.all(req, "timeout", self.name .. ": slower than the deadline",
+    return Reply.uniform(req, "timeout", self.name .. ": slower than the deadline",
       self.name)
   end
   host.sleep(wait)

@@ -2,10 +2,11 @@
 -- trying out in the REPL what a policy does with it.
 
 local Arguments = require "weir.policy.shared.arguments"
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
+local Reply = require "weir.core.reply"
 local status = require "weir.core.status"
 
-local Fail = Policy.word "fail"
+local Fail = Node.word "fail"
 
 local OPTIONS = {
   { "status", at = 1, is = status.names, required = "a status such as \"busy\"" },
@@ -19,7 +20,7 @@ end
 
 
 function Fail:answer(req)
-  return Policy.all(req, self.status, self.name, self.name)
+  return Reply.uniform(req, self.status, self.name, self.name)
 end
 
 

@@ -15,13 +15,13 @@ local Arguments = require "weir.policy.shared.arguments"
 local Copies = require "weir.policy.shared.copies"
 local FailoverWrite = require "weir.policy.failover.write"
 local Keys = require "weir.policy.shared.keys"
+local Node = require "weir.policy.shared.node"
 local Parallel = require "weir.policy.shared.parallel"
-local Policy = require "weir.language.policies"
 local status = require "weir.core.status"
 local Strays = require "weir.policy.failover.strays"
 local Suspects = require "weir.policy.shared.suspects"
 
-local Failover = Policy.word "failover"
+local Failover = Node.word "failover"
 
 local OPTIONS = {
   { "on", is = { "error", "miss" }, default = "error" },

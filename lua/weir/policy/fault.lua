@@ -5,12 +5,12 @@
 
 local Arguments = require "weir.policy.shared.arguments"
 local Chance = require "weir.policy.shared.chance"
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
 local Reply = require "weir.core.reply"
 local Sightings = require "weir.policy.shared.sightings"
 local status = require "weir.core.status"
 
-local Fault = Policy.word "fault"
+local Fault = Node.word "fault"
 
 local OPTIONS = {
   { "rate", at = 1, is = "share", default = 0.1 },

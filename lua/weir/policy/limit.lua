@@ -11,10 +11,11 @@ local Arguments = require "weir.policy.shared.arguments"
 local Detach = require "weir.policy.shared.detach"
 local host = require "weir.host"
 local Lent = require "weir.policy.shared.lent"
+local Node = require "weir.policy.shared.node"
 local Permits = require "weir.policy.limit.permits"
-local Policy = require "weir.language.policies"
+local Reply = require "weir.core.reply"
 
-local Limit = Policy.word "limit"
+local Limit = Node.word "limit"
 
 local OPTIONS = {
   { "inflight", at = 1, is = "count" },
@@ -68,7 +69,7 @@ end
 
 -- An error names the store and the limit: a tree may have several.
 local function complaint(self, why, reason)
-  return ("%s of %s: %s: %s"):format(self.name, Policy.bottom(self.child).name, why,
+  return ("%s of %s: %s: %s"):format(self.name, Node.bottom(self.child).name, why,
     reason)
 end
 
@@ -76,7 +77,7 @@ end
 local function ask_in_turn(self, req, bytes)
   if Permits.wait(self, req, bytes) then return ask(self, req, bytes) end
   self.shed = self.shed + req.n
-  return Policy.all(req, "skipped", complaint(self, "no turn before the deadline",
+  return Reply.uniform(req, "skipped", complaint(self, "no turn before the deadline",
     Permits.reason(self, req.n, bytes)), self.name)
 end
 
@@ -85,7 +86,7 @@ local function shed(self, req, bytes)
   self.shed = self.shed + req.n
   local after = math.max(Permits.tokens_after(self, req.n),
     self.mean_seconds * (#self.waiting + 1))
-  return Policy.all(req, "skipped",
+  return Reply.uniform(req, "skipped",
     complaint(self, "full", Permits.reason(self, req.n, bytes)), self.name, after)
 end
 
@@ -95,7 +96,7 @@ local function detached(self, req, fn, bytes)
   local deadline = not self.bounded and req.deadline or nil
   local reply = Detach.call(deadline, fn, self, Lent.private(req), bytes)
   if not reply then
-    return Policy.all(req, "timeout", self.child.name .. ": no answer in time",
+    return Reply.uniform(req, "timeout", self.child.name .. ": no answer in time",
       self.name)
   end
   return Lent.land(req, reply)

@@ -2,9 +2,9 @@
 -- this one has a place in stats() and in Prometheus that stays when the tree moves.
 
 local Arguments = require "weir.policy.shared.arguments"
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
 
-local Meter = Policy.word "meter"
+local Meter = Node.word "meter"
 
 local OPTIONS = {
   { "label", at = 1, is = "name", required = "a name such as \"checkout\"" },

@@ -18,12 +18,12 @@ local Copies = require "weir.policy.shared.copies"
 local Keys = require "weir.policy.shared.keys"
 local Lent = require "weir.policy.shared.lent"
 local MirrorWrite = require "weir.policy.mirror.write"
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
 local Promotion = require "weir.policy.shared.promotion"
 local Race = require "weir.policy.mirror.race"
 local Suspects = require "weir.policy.shared.suspects"
 
-local Mirror = Policy.word "mirror"
+local Mirror = Node.word "mirror"
 
 
 local function ack_of(x)

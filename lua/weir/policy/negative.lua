@@ -9,10 +9,11 @@ local Arguments = require "weir.policy.shared.arguments"
 local Expiring = require "weir.policy.shared.expiring"
 local host = require "weir.host"
 local Keys = require "weir.policy.shared.keys"
-local Page = require "weir.policy.prefix.page"
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
+local Page = require "weir.policy.shared.page"
+local Reply = require "weir.core.reply"
 
-local Negative = Policy.word "negative"
+local Negative = Node.word "negative"
 
 local OPTIONS = {
   { "ttl", at = 1, is = "seconds", default = 1 },
@@ -80,7 +81,7 @@ local function read(self, req)
   if #slots == req.n then return ask(self, req) end
   self.counts.hits = self.counts.hits + req.n - #slots
   if req.trace then req.trace:decide(self, "known to be absent") end
-  local reply = Policy.all(req, "miss")
+  local reply = Reply.uniform(req, "miss")
   if #slots > 0 then reply:place(ask(self, req:subset(slots)), slots) end
   return reply
 end

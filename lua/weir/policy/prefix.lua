@@ -3,12 +3,13 @@
 -- share a store without meeting.
 
 local Arguments = require "weir.policy.shared.arguments"
-local Policy = require "weir.language.policies"
-local Page = require "weir.policy.prefix.page"
+local Node = require "weir.policy.shared.node"
+local Page = require "weir.policy.shared.page"
+local Reply = require "weir.core.reply"
 
 local new_table = require "table.new"
 
-local Prefix = Policy.word "prefix"
+local Prefix = Node.word "prefix"
 
 local OPTIONS = {
   { "text", at = 1, is = "name", required = "a prefix such as \"ns/\"" },
@@ -72,7 +73,8 @@ end
 function Prefix:answer(req)
   local slots = keys_only(req)
   if not slots then return ask(self, req) end
-  local reply = Policy.all(req, "invalid", self.name .. ": a key is empty", self.name)
+  local reply = Reply.uniform(req, "invalid", self.name .. ": a key is empty",
+    self.name)
   if #slots > 0 then reply:place(ask(self, req:subset(slots)), slots) end
   return reply
 end

@@ -1,8 +1,9 @@
 -- readonly(): set, delete and touch are denied without being sent; reads pass.
 
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
+local Reply = require "weir.core.reply"
 
-local Readonly = Policy.word "readonly"
+local Readonly = Node.word "readonly"
 
 local WRITES = { set = true, delete = true, touch = true }
 
@@ -14,7 +15,7 @@ end
 
 function Readonly:answer(req)
   if not WRITES[req.op] then return self.child:run(req) end
-  return Policy.all(req, "denied", self.child.name .. ": read only", self.name)
+  return Reply.uniform(req, "denied", self.child.name .. ": read only", self.name)
 end
 
 

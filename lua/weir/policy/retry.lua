@@ -14,10 +14,11 @@ local backoff = require "weir.policy.retry.backoff"
 local Budget = require "weir.policy.retry.budget"
 local Doubt = require "weir.policy.retry.doubt"
 local host = require "weir.host"
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
+local Paths = require "weir.observe.paths"
 local status = require "weir.core.status"
 
-local Retry = Policy.word "retry"
+local Retry = Node.word "retry"
 
 -- All of today's verbs may run twice; one that comes later must be added here.
 local TWICE = { get = true, exists = true, stat = true, scan = true, set = true,
@@ -59,7 +60,7 @@ local OPTIONS = {
 
 local function has_retry(store)
   local found = false
-  Policy.each(store, function(node) found = found or node.word == "retry" end)
+  Paths.each(store, function(node) found = found or node.word == "retry" end)
   return found
 end
 

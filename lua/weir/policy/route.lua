@@ -6,14 +6,16 @@
 local ffi = require "ffi"
 local Arguments = require "weir.policy.shared.arguments"
 local Chain = require "weir.policy.shared.chain"
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
+local Paths = require "weir.observe.paths"
+local Reply = require "weir.core.reply"
 local Split = require "weir.policy.shared.split"
 local C = require("weir.ffi").C
 
 local longest_prefix = C.weir_longest_prefix
 local Prefixes = ffi.typeof "struct weir_prefix[?]"
 
-local Route = Policy.word "route"
+local Route = Node.word "route"
 
 local NOWHERE = "route: no prefix fits the key, and there is no default"
 
@@ -101,7 +103,7 @@ end
 -- a store, those count that are routed to it by this very prefix.
 local function parts(self, asked)
   local list = {}
-  for _, entry in ipairs(Policy.children(self)) do
+  for _, entry in ipairs(Paths.children(self)) do
     local label = entry[1]
     local at = label == "default" and self.default or self.prefixes[label]
     local prefix = Chain.overlap(label == "default" and "" or label, asked)
@@ -119,7 +121,7 @@ end
 
 local function scan(self, req)
   if self.fn then
-    return Policy.all(req, "unsupported",
+    return Reply.uniform(req, "unsupported",
       "route: a function does not say which stores there are to list", self.name)
   end
   return Chain.scan(req, parts(self, req.keys[1]))

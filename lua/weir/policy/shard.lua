@@ -16,8 +16,8 @@
 local Arguments = require "weir.policy.shared.arguments"
 local Chain = require "weir.policy.shared.chain"
 local Keys = require "weir.policy.shared.keys"
+local Node = require "weir.policy.shared.node"
 local Parallel = require "weir.policy.shared.parallel"
-local Policy = require "weir.language.policies"
 local Quorum = require "weir.policy.shared.quorum"
 local Reply = require "weir.core.reply"
 local Split = require "weir.policy.shared.split"
@@ -25,7 +25,7 @@ local status = require "weir.core.status"
 
 local find = string.find
 
-local Shard = Policy.word "shard"
+local Shard = Node.word "shard"
 
 local OPTIONS = {
   { "hash", is = { "rendezvous", "jump", "ketama", "slots" }, default = "rendezvous" },

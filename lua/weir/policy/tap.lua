@@ -2,9 +2,9 @@
 -- own. It sees, it does not change: an error in fn changes no reply and is counted.
 
 local Arguments = require "weir.policy.shared.arguments"
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
 
-local Tap = Policy.word "tap"
+local Tap = Node.word "tap"
 
 local OPTIONS = {
   { "fn", at = 1, is = "callable", required = "a function (request, reply)" },

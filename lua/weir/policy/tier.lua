@@ -3,7 +3,7 @@
 --
 -- get asks a, sends what is left to b, and so on; a slot is a miss only if the
 -- authority said so, and an error above it only sends the slot on. What is found
--- below goes up in the background, where promote says so (policy/shared/promotion.lua). With
+-- below goes up in the background, where promote says so (shared/promotion.lua). With
 -- fail_open an error of the authority is told as a miss, tagged degraded.
 -- Writes are in policy/tier/write.lua.
 --
@@ -17,14 +17,14 @@ local Copies = require "weir.policy.shared.copies"
 local Decide = require "weir.policy.shared.decide"
 local Keys = require "weir.policy.shared.keys"
 local Lent = require "weir.policy.shared.lent"
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
 local Predicate = require "weir.policy.shared.predicate"
 local Promotion = require "weir.policy.shared.promotion"
 local status = require "weir.core.status"
 local Suspects = require "weir.policy.shared.suspects"
 local Write = require "weir.policy.tier.write"
 
-local Tier = Policy.word "tier"
+local Tier = Node.word "tier"
 
 local OPTIONS = {
   { "write", is = { "through", "around" }, default = "through" },

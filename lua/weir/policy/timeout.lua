@@ -10,9 +10,10 @@ local Arguments = require "weir.policy.shared.arguments"
 local Detach = require "weir.policy.shared.detach"
 local host = require "weir.host"
 local Lent = require "weir.policy.shared.lent"
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
+local Reply = require "weir.core.reply"
 
-local Timeout = Policy.word "timeout"
+local Timeout = Node.word "timeout"
 
 local OPTIONS = {
   { "seconds", at = 1, is = "seconds", required = "a time, such as 0.05 or \"50ms\"" },
@@ -39,7 +40,7 @@ local function leave_behind(self, req, inner)
   local private = Lent.private(inner)
   local reply = Detach.call(inner.deadline, child.run, child, private)
   if not reply then
-    return Policy.all(req, "timeout",
+    return Reply.uniform(req, "timeout",
       ("%s: no answer within %g s"):format(child.name, self.seconds), self.name)
   end
   return Lent.land(req, reply)

@@ -20,14 +20,14 @@
 local Arguments = require "weir.policy.shared.arguments"
 local host = require "weir.host"
 local Keys = require "weir.policy.shared.keys"
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
 local Refresh = require "weir.policy.ttl.refresh"
 local status = require "weir.core.status"
 local Times = require "weir.policy.ttl.times"
 
 local new_table = require "table.new"
 
-local Ttl = Policy.word "ttl"
+local Ttl = Node.word "ttl"
 
 local OPTIONS = {
   { "seconds", at = 1, is = "seconds", required = "a time, such as 60 or \"1h\"" },

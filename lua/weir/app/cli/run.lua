@@ -3,7 +3,7 @@ local Exit = require "weir.app.exit"
 local Params = require "weir.language.params"
 local Signals = require "weir.signals"
 local Stats = require "weir.app.explore.stats"
-local Store = require "weir.core.store"
+local Made = require "weir.core.made"
 local View = require "weir.app.explore.view"
 local weir = require "weir"
 
@@ -61,10 +61,10 @@ end
 local function run(args, chunk)
   if not args.stats then return Signals.run(chunk, unpack(args.rest)) end
   local made = {}
-  Store.made = function(store) made[#made + 1] = store end
+  local stop = Made.listen(function(store) made[#made + 1] = store end)
   local good, result = pcall(Signals.run, chunk, unpack(args.rest))
   if not good and not Signals.is(result) then error(result, 0) end
-  Store.made = nil
+  stop()
   io.stdout:flush()
   summarize(made)
   if not good then error(result, 0) end

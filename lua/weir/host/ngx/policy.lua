@@ -5,7 +5,7 @@
 local ffi = require "ffi"
 local Catalog = require "weir.native.catalog"
 local Load = require "weir.language.load"
-local Policy = require "weir.language.policies"
+local Policies = require "weir.language.policies"
 local Store = require "weir.core.store"
 local settings_of = require "weir.native.settings"
 local words = require "weir.language.words"
@@ -46,7 +46,7 @@ end
 
 -- A word that takes what another takes, and opens nothing.
 local function stand_in(name)
-  if Policy.words[name] then return nil end
+  if Policies.words[name] then return nil end
   local opens = name == "open"
   if not opens and not Catalog.describe(name) then return nil end
   return words.stand_in(name, function(target, options)

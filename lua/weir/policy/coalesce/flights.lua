@@ -4,7 +4,7 @@
 
 local Detach = require "weir.policy.shared.detach"
 local host = require "weir.host"
-local Policy = require "weir.language.policies"
+local Reply = require "weir.core.reply"
 local status = require "weir.core.status"
 
 local Flights = {}
@@ -112,7 +112,7 @@ end
 local function ask(self, req)
   local ok, reply = pcall(self.child.run, self.child, req)
   if ok then return reply end
-  return Policy.all(req, "failed", tostring(reply), self.name), reply
+  return Reply.uniform(req, "failed", tostring(reply), self.name), reply
 end
 
 

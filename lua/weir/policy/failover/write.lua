@@ -4,7 +4,7 @@
 -- set is not sent to a stand-in, or not acknowledged.
 
 local Lent = require "weir.policy.shared.lent"
-local Policy = require "weir.language.policies"
+local Reply = require "weir.core.reply"
 local status = require "weir.core.status"
 
 local FailoverWrite = {}
@@ -105,7 +105,7 @@ end
 
 --- Runs a set of a failover, under the locks of its keys.
 function FailoverWrite.set(self, req)
-  local reply, failed = Policy.all(req, "skipped", "failover: nobody was asked"), {}
+  local reply, failed = Reply.uniform(req, "skipped", "failover: nobody was asked"), {}
   local slots = Lent.all(req.n)
   for _, at in ipairs(self:ranking()) do
     local sent = noted(self, at, req, slots, reply)

@@ -3,7 +3,7 @@
 -- dropped. The request must lend no memory of the caller's. Used by mirror.
 
 local host = require "weir.host"
-local Policy = require "weir.language.policies"
+local Reply = require "weir.core.reply"
 
 local Race = {}
 
@@ -24,7 +24,7 @@ local function ask(race, at, store)
   local ok, answer = pcall(store.ask, store, race.req)
   race.left = race.left - 1
   if race.over then return end
-  if not ok then answer = Policy.all(race.req, "failed", tostring(answer)) end
+  if not ok then answer = Reply.uniform(race.req, "failed", tostring(answer)) end
   take(race, at, answer)
   if race.left > 0 and not race.reply:all "good" then return end
   race.over = true

@@ -5,7 +5,7 @@
 
 local Detach = require "weir.policy.shared.detach"
 local host = require "weir.host"
-local Policy = require "weir.language.policies"
+
 local Quorum = require "weir.policy.shared.quorum"
 local Reply = require "weir.core.reply"
 local status = require "weir.core.status"
@@ -132,7 +132,7 @@ end
 local function ask(node, round, at)
   local store = node.children[at]
   local ok, answer = pcall(store.run, store, round.req)
-  if not ok then answer = Policy.all(round.req, "failed", tostring(answer)) end
+  if not ok then answer = Reply.uniform(round.req, "failed", tostring(answer)) end
   confirm(node, round, at, answer)
   round.answers[at] = answer
   round.left = round.left - 1
@@ -156,7 +156,9 @@ end
 local function run(node, round)
   local ok, reply = pcall(node.keys.write, node.keys, node, round.req,
     function() return everywhere(node, round) end)
-  if not ok then reply = Policy.all(round.req, "failed", tostring(reply), node.name) end
+  if not ok then
+    reply = Reply.uniform(round.req, "failed", tostring(reply), node.name)
+  end
   if not round.reply then
     round.reply = reply
     if round.waiter then host.wake(round.waiter) end
@@ -173,8 +175,9 @@ function MirrorWrite.run(node, req)
     host.wait(round.waiter, Detach.patience(not node.bounded and req.deadline))
   end
   if round.reply then return round.reply end
-  return Policy.all(req, "timeout", ("%s: fewer than %d of %d copies in time"):format(
-    node.name, node.wanted, #node.children), node.name)
+  local message = ("%s: fewer than %d of %d copies in time"):format(node.name,
+    node.wanted, #node.children)
+  return Reply.uniform(req, "timeout", message, node.name)
 end
 
 

@@ -3,7 +3,7 @@
 -- has one budget, whoever retries it, so that a brown-out costs at most keys x (1 +
 -- share) + floor attempts.
 
-local Policy = require "weir.language.policies"
+local Node = require "weir.policy.shared.node"
 
 local Budget = {}
 Budget.__index = Budget
@@ -17,7 +17,7 @@ local of = setmetatable({}, { __mode = "k" })
 
 --- The budget of the store below a node.
 function Budget.of(store)
-  local key = Policy.bottom(store)
+  local key = Node.bottom(store)
   local budget = of[key]
   if not budget then
     budget = setmetatable({ tokens = Budget.FLOOR }, Budget)

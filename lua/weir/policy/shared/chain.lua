@@ -10,7 +10,7 @@
 --   late        the parts that were put off, { at, inner } each
 --   again       whether only those are left
 
-local Page = require "weir.policy.prefix.page"
+local Page = require "weir.policy.shared.page"
 local Reply = require "weir.core.reply"
 
 local Chain = {}

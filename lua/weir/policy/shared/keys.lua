@@ -14,7 +14,7 @@ local bit = require "bit"
 local ffi = require "ffi"
 local Detach = require "weir.policy.shared.detach"
 local host = require "weir.host"
-local Policy = require "weir.language.policies"
+local Reply = require "weir.core.reply"
 local C = require("weir.ffi").C
 
 local band = bit.band
@@ -183,7 +183,7 @@ function Keys:write(node, req, fn)
   local deadline = not node.bounded and req.deadline or nil
   local reply = Detach.call(deadline, locked, self, req, fn, node)
   if reply then return reply end
-  return Policy.all(req, reply == nil and "timeout" or "skipped",
+  return Reply.uniform(req, reply == nil and "timeout" or "skipped",
     node.name .. ": another write of the key is under way", node.name)
 end
 

@@ -7,6 +7,7 @@ local Counters = require "weir.observe.counters"
 local host = require "weir.host"
 local Reply = require "weir.core.reply"
 local Store = require "weir.core.store"
+local Made = require "weir.core.made"
 local Paths = require "weir.observe.paths"
 local Trace = require "weir.observe.trace"
 
@@ -18,6 +19,28 @@ local record = Counters.record
 ---@field counters table   what stats.lua reads
 local Node = setmetatable({}, { __index = Store })
 Node.__index = Node
+
+
+--- Makes the class of a word. Its nodes are made by Class:node.
+---@param word string
+function Node.word(word)
+  local class = setmetatable({ word = word }, { __index = Node })
+  class.__index, class.__tostring = class, Store.__tostring
+  return class
+end
+
+
+--- Whether a store is a node over a single store, its child.
+function Node.is_wrapper(store)
+  return store.word ~= nil and store.child ~= nil
+end
+
+
+--- The store that a chain of words over a single store ends at.
+function Node.bottom(store)
+  while Node.is_wrapper(store) do store = store.child end
+  return store
+end
 
 
 -- A run of its own for every node: LuaJIT inlines one and the same function at
@@ -40,19 +63,8 @@ end
 ]]
 
 
---- Answers every slot with one status. after: seconds until it is worth asking again.
-function Node.all(req, status, message, store, after)
-  local reply = Reply.new(req)
-  for i = 1, req.n do reply[i] = status end
-  reply.good = status == "ok" and req.n or 0
-  reply.message, reply.store, reply.after = message, store, after
-  for i = 1, after and req.n or 0 do reply:note("afters", i, after) end
-  return reply
-end
-
-
 local function late(self, req)
-  return Node.all(req, "skipped", "the deadline had passed", self.name)
+  return Reply.uniform(req, "skipped", "the deadline had passed", self.name)
 end
 
 
@@ -88,7 +100,7 @@ function Node:node(fields)
   end
   if node.bounded == nil then node.bounded = over_all(node.children, "bounded") end
   node.run = assert(loadstring(RUN, "=run"))(host, record, traced, late)
-  if Store.made then Store.made(node) end
+  Made.announce(node)
   return node
 end
 

@@ -6,7 +6,7 @@
 -- and bysize, one for each store they hold copies in.
 
 local host = require "weir.host"
-local Policy = require "weir.language.policies"
+local Reply = require "weir.core.reply"
 local Request = require "weir.core.request"
 local status = require "weir.core.status"
 
@@ -152,7 +152,7 @@ function Suspects:ask(req)
     if not keys[req.keys[i]] then fit[#fit + 1] = i end
   end
   if #fit == req.n then return self.store:run(req) end
-  local reply = Policy.all(req, "skipped", "an old copy waits to be deleted",
+  local reply = Reply.uniform(req, "skipped", "an old copy waits to be deleted",
     self.store.name)
   if #fit > 0 then reply:place(self.store:run(req:subset(fit)), fit) end
   return reply

@@ -1,4 +1,4 @@
--- policy/prefix/page.lua: what policies do with a page of a scan: read its keys, leave
+-- policy/shared/page.lua: what policies do with a page of a scan: read its keys, leave
 -- out some of its entries, shorten the keys. A page is bytes: entries one after the
 -- other, each a struct weir_scan_entry and its key, padded to 8 bytes.
 

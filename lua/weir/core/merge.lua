@@ -1,4 +1,4 @@
--- core/reply/merge.lua: replies put together: what is left to ask, and slots of one
+-- core/merge.lua: replies put together: what is left to ask, and slots of one
 -- reply taken into another. Methods of reply.lua.
 
 local status = require "weir.core.status"

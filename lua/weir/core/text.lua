@@ -1,4 +1,4 @@
--- core/value/text.lua: what makes a Value behave like a string: operators, methods, and
+-- core/text.lua: what makes a Value behave like a string: operators, methods, and
 -- what a message says of one. Used by value.lua.
 
 local ffi = require "ffi"
