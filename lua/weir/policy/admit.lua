@@ -13,8 +13,13 @@ local status = require "weir.core.status"
 
 local Admit = Node.word "admit"
 
-
-local OPTIONS = { { "seen", is = "count", default = 65536 } }
+Admit.HELP = "Only values that the predicates agree to are stored. A refused set is "
+  .. "rejected, and an older copy is deleted."
+Admit.EXAMPLE = "ram:admit(maxsize(64*KiB))"
+Admit.OPTIONS = {
+  { "seen", is = "count", default = 65536,
+    help = "keys counted for hits(n); the key not seen for longest starts anew" },
+}
 
 
 -- The predicates given, as one, and the options.
@@ -26,7 +31,7 @@ local function read(first, ...)
       if type(name) ~= "number" then named[name] = value end
     end
   end
-  local options = Arguments.read("admit", OPTIONS, named)
+  local options = Arguments.read("admit", Admit.OPTIONS, named)
   if #list == 0 then error("admit: needs a predicate, such as hits(2)", 0) end
   for i, item in ipairs(list) do
     list[i] = Predicate.of(item, "admit: argument " .. i)

@@ -17,14 +17,24 @@ local Reply = require "weir.core.reply"
 
 local Breaker = Node.word "breaker"
 
-local OPTIONS = {
-  { "fail", is = "share", default = 0.5 },
-  { "window", is = "count", default = 100 },
-  { "min", is = "count", default = 20 },
-  { "open", is = "seconds", default = 5 },
-  { "max_open", is = "seconds", default = 60 },
-  { "probes", is = "count", default = 1 },
-  { "slow", is = "seconds" },
+Breaker.HELP = "No calls to a store that keeps failing. After a pause it probes the "
+  .. "store, and closes by itself when the store is well."
+Breaker.EXAMPLE = "far:breaker { open = 5 }"
+Breaker.OPTIONS = {
+  { "fail", is = "share", default = 0.5,
+    help = "share of failed calls that opens the breaker" },
+  { "window", is = "count", default = 100,
+    help = "how many of the last calls are looked at" },
+  { "min", is = "count", default = 20,
+    help = "calls needed before the breaker may open" },
+  { "open", is = "seconds", default = 5,
+    help = "how long it stays open before it probes the store" },
+  { "max_open", is = "seconds", default = 60,
+    help = "longest time open; the time doubles after each failed probe" },
+  { "probes", is = "count", default = 1,
+    help = "calls that must all succeed to close it" },
+  { "slow", is = "seconds",
+    help = "a call that takes longer counts as failed" },
 }
 
 -- What says that the backend is unwell, rather than the request or the data.
@@ -33,7 +43,7 @@ local UNWELL = { busy = true, unavailable = true, timeout = true, reset = true,
 
 
 function Breaker.new(child, ...)
-  local options = Arguments.read("breaker", OPTIONS, ...)
+  local options = Arguments.read("breaker", Breaker.OPTIONS, ...)
   if options.min > options.window then
     error("breaker: min is over window: it would never open", 0)
   end

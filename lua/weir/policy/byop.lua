@@ -10,6 +10,10 @@ local Reply = require "weir.core.reply"
 
 local Byop = Node.word "byop"
 
+Byop.HELP = "Each op goes to the store that is named for it, or to default."
+Byop.EXAMPLE = "byop { get = near, default = far }"
+Byop.OPTIONS = {}
+
 local NOWHERE = "byop: no store for %s, and no default"
 
 local OPS = { "get", "set", "exists", "delete", "stat", "touch", "scan", "default" }

@@ -20,7 +20,10 @@ local BOUND = {
 }
 
 
-local OPTIONS = { Suspects.OPTION }
+Bysize.HELP = "Each value goes to the first store whose size limit it fits. A get "
+  .. "tries the stores in order."
+Bysize.EXAMPLE = "bysize { { 64*KiB, a }, { 1*MiB, b }, c }"
+Bysize.OPTIONS = { Suspects.OPTION }
 
 
 -- { size, store }, or a store alone: whatever is larger.
@@ -45,7 +48,7 @@ function Bysize.new(given)
   for name, value in pairs(given) do
     if type(name) ~= "number" then named[name] = value end
   end
-  local options = Arguments.read("bysize", OPTIONS, named)
+  local options = Arguments.read("bysize", Bysize.OPTIONS, named)
   for i, item in ipairs(given) do
     bounds[i], children[i] = class_of(item, i, #given)
     suspects[i] = Suspects.new(children[i], keys, options.old_copies)

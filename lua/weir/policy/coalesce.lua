@@ -20,13 +20,18 @@ local Reply = require "weir.core.reply"
 
 local Coalesce = Node.word "coalesce"
 
-local OPTIONS = { { "wait", at = 1, is = "seconds", default = 5 } }
+Coalesce.HELP = "Many readers of one key at the same time cause one read of the store."
+Coalesce.EXAMPLE = "tree:coalesce()"
+Coalesce.OPTIONS = {
+  { "wait", at = 1, is = "seconds", default = 5,
+    help = "longest time that a reader waits for another one's read" },
+}
 
 local WRITES = { set = true, delete = true, touch = true }
 
 
 function Coalesce.new(child, ...)
-  local given = Arguments.read("coalesce", OPTIONS, ...)
+  local given = Arguments.read("coalesce", Coalesce.OPTIONS, ...)
   return Coalesce:node { children = { child }, child = child, longest = given.wait,
     flights = {}, flying = 0,
     counts = { led = 0, joined = 0, elected = 0, left = 0 } }

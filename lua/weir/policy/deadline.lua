@@ -7,6 +7,10 @@ local Timeout = require "weir.policy.timeout"
 
 local Deadline = Node.word "deadline"
 
+Deadline.HELP = "The whole operation has so long, retries and waits in queues included."
+Deadline.EXAMPLE = 'tree:deadline("500ms")'
+Deadline.OPTIONS = Timeout.OPTIONS
+
 
 function Deadline.new(child, ...)
   return Timeout.make(Deadline, child, ...)

@@ -10,15 +10,20 @@ local Reply = require "weir.core.reply"
 
 local Delay = Node.word "delay"
 
-local OPTIONS = {
-  { "seconds", at = 1, is = "seconds", required = "a time, such as 0.01 or \"10ms\"" },
-  { "spread", is = "share", default = 0 },
-  { "seed", is = "whole", default = 1 },
+Delay.HELP = "Waits before it passes a request on, as a slow store would."
+Delay.EXAMPLE = "ram:delay { 0.01, spread = 0.5 }"
+Delay.OPTIONS = {
+  { "seconds", at = 1, is = "seconds", required = "a time, such as 0.01 or \"10ms\"",
+    help = "how long to wait" },
+  { "spread", is = "share", default = 0,
+    help = "share by which the time differs from key to key" },
+  { "seed", is = "whole", default = 1,
+    help = "the same seed gives the same times" },
 }
 
 
 function Delay.new(child, ...)
-  local given = Arguments.read("delay", OPTIONS, ...)
+  local given = Arguments.read("delay", Delay.OPTIONS, ...)
   return Delay:node { children = { child }, child = child, immediate = false,
     seconds = given.seconds, spread = given.spread, seed = given.seed }
 end

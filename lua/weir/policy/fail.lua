@@ -8,13 +8,16 @@ local status = require "weir.core.status"
 
 local Fail = Node.word "fail"
 
-local OPTIONS = {
-  { "status", at = 1, is = status.names, required = "a status such as \"busy\"" },
+Fail.HELP = "A store that answers every key with one status."
+Fail.EXAMPLE = 'fail "unavailable"'
+Fail.OPTIONS = {
+  { "status", at = 1, is = status.names, required = "a status such as \"busy\"",
+    help = "the status" },
 }
 
 
 function Fail.new(...)
-  local given = Arguments.read("fail", OPTIONS, ...)
+  local given = Arguments.read("fail", Fail.OPTIONS, ...)
   return Fail:node { status = given.status, name = "fail " .. given.status }
 end
 

@@ -23,11 +23,21 @@ local Suspects = require "weir.policy.shared.suspects"
 
 local Failover = Node.word "failover"
 
-local OPTIONS = {
-  { "on", is = { "error", "miss" }, default = "error" },
-  { "order", is = { "listed", "least_failures" }, default = "listed" },
-  { "ttl", is = "seconds" },
-  { "stand_ins", is = "count", default = 65536 },
+Failover.HELP = "What the first store could not do goes to the next one. It never "
+  .. "serves a value older than the last write."
+Failover.EXAMPLE = "failover { far, ram, ttl = 60 }"
+Failover.OPTIONS = {
+  { "on", is = { "error", "miss" }, default = "error",
+    help = "what makes a read go on to the next store",
+    values = { error = "an error", miss = "an error or a miss" } },
+  { "order", is = { "listed", "least_failures" }, default = "listed",
+    help = "in which order the stores are tried",
+    values = { listed = "as they are written",
+      least_failures = "the one that failed least comes first" } },
+  { "ttl", is = "seconds",
+    help = "time to live of values that are set in another store than the first" },
+  { "stand_ins", is = "count", default = 65536,
+    help = "keys that may lie in a stand-in store; it takes no further ones" },
   Suspects.OPTION,
 }
 
@@ -37,7 +47,7 @@ local DECAY = 0.95
 
 function Failover.new(given)
   local stores, named = Arguments.stores("failover", given, 2)
-  local options = Arguments.read("failover", OPTIONS, named)
+  local options = Arguments.read("failover", Failover.OPTIONS, named)
   local keys, suspects, strays = Keys.new(), {}, {}
   local node = Failover:node {
     children = stores, on = options.on, order = options.order, extra = options.ttl,

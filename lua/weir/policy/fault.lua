@@ -12,10 +12,15 @@ local status = require "weir.core.status"
 
 local Fault = Node.word "fault"
 
-local OPTIONS = {
-  { "rate", at = 1, is = "share", default = 0.1 },
-  { "status", is = status.names, default = "unavailable" },
-  { "seed", is = "whole", default = 1 },
+Fault.HELP = "Answers a share of the keys with an error instead of reading the store."
+Fault.EXAMPLE = 'ram:fault { 0.1, status = "busy" }'
+Fault.OPTIONS = {
+  { "rate", at = 1, is = "share", default = 0.1,
+    help = "share of the keys that fail" },
+  { "status", is = status.names, default = "unavailable",
+    help = "the status that these keys get" },
+  { "seed", is = "whole", default = 1,
+    help = "the same seed makes the same keys fail" },
 }
 
 
@@ -26,7 +31,7 @@ end
 
 
 function Fault.new(child, ...)
-  local given = Arguments.read("fault", OPTIONS, ...)
+  local given = Arguments.read("fault", Fault.OPTIONS, ...)
   return Fault:node { children = { child }, child = child, rate = given.rate,
     status = given.status, seed = given.seed, seen = Sightings.new(), injected = 0 }
 end

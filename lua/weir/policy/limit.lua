@@ -17,12 +17,21 @@ local Reply = require "weir.core.reply"
 
 local Limit = Node.word "limit"
 
-local OPTIONS = {
-  { "inflight", at = 1, is = "count" },
-  { "bytes", is = "size" },
-  { "rate", is = "rate" },
-  { "queue", is = "whole", default = 256 },
-  { "order", is = { "fifo", "lifo" }, default = "fifo" },
+Limit.HELP = "At most so many keys and bytes in flight, and so many keys a second. The "
+  .. "rest waits or is skipped."
+Limit.EXAMPLE = "far:limit { 100, queue = 50 }"
+Limit.OPTIONS = {
+  { "inflight", at = 1, is = "count",
+    help = "keys in flight at most" },
+  { "bytes", is = "size",
+    help = "bytes in flight at most" },
+  { "rate", is = "rate",
+    help = "keys a second at most" },
+  { "queue", is = "whole", default = 256,
+    help = "batches that may wait; over that they are skipped" },
+  { "order", is = { "fifo", "lifo" }, default = "fifo",
+    help = "which waiting batch goes next",
+    values = { fifo = "the one that waits longest", lifo = "the latest" } },
 }
 
 -- How much a new observation moves a mean.
@@ -30,7 +39,7 @@ local WEIGHT = 0.05
 
 
 function Limit.new(child, ...)
-  local options = Arguments.read("limit", OPTIONS, ...)
+  local options = Arguments.read("limit", Limit.OPTIONS, ...)
   if not (options.inflight or options.bytes or options.rate) then
     error("limit: needs inflight, bytes or rate", 0)
   end

@@ -6,13 +6,16 @@ local Node = require "weir.policy.shared.node"
 
 local Meter = Node.word "meter"
 
-local OPTIONS = {
-  { "label", at = 1, is = "name", required = "a name such as \"checkout\"" },
+Meter.HELP = "Counts requests under a name that stays when the tree changes."
+Meter.EXAMPLE = 'far:meter "checkout"'
+Meter.OPTIONS = {
+  { "label", at = 1, is = "name", required = "a name such as \"checkout\"",
+    help = "the name in stats() and in Prometheus" },
 }
 
 
 function Meter.new(child, ...)
-  local given = Arguments.read("meter", OPTIONS, ...)
+  local given = Arguments.read("meter", Meter.OPTIONS, ...)
   return Meter:node { children = { child }, child = child, title = given.label,
     label = given.label }
 end

@@ -34,19 +34,28 @@ local function ack_of(x)
 end
 
 
-local OPTIONS = {
-  { "ack", is = ack_of, default = "all" },
-  { "read", is = { "first", "fastest" }, default = "first" },
-  { "repair", is = "boolean", default = false },
-  { "repair_queue", is = "count", default = 1024 },
-  { "repair_bytes", is = "size", default = 64 * 2 ^ 20 },
+Mirror.HELP = "The same values in every store. A write goes to all of them at once."
+Mirror.EXAMPLE = "mirror { a, b, c, ack = 2, repair = true }"
+Mirror.OPTIONS = {
+  { "ack", is = ack_of, type = '"all"|"first"|integer', default = "all",
+    help = "how many stores must have a write before the caller gets the reply" },
+  { "read", is = { "first", "fastest" }, default = "first",
+    help = "which store a get asks",
+    values = { first = "one after the other, in order, until one has the value",
+      fastest = "all at once; the first good reply for each key wins" } },
+  { "repair", is = "boolean", default = false,
+    help = "whether a store that misses a value gets a copy in the background" },
+  { "repair_queue", is = "count", default = 1024,
+    help = "keys that may wait for repair; over that the oldest is dropped" },
+  { "repair_bytes", is = "size", default = 64 * 2 ^ 20,
+    help = "bytes that may wait for repair; over that the oldest is dropped" },
   Suspects.OPTION,
 }
 
 
 function Mirror.new(given)
   local stores, named = Arguments.stores("mirror", given, 2)
-  local options = Arguments.read("mirror", OPTIONS, named)
+  local options = Arguments.read("mirror", Mirror.OPTIONS, named)
   local wanted = options.ack == "all" and #stores or options.ack == "first" and 1
     or options.ack
   if wanted > #stores then

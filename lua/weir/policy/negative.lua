@@ -15,16 +15,21 @@ local Reply = require "weir.core.reply"
 
 local Negative = Node.word "negative"
 
-local OPTIONS = {
-  { "ttl", at = 1, is = "seconds", default = 1 },
-  { "max", is = "count", default = 10000 },
+Negative.HELP = "Remembers misses, so that a key that is not there is not read again "
+  .. "and again."
+Negative.EXAMPLE = "far:negative { ttl = 1 }"
+Negative.OPTIONS = {
+  { "ttl", at = 1, is = "seconds", default = 1,
+    help = "how long a miss is remembered" },
+  { "max", is = "count", default = 10000,
+    help = "misses remembered at most; over that the oldest is dropped" },
 }
 
 local READS = { get = true, exists = true }
 
 
 function Negative.new(child, ...)
-  local given = Arguments.read("negative", OPTIONS, ...)
+  local given = Arguments.read("negative", Negative.OPTIONS, ...)
   return Negative:node { children = { child }, child = child, seconds = given.ttl,
     absent = Expiring.new(given.max), keys = Keys.new(), counts = { hits = 0 } }
 end

@@ -11,13 +11,17 @@ local new_table = require "table.new"
 
 local Prefix = Node.word "prefix"
 
-local OPTIONS = {
-  { "text", at = 1, is = "name", required = "a prefix such as \"ns/\"" },
+Prefix.HELP = "The store below sees every key with a prefix in front. A scan takes it "
+  .. "off again."
+Prefix.EXAMPLE = 'far:prefix "eu/"'
+Prefix.OPTIONS = {
+  { "text", at = 1, is = "name", required = "a prefix such as \"ns/\"",
+    help = "what is put in front of each key" },
 }
 
 
 function Prefix.new(child, ...)
-  local given = Arguments.read("prefix", OPTIONS, ...)
+  local given = Arguments.read("prefix", Prefix.OPTIONS, ...)
   return Prefix:node { children = { child }, child = child, text = given.text }
 end
 

@@ -5,6 +5,10 @@ local Reply = require "weir.core.reply"
 
 local Readonly = Node.word "readonly"
 
+Readonly.HELP = "Reads pass; set, delete and touch are denied."
+Readonly.EXAMPLE = "far:readonly()"
+Readonly.OPTIONS = {}
+
 local WRITES = { set = true, delete = true, touch = true }
 
 

@@ -47,14 +47,28 @@ local function share_or_none(x, word)
 end
 
 
-local OPTIONS = {
-  { "times", at = 1, is = "count", default = 2 },
-  { "base", is = "seconds", default = 0.01 },
-  { "cap", is = "seconds", default = 1 },
-  { "jitter", is = { "full", "equal", "decorrelated", "none" }, default = "full" },
-  { "budget", is = share_or_none, default = 0.2 },
-  { "on", is = statuses },
-  { "wait_for_breaker", is = "boolean", default = false },
+Retry.HELP = "Tries again, only for keys that another attempt may help, within a "
+  .. "budget."
+Retry.EXAMPLE = "far:retry { 2, budget = 0.2 }"
+Retry.OPTIONS = {
+  { "times", at = 1, is = "count", default = 2,
+    help = "further attempts" },
+  { "base", is = "seconds", default = 0.01,
+    help = "pause before the second attempt; pauses grow from there" },
+  { "cap", is = "seconds", default = 1,
+    help = "longest pause between two attempts" },
+  { "jitter", is = { "full", "equal", "decorrelated", "none" }, default = "full",
+    help = "how chance changes the pauses",
+    values = { full = "from 0 to the whole pause",
+      equal = "from half to the whole pause",
+      decorrelated = "from base to three times the last pause",
+      none = "not at all" } },
+  { "budget", is = share_or_none, type = "number|false", default = 0.2,
+    help = "retries allowed, as a share of first attempts; false = no limit" },
+  { "on", is = statuses, type = "string|string[]",
+    help = "error statuses to retry; default: those that may go away by themselves" },
+  { "wait_for_breaker", is = "boolean", default = false,
+    help = "whether to wait for an open breaker, up to cap, instead of giving up" },
 }
 
 
@@ -66,7 +80,7 @@ end
 
 
 function Retry.new(child, ...)
-  local given = Arguments.read("retry", OPTIONS, ...)
+  local given = Arguments.read("retry", Retry.OPTIONS, ...)
   return Retry:node {
     children = { child }, child = child, immediate = false, options = given,
     times = given.times, on = given.on, share = given.budget,

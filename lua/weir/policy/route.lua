@@ -17,6 +17,11 @@ local Prefixes = ffi.typeof "struct weir_prefix[?]"
 
 local Route = Node.word "route"
 
+Route.HELP = "Each key goes to the store of the longest prefix that it begins with, or "
+  .. "to default. route(fn) sends it to the store that fn(key) returns."
+Route.EXAMPLE = 'route { ["kv/"] = a, ["meta/"] = b, default = c }'
+Route.OPTIONS = {}
+
 local NOWHERE = "route: no prefix fits the key, and there is no default"
 
 

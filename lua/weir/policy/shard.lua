@@ -27,13 +27,26 @@ local find = string.find
 
 local Shard = Node.word "shard"
 
-local OPTIONS = {
-  { "hash", is = { "rendezvous", "jump", "ketama", "slots" }, default = "rendezvous" },
-  { "weights", is = "list" },
-  { "names", is = "list" },
-  { "key", is = "string" },
-  { "tags", is = "boolean", default = false },
-  { "replicas", is = "count", default = 1 },
+Shard.HELP = "Each key goes to the store that the hash of the key picks, or to several "
+  .. "of them."
+Shard.EXAMPLE = "shard { a, b, c, replicas = 2 }"
+Shard.OPTIONS = {
+  { "hash", is = { "rendezvous", "jump", "ketama", "slots" }, default = "rendezvous",
+    help = "how a key picks its store",
+    values = { rendezvous = "the highest hash of key and store name wins",
+      jump = "Google's jump hash; only the order of the stores counts",
+      ketama = "as memcached clients do",
+      slots = "CRC16 hash slots as in Redis Cluster, a range for each store" } },
+  { "weights", is = "list", type = "number[]",
+    help = "one number for each store: its share of the keys, relative to the others" },
+  { "names", is = "list", type = "string[]",
+    help = "one name for each store, hashed instead of what the store is called" },
+  { "key", is = "string",
+    help = "Lua pattern: hash its capture, or its match, instead of the whole key" },
+  { "tags", is = "boolean", default = false,
+    help = "hash only the part of a key in {braces}, as Redis Cluster does" },
+  { "replicas", is = "count", default = 1,
+    help = "stores that each key is kept in" },
 }
 
 local READS = { get = true, exists = true, stat = true }
@@ -131,7 +144,7 @@ end
 
 function Shard.new(given)
   local stores, named = Arguments.stores("shard", given, 1)
-  local options = Arguments.read("shard", OPTIONS, named)
+  local options = Arguments.read("shard", Shard.OPTIONS, named)
   if options.replicas > #stores then
     error(("shard: %d replicas but %d stores"):format(options.replicas, #stores), 0)
   end

@@ -6,13 +6,18 @@ local Node = require "weir.policy.shared.node"
 
 local Tap = Node.word "tap"
 
-local OPTIONS = {
-  { "fn", at = 1, is = "callable", required = "a function (request, reply)" },
+Tap.HELP = "Calls a function with each request and its reply. The function changes "
+  .. "neither."
+Tap.EXAMPLE = "far:tap(function(req, reply) print(req.op, reply[1]) end)"
+Tap.OPTIONS = {
+  { "fn", at = 1, is = "callable", required = "a function (request, reply)",
+    type = "fun(req: weir.Request, reply: weir.Reply)",
+    help = "the function; an error in it is counted and changes no reply" },
 }
 
 
 function Tap.new(child, ...)
-  local given = Arguments.read("tap", OPTIONS, ...)
+  local given = Arguments.read("tap", Tap.OPTIONS, ...)
   return Tap:node { children = { child }, child = child, fn = given.fn,
     immediate = false, bounded = false, failures = 0 }
 end

@@ -26,14 +26,27 @@ local Write = require "weir.policy.tier.write"
 
 local Tier = Node.word "tier"
 
-local OPTIONS = {
-  { "write", is = { "through", "around" }, default = "through" },
-  { "promote", is = Predicate.of, default = Predicate.words.always },
-  { "delete", is = { "all" }, default = "all" },
-  { "fail_open", is = "boolean", default = false },
-  { "promote_queue", is = "count", default = 1024 },
-  { "promote_bytes", is = "size", default = 64 * 2 ^ 20 },
-  { "seen", is = "count", default = 65536 },
+Tier.HELP = "One store made of several, the fastest first, the authority last. A get "
+  .. "goes down until a store has the value, and a copy goes up."
+Tier.EXAMPLE = "tier { ram, disk, far, promote = hits(2) }"
+Tier.OPTIONS = {
+  { "write", is = { "through", "around" }, default = "through",
+    help = "what a set leaves in the upper stores",
+    values = { through = "the authority stores the value first, then the upper stores",
+      around = "only the authority stores it; old copies above are deleted" } },
+  { "promote", is = Predicate.of, type = "weir.Rule", default = Predicate.words.always,
+    help = "which values found below are copied up: a predicate or fn(key, info)" },
+  { "delete", is = { "all" }, default = "all",
+    help = "which stores a delete goes to",
+    values = { all = "every store" } },
+  { "fail_open", is = "boolean", default = false,
+    help = "whether an error of the authority is told as a miss, marked degraded" },
+  { "promote_queue", is = "count", default = 1024,
+    help = "keys that may wait to be copied up; over that the oldest is dropped" },
+  { "promote_bytes", is = "size", default = 64 * 2 ^ 20,
+    help = "bytes that may wait to be copied up; over that the oldest is dropped" },
+  { "seen", is = "count", default = 65536,
+    help = "keys counted for hits(n); the key not seen for longest starts anew" },
   Suspects.OPTION,
 }
 
@@ -42,7 +55,7 @@ local READS = { get = true, exists = true, stat = true }
 
 function Tier.new(given)
   local stores, named = Arguments.stores("tier", given, 2)
-  local options = Arguments.read("tier", OPTIONS, named)
+  local options = Arguments.read("tier", Tier.OPTIONS, named)
   local keys, n = Keys.new(), #stores
   local node = Tier:node {
     children = stores, depth = n, mode = options.write, keys = keys,

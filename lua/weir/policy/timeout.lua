@@ -15,14 +15,18 @@ local Reply = require "weir.core.reply"
 
 local Timeout = Node.word "timeout"
 
-local OPTIONS = {
-  { "seconds", at = 1, is = "seconds", required = "a time, such as 0.05 or \"50ms\"" },
+Timeout.HELP = "Each request has so long. Keys answered by then keep their answer, the "
+  .. "others become timeout."
+Timeout.EXAMPLE = "far:timeout(0.05)"
+Timeout.OPTIONS = {
+  { "seconds", at = 1, is = "seconds", required = "a time, such as 0.05 or \"50ms\"",
+    help = "how long a request may take" },
 }
 
 
 --- Used by deadline, too.
 function Timeout.make(class, child, ...)
-  local given = Arguments.read(class.word, OPTIONS, ...)
+  local given = Arguments.read(class.word, Timeout.OPTIONS, ...)
   return class:node {
     children = { child }, child = child, seconds = given.seconds, bounded = true,
   }

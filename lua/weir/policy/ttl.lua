@@ -29,14 +29,24 @@ local new_table = require "table.new"
 
 local Ttl = Node.word "ttl"
 
-local OPTIONS = {
-  { "seconds", at = 1, is = "seconds", required = "a time, such as 60 or \"1h\"" },
-  { "jitter", is = "share", default = 0 },
-  { "stale", is = "seconds" },
-  { "refresh", is = "callable" },
-  { "lease", is = "seconds" },
-  { "pause", is = "seconds" },
-  { "keys", is = "count", default = 65536 },
+Ttl.HELP = "Values that are set without a time to live get one. With stale, an expired "
+  .. "value is served while one caller refreshes it."
+Ttl.EXAMPLE = "ram:ttl(60, { jitter = 0.1, stale = 10 })"
+Ttl.OPTIONS = {
+  { "seconds", at = 1, is = "seconds", required = "a time, such as 60 or \"1h\"",
+    help = "time to live of values that are set without one" },
+  { "jitter", is = "share", default = 0,
+    help = "up to this share is taken off, key by key, so that keys expire apart" },
+  { "stale", is = "seconds",
+    help = "how long an expired value is still served, while it is refreshed" },
+  { "refresh", is = "callable", type = "fun(key: string): any",
+    help = "fn(key) that returns the new value; runs in the background" },
+  { "lease", is = "seconds",
+    help = "time that a refresh has; default: a tenth of the time to live, 1 to 10 s" },
+  { "pause", is = "seconds",
+    help = "pause after a failed refresh; default: a tenth, 1 s or more" },
+  { "keys", is = "count", default = 65536,
+    help = "values whose times are remembered; further ones have no stale time" },
 }
 
 -- Bounds of the default lease, in seconds.
@@ -56,7 +66,7 @@ end
 
 
 function Ttl.new(child, ...)
-  local given = Arguments.read("ttl", OPTIONS, ...)
+  local given = Arguments.read("ttl", Ttl.OPTIONS, ...)
   local stale = given.stale
   for _, name in ipairs { "refresh", "lease", "pause" } do
     if given[name] and not stale then

@@ -24,16 +24,35 @@ local function new(name, test, counts)
 end
 
 
-local function check(word, kind, x)
-  return Arguments.read(word, { { "its argument", at = 1, is = kind,
-    required = "an argument" } }, x)["its argument"]
+--- The words: what each means, how it is written, and its argument as a row for
+--- Arguments.read; all and any take predicates instead.
+Predicate.ABOUT = {
+  always = { HELP = "Yes to every key.", EXAMPLE = "promote = always", OPTIONS = {} },
+  never = { HELP = "No to every key.", EXAMPLE = "promote = never", OPTIONS = {} },
+  hits = { HELP = "Yes to a key that was seen n times or more.",
+    EXAMPLE = "hits(2)", OPTIONS = { { "n", at = 1, is = "count",
+      required = "an argument", help = "how often, this time included" } } },
+  prob = { HELP = "Yes by chance, with a probability of p.",
+    EXAMPLE = "prob(0.1)", OPTIONS = { { "p", at = 1, is = "share",
+      required = "an argument", help = "the probability" } } },
+  maxsize = { HELP = "Yes to a value of so many bytes or fewer.",
+    EXAMPLE = "maxsize(64*KiB)", OPTIONS = { { "bytes", at = 1, is = "size",
+      required = "an argument", help = "the largest size" } } },
+  below = { HELP = "Yes while less than this share of the store's capacity is in use. "
+      .. "A store that does not tell its capacity counts as empty.",
+    EXAMPLE = "below(0.9)", OPTIONS = { { "share", at = 1, is = "share",
+      required = "an argument", help = "the share of the capacity" } } },
+  all = { HELP = "Yes if all of these predicates or functions say yes.",
+    EXAMPLE = "all(hits(2), maxsize(64*KiB))", OPTIONS = {} },
+  any = { HELP = "Yes if one of these predicates or functions says yes.",
+    EXAMPLE = "any(hits(2), prob(0.1))", OPTIONS = {} },
+}
+
+
+local function check(word, x)
+  local rows = Predicate.ABOUT[word].OPTIONS
+  return Arguments.read(word, rows, x)[rows[1][1]]
 end
-
-
--- How each word that takes arguments is written.
-local EXAMPLES = { hits = "hits(2)", prob = "prob(0.1)", maxsize = "maxsize(64*KiB)",
-  below = "below(0.9)", all = "all(hits(2), maxsize(64*KiB))",
-  any = "any(hits(2), prob(0.1))" }
 
 
 -- Errors of a word point at the line that used it.
@@ -51,19 +70,19 @@ words.never = new("never", function() return false end)
 
 
 word("hits", function(n)
-  n = check("hits", "count", n)
+  n = check("hits", n)
   return new(("hits(%d)"):format(n), function(_, info) return info.hits >= n end, true)
 end)
 
 
 word("prob", function(p)
-  p = check("prob", "share", p)
+  p = check("prob", p)
   return new(("prob(%g)"):format(p), function() return host.random() < p end)
 end)
 
 
 word("maxsize", function(bytes)
-  bytes = check("maxsize", "size", bytes)
+  bytes = check("maxsize", bytes)
   return new(("maxsize(%d)"):format(bytes), function(_, info)
     return info.size <= bytes
   end)
@@ -72,7 +91,7 @@ end)
 
 -- The share of the target's capacity that is in use; unknown counts as room.
 word("below", function(watermark)
-  watermark = check("below", "share", watermark)
+  watermark = check("below", watermark)
   return new(("below(%g)"):format(watermark), function(_, info)
     local free, capacity = info.free, info.capacity
     return not free or (capacity - free) / capacity < watermark
@@ -96,9 +115,10 @@ end
 function Predicate.of(x, what)
   if getmetatable(x) == Predicate then return x end
   if type(x) == "function" then
-    for name, example in pairs(EXAMPLES) do
+    for name, about in pairs(Predicate.ABOUT) do
       if words[name] == x then
-        error(("%s: %s needs its argument, such as %s"):format(what, name, example), 0)
+        error(("%s: %s needs its argument, such as %s"):format(what, name,
+          about.EXAMPLE), 0)
       end
     end
     return new("a function", x, true)

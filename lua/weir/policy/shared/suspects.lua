@@ -20,7 +20,8 @@ local HUNG = 60   -- seconds after which a clean-up is given up for lost
 
 
 --- The option of a word that sets the bound.
-Suspects.OPTION = { "old_copies", is = "count", default = 65536 }
+Suspects.OPTION = { "old_copies", is = "count", default = 65536,
+  help = "keys of which a store may hold an old copy that could not be deleted yet" }
 
 
 --- locks: the Keys under which the store is written, so that a clean-up never
