@@ -1,43 +1,42 @@
-/* aside.c -- takes files away: dropped, or moved into the quarantine, a ring of
- * a few numbered places in .weir/quarantine where each newcomer replaces the
- * oldest, so that damage can be looked at and cannot fill the disk. A place
- * that cannot be cleared is passed over; what fits in none is deleted. Only
- * what cannot be deleted, a directory with something in it, stays beside the
- * ring.
+/* aside.c -- removes files: deletes them or moves them to the quarantine.
  *
- * Within the process a lock makes "this is still the file that was judged" and
- * its removal one step. Another process may put a new value there in between;
- * that value is lost then, as if it had been evicted, but never torn. */
+ * The quarantine is a ring of a few numbered places in .weir/quarantine. Each
+ * new file replaces the oldest, so damage can be inspected but cannot fill the
+ * disk. A place that cannot be cleared is passed over. A file that fits in no
+ * place is deleted. A directory that is not empty cannot be deleted, so it gets
+ * a place of its own beside the ring.
+ *
+ * Within the process the file's lock makes the check "this is still the judged
+ * file" and the removal one step. Another process may put a new value there in
+ * between. That value is then lost, as if evicted, but never torn. */
+
+#include "aside.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "fs.h"
+#include "folder.h"
+#include "owner.h"
 
-void fs_lock(struct fs *fs, uint64_t hash)
-{
-    pthread_mutex_lock(&fs->locks[hash % FS_LOCKS]);
-}
+enum aside { ASIDE_OTHER, ASIDE_SAME, ASIDE_NOTHING };
 
-void fs_unlock(struct fs *fs, uint64_t hash)
-{
-    pthread_mutex_unlock(&fs->locks[hash % FS_LOCKS]);
-}
-
-/* Is what stands there the file that was judged? Without one: is it anything
- * but a file? -1: nothing stands there. */
-static int aside_same(struct fs *fs, const char *path, const struct stat *st)
+/* Compares the file at a path with the judged one. st NULL: anything but a
+ * regular file is the judged one. */
+static enum aside aside_compare(struct fs *fs, const char *path,
+                                const struct stat *st)
 {
     struct stat now;
+    bool same;
 
     if (fstatat(fs->root, path, &now, AT_SYMLINK_NOFOLLOW) < 0)
-        return errno == ENOENT ? -1 : 0;
+        return errno == ENOENT ? ASIDE_NOTHING : ASIDE_OTHER;
     if (st == NULL)
-        return !S_ISREG(now.st_mode);
-    return now.st_ino == st->st_ino && now.st_dev == st->st_dev;
+        same = !S_ISREG(now.st_mode);
+    else
+        same = now.st_ino == st->st_ino && now.st_dev == st->st_dev;
+    return same ? ASIDE_SAME : ASIDE_OTHER;
 }
 
 static void aside_forget(struct fs *fs, const struct fs_name *name)
@@ -48,15 +47,15 @@ static void aside_forget(struct fs *fs, const struct fs_name *name)
 
 int fs_drop(struct fs *fs, const struct fs_name *name, const struct stat *st)
 {
-    int rc = -1, same;
+    enum aside found = ASIDE_SAME;
+    int rc = -ENOENT;
 
     fs_lock(fs, name->hash);
-    same = st == NULL ? 1 : aside_same(fs, name->path, st);
-    if (same == 1)
-        rc = unlinkat(fs->root, name->path, 0);
-    else
-        errno = ENOENT;
-    if (rc == 0 || st == NULL || same < 0)
+    if (st != NULL)
+        found = aside_compare(fs, name->path, st);
+    if (found == ASIDE_SAME)
+        rc = unlinkat(fs->root, name->path, 0) < 0 ? -errno : 0;
+    if (rc == 0 || st == NULL || found == ASIDE_NOTHING)
         aside_forget(fs, name);
     fs_unlock(fs, name->hash);
     return rc;
@@ -70,60 +69,62 @@ static bool aside_is_directory(struct fs *fs, const char *path)
            S_ISDIR(st.st_mode);
 }
 
-/* A directory that is a link would lead outside. */
-static int aside_inside(struct fs *fs, const char *path)
+/* Returns 0 if the path's directory is one. A symbolic link in its place would
+ * lead out of the folder. */
+static int aside_check_directory(struct fs *fs, const char *path)
 {
     char directory[FS_PATH_MAX];
     struct stat st;
 
     snprintf(directory, sizeof directory, "%.*s", (int)fs->digits, path);
     if (fstatat(fs->root, directory, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return -1;
-    if (S_ISDIR(st.st_mode))
-        return 0;
-    errno = ENOTDIR;
-    return -1;
+        return -errno;
+    return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
 static int aside_rename(struct fs *fs, const char *path, const char *to)
 {
+    int rc;
+
     if (renameat(fs->root, path, fs->root, to) == 0)
         return 0;
-    if (errno != ENOENT || fs_mkdirs(fs, to, false) < 0)
-        return -1;
-    return renameat(fs->root, path, fs->root, to);
+    if (errno != ENOENT)
+        return -errno;
+    rc = fs_mkdirs(fs, to, false);
+    if (rc == 0 && renameat(fs->root, path, fs->root, to) < 0)
+        rc = -errno;
+    return rc;
 }
 
 static int aside_delete(struct fs *fs, const char *path)
 {
-    if (unlinkat(fs->root, path, 0) == 0)
+    if (unlinkat(fs->root, path, 0) == 0 ||
+        unlinkat(fs->root, path, AT_REMOVEDIR) == 0)
         return 0;
-    return unlinkat(fs->root, path, AT_REMOVEDIR);
+    return -errno;
 }
 
-/* Moves a file to the next place of the ring that can be had. */
+/* Moves a file to the next usable place of the ring. */
 static int aside_keep(struct fs *fs, const char *path)
 {
     uint32_t places = (uint32_t)fs->config->quarantine;
     char to[FS_PATH_MAX];
+    int rc = -ENOENT;
 
     for (uint32_t i = 0; i < places; i++) {
         snprintf(to, sizeof to, ".weir/quarantine/%03u",
                  (unsigned)(fs->quarantine++ % places));
-        if (aside_rename(fs, path, to) == 0)
-            return 0;
-        /* Whatever else there is, a directory is in the way. */
-        if (errno != EISDIR && errno != ENOTEMPTY && errno != EEXIST)
-            return -1;
+        rc = aside_rename(fs, path, to);
+        /* Only a directory in the place is worth another attempt. */
+        if (rc != -EISDIR && rc != -ENOTEMPTY && rc != -EEXIST)
+            return rc;
         if (unlinkat(fs->root, to, AT_REMOVEDIR) == 0 &&
             aside_rename(fs, path, to) == 0)
             return 0;
     }
-    return -1;
+    return rc;
 }
 
-/* A directory with something in it is not deleted: it gets a place of its own.
- */
 static int aside_keep_directory(struct fs *fs, const char *path)
 {
     char to[FS_PATH_MAX], owner[FS_OWNER_NAME];
@@ -134,30 +135,34 @@ static int aside_keep_directory(struct fs *fs, const char *path)
     return aside_rename(fs, path, to);
 }
 
-static int aside_take(struct fs *fs, const char *path, bool directory)
+static int aside_move(struct fs *fs, const char *path)
 {
+    bool directory = aside_is_directory(fs, path);
+    int rc;
+
     if (!directory && aside_keep(fs, path) == 0)
         return 0;
-    if (aside_delete(fs, path) == 0)
-        return 0;
-    return directory ? aside_keep_directory(fs, path) : -1;
+    rc = aside_delete(fs, path);
+    return rc < 0 && directory ? aside_keep_directory(fs, path) : rc;
 }
 
 int fs_set_aside(struct fs *fs, const struct fs_name *name,
                  const struct stat *st)
 {
-    int rc, same;
+    enum aside found = ASIDE_OTHER;
+    int rc;
 
     fs_lock(fs, name->hash);
-    rc = aside_inside(fs, name->path);
-    same = rc == 0 ? aside_same(fs, name->path, st) : 0;
-    if (same == 1) {
-        rc = aside_take(fs, name->path, aside_is_directory(fs, name->path));
-        fs->counts.quarantined += rc == 0;
+    rc = aside_check_directory(fs, name->path);
+    if (rc == 0)
+        found = aside_compare(fs, name->path, st);
+    if (found == ASIDE_SAME) {
+        rc = aside_move(fs, name->path);
+        fs->counters.quarantined += rc == 0;
     }
-    if (same < 0 || (same == 1 && rc == 0))
+    if (found == ASIDE_NOTHING || (found == ASIDE_SAME && rc == 0))
         aside_forget(fs, name);
     fs_unlock(fs, name->hash);
-    /* Another process may have been first. */
-    return rc < 0 && errno == ENOENT ? 0 : rc;
+    /* Another process may have removed it first. */
+    return rc == -ENOENT ? 0 : rc;
 }

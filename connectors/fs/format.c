@@ -1,19 +1,53 @@
-/* format.c -- .weir/format, the file that says how many directories the values
- * are spread over.
+/* format.c -- the format of a folder, and the file .weir/format that names it.
  *
- * Values may be durable before this file is, so it is made durable at once,
- * with every directory above it, whatever the sync option says. A file that a
- * power cut left empty or torn is written again: the directories of the values
- * that are there say what it said. */
+ * THE FORMAT
+ *     .weir/format       "weir fs 1\ndigits 2\n"
+ *     .weir/live/        one locked file for each process that has it open
+ *     .weir/quarantine/  damaged and foreign files, kept for inspection
+ *     3f/some-key        values
+ *     3f/.OWNER-NUMBER   temporaries: sets that are being written
+ *
+ * The store leaves all other files in the folder alone.
+ *
+ * A value's file name is derived from its key (name.c). A 64-bit hash of that
+ * name chooses the directory: its first `digits` hexadecimal digits. So the
+ * number of directories is fixed when the folder is made, and every process
+ * that opens the folder must use the same one. That is why the format file
+ * exists. Its first line is the version of everything described here.
+ *
+ * A value file holds the value at offset 0, then the key, padding, and a
+ * trailer (trailer.h) with both lengths, a checksum, the expiry time, and a
+ * check of the trailer itself. Readers believe nothing else: a file counts only
+ * if its trailer is sound, its length is the one that the trailer implies, and
+ * its key is the one that was requested. Anything else in its place is damaged
+ * or foreign, is moved to the quarantine and never served.
+ *
+ * A set writes a temporary and renames it, so that readers in any process see
+ * the old file or the new one. After a power cut without `sync`, a renamed file
+ * may be empty, short or zeroed: its trailer shows that. The one change in
+ * place is a touch, which rewrites the 16 bytes of the trailer's lease. They
+ * never cross a page or sector boundary. A reader that still sees half of them
+ * reads again.
+ *
+ * The name of a temporary contains its owner's name. Owners, and the detection
+ * of dead ones, are explained in owner.c.
+ *
+ * Values may become durable before the format file, so this file is made
+ * durable at once, with every directory above it, whatever the sync option
+ * says. If a power cut leaves it empty or torn, it is written again with the
+ * number of digits that the directories of existing values have. */
 
-#include <dirent.h>
+#include "format.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "fs.h"
+#include "features.h"
+#include "folder.h"
+#include "owner.h"
 
 enum { FORMAT_DIGITS = 2, FORMAT_DIGITS_MAX = 4, FORMAT_TEXT = 64 };
 
@@ -22,7 +56,7 @@ static const char format_start[] = "weir fs 1\ndigits ";
 
 enum format { FORMAT_NONE, FORMAT_TORN, FORMAT_SOUND, FORMAT_FOREIGN };
 
-/* What a power cut leaves of a file: its start, or zeros, or both. */
+/* A power cut leaves the start of a file, or zeros, or both. */
 static bool format_is_torn(const char *text, size_t n)
 {
     size_t len = strnlen(text, n);
@@ -34,22 +68,19 @@ static bool format_is_torn(const char *text, size_t n)
     return len < sizeof format_start && memcmp(text, format_start, len) == 0;
 }
 
-/* Reads the file; -1: errno. */
+/* Reads the file and returns an enum format, or a negative errno. */
 static int format_load(struct fs *fs, unsigned *digits)
 {
     int fd = fs_openat(fs, format_path, O_RDONLY | O_NONBLOCK, 0);
     char text[FORMAT_TEXT];
     ssize_t n;
-    int err;
 
     if (fd < 0)
-        return errno == ENOENT ? FORMAT_NONE : -1;
+        return fd == -ENOENT ? FORMAT_NONE : fd;
     n = fs_read(fd, text, sizeof text - 1, 0);
-    err = errno;
     close(fd);
-    errno = err;
     if (n < 0)
-        return -1;
+        return (int)n;
     text[n] = '\0';
     if (sscanf(text, "weir fs 1\ndigits %u\n", digits) == 1 && *digits > 0 &&
         *digits <= FORMAT_DIGITS_MAX)
@@ -57,7 +88,7 @@ static int format_load(struct fs *fs, unsigned *digits)
     return format_is_torn(text, (size_t)n) ? FORMAT_TORN : FORMAT_FOREIGN;
 }
 
-/* Is this file of a directory a value that belongs there? */
+/* Returns whether this file is a value that belongs in this directory. */
 static bool format_is_value(int directory, const char *where, const char *file)
 {
     unsigned digits = (unsigned)strlen(where);
@@ -84,109 +115,101 @@ static bool format_is_value(int directory, const char *where, const char *file)
 
 static bool format_has_value(struct fs *fs, const char *where)
 {
-    int fd = fs_openat(fs, where, O_RDONLY | O_DIRECTORY, 0);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *entry;
     bool found = false;
+    DIR *dir;
 
-    if (dir == NULL && fd >= 0)
-        close(fd);
-    while (dir != NULL && !found && (entry = readdir(dir)) != NULL)
+    if (fs_opendir(fs, where, &dir) < 0)
+        return false;
+    while (!found && (entry = readdir(dir)) != NULL)
         found = format_is_value(dirfd(dir), where, entry->d_name);
-    if (dir != NULL)
-        closedir(dir);
+    closedir(dir);
     return found;
 }
 
-/* Returns the digits of the directories that values are in; 0: there are none.
- */
+/* Returns the digits of the directories that contain values, or 0. */
 static unsigned format_of_values(struct fs *fs)
 {
-    int fd = fs_openat(fs, ".", O_RDONLY | O_DIRECTORY, 0);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *entry;
     unsigned digits = 0;
+    DIR *dir;
 
-    if (dir == NULL && fd >= 0)
-        close(fd);
-    while (dir != NULL && digits == 0 && (entry = readdir(dir)) != NULL) {
+    if (fs_opendir(fs, ".", &dir) < 0)
+        return 0;
+    while (digits == 0 && (entry = readdir(dir)) != NULL) {
         size_t n = strspn(entry->d_name, "0123456789abcdef");
 
         if (n > 0 && n <= FORMAT_DIGITS_MAX && entry->d_name[n] == '\0' &&
             format_has_value(fs, entry->d_name))
             digits = (unsigned)n;
     }
-    if (dir != NULL)
-        closedir(dir);
+    closedir(dir);
     return digits;
 }
 
-/* The one who links first decides. Where links are refused a rename does it, if
- * it may be one that replaces nothing. */
+/* The first process to link decides. Where the filesystem refuses links, a
+ * rename does it, preferably one that replaces nothing. */
 static int format_publish(struct fs *fs, const char *temp)
 {
     if (linkat(fs->root, temp, fs->root, format_path, 0) == 0 ||
         errno == EEXIST)
         return 0;
-    fs_refused(fs, FS_LINKS);
+    fs_refused(fs, FS_LINKS, errno);
     if (renameat2(fs->root, temp, fs->root, format_path, RENAME_NOREPLACE) ==
             0 ||
         errno == EEXIST)
         return 0;
-    return renameat(fs->root, temp, fs->root, format_path);
+    if (renameat(fs->root, temp, fs->root, format_path) == 0)
+        return 0;
+    return -errno;
 }
 
-/* The file's bytes are on the disk before it has its name. */
+/* The bytes must be on the disk before the file gets its name. */
 static int format_write_temp(struct fs *fs, const char *temp, unsigned digits)
 {
     int fd = fs_openat(fs, temp, O_WRONLY | O_CREAT | O_EXCL, fs->file_mode);
     char text[FORMAT_TEXT];
-    int n, rc = -1, err;
+    int n, rc;
 
     if (fd < 0)
-        return -1;
+        return fd;
     n = snprintf(text, sizeof text, "%s%u\n", format_start, digits);
-    if (fs_set_mode(fs, fd) == 0) {
-        errno = ENOSPC; /* of a write that was cut short */
-        if (write(fd, text, (size_t)n) == n)
-            rc = fs_sync(fs, fd, FS_FILE_SYNC);
+    rc = fs_set_mode(fs, fd);
+    if (rc == 0) {
+        errno = ENOSPC; /* a short write sets no errno */
+        rc = write(fd, text, (size_t)n) == n ? fs_sync(fs, fd, FS_FILE_SYNC)
+                                             : -errno;
     }
-    err = errno;
-    if (close(fd) < 0 && rc == 0) {
-        rc = -1;
-        err = errno;
-    }
-    errno = err;
+    if (close(fd) < 0 && rc == 0)
+        rc = -errno;
     return rc;
 }
 
 static int format_write(struct fs *fs, unsigned digits, bool replace)
 {
     char temp[FS_TEMP_MAX];
-    int rc, err;
+    int rc = fs_mkdirs(fs, format_path, true);
 
-    if (fs_mkdirs(fs, format_path, true) < 0)
-        return -1;
+    if (rc < 0)
+        return rc;
     fs_owner_temp(fs, format_path, temp);
     rc = format_write_temp(fs, temp, digits);
-    if (rc == 0 && replace)
-        rc = renameat(fs->root, temp, fs->root, format_path);
-    else if (rc == 0)
+    if (rc == 0 && !replace)
         rc = format_publish(fs, temp);
-    err = errno;
+    else if (rc == 0 && renameat(fs->root, temp, fs->root, format_path) < 0)
+        rc = -errno;
     unlinkat(fs->root, temp, 0);
-    errno = err;
     if (rc == 0)
         rc = fs_sync_directory(fs, format_path);
     if (rc == 0)
         rc = fs_sync_directory(fs, ".weir");
-    return rc < 0 ? -1 : fs_sync_parent(fs, fs->config->path);
+    return rc < 0 ? rc : fs_sync_parent(fs, fs->config->path);
 }
 
-static int format_error(const struct fs *fs, struct weir_error *err)
+static int format_error(const struct fs *fs, int rc, struct weir_error *err)
 {
-    return weir_error_set(err, -errno, "%s/%s: %s", fs->config->path,
-                          format_path, strerrordesc_np(errno));
+    return weir_error_set(err, rc, "%s/%s: %s", fs->config->path, format_path,
+                          strerrordesc_np(-rc));
 }
 
 int fs_format_read(struct fs *fs, bool *sound, struct weir_error *err)
@@ -195,7 +218,7 @@ int fs_format_read(struct fs *fs, bool *sound, struct weir_error *err)
     int format = format_load(fs, &digits);
 
     if (format < 0)
-        return format_error(fs, err);
+        return format_error(fs, format, err);
     if (format == FORMAT_FOREIGN)
         return weir_error_set(err, -EINVAL,
                               "%s/%s is not of this version of fs",
@@ -223,8 +246,9 @@ int fs_format_settle(struct fs *fs, struct weir_error *err)
 
     if (rc < 0 || sound)
         return rc;
-    if (format_write(fs, fs->digits, fs->torn) < 0)
-        return format_error(fs, err);
-    /* Another process may have been first. */
+    rc = format_write(fs, fs->digits, fs->torn);
+    if (rc < 0)
+        return format_error(fs, rc, err);
+    /* Another process may have written it first, with other digits. */
     return fs_format_read(fs, &sound, err);
 }

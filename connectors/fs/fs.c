@@ -1,27 +1,28 @@
-/* fs.c -- one file a value, in a folder that outlives the process and may be
- * shared by several.
+/* fs.c -- a connector that keeps one file per value, in a folder that outlives
+ * the process and may be shared by several.
  *
- * A value is written to a temporary and renamed (write.c); behind it stands a
- * trailer with the key, a checksum and the expiry (trailer.h), so that a torn,
- * damaged or foreign file is found out, moved aside and never served (entry.c,
- * aside.c). With a capacity, files are counted and evicted (index.c); what was
- * there before is found after open (recover.c), and what else fills the disk
- * may lead to evictions, too (room.c). Processes that share a folder never tear
- * each other's values; each counts what it found and wrote itself, so that
- * together they may exceed the capacity.
+ * format.c explains the files. A set writes a temporary and renames it
+ * (write.c). A torn, damaged or foreign file is recognised and moved aside
+ * (entry.c, aside.c). With a capacity, files are counted and evicted (index.c,
+ * evict.c); existing files are found after open (recover.c). Processes that
+ * share a folder never tear each other's values. Each counts only the files
+ * that it found and wrote itself, so together they may exceed the capacity.
  *
- * Fails with what the filesystem says: NOSPACE, DENIED, BUSY (no descriptors
- * left), FAILED for the rest. */
-
-#include "fs.h"
+ * Errors of the filesystem become NOSPACE, DENIED, BUSY (no descriptors left)
+ * or FAILED (the rest). */
 
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "features.h"
+#include "folder.h"
+#include "ops.h"
+#include "owner.h"
+#include "recover.h"
+#include "root.h"
 
 #define OPTION(field) .offset = offsetof(struct fs_config, field)
 
@@ -91,60 +92,6 @@ static const struct weir_option fs_options[] = {
      OPTION(on_full)},
     {.name = NULL},
 };
-
-uint64_t fs_now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-uint64_t fs_expiry_ms(uint64_t ttl_ms)
-{
-    uint64_t now = fs_now_ms();
-
-    if (ttl_ms == 0)
-        return 0;
-    return ttl_ms < UINT64_MAX - now ? now + ttl_ms : UINT64_MAX;
-}
-
-size_t fs_tail_room(void)
-{
-    size_t longest = fs_trailer_max(WEIR_KEY_MAX);
-
-    return longest > FS_SMALL ? longest : FS_SMALL;
-}
-
-int fs_status(int err)
-{
-    switch (err) {
-    case ENOSPC:
-    case EDQUOT:
-    case ENOMEM:
-        return WEIR_NOSPACE;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-        return WEIR_DENIED;
-    case EMFILE:
-    case ENFILE:
-        return WEIR_BUSY;
-    case EFBIG:
-        return WEIR_TOOBIG;
-    default:
-        return WEIR_FAILED;
-    }
-}
-
-void fs_fail(struct weir_call *call, struct weir_item *item, int err,
-             const char *doing, const char *path)
-{
-    const char *words = strerrordesc_np(err);
-
-    weir_call_fail(call, item, fs_status(err), "%s %s: %s", doing, path,
-                   words ? words : "unknown error");
-}
 
 static void fs_free(struct fs *fs)
 {
@@ -244,9 +191,6 @@ static void fs_disconnect(void *session)
     XXH3_freeState(s->hash);
 }
 
-typedef void fs_op(struct fs_session *s, struct weir_call *call,
-                   struct weir_item *item);
-
 static int fs_run(void *session, struct weir_call *call)
 {
     static fs_op *const ops[] = {
@@ -269,16 +213,6 @@ static int fs_run(void *session, struct weir_call *call)
     return 0;
 }
 
-static bool fs_recovered(struct fs *fs)
-{
-    bool done;
-
-    pthread_mutex_lock(&fs->recovery.lock);
-    done = fs->recovery.done;
-    pthread_mutex_unlock(&fs->recovery.lock);
-    return done;
-}
-
 static size_t fs_gauges(void *state, struct weir_gauge *out, size_t max)
 {
     struct fs *fs = state;
@@ -288,21 +222,22 @@ static size_t fs_gauges(void *state, struct weir_gauge *out, size_t max)
     if (fs->index != NULL)
         fs_index_stats(fs->index, &ix);
     const struct weir_gauge own[] = {
-        {"evictions", "files removed to make room", fs->counts.evicted, 1, 0},
+        {"evictions", "files removed to make room", fs->counters.evicted, 1, 0},
         {"evictions_full", "of them, those removed because the disk was full",
-         fs->counts.evicted_full, 1, 0},
-        {"expired", "files removed when found expired", fs->counts.expired, 1,
+         fs->counters.evicted_full, 1, 0},
+        {"expired", "files removed when found expired", fs->counters.expired, 1,
          0},
         {"quarantined", "damaged or foreign files moved aside",
-         fs->counts.quarantined, 1, 0},
-        {"swept", "temporaries of dead processes removed", fs->counts.swept, 1,
+         fs->counters.quarantined, 1, 0},
+        {"swept", "temporaries of dead processes removed", fs->counters.swept,
+         1, 0},
+        {"syncs", "times that the disk was waited for", fs->counters.syncs, 1,
          0},
-        {"syncs", "times that the disk was waited for", fs->counts.syncs, 1, 0},
         {"reopened", "times that the folder was found replaced and opened anew",
-         fs->counts.reopened, 1, 0},
+         fs->counters.reopened, 1, 0},
         {"recovering", "1 while the folder is still being walked",
-         !fs->dry && !fs_recovered(fs), 0, 0},
-        /* Without an index nothing is counted. */
+         !fs->dry && !fs_recover_done(fs), 0, 0},
+        /* These need an index. */
         {"items", "files counted", ix.entries, 0, 0},
         {"bytes", "disk used by them and by what is being written", ix.bytes, 0,
          0},

@@ -1,12 +1,14 @@
-/* index.c -- which files there are, and which to evict.
+/* index.c -- the files of a store that has a capacity, and the order in which
+ * they are evicted.
  *
- * A hash table of names and one queue in SIEVE's order: a hit only marks, new
- * files join at the young end, and a hand walks from old to young, spares the
- * marked once and takes the first that is not. So a hit costs one lookup, and
- * files read once pass through without pushing out those read often.
+ * A hash table of names and one queue in SIEVE's order. A hit only marks a
+ * file. New files join at the young end. A hand walks from old to young, clears
+ * the mark of each marked file, and evicts the first file without a mark. So a
+ * hit costs one lookup, and files that are read once do not push out those that
+ * are read often.
  *
- * One lock holds all of it: what happens under it is nanoseconds beside the
- * system calls around it. */
+ * One lock guards all of it. It is held for nanoseconds, and the system calls
+ * around it take microseconds. */
 
 #include "index.h"
 
@@ -22,7 +24,7 @@ struct index_node {
     struct index_node *chain; /* the next of its bucket */
     struct index_node *older, *younger;
     uint64_t hash;
-    uint64_t used_ns; /* of found files, until they are settled */
+    uint64_t used_ns; /* of a file found after open, until fs_index_settle */
     uint64_t bytes;
     bool hit;
     char name[];
@@ -36,7 +38,7 @@ struct fs_index {
     struct index_node *hand; /* NULL: at the oldest */
     uint64_t capacity, stored, reserved;
     uint64_t entries, nodes_memory;
-    bool settled; /* what was there before us is known and in order */
+    bool settled; /* existing files are known and in order */
 };
 
 uint64_t fs_index_footprint(uint64_t file_size)
@@ -107,7 +109,7 @@ static struct index_node **index_find(struct fs_index *ix,
     return at;
 }
 
-/* Doubles the table; without memory the chains just get longer. */
+/* Doubles the table. Without memory the chains only get longer. */
 static void index_grow(struct fs_index *ix)
 {
     size_t n = ix->nbuckets * 2;
@@ -160,7 +162,7 @@ static void index_unlink(struct fs_index *ix, struct index_node *node)
         ix->youngest = node->older;
 }
 
-/* Makes a node and hangs it on the chain that `at` ends. */
+/* Makes a node and appends it to the chain that ends at `at`. */
 static struct index_node *index_add(struct fs_index *ix, struct index_node **at,
                                     const struct fs_name *name, uint64_t bytes)
 {
@@ -245,8 +247,8 @@ static int index_by_use(const void *a, const void *b)
     return ((*x)->used_ns > (*y)->used_ns) - ((*x)->used_ns < (*y)->used_ns);
 }
 
-/* Found files are all older than the others, in no order; with no memory to
- * sort them they stay so. */
+/* Files found after open are all older than the others, in no order. Without
+ * memory to sort them they stay so. */
 void fs_index_settle(struct fs_index *ix)
 {
     struct index_node **found;
@@ -328,7 +330,7 @@ void fs_index_remove(struct fs_index *ix, const struct fs_name *name)
     free(node);
 }
 
-/* The hand passes each file once marked and once unmarked at the most. */
+/* The hand passes each file at most twice: marked, then unmarked. */
 static struct index_node *index_sift(struct fs_index *ix)
 {
     struct index_node *node = ix->hand ? ix->hand : ix->oldest;

@@ -1,14 +1,16 @@
 /* name.c -- the file name of a key.
  *
- * Short keys stay readable: a-z 0-9 - _ = @ , . stand for themselves (a first
- * - or . does not), a capital is + and its small letter, so that names differ
- * where case does not count, any other byte is % and two digits. This can be
- * undone, so no two keys share a name. Names that would be long are ~ and the
- * 128-bit hash of the key; the trailer holds the true one. No name has a slash,
- * begins with a dot or is empty: there is no way out of the folder. */
+ * Short keys stay readable. The bytes a-z 0-9 - _ = @ , . stand for themselves,
+ * except - and . in front. A capital letter is + and its small letter, so that
+ * names differ on filesystems that ignore case. Any other byte is % and two
+ * hexadecimal digits. The encoding is reversible, so no two keys share a name.
+ * A name that would be too long is ~ and the 128-bit hash of the key; the
+ * trailer holds the key itself. No name contains a slash, begins with a dot or
+ * is empty, so no key leads out of the folder. */
 
 #include "name.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +30,7 @@ static bool name_plain(char c, bool first)
     return (c == '-' || c == '.') && !first;
 }
 
-/* Writes the name, unless it gets too long: false. */
+/* Writes the name. False: it would be too long. */
 static bool name_escape(char *out, const char *key, size_t key_len)
 {
     size_t n = 0;
@@ -66,7 +68,7 @@ uint32_t fs_name_directory(uint64_t hash, unsigned digits)
     return (uint32_t)(hash >> (64 - 4 * digits));
 }
 
-/* Completes a name that stands behind the room for its directory. */
+/* Completes a path whose name is in place: adds the hash and the directory. */
 static void name_place(struct fs_name *out, unsigned digits)
 {
     uint32_t directory;
@@ -107,7 +109,7 @@ int fs_name_of_file(struct fs_name *out, unsigned digits, const char *name)
     char key[FS_NAME_MAX];
 
     if (!name_is_hash(name) && fs_name_key(key, name) < 0)
-        return -1;
+        return -EINVAL;
     strcpy(out->path + digits + 1, name);
     name_place(out, digits);
     return 0;
@@ -119,7 +121,7 @@ int fs_name_key(char *key, const char *name)
     int n = 0;
 
     if (name[0] == '\0' || strlen(name) > FS_NAME_MAX)
-        return -1;
+        return -EINVAL;
     for (const char *p = name; *p != '\0'; n++) {
         if (*p == '+' && p[1] >= 'a' && p[1] <= 'z') {
             key[n] = (char)(p[1] - 'a' + 'A');
@@ -132,8 +134,8 @@ int fs_name_key(char *key, const char *name)
             key[n] = *p++;
         }
     }
-    /* Ours is what the key would be called: %61 is not, for it is a. */
+    /* The name must be the one that this key gets: not %61, which is a. */
     if (!name_escape(again, key, (size_t)n) || strcmp(again, name) != 0)
-        return -1;
+        return -EINVAL;
     return n;
 }

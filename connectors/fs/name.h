@@ -11,8 +11,8 @@ enum {
     FS_PATH_MAX = 128, /* directory, slash, name, NUL */
 };
 
-/* Where a key's file is. The hash of the name puts it into a directory and
- * orders scans. */
+/* The place of a key's file. The hash of the name chooses the directory and
+ * gives the order of scans. */
 struct fs_name {
     uint64_t hash;
     const char *name; /* the part of path after the directory */
@@ -24,12 +24,13 @@ struct fs_name {
 void fs_name_of_key(struct fs_name *out, unsigned digits, const char *key,
                     size_t key_len);
 
-/* fs_name_of_file does the same for a name that was found in a directory.
- * Returns -1 when no key has such a name. */
+/* fs_name_of_file does the same for a name found in a directory. -EINVAL: no
+ * key has such a name. */
 int fs_name_of_file(struct fs_name *out, unsigned digits, const char *name);
 
-/* fs_name_key writes the key that a readable name stands for (shorter than
- * FS_NAME_MAX) and returns its length; -1: the name is a hash or not ours. */
+/* fs_name_key writes the key that a readable name encodes (shorter than
+ * FS_NAME_MAX) and returns its length. -EINVAL: the name is a hash or not ours.
+ */
 int fs_name_key(char *key, const char *name);
 
 /* fs_name_directory returns the number of the directory that a hash is in. */

@@ -1,16 +1,18 @@
-/* owner.c -- whose temporaries are whose.
+/* owner.c -- which process owns a temporary, and which owners are dead.
  *
- * A process that opens a folder takes a random name and keeps a file of that
- * name in .weir/live locked; its temporaries carry the name. The kernel drops
- * the lock with the process, however it ends: a name whose file can be locked,
- * or has none, belongs to the dead, and what they left may go. Process numbers
- * would not do: containers that share a folder each count their own.
+ * A process that opens a folder chooses a random name and keeps a file of that
+ * name in .weir/live locked. Its temporaries carry the name. The kernel drops
+ * the lock when the process ends, in whatever way. An owner is dead when its
+ * file can be locked or does not exist, and its temporaries may be removed.
+ * Process ids would not work: containers that share a folder number their
+ * processes independently.
  *
- * Filesystems differ in the locks they know, so we try one way after the other.
- * Where there is no lock at all we take no file, and a temporary is left over
+ * Filesystems differ in the locks they support, so several ways are tried in
+ * turn. Without any lock there is no file, and a temporary counts as left over
  * when it is a day old. */
 
-#include <dirent.h>
+#include "owner.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,7 +22,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "fs.h"
+#include "features.h"
+#include "folder.h"
 
 enum { OWNER_DIGITS = FS_OWNER_NAME - 1, OWNER_TRIES = 12, OWNER_DAY = 86400 };
 
@@ -36,8 +39,8 @@ void fs_owner_name(const struct fs *fs, char out[FS_OWNER_NAME])
     snprintf(out, FS_OWNER_NAME, "%016llx", (unsigned long long)fs->owner_id);
 }
 
-/* A file that is open for writing would keep the filesystem from being made
- * read-only, so that only comes second. NFS needs it for any exclusive lock. */
+/* A file open for writing prevents a remount to read-only, so reading is tried
+ * first. NFS needs writing for any exclusive lock. */
 static int owner_flags(const struct fs *fs)
 {
     return fs->locking == FS_LOCK_FLOCK ? O_RDONLY : O_RDWR;
@@ -46,17 +49,20 @@ static int owner_flags(const struct fs *fs)
 static int owner_lock(const struct fs *fs, int fd)
 {
     struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int rc;
 
     if (fs->locking == FS_LOCK_FCNTL)
-        return fcntl(fd, F_OFD_SETLK, &all);
-    return flock(fd, LOCK_EX | LOCK_NB);
+        rc = fcntl(fd, F_OFD_SETLK, &all);
+    else
+        rc = flock(fd, LOCK_EX | LOCK_NB);
+    return rc < 0 ? -errno : 0;
 }
 
-/* Did a lock fail because another process has it? Whatever else it says, this
- * way of locking does not work here. */
-static bool owner_is_held(int err)
+/* Returns whether a lock failed because another process holds it. Any other
+ * error means that this way of locking does not work here. */
+static bool owner_is_held(int rc)
 {
-    return err == EAGAIN || err == EACCES || err == EINTR;
+    return rc == -EAGAIN || rc == -EACCES || rc == -EINTR;
 }
 
 static void owner_next_way(struct fs *fs)
@@ -68,68 +74,71 @@ static void owner_next_way(struct fs *fs)
         fs->lacks[FS_ANY_LOCK] = true;
 }
 
-/* Returns the locked file, or -1. Between its making and its locking a sweep
- * may take it for that of a dead one, and then it is gone: EAGAIN. */
+/* Returns the locked file. Between its creation and its locking another
+ * process's sweep may take it for a dead owner's and remove it: -EAGAIN. */
 static int owner_lock_new(struct fs *fs, const char *path)
 {
     int flags = owner_flags(fs) | O_CREAT | O_EXCL;
     struct stat st;
     int fd = fs_openat(fs, path, flags, fs->file_mode);
-    int err;
+    int rc;
 
     if (fd < 0)
-        return -1;
-    if (owner_lock(fs, fd) == 0) {
+        return fd;
+    rc = owner_lock(fs, fd);
+    if (rc == 0) {
         if (fstatat(fs->root, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
             return fd;
-        errno = EAGAIN;
-    } else if (!owner_is_held(errno)) {
+        rc = -EAGAIN;
+    } else if (!owner_is_held(rc)) {
         owner_next_way(fs);
-        errno = EAGAIN;
+        rc = -EAGAIN;
     }
-    err = errno;
     unlinkat(fs->root, path, 0);
     close(fd);
-    errno = err;
-    return -1;
+    return rc;
 }
 
-/* A new name for every try: a sweep may still remove a file of the last one. */
+/* Each try uses a new name: a sweep may still remove the file of the last. */
 static int owner_try(struct fs *fs)
 {
     char name[FS_OWNER_NAME], path[FS_PATH_MAX];
     uint64_t id;
 
     if (getrandom(&id, sizeof id, 0) != sizeof id)
-        return -1;
+        return -errno;
     fs->owner_id = id;
     if (fs->locking == FS_LOCK_NONE)
         return 0;
     fs_owner_name(fs, name);
     owner_path(path, sizeof path, name);
     fs->owner = owner_lock_new(fs, path);
-    if (fs->owner < 0 && errno == ENOENT && fs_mkdirs(fs, path, true) == 0)
-        fs->owner = owner_lock_new(fs, path);
+    if (fs->owner == -ENOENT) {
+        fs->owner = fs_mkdirs(fs, path, true);
+        if (fs->owner == 0)
+            fs->owner = owner_lock_new(fs, path);
+    }
     if (fs->owner < 0)
-        return -1;
-    /* A temporary that outlives a power cut must not outlive this file. */
-    if (fs->config->sync != FS_SYNC_NONE && fs_sync_directory(fs, path) < 0)
-        return -1;
-    return 0;
+        return fs->owner;
+    /* A temporary that survives a power cut must not outlive this file. */
+    return fs->config->sync != FS_SYNC_NONE ? fs_sync_directory(fs, path) : 0;
 }
 
 int fs_owner_start(struct fs *fs, struct weir_error *err)
 {
+    int rc = 0;
+
     if (fs->owner >= 0)
         return 0;
     for (int i = 0; i < OWNER_TRIES; i++) {
-        if (owner_try(fs) == 0)
+        rc = owner_try(fs);
+        if (rc == 0)
             return 0;
-        if (errno != EAGAIN && errno != EEXIST)
+        if (rc != -EAGAIN && rc != -EEXIST)
             break;
     }
-    return weir_error_set(err, -errno, "cannot lock a file in %s/%s: %s",
-                          fs->config->path, owner_live, strerrordesc_np(errno));
+    return weir_error_set(err, rc, "cannot lock a file in %s/%s: %s",
+                          fs->config->path, owner_live, strerrordesc_np(-rc));
 }
 
 void fs_owner_lose(struct fs *fs)
@@ -160,20 +169,22 @@ void fs_owner_temp(struct fs *fs, const char *path, char *out)
              (unsigned long long)fs->temps++);
 }
 
-/* Locks the file of an owner: whoever made it is dead. Another sweep that holds
- * it makes it look alive, and does the work. */
+/* Locks the file of an owner, which proves that the owner is dead. If another
+ * sweep holds the lock, the owner looks alive, and that sweep does the work. */
 static int owner_lock_dead(struct fs *fs, const char *name)
 {
     char path[FS_PATH_MAX];
-    int fd;
+    int fd, rc;
 
     owner_path(path, sizeof path, name);
     fd = fs_openat(fs, path, owner_flags(fs) | O_NONBLOCK, 0);
-    if (fd >= 0 && owner_lock(fs, fd) < 0) {
-        close(fd);
-        fd = -1;
-    }
-    return fd;
+    if (fd < 0)
+        return fd;
+    rc = owner_lock(fs, fd);
+    if (rc == 0)
+        return fd;
+    close(fd);
+    return rc;
 }
 
 static bool owner_is_name(const char *name)
@@ -184,7 +195,7 @@ static bool owner_is_name(const char *name)
 
 static void dead_add(struct fs_dead *dead, int fd, const char *name)
 {
-    struct fs_corpse *grown =
+    struct fs_dead_owner *grown =
         realloc(dead->owners, (dead->n + 1) * sizeof *grown);
 
     if (grown == NULL) {
@@ -199,25 +210,22 @@ static void dead_add(struct fs_dead *dead, int fd, const char *name)
 
 void fs_dead_find(struct fs *fs, struct fs_dead *dead)
 {
-    int fd = fs->locking == FS_LOCK_NONE
-                 ? -1
-                 : fs_openat(fs, owner_live, O_RDONLY | O_DIRECTORY, 0);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     char own[FS_OWNER_NAME];
     struct dirent *entry;
+    DIR *dir;
+    int fd;
 
+    if (fs->locking == FS_LOCK_NONE || fs_opendir(fs, owner_live, &dir) < 0)
+        return;
     fs_owner_name(fs, own);
-    if (dir == NULL && fd >= 0)
-        close(fd);
-    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+    while ((entry = readdir(dir)) != NULL) {
         if (!owner_is_name(entry->d_name) || strcmp(entry->d_name, own) == 0)
             continue;
         fd = owner_lock_dead(fs, entry->d_name);
         if (fd >= 0)
             dead_add(dead, fd, entry->d_name);
     }
-    if (dir != NULL)
-        closedir(dir);
+    closedir(dir);
 }
 
 static bool dead_is_temp(const struct fs *fs, const char *name)

@@ -1,22 +1,26 @@
-/* read.c -- get, stat (which is exists, too), touch.
+/* read.c -- get, stat (also used for exists) and touch.
  *
- * A value is read straight into where it stays, a piece at a time, and each
- * piece is hashed while it is still in the cache of the core that read it: the
- * checksum costs a few per cent that way. io_uring is not used: on warm files
- * it was measured as no help, and for cold ones the workers option says how
- * many reads are on their way. */
+ * A value is read directly into its final place, one piece of FS_CHUNK bytes at
+ * a time. Each piece is hashed while it is still in the cache of the core that
+ * read it, which makes the checksum cheap. io_uring is not used: it did not
+ * help with warm files, and for cold files the workers option sets how many
+ * reads are in flight. */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "fs.h"
+#include "entry.h"
+#include "evict.h"
+#include "features.h"
+#include "folder.h"
+#include "ops.h"
 
 enum { READ_USED_SECONDS = 600 };
 
-/* A file's time of change tells when it was last used, to some minutes, so that
- * the order of eviction outlives the process. */
+/* Marks a file as used. Its modification time records the last use to within
+ * READ_USED_SECONDS, so that the order of eviction survives a restart. */
 static void read_mark(struct fs_session *s, const struct fs_name *name,
                       const struct fs_entry *e)
 {
@@ -36,8 +40,8 @@ static void read_mark(struct fs_session *s, const struct fs_name *name,
         futimens(e->fd, now);
 }
 
-/* Reads the value and checks it. 0, a positive errno, EBADMSG: it is damaged,
- * ECANCELED: the caller took its memory back. */
+/* Reads the value and checks it. -EBADMSG: it is damaged. -ECANCELED: the
+ * caller has abandoned the batch. */
 static int read_value(struct fs_session *s, struct weir_call *call,
                       const struct fs_entry *e, char *to, bool lent)
 {
@@ -45,8 +49,7 @@ static int read_value(struct fs_session *s, struct weir_call *call,
     size_t rest = fs_trailer_span(size, e->trailer.key_len) - sizeof e->trailer;
     bool verify = s->fs->config->verify == 0;
 
-    /* Costs nothing when warm; when cold the kernel reads twice as far ahead.
-     */
+    /* The kernel then reads twice as far ahead in a cold file. */
     posix_fadvise(e->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     XXH3_64bits_reset(s->hash);
     for (uint64_t at = 0; at < size; at += FS_CHUNK) {
@@ -54,24 +57,24 @@ static int read_value(struct fs_session *s, struct weir_call *call,
         ssize_t got;
 
         if (lent && !weir_call_lend(call))
-            return ECANCELED;
+            return -ECANCELED;
         got = fs_read(e->fd, to + at, n, at);
         if (got == (ssize_t)n && verify)
             XXH3_64bits_update(s->hash, to + at, n);
         if (lent)
             weir_call_unlend(call);
         if (got < 0)
-            return errno;
+            return (int)got;
         if ((size_t)got < n)
-            return EBADMSG;
+            return -EBADMSG;
     }
     if (!verify)
         return 0;
     XXH3_64bits_update(s->hash, e->key, rest);
-    return XXH3_64bits_digest(s->hash) == e->trailer.hash ? 0 : EBADMSG;
+    return XXH3_64bits_digest(s->hash) == e->trailer.hash ? 0 : -EBADMSG;
 }
 
-/* Answers with a value that came along with its trailer. */
+/* Answers with a value that was read together with its trailer. */
 static int read_small(struct fs_session *s, struct weir_call *call,
                       struct weir_item *item, const struct fs_entry *e)
 {
@@ -79,41 +82,51 @@ static int read_small(struct fs_session *s, struct weir_call *call,
     size_t n = (size_t)(s->tail + e->have - value) - sizeof e->trailer;
 
     if (s->fs->config->verify == 0 && XXH3_64bits(value, n) != e->trailer.hash)
-        return EBADMSG;
+        return -EBADMSG;
     weir_call_answer(call, item, value, e->trailer.value_len);
     return 0;
+}
+
+/* Chooses where the value of an item goes: the lent buffer or a new value (*v).
+ * 1: it does not fit, and the item is answered. */
+static int read_place(struct weir_call *call, struct weir_item *item,
+                      uint64_t size, struct weir_value **v, char **to)
+{
+    item->size = size;
+    *v = NULL;
+    *to = item->data;
+    if (item->data == NULL) {
+        *v = weir_value_new(size, to);
+        return *v == NULL ? -ENOMEM : 0;
+    }
+    if (item->cap >= size)
+        return 0;
+    weir_call_fail(call, item, WEIR_TOOBIG,
+                   "the value has %llu bytes, the buffer %llu",
+                   (unsigned long long)size, (unsigned long long)item->cap);
+    return 1;
 }
 
 static int read_large(struct fs_session *s, struct weir_call *call,
                       struct weir_item *item, const struct fs_entry *e)
 {
-    uint64_t size = e->trailer.value_len;
-    struct weir_value *v = NULL;
-    char *to = item->data;
-    int err;
+    struct weir_value *v;
+    char *to;
+    int rc = read_place(call, item, e->trailer.value_len, &v, &to);
 
-    item->size = size;
-    if (to == NULL) {
-        v = weir_value_new(size, &to);
-        if (v == NULL)
-            return ENOMEM;
-    } else if (item->cap < size) {
-        weir_call_fail(call, item, WEIR_TOOBIG,
-                       "the value has %llu bytes, the buffer %llu",
-                       (unsigned long long)size, (unsigned long long)item->cap);
-        return 0;
-    }
-    err = read_value(s, call, e, to, v == NULL);
-    if (err != 0) {
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
+    rc = read_value(s, call, e, to, v == NULL);
+    if (rc < 0) {
         weir_value_unref(v);
-        return err;
+        return rc;
     }
     item->value = v;
     item->status = WEIR_OK;
     return 0;
 }
 
-/* A file may say any length, and take no disk for it. */
+/* A sparse file may have any length without using the disk. */
 static int read_refuse(struct weir_call *call, struct weir_item *item,
                        const struct fs_entry *e, uint64_t most)
 {
@@ -131,28 +144,28 @@ void fs_get(struct fs_session *s, struct weir_call *call,
     uint64_t most = weir_call_max_value(call);
     struct fs_name name;
     struct fs_entry e;
-    int err;
+    int rc;
 
     if (span < FS_SMALL)
         span = FS_SMALL;
     if (!fs_entry_for(s, call, item, &name, O_RDONLY, span, &e))
         return;
     if (e.trailer.value_len > most)
-        err = read_refuse(call, item, &e, most);
+        rc = read_refuse(call, item, &e, most);
     else if (e.trailer.value_len <= (uint64_t)(e.key - s->tail))
-        err = read_small(s, call, item, &e);
+        rc = read_small(s, call, item, &e);
     else
-        err = read_large(s, call, item, &e);
-    if (err == EBADMSG) {
+        rc = read_large(s, call, item, &e);
+    if (rc == -EBADMSG) {
         fs_entry_corrupt(s, call, item, &name, &e,
                          "does not match its checksum");
         return;
     }
-    if (err == ECANCELED)
+    if (rc == -ECANCELED)
         weir_call_fail(call, item, WEIR_SKIPPED,
                        "the caller took its buffer back");
-    else if (err != 0)
-        fs_fail(call, item, err, "reading", name.path);
+    else if (rc < 0)
+        fs_fail(call, item, -rc, "reading", name.path);
     else
         read_mark(s, &name, &e);
     fs_entry_close(&e);
@@ -173,7 +186,8 @@ void fs_stat(struct fs_session *s, struct weir_call *call,
     fs_entry_close(&e);
 }
 
-/* One write of the lease, which writers of the same file take turns at. */
+/* Rewrites the lease with one write; the kernel runs the writes of one file one
+ * after the other. */
 static int touch_write(struct fs *fs, struct fs_entry *e, uint64_t ttl_ms)
 {
     struct fs_trailer *t = &e->trailer;
@@ -181,9 +195,10 @@ static int touch_write(struct fs *fs, struct fs_entry *e, uint64_t ttl_ms)
 
     t->expires_ms = fs_expiry_ms(ttl_ms);
     fs_trailer_seal(t);
+    errno = 0; /* a short write sets no errno */
     if (pwrite(e->fd, (char *)t + FS_TRAILER_LEASE, n,
                e->st.st_size - (off_t)n) != (ssize_t)n)
-        return -1;
+        return errno ? -errno : -EIO;
     if (fs->config->sync == FS_SYNC_NONE)
         return 0;
     return fs_sync(fs, e->fd, FS_FILE_SYNC);
@@ -194,13 +209,15 @@ void fs_touch(struct fs_session *s, struct weir_call *call,
 {
     struct fs_name name;
     struct fs_entry e;
+    int rc;
 
     if (!fs_entry_for(s, call, item, &name, O_RDWR,
                       fs_trailer_max(item->key_len), &e))
         return;
-    if (touch_write(s->fs, &e, item->ttl_ms) == 0)
+    rc = touch_write(s->fs, &e, item->ttl_ms);
+    if (rc == 0)
         item->status = WEIR_OK;
     else
-        fs_fail(call, item, errno, "writing", name.path);
+        fs_fail(call, item, -rc, "writing", name.path);
     fs_entry_close(&e);
 }

@@ -1,10 +1,13 @@
-/* recover.c -- the walk over the folder after open, in a thread of its own:
- * counts what is there when there is a capacity, and removes what processes
- * that died left half written. Without a capacity and without the dead there is
- * no walk, unless the filesystem has no locks that tell who is dead. The store
- * serves meanwhile; it only does not evict before it knows what there is. */
+/* recover.c -- the walk over the folder after open, in its own thread.
+ *
+ * It counts the existing files if there is a capacity, and removes the
+ * temporaries of dead processes. There is no walk without a capacity and
+ * without dead owners, unless the filesystem has no locks that show who is
+ * dead. The store serves meanwhile, but evicts nothing before the walk has
+ * counted everything. */
 
-#include <dirent.h>
+#include "recover.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,10 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fs.h"
+#include "evict.h"
+#include "folder.h"
+#include "owner.h"
 
-/* What open waits: small folders are known when it returns. */
-enum { RECOVER_WAIT_MS = 100 };
+enum { RECOVER_WAIT_MS = 100 }; /* that open waits for the walk */
 
 static void recover_count(struct fs *fs, const char *directory,
                           const char *file)
@@ -41,24 +45,21 @@ static void recover_count(struct fs *fs, const char *directory,
 static void recover_directory(struct fs *fs, const struct fs_dead *dead,
                               const char *directory)
 {
-    int fd = fs_openat(fs, directory, O_RDONLY | O_DIRECTORY, 0);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *entry;
+    DIR *dir;
 
-    if (dir == NULL && fd >= 0)
-        close(fd);
-    while (dir != NULL && !fs->recovery.stop &&
-           (entry = readdir(dir)) != NULL) {
+    if (fs_opendir(fs, directory, &dir) < 0)
+        return;
+    while (!fs->recovery.stop && (entry = readdir(dir)) != NULL) {
         if (entry->d_name[0] != '.') {
             if (fs->index != NULL)
                 recover_count(fs, directory, entry->d_name);
         } else if (fs_dead_left(fs, dead, dirfd(dir), entry->d_name)) {
             if (unlinkat(dirfd(dir), entry->d_name, 0) == 0)
-                fs->counts.swept++;
+                fs->counters.swept++;
         }
     }
-    if (dir != NULL)
-        closedir(dir);
+    closedir(dir);
 }
 
 static void recover_walk(struct fs *fs, const struct fs_dead *dead)
@@ -139,4 +140,14 @@ void fs_recover_stop(struct fs *fs)
     if (fs->recovery.started)
         pthread_join(fs->recovery.thread, NULL);
     fs->recovery.started = false;
+}
+
+bool fs_recover_done(struct fs *fs)
+{
+    bool done;
+
+    pthread_mutex_lock(&fs->recovery.lock);
+    done = fs->recovery.done;
+    pthread_mutex_unlock(&fs->recovery.lock);
+    return done;
 }

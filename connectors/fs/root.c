@@ -1,84 +1,48 @@
-/* root.c -- the folder of a store.
- *
- *     .weir/format       the format's version, digits of a directory (format.c)
- *     .weir/live/        a locked file for each process that has it open
- *     .weir/quarantine/  what was damaged
- *     3f/some-key        values, by a hash of the name
- *
- * Whatever else lies in the folder is left alone.
+/* root.c -- opens the folder, and opens it again when it is replaced.
  *
  * The folder may be removed and made again while the store is open. Once a
- * second, and when a set finds that its folder is gone, we look whether the
- * path still leads to the directory that is open. If not, dup3 puts the new
- * directory in the place of the old descriptor: calls that are running use the
- * one or the other, both are valid. What was counted is counted anew. */
+ * second, and when a set finds its directory gone, we check that the path still
+ * leads to the open folder. If not, dup3 puts the new folder in place of the
+ * old descriptor. Calls that run meanwhile use the old or the new one, and both
+ * are valid. The files are then counted anew. */
+
+#include "root.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "fs.h"
+#include "features.h"
+#include "folder.h"
+#include "format.h"
+#include "owner.h"
+#include "recover.h"
 
 enum { ROOT_LOOK_NS = 1000000000 };
 
-/* openat2 is the one call that refuses links in the middle of a path, too.
- * Kernels and sandboxes without it (which say EPERM) get the check of the last
- * part. A file that may not be opened says EPERM again. */
-int fs_openat(const struct fs *fs, const char *path, int flags, mode_t mode)
-{
-    struct open_how how = {
-        .flags = (uint64_t)flags | O_CLOEXEC | O_NOFOLLOW,
-        .mode = flags & O_CREAT ? mode : 0,
-        .resolve = RESOLVE_NO_SYMLINKS,
-    };
-    long fd = syscall(SYS_openat2, fs->root, path, &how, sizeof how);
-
-    if (fd < 0 && (errno == ENOSYS || errno == EPERM))
-        return openat(fs->root, path, (int)how.flags, mode);
-    return (int)fd;
-}
-
-int fs_mkdirs(struct fs *fs, const char *path, bool durable)
-{
-    char directory[FS_PATH_MAX];
-
-    for (const char *p = path; (p = strchr(p, '/')) != NULL; p++) {
-        snprintf(directory, sizeof directory, "%.*s", (int)(p - path), path);
-        if (mkdirat(fs->root, directory, fs->dir_mode) < 0) {
-            if (errno != EEXIST)
-                return -1;
-            continue;
-        }
-        /* As asked, whatever the umask. */
-        if (fs_set_directory_mode(fs, fs->root, directory) < 0)
-            return -1;
-        if (durable && fs_sync_directory(fs, directory) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* Makes the folder itself, with the folders it is in. They are made durable, as
- * nothing in them can be otherwise. */
+/* Makes one folder durably, since nothing in it can be durable otherwise. 1: it
+ * was made, 0: it existed. */
 static int root_mkdir(struct fs *fs, const char *path)
 {
+    int rc;
+
     if (mkdir(path, fs->dir_mode) < 0)
-        return errno == EEXIST ? 0 : -1;
-    return fs_sync_parent(fs, path) < 0 ? -1 : 1;
+        return errno == EEXIST ? 0 : -errno;
+    rc = fs_sync_parent(fs, path);
+    return rc < 0 ? rc : 1;
 }
 
+/* Makes the folder and the folders above it. */
 static int root_make(struct fs *fs)
 {
     char *copy = strdup(fs->config->path);
     int rc = 0;
 
     if (copy == NULL)
-        return -1;
+        return -ENOMEM;
     for (char *p = copy + 1; rc >= 0 && *p != '\0'; p++) {
         if (*p != '/')
             continue;
@@ -110,12 +74,12 @@ static int root_mode(struct fs *fs, struct weir_error *err)
                               "option mode: expected the owner to read and "
                               "write (0600 and more), got %s",
                               text);
-    /* Who may read a file may enter its directory. */
+    /* A user who may read a file may enter its directory. */
     fs->dir_mode = fs->file_mode | (fs->file_mode & 0444) >> 2;
     return 0;
 }
 
-/* Opens the folder, or says why not. */
+/* Opens the folder and returns its fd. */
 static int root_enter(struct fs *fs, struct weir_error *err)
 {
     const char *path = fs->config->path;
@@ -134,13 +98,15 @@ static int root_enter(struct fs *fs, struct weir_error *err)
 
 static int root_make_and_enter(struct fs *fs, struct weir_error *err)
 {
-    if (fs->config->create && root_make(fs) < 0)
-        return weir_error_set(err, -errno, "cannot make the folder %s: %s",
-                              fs->config->path, strerrordesc_np(errno));
+    int rc = fs->config->create ? root_make(fs) : 0;
+
+    if (rc < 0)
+        return weir_error_set(err, rc, "cannot make the folder %s: %s",
+                              fs->config->path, strerrordesc_np(-rc));
     return root_enter(fs, err);
 }
 
-/* Takes an owner's file and writes the format, so that there may be sets. */
+/* Makes the owner's file and the format file. Sets need both. */
 static int root_settle(struct fs *fs, struct weir_error *err)
 {
     int rc = fs_owner_start(fs, err);
@@ -152,8 +118,8 @@ static int root_settle(struct fs *fs, struct weir_error *err)
     return rc;
 }
 
-/* A disk that is full or read-only can be read from. Sets try to settle again,
- * and evict for it. */
+/* A disk that is full or read-only can still be read, so open succeeds. Each
+ * set tries to settle again, and evicts for it. */
 static bool root_may_wait(int rc)
 {
     return rc == -EROFS || rc == -EACCES || rc == -EPERM || rc == -ENOSPC ||
@@ -170,12 +136,11 @@ int fs_root_settle(struct fs *fs, struct weir_error *err)
     if (!fs->settled)
         rc = root_settle(fs, err);
     pthread_mutex_unlock(&fs->root_lock);
-    errno = -rc;
-    return rc < 0 ? -1 : 0;
+    return rc;
 }
 
-/* Opened to be looked at only: the folder is read if it is there. Whether it
- * could be made shows when it is. */
+/* For a store that is only checked: reads the folder if it exists. Whether it
+ * could be made is not tried. */
 static int root_open_dry(struct fs *fs, struct weir_error *err)
 {
     bool sound;
@@ -213,7 +178,8 @@ int fs_root_open(struct fs *fs, struct weir_error *err)
     return root_may_wait(rc) ? 0 : rc;
 }
 
-/* Does the path lead to another folder than the open one, or nowhere? */
+/* Returns whether the path leads to another folder than the open one, or
+ * nowhere. */
 static bool root_is_gone(const struct fs *fs)
 {
     struct stat now, was;
@@ -221,7 +187,7 @@ static bool root_is_gone(const struct fs *fs)
     if (stat(fs->config->path, &now) < 0)
         return errno == ENOENT || errno == ENOTDIR;
     if (fstat(fs->root, &was) < 0)
-        return true; /* ESTALE of NFS */
+        return true; /* NFS: ESTALE */
     return now.st_ino != was.st_ino || now.st_dev != was.st_dev;
 }
 
@@ -241,7 +207,7 @@ static int root_replace(struct fs *fs, struct weir_error *err)
                               fs->config->path, strerrordesc_np(-rc));
     fs_owner_lose(fs);
     fs->settled = false;
-    fs->counts.reopened++;
+    fs->counters.reopened++;
     for (size_t i = 0; i < sizeof fs->durable; i++)
         fs->durable[i] = 0;
     if (fs->index != NULL)
@@ -270,8 +236,7 @@ int fs_root_reopen(struct fs *fs, struct weir_error *err)
         }
     }
     pthread_mutex_unlock(&fs->root_lock);
-    errno = -rc;
-    return rc < 0 ? -1 : 0;
+    return rc;
 }
 
 void fs_root_look(struct fs *fs)

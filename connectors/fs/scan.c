@@ -1,26 +1,26 @@
 /* scan.c -- pages of the keys that begin with a prefix.
  *
- * The order of a scan is that of the hashes of the file names, which also says
- * the directory: a cursor is the next hash to look at. It holds no state in the
- * store, does not mind what is written or deleted meanwhile, and a key that
- * stays is met exactly once. A page reads the directory it stands in anew.
+ * A scan goes through the file names in the order of their hashes, which also
+ * gives the directory. A cursor is the next hash to visit. So the store keeps
+ * no state for a scan, keys may be set and deleted meanwhile, and a key that
+ * stays is listed exactly once. Each page reads its directories anew.
  *
- * Readable names that do not begin with the prefix are passed over unopened;
- * the rest are opened for their size and expiry, so a scan lists what a get
- * would find. A page ends after some work even when it found little. */
+ * A readable name whose key does not begin with the prefix is skipped unopened.
+ * All others are opened for their size and expiry, so that a scan lists what a
+ * get would find. A page ends after SCAN_WORK even if it found little. */
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "fs.h"
+#include "entry.h"
+#include "folder.h"
+#include "ops.h"
 
 enum {
-    SCAN_KEYS = 1024,  /* of a page, when the caller does not say */
+    SCAN_KEYS = 1024,  /* of a page, unless the caller asks for a number */
     SCAN_WORK = 16384, /* of a page: files opened; a directory counts as 16 */
     SCAN_WORK_DIRECTORY = 16,
     SCAN_PAGE_BYTES = 4 << 20,
@@ -31,7 +31,7 @@ struct scan_row {
     char name[FS_NAME_MAX + 1];
 };
 
-/* The names of one directory that a page may show. */
+/* The names of one directory that a page may list. */
 struct scan_list {
     struct scan_row *rows;
     size_t n, cap;
@@ -40,7 +40,7 @@ struct scan_list {
 struct scan_job {
     struct weir_item *item;
     struct weir_page page;
-    uint64_t keys; /* that the page may have */
+    uint64_t keys; /* the most that the page may have */
     uint64_t cursor;
     int64_t work; /* left */
 };
@@ -62,7 +62,7 @@ static int scan_push(struct scan_list *list, const struct fs_name *name)
     return 0;
 }
 
-/* Could a file of this name hold a key with the prefix? */
+/* Returns whether a file of this name may hold a key with the prefix. */
 static bool scan_may_match(const struct weir_item *item, const char *name)
 {
     char key[FS_NAME_MAX];
@@ -81,26 +81,21 @@ static int scan_by_hash(const void *a, const void *b)
     return (x->hash > y->hash) - (x->hash < y->hash);
 }
 
-/* Lists what the directory has from the cursor on, in order. */
+/* Lists a directory's names from the cursor on, ordered by hash. */
 static int scan_list(struct fs *fs, const struct scan_job *job,
                      const char *directory, struct scan_list *list)
 {
-    int fd = fs_openat(fs, directory, O_RDONLY | O_DIRECTORY, 0);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *entry;
     struct fs_name name;
-    int rc = 0;
+    DIR *dir;
+    int rc = fs_opendir(fs, directory, &dir);
 
-    if (dir == NULL) {
-        /* What stands in a directory's place holds no values: no link is
-         * followed. */
-        rc = fd < 0 && (errno == ENOENT || errno == ELOOP || errno == ENOTDIR)
-                 ? 0
-                 : -errno;
-        if (fd >= 0)
-            close(fd);
+    /* Anything else in a directory's place holds no values: no link is
+     * followed. */
+    if (rc == -ENOENT || rc == -ELOOP || rc == -ENOTDIR)
+        return 0;
+    if (rc < 0)
         return rc;
-    }
     while (rc == 0 && (errno = 0, entry = readdir(dir)) != NULL) {
         if (fs_name_of_file(&name, fs->digits, entry->d_name) < 0 ||
             strncmp(name.path, directory, fs->digits) != 0)
@@ -109,7 +104,7 @@ static int scan_list(struct fs *fs, const struct scan_job *job,
             rc = scan_push(list, &name);
     }
     if (rc == 0)
-        rc = -errno; /* a directory that cannot be read to its end */
+        rc = -errno; /* of readdir */
     closedir(dir);
     if (list->n > 0)
         qsort(list->rows, list->n, sizeof *list->rows, scan_by_hash);
@@ -123,19 +118,12 @@ static int scan_add(struct fs_session *s, struct scan_job *job,
     const struct weir_item *item = job->item;
     struct fs_name name, again;
     struct fs_entry e;
-    int rc = 0;
+    int rc;
 
     fs_name_of_file(&name, s->fs->digits, row->name);
-    switch (fs_entry_open(s, &name, O_RDONLY, 4096, &e)) {
-    case FS_FOUND:
-        break;
-    case FS_ABSENT:
-    case FS_EXPIRED:
-    case FS_CORRUPT:
-        return 0;
-    case FS_ERRNO:
-        return -errno;
-    }
+    rc = fs_entry_open(s, &name, O_RDONLY, 4096, &e);
+    if (rc != FS_FOUND)
+        return rc < 0 ? rc : 0;
     fs_name_of_key(&again, s->fs->digits, e.key, e.trailer.key_len);
     if (strcmp(again.path, name.path) == 0 &&
         e.trailer.key_len >= item->key_len &&
@@ -152,8 +140,8 @@ static bool scan_full(const struct scan_job *job)
            job->work <= 0;
 }
 
-/* Shows a directory's files until the page is full; moves the cursor. Files of
- * one hash are never parted by the end of a page. */
+/* Lists a directory's files until the page is full (1) and moves the cursor.
+ * Files with the same hash go on the same page. */
 static int scan_rows(struct fs_session *s, struct scan_job *job,
                      const struct scan_list *list)
 {

@@ -1,4 +1,4 @@
-/* trailer.c -- writes and checks the trailer; trusts no byte of it. */
+/* trailer.c -- writes and checks the trailer. It trusts no byte of a file. */
 
 #include "trailer.h"
 
@@ -13,7 +13,7 @@ enum { TRAILER_VERSION = 1 };
 
 _Static_assert(sizeof(struct fs_trailer) == 48, "the trailer is a format");
 _Static_assert(FS_TRAILER_LEASE % FS_TRAILER_ALIGN == 0,
-               "no boundary divides the lease");
+               "the lease crosses no boundary");
 
 static uint64_t trailer_check(const struct fs_trailer *t)
 {

@@ -1,10 +1,10 @@
-/* trailer.h -- what stands behind the value in every file of an fs store.
+/* trailer.h -- the bytes that follow the value in every file of an fs store.
  *
  *     value | key | zeros up to a multiple of 16 | struct fs_trailer
  *
- * The value is at offset 0, so that it keeps its alignment; the trailer is
- * found from the end. Numbers are in the machine's byte order: a folder moved
- * to a machine of the other order is foreign there, and refused as such. */
+ * The value is at offset 0, so that it keeps its alignment. The trailer is
+ * found from the end. Numbers are in the machine's byte order: a machine of the
+ * other order refuses the files as foreign. format.c explains the whole. */
 
 #ifndef FS_TRAILER_H
 #define FS_TRAILER_H
@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The library picks the widest instructions at run time; test programs compile
- * the hash in with XXH_INLINE_ALL instead. */
+/* The library chooses the widest vector instructions at run time. Test programs
+ * compile the hash in with XXH_INLINE_ALL instead. */
 #if defined(__x86_64__) && !defined(XXH_INLINE_ALL)
 #include <xxh_x86dispatch.h>
 #else
@@ -27,9 +27,9 @@ struct fs_trailer {
     uint64_t value_len;
     uint64_t hash; /* xxh3 of all bytes before the trailer */
 
-    /* The lease: what a touch rewrites, in one write of 16 aligned bytes that
-     * no page or sector boundary divides. */
-    uint64_t expires_ms; /* of CLOCK_REALTIME; 0 = never */
+    /* The lease. A touch rewrites it with one write of 16 aligned bytes, which
+     * cross no page or sector boundary. */
+    uint64_t expires_ms; /* CLOCK_REALTIME; 0 = never */
     uint64_t check;      /* xxh3 of the trailer up to here */
 };
 
@@ -49,13 +49,13 @@ size_t fs_trailer_max(uint32_t key_len);
 void fs_trailer_init(struct fs_trailer *t, uint64_t value_len, uint32_t key_len,
                      uint64_t expires_ms);
 
-/* fs_trailer_seal computes the check, the last thing before writing. */
+/* fs_trailer_seal computes the check. It is the last step before writing. */
 void fs_trailer_seal(struct fs_trailer *t);
 
-/* fs_trailer_parse reads the trailer at the end of a file of file_size bytes,
- * of which the last have ones are in tail. Returns NULL, or what is wrong in
- * words. A trailer that is sound says where the key stands: span bytes before
- * the end; whether tail reaches that far is the caller's to see. */
+/* fs_trailer_parse reads the trailer at the end of a file of file_size bytes.
+ * tail has the last `have` bytes of it. Returns NULL, or in words what is
+ * wrong. The key begins fs_trailer_span bytes before the end; the caller checks
+ * that tail reaches that far. */
 const char *fs_trailer_parse(struct fs_trailer *out, const void *tail,
                              size_t have, uint64_t file_size);
 

@@ -1,22 +1,25 @@
-/* room.c -- keeps what is counted true, and evicts: for the capacity before a
- * set, and after one that found the disk full.
+/* evict.c -- keeps the index correct and evicts files: before a set for the
+ * capacity, and after a set that found the disk full.
  *
- * Other processes may use up the disk before the capacity is reached, or its
- * inodes. Then our own oldest values go, as many as the new one needs, twice as
- * many at the next attempt, and so on a few times; if the disk is still full
- * after that, it is not for us to mend. */
+ * Other processes may use up the disk, or its inodes, before the capacity is
+ * reached. Then our oldest values are evicted: as many as the new one needs,
+ * twice as many at the next attempt, and so on. If the disk is still full after
+ * EVICT_ATTEMPTS, our values are not the cause, and the set fails. */
 
-#include <dirent.h>
+#include "evict.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "fs.h"
+#include "aside.h"
+#include "folder.h"
 
-enum { ROOM_ATTEMPTS = 6 };
+enum { EVICT_ATTEMPTS = 6 };
 
-/* A folder that held far more than the capacity takes long to clear. */
+/* A folder that held far more than the capacity takes long to clear, so the
+ * loop watches for the end of the call. */
 int fs_make_room(struct fs *fs, struct weir_call *call, uint64_t bytes)
 {
     struct fs_name victim;
@@ -27,7 +30,7 @@ int fs_make_room(struct fs *fs, struct weir_call *call, uint64_t bytes)
     fs_index_reserve(fs->index, bytes);
     while (rc == 0 && fs_index_victim(fs->index, fs->digits, &victim)) {
         if (fs_drop(fs, &victim, NULL) == 0)
-            fs->counts.evicted++;
+            fs->counters.evicted++;
         if (call != NULL)
             rc = weir_call_stopped(call);
         else if (fs->recovery.stop)
@@ -38,54 +41,52 @@ int fs_make_room(struct fs *fs, struct weir_call *call, uint64_t bytes)
     return rc;
 }
 
-/* Directories that eviction left empty hold inodes, too. A set that is about to
- * use one makes it again. */
-static bool room_remove_directories(struct fs *fs)
+/* Directories that eviction left empty hold inodes, too. A set that needs one
+ * makes it again. */
+static bool evict_directories(struct fs *fs)
 {
-    int fd = fs_openat(fs, ".", O_RDONLY | O_DIRECTORY, 0);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *entry;
     bool removed = false;
+    DIR *dir;
 
-    if (dir == NULL && fd >= 0)
-        close(fd);
-    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+    if (fs_opendir(fs, ".", &dir) < 0)
+        return false;
+    while ((entry = readdir(dir)) != NULL) {
         if (strlen(entry->d_name) == fs->digits &&
             strspn(entry->d_name, "0123456789abcdef") == fs->digits)
             removed |= unlinkat(fs->root, entry->d_name, AT_REMOVEDIR) == 0;
     }
-    if (dir != NULL)
-        closedir(dir);
+    closedir(dir);
     return removed;
 }
 
 bool fs_make_space(struct fs *fs, struct weir_call *call, uint64_t bytes,
                    unsigned attempt)
 {
-    uint64_t freed = 0, took, files = 0;
+    uint64_t freed = 0, size, files = 0;
     struct fs_name victim;
 
     if (fs->index == NULL || fs->config->on_full == FS_FULL_REFUSE ||
-        attempt >= ROOM_ATTEMPTS)
+        attempt >= EVICT_ATTEMPTS)
         return false;
     while ((freed < bytes << attempt || files < UINT64_C(1) << attempt) &&
            weir_call_stopped(call) == 0 &&
-           fs_index_oldest(fs->index, fs->digits, &victim, &took)) {
+           fs_index_oldest(fs->index, fs->digits, &victim, &size)) {
         if (fs_drop(fs, &victim, NULL) < 0)
             continue;
-        fs->counts.evicted++;
-        fs->counts.evicted_full++;
-        freed += took;
+        fs->counters.evicted++;
+        fs->counters.evicted_full++;
+        freed += size;
         files++;
     }
     if (attempt == 0 && files > 0)
         return true;
-    return room_remove_directories(fs) || files > 0;
+    return evict_directories(fs) || files > 0;
 }
 
-/* A file without any block may be one long hole; or this filesystem does not
- * say how many blocks there are. */
-static bool room_is_hole(struct fs *fs, const char *path)
+/* A file without any block is one long hole, or the filesystem does not report
+ * blocks. */
+static bool evict_is_hole(struct fs *fs, const char *path)
 {
     int fd = fs_openat(fs, path, O_RDONLY | O_NONBLOCK, 0);
     bool hole;
@@ -103,7 +104,7 @@ uint64_t fs_footprint(struct fs *fs, const char *path, const struct stat *st)
     uint64_t blocks = fs_index_footprint((uint64_t)st->st_blocks * 512);
 
     if (size > 0 && blocks == 0)
-        return room_is_hole(fs, path) ? 0 : size;
+        return evict_is_hole(fs, path) ? 0 : size;
     return blocks < size ? blocks : size;
 }
 

@@ -1,0 +1,14 @@
+/* ops.h -- the operations: each answers one item of a call. get, stat and touch
+ * are in read.c, set and delete in write.c, scan in scan.c. */
+
+#ifndef FS_OPS_H
+#define FS_OPS_H
+
+#include "state.h"
+
+typedef void fs_op(struct fs_session *s, struct weir_call *call,
+                   struct weir_item *item);
+
+fs_op fs_get, fs_stat, fs_touch, fs_set, fs_delete, fs_scan;
+
+#endif

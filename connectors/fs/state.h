@@ -1,0 +1,121 @@
+/* state.h -- what all files of this connector share: the options, the state of
+ * an open store, a worker's session. fs.c introduces the files. */
+
+#ifndef FS_STATE_H
+#define FS_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "connector.h"
+
+#include "index.h"
+#include "name.h"
+#include "trailer.h"
+
+enum fs_sync { FS_SYNC_NONE, FS_SYNC_DATA, FS_SYNC_FULL };
+
+enum fs_on_full { FS_FULL_AUTO, FS_FULL_EVICT, FS_FULL_REFUSE };
+
+struct fs_config {
+    const char *path;
+    bool create;
+    int sync;   /* enum fs_sync */
+    int verify; /* 0 = always, 1 = never */
+    uint64_t capacity;
+    uint64_t ttl;
+    int fanout; /* digits of a directory's name; 0 = as the folder says */
+    const char *mode;
+    int64_t quarantine;
+    int on_full; /* enum fs_on_full */
+};
+
+/* The gauges show these. */
+struct fs_counters {
+    _Atomic uint64_t evicted, evicted_full, expired, quarantined, swept, syncs,
+        reopened;
+};
+
+/* What some filesystems refuse (features.c). */
+enum fs_feature {
+    FS_LINKS,
+    FS_FLOCK,
+    FS_ANY_LOCK,
+    FS_MODES,
+    FS_FILE_SYNC,
+    FS_DIRECTORY_SYNC,
+    FS_FEATURES
+};
+
+/* The ways to lock an owner's file, in the order in which they are tried. */
+enum fs_locking {
+    FS_LOCK_FLOCK,
+    FS_LOCK_FLOCK_WRITING,
+    FS_LOCK_FCNTL,
+    FS_LOCK_NONE
+};
+
+enum {
+    FS_LOCKS = 64,
+    FS_CHUNK = 256 << 10,   /* bytes read or written, then hashed in cache */
+    FS_SMALL = 16 << 10,    /* a value up to this is read with its trailer */
+    FS_TEMP_MAX = 48,       /* the path of a temporary */
+    FS_OWNER_NAME = 17,     /* 16 digits and a NUL */
+    FS_DIRECTORIES = 65536, /* the largest fanout */
+};
+
+struct fs_recovery {
+    pthread_t thread;
+    bool started;
+    atomic_bool stop;
+    pthread_mutex_t lock;
+    pthread_cond_t done_cond;
+    bool done; /* under lock */
+};
+
+struct fs {
+    const struct fs_config *config;
+    bool dry; /* opened to be checked: it serves nothing */
+    int root; /* fd of the folder; the number never changes (root.c) */
+    _Atomic unsigned digits; /* of a directory's name */
+    mode_t file_mode, dir_mode;
+    struct fs_index *index; /* NULL: nothing is ever evicted */
+    struct fs_counters counters;
+    struct fs_recovery recovery;
+    atomic_bool lacks[FS_FEATURES];
+
+    /* The owner's file and the format file exist: sets may begin. */
+    atomic_bool settled;
+    pthread_mutex_t root_lock;
+    int owner;                      /* under root_lock: the locked file or -1 */
+    bool torn;                      /* under root_lock: the format file is */
+    struct weir_error reopen_error; /* under root_lock: valid until reopen_ns */
+    uint64_t reopen_ns;             /* under root_lock */
+    _Atomic uint64_t look_ns;       /* the next check of the folder's path */
+
+    _Atomic uint64_t owner_id;
+    _Atomic int locking;         /* enum fs_locking */
+    _Atomic uint64_t temps;      /* temporaries made so far */
+    _Atomic uint32_t quarantine; /* the next place */
+
+    /* A bit for each directory whose own name is known to be on the disk. */
+    _Atomic uint8_t durable[FS_DIRECTORIES / 8];
+
+    /* A file's lock is chosen by the hash of its name. A rename or unlink and
+     * the update of the index are one step under it. The index has its own
+     * lock, which is taken inside this one. */
+    pthread_mutex_t locks[FS_LOCKS];
+};
+
+/* The private state of one worker. */
+struct fs_session {
+    struct fs *fs;
+    char *tail; /* the end of the current file; fs_tail_room() bytes */
+    XXH3_state_t *hash;
+    struct weir_error why; /* of a set: what is wrong with the folder itself */
+};
+
+#endif
