@@ -1,330 +1,297 @@
-/* fs.c -- files in a warm page cache: fs with two workers beside two plain
- * threads that do the least there is to do, by turns, into and out of the same
- * memory. Sets write names that never were, in directories that are there
- * already; nothing is deleted before the end, for creating files is ten times
- * slower on ext4 after a mass delete. Run it alone, or as `weir bench fs`; the
- * folder for the files is $TMPDIR or /tmp.
+/* fs.c -- the fs connector beside a pool of blocking threads (fs_blocking.h)
+ * that keeps plain files, by turns, on the same keys.
  *
- *     build/bench/fs [get|set]... */
+ *     build/bench/fs [warm|cold|scan]... [PART OF A NAME]
+ *
+ * warm: files in the page cache, for each case with the checksum and without
+ * (the default). cold: files that were dropped from it. scan: a scan of many
+ * files beside find(1). Run it alone or as `weir bench fs`. The files are in
+ * $TMPDIR or /tmp. */
 
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "fs_blocking.h"
+#include "fs_weir.h"
 
-#include "bench.h"
+enum { ROUNDS = 5, SCAN_FILES = 100000 };
 
-enum {
-    ROUNDS = 7, /* of figure and reference by turns */
-    THREADS = 2,
-    FLIGHT = 2, /* batches */
-    KEYS_MAX = 2048,
+#define KIB 1024u
+#define MIB 1048576u
+#define SECONDS 0.2 /* of a round */
+
+static const char *part = ""; /* of the names of the cells to run */
+
+static const struct cell cells[] = {
+    {"exists, 1", WEIR_EXISTS, 4 * KIB, 1, ">= 2x"},
+    {"exists, 16", WEIR_EXISTS, 4 * KIB, 16, ">= 2x"},
+    {"exists, 256", WEIR_EXISTS, 4 * KIB, 256, ">= 2x"},
+    {"get 4 KiB, 1", WEIR_GET, 4 * KIB, 1, ">= 1.3x"},
+    {"get 4 KiB, 16", WEIR_GET, 4 * KIB, 16, ">= 1.2x"},
+    {"get 4 KiB, 256", WEIR_GET, 4 * KIB, 256, ">= 1.2x"},
+    {"get 64 KiB, 1", WEIR_GET, 64 * KIB, 1, ">= 1.1x"},
+    {"get 64 KiB, 16", WEIR_GET, 64 * KIB, 16, ">= 1.1x"},
+    {"get 64 KiB, 256", WEIR_GET, 64 * KIB, 256, ">= 1.1x"},
+    {"get 1 MiB, 1", WEIR_GET, MIB, 1, ">= 1x"},
+    {"get 1 MiB, 16", WEIR_GET, MIB, 16, ">= 1x"},
+    {"get 4 MiB, 1", WEIR_GET, 4 * MIB, 1, ">= 1x"},
+    {"get 4 MiB, 16", WEIR_GET, 4 * MIB, 16, ">= 1.1x"},
+    {"set 4 KiB, 1", WEIR_SET, 4 * KIB, 1, ">= 1.27x"},
+    {"set 4 KiB, 16", WEIR_SET, 4 * KIB, 16, ">= 1.69x"},
+    {"set 64 KiB, 1", WEIR_SET, 64 * KIB, 1, ">= 1.1x"},
+    {"set 64 KiB, 16", WEIR_SET, 64 * KIB, 16, ">= 1.1x"},
+    {"set 1 MiB, 1", WEIR_SET, MIB, 1, ">= 1x"},
+    {"set 1 MiB, 16", WEIR_SET, MIB, 16, ">= 1x"},
+    {"set 4 MiB, 1", WEIR_SET, 4 * MIB, 1, ">= 1x"},
+    {"set 4 MiB, 16", WEIR_SET, 4 * MIB, 16, ">= 1x"},
 };
 
-struct size_case {
-    const char *name;
-    size_t size;
-    unsigned keys;   /* in all, spread over the batches in flight */
-    unsigned repeat; /* of a round of gets */
-    const char *get_target, *set_target;
+static const struct cell cold_cells[] = {
+    {"get 4 KiB, 16", WEIR_GET, 4 * KIB, 16, NULL},
+    {"get 1 MiB, 16", WEIR_GET, MIB, 16, NULL},
+    {"get 4 MiB, 16", WEIR_GET, 4 * MIB, 16, NULL},
 };
 
-static const struct size_case cases[] = {
-    {"4 KiB", 4 << 10, 2048, 8, NULL, NULL},
-    {"64 KiB", 64 << 10, 512, 8, NULL, NULL},
-    {"1 MiB", 1 << 20, 64, 8, ">= 0.8x", ">= 0.7x"},
-    {"4 MiB", 4 << 20, 32, 4, ">= 0.8x", ">= 0.7x"},
-};
+static const char *const options[] = {"verify=always", "verify=never"};
 
-static char folder[256];
-static char keys[KEYS_MAX][24];
-static char *memory; /* of all values of a case, one after the other */
+/* ---- the two sides ---- */
 
-/* ---- the folder ---- */
-
-static int folder_unlink(const char *path, const struct stat *st, int flag,
-                         struct FTW *ftw)
+/* Returns the paths of the two sides' folders. */
+static void paths(char plain[256], char ours[256])
 {
-    (void)st;
-    (void)flag;
-    (void)ftw;
-    return remove(path);
+    snprintf(plain, 256, "%s/plain", cell_folder);
+    snprintf(ours, 256, "%s/fs", cell_folder);
 }
 
-static void folder_remove(void)
+/* Sets all keys of a cell on both sides. */
+static void fill(const struct cell *c, const char *plain, const char *ours)
 {
-    nftw(folder, folder_unlink, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static void folder_make(void)
-{
-    const char *base = getenv("TMPDIR");
-
-    snprintf(folder, sizeof folder, "%s/weir-bench-XXXXXX",
-             base != NULL ? base : "/tmp");
-    if (mkdtemp(folder) == NULL)
-        bench_die(folder, strerror(errno));
-    atexit(folder_remove);
-}
-
-/* Names a path below the folder and makes it a directory. */
-static void folder_fresh(char *out, size_t cap, const char *kind)
-{
-    static unsigned turn;
-
-    snprintf(out, cap, "%s/%s%u", folder, kind, turn++);
-    if (mkdir(out, 0700) < 0)
-        bench_die(out, strerror(errno));
-}
-
-/* Names that nothing was called before. */
-static void keys_fresh(void)
-{
-    static unsigned turn;
-
-    for (int i = 0; i < KEYS_MAX; i++)
-        snprintf(keys[i], sizeof keys[i], "key-%03u-%06d", turn, i);
-    turn++;
-}
-
-/* ---- two plain threads ---- */
-
-struct plain {
-    const struct size_case *of;
-    int dir;
-    unsigned total;
-    atomic_uint next; /* the threads claim their work as workers do */
-};
-
-static void plain_get(struct plain *p, unsigned i)
-{
-    int fd = openat(p->dir, keys[i], O_RDONLY | O_CLOEXEC);
-    size_t size = p->of->size;
-
-    if (fd < 0 || pread(fd, memory + i * size, size, 0) != (ssize_t)size)
-        bench_die(keys[i], strerror(errno));
-    close(fd);
-}
-
-static void plain_set(struct plain *p, unsigned i)
-{
-    size_t size = p->of->size;
-    char temp[32];
-    int fd;
-
-    snprintf(temp, sizeof temp, ".%s", keys[i]);
-    fd = openat(p->dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 || write(fd, memory + i * size, size) != (ssize_t)size)
-        bench_die(temp, strerror(errno));
-    close(fd);
-    if (renameat(p->dir, temp, p->dir, keys[i]) < 0)
-        bench_die(temp, strerror(errno));
-}
-
-static void *plain_getter(void *arg)
-{
-    struct plain *p = arg;
-    unsigned i;
-
-    while ((i = atomic_fetch_add(&p->next, 1)) < p->total)
-        plain_get(p, i % p->of->keys);
-    return NULL;
-}
-
-static void *plain_setter(void *arg)
-{
-    struct plain *p = arg;
-    unsigned i;
-
-    while ((i = atomic_fetch_add(&p->next, 1)) < p->total)
-        plain_set(p, i);
-    return NULL;
-}
-
-/* Returns the bytes a second of all values done `repeat` times. */
-static double plain_round(const struct size_case *of, const char *path,
-                          void *(*work)(void *), unsigned repeat)
-{
-    struct plain p = {.of = of, .total = of->keys * repeat};
-    pthread_t threads[THREADS];
-    uint64_t start;
-
-    p.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    start = weir_now();
-    for (int i = 0; i < THREADS; i++)
-        pthread_create(&threads[i], NULL, work, &p);
-    for (int i = 0; i < THREADS; i++)
-        pthread_join(threads[i], NULL);
-    start = weir_now() - start;
-    close(p.dir);
-    return (double)p.total * (double)of->size * 1e9 / (double)start;
-}
-
-/* ---- fs ---- */
-
-struct ours {
-    struct weir_store *store;
-    struct weir_cq *cq;
-    struct weir_batch *batches[FLIGHT];
-};
-
-static struct ours ours_open(const struct size_case *of, const char *path)
-{
-    struct weir_setting settings[] = {{"path", path}, {"workers", "2"}};
-    struct weir_error err;
-    struct ours o = {0};
-
-    if (weir_open(&o.store, "fs", settings, 2, &err) < 0)
-        bench_die(path, err.message);
-    weir_cq_new(&o.cq);
-    for (int i = 0; i < FLIGHT; i++)
-        o.batches[i] = weir_batch_new(of->keys / FLIGHT);
-    return o;
-}
-
-static void ours_close(struct ours *o)
-{
-    for (int i = 0; i < FLIGHT; i++)
-        weir_batch_free(o->batches[i]);
-    weir_store_free(o->store);
-    weir_cq_free(o->cq);
-}
-
-static void ours_submit(struct ours *o, const struct size_case *of,
-                        struct weir_batch *b, uint32_t op, unsigned first)
-{
-    unsigned n = of->keys / FLIGHT;
-
-    weir_batch_reset(b, op, n);
-    b->tag = first;
-    for (unsigned i = 0; i < n; i++) {
-        struct weir_item *item = &b->items[i];
-
-        item->key = keys[first + i];
-        item->key_len = (uint32_t)strlen(keys[first + i]);
-        item->data = memory + (first + i) * of->size;
-        item->size = of->size;
-        item->cap = of->size;
-    }
-    if (weir_submit(o->store, o->cq, b) != 0)
-        bench_die("submit", b->error.message);
-}
-
-static double ours_round(struct ours *o, const struct size_case *of,
-                         uint32_t op, unsigned repeat)
-{
-    unsigned left = FLIGHT * repeat, going = 0;
-    uint64_t start = weir_now();
-
-    for (; going < FLIGHT; going++)
-        ours_submit(o, of, o->batches[going], op, going * (of->keys / FLIGHT));
-    while (left > 0) {
-        struct weir_batch *b;
-
-        weir_cq_wait(o->cq, WEIR_FOREVER);
-        if (weir_cq_drain(o->cq, &b, 1) == 0)
-            continue;
-        if (b->errors > 0)
-            bench_die("fs", b->error.message);
-        left--;
-        if (going < FLIGHT * repeat) {
-            going++;
-            ours_submit(o, of, b, op, (unsigned)b->tag);
-        }
-    }
-    start = weir_now() - start;
-    return (double)of->keys * repeat * (double)of->size * 1e9 / (double)start;
-}
-
-/* ---- the cases ---- */
-
-static void report(const char *verb, const struct size_case *of, double *figure,
-                   double *reference, const char *how, const char *target)
-{
-    char name[80];
-
-    snprintf(name, sizeof name, "fs: %s %s, 2 workers", verb, of->name);
-    bench_report(&(struct bench_row){
-        .name = name,
-        .figure = bench_median(figure, ROUNDS) / 1e6,
-        .unit = "MB/s",
-        .reference = how,
-        .of = bench_median(reference, ROUNDS) / 1e6,
-        .target = target,
-    });
-}
-
-static void bench_get(const struct size_case *of)
-{
-    double figure[ROUNDS], reference[ROUNDS];
-    char plain[300], path[300];
+    struct cell set = *c;
+    struct blocking b;
     struct ours o;
+    struct side s;
 
-    folder_fresh(plain, sizeof plain, "plain");
-    folder_fresh(path, sizeof path, "fs");
-    o = ours_open(of, path);
-    plain_round(of, plain, plain_setter, 1);
-    ours_round(&o, of, WEIR_SET, 1);
-    for (int r = 0; r < ROUNDS; r++) {
-        reference[r] = plain_round(of, plain, plain_getter, of->repeat);
-        figure[r] = ours_round(&o, of, WEIR_GET, of->repeat);
-    }
-    report("get", of, figure, reference, "open, pread, close by 2 threads",
-           of->get_target);
+    set.op = WEIR_SET;
+    s = blocking_open(&b, &set, plain, 2);
+    side_run(&s, &set, 0);
+    blocking_close(&b);
+    s = ours_open(&o, &set, ours, "");
+    side_run(&s, &set, 0);
     ours_close(&o);
 }
 
-static void bench_set(const struct size_case *of)
+/* Returns the number of threads, 1 to 8, that serves a cell best. */
+static uint32_t best_threads(const struct cell *c, const char *path)
 {
-    double figure[ROUNDS], reference[ROUNDS];
-    char plain[300], path[300];
-    struct ours o;
+    uint32_t best = 1;
+    double most = 0;
 
-    for (int r = 0; r < ROUNDS; r++) {
-        folder_fresh(plain, sizeof plain, "plain");
-        reference[r] = plain_round(of, plain, plain_setter, 1);
-        folder_fresh(path, sizeof path, "fs");
-        o = ours_open(of, path);
-        figure[r] = ours_round(&o, of, WEIR_SET, 1);
-        ours_close(&o);
+    for (uint32_t n = 1; n <= BLOCKING_THREADS; n *= 2) {
+        struct blocking b;
+        struct side s = blocking_open(&b, c, path, n);
+        double rate;
+
+        side_run(&s, c, SECONDS / 4);
+        rate = side_run(&s, c, SECONDS / 2);
+        blocking_close(&b);
+        if (rate > most) {
+            most = rate;
+            best = n;
+        }
     }
-    report("set", of, figure, reference, "write, rename by 2 threads",
-           of->set_target);
+    return best;
 }
 
-static int asked(int argc, char **argv, const char *name)
+/* Runs one round; a cold one goes over each key once. */
+static double one_round(const struct side *s, const struct cell *c,
+                        const char *path, bool cold)
 {
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], name) == 0)
-            return 1;
+    if (!cold)
+        return side_run(s, c, SECONDS);
+    nftw(path, cell_cool, 16, FTW_PHYS);
+    return side_run(s, c, 0);
+}
+
+static void report(const struct cell *c, const char *what, double *figure,
+                   double *reference, uint32_t threads)
+{
+    char name[100], text[60];
+
+    snprintf(name, sizeof name, "fs: %s%s", c->name, what);
+    snprintf(text, sizeof text, "blocking, %u threads", threads);
+    bench_report(&(struct bench_row){
+        .name = name,
+        .figure = bench_median(figure, ROUNDS),
+        .unit = "keys/s",
+        .reference = text,
+        .of = bench_median(reference, ROUNDS),
+        .target = strstr(what, "never") ? NULL : c->target,
+    });
+}
+
+static void compare(const struct cell *c, bool cold)
+{
+    double figure[2][ROUNDS], reference[ROUNDS];
+    char plain[256], ours[256], what[40];
+    uint32_t threads;
+    struct blocking b;
+    struct side theirs;
+
+    paths(plain, ours);
+    fill(c, plain, ours);
+    threads = cold ? 8 : best_threads(c, plain);
+    theirs = blocking_open(&b, c, plain, threads);
+    for (int i = -1; i < ROUNDS; i++) { /* the first round does not count */
+        double rate = one_round(&theirs, c, plain, cold);
+
+        reference[i < 0 ? 0 : i] = rate;
+        for (int v = 0; v < 2; v++) {
+            struct ours o;
+            struct side s = ours_open(&o, c, ours, options[v]);
+
+            if (!cold)
+                side_run(&s, c, 0);
+            figure[v][i < 0 ? 0 : i] = one_round(&s, c, ours, cold);
+            ours_close(&o);
+        }
     }
-    return argc == 1;
+    blocking_close(&b);
+    for (int v = 0; v < 2; v++) {
+        snprintf(what, sizeof what, "%s%s", cold ? ", cold" : "",
+                 v == 0 ? "" : ", verify=never");
+        report(c, what, figure[v], reference, threads);
+    }
+    cell_remove(plain);
+    cell_remove(ours);
+}
+
+/* ---- scan ---- */
+
+static void run_one(struct weir_store *store, struct weir_cq *cq,
+                    struct weir_batch *b)
+{
+    int rc = weir_submit(store, cq, b);
+
+    if (rc == 0) {
+        weir_cq_wait(cq, WEIR_FOREVER);
+        weir_cq_drain(cq, &b, 1);
+    }
+    if (rc < 0 || b->errors > 0)
+        bench_die("scan", b->error.message);
+}
+
+/* Scans all keys; returns the keys per second. */
+static double scan_all(struct weir_store *store, struct weir_cq *cq)
+{
+    struct weir_batch *b = weir_batch_new(1);
+    uint64_t start = weir_now(), cursor = 0, entries = 0;
+
+    do {
+        weir_batch_reset(b, WEIR_SCAN, 1);
+        b->items[0].key = "";
+        b->items[0].cursor = cursor;
+        run_one(store, cq, b);
+        cursor = b->items[0].cursor;
+        entries += b->items[0].size;
+    } while (cursor != 0);
+    weir_batch_free(b);
+    return SCAN_FILES * 1e9 / (double)(weir_now() - start);
+}
+
+static void scan_fill(struct weir_store *store, struct weir_cq *cq)
+{
+    enum { BATCH = 1000 };
+    static char keys[BATCH][16];
+    struct weir_batch *b = weir_batch_new(BATCH);
+
+    for (int at = 0; at < SCAN_FILES; at += BATCH) {
+        weir_batch_reset(b, WEIR_SET, BATCH);
+        for (int i = 0; i < BATCH; i++) {
+            snprintf(keys[i], sizeof keys[i], "scan-%06d", at + i);
+            b->items[i].key = keys[i];
+            b->items[i].key_len = 11;
+            b->items[i].data = keys[i];
+            b->items[i].size = 11;
+        }
+        run_one(store, cq, b);
+    }
+    weir_batch_free(b);
+}
+
+static double find_all(const char *path)
+{
+    uint64_t start = weir_now();
+    char command[300];
+
+    snprintf(command, sizeof command, "find %s -type f >/dev/null", path);
+    if (system(command) != 0)
+        bench_die(command, "failed");
+    return SCAN_FILES * 1e9 / (double)(weir_now() - start);
+}
+
+static void scan(void)
+{
+    static const struct cell cell = {"scan", WEIR_SCAN, 0, 1, ">= 0.34x"};
+    double figure[2][ROUNDS], reference[ROUNDS];
+    char plain[256], path[256], url[300];
+    struct weir_store *store;
+    struct weir_cq *cq;
+
+    if (strstr(cell.name, part) == NULL)
+        return;
+    paths(plain, path);
+    snprintf(url, sizeof url, "fs://%s", path);
+    store = bench_open(url);
+    weir_cq_new(&cq);
+    scan_fill(store, cq);
+    for (int i = 0; i < ROUNDS; i++) {
+        reference[i] = find_all(path);
+        figure[0][i] = scan_all(store, cq);
+        weir_store_free(store);
+        store = bench_open(url);
+        figure[1][i] = scan_all(store, cq);
+    }
+    weir_store_free(store);
+    weir_cq_free(cq);
+    for (int i = 0; i < 2; i++) {
+        char name[60];
+
+        snprintf(name, sizeof name, "fs: scan of %d files%s", SCAN_FILES,
+                 i ? ", just opened" : "");
+        bench_report(&(struct bench_row){
+            .name = name,
+            .figure = bench_median(figure[i], ROUNDS),
+            .unit = "keys/s",
+            .reference = "find",
+            .of = bench_median(reference, ROUNDS),
+            .target = cell.target,
+        });
+    }
+    cell_remove(path);
 }
 
 int main(int argc, char **argv)
 {
-    size_t largest = 0;
+    bool warm = false, cold = false, scans = false;
 
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        if (cases[i].size * cases[i].keys > largest)
-            largest = cases[i].size * cases[i].keys;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "warm") == 0)
+            warm = true;
+        else if (strcmp(argv[i], "cold") == 0 || strcmp(argv[i], "--cold") == 0)
+            cold = true;
+        else if (strcmp(argv[i], "scan") == 0)
+            scans = true;
+        else
+            part = argv[i];
     }
-    memory = malloc(largest);
-    if (memory == NULL)
-        bench_die("malloc", strerror(errno));
-    memset(memory, 'v', largest);
-    keys_fresh();
-    folder_make();
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        if (asked(argc, argv, "get"))
-            bench_get(&cases[i]);
-        if (asked(argc, argv, "set"))
-            bench_set(&cases[i]);
+    cell_prepare();
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
+        if ((warm || !(cold || scans)) && strstr(cells[i].name, part))
+            compare(&cells[i], false);
     }
-    free(memory);
+    for (size_t i = 0; i < sizeof cold_cells / sizeof *cold_cells; i++) {
+        if (cold && strstr(cold_cells[i].name, part))
+            compare(&cold_cells[i], true);
+    }
+    if (scans)
+        scan();
+    free(cell_payload);
     return 0;
 }

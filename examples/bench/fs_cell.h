@@ -1,0 +1,143 @@
+/* fs_cell.h -- one cell of the fs benchmark: an op, a size, a batch. Both sides
+ * of a comparison get the same keys in the same order, the same number of
+ * batches in flight, and memory of the same size for the values. */
+#ifndef FS_CELL_H
+#define FS_CELL_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+enum {
+    CELL_KEYS_MAX = 4096,
+    CELL_BYTES = 128 << 20, /* of all values of a cell, at most */
+    CELL_FLIGHT = 2,        /* batches in flight */
+    KEY_LEN = 20,
+};
+
+struct cell {
+    const char *name;
+    uint32_t op; /* enum weir_op */
+    uint32_t size;
+    uint32_t batch;
+    const char *target; /* for the ratio of keys per second, or NULL */
+};
+
+static char cell_keys[CELL_KEYS_MAX][KEY_LEN + 1];
+static char *cell_payload;
+static char cell_folder[200];
+
+/* cell_range returns the number of keys that a cell walks over. */
+static inline uint32_t cell_range(const struct cell *c)
+{
+    uint32_t n = CELL_BYTES / c->size;
+
+    n = n > CELL_KEYS_MAX ? CELL_KEYS_MAX : n;
+    return n < c->batch ? c->batch : n / c->batch * c->batch;
+}
+
+static int cell_unlink(const char *path, const struct stat *st, int flag,
+                       struct FTW *ftw)
+{
+    (void)st;
+    (void)flag;
+    (void)ftw;
+    return remove(path);
+}
+
+static inline void cell_remove(const char *path)
+{
+    nftw(path, cell_unlink, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static inline void cell_cleanup(void)
+{
+    cell_remove(cell_folder);
+}
+
+static inline void cell_prepare(void)
+{
+    const char *base = getenv("TMPDIR");
+
+    for (unsigned i = 0; i < CELL_KEYS_MAX; i++)
+        snprintf(cell_keys[i], sizeof cell_keys[i], "key-%016u", i);
+    cell_payload = malloc((size_t)4 << 20);
+    memset(cell_payload, 'v', (size_t)4 << 20);
+    snprintf(cell_folder, sizeof cell_folder, "%s/weir-bench-XXXXXX",
+             base != NULL ? base : "/tmp");
+    if (mkdtemp(cell_folder) == NULL)
+        bench_die(cell_folder, strerror(errno));
+    atexit(cell_cleanup);
+}
+
+/* Writes a file's pages to the disk and drops them from the page cache. */
+static int cell_cool(const char *path, const struct stat *st, int flag,
+                     struct FTW *ftw)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    (void)st;
+    (void)flag;
+    (void)ftw;
+    if (fd < 0)
+        return 0;
+    fdatasync(fd);
+    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    close(fd);
+    return 0;
+}
+
+/* A side of a comparison: it starts a batch and waits for finished ones. */
+struct side {
+    void *state;
+    /* Returns true if the batch is finished when submit returns. */
+    bool (*submit)(void *state, uint32_t slot, uint32_t first);
+    /* Waits for finished batches and returns how many there are. */
+    uint32_t (*wait)(void *state, uint32_t *slots);
+};
+
+/* side_run keeps CELL_FLIGHT batches in flight for that many seconds, or once
+ * over all keys if seconds is 0, and returns keys per second. */
+static inline double side_run(const struct side *s, const struct cell *c,
+                              double seconds)
+{
+    uint32_t range = cell_range(c), at = 0, open = 0;
+    uint32_t ready[CELL_FLIGHT], n = 0;
+    uint64_t start = weir_now(), keys = 0, sent = 0;
+    uint64_t until = start + (uint64_t)(seconds * 1e9);
+
+    for (; n < CELL_FLIGHT; n++)
+        ready[n] = n;
+    while (n > 0 || open > 0) {
+        while (n > 0) {
+            bool more = seconds > 0 ? weir_now() < until : sent < range;
+
+            if (!more) {
+                n = 0;
+                break;
+            }
+            sent += c->batch;
+            if (s->submit(s->state, ready[n - 1], at)) {
+                keys += c->batch;
+            } else {
+                open++;
+                n--;
+            }
+            at = (at + c->batch) % range;
+        }
+        if (open > 0) {
+            n = s->wait(s->state, ready);
+            open -= n;
+            keys += (uint64_t)n * c->batch;
+        }
+    }
+    return (double)keys * 1e9 / (double)(weir_now() - start);
+}
+
+#endif
