@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "message.h"
 #include "session.h"
 
 void session_fail(struct weir_call *call, uint32_t first, uint32_t n,

@@ -1,8 +1,10 @@
-/* dial.c -- connects, within the deadline of the call.
+/* dial.c -- connects a socket within the deadline of the call.
  *
- * A host's addresses are tried one after the other, each with an equal share of
- * the time that is left, so that one which swallows packets does not take it
- * all. */
+ * A host's addresses are tried one after the other. Each gets an equal share of
+ * the time left, so that an address that drops packets does not use up all of
+ * it. */
+#include "dial.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -14,11 +16,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "dial.h"
+#include "message.h"
 #include "resolve.h"
 
-/* How long to wait for room in a unix socket's queue of connections. */
-#define BACKLOG_NAP_NS 5000000u
+/* The queue of connections of a unix socket is full: try again after 5 ms. */
+#define BACKLOG_RETRY_NS 5000000u
 
 static void set_int(int fd, int level, int option, uint64_t value)
 {
@@ -27,7 +29,7 @@ static void set_int(int fd, int level, int option, uint64_t value)
     setsockopt(fd, level, option, &number, sizeof number);
 }
 
-/* What a socket can do without is not worth failing for: no errors here. */
+/* Sets options of the socket. It works without them, so errors are ignored. */
 static void dial_tune(int fd, const struct redis_config *config, bool tcp)
 {
     uint64_t idle = (config->keepalive + 999999999u) / 1000000000u;
@@ -47,7 +49,7 @@ static void dial_tune(int fd, const struct redis_config *config, bool tcp)
     set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
 }
 
-/* Waits for a connect on its way. */
+/* Waits for a connect in progress, at most share nanoseconds. */
 static int dial_wait(int fd, struct weir_call *call, uint64_t share)
 {
     int rc = weir_call_wait(call, fd, POLLOUT, share);
@@ -60,8 +62,8 @@ static int dial_wait(int fd, struct weir_call *call, uint64_t share)
     return -rc;
 }
 
-/* Connects one socket; a unix socket whose queue is full says EAGAIN at once.
- */
+/* Connects one socket. connect returns EAGAIN on a unix socket whose queue is
+ * full. */
 static int dial_connect(int fd, const struct sockaddr *to, socklen_t len,
                         struct weir_call *call, uint64_t share)
 {
@@ -72,7 +74,7 @@ static int dial_connect(int fd, const struct sockaddr *to, socklen_t len,
             return dial_wait(fd, call, share);
         if (errno != EAGAIN)
             return -errno;
-        rc = weir_call_wait(call, -1, 0, BACKLOG_NAP_NS);
+        rc = weir_call_wait(call, -1, 0, BACKLOG_RETRY_NS);
         if (rc < 0 && weir_call_stopped(call) != 0)
             return rc;
     }
@@ -117,6 +119,7 @@ static int dial_unix(const struct redis_config *config, struct weir_call *call)
 
 /* ---- a host ---- */
 
+/* Returns the share of the time left for the first of these addresses. */
 static uint64_t dial_share(const struct weir_call *call,
                            const struct addrinfo *left)
 {
@@ -129,7 +132,7 @@ static uint64_t dial_share(const struct weir_call *call,
     return call->deadline_ns > now ? (call->deadline_ns - now) / n : 0;
 }
 
-/* An address as people write it. */
+/* Writes an address as "127.0.0.1:6379". */
 static void dial_address(const struct addrinfo *a, char *out, size_t cap)
 {
     char host[64], port[8];
@@ -142,7 +145,7 @@ static void dial_address(const struct addrinfo *a, char *out, size_t cap)
                  port);
 }
 
-/* A name may have several addresses: then it matters which one it was. */
+/* A name may have several addresses, so the sentence names the last one. */
 static void dial_explain(const struct redis_config *config,
                          struct weir_call *call, const char *address, int rc)
 {

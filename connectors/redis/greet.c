@@ -1,8 +1,10 @@
 /* greet.c -- AUTH, CLIENT SETNAME, SELECT, PING, in one round trip.
  *
- * hiredis formats the commands and parses the replies: nothing here is hot. The
- * PING finds out before the first batch does that the other side wants a
- * password, has no place for us, or is no Redis at all. */
+ * hiredis formats the commands and parses the replies, since speed does not
+ * matter here. The PING shows before the first batch whether the server needs a
+ * password, accepts no more clients, or is not Redis. */
+#include "greet.h"
+
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <poll.h>
@@ -10,12 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dial.h"
-#include "greet.h"
+#include "message.h"
 #include "refusal.h"
 
-/* More than all greetings together are answered with. */
-#define GREET_MAX (64u << 10)
+/* The most bytes of the replies to all greetings. */
+enum { GREET_MAX = 64 << 10 };
 
 enum greeting { GREET_AUTH, GREET_NAME, GREET_SELECT, GREET_PING, GREETINGS };
 
@@ -27,8 +28,8 @@ struct greet {
     uint8_t sent[GREETINGS]; /* enum greeting, in order */
     unsigned n;
     redisReader *reader;
-    size_t came; /* bytes */
-    bool named;  /* the server took our name */
+    size_t received; /* bytes */
+    bool named;      /* the server accepted the client name */
 };
 
 static int greet_add(struct greet *g, enum greeting what, int argc,
@@ -80,7 +81,7 @@ static int greet_send(struct greet *g)
         ssize_t n = g->link->send(g->link, &iov, 1);
 
         if (n == -EAGAIN)
-            n = weir_call_wait(g->call, g->link->fd, link_events(g->link, 1),
+            n = weir_call_wait(g->call, g->link->fd, link_events(g->link, true),
                                UINT64_MAX);
         else if (n > 0)
             iov = (struct iovec){(char *)iov.iov_base + n,
@@ -91,18 +92,19 @@ static int greet_send(struct greet *g)
     return 0;
 }
 
-/* Whether what has come can be a greeting's answer, a status or an error;
- * hiredis would make room for as large an array as it is told of. */
+/* Whether the bytes can be the reply to a greeting: a status or an error. A
+ * check before hiredis sees them, since it allocates an array of any size that
+ * the head announces. */
 static bool greet_can_be(const struct greet *g)
 {
     const redisReader *r = g->reader;
 
-    return g->came <= GREET_MAX &&
+    return g->received <= GREET_MAX &&
            (r->ridx >= 0 || r->pos == r->len ||
             r->buf[r->pos] == REPLY_STATUS || r->buf[r->pos] == REPLY_ERROR);
 }
 
-/* Receives once, or waits. */
+/* Receives once, or waits for data. */
 static int greet_receive(struct greet *g)
 {
     char bytes[4096];
@@ -110,17 +112,17 @@ static int greet_receive(struct greet *g)
     ssize_t n = g->link->receive(g->link, &iov, 1);
 
     if (n == -EAGAIN)
-        return weir_call_wait(g->call, g->link->fd, link_events(g->link, 0),
+        return weir_call_wait(g->call, g->link->fd, link_events(g->link, false),
                               UINT64_MAX);
     if (n < 0)
         return (int)n;
-    g->came += (size_t)n;
+    g->received += (size_t)n;
     if (redisReaderFeed(g->reader, bytes, (size_t)n) != REDIS_OK)
         return -ENOMEM;
     return weir_call_stopped(g->call);
 }
 
-/* The next reply, or NULL with a negative errno. */
+/* Returns the next reply, or NULL and a negative errno in *rc. */
 static redisReply *greet_reply(struct greet *g, int *rc)
 {
     void *reply = NULL;
@@ -138,7 +140,7 @@ static redisReply *greet_reply(struct greet *g, int *rc)
     return NULL;
 }
 
-/* Whether a connection is of use after this answer to a greeting. */
+/* Returns 0 if the connection can be used after this reply to a greeting. */
 static int greet_judge(struct greet *g, enum greeting what,
                        const redisReply *reply)
 {
@@ -150,16 +152,16 @@ static int greet_judge(struct greet *g, enum greeting what,
         return 0;
     }
     status = refusal_status(&error);
-    /* A server that is busy, loading or cannot save says so to each command;
-     * one that lacks PING or forbids it has answered; a name is a courtesy. But
-     * one that turns us away says so to the first command, whichever it is. */
+    /* An error for the name or the PING is accepted: the server may be busy or
+     * loading, or may not know or allow the command. Except errors that reject
+     * the client, which the first command gets, whichever it is. */
     if ((what == GREET_NAME || what == GREET_PING) &&
         (refusal_of_command(&error) ||
          (status != WEIR_DENIED && status != WEIR_UNAVAILABLE)))
         return 0;
     weir_call_fail(g->call, NULL,
                    status == WEIR_DENIED ? WEIR_DENIED : WEIR_UNAVAILABLE,
-                   "the server does not take the connection: -%.*s",
+                   "the server rejects the connection: -%.*s",
                    (int)error.length, error.text);
     return -EACCES;
 }
@@ -185,11 +187,12 @@ static void greet_explain(struct weir_call *call, int rc)
 {
     if (rc == -ETIMEDOUT)
         weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
-                       NO_CONNECTION ": the server answers no greeting");
+                       NO_CONNECTION
+                       ": the server does not reply to the greeting");
     else if (rc == -EKEYREJECTED)
         weir_call_fail(call, NULL, WEIR_DENIED,
-                       "the server does not take the client's certificate, or "
-                       "wants one");
+                       "the server rejects the client's certificate, or "
+                       "requires one");
     else
         weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
                        rc == -EPROTO    ? "no Redis answers there"
@@ -207,7 +210,7 @@ int greet(struct link *l, const struct redis_config *config, bool named,
     if (rc == 0)
         rc = greet_send(&g);
     if (rc == 0 || rc == -EPIPE || rc == -ECONNRESET)
-        rc = greet_listen(&g); /* who turned us away said why */
+        rc = greet_listen(&g); /* the server may have sent the reason */
     if (rc < 0 && rc != -EACCES)
         greet_explain(call, rc);
     if (g.reader != NULL)

@@ -6,10 +6,11 @@
 #include "connector.h"
 #include "link.h"
 
-/* greet authenticates, names the connection if it should be named, selects the
- * database and makes sure that a server answers. On failure it says why with
- * weir_call_fail. -ENOTSUP: the server hung up, perhaps on the name, since some
- * proxies do on what they do not know; try again without. */
+/* greet authenticates, sets the client name if named, selects the database and
+ * checks that a Redis server replies. On failure it reports the reason with
+ * weir_call_fail and returns a negative errno. -ENOTSUP: the server closed the
+ * connection before it accepted the name. Some proxies close it on an unknown
+ * command, so try again without the name. */
 int greet(struct link *l, const struct redis_config *config, bool named,
           struct weir_call *call);
 

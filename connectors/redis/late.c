@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "answer.h"
+#include "message.h"
 #include "slots.h"
 
 /* The rest of the asks is for calls that still wait. */

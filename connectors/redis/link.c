@@ -1,15 +1,17 @@
-/* link.c -- the bare socket's side of a link; tls.c has the other. */
+/* link.c -- a link on a bare socket. tls.c puts TLS on it. */
+#include "link.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "link.h"
-#include "tls.h"
-
-/* Fewer bytes are not worth a system call to wait for them; of more, the server
- * should be able to send on while we take what has come. */
-enum { AWAIT_MIN = 64 << 10, AWAIT_MAX = 1 << 20 };
+enum {
+    AWAIT_MIN = 64 << 10, /* for fewer bytes setsockopt costs more than it saves
+                           */
+    AWAIT_MAX = 1 << 20,  /* with more, the server would stop sending while we
+                             copy */
+};
 
 static ssize_t socket_send(struct link *l, const struct iovec *iov, int n)
 {
@@ -31,15 +33,24 @@ static ssize_t socket_receive(struct link *l, const struct iovec *iov, int n)
     return errno == EINTR ? -EAGAIN : -errno;
 }
 
-void link_init(struct link *l, int fd, bool patient)
+static bool socket_is_quiet(struct link *l)
 {
-    *l = (struct link){.fd = fd,
-                       .least = patient,
-                       .send = socket_send,
-                       .receive = socket_receive};
+    char byte;
+    ssize_t n = recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return n < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
-short link_events(const struct link *l, int sending)
+void link_init(struct link *l, int fd, bool can_await)
+{
+    *l = (struct link){.fd = fd,
+                       .low_water = can_await,
+                       .send = socket_send,
+                       .receive = socket_receive,
+                       .is_quiet = socket_is_quiet};
+}
+
+short link_events(const struct link *l, bool sending)
 {
     if (l->tls != NULL)
         return (short)(l->tls_read_on | (sending ? l->tls_write_on : 0));
@@ -49,31 +60,26 @@ short link_events(const struct link *l, int sending)
 bool link_await(struct link *l, uint64_t bytes)
 {
     uint64_t wanted = bytes < AWAIT_MAX ? bytes : AWAIT_MAX;
-    int least = wanted < AWAIT_MIN ? 1 : (int)wanted;
+    int low_water = wanted < AWAIT_MIN ? 1 : (int)wanted;
 
-    if (l->least != 0 && l->least != least &&
-        setsockopt(l->fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least) == 0)
-        l->least = least;
-    return l->least > 1;
+    if (l->low_water != 0 && l->low_water != low_water &&
+        setsockopt(l->fd, SOL_SOCKET, SO_RCVLOWAT, &low_water,
+                   sizeof low_water) == 0)
+        l->low_water = low_water;
+    return l->low_water > 1;
 }
 
-int link_is_quiet(struct link *l)
+bool link_is_quiet(struct link *l)
 {
-    char byte;
-    ssize_t n;
-
-    if (l->tls != NULL)
-        return tls_is_quiet(l);
-    n = recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return n < 0 && (errno == EAGAIN || errno == EINTR);
+    return l->is_quiet(l);
 }
 
 void link_close(struct link *l)
 {
     if (l->send == NULL)
         return;
-    if (l->tls != NULL)
-        tls_end(l);
+    if (l->end != NULL)
+        l->end(l);
     close(l->fd);
     *l = (struct link){0};
 }

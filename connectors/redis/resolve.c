@@ -1,6 +1,9 @@
-/* resolve.c -- getaddrinfo has no deadline, so a name is looked up on a thread
- * of its own, which may outlive the one that waits for it. An address written
- * in numbers needs no thread. */
+/* resolve.c -- finds the addresses of a host within a deadline.
+ *
+ * getaddrinfo has no deadline, so it runs on a thread of its own, which may
+ * outlive the wait for it. A numeric address needs no thread. */
+#include "resolve.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -11,15 +14,14 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "dial.h"
-#include "resolve.h"
+#include "message.h"
 
-/* Shared by the thread and the one that waits; the last to leave frees it. */
+/* Shared by the thread and the worker. The last one to leave frees it. */
 struct lookup {
     _Atomic int users;
-    _Atomic bool is_done; /* what follows is written */
-    int done;             /* an eventfd that says so */
-    int rc;               /* getaddrinfo's */
+    _Atomic bool is_done; /* rc and list are written */
+    int done;             /* an eventfd, readable when is_done */
+    int rc;               /* of getaddrinfo */
     struct addrinfo *list;
     char port[8];
     char host[];

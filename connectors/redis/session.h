@@ -108,9 +108,6 @@ struct redis_session {
     char surprise[96];    /* what the server said against the protocol */
 };
 
-/* The sentence for a command that was sent when time is up. */
-#define NO_ANSWER "no answer in time"
-
 /* session_ask notes a command just put in the outbox. */
 void session_ask(struct redis_session *s, struct flight *f, enum ask_kind kind,
                  uint32_t first, uint32_t n, uint64_t weight);

@@ -1,8 +1,10 @@
-/* tls.c -- TLS on a non-blocking socket, on the same path as bare sockets.
+/* tls.c -- TLS on a non-blocking socket, behind the functions of a link.
  *
- * SSL_write and SSL_read work on the caller's memory; one call moves one record
- * or more, so gathering happens before: the outbox copies what is short. The
- * server's certificate is verified unless the store was told not to. */
+ * SSL_write_ex makes at least one record of each segment, so short segments are
+ * expensive: command.c copies short values together under TLS. The server's
+ * certificate is verified unless the option verify is false. */
+#include "tls.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
@@ -12,10 +14,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "dial.h"
-#include "tls.h"
+#include "message.h"
 
-/* OpenSSL's reason for the last failure, in words. */
+/* Returns OpenSSL's reason for the last failure, in words. */
 static const char *tls_reason(void)
 {
     unsigned long code = ERR_peek_last_error();
@@ -31,7 +32,7 @@ static int tls_refuse_file(struct weir_error *err, const char *option,
                           option, path, tls_reason());
 }
 
-/* A directory is looked into when it is needed: OpenSSL takes any name. */
+/* OpenSSL reads a directory only when it needs a certificate of it. */
 static int tls_trust(SSL_CTX *context, const char *path)
 {
     struct stat st;
@@ -83,15 +84,15 @@ int tls_context(const struct redis_config *config, SSL_CTX **out,
     return rc;
 }
 
-/* ---- the two ways ---- */
+/* ---- send and receive ---- */
 
-/* What a failure of OpenSSL's own means. Since TLS 1.3 the server says what it
- * thinks of our certificate when the handshake is over. */
+/* Returns the errno for a failure in OpenSSL. With TLS 1.3 the server rejects
+ * our certificate only after the handshake, so any call may fail for it. */
 static int tls_failure(void)
 {
     switch (ERR_GET_REASON(ERR_peek_last_error())) {
-    case SSL_R_UNEXPECTED_EOF_WHILE_READING: /* a crash, not a trick: each
-                                                reply says how long it is */
+    case SSL_R_UNEXPECTED_EOF_WHILE_READING:
+        /* Not a truncation attack, since each reply tells its length. */
         return -ECONNRESET;
     case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
     case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
@@ -107,20 +108,20 @@ static int tls_failure(void)
     }
 }
 
-/* What a call that moved nothing means, and what to poll for before the next.
- */
+/* Returns the errno for an SSL call that moved nothing, and in *on the event to
+ * poll for before the next try. */
 static ssize_t tls_outcome(struct link *l, int rc, short *on, short usual)
 {
-    int what = SSL_get_error(l->tls, rc);
+    int error = SSL_get_error(l->tls, rc);
 
-    *on = what == SSL_ERROR_WANT_READ    ? POLLIN
-          : what == SSL_ERROR_WANT_WRITE ? POLLOUT
-                                         : usual;
-    if (what == SSL_ERROR_WANT_READ || what == SSL_ERROR_WANT_WRITE)
+    *on = error == SSL_ERROR_WANT_READ    ? POLLIN
+          : error == SSL_ERROR_WANT_WRITE ? POLLOUT
+                                          : usual;
+    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
         return -EAGAIN;
-    if (what == SSL_ERROR_SYSCALL && errno != 0)
+    if (error == SSL_ERROR_SYSCALL && errno != 0)
         return -errno;
-    return what == SSL_ERROR_SSL ? tls_failure() : -ECONNRESET;
+    return error == SSL_ERROR_SSL ? tls_failure() : -ECONNRESET;
 }
 
 static ssize_t tls_send(struct link *l, const struct iovec *iov, int n)
@@ -135,9 +136,10 @@ static ssize_t tls_send(struct link *l, const struct iovec *iov, int n)
         errno = 0;
         rc = SSL_write_ex(l->tls, iov[i].iov_base, iov[i].iov_len, &moved);
         if (rc <= 0) {
-            ssize_t why = tls_outcome(l, rc, &l->tls_write_on, POLLOUT);
+            ssize_t error = tls_outcome(l, rc, &l->tls_write_on, POLLOUT);
 
-            return total > 0 ? total : why; /* which the next call says */
+            /* After a part was sent the next call returns the error. */
+            return total > 0 ? total : error;
         }
         total += (ssize_t)moved;
         if (moved < iov[i].iov_len)
@@ -147,8 +149,8 @@ static ssize_t tls_send(struct link *l, const struct iovec *iov, int n)
     return total;
 }
 
-/* Fills as much as has come: a record is at most 16 KiB, so one SSL_read would
- * leave most of it for further turns. */
+/* Reads until nothing more is here. One SSL_read_ex returns at most a record of
+ * 16 KiB, and the caller would have to come back for each. */
 static ssize_t tls_receive(struct link *l, const struct iovec *iov, int n)
 {
     ssize_t total = 0;
@@ -165,9 +167,9 @@ static ssize_t tls_receive(struct link *l, const struct iovec *iov, int n)
             rc = SSL_read_ex(l->tls, (char *)iov[i].iov_base + filled,
                              iov[i].iov_len - filled, &moved);
             if (rc <= 0) {
-                ssize_t why = tls_outcome(l, rc, &l->tls_read_on, POLLIN);
+                ssize_t error = tls_outcome(l, rc, &l->tls_read_on, POLLIN);
 
-                return total > 0 ? total : why;
+                return total > 0 ? total : error;
             }
             filled += moved;
             total += (ssize_t)moved;
@@ -177,7 +179,7 @@ static ssize_t tls_receive(struct link *l, const struct iovec *iov, int n)
     return total;
 }
 
-int tls_is_quiet(struct link *l)
+static bool tls_is_quiet(struct link *l)
 {
     char byte;
     size_t n;
@@ -189,7 +191,7 @@ int tls_is_quiet(struct link *l)
     return rc <= 0 && SSL_get_error(l->tls, rc) == SSL_ERROR_WANT_READ;
 }
 
-void tls_end(struct link *l)
+static void tls_end(struct link *l)
 {
     ERR_clear_error();
     SSL_shutdown(l->tls);
@@ -199,7 +201,7 @@ void tls_end(struct link *l)
 
 /* ---- the handshake ---- */
 
-/* Who the server must be: an address or a name. */
+/* Sets the address or name that the certificate must have. */
 static int tls_expect(SSL *tls, const char *name)
 {
     unsigned char address[sizeof(struct in6_addr)];
@@ -217,7 +219,7 @@ static int tls_explain(struct link *l, struct weir_call *call, int rc)
 
     if (rc == -ETIMEDOUT)
         weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
-                       NO_CONNECTION ": the server ends no TLS handshake");
+                       NO_CONNECTION ": the TLS handshake is not over");
     else if (verdict != X509_V_OK)
         weir_call_fail(call, NULL, WEIR_DENIED,
                        "the server's certificate is not accepted: %s",
@@ -236,7 +238,7 @@ static int tls_shake(struct link *l, struct weir_call *call)
 {
     for (;;) {
         short on;
-        ssize_t why;
+        ssize_t error;
         int rc;
 
         ERR_clear_error();
@@ -244,9 +246,9 @@ static int tls_shake(struct link *l, struct weir_call *call)
         rc = SSL_connect(l->tls);
         if (rc == 1)
             return 0;
-        why = tls_outcome(l, rc, &on, POLLIN);
-        if (why != -EAGAIN)
-            return (int)why;
+        error = tls_outcome(l, rc, &on, POLLIN);
+        if (error != -EAGAIN)
+            return (int)error;
         rc = weir_call_wait(call, l->fd, on, UINT64_MAX);
         if (rc < 0)
             return rc;
@@ -260,6 +262,8 @@ int tls_begin(struct link *l, SSL_CTX *context,
     int rc;
 
     l->tls = SSL_new(context);
+    if (l->tls != NULL)
+        l->end = tls_end;
     if (l->tls == NULL || SSL_set_fd(l->tls, l->fd) != 1 ||
         (name != NULL && !tls_expect(l->tls, name))) {
         weir_call_fail(call, NULL, WEIR_UNAVAILABLE, "no TLS session: %s",
@@ -268,6 +272,7 @@ int tls_begin(struct link *l, SSL_CTX *context,
     }
     l->send = tls_send;
     l->receive = tls_receive;
+    l->is_quiet = tls_is_quiet;
     l->tls_read_on = POLLIN;
     l->tls_write_on = POLLOUT;
     rc = tls_shake(l, call);

@@ -6,18 +6,15 @@
 #include "connector.h"
 #include "link.h"
 
-/* tls_context makes what all sessions of a store share: trust, certificate,
- * key. Reads the files that the configuration names. */
+/* tls_context reads the certificates and the key that the configuration names,
+ * and makes the context that all sessions of a store share. */
 int tls_context(const struct redis_config *config, SSL_CTX **out,
                 struct weir_error *err);
 
-/* tls_begin shakes hands on a connected link. On failure it says why with
- * weir_call_fail; the link is the caller's to close. */
+/* tls_begin puts TLS on a connected link and does the handshake. On failure it
+ * reports the reason with weir_call_fail and returns a negative errno. The
+ * caller then closes the link. */
 int tls_begin(struct link *l, SSL_CTX *context,
               const struct redis_config *config, struct weir_call *call);
-
-/* tls_is_quiet, tls_end: what link_is_quiet and link_close do for TLS. */
-int tls_is_quiet(struct link *l);
-void tls_end(struct link *l);
 
 #endif

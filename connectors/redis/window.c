@@ -33,7 +33,8 @@ static uint64_t window_bytes(uint64_t value)
 static bool brings_load(const struct redis_session *s, const struct flight *f)
 {
     return f->call->op == WEIR_GET &&
-           (s->link.least != 0 ? is_long(s->reply) : s->reply >= WINDOW_LOAD);
+           (s->link.low_water != 0 ? is_long(s->reply)
+                                   : s->reply >= WINDOW_LOAD);
 }
 
 static bool takes_turns(const struct redis_session *s, const struct flight *f)
