@@ -1,4 +1,4 @@
-/* config.h -- the options of a redis store, and what its sessions share. */
+/* config.h -- the options of a redis store and the state its sessions share. */
 #ifndef WEIR_REDIS_CONFIG_H
 #define WEIR_REDIS_CONFIG_H
 
@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What the option table in redis.c fills. Times are nanoseconds. */
+/* Filled from the option table in redis.c. Times are nanoseconds. */
 struct redis_config {
     const char *host;
     int64_t port;
@@ -36,11 +36,12 @@ struct redis {
     size_t prefix_len;
     SSL_CTX *tls;              /* NULL: no TLS */
     _Atomic bool nameless;     /* the server hangs up on CLIENT SETNAME */
-    _Atomic uint32_t loaded;   /* sessions that long values are on the way to */
-    _Atomic uint64_t left_out; /* keys that no scan can show */
+    _Atomic uint32_t loaded;   /* sessions that receive loads (window.c) */
+    _Atomic uint64_t left_out; /* keys that scans left out */
 };
 
-/* redis_server_name returns the name that a certificate must bear. */
+/* redis_server_name returns the name that the certificate must have, or NULL.
+ */
 static inline const char *redis_server_name(const struct redis_config *config)
 {
     if (config->server_name != NULL)

@@ -1,12 +1,13 @@
-/* outbox.c -- gathers commands and sends them with as few calls as possible.
+/* outbox.c -- gathers commands and sends them with few system calls.
  *
- * The buffer and the segments are filled from the start and reset once all is
- * sent: while the link is full there is nothing to gain from more room. */
+ * The buffer and the segments are filled from the start, and start again when
+ * all is sent. They are no rings: while the link is full, more room would gain
+ * nothing. */
+#include "outbox.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "outbox.h"
 
 int outbox_init(struct outbox *o)
 {
@@ -40,7 +41,8 @@ static struct iovec *outbox_append(struct outbox *o, const void *bytes,
     return &o->segment[o->end++];
 }
 
-/* Room for copied bytes: lengthens the last segment if it can. */
+/* Returns room for copied bytes, at the end of the open segment or in a new
+ * one. */
 static char *outbox_extend(struct outbox *o, size_t len)
 {
     char *to = o->bytes + o->used;
@@ -60,7 +62,7 @@ void outbox_copy(struct outbox *o, const void *bytes, size_t len)
         memcpy(outbox_extend(o, len), bytes, len);
 }
 
-/* Writes "number CR LF" so that it ends at end; returns where it begins. */
+/* Writes "number CR LF" so that it ends at end. Returns its begin. */
 static char *outbox_digits(char *end, uint64_t number)
 {
     *--end = '\n';
@@ -103,8 +105,8 @@ void outbox_lend(struct outbox *o, struct weir_call *lender)
     o->open = NULL;
 }
 
-/* How many segments come before the first that is lent. */
-static uint32_t outbox_front(const struct outbox *o)
+/* Returns the number of segments before the first lent one. */
+static uint32_t outbox_unlent(const struct outbox *o)
 {
     uint32_t i = o->first;
 
@@ -113,10 +115,10 @@ static uint32_t outbox_front(const struct outbox *o)
     return i - o->first;
 }
 
-/* How many segments may go together: with the memory of one lender at most. */
+/* Returns the number of segments to send together: only one lender is held. */
 static uint32_t outbox_run(const struct outbox *o, struct weir_call **lender)
 {
-    uint32_t i = o->first + outbox_front(o);
+    uint32_t i = o->first + outbox_unlent(o);
 
     *lender = i < o->end ? o->lender[i] : NULL;
     while (i < o->end && (o->lender[i] == NULL || o->lender[i] == *lender))
@@ -126,6 +128,7 @@ static uint32_t outbox_run(const struct outbox *o, struct weir_call **lender)
 
 /* ---- copies ---- */
 
+/* Whether a segment is not in the outbox's buffer. */
 static bool is_outside(const struct outbox *o, const struct iovec *s)
 {
     return (uintptr_t)s->iov_base - (uintptr_t)o->bytes >= OUTBOX_BYTES;
@@ -147,7 +150,7 @@ static int segment_own(struct outbox *o, struct iovec *s, uint64_t end)
 
 int outbox_own(struct outbox *o, uint64_t begin, uint64_t end)
 {
-    struct weir_call *lender = NULL; /* one at most in a command */
+    struct weir_call *lender = NULL; /* a command has at most one */
     uint64_t at = o->sent;
     int rc = 0;
 
@@ -171,6 +174,7 @@ int outbox_own(struct outbox *o, uint64_t begin, uint64_t end)
     return rc;
 }
 
+/* Frees the copies that were sent. */
 static void drop_copies(struct outbox *o)
 {
     struct outbox_copy **at = &o->copies;
@@ -187,7 +191,7 @@ static void drop_copies(struct outbox *o)
     }
 }
 
-/* ---- out ---- */
+/* ---- send ---- */
 
 void outbox_drop(struct outbox *o, uint64_t len)
 {
@@ -219,7 +223,7 @@ int outbox_flush(struct outbox *o, struct link *l)
 
         if (lender != NULL && !weir_call_lend(lender)) {
             lender = NULL;
-            n = outbox_front(o);
+            n = outbox_unlent(o);
             if (n == 0)
                 return -ECANCELED;
         }

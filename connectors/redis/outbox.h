@@ -1,5 +1,5 @@
-/* outbox.h -- commands on their way out: short bytes copied, long ones where
- * they lie. */
+/* outbox.h -- gathers commands to send: short parts are copied, long ones are
+ * sent from where they are. */
 #ifndef WEIR_REDIS_OUTBOX_H
 #define WEIR_REDIS_OUTBOX_H
 
@@ -15,59 +15,61 @@ enum {
     OUTBOX_SEGMENTS = 512,
 };
 
-/* Bytes of the outbox's own, in place of some that their owner wants back. */
+/* A copy of bytes whose owner wants the memory back. */
 struct outbox_copy {
     struct outbox_copy *next;
-    uint64_t end; /* of outbox.sent, when it can go */
+    uint64_t end; /* it is freed when outbox.sent reaches this */
     char bytes[];
 };
 
 struct outbox {
-    char *bytes;         /* OUTBOX_BYTES, for what is copied */
-    uint32_t used;       /* of bytes */
-    uint32_t first, end; /* segments not sent yet: [first, end) */
-    uint64_t put, sent;  /* bytes ever put in, ever sent */
-    struct iovec *open;  /* the segment that copied bytes lengthen, or NULL */
-    struct weir_call *lending; /* of what is put in now, or NULL */
+    char *bytes;         /* a buffer of OUTBOX_BYTES for copied parts */
+    uint32_t used;       /* bytes of it */
+    uint32_t first, end; /* the segments to send: [first, end) */
+    uint64_t put, sent;  /* bytes put in and sent since the session began */
+    struct iovec *open;  /* the segment that the next copied bytes extend; or
+                            NULL */
+    struct weir_call *lending; /* lender of the segments put in now, or NULL */
     struct outbox_copy *copies;
     struct iovec segment[OUTBOX_SEGMENTS];
-    struct weir_call *lender[OUTBOX_SEGMENTS];
+    struct weir_call *lender[OUTBOX_SEGMENTS]; /* of each segment, or NULL */
 };
 
-/* outbox_init makes an empty one; -ENOMEM. */
+/* outbox_init makes an empty outbox. Returns 0 or -ENOMEM. */
 int outbox_init(struct outbox *o);
 void outbox_free(struct outbox *o);
 
-/* outbox_has_room says whether so many bytes and segments fit in now. */
+/* outbox_has_room returns whether so many copied bytes and segments fit. */
 bool outbox_has_room(const struct outbox *o, size_t bytes, uint32_t segments);
 
-/* outbox_copy puts bytes in; there is room. */
+/* outbox_copy copies bytes in. The caller has checked that they fit. */
 void outbox_copy(struct outbox *o, const void *bytes, size_t len);
 
-/* outbox_line puts in a line of a sign and a number: "*3", "$16". */
+/* outbox_line puts in a line like "*3" or "$16". */
 void outbox_line(struct outbox *o, char sign, uint64_t number);
 
-/* outbox_number puts in a word that is a number, with its length. */
+/* outbox_number puts in a number as a bulk string. */
 void outbox_number(struct outbox *o, uint64_t number);
 
-/* outbox_refer puts in bytes that stay where they are until they are sent. */
+/* outbox_refer puts in bytes without a copy: they must stay in place until they
+ * are sent. */
 void outbox_refer(struct outbox *o, const void *bytes, size_t len);
 
-/* outbox_lend makes what is put in from now on, a command that refers to lent
- * memory, go only as long as that call lends it; NULL: the next is without. */
+/* outbox_lend begins a command that refers to memory lent to that call: it is
+ * sent only while the memory is lent. NULL ends the command. */
 void outbox_lend(struct outbox *o, struct weir_call *lender);
 
-/* outbox_flush sends what the link takes now. 0: all is sent; -EAGAIN: the
- * link is full; -ECANCELED: what comes next is a command, or the rest of one,
- * whose memory was taken back; else the link broke. */
+/* outbox_flush sends as much as the link accepts. Returns 0 if all was sent,
+ * -EAGAIN, -ECANCELED if the memory of the next command, or of the rest of it,
+ * was taken back, or the link's negative errno. */
 int outbox_flush(struct outbox *o, struct link *l);
 
-/* outbox_own copies what is not sent of a command, put in at [begin, end), as
- * far as it lies outside: from then on its memory is not touched. -EBUSY: lent
- * memory was taken back; -ENOMEM. */
+/* outbox_own copies the unsent parts of the command at [begin, end) of put, so
+ * that the caller's memory is not used any more. Returns 0, -ENOMEM, or -EBUSY
+ * if lent memory was taken back. */
 int outbox_own(struct outbox *o, uint64_t begin, uint64_t end);
 
-/* outbox_drop takes the next len bytes out as if they were sent. */
+/* outbox_drop removes the next len bytes as if they were sent. */
 void outbox_drop(struct outbox *o, uint64_t len);
 
 #endif

@@ -1,11 +1,12 @@
-/* refusal.c -- one table from the first words of a server's error to a status.
+/* refusal.c -- a table from the first words of an error reply to a status.
  *
- * Redis, Valkey, KeyDB and Dragonfly begin an error with a code in capitals;
- * what they file under plain ERR is told apart by the words that follow. */
+ * Redis, Valkey, KeyDB and Dragonfly begin an error with a code in capitals.
+ * The general code ERR is told apart by the words after it. */
+#include "refusal.h"
+
 #include <string.h>
 
 #include "connector.h"
-#include "refusal.h"
 
 struct refusal {
     const char *words;
@@ -15,7 +16,7 @@ struct refusal {
 
 static const struct refusal REFUSALS[] = {
     {"OOM ", WEIR_NOSPACE, REFUSAL_OF_NOW},
-    {"NOAUTH ", WEIR_DENIED, REFUSAL_OF_SERVER}, /* we did log in */
+    {"NOAUTH ", WEIR_DENIED, REFUSAL_OF_SERVER}, /* though logged in */
     {"NOPERM ", WEIR_DENIED, REFUSAL_OF_NOW},
     {"WRONGPASS ", WEIR_DENIED, REFUSAL_OF_NOW},
     {"DENIED ", WEIR_DENIED, REFUSAL_OF_NOW}, /* protected mode */
@@ -23,14 +24,14 @@ static const struct refusal REFUSALS[] = {
     {"ERR operation not permitted", WEIR_DENIED, REFUSAL_OF_NOW},
     {"ERR AUTH ", WEIR_DENIED, REFUSAL_OF_NOW},
     {"ERR Client sent AUTH", WEIR_DENIED, REFUSAL_OF_NOW},
-    /* Not applied, and another try a little later may do. */
+    /* Not applied. A retry a little later may succeed. */
     {"LOADING ", WEIR_BUSY, REFUSAL_IF_LONG},
     {"BUSY ", WEIR_BUSY, REFUSAL_OF_NOW},
     {"TRYAGAIN ", WEIR_BUSY, REFUSAL_OF_NOW},
     {"MASTERDOWN ", WEIR_UNAVAILABLE, REFUSAL_IF_LONG},
     {"CLUSTERDOWN ", WEIR_UNAVAILABLE, REFUSAL_IF_LONG},
     {"NOREPLICAS ", WEIR_UNAVAILABLE, REFUSAL_IF_LONG},
-    {"READONLY ", WEIR_UNAVAILABLE, REFUSAL_OF_SERVER}, /* a failover's */
+    {"READONLY ", WEIR_UNAVAILABLE, REFUSAL_OF_SERVER}, /* after a failover */
     {"ERR max number of clients", WEIR_UNAVAILABLE, REFUSAL_OF_NOW},
     {"ERR unknown command", WEIR_UNSUPPORTED, REFUSAL_OF_NOW},
     {"ERR unknown subcommand", WEIR_UNSUPPORTED, REFUSAL_OF_NOW},
@@ -68,7 +69,7 @@ enum refusal_verdict refusal_verdict(const struct reply *error)
     return (enum refusal_verdict)find(error)->verdict;
 }
 
-/* NOPERM comes for a command ("to run the 'mget' command") and for a key ("to
+/* NOPERM is about a command ("to run the 'mget' command") or about a key ("to
  * access one of the keys used as arguments"). */
 bool refusal_of_command(const struct reply *error)
 {

@@ -1,30 +1,29 @@
-/* refusal.h -- what a server's error means for the key it answers. */
+/* refusal.h -- the meaning of a server's error replies. */
 #ifndef WEIR_REDIS_REFUSAL_H
 #define WEIR_REDIS_REFUSAL_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "reply.h"
 
 /* refusal_status returns the status (enum weir_status) of an error reply. */
 int refusal_status(const struct reply *error);
 
-/* What an error says about the connection. */
+/* The meaning of an error for the connection. */
 enum refusal_verdict {
-    REFUSAL_OF_NOW,    /* nothing */
-    REFUSAL_IF_LONG,   /* if it goes on: look for another server */
-    REFUSAL_OF_SERVER, /* look for another server */
+    REFUSAL_OF_NOW,    /* keep it */
+    REFUSAL_IF_LONG,   /* connect anew if such errors go on for RENEW_NS */
+    REFUSAL_OF_SERVER, /* connect anew: this server cannot serve us */
 };
 
 enum refusal_verdict refusal_verdict(const struct reply *error);
 
-/* refusal_of_command says whether the server refused the command itself, not
- * this use of it: it does not know it, or may not run it for this user. */
+/* refusal_of_command returns whether the server refused the command itself, not
+ * this key: it does not know the command, or the user may not run it. */
 bool refusal_of_command(const struct reply *error);
 
-/* refusal_of_many says the same of a command for many keys, which a cluster
- * does not run on keys of several slots. */
+/* refusal_of_many returns the same for a command for many keys. A cluster also
+ * refuses it for keys of several hash slots. */
 bool refusal_of_many(const struct reply *error);
 
 #endif

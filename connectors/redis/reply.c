@@ -1,14 +1,14 @@
-/* reply.c -- reads one line of RESP2 in place: no copy, no memory, no state.
+/* reply.c -- reads one line of RESP2 in place, without copies or state.
  *
- * Whatever is not exactly the grammar is -EPROTO: a stream that is one byte out
- * of step must be noticed at the first line, not after a wrong value. */
+ * It accepts nothing but the exact grammar, so that a stream out of step is
+ * noticed at the first line and not after a wrong value. */
+#include "reply.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
-#include "reply.h"
-
-/* A status or an error, up to its end of line. */
+/* Reads a status or an error. */
 static int reply_text(const char *data, size_t len, struct reply *out)
 {
     size_t most = len < REPLY_LINE_MAX ? len : REPLY_LINE_MAX;
@@ -25,7 +25,7 @@ static int reply_text(const char *data, size_t len, struct reply *out)
     return (int)(end - data) + 2;
 }
 
-/* An integer or a length: digits, perhaps a sign, the end of the line. */
+/* Reads an integer or a length. */
 static int reply_number(const char *data, size_t len, struct reply *out)
 {
     bool negative = len > 1 && data[1] == '-';

@@ -1,4 +1,4 @@
-/* reply.h -- the grammar of what a server says (RESP2), a line at a time. */
+/* reply.h -- reads RESP2, one line at a time. */
 #ifndef WEIR_REDIS_REPLY_H
 #define WEIR_REDIS_REPLY_H
 
@@ -6,10 +6,11 @@
 #include <stdint.h>
 
 enum {
-    REPLY_LINE_MAX = 16384, /* the longest status or error that is believed */
+    REPLY_LINE_MAX =
+        16384, /* longer statuses and errors are against the protocol */
 };
 
-/* The longest bulk that is believed: what is longer is noise, not a value. */
+/* Longer bulk strings are against the protocol: the stream is out of step. */
 #define REPLY_BULK_MAX ((int64_t)1 << 32)
 
 enum reply_type {
@@ -20,17 +21,17 @@ enum reply_type {
     REPLY_ARRAY = '*',
 };
 
-/* One line: all of a status, an error or an integer; of a bulk or an array the
- * head, whose bytes or elements come behind it. */
+/* One line: a whole status, error or integer, or the head of a bulk string or
+ * an array, which its bytes or elements follow. */
 struct reply {
     enum reply_type type;
-    int64_t number;   /* integer; bulk, array: the length, -1 for nil */
-    const char *text; /* status, error: where it lies in the data */
+    int64_t number;   /* of an integer; length of a bulk or array, -1: nil */
+    const char *text; /* of a status or error, in the data */
     size_t length;    /* of the text, without its end of line */
 };
 
-/* reply_line reads the line that data begins with. It returns how many bytes
- * the line takes; 0: its end is not there yet; -EPROTO: no server says that. */
+/* reply_line reads the line at the begin of data. Returns the number of its
+ * bytes, 0 if its end is missing, or -EPROTO. */
 int reply_line(const char *data, size_t len, struct reply *out);
 
 #endif
