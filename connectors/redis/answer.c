@@ -1,83 +1,90 @@
-/* answer.c -- each reply answers the items of the oldest ask.
+/* answer.c -- reads replies and answers items with them.
  *
- * A reply of another type than the command has is a surprise: the session is
- * dropped, and nothing after it is believed. So is a reply too many, but RESP
- * numbers nothing: if it could be the next command's, it is noticed when
- * nothing more is on the way, and calls that were over by then keep what they
- * took. */
+ * A reply belongs to the oldest command. If it has another type than this
+ * command expects, the session ends and no later reply is used. A reply too
+ * many also ends the session, but replies carry no number: if it has the type
+ * that the next command expects, it is noticed only when no command is in
+ * flight any more. Calls that were finished before keep their answers. */
+#include "answer.h"
+
 #include <errno.h>
 
-#include "answer.h"
+#include "fail.h"
+#include "message.h"
+#include "pipeline.h"
 #include "refusal.h"
 #include "reply.h"
 #include "scan.h"
 
-/* So many exists are not tried as one command after one that had to be asked
- * again: a server spends a third on a key there that it spends on a command. */
-#define MIXED 16
+/* After an EXISTS of many keys found some but not all, so many exists use
+ * single commands. Each key in an EXISTS of many costs the server a third of a
+ * command of its own, so a count that must be repeated does not pay. */
+enum { SINGLES = 16 };
 
-/* A session is this old before an error about the server ends it, or such
- * errors came for so long. */
+/* An error that says that this server cannot serve us ends a session only if
+ * the session, or such errors in a row, is at least 1 s old. */
 #define RENEW_NS ((uint64_t)1000000000)
 
-/* Longer values say nothing about the next ones. */
+/* The guesses learn no larger size: 512 MiB is the limit of Redis. */
 #define LEARN_MAX ((int64_t)512 << 20)
 
-static struct weir_item *first_item(const struct ask *ask)
+static struct weir_item *first_item(const struct command *command)
 {
-    return &ask->flight->call->items[ask->first];
+    return &command->progress->call->items[command->first];
 }
 
-/* Whether somebody still wants the answer: a late call has its own already. */
-static bool is_wanted(const struct ask *ask)
+/* Whether the first item has no answer yet. Items of late calls have one. */
+static bool is_wanted(const struct command *command)
 {
-    return first_item(ask)->status == WEIR_PENDING;
+    return first_item(command)->status == WEIR_PENDING;
 }
 
-/* One more of the ask's items has its answer. */
-static void answer_step(struct redis_session *s)
+/* Goes on to the next item of the oldest command. */
+static void answer_next(struct redis_session *s)
 {
-    struct ask *ask = session_asked(s);
+    struct command *command = pipeline_oldest(s);
 
-    ask->first++;
-    if (--ask->n == 0)
-        session_answered(s);
+    command->first++;
+    if (--command->n == 0)
+        pipeline_replied(s);
 }
 
 /* ---- values ---- */
 
-/* Grows at once, shrinks slowly. */
+/* The guess grows at once and shrinks slowly. */
 static uint64_t guess_next(uint64_t guess, uint64_t size)
 {
     return size >= guess ? size : guess - (guess - size) / 8;
 }
 
-/* Learns how long replies are, and the values in them: the next ones are asked
- * for, and received, accordingly. */
+/* Updates the guesses of the sizes of values and replies after a reply with a
+ * value of this size, or -1 for nil. */
 static void answer_learn(struct redis_session *s, int64_t size)
 {
     if (size > LEARN_MAX)
         size = LEARN_MAX;
     if (size >= 0)
-        s->guess = guess_next(s->guess, (uint64_t)size);
-    s->reply = guess_next(s->reply, size >= 0 ? (uint64_t)size : 0);
-    s->in.appetite = s->reply >= INBOX_DIRECT ? INBOX_TASTE : INBOX_BYTES;
+        s->value_guess = guess_next(s->value_guess, (uint64_t)size);
+    s->reply_guess = guess_next(s->reply_guess, size >= 0 ? (uint64_t)size : 0);
+    s->in.limit = s->reply_guess >= INBOX_DIRECT ? INBOX_LINES : INBOX_BYTES;
 }
 
-/* A payload that is not here yet goes where it belongs. */
+/* Tells the inbox where the payload goes, which has not been received
+ * completely. */
 static void answer_payload(struct redis_session *s, uint64_t size)
 {
-    struct ask *ask = session_asked(s);
-    struct weir_call *call = ask->flight->call;
-    struct weir_item *item = first_item(ask);
+    struct command *command = pipeline_oldest(s);
+    struct weir_call *call = command->progress->call;
+    struct weir_item *item = first_item(command);
     char *to = NULL;
 
     s->value = NULL;
     s->payload_status = WEIR_OK;
-    if (is_wanted(ask)) {
+    if (is_wanted(command)) {
         to = item->data;
         item->size = size;
-        if (size > ask->flight->max_value || (to != NULL && size > item->cap)) {
+        if (size > command->progress->max_value ||
+            (to != NULL && size > item->cap)) {
             s->payload_status = WEIR_TOOBIG;
             to = NULL;
         } else if (to == NULL) {
@@ -89,12 +96,12 @@ static void answer_payload(struct redis_session *s, uint64_t size)
     inbox_expect(&s->in, to, size, s->value == NULL && to ? call : NULL);
 }
 
-/* Says which limit a value does not fit. */
-static void refuse_size(struct ask *ask, uint64_t size)
+/* Answers TOOBIG with the limit that the value exceeds. */
+static void refuse_size(struct command *command, uint64_t size)
 {
-    struct weir_call *call = ask->flight->call;
-    struct weir_item *item = first_item(ask);
-    uint64_t max = ask->flight->max_value;
+    struct weir_call *call = command->progress->call;
+    struct weir_item *item = first_item(command);
+    uint64_t max = command->progress->max_value;
 
     item->size = size;
     if (size > max)
@@ -107,21 +114,21 @@ static void refuse_size(struct ask *ask, uint64_t size)
                        (unsigned long long)size, (unsigned long long)item->cap);
 }
 
-/* The payload has come. */
+/* Answers an item whose payload was received. */
 static void answer_value(struct redis_session *s)
 {
-    struct ask *ask = session_asked(s);
-    struct weir_call *call = ask->flight->call;
-    struct weir_item *item = first_item(ask);
+    struct command *command = pipeline_oldest(s);
+    struct weir_call *call = command->progress->call;
+    struct weir_item *item = first_item(command);
 
-    if (!is_wanted(ask)) {
-        answer_step(s);
+    if (!is_wanted(command)) {
+        answer_next(s);
         return;
     }
     if (s->in.taken_back)
-        weir_call_fail(call, item, WEIR_SKIPPED, "the batch was abandoned");
+        weir_call_fail(call, item, WEIR_SKIPPED, ABANDONED);
     else if (s->payload_status == WEIR_TOOBIG)
-        refuse_size(ask, item->size);
+        refuse_size(command, item->size);
     else if (s->payload_status == WEIR_BUSY)
         weir_call_fail(call, item, WEIR_BUSY,
                        "out of memory for a value of %llu bytes",
@@ -130,26 +137,26 @@ static void answer_value(struct redis_session *s)
         item->status = WEIR_OK;
     item->value = s->value;
     s->value = NULL;
-    answer_step(s);
+    answer_next(s);
 }
 
-/* A nil: a miss, but an MGET's may be a key of another type: PASS_COUNT tells.
- */
+/* Answers nil. In the reply to an MGET it may be a key of another type, so the
+ * item stays pending for PASS_COUNT. */
 static void answer_nil(struct redis_session *s)
 {
-    struct ask *ask = session_asked(s);
+    struct command *command = pipeline_oldest(s);
 
     answer_learn(s, -1);
-    if (ask->kind == ASK_VALUE && is_wanted(ask))
-        first_item(ask)->status = WEIR_MISS;
-    answer_step(s);
+    if (command->expects == EXPECT_VALUE && is_wanted(command))
+        first_item(command)->status = WEIR_MISS;
+    answer_next(s);
 }
 
-/* A bulk's head was read and takes used bytes. */
+/* Reads a value whose head of used bytes was read but not consumed. */
 static int answer_bulk(struct redis_session *s, int64_t length, size_t used)
 {
-    struct ask *ask = session_asked(s);
-    struct weir_call *call = ask->flight->call;
+    struct command *command = pipeline_oldest(s);
+    struct weir_call *call = command->progress->call;
     size_t there, size = (size_t)length;
     const char *at = inbox_at(&s->in, &there);
 
@@ -165,22 +172,22 @@ static int answer_bulk(struct redis_session *s, int64_t length, size_t used)
         return 1;
     }
     if (at[used + size] != '\r' || at[used + size + 1] != '\n')
-        return session_surprise(s, "the end of a value");
-    if (is_wanted(ask) && size > ask->flight->max_value)
-        refuse_size(ask, size);
-    else if (is_wanted(ask))
-        weir_call_answer(call, first_item(ask), at + used, size);
+        return fail_unexpected(s, "the end of a value");
+    if (is_wanted(command) && size > command->progress->max_value)
+        refuse_size(command, size);
+    else if (is_wanted(command))
+        weir_call_answer(call, first_item(command), at + used, size);
     inbox_consume(&s->in, used + size + 2);
-    answer_step(s);
+    answer_next(s);
     return 1;
 }
 
 /* ---- the other replies ---- */
 
-/* An error that says that another server should be asked: the session is
- * replaced, for which the address is resolved anew. But not more often than
- * once in RENEW_NS, since the next server may say the same. */
-static void session_unfit(struct redis_session *s, const struct reply *error)
+/* Notes an error that says that this server cannot serve us. The session is
+ * replaced, which resolves the address anew, but at most once in RENEW_NS: the
+ * next server may reply with the same error. */
+static void answer_unfit(struct redis_session *s, const struct reply *error)
 {
     enum refusal_verdict verdict = refusal_verdict(error);
     uint64_t now;
@@ -195,136 +202,138 @@ static void session_unfit(struct redis_session *s, const struct reply *error)
         (verdict == REFUSAL_OF_SERVER || now - s->unfit_since >= RENEW_NS);
 }
 
-/* An error answers all the items of the ask, unless another command may do. */
+/* Answers the items of a command with an error, unless another command can be
+ * tried for them. */
 static void answer_error(struct redis_session *s, const struct reply *error)
 {
-    struct ask *ask = session_asked(s);
-    struct flight *f = ask->flight;
+    struct command *command = pipeline_oldest(s);
+    struct progress *p = command->progress;
 
-    session_unfit(s, error);
-    if (ask->kind == ASK_VALUES || ask->kind == ASK_COUNT ||
-        (ask->kind == ASK_DONE && ask->n > 1)) {
-        f->refused = true;
+    answer_unfit(s, error);
+    if (command->expects == EXPECT_VALUES || command->expects == EXPECT_COUNT ||
+        (command->expects == EXPECT_OK && command->n > 1)) {
+        p->refused = true;
         s->no_multi |= refusal_of_many(error);
-    } else if (ask->kind == ASK_UNLINK && refusal_of_command(error)) {
-        f->refused = true;
+    } else if (command->expects == EXPECT_UNLINK && refusal_of_command(error)) {
+        p->refused = true;
         s->no_unlink = true;
-    } else if (first_item(ask)->status == WEIR_PENDING) {
-        weir_call_fail(f->call, first_item(ask), refusal_status(error), "-%.*s",
-                       (int)error->length, error->text);
+    } else if (first_item(command)->status == WEIR_PENDING) {
+        weir_call_fail(p->call, first_item(command), refusal_status(error),
+                       "-%.*s", (int)error->length, error->text);
     }
-    if (ask->kind == ASK_PAGE)
-        scan_forget(f);
-    session_answered(s);
+    if (command->expects == EXPECT_PAGE)
+        scan_reset(p);
+    pipeline_replied(s);
 }
 
-static void answer_done(struct redis_session *s)
+static void answer_ok(struct redis_session *s)
 {
-    struct ask *ask = session_asked(s);
-    struct weir_item *item = first_item(ask);
-    bool wanted = is_wanted(ask);
+    struct command *command = pipeline_oldest(s);
+    struct weir_item *item = first_item(command);
+    bool wanted = is_wanted(command);
 
-    for (uint32_t i = 0; i < ask->n && wanted; i++)
+    for (uint32_t i = 0; i < command->n && wanted; i++)
         item[i].status = WEIR_OK;
-    session_answered(s);
+    pipeline_replied(s);
 }
 
-/* EXISTS over all items without an answer. None of them is there, or all, or it
- * must be asked one by one which; where that happened it will again. */
+/* Answers the reply to an EXISTS of many keys. If only some of them exist, each
+ * key needs a command of its own, and probably so in the next calls. */
 static int answer_count(struct redis_session *s, int64_t found)
 {
-    struct ask *ask = session_asked(s);
-    struct flight *f = ask->flight;
-    struct weir_item *item = first_item(ask);
-    bool all = f->call->op == WEIR_EXISTS && found == ask->n;
+    struct command *command = pipeline_oldest(s);
+    struct progress *p = command->progress;
+    struct weir_item *item = first_item(command);
+    bool all = p->call->op == WEIR_EXISTS && found == command->n;
 
-    if (found < 0 || found > ask->n)
-        return session_surprise(s, "a number of keys");
-    for (uint32_t i = 0; i < ask->n && (found == 0 || all); i++) {
+    if (found < 0 || found > command->n)
+        return fail_unexpected(s, "a number of keys");
+    for (uint32_t i = 0; i < command->n && (found == 0 || all); i++) {
         if (item[i].status == WEIR_PENDING)
             item[i].status = all ? WEIR_OK : WEIR_MISS;
     }
     if (found != 0 && !all) {
-        f->refused = true;
-        s->mixed = f->call->op == WEIR_EXISTS ? MIXED : s->mixed;
+        p->refused = true;
+        s->singles = p->call->op == WEIR_EXISTS ? SINGLES : s->singles;
     }
-    session_answered(s);
+    pipeline_replied(s);
     return 1;
 }
 
 static int answer_integer(struct redis_session *s, int64_t number)
 {
-    struct ask *ask = session_asked(s);
-    struct weir_item *item = first_item(ask);
+    struct command *command = pipeline_oldest(s);
+    struct weir_item *item = first_item(command);
     bool pending = item->status == WEIR_PENDING;
 
-    switch (ask->kind) {
-    case ASK_FOUND:
-    case ASK_UNLINK:
+    switch (command->expects) {
+    case EXPECT_FOUND:
+    case EXPECT_UNLINK:
         if (number != 0 && number != 1)
-            return session_surprise(s, "0 or 1");
+            return fail_unexpected(s, "0 or 1");
         if (pending)
             item->status = number == 1 ? WEIR_OK : WEIR_MISS;
         break;
-    case ASK_COUNT:
+    case EXPECT_COUNT:
         return answer_count(s, number);
-    case ASK_LENGTH:
+    case EXPECT_LENGTH:
         if (number < 0)
-            return session_surprise(s, "a length");
+            return fail_unexpected(s, "a length");
         item->size = (uint64_t)number;
         break;
-    case ASK_LEFT:
+    case EXPECT_TTL:
         if (number < -2)
-            return session_surprise(s, "a time to live");
+            return fail_unexpected(s, "a time to live");
         if (pending)
             item->status = number == -2 ? WEIR_MISS : WEIR_OK;
-        /* 0 is the last millisecond, and for us for ever. */
+        /* 0 means that the last millisecond runs. For weir 0 is "never". */
         item->ttl_ms = number > 0 ? (uint64_t)number : number == 0;
         break;
-    case ASK_IGNORED:
+    case EXPECT_IGNORED:
         break;
     default:
-        return session_surprise(s, "another type of reply");
+        return fail_unexpected(s, "another type of reply");
     }
-    session_answered(s);
+    pipeline_replied(s);
     return 1;
 }
 
-static bool is_value(const struct ask *ask)
+static bool is_value(const struct command *command)
 {
-    return ask->kind == ASK_VALUE || (ask->kind == ASK_VALUES && ask->opened);
+    return command->expects == EXPECT_VALUE ||
+           (command->expects == EXPECT_VALUES && command->array_begun);
 }
 
-/* Reads one line, and what follows it if that is here. */
+/* Reads one line, and the value after it if it has been received. */
 static int answer_line(struct redis_session *s)
 {
-    struct ask *ask = session_asked(s);
+    struct command *command = pipeline_oldest(s);
     struct reply line;
     size_t len;
     const char *at = inbox_at(&s->in, &len);
     int used = reply_line(at, len, &line);
 
     if (used < 0)
-        return session_surprise(s, "a reply");
+        return fail_unexpected(s, "a reply");
     if (used == 0)
         return 0;
-    if (line.type == REPLY_BULK && is_value(ask))
+    if (line.type == REPLY_BULK && is_value(command))
         return answer_bulk(s, line.number, (size_t)used);
-    if (line.type == REPLY_ERROR && !ask->opened) {
+    if (line.type == REPLY_ERROR && !command->array_begun) {
         answer_error(s, &line);
     } else if (line.type == REPLY_INTEGER) {
         int rc = answer_integer(s, line.number);
 
         if (rc < 0)
             return rc;
-    } else if (line.type == REPLY_STATUS && ask->kind == ASK_DONE &&
+    } else if (line.type == REPLY_STATUS && command->expects == EXPECT_OK &&
                line.length == 2 && line.text[0] == 'O' && line.text[1] == 'K') {
-        answer_done(s);
-    } else if (line.type == REPLY_ARRAY && ask->kind == ASK_VALUES &&
-               !ask->opened && line.number == ask->n) {
-        ask->opened = true;
+        answer_ok(s);
+    } else if (line.type == REPLY_ARRAY && command->expects == EXPECT_VALUES &&
+               !command->array_begun && line.number == command->n) {
+        command->array_begun = true;
     } else {
-        return session_surprise(s, "another type of reply");
+        return fail_unexpected(s, "another type of reply");
     }
     inbox_consume(&s->in, (size_t)used);
     return 1;
@@ -335,32 +344,33 @@ static bool is_page(struct redis_session *s)
     size_t len;
     const char *at = inbox_at(&s->in, &len);
 
-    return session_asked(s)->kind == ASK_PAGE &&
+    return pipeline_oldest(s)->expects == EXPECT_PAGE &&
            (s->page_stage != 0 || len == 0 || at[0] != REPLY_ERROR);
 }
 
-/* A reply before its command has left whole: that can be an error about what
- * has left, the length of a value for one, and then the server hangs up. */
+/* Reads a reply to a command that was not sent completely. This can only be an
+ * error, for instance about the length of a value. Then the server closes the
+ * connection. */
 static int answer_early(struct redis_session *s)
 {
-    const struct ask *ask = session_asked(s);
+    const struct command *command = pipeline_oldest(s);
     struct reply line;
     size_t len;
     const char *at = inbox_at(&s->in, &len);
     int used;
 
-    if (ask->begin >= s->out.sent || at[0] != REPLY_ERROR)
-        return session_surprise(s, "nothing yet");
+    if (command->begin >= s->out.sent || at[0] != REPLY_ERROR)
+        return fail_unexpected(s, "no reply yet");
     used = reply_line(at, len, &line);
     if (used < 0)
-        return session_surprise(s, "an error");
+        return fail_unexpected(s, "an error");
     if (used == 0)
         return 0;
     answer_error(s, &line);
     return -ECONNRESET;
 }
 
-/* One step: a payload's rest, a page's part, a line. */
+/* Reads one part: the rest of a payload, a part of a page, or a line. */
 static int answer_some(struct redis_session *s)
 {
     bool bad = false;
@@ -368,25 +378,25 @@ static int answer_some(struct redis_session *s)
 
     if (s->in.filling) {
         if (inbox_filled(&s->in, &bad)) {
-            if (session_asked(s)->kind != ASK_PAGE)
+            if (pipeline_oldest(s)->expects != EXPECT_PAGE)
                 answer_value(s);
             return 1;
         }
-        return bad ? session_surprise(s, "the end of a value") : 0;
+        return bad ? fail_unexpected(s, "the end of a value") : 0;
     }
     inbox_at(&s->in, &len);
-    if (s->n_asks == 0)
-        return len == 0 ? 0 : session_surprise(s, "nothing");
-    if (session_asked(s)->end > s->out.sent)
+    if (s->n_commands == 0)
+        return len == 0 ? 0 : fail_unexpected(s, "no reply");
+    if (pipeline_oldest(s)->end > s->out.sent)
         return len == 0 ? 0 : answer_early(s);
     return is_page(s) ? scan_read(s) : answer_line(s);
 }
 
-int answer_replies(struct redis_session *s, const struct flight *until)
+int answer_replies(struct redis_session *s, const struct progress *until)
 {
     int rc = 1;
 
-    while (rc > 0 && (until != NULL ? !until->over : s->n_asks > 0))
+    while (rc > 0 && (until != NULL ? !until->done : s->n_commands > 0))
         rc = answer_some(s);
     return rc < 0 ? rc : 0;
 }

@@ -1,27 +1,31 @@
-/* command.c -- items become commands.
+/* command.c -- encodes items as RESP commands.
  *
- * Short keys and values are copied into the outbox, long ones sent from where
- * they lie. Many short ones share an MGET or an MSET: the server spends a third
- * of the time on them that it spends on as many commands. */
+ * Short keys and values are copied to the outbox, long ones are sent from the
+ * caller's memory. Many items with short values share an MGET or MSET, which
+ * costs the server a third of the CPU time of single commands. */
+#include "command.h"
+
 #include <string.h>
 
-#include "command.h"
+#include "message.h"
+#include "pipeline.h"
 #include "scan.h"
 #include "window.h"
 
 enum {
-    KEY_COPY = 1024,   /* shorter keys are copied */
-    VALUE_COPY = 1024, /* shorter values are */
-    TLS_COPY = 16384,  /* the same under TLS: a record each is dearer */
-    FRAME = 192,       /* what a command takes beside keys and values */
-    MULTI_MIN = 8,     /* fewer keys go one by one */
-    MULTI_MAX = 128,   /* more go in several commands, answered in turn */
-    MGET_VALUE = 2048, /* longer values gain nothing from an MGET, */
-    MSET_VALUE = 8192, /* or from an MSET */
-    ASKS_EACH = 2,     /* most replies that one command_put waits for */
+    KEY_COPY = 1024,   /* shorter keys are copied to the outbox */
+    VALUE_COPY = 1024, /* shorter values, too */
+    TLS_COPY = 16384,  /* limit for values under TLS, where each segment that
+                          is not copied is a record of its own */
+    FRAME = 192,       /* most bytes of a command beside keys and values */
+    MULTI_MIN = 8,     /* the fewest keys for MGET, MSET or EXISTS of many */
+    MULTI_MAX = 128,   /* the most keys in one command */
+    MGET_VALUE = 2048, /* longer values gain nothing from an MGET */
+    MSET_VALUE = 8192, /* longer values gain nothing from an MSET */
+    PUT_MAX = 2,       /* the most commands that one command_put adds */
 };
 
-/* Milliseconds that added to the time of day are still a server's number. */
+/* The server adds this to the time of day in a signed 64-bit number. */
 #define TTL_MAX ((uint64_t)INT64_MAX / 2)
 
 static size_t value_copy(const struct redis_session *s)
@@ -29,14 +33,14 @@ static size_t value_copy(const struct redis_session *s)
     return s->link.tls != NULL ? TLS_COPY : VALUE_COPY;
 }
 
-/* ---- pieces ---- */
+/* ---- parts of a command ---- */
 
 static void put_text(struct outbox *o, const char *text)
 {
     outbox_copy(o, text, strlen(text));
 }
 
-/* "*n", then the name as the first of its n words. */
+/* Puts the number of words of a command, and its name as the first word. */
 static void put_head(struct outbox *o, uint64_t words, const char *name)
 {
     outbox_line(o, '*', words);
@@ -57,6 +61,7 @@ static void put_key(struct redis_session *s, const struct weir_item *item)
     put_text(o, "\r\n");
 }
 
+/* Returns the most bytes of the outbox that a key takes. */
 static size_t key_room(const struct redis_session *s,
                        const struct weir_item *item)
 {
@@ -68,21 +73,16 @@ static bool has_room(const struct redis_session *s, size_t bytes,
                      uint32_t segments)
 {
     return outbox_has_room(&s->out, bytes + FRAME, segments + 8) &&
-           s->n_asks + ASKS_EACH <= REDIS_ASKS;
-}
-
-uint64_t command_value_size(const struct weir_item *item)
-{
-    return item->value != NULL ? item->value->size : item->size;
+           s->n_commands + PUT_MAX <= REDIS_COMMANDS;
 }
 
 static bool is_copied(const struct redis_session *s,
                       const struct weir_item *item)
 {
-    return command_value_size(item) < value_copy(s);
+    return window_value_size(item) < value_copy(s);
 }
 
-/* Whether what an item sets is the caller's memory. */
+/* Whether the value that an item sets lies in lent memory. */
 static bool is_lent(const struct weir_item *item)
 {
     return item->value == NULL && item->size > 0;
@@ -91,7 +91,7 @@ static bool is_lent(const struct weir_item *item)
 static void put_value(struct redis_session *s, const struct weir_item *item)
 {
     const char *bytes = item->value != NULL ? item->value->data : item->data;
-    uint64_t size = command_value_size(item);
+    uint64_t size = window_value_size(item);
 
     outbox_line(&s->out, '$', size);
     if (is_copied(s, item))
@@ -116,35 +116,35 @@ static uint64_t ttl_ms(const struct redis_session *s,
     return ns != 0 ? (ns - 1) / 1000000u + 1 : 0;
 }
 
-/* ---- many keys in one command ---- */
+/* ---- one command for many keys ---- */
 
-/* A run of a flight's items that one command can take. */
+/* Adjacent items of a call that one command can carry. */
 struct run {
     uint32_t n;
-    size_t bytes;      /* to copy */
-    uint32_t segments; /* beside */
-    bool lent;         /* some values are the caller's memory, */
-    bool refers;       /* and not copied */
+    size_t bytes;      /* to copy to the outbox */
+    uint32_t segments; /* for values that are not copied */
+    bool lent;         /* some values lie in lent memory ... */
+    bool refers;       /* ... and are sent from there */
 };
 
-/* Adds an item to a run; false: it cannot share a command. */
-static bool run_add(const struct redis_session *s, const struct flight *f,
+/* Adds an item to a run. False: it cannot share the command. */
+static bool run_add(const struct redis_session *s, const struct progress *p,
                     const struct weir_item *item, struct run *run)
 {
     size_t bytes = key_room(s, item);
 
     if (item->status != WEIR_PENDING || item->key_len >= KEY_COPY)
         return false;
-    if (f->call->op == WEIR_SET) {
-        if (command_value_size(item) >= MSET_VALUE || ttl_ms(s, item) != 0)
+    if (p->call->op == WEIR_SET) {
+        if (window_value_size(item) >= MSET_VALUE || ttl_ms(s, item) != 0)
             return false;
-        bytes += is_copied(s, item) ? command_value_size(item) + 16 : 16;
+        bytes += is_copied(s, item) ? window_value_size(item) + 16 : 16;
         run->segments += is_copied(s, item) ? 0 : 2;
     }
     if (run->bytes + bytes > OUTBOX_BYTES - FRAME)
         return false;
     run->bytes += bytes;
-    if (f->call->op == WEIR_SET && is_lent(item)) {
+    if (p->call->op == WEIR_SET && is_lent(item)) {
         run->lent = true;
         run->refers |= !is_copied(s, item);
     }
@@ -152,33 +152,34 @@ static bool run_add(const struct redis_session *s, const struct flight *f,
     return true;
 }
 
-/* How many items one command may take: of an MGET the whole reply is on the
- * way at once. */
+/* Returns the most items for one command. The whole reply of an MGET must fit
+ * the window. */
 static uint64_t run_most(const struct redis_session *s, uint32_t op)
 {
     uint64_t most;
 
     if (op != WEIR_GET)
         return MULTI_MAX;
-    if (s->reply > MGET_VALUE)
+    if (s->reply_guess > MGET_VALUE)
         return 0;
     most = window_room(s) / (window_weight(s) + 1) + 1;
     return most < MULTI_MAX ? most : MULTI_MAX;
 }
 
-/* The items that may go together now; n is 0 when they are too few. */
+/* Finds the items for the next command. n is 0 if they are too few for one
+ * command of many keys. */
 static struct run run_find(const struct redis_session *s,
-                           const struct flight *f)
+                           const struct progress *p)
 {
-    const struct weir_call *call = f->call;
+    const struct weir_call *call = p->call;
     struct run run = {0};
     uint64_t most;
 
-    if (f->pass != PASS_FIRST || s->no_multi || !s->redis->config->multi)
+    if (p->pass != PASS_FIRST || s->no_multi || !s->redis->config->multi)
         return run;
     most = run_most(s, call->op);
-    for (uint32_t i = f->next_item; i < call->n && run.n < most; i++) {
-        if (!run_add(s, f, &call->items[i], &run))
+    for (uint32_t i = p->next_item; i < call->n && run.n < most; i++) {
+        if (!run_add(s, p, &call->items[i], &run))
             break;
     }
     if (run.n < MULTI_MIN)
@@ -186,47 +187,47 @@ static struct run run_find(const struct redis_session *s,
     return run;
 }
 
-static void put_mget(struct redis_session *s, struct flight *f,
+static void put_mget(struct redis_session *s, struct progress *p,
                      const struct run *run)
 {
-    const struct weir_item *items = f->call->items + f->next_item;
+    const struct weir_item *items = p->call->items + p->next_item;
 
     put_head(&s->out, run->n + 1, "$4\r\nMGET\r\n");
     for (uint32_t i = 0; i < run->n; i++)
         put_key(s, &items[i]);
-    session_ask(s, f, ASK_VALUES, f->next_item, run->n,
-                run->n * window_weight(s));
+    pipeline_add(s, p, EXPECT_VALUES, p->next_item, run->n,
+                 run->n * window_weight(s));
 }
 
-static void put_mset(struct redis_session *s, struct flight *f,
+static void put_mset(struct redis_session *s, struct progress *p,
                      const struct run *run)
 {
-    const struct weir_item *items = f->call->items + f->next_item;
+    const struct weir_item *items = p->call->items + p->next_item;
     uint64_t weight = 0;
 
     put_head(&s->out, 2 * run->n + 1, "$4\r\nMSET\r\n");
     for (uint32_t i = 0; i < run->n; i++) {
         put_key(s, &items[i]);
         put_value(s, &items[i]);
-        weight += command_value_size(&items[i]);
+        weight += window_value_size(&items[i]);
     }
-    session_ask(s, f, ASK_DONE, f->next_item, run->n, weight);
+    pipeline_add(s, p, EXPECT_OK, p->next_item, run->n, weight);
 }
 
 bool command_counts(struct redis_session *s, const struct weir_call *call)
 {
-    if (s->mixed > 0)
-        s->mixed--;
+    if (s->singles > 0)
+        s->singles--;
     else if (!s->no_multi && s->redis->config->multi && call->n >= MULTI_MIN)
         return true;
     return false;
 }
 
-/* One EXISTS over all items without an answer, as far as they fit. */
-static bool put_count(struct redis_session *s, struct flight *f)
+/* Puts one EXISTS for the items without an answer, as many as fit. */
+static bool put_count(struct redis_session *s, struct progress *p)
 {
-    struct weir_call *call = f->call;
-    uint32_t first = f->next_item, end = first, n = 0, segments = 0;
+    struct weir_call *call = p->call;
+    uint32_t first = p->next_item, end = first, n = 0, segments = 0;
     size_t bytes = 0;
 
     for (; end < call->n; end++) {
@@ -247,14 +248,14 @@ static bool put_count(struct redis_session *s, struct flight *f)
         if (call->items[i].status == WEIR_PENDING)
             put_key(s, &call->items[i]);
     }
-    session_ask(s, f, ASK_COUNT, first, end - first, 0);
-    f->next_item = end;
+    pipeline_add(s, p, EXPECT_COUNT, first, end - first, 0);
+    p->next_item = end;
     return true;
 }
 
-/* ---- one key ---- */
+/* ---- one command for one key ---- */
 
-static void put_set(struct redis_session *s, struct flight *f,
+static void put_set(struct redis_session *s, struct progress *p,
                     struct weir_item *item)
 {
     uint64_t ttl = ttl_ms(s, item);
@@ -267,10 +268,10 @@ static void put_set(struct redis_session *s, struct flight *f,
         put_text(o, "$2\r\nPX\r\n");
         outbox_number(o, ttl);
     }
-    session_ask(s, f, ASK_DONE, f->next_item, 1, command_value_size(item));
+    pipeline_add(s, p, EXPECT_OK, p->next_item, 1, window_value_size(item));
 }
 
-static void put_touch(struct redis_session *s, struct flight *f,
+static void put_touch(struct redis_session *s, struct progress *p,
                       struct weir_item *item)
 {
     if (item->ttl_ms != 0) {
@@ -278,145 +279,145 @@ static void put_touch(struct redis_session *s, struct flight *f,
         put_key(s, item);
         outbox_number(&s->out, ttl_bounded(item->ttl_ms));
     } else {
-        /* PERSIST answers 0 both for no key and for no expiry. */
+        /* PERSIST replies 0 both for a missing key and for a key without
+         * expiry, so the EXISTS decides. */
         put_head(&s->out, 2, "$7\r\nPERSIST\r\n");
         put_key(s, item);
-        session_ask(s, f, ASK_IGNORED, f->next_item, 1, 0);
+        pipeline_add(s, p, EXPECT_IGNORED, p->next_item, 1, 0);
         put_head(&s->out, 2, "$6\r\nEXISTS\r\n");
         put_key(s, item);
     }
-    session_ask(s, f, ASK_FOUND, f->next_item, 1, 0);
+    pipeline_add(s, p, EXPECT_FOUND, p->next_item, 1, 0);
 }
 
-/* A command of one word and the key. */
-static void put_plain(struct redis_session *s, struct flight *f,
+/* Puts a command that has only a name and a key. */
+static void put_plain(struct redis_session *s, struct progress *p,
                       struct weir_item *item, const char *name,
-                      enum ask_kind kind)
+                      enum expect expects)
 {
     put_head(&s->out, 2, name);
     put_key(s, item);
-    session_ask(s, f, kind, f->next_item, 1,
-                kind == ASK_VALUE ? window_weight(s) : 0);
+    pipeline_add(s, p, expects, p->next_item, 1,
+                 expects == EXPECT_VALUE ? window_weight(s) : 0);
 }
 
-static void put_single(struct redis_session *s, struct flight *f,
+static void put_single(struct redis_session *s, struct progress *p,
                        struct weir_item *item)
 {
-    switch (f->call->op) {
+    switch (p->call->op) {
     case WEIR_GET:
-        put_plain(s, f, item, "$3\r\nGET\r\n", ASK_VALUE);
+        put_plain(s, p, item, "$3\r\nGET\r\n", EXPECT_VALUE);
         break;
     case WEIR_SET:
-        put_set(s, f, item);
+        put_set(s, p, item);
         break;
     case WEIR_EXISTS:
-        put_plain(s, f, item, "$6\r\nEXISTS\r\n", ASK_FOUND);
+        put_plain(s, p, item, "$6\r\nEXISTS\r\n", EXPECT_FOUND);
         break;
     case WEIR_DELETE:
         if (s->no_unlink)
-            put_plain(s, f, item, "$3\r\nDEL\r\n", ASK_FOUND);
+            put_plain(s, p, item, "$3\r\nDEL\r\n", EXPECT_FOUND);
         else
-            put_plain(s, f, item, "$6\r\nUNLINK\r\n", ASK_UNLINK);
+            put_plain(s, p, item, "$6\r\nUNLINK\r\n", EXPECT_UNLINK);
         break;
     case WEIR_STAT:
-        put_plain(s, f, item, "$6\r\nSTRLEN\r\n", ASK_LENGTH);
-        put_plain(s, f, item, "$4\r\nPTTL\r\n", ASK_LEFT);
+        put_plain(s, p, item, "$6\r\nSTRLEN\r\n", EXPECT_LENGTH);
+        put_plain(s, p, item, "$4\r\nPTTL\r\n", EXPECT_TTL);
         break;
     case WEIR_TOUCH:
-        put_touch(s, f, item);
+        put_touch(s, p, item);
         break;
     }
 }
 
-/* ---- the next one ---- */
+/* ---- the next command ---- */
 
-static bool put_run(struct redis_session *s, struct flight *f,
+static bool put_run(struct redis_session *s, struct progress *p,
                     const struct run *run)
 {
     if (!has_room(s, run->bytes, run->segments))
         return false;
-    if (f->call->op == WEIR_GET)
-        put_mget(s, f, run);
+    if (p->call->op == WEIR_GET)
+        put_mget(s, p, run);
     else
-        put_mset(s, f, run);
-    f->next_item += run->n;
+        put_mset(s, p, run);
+    p->next_item += run->n;
     return true;
 }
 
-static bool put_one(struct redis_session *s, struct flight *f)
+static bool put_one(struct redis_session *s, struct progress *p)
 {
-    struct weir_item *item = &f->call->items[f->next_item];
+    struct weir_item *item = &p->call->items[p->next_item];
     size_t bytes = 2 * key_room(s, item);
 
-    if (f->call->op == WEIR_SET && is_copied(s, item))
-        bytes += command_value_size(item);
+    if (p->call->op == WEIR_SET && is_copied(s, item))
+        bytes += window_value_size(item);
     if (!has_room(s, bytes, 0))
         return false;
-    put_single(s, f, item);
-    f->next_item++;
+    put_single(s, p, item);
+    p->next_item++;
     return true;
 }
 
-/* Answers what cannot be sent any more: its memory was taken back. */
-static void skip_taken_back(struct flight *f, uint32_t n)
+/* Answers the next n items if their memory, which was taken back, was lent. */
+static void skip_abandoned(struct progress *p, uint32_t n)
 {
-    struct weir_item *item = &f->call->items[f->next_item];
+    struct weir_item *item = &p->call->items[p->next_item];
 
     for (; n > 0; n--, item++) {
         if (is_lent(item))
-            weir_call_fail(f->call, item, WEIR_SKIPPED,
-                           "the batch was abandoned");
+            weir_call_fail(p->call, item, WEIR_SKIPPED, ABANDONED);
     }
 }
 
-/* The item that comes next, as a run of none. */
+/* Describes the next item alone, with n = 0. */
 static struct run run_single(const struct redis_session *s,
-                             const struct flight *f)
+                             const struct progress *p)
 {
-    const struct weir_item *item = &f->call->items[f->next_item];
-    bool lent = f->call->op == WEIR_SET && is_lent(item);
+    const struct weir_item *item = &p->call->items[p->next_item];
+    bool lent = p->call->op == WEIR_SET && is_lent(item);
 
     return (struct run){.lent = lent, .refers = lent && !is_copied(s, item)};
 }
 
-/* Puts a command for a run, or for one item. Lent memory is held while it is
- * copied, and not even begun to be sent when it was taken back. */
-static bool put_next(struct redis_session *s, struct flight *f,
+/* Puts a command for a run, or for one item if run->n is 0. Lent memory is held
+ * while it is copied. If it was taken back, no command is put. */
+static bool put_next(struct redis_session *s, struct progress *p,
                      const struct run *run)
 {
     bool put;
 
-    if (run->lent && !weir_call_lend(f->call)) {
-        skip_taken_back(f, run->n > 0 ? run->n : 1);
+    if (run->lent && !weir_call_lend(p->call)) {
+        skip_abandoned(p, run->n > 0 ? run->n : 1);
         return true;
     }
     if (run->refers)
-        outbox_lend(&s->out, f->call);
-    put = run->n > 0 ? put_run(s, f, run) : put_one(s, f);
+        outbox_lend(&s->out, p->call);
+    put = run->n > 0 ? put_run(s, p, run) : put_one(s, p);
     if (run->refers)
         outbox_lend(&s->out, NULL);
     if (run->lent)
-        weir_call_unlend(f->call);
+        weir_call_unlend(p->call);
     return put;
 }
 
-bool command_put(struct redis_session *s, struct flight *f)
+bool command_put(struct redis_session *s, struct progress *p)
 {
-    struct weir_call *call = f->call;
+    struct weir_call *call = p->call;
     struct run run = {0};
 
     if (call->op == WEIR_SCAN)
-        return scan_put(s, f);
-    while (f->next_item < call->n &&
-           call->items[f->next_item].status != WEIR_PENDING)
-        f->next_item++;
-    if (f->next_item == call->n)
+        return scan_put(s, p);
+    while (p->next_item < call->n &&
+           call->items[p->next_item].status != WEIR_PENDING)
+        p->next_item++;
+    if (p->next_item == call->n)
         return true;
-    if (f->pass == PASS_COUNT)
-        return put_count(s, f);
+    if (p->pass == PASS_COUNT)
+        return put_count(s, p);
     if (call->op == WEIR_GET || call->op == WEIR_SET)
-        run = run_find(s, f);
+        run = run_find(s, p);
     if (run.n == 0)
-        run = run_single(s, f);
-    return put_next(s, f, &run);
+        run = run_single(s, p);
+    return put_next(s, p, &run);
 }

@@ -1,14 +1,15 @@
-/* connect.c -- a session from nothing: dial, TLS, greeting, buffers. */
+/* connect.c -- opens and closes a session: buffers, socket, TLS, greeting. */
 #include <errno.h>
 #include <string.h>
 
 #include "dial.h"
 #include "greet.h"
-#include "slots.h"
+#include "pipeline.h"
 #include "tls.h"
+#include "vtable.h"
 
-/* A value's size before any was seen: a first batch asks for a few. */
-#define FIRST_GUESS 65536
+/* The size of values before one was seen: a first batch requests only a few. */
+enum { FIRST_GUESS = 65536 };
 
 static int connect_link(struct redis_session *s, struct weir_call *call,
                         bool named)
@@ -29,7 +30,7 @@ static int connect_link(struct redis_session *s, struct weir_call *call,
     return rc;
 }
 
-/* With a name if the server bears it, else without. */
+/* Connects with a client name, or without one if the server hangs up on it. */
 static int connect_named(struct redis_session *s, struct weir_call *call)
 {
     struct redis *r = s->redis;
@@ -46,13 +47,22 @@ static int connect_named(struct redis_session *s, struct weir_call *call)
     return rc;
 }
 
+/* Frees all that a session holds, connected or not. */
+static void session_free(struct redis_session *s)
+{
+    pipeline_clear(s);
+    link_close(&s->link);
+    outbox_free(&s->out);
+    inbox_free(&s->in);
+}
+
 int redis_connect(void *state, void *session, struct weir_call *call)
 {
     struct redis_session *s = session;
     int rc;
 
     s->redis = state;
-    s->guess = s->reply = FIRST_GUESS;
+    s->value_guess = s->reply_guess = FIRST_GUESS;
     rc = outbox_init(&s->out);
     if (rc == 0)
         rc = inbox_init(&s->in);

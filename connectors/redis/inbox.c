@@ -1,18 +1,18 @@
 /* inbox.c -- receives replies: `readv {payload's place, line buffer}`.
  *
- * Lent memory is touched only while it is lent, one copy or one non-blocking
- * call at a time; a payload whose memory was taken back is received all the
- * same, and dropped, so that the stream stays in step. */
+ * Lent memory is held for one copy or one non-blocking system call at a time.
+ * If it was taken back, the rest of the payload is received and discarded, so
+ * that the next reply is found. */
+#include "inbox.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "inbox.h"
-
 int inbox_init(struct inbox *in)
 {
     in->bytes = malloc(INBOX_BYTES);
-    in->appetite = INBOX_BYTES;
+    in->limit = INBOX_BYTES;
     return in->bytes != NULL ? 0 : -ENOMEM;
 }
 
@@ -32,14 +32,14 @@ void inbox_expect(struct inbox *in, char *to, uint64_t len,
     in->taken_back = false;
 }
 
-void inbox_forget(struct inbox *in)
+void inbox_discard(struct inbox *in)
 {
     in->to = NULL;
     in->lender = NULL;
     in->taken_back = false;
 }
 
-/* Holds lent memory for one access; what cannot be held is dropped. */
+/* Holds the place of the payload for one access. False: discard the bytes. */
 static bool inbox_hold(struct inbox *in)
 {
     if (in->to == NULL)
@@ -51,7 +51,7 @@ static bool inbox_hold(struct inbox *in)
     return false;
 }
 
-static void inbox_let_go(struct inbox *in)
+static void inbox_release(struct inbox *in)
 {
     if (in->lender != NULL)
         weir_call_unlend(in->lender);
@@ -67,7 +67,7 @@ bool inbox_filled(struct inbox *in, bool *bad)
 
         if (n > 0 && inbox_hold(in)) {
             memcpy(in->to, at, n);
-            inbox_let_go(in);
+            inbox_release(in);
             in->to += n;
         }
         in->left -= n;
@@ -84,9 +84,9 @@ bool inbox_filled(struct inbox *in, bool *bad)
     return true;
 }
 
-/* Room behind what is not consumed: all of it, or while values are long only
- * as much as lines need. */
-static struct iovec inbox_offer(struct inbox *in)
+/* Returns the room in the buffer to receive into: all that is free, or as much
+ * as limit allows. */
+static struct iovec inbox_room(struct inbox *in)
 {
     uint32_t have = in->end - in->begin;
     bool dropping = in->filling && in->to == NULL;
@@ -100,29 +100,29 @@ static struct iovec inbox_offer(struct inbox *in)
         in->end = have;
     }
     room = INBOX_BYTES - in->end;
-    if (!dropping && have < in->appetite && room > in->appetite - have)
-        room = in->appetite - have;
+    if (!dropping && have < in->limit && room > in->limit - have)
+        room = in->limit - have;
     return (struct iovec){in->bytes + in->end, room};
 }
 
 ssize_t inbox_receive(struct inbox *in, struct link *l, bool *full)
 {
-    struct iovec iov[2] = {{0}, inbox_offer(in)};
+    struct iovec iov[2] = {{0}, inbox_room(in)};
     ssize_t moved;
     bool direct;
     size_t n;
 
     if (iov[1].iov_len == 0)
-        return -EPROTO; /* no line and no key is that long */
+        return -EPROTO; /* a line or a key is longer than the buffer */
     direct = in->filling && in->left > 0 && inbox_hold(in);
-    if (direct && in->left > INBOX_MOST)
+    if (direct && in->left > INBOX_ONCE)
         iov[1].iov_len = 0;
     if (direct)
         iov[0] = (struct iovec){in->to,
-                                in->left < INBOX_MOST ? in->left : INBOX_MOST};
+                                in->left < INBOX_ONCE ? in->left : INBOX_ONCE};
     moved = l->receive(l, direct ? iov : iov + 1, direct ? 2 : 1);
     if (direct)
-        inbox_let_go(in);
+        inbox_release(in);
     if (moved < 0)
         return moved;
     *full = (size_t)moved == iov[0].iov_len + iov[1].iov_len;

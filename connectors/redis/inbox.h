@@ -1,5 +1,5 @@
-/* inbox.h -- replies on their way in: lines through a buffer, payloads straight
- * to where they belong. */
+/* inbox.h -- receives replies: lines to a buffer, payloads (the bytes of a
+ * value) directly to their place. */
 #ifndef WEIR_REDIS_INBOX_H
 #define WEIR_REDIS_INBOX_H
 
@@ -11,47 +11,48 @@
 #include "link.h"
 
 enum {
-    INBOX_BYTES = 81920, /* holds the longest key and lines around it */
-    INBOX_DIRECT =
-        16384,          /* values so long are worth a call of their own each */
-    INBOX_TASTE = 2048, /* offered behind a payload when they are */
-    INBOX_MOST = 4 << 20, /* received of a payload until the next look at the
-                             clock */
+    INBOX_BYTES = 81920,  /* the buffer: holds the longest key and its lines */
+    INBOX_DIRECT = 16384, /* of longer payloads each is received by a system
+                             call of its own ... */
+    INBOX_LINES = 2048,   /* ... with so many bytes of the buffer for lines */
+    INBOX_ONCE = 4 << 20, /* most of a payload in one call: then the deadline is
+                             checked */
 };
 
 struct inbox {
     char *bytes;
-    uint32_t begin, end; /* what was received and not consumed */
-    uint32_t appetite;   /* how much to offer for lines: what is received in
-                            the buffer but belongs elsewhere is copied */
+    uint32_t begin, end; /* received in the buffer and not consumed */
+    uint32_t limit;      /* bytes of the buffer to receive into: payload that
+                            lands there must be copied */
     bool filling;        /* a payload is being received */
-    char *to;            /* its next byte's place; NULL: nowhere, dropped */
-    uint64_t left;       /* of it, not in place */
-    struct weir_call *lender; /* whose memory that is, or NULL */
-    bool taken_back;          /* the lender took it back meanwhile */
+    char *to;            /* the place of its next byte; NULL: discard it */
+    uint64_t left;       /* its bytes that are not in place */
+    struct weir_call *lender; /* if the place is lent memory, else NULL */
+    bool taken_back;          /* the lent memory was taken back meanwhile */
 };
 
-/* inbox_init makes an empty one; -ENOMEM. */
+/* inbox_init makes an empty inbox. Returns 0 or -ENOMEM. */
 int inbox_init(struct inbox *in);
 void inbox_free(struct inbox *in);
 
-/* inbox_expect makes the next len bytes a payload for that place (NULL: they
- * are dropped), lent by lender if that is not NULL. */
+/* inbox_expect declares the next len bytes a payload with that place (NULL:
+ * discard them). lender: the call whose lent memory the place is, or NULL. */
 void inbox_expect(struct inbox *in, char *to, uint64_t len,
                   struct weir_call *lender);
 
-/* inbox_forget drops what still comes of the payload. */
-void inbox_forget(struct inbox *in);
+/* inbox_discard discards the rest of the payload. */
+void inbox_discard(struct inbox *in);
 
-/* inbox_filled moves what the buffer has of the payload; true: it and the end
- * of line behind it have come. *bad: something else came instead. */
+/* inbox_filled moves the payload's bytes from the buffer to their place. True:
+ * the payload and its end of line are complete. *bad: no end of line follows.
+ */
 bool inbox_filled(struct inbox *in, bool *bad);
 
-/* inbox_receive receives once. Bytes received, -EAGAIN, or negative; *full says
- * whether all that was offered was used, so that more may wait. */
+/* inbox_receive receives once. Returns the number of bytes, -EAGAIN, or another
+ * negative errno. *full: all the room was used, so more may be waiting. */
 ssize_t inbox_receive(struct inbox *in, struct link *l, bool *full);
 
-/* inbox_at returns what is not consumed, *len how much that is. */
+/* inbox_at returns the bytes in the buffer that were not consumed. */
 static inline const char *inbox_at(const struct inbox *in, size_t *len)
 {
     *len = in->end - in->begin;

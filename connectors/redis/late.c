@@ -1,26 +1,29 @@
-/* late.c -- calls that end before their replies come.
+/* late.c -- answers calls at their deadline, before their replies come.
  *
- * RESP numbers nothing: a reply that is not wanted any more must be received,
- * or the next one is not found. So at its deadline a call gets its answer, and
- * its flight goes on with a call of its own whose items are all answered: the
- * replies find nothing pending and are thrown away as they come. What is not
- * sent yet of its commands is copied, since the caller takes the memory back.
+ * Replies carry no number, so the reply to a late call must still be read: the
+ * next command would get it. redis_expire answers the call and gives its
+ * progress a call of its own whose items all have a status. The replies find
+ * nothing pending and are discarded. Unsent parts of its commands are copied,
+ * since the caller gets the memory back.
  *
- * Such replies are waited for like others: read_timeout of silence breaks the
- * session. So do more than LATE_MAX of them. */
+ * read_timeout holds for these replies, too. More than LATE_MAX commands in
+ * flight for late calls end the session. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "answer.h"
+#include "exchange.h"
+#include "fail.h"
 #include "message.h"
-#include "slots.h"
+#include "pipeline.h"
+#include "vtable.h"
 
-/* The rest of the asks is for calls that still wait. */
-enum { LATE_MAX = REDIS_ASKS / 2 };
+/* The other half is for calls that are not late. */
+enum { LATE_MAX = REDIS_COMMANDS / 2 };
 
-/* The call that a late flight goes on with. */
+/* The call that replaces a late one. */
 struct late {
-    struct weir_call call; /* first: freed with the flight */
+    struct weir_call call; /* first: pipeline_free frees it */
     struct weir_item items[];
 };
 
@@ -38,39 +41,40 @@ static struct weir_call *late_call(const struct weir_call *call)
     return &late->call;
 }
 
-/* Makes the flight's unsent commands independent of the caller's memory. */
-static int late_own(struct redis_session *s, const struct flight *f)
+/* Copies the unsent parts of a call's commands. */
+static int late_own(struct redis_session *s, const struct progress *p)
 {
     int rc = 0;
 
-    for (uint32_t i = 0; i < s->n_asks && rc == 0; i++) {
-        const struct ask *ask = session_ask_at(s, i);
+    for (uint32_t i = 0; i < s->n_commands && rc == 0; i++) {
+        const struct command *command = pipeline_at(s, i);
 
-        if (ask->flight == f && ask->end > s->out.sent)
-            rc = outbox_own(&s->out, ask->begin, ask->end);
+        if (command->progress == p && command->end > s->out.sent)
+            rc = outbox_own(&s->out, command->begin, command->end);
     }
     return rc;
 }
 
-/* A payload that comes for the flight now goes nowhere. */
-static void late_payload(struct redis_session *s, const struct flight *f)
+/* Discards the rest of a payload that is being received for the call. */
+static void late_payload(struct redis_session *s, const struct progress *p)
 {
-    if (!s->in.filling || session_asked(s)->flight != f)
+    if (!s->in.filling || pipeline_oldest(s)->progress != p)
         return;
-    inbox_forget(&s->in);
+    inbox_discard(&s->in);
     weir_value_unref(s->value);
     s->value = NULL;
 }
 
-/* What a flight never asked for was not sent; the rest may have been. */
-static void late_answer(const struct flight *f)
+/* Answers what is pending: TIMEOUT for items whose command was put, which may
+ * have been applied, SKIPPED for the others. */
+static void late_answer(const struct progress *p)
 {
-    struct weir_call *call = f->call;
+    struct weir_call *call = p->call;
 
     for (uint32_t i = 0; i < call->n; i++) {
         if (call->items[i].status != WEIR_PENDING)
             continue;
-        if (i < f->next_item || f->repeated)
+        if (i < p->next_item || p->repeated)
             weir_call_fail(call, &call->items[i], WEIR_TIMEOUT, NO_ANSWER);
         else
             weir_call_fail(call, &call->items[i], WEIR_SKIPPED,
@@ -81,50 +85,50 @@ static void late_answer(const struct flight *f)
 int redis_expire(void *session, struct weir_call *call)
 {
     struct redis_session *s = session;
-    struct flight *f = call->link;
+    struct progress *p = call->link;
     struct weir_call *own;
     int rc;
 
-    if (f == NULL)
+    if (p == NULL)
         return 0;
-    if (f->over) {
-        session_forget(s, f);
+    if (p->done) {
+        pipeline_end(s, p);
         return 0;
     }
-    rc = late_own(s, f);
+    rc = late_own(s, p);
     if (rc == -EBUSY)
-        return rc; /* whoever took the memory back does not wait either */
+        return rc; /* the batch was abandoned: its caller does not wait */
     own = late_call(call);
-    late_answer(f);
+    late_answer(p);
     if (rc < 0 || own == NULL) {
         free(own);
-        return session_break(s, NULL, -ENOMEM);
+        return fail_session(s, NULL, -ENOMEM);
     }
-    late_payload(s, f);
-    session_waits_no_more(s, f);
-    f->call = own;
-    f->late = true;
-    f->next_item = own->n;
-    s->late_asks += f->due;
-    if (f->due == 0)
-        session_forget(s, f);
-    return s->late_asks > LATE_MAX ? session_break(s, NULL, -EOVERFLOW) : 0;
+    late_payload(s, p);
+    pipeline_unqueue(s, p);
+    p->call = own;
+    p->late = true;
+    p->next_item = own->n;
+    s->late_commands += p->in_flight;
+    if (p->in_flight == 0)
+        pipeline_end(s, p);
+    return s->late_commands > LATE_MAX ? fail_session(s, NULL, -EOVERFLOW) : 0;
 }
 
-/* Receives what has come of replies to late calls; 0: the server still says
- * something, or has not been silent for long. */
+/* Reads replies to late calls without waiting. -ETIMEDOUT: the server has been
+ * silent for read_timeout. */
 static int late_check(struct redis_session *s)
 {
     uint64_t timeout = s->redis->config->read_timeout, now = weir_now();
-    int rc = session_receive(s);
+    int rc = exchange_receive(s);
 
     if (rc == 0)
         rc = answer_replies(s, NULL);
-    if (rc < 0 || s->n_asks == 0)
+    if (rc < 0 || s->n_commands == 0)
         return rc;
-    if (s->mute_since == 0)
-        s->mute_since = now;
-    return timeout != 0 && now - s->mute_since >= timeout ? -ETIMEDOUT : 0;
+    if (s->silent_since == 0)
+        s->silent_since = now;
+    return timeout != 0 && now - s->silent_since >= timeout ? -ETIMEDOUT : 0;
 }
 
 int redis_check(void *session)
@@ -133,10 +137,10 @@ int redis_check(void *session)
 
     if (s->renew)
         return -ESTALE;
-    if (s->n_asks > 0) {
+    if (s->n_commands > 0) {
         int rc = late_check(s);
 
-        if (rc < 0 || s->n_asks > 0)
+        if (rc < 0 || s->n_commands > 0)
             return rc;
     }
     s->readable = false;

@@ -1,7 +1,7 @@
-/* redis.c -- Redis, Valkey, KeyDB, Dragonfly: anything that speaks RESP2.
+/* redis.c -- the connector for Redis, Valkey, KeyDB and Dragonfly (RESP2).
  *
- * Here are the options and the vtable; session.c is where to read on. It fails
- * as the server does, in the server's own words, and as networks do. */
+ * This file has the options and the vtable. Read on in pipeline.c. An error of
+ * the server is passed on in the server's words (refusal.c). */
 #include <errno.h>
 #include <openssl/ssl.h>
 #include <stddef.h>
@@ -10,8 +10,9 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "slots.h"
+#include "session.h"
 #include "tls.h"
+#include "vtable.h"
 
 #define OPTION(kind, field, words)                                             \
     .name = #field, .type = kind, .help = words,                               \

@@ -1,32 +1,35 @@
-/* scan.c -- SCAN with a literal prefix: the glob's own characters are escaped.
+/* scan.c -- SCAN: lists keys with a prefix, page by page.
  *
- * A page is one reply, or the first of several that is not empty: SCAN counts
- * the keys it looks at, not those that match. A reply is
+ * The prefix is literal, so the special characters of MATCH are escaped in it.
+ * SCAN's COUNT limits the keys that the server looks at, not those that match:
+ * many replies are empty. A page is the first reply that is not. A reply is
  *     *2  $cursor  *n  $key ... $key
- * and is read as it comes. Keys that weir has none of, empty ones and those
- * longer than WEIR_KEY_MAX, are left out and counted. */
-#include <errno.h>
+ * and is read as it arrives. weir allows no empty keys and none longer than
+ * WEIR_KEY_MAX: these are left out and counted. */
+#include "scan.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "answer.h"
+#include "fail.h"
+#include "pipeline.h"
 #include "reply.h"
-#include "scan.h"
 
 enum {
-    SCAN_COUNT = 1000,      /* keys looked at for a page, when none is said */
-    SCAN_COUNT_MAX = 10000, /* most: the server answers nobody else meanwhile */
-    SCAN_ROUNDS = 100,      /* empty replies until an empty page is answered */
-    SCAN_COPY = 1024,       /* shorter patterns are copied to the outbox */
-    SCAN_KEYS_MAX = 1 << 20,   /* no server sends so many for a page, */
-    SCAN_READ_MAX = 1 << 30,   /* or bytes of them */
-    SCAN_PAGE_MAX = 128 << 20, /* bytes that a page takes in memory */
+    SCAN_COUNT = 1000,       /* default of COUNT */
+    SCAN_COUNT_MAX = 10000,  /* more would block the server for long */
+    SCAN_ROUNDS = 100,       /* empty replies until a page is empty */
+    SCAN_COPY = 1024,        /* shorter patterns are copied to the outbox */
+    SCAN_KEYS_MAX = 1 << 20, /* a reply of more keys is against the protocol */
+    SCAN_READ_MAX = 1 << 30, /* a reply of more bytes of keys, too */
+    SCAN_PAGE_MAX = 128 << 20, /* bytes of a page in memory */
 };
 
+/* The part of a reply that is read next. */
 enum scan_stage { SCAN_REPLY, SCAN_CURSOR, SCAN_KEYS, SCAN_KEY };
 
-/* Writes the pattern for prefix and key; out has room for twice their length.
- */
+/* Copies bytes, escaped for MATCH, to out, which has room for 2 * len. Returns
+ * the length. */
 static size_t scan_escape(char *out, const char *bytes, size_t len)
 {
     char *to = out;
@@ -39,7 +42,7 @@ static size_t scan_escape(char *out, const char *bytes, size_t len)
     return (size_t)(to - out);
 }
 
-static bool scan_pattern(struct redis_session *s, struct flight *f,
+static bool scan_pattern(struct redis_session *s, struct progress *p,
                          const struct weir_item *item)
 {
     size_t prefix = s->redis->prefix_len;
@@ -51,85 +54,86 @@ static bool scan_pattern(struct redis_session *s, struct flight *f,
     len = scan_escape(pattern, s->redis->config->prefix, prefix);
     len += scan_escape(pattern + len, item->key, item->key_len);
     pattern[len++] = '*';
-    f->pattern = pattern;
-    f->pattern_len = len;
+    p->pattern = pattern;
+    p->pattern_len = len;
     return true;
 }
 
-static void put_pattern(struct outbox *o, const struct flight *f)
+static void put_pattern(struct outbox *o, const struct progress *p)
 {
-    outbox_line(o, '$', f->pattern_len);
-    if (f->pattern_len < SCAN_COPY)
-        outbox_copy(o, f->pattern, f->pattern_len);
+    outbox_line(o, '$', p->pattern_len);
+    if (p->pattern_len < SCAN_COPY)
+        outbox_copy(o, p->pattern, p->pattern_len);
     else
-        outbox_refer(o, f->pattern, f->pattern_len);
+        outbox_refer(o, p->pattern, p->pattern_len);
     outbox_copy(o, "\r\n", 2);
 }
 
-bool scan_put(struct redis_session *s, struct flight *f)
+bool scan_put(struct redis_session *s, struct progress *p)
 {
-    struct weir_item *item = &f->call->items[f->next_item];
+    struct weir_item *item = &p->call->items[p->next_item];
     uint64_t count = item->cap != 0 ? item->cap : SCAN_COUNT;
     struct outbox *o = &s->out;
 
-    if (!outbox_has_room(o, SCAN_COPY + 256, 4) || s->n_asks == REDIS_ASKS)
+    if (!outbox_has_room(o, SCAN_COPY + 256, 4) ||
+        s->n_commands == REDIS_COMMANDS)
         return false;
-    if (f->pattern == NULL) {
-        if (!scan_pattern(s, f, item)) {
-            weir_call_fail(f->call, item, WEIR_BUSY, "out of memory");
-            f->next_item++;
+    if (p->pattern == NULL) {
+        if (!scan_pattern(s, p, item)) {
+            weir_call_fail(p->call, item, WEIR_BUSY, "out of memory");
+            p->next_item++;
             return true;
         }
-        f->cursor = item->cursor;
-        f->rounds = 0;
+        p->cursor = item->cursor;
+        p->rounds = 0;
     }
     outbox_copy(o, "*6\r\n$4\r\nSCAN\r\n", 14);
-    outbox_number(o, f->cursor);
+    outbox_number(o, p->cursor);
     outbox_copy(o, "$5\r\nMATCH\r\n", 11);
-    put_pattern(o, f);
+    put_pattern(o, p);
     outbox_copy(o, "$5\r\nCOUNT\r\n", 11);
     outbox_number(o, count < SCAN_COUNT_MAX ? count : SCAN_COUNT_MAX);
-    session_ask(s, f, ASK_PAGE, f->next_item, 1, 0);
-    f->rounds++;
-    f->next_item++;
+    pipeline_add(s, p, EXPECT_PAGE, p->next_item, 1, 0);
+    p->rounds++;
+    p->next_item++;
     return true;
 }
 
-void scan_forget(struct flight *f)
+void scan_reset(struct progress *p)
 {
-    free(f->pattern);
-    f->pattern = NULL;
-    f->page.size = f->page.keys = 0;
+    free(p->pattern);
+    p->pattern = NULL;
+    p->page.size = p->page.keys = 0;
 }
 
 /* ---- the reply ---- */
 
-/* The whole reply was read: a page, or another round. */
+/* Ends a reply: answers the page, or goes on with another SCAN. */
 static void scan_end(struct redis_session *s)
 {
-    struct ask *ask = session_asked(s);
-    struct flight *f = ask->flight;
-    struct weir_item *item = &f->call->items[ask->first];
+    struct command *command = pipeline_oldest(s);
+    struct progress *p = command->progress;
+    struct weir_item *item = &p->call->items[command->first];
 
     s->page_stage = SCAN_REPLY;
-    f->cursor = s->page_cursor;
-    if (item->status == WEIR_PENDING && f->page.keys == 0 && f->cursor != 0 &&
-        f->rounds < SCAN_ROUNDS) {
-        f->next_item = ask->first;
+    p->cursor = s->page_cursor;
+    if (item->status == WEIR_PENDING && p->page.keys == 0 && p->cursor != 0 &&
+        p->rounds < SCAN_ROUNDS) {
+        p->next_item = command->first;
     } else {
         if (item->status == WEIR_PENDING)
-            weir_page_answer(f->call, item, &f->page, f->cursor);
-        scan_forget(f);
+            weir_page_answer(p->call, item, &p->page, p->cursor);
+        scan_reset(p);
     }
-    session_answered(s);
+    pipeline_replied(s);
 }
 
-/* Keeps a key for the page if it has the store's prefix, which goes. */
+/* Adds a key to the page, without the store's prefix. */
 static void scan_keep(struct redis_session *s, const char *key, size_t len)
 {
-    struct ask *ask = session_asked(s);
-    struct flight *f = ask->flight;
-    struct weir_item *item = &f->call->items[ask->first];
+    struct command *command = pipeline_oldest(s);
+    struct progress *p = command->progress;
+    struct weir_item *item = &p->call->items[command->first];
     size_t prefix = s->redis->prefix_len;
 
     if (len < prefix || memcmp(key, s->redis->config->prefix, prefix) != 0 ||
@@ -139,19 +143,20 @@ static void scan_keep(struct redis_session *s, const char *key, size_t len)
         atomic_fetch_add(&s->redis->left_out, 1);
         return;
     }
-    if (f->page.size > SCAN_PAGE_MAX - 2 * WEIR_KEY_MAX) {
-        weir_call_fail(f->call, item, WEIR_TOOBIG,
-                       "a page of keys of more than %d MiB: ask for fewer",
+    if (p->page.size > SCAN_PAGE_MAX - 2 * WEIR_KEY_MAX) {
+        weir_call_fail(p->call, item, WEIR_TOOBIG,
+                       "a page of keys of more than %d MiB: request fewer",
                        SCAN_PAGE_MAX >> 20);
-        free(f->page.data);
-        f->page = (struct weir_page){0};
-    } else if (weir_page_add(&f->page, key + prefix, (uint32_t)(len - prefix),
+        free(p->page.data);
+        p->page = (struct weir_page){0};
+    } else if (weir_page_add(&p->page, key + prefix, (uint32_t)(len - prefix),
                              UINT64_MAX, UINT64_MAX) < 0)
-        weir_call_fail(f->call, item, WEIR_BUSY,
+        weir_call_fail(p->call, item, WEIR_BUSY,
                        "out of memory for a page of keys");
 }
 
-/* The bytes of a bulk of this length and its end of line, if they have come. */
+/* Finds the bytes of a bulk string after its head of used bytes. Returns 1, or
+ * 0 if they have not been received, or -EPROTO. */
 static int scan_bulk(struct redis_session *s, size_t used, size_t len,
                      const char **bytes)
 {
@@ -162,7 +167,7 @@ static int scan_bulk(struct redis_session *s, size_t used, size_t len,
         return 0;
     *bytes = at + used;
     if (memcmp(*bytes + len, "\r\n", 2) != 0)
-        return session_surprise(s, "the end of a key");
+        return fail_unexpected(s, "the end of a key");
     return 1;
 }
 
@@ -174,7 +179,7 @@ static int scan_cursor(struct redis_session *s, const struct reply *line,
     int rc;
 
     if (line->type != REPLY_BULK || line->number < 1 || line->number > 20)
-        return session_surprise(s, "a cursor");
+        return fail_unexpected(s, "a cursor");
     rc = scan_bulk(s, used, (size_t)line->number, &bytes);
     if (rc <= 0)
         return rc;
@@ -182,7 +187,7 @@ static int scan_cursor(struct redis_session *s, const struct reply *line,
         if (bytes[i] < '0' || bytes[i] > '9' ||
             __builtin_mul_overflow(cursor, 10u, &cursor) ||
             __builtin_add_overflow(cursor, (uint64_t)(bytes[i] - '0'), &cursor))
-            return session_surprise(s, "a cursor");
+            return fail_unexpected(s, "a cursor");
     }
     s->page_cursor = cursor;
     s->page_stage = SCAN_KEYS;
@@ -199,7 +204,7 @@ static int scan_key(struct redis_session *s, const struct reply *line,
 
     if (line->type != REPLY_BULK || line->number < 0 ||
         len > SCAN_READ_MAX - s->page_bytes)
-        return session_surprise(s, "a key");
+        return fail_unexpected(s, "a key");
     s->page_bytes += len;
     if (len > WEIR_KEY_MAX + s->redis->prefix_len) {
         atomic_fetch_add(&s->redis->left_out, 1);
@@ -229,7 +234,7 @@ int scan_read(struct redis_session *s)
     }
     used = reply_line(at, len, &line);
     if (used < 0)
-        return session_surprise(s, "a line of a SCAN's reply");
+        return fail_unexpected(s, "a line of a SCAN's reply");
     if (used == 0)
         return 0;
     switch (s->page_stage) {
@@ -239,13 +244,13 @@ int scan_read(struct redis_session *s)
         return scan_key(s, &line, (size_t)used);
     case SCAN_REPLY:
         if (line.type != REPLY_ARRAY || line.number != 2)
-            return session_surprise(s, "a cursor and keys");
+            return fail_unexpected(s, "a cursor and keys");
         s->page_stage = SCAN_CURSOR;
         break;
     default:
         if (line.type != REPLY_ARRAY || line.number < 0 ||
             line.number > SCAN_KEYS_MAX)
-            return session_surprise(s, "keys");
+            return fail_unexpected(s, "keys");
         s->page_bytes = 0;
         s->page_left = (uint64_t)line.number;
         s->page_stage = SCAN_KEY;

@@ -1,19 +1,20 @@
-/* scan.h -- SCAN: pages of keys with a literal prefix. */
+/* scan.h -- SCAN: lists keys with a prefix, page by page. */
 #ifndef WEIR_REDIS_SCAN_H
 #define WEIR_REDIS_SCAN_H
 
 #include "session.h"
 
-/* scan_put puts the SCAN for a flight's next item in the outbox; false: no
- * room. One is on its way at a time: its cursor comes from the one before. */
-bool scan_put(struct redis_session *s, struct flight *f);
+/* scan_put puts the SCAN for a call's next item in the outbox. False: no room.
+ * A call has at most one SCAN in flight, since the next one needs the cursor
+ * from its reply. */
+bool scan_put(struct redis_session *s, struct progress *p);
 
-/* scan_forget ends a flight's page, answered or not: its next item begins with
- * a pattern, a cursor and a page of its own. */
-void scan_forget(struct flight *f);
+/* scan_reset drops the page that a call collects. Call it when an item of a
+ * scan is answered, also with an error: the next item has another pattern. */
+void scan_reset(struct progress *p);
 
-/* scan_read reads part of a SCAN's reply from the inbox. 1: something was
- * consumed; 0: more must be received; -EPROTO. */
+/* scan_read reads the next part of a SCAN's reply from the inbox. Returns 1, or
+ * 0 if it has not been received completely, or -EPROTO. */
 int scan_read(struct redis_session *s);
 
 #endif

@@ -6,16 +6,17 @@
 #include <poll.h>
 
 #include "../../connectors/redis/answer.c"
-#include "../../connectors/redis/broken.c"
 #include "../../connectors/redis/command.c"
+#include "../../connectors/redis/exchange.c"
+#include "../../connectors/redis/fail.c"
 #include "../../connectors/redis/inbox.c"
 #include "../../connectors/redis/late.c"
 #include "../../connectors/redis/link.c"
 #include "../../connectors/redis/outbox.c"
+#include "../../connectors/redis/pipeline.c"
 #include "../../connectors/redis/refusal.c"
 #include "../../connectors/redis/reply.c"
 #include "../../connectors/redis/scan.c"
-#include "../../connectors/redis/session.c"
 #include "../../connectors/redis/window.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
@@ -237,7 +238,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
                            .send = fuzz_send,
                            .receive = fuzz_receive,
                            .is_quiet = fuzz_is_quiet};
-    s.guess = s.reply = bytes[2] & 2 ? 100 : 65536;
+    s.value_guess = s.reply_guess = bytes[2] & 2 ? 100 : 65536;
     outbox_init(&s.out);
     inbox_init(&s.in);
     stream = bytes + 4;
@@ -247,7 +248,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     expires = bytes[2] & 8 ? (n - 4) / 2 : 0;
     run(&s, bytes[0] % (WEIR_OPS - 1) + 1, bytes[1] % ITEMS + 1, bytes[2] & 1,
         bytes[2] >> 4 & 1);
-    session_free(&s);
+    pipeline_clear(&s);
+    outbox_free(&s.out);
+    inbox_free(&s.in);
     if (redis.loaded != 0)
         __builtin_trap();
     return 0;
