@@ -40,7 +40,7 @@ lacking = $(strip $(foreach p,$($(1)_PKGS),\
 left_out := $(strip $(foreach n,$(names),$(if $(call lacking,$(n)),$(n))))
 built    := $(filter-out $(left_out),$(names))
 
-runtime    := $(B)/libweir.so $(B)/libweir-ev.so
+runtime    := $(B)/libweir.so $(B)/libweir-ev.so $(B)/libweir-serve.so
 connectors := $(built:%=$(B)/connectors/%.so)
 doubles    := $(patsubst %.c,$(B)/%.so,$(wildcard spec/connectors/*.c))
 programs   := $(patsubst %.c,$(B)/%,$(filter-out spec/connectors/% spec/fuzz/%,\
@@ -70,6 +70,10 @@ $(B)/libweir.so: $(call obj,$(filter-out runtime/loop.c,$(wildcard runtime/*.c))
 $(B)/libweir-ev.so: $(call obj,$(wildcard runtime/loop.c)) | $(B)/libweir.so
 	$(call say,LD)
 	$(Q)$(LD_ALL) -shared -Wl,-rpath,'$$ORIGIN' -o $@ $^ $(LIBWEIR) -lev
+
+$(B)/libweir-serve.so: $(call obj,$(wildcard runtime/serve/*.c)) | $(B)/libweir.so
+	$(call say,LD)
+	$(Q)$(LD_ALL) -shared -Wl,-rpath,'$$ORIGIN' -o $@ $^ $(LIBWEIR)
 
 define connector_rule
 $(call obj,$(call files_of,$(1))): cflags = $(if $($(1)_PKGS),\
@@ -180,11 +184,12 @@ stage: all
 	install -m 755 $(B)/libweir.so $(S)/lib/libweir.so.$(VERSION)
 	ln -sf libweir.so.$(VERSION) $(S)/lib/libweir.so.$(ABI)
 	ln -sf libweir.so.$(ABI) $(S)/lib/libweir.so
-	install -m 755 $(B)/libweir-ev.so $(S)/lib
+	install -m 755 $(B)/libweir-ev.so $(B)/libweir-serve.so $(S)/lib
 	install -m 755 $(connectors) $(S)/lib/weir/connectors
 	install -m 755 $(benches) $(S)/lib/weir/bench
 	install -m 644 runtime/weir.h $(S)/include
-	install -m 644 runtime/connector.h $(wildcard runtime/loop.h) $(S)/include/weir
+	install -m 644 runtime/connector.h $(wildcard runtime/loop.h) \
+	    runtime/serve/serve.h $(S)/include/weir
 	cd lua && find weir -name '*.lua' -exec install -Dm 644 {} ../$(S)/share/lua/5.1/{} \;
 	sed 's|@LUA@|../share/lua/5.1|' lua/weir/app/cli/command > $(S)/bin/weir
 	chmod 755 $(S)/bin/weir

@@ -66,9 +66,10 @@ local function find_library(name, override)
 end
 
 
-local function declare(name)
+-- `folder` is that of the header below runtime/ in a source tree.
+local function declare(name, folder)
   local installed = name == "weir.h" and "/include/" or "/include/weir/"
-  local path = ROOT .. (INSTALLED and installed or "/runtime/") .. name
+  local path = ROOT .. (INSTALLED and installed or "/runtime/" .. (folder or "")) .. name
   local file = assert(io.open(first_readable(name, { path }), "rb"))
   local text = file:read "*a"
   file:close()
@@ -118,6 +119,27 @@ function Ffi.loop()
     loop_library = ffi.load((Ffi.library:gsub("libweir%.so.*$", "libweir-ev.so")))
   end
   return loop_library
+end
+
+
+local serve_library
+
+--- The RESP listener; loaded at the first call.
+function Ffi.serve()
+  if not serve_library then
+    declare("serve.h", "serve/")
+    local path = Ffi.library:gsub("libweir%.so.*$", "libweir-serve.so")
+    local S, sum = ffi.load(path), 0
+    for _, name in ipairs { "command", "client", "argument", "request",
+      "server_limits", "server_stats" } do
+      sum = sum + ffi.sizeof("struct weir_" .. name)
+    end
+    if S.weir_server_layout() ~= sum then
+      error("weir: " .. path .. " and serve.h differ: build both from one tree", 0)
+    end
+    serve_library = S
+  end
+  return serve_library
 end
 
 

@@ -19,7 +19,7 @@ local Cli = {}
 
 -- In the order of the help.
 local NAMES = {
-  "run", "repl", "get", "set", "rm", "ls", "stat", "head", "hex", "du", "big", "diff",
+  "run", "repl", "serve", "get", "set", "rm", "ls", "stat", "head", "hex", "du", "big", "diff",
   "cp", "where", "explain", "trace", "tree", "stats", "lat", "watch", "check",
   "connectors", "bench", "completion", "manual",
 }

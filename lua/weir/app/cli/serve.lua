@@ -1,0 +1,145 @@
+-- weir serve: stores and policies for any client of Redis.
+local Exit = require "weir.app.exit"
+local Options = require "weir.serve.options"
+local weir = require "weir"
+
+local Serve = {
+  summary = "Serve stores and policies to clients of Redis.",
+  description = "Serve stores and policies to clients of Redis (RESP2, RESP3). Each "
+    .. "store is a database of SELECT. Every option may also come from the environment: "
+    .. "WEIR_SERVE_LISTEN stands for --listen, WEIR_SERVE_STORE for the stores; lists "
+    .. "have blanks between. SIGHUP reads policy files again. SIGTERM stops accepting, "
+    .. "answers what is under way and closes the stores; a second one ends at once.",
+}
+
+local SIGHUP, SIGINT, SIGTERM = 1, 2, 15
+
+
+function Serve.define(command)
+  command:argument "store"
+    :description "A policy file (kv.lua), a URL (fs:///var/cache) or a connector."
+    :args "*"
+  for _, row in ipairs(Options.rows) do
+    local name, kind, default, argname, help = unpack(row, 1, 5)
+    if kind == "flag" then
+      command:flag("--" .. name):description(help)
+    else
+      local text = help .. (default and " Default: " .. default .. "." or "")
+      local option = command:option("--" .. name):argname(argname):description(text)
+      if kind == "list" then
+        option:count "*"
+      else
+        option:convert(function(word) return Options.read(row, word) end)
+      end
+    end
+  end
+end
+
+
+-- The value of an option: from the command line, the environment, or nil.
+local function value_of(row, given)
+  if given ~= nil and not (type(given) == "table" and #given == 0) then return given end
+  local variable = Options.variable(row[1])
+  local text = os.getenv(variable)
+  if not text then return nil end
+  local value, err = Options.read(row, text)
+  if err then Exit.fail(Exit.USAGE, "%s: %s", variable, err) end
+  return value
+end
+
+
+-- The first line of a file that holds a password.
+local function read_password(path)
+  local file, err = io.open(path)
+  if not file then Exit.fail(Exit.ERROR, "cannot read the password: %s", err) end
+  local line = file:read "*l"
+  file:close()
+  if not line or line == "" then
+    Exit.fail(Exit.ERROR, "%s: the first line has no password", path)
+  end
+  return line
+end
+
+
+local function options_of(args)
+  local options = {}
+  for _, row in ipairs(Options.rows) do
+    local field = Options.field(row[1])
+    options[field] = value_of(row, args[field])
+  end
+  if options.password_file then options.password = read_password(options.password_file) end
+  if options.admin_password_file then
+    options.admin_password = read_password(options.admin_password_file)
+  end
+  return options
+end
+
+
+local function targets_of(args)
+  if #args.store > 0 then return args.store end
+  local targets = {}
+  for word in (os.getenv "WEIR_SERVE_STORE" or ""):gmatch "%S+" do
+    targets[#targets + 1] = word
+  end
+  if #targets == 0 then
+    Exit.fail(Exit.USAGE, "expected a store: a policy file, a URL or a connector")
+  end
+  return targets
+end
+
+
+local function open_all(targets)
+  local Opened = require "weir.app.explore.opened"
+  local stores = {}
+  for i, target in ipairs(targets) do
+    local good, store = pcall(Opened.open, target)
+    if not good then Exit.fail(Exit.ERROR, "%s", tostring(store)) end
+    stores[i] = store
+  end
+  return stores
+end
+
+
+local function say(format, ...)
+  io.stderr:write("weir serve: ", format:format(...), "\n")
+end
+
+
+-- SIGHUP reads the policy files again; SIGTERM and Ctrl-C end.
+local function watch_signals(server)
+  local host = require("weir.host").current()
+  host.signal(SIGHUP, function()
+    host.spawn(function()
+      local good, err = server:reload()
+      say("%s", good and "reloaded" or "not reloaded: " .. err)
+    end)
+  end)
+  for _, number in ipairs { SIGTERM, SIGINT } do
+    host.signal(number, function() server:stop() end)
+  end
+end
+
+
+local function serve(args)
+  local Ready = require "weir.serve.ready"
+  local Server = require "weir.serve"
+  local options = options_of(args)
+  local server
+  local stores = open_all(targets_of(args))
+  local good, err = pcall(function() server = Server.new(stores, options) end)
+  if not good then Exit.fail(Exit.ERROR, "%s", tostring(err)) end
+  watch_signals(server)
+  Ready.tell(server)
+  server:run()
+  Ready.tell_stopping(server)
+  server:close()
+end
+
+
+function Serve.run(args)
+  weir.run(serve, args)
+  return Exit.OK
+end
+
+
+return Serve

@@ -1,0 +1,247 @@
+-- serve.lua: a RESP server over stores. The listener (runtime/serve) owns the sockets;
+-- this gives it the table of commands, runs what it does not run itself, reloads and
+-- closes. Each store is a database of SELECT.
+--
+--     weir.run(function()
+--       local server = Serve.new({ store }, { listen = { "127.0.0.1:6379" } })
+--       server:run()          -- until server:stop()
+--     end)
+
+local ffi = require "ffi"
+local Calls = require "weir.serve.calls"
+local Closing = require "weir.core.closing"
+local Errors = require "weir.serve.errors"
+local Ffi = require "weir.ffi"
+local Host = require "weir.host"
+local Info = require "weir.serve.info"
+local Options = require "weir.serve.options"
+local Runs = require "weir.serve.runs"
+
+local C, S = Ffi.C, Ffi.serve()
+
+-- How often the listener looks at idle clients, and rates are counted: seconds.
+local TICK = 1
+
+-- How often a drain looks whether the clients have their replies: seconds.
+local LOOK = 0.01
+
+---@class weir.Server
+local Server = {}
+Server.__index = Server
+
+-- The version of Redis whose replies are given: clients choose features by it.
+Server.REDIS_VERSION = "7.0.15"
+
+local failure = ffi.new "struct weir_error"
+
+
+local function limits_of(options, databases)
+  local limits = ffi.new "struct weir_server_limits"
+  limits.max_clients = options.maxclients
+  limits.max_memory = options.max_memory_clients
+  limits.max_value = options.max_value
+  limits.idle_ns = options.idle_timeout * 1e9
+  limits.databases = databases
+  limits.read_only = options.read_only and 1 or 0
+  limits.short_errors = options.errors == "short" and 1 or 0
+  if not options.password and not options.admin_password then
+    limits.open = S.WEIR_CLIENT_USER + S.WEIR_CLIENT_ADMIN
+  elseif not options.password then
+    limits.open = S.WEIR_CLIENT_USER
+  end
+  return limits
+end
+
+
+local function random_id()
+  local digits = {}
+  for i = 1, 40 do digits[i] = ("%x"):format(math.random(0, 15)) end
+  return table.concat(digits)
+end
+
+
+-- Opens the listeners; raises what is wrong with an address.
+local function listen(self)
+  for _, address in ipairs(self.options.listen) do
+    local rc = S.weir_server_listen(self.handle, address, self.options.mode, failure)
+    if rc < 0 then error(ffi.string(failure.message), 0) end
+    self.ports[#self.ports + 1] = rc
+    if rc > 0 and self.port == 0 then self.port = rc end
+  end
+end
+
+
+--- Makes a server over stores and listens. What is wrong is raised.
+---@param stores weir.Store[]
+---@param options table? as options.lua has them, by name with _ for -
+---@return weir.Server
+function Server.new(stores, options)
+  options = Options.complete(options or {})
+  local limits, slot = limits_of(options, #stores), ffi.new "struct weir_server *[1]"
+  local rc = S.weir_server_new(slot, limits)
+  if rc < 0 then error("weir serve: no memory or no descriptors for a server", 0) end
+  local self = setmetatable({
+    stores = stores, options = options, limits = limits, ports = {}, port = 0,
+    handle = ffi.gc(slot[0], S.weir_server_free), reloads = 0, run_id = random_id(),
+    cursors = { last = 0 }, at_work = 0,
+  }, Server)
+  self.info = Info.new(self)
+  Errors.register(S, self.handle)
+  Calls.register(self)
+  self:bind()
+  listen(self)
+  return self
+end
+
+
+--- The store of a database, without what reloads it.
+function Server:root(db)
+  local store = self.stores[db + 1]
+  return store.generation and store.generation.root or store
+end
+
+
+--- Lets the listener submit to C stores itself: a policy file may have another root
+--- now.
+function Server:bind()
+  for i = 1, #self.stores do
+    local handle = self:root(i - 1).handle
+    S.weir_server_bind(self.handle, i - 1, handle or nil)
+  end
+end
+
+
+-- ---- requests ----
+
+--- Ends a request; the client goes on at the next turn.
+function Server:done(request)
+  if self.handle then S.weir_server_done(self.handle, request) end
+  if self.waiter then Host.wake(self.waiter) end
+end
+
+
+local function answer_later(self, store, request)
+  self.at_work = self.at_work + 1
+  Runs.answer(store, request.batch)
+  self.at_work = self.at_work - 1
+  self:done(request)
+end
+
+
+local function answer(self, request)
+  if request.batch == nil then return Calls.answer(self, request) end
+  local store = self.stores[request.client.db + 1]
+  if not store.immediate then return Host.spawn(answer_later, self, store, request) end
+  Runs.answer(store, request.batch)
+  S.weir_server_done(self.handle, request)
+end
+
+
+--- Does all that can be done without waiting.
+function Server:turn()
+  while S.weir_server_turn(self.handle) > 0 do
+    local request = S.weir_server_next(self.handle)
+    while request ~= nil do
+      answer(self, request)
+      request = S.weir_server_next(self.handle)
+    end
+  end
+end
+
+
+-- ---- life ----
+
+--- Reads the policy files of all databases again. true; nil and what is wrong with
+--- one: then none has changed.
+---@return boolean? reloaded, string? err
+function Server:reload()
+  local done = {}
+  for i, store in ipairs(self.stores) do
+    if store.reload then
+      local good, err = store:reload()
+      if not good then
+        for _, other in ipairs(done) do other:undo() end
+        self:bind()
+        return nil, ("database %d: %s"):format(i - 1, err)
+      end
+      done[#done + 1] = store
+    end
+  end
+  if #done == 0 then return nil, "no database is a policy file" end
+  self.reloads = self.reloads + 1
+  self.cursors = { last = self.cursors.last }
+  self:bind()
+  return true
+end
+
+
+--- Goes back to the trees before the last reload.
+---@return boolean? undone, string? err
+function Server:undo()
+  local undone, why = nil, "no database is a policy file"
+  for _, store in ipairs(self.stores) do
+    if store.undo then
+      local good, err = store:undo()
+      undone, why = undone or good, err
+    end
+  end
+  self:bind()
+  if not undone then return nil, why end
+  return true
+end
+
+
+--- Serves until stop is called; then stops accepting, answers what was sent, and
+--- returns. The stores stay open.
+function Server:run()
+  self.waiter = Host.prepare()
+  local watch = Host.current().watch(S.weir_server_fd(self.handle), "read", function()
+    Host.wake(self.waiter)
+  end)
+  while not self.stopping do
+    self:turn()
+    local woken = Host.wait(self.waiter, TICK)
+    if not woken then self.info:tick() end
+  end
+  self:drain()
+  watch.cancel()
+end
+
+
+--- Answers what clients have sent, at most as long as --drain says.
+function Server:drain()
+  S.weir_server_deaf(self.handle)
+  self.deadline = Host.now() + self.options.drain
+  repeat
+    self:turn()
+    if S.weir_server_busy(self.handle) == 0 and self.at_work == 0 then return end
+    Host.wait(self.waiter, LOOK)
+  until Host.now() >= self.deadline or self.hurry
+end
+
+
+--- Lets run return; a second call does not wait for what is under way.
+function Server:stop()
+  self.hurry = self.stopping
+  self.stopping = true
+  if self.waiter then Host.wake(self.waiter) end
+end
+
+
+--- Closes clients and listeners, then the stores, as long as the drain has left.
+function Server:close()
+  local handle = self.handle
+  self.handle = nil
+  S.weir_server_free(ffi.gc(handle, nil))
+  local left = self.deadline and math.max(self.deadline - Host.now(), 0.1) or 1
+  return Closing.all(self.stores, { timeout = self.hurry and 0.1 or left })
+end
+
+
+--- Which pid serves, for a pidfile.
+function Server.pid()
+  return C.weir_getpid()
+end
+
+
+return Server

@@ -1,0 +1,144 @@
+-- serve/commands.lua: all commands, as one table: what COMMAND tells, what the listener
+-- registers, and what the docs list are made of it.
+--
+-- A row: name, arity (as Redis counts it: with the name, -n = at least n), facts, doc.
+-- The facts of a data command are op and form (enum weir_form), which the listener
+-- serves itself; of others `by`, the file of serve/ with a function of that name. More
+-- facts: writes, admin, no_auth, ms, at (enum weir_command_flags); waits: it may wait,
+-- and runs as a task; keys: the place of the first, the last, the step, as COMMAND INFO
+-- has them; refused: why not; group: of COMMAND DOCS.
+
+local NOT_ATOMIC = "a policy cannot change a value atomically"
+local STRINGS_ONLY = "weir stores strings only"
+local ONE, ALL, PAIRS = { 1, 1, 1 }, { 1, -1, 1 }, { 1, -1, 2 }
+
+local Commands = {}
+
+Commands.rows = {
+  -- ---- data, served by the listener ----
+  { "get", 2, { op = "get", form = "value", keys = ONE },
+    "Returns the value of a key, or nil." },
+  { "mget", -2, { op = "get", form = "values", keys = ALL },
+    "Returns the values of keys. An error of one is the reply of all." },
+  { "getex", 2, { op = "get", form = "value", keys = ONE },
+    "As GET. Options are refused: a policy cannot read and touch atomically." },
+  { "set", -3, { op = "set", form = "set", writes = true, keys = ONE },
+    "Stores a value. EX, PX, EXAT, PXAT; others are refused. nil: not admitted." },
+  { "mset", -3, { op = "set", form = "mset", writes = true, keys = PAIRS },
+    "Stores values, each on its own. nil: one was not admitted." },
+  { "setex", 4, { op = "set", form = "setex", writes = true, keys = ONE },
+    "Stores a value with a time to live in seconds." },
+  { "psetex", 4, { op = "set", form = "setex", writes = true, ms = true, keys = ONE },
+    "Stores a value with a time to live in milliseconds." },
+  { "exists", -2, { op = "exists", form = "count", keys = ALL },
+    "Returns how many of the keys are there." },
+  { "touch", -2, { op = "exists", form = "count", keys = ALL },
+    "As EXISTS." },
+  { "del", -2, { op = "delete", form = "count", writes = true, keys = ALL },
+    "Removes keys; returns how many were there." },
+  { "unlink", -2, { op = "delete", form = "count", writes = true, keys = ALL },
+    "As DEL." },
+  { "strlen", 2, { op = "stat", form = "length", keys = ONE },
+    "Returns the size of a value; 0: there is none." },
+  { "ttl", 2, { op = "stat", form = "ttl", keys = ONE },
+    "Returns the seconds left to live; -1: for ever, -2: no such key." },
+  { "pttl", 2, { op = "stat", form = "ttl", ms = true, keys = ONE },
+    "Returns the milliseconds left to live." },
+  { "expiretime", 2, { op = "stat", form = "ttl", at = true, keys = ONE },
+    "Returns the Unix time in seconds at which a key expires." },
+  { "pexpiretime", 2, { op = "stat", form = "ttl", ms = true, at = true, keys = ONE },
+    "Returns the Unix time in milliseconds at which a key expires." },
+  { "expire", -3, { op = "touch", form = "expire", writes = true, keys = ONE },
+    "Sets the time to live in seconds. NX, XX, GT, LT are refused." },
+  { "pexpire", -3, { op = "touch", form = "expire", writes = true, ms = true, keys = ONE },
+    "Sets the time to live in milliseconds." },
+  { "expireat", -3, { op = "touch", form = "expire", writes = true, at = true, keys = ONE },
+    "Sets the Unix time in seconds at which a key expires." },
+  { "pexpireat", -3, { op = "touch", form = "expire", writes = true, ms = true, at = true,
+    keys = ONE }, "Sets the Unix time in milliseconds at which a key expires." },
+  { "type", 2, { op = "exists", form = "type", keys = ONE },
+    "Returns string, or none." },
+  { "ping", -1, { form = "ping", group = "connection" },
+    "Returns PONG or its argument." },
+
+  -- ---- keys ----
+  { "persist", 2, { by = "keys", writes = true, waits = true, keys = ONE },
+    "Lets a key never expire: a read of its time, then a write." },
+  { "scan", -2, { by = "keys", waits = true },
+    "Lists a page of keys. MATCH, COUNT, TYPE." },
+  { "keys", 2, { by = "keys", waits = true },
+    "Lists the keys that match; an error when they are more than 100,000." },
+  { "randomkey", 1, { by = "keys", waits = true },
+    "Returns a key of the first page of a scan, or nil." },
+  { "dbsize", 1, { by = "keys", waits = true },
+    "Returns how many keys there are, where the stores know it; else an error." },
+
+  -- ---- connections ----
+  { "auth", -2, { by = "session", no_auth = true }, "Logs in: AUTH [user] password." },
+  { "hello", -1, { by = "session", no_auth = true },
+    "Chooses RESP2 or RESP3: HELLO [2|3] [AUTH user password] [SETNAME name]." },
+  { "quit", -1, { by = "session", no_auth = true }, "Closes the connection." },
+  { "reset", 1, { by = "session", no_auth = true },
+    "Makes the connection as it was at first." },
+  { "echo", 2, { by = "session" }, "Returns its argument." },
+  { "select", 2, { by = "session" }, "Chooses a database by its number." },
+  { "client", -2, { by = "clients" },
+    "ID, INFO, LIST, KILL, SETNAME, GETNAME, SETINFO, NO-EVICT, NO-TOUCH, REPLY." },
+
+  -- ---- the server ----
+  { "info", -1, { by = "info" }, "Tells about the server, in sections." },
+  { "command", -1, { by = "command" }, "COUNT, DOCS, INFO, LIST." },
+  { "config", -2, { by = "config", admin = true },
+    "GET pattern; RESETSTAT. SET is refused: the policy file is the place." },
+  { "time", 1, { by = "session" }, "Returns the Unix time: seconds, microseconds." },
+  { "lolwut", -1, { by = "session" }, "Says which version this is." },
+  { "weir", -2, { by = "admin", admin = true, waits = true },
+    "HELP, TREE, STATS, EXPLAIN, TRACE, SAMPLE, RELOAD, UNDO." },
+}
+
+-- Commands that clients know from Redis, and why weir has them not.
+local REFUSED = {
+  [NOT_ATOMIC] = { "setnx", "getset", "getdel", "append", "incr", "decr", "incrby",
+    "decrby", "incrbyfloat", "setrange", "msetnx", "setbit", "bitop", "bitfield",
+    "rename", "renamenx", "copy", "move" },
+  [STRINGS_ONLY] = { "lpush", "rpush", "lpop", "rpop", "lrange", "llen", "hset", "hget",
+    "hgetall", "hmget", "hmset", "hdel", "sadd", "srem", "smembers", "scard", "zadd",
+    "zrange", "zscore", "zrem", "xadd", "xread", "xrange", "pfadd", "geoadd" },
+  ["weir has no channels"] = { "subscribe", "psubscribe", "publish", "unsubscribe" },
+  ["policies are written in Lua on the server's side"] = { "eval", "evalsha", "script",
+    "fcall", "function" },
+  ["commands of a transaction would run one by one"] = { "multi", "exec", "discard",
+    "watch", "unwatch" },
+  ["weir persists as its stores do"] = { "save", "bgsave", "bgrewriteaof", "lastsave",
+    "shutdown" },
+  ["weir removes no database at once; use weir rm"] = { "flushdb", "flushall" },
+  ["weir does not replicate"] = { "replicaof", "slaveof", "psync", "wait" },
+}
+
+for why, names in pairs(REFUSED) do
+  for _, name in ipairs(names) do
+    table.insert(Commands.rows,
+      { name, -1, { by = "session", refused = why }, "Refused: " .. why .. "." })
+  end
+end
+
+-- Rows by name.
+Commands.by_name = {}
+for _, row in ipairs(Commands.rows) do Commands.by_name[row[1]] = row end
+
+
+--- The Lua function of a row, or nil: the listener serves it.
+function Commands.handler(row)
+  local facts = row[3]
+  if not facts.by then return nil end
+  local handlers = require("weir.serve." .. facts.by)
+  if facts.refused then
+    return function(call)
+      call.out:error(("ERR %s is refused: %s"):format(row[1]:upper(), facts.refused))
+    end
+  end
+  return assert(handlers[row[1]], row[1])
+end
+
+
+return Commands

@@ -1,0 +1,107 @@
+-- serve/options.lua: the options of a server, as one table: the help, the manual, the
+-- environment and the checks are made of it.
+--
+-- A row: name, kind, default in words, help. `kind` is of Kinds, or list, flag, path.
+-- WEIR_SERVE_NAME in the environment stands for --name; lists have blanks between.
+
+local Kinds = require "weir.app.explore.kinds"
+local Quantity = require "weir.core.quantity"
+
+local Options = {}
+
+local function zero_or(kind)
+  return function(text)
+    if text == "0" then return 0 end
+    return Kinds[kind](text)
+  end
+end
+
+local READ = {
+  list = function(text)
+    local list = {}
+    for word in text:gmatch "%S+" do list[#list + 1] = word end
+    return list
+  end,
+  flag = function(text)
+    local said = ({ ["1"] = true, yes = true, ["true"] = true, on = true, ["0"] = false,
+      no = false, ["false"] = false, off = false, [""] = false })[text:lower()]
+    if said == nil then return nil, ("'%s' is neither yes nor no"):format(text) end
+    return said
+  end,
+  path = function(text) return text end,
+  mode = function(text)
+    local mode = text:match "^0?[0-7][0-7][0-7]$" and tonumber(text, 8)
+    if mode then return mode end
+    return nil, ("'%s' is no mode; write 0600 or 0660"):format(text)
+  end,
+  fd = function(text)
+    local n = text:match "^%d+$" and tonumber(text)
+    if n then return n end
+    return nil, ("'%s' is no descriptor"):format(text)
+  end,
+  count = Kinds.count,
+  size = zero_or "size",
+  time = function(text) return Quantity.seconds(text) end,
+  errors = Kinds.one_of { "long", "short" },
+}
+
+Options.rows = {
+  { "listen", "list", "127.0.0.1:6379", "<address>",
+    "Where to listen: HOST:PORT, [IPV6]:PORT or unix:/PATH; may be repeated." },
+  { "mode", "mode", "0600", "<mode>", "The permissions of unix sockets." },
+  { "password-file", "path", nil, "<path>",
+    "A file whose first line is what clients AUTH with." },
+  { "admin-password-file", "path", nil, "<path>",
+    "The same for CONFIG and WEIR, which others then may not use." },
+  { "maxclients", "count", "10000", "<n>", "Clients at most; more are refused." },
+  { "max-memory-clients", "size", "256MiB", "<size>",
+    "Bytes that what clients send and do not read may take; when there are more, the "
+    .. "clients with most are closed. 0: no limit." },
+  { "max-value", "size", "512MiB", "<size>", "The longest argument of a command." },
+  { "idle-timeout", "time", "0", "<time>",
+    "Close clients that were silent for so long; 0: never." },
+  { "errors", "errors", "long", "<how>",
+    "short: errors are as long as the replies that LMCache's client reads, which "
+    .. "otherwise goes out of step." },
+  { "read-only", "flag", "no", nil, "Refuse what writes." },
+  { "drain", "time", "5s", "<time>",
+    "After SIGTERM, how long commands under way and stores have to end." },
+  { "pidfile", "path", nil, "<path>", "A file to write the process's number to." },
+  { "ready-fd", "fd", nil, "<n>",
+    "A descriptor to write READY=1 and a newline to, and to close, when clients can "
+    .. "come. NOTIFY_SOCKET of systemd is told in any case." },
+}
+
+
+--- What a name becomes in Lua: max-value is max_value.
+function Options.field(name)
+  return (name:gsub("%-", "_"))
+end
+
+
+--- The variable of the environment for an option.
+function Options.variable(name)
+  return "WEIR_SERVE_" .. Options.field(name):upper()
+end
+
+
+--- Reads the words of an option; nil and a sentence.
+function Options.read(row, text)
+  return READ[row[2]](text)
+end
+
+
+--- Options with the defaults of those that are not given.
+function Options.complete(options)
+  local all = {}
+  for _, row in ipairs(Options.rows) do
+    local field = Options.field(row[1])
+    all[field] = options[field]
+    if all[field] == nil and row[3] then all[field] = Options.read(row, row[3]) end
+  end
+  all.password, all.admin_password = options.password, options.admin_password
+  return all
+end
+
+
+return Options

@@ -1,0 +1,58 @@
+-- serve/ready.lua: tells others that the server is up: a pidfile, --ready-fd, systemd.
+
+local ffi = require "ffi"
+local Ffi = require "weir.ffi"
+
+local C = Ffi.system(nil, [[
+struct weir_unix_address { unsigned short family; char path[108]; };
+int weir_socket(int, int, int) __asm__("socket");
+long weir_sendto(int, const void *, size_t, int, const struct weir_unix_address *,
+                 unsigned) __asm__("sendto");
+]])
+
+local Ready = {}
+
+local AF_UNIX, SOCK_DGRAM, NOSIGNAL = 1, 2, 0x4000
+
+
+-- A datagram to $NOTIFY_SOCKET, if there is one. @ in front: an abstract name.
+local function notify(text)
+  local path = os.getenv "NOTIFY_SOCKET"
+  if not path or #path < 2 or #path > 107 then return end
+  local address = ffi.new("struct weir_unix_address", AF_UNIX)
+  ffi.copy(address.path, (path:gsub("^@", "\0")), #path)
+  local fd = C.weir_socket(AF_UNIX, SOCK_DGRAM, 0)
+  if fd < 0 then return end
+  C.weir_sendto(fd, text, #text, NOSIGNAL, address, 2 + #path)
+  Ffi.C.weir_close_fd(fd)
+end
+
+
+local function write_pidfile(path, pid)
+  local file, err = io.open(path, "w")
+  if not file then error("weir serve: cannot write the pidfile: " .. err, 0) end
+  file:write(pid, "\n")
+  file:close()
+end
+
+
+--- Tells that clients can come.
+function Ready.tell(server)
+  local options = server.options
+  if options.pidfile then write_pidfile(options.pidfile, server.pid()) end
+  if options.ready_fd then
+    Ffi.C.weir_write(options.ready_fd, "READY=1\n", 8)
+    Ffi.C.weir_close_fd(options.ready_fd)
+  end
+  notify "READY=1"
+end
+
+
+--- Tells that the server ends; removes the pidfile.
+function Ready.tell_stopping(server)
+  notify "STOPPING=1"
+  if server.options.pidfile then os.remove(server.options.pidfile) end
+end
+
+
+return Ready

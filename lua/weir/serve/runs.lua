@@ -1,0 +1,121 @@
+-- serve/runs.lua: batches of the listener through trees of policies. A run of commands
+-- of one op comes as a batch in C; it becomes a request, and what the reply says goes
+-- back into the batch's items. Databases whose root is a C store never come by here.
+
+local ffi = require "ffi"
+local Batch = require "weir.native.batch"
+local Request = require "weir.core.request"
+local status = require "weir.core.status"
+local Value = require "weir.core.value"
+local C = require("weir.ffi").C
+
+local new_table = require "table.new"
+local ffi_string = ffi.string
+local NUMBER, class = status.number, status.class
+
+local Runs = {}
+
+local NAMES = {}
+for name, op in pairs(Batch.OPS) do NAMES[op] = name end
+
+local WORDS_ROOM = ffi.sizeof(ffi.new "struct weir_error".message) - 1
+
+
+-- What an item sets: large values are references, small ones strings.
+local function value_of(item)
+  local pointer = item.value
+  if pointer == nil then return ffi_string(item.data, item.size) end
+  item.value = nil
+  Value.charge(tonumber(item.size))
+  return Value.own(pointer)
+end
+
+
+-- Times to live in seconds by slot, where an item has one.
+local function load_ttls(req, items)
+  for i = 1, req.n do
+    local ms = items[i - 1].ttl_ms
+    if ms > 0 then
+      req.ttls = req.ttls or {}
+      req.ttls[i] = tonumber(ms) / 1000
+    end
+  end
+end
+
+
+-- The request of a batch.
+local function load(batch)
+  local n, items, op = batch.n, batch.items, NAMES[batch.op]
+  local keys = new_table(n, 0)
+  for i = 1, n do
+    local item = items[i - 1]
+    keys[i] = ffi_string(item.key, item.key_len)
+  end
+  local req = setmetatable({ op = op, n = n, keys = keys }, Request)
+  if op == "set" then
+    local values = new_table(n, 0)
+    for i = 1, n do values[i] = value_of(items[i - 1]) end
+    req.values = values
+  end
+  if op == "set" or op == "touch" then load_ttls(req, items) end
+  return req
+end
+
+
+-- The words of the first error among the slots.
+local function explain(batch, reply)
+  for i = 1, reply.n do
+    if class[reply[i]] == "error" then
+      local words = tostring(reply:error(i))
+      ffi.copy(batch.error.message, words, math.min(#words, WORDS_ROOM))
+      return
+    end
+  end
+end
+
+
+-- What a reply says, into the items of the batch.
+local function unload(batch, reply)
+  local items, op = batch.items, batch.op
+  local good = 0
+  for i = 1, reply.n do
+    local item, name = items[i - 1], reply[i]
+    item.status = NUMBER[name]
+    if name == "ok" then good = good + 1 end
+    if op == Batch.OPS.get then
+      item.value = reply:pointer(i)
+      if item.value ~= nil then reply.values.at[i - 1] = nil end
+    elseif op == Batch.OPS.stat then
+      item.size = reply:size(i) or 0
+      item.ttl_ms = math.ceil((reply:ttl(i) or 0) * 1000)
+    end
+  end
+  if good < reply.n then explain(batch, reply) end
+end
+
+
+-- A tree that raised is a bug of a policy: each slot fails, the server goes on.
+local function fail(batch, why)
+  local words = tostring(why)
+  ffi.copy(batch.error.message, words, math.min(#words, WORDS_ROOM))
+  for i = 0, batch.n - 1 do batch.items[i].status = NUMBER.failed end
+end
+
+
+--- Answers a batch by a store; waits as the store does.
+---@param store weir.Store
+---@param batch ffi.cdata* struct weir_batch
+function Runs.answer(store, batch)
+  local good, reply = pcall(store.run, store, load(batch))
+  if good then unload(batch, reply) else fail(batch, reply) end
+end
+
+
+--- Refuses a batch: the server is closing.
+function Runs.skip(batch)
+  C.weir_batch_reset(batch, batch.op, batch.n)
+  for i = 0, batch.n - 1 do batch.items[i].status = NUMBER.skipped end
+end
+
+
+return Runs

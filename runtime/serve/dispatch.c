@@ -1,0 +1,431 @@
+/* dispatch.c -- one parsed command: found in the table, checked, and put into
+ * the open request, or answered with an error. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "server.h"
+
+enum { NAMES = 1024 }; /* places of the table of names, a power of two */
+
+#define NOT_ATOMIC "a policy cannot do it atomically"
+
+/* ---- the table of commands ---- */
+
+static size_t lower(char *out, size_t room, const char *name, size_t n)
+{
+    if (n >= room)
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        char c = name[i];
+
+        out[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+    }
+    out[n] = '\0';
+    return n;
+}
+
+static uint32_t hash_name(const char *name, size_t n)
+{
+    uint32_t h = 2166136261u;
+
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (uint8_t)name[i]) * 16777619u;
+    return h ^ h >> 15;
+}
+
+/* The place of a name in the table, or where it would be. */
+static uint32_t find_place(const struct weir_server *s, const char *name,
+                           size_t n)
+{
+    uint32_t at = hash_name(name, n) & (NAMES - 1);
+
+    while (s->names[at] != 0 &&
+           strcmp(s->commands[s->names[at] - 1]->name, name) != 0)
+        at = (at + 1) & (NAMES - 1);
+    return at;
+}
+
+struct weir_command *dispatch_find(const struct weir_server *s,
+                                   const char *name, size_t n, uint32_t *number)
+{
+    char word[sizeof s->commands[0]->name];
+    uint32_t at;
+
+    if (s->names == NULL || lower(word, sizeof word, name, n) == 0)
+        return NULL;
+    at = find_place(s, word, n);
+    if (s->names[at] == 0)
+        return NULL;
+    *number = s->names[at] - 1u;
+    return s->commands[*number];
+}
+
+int weir_server_command(struct weir_server *s, struct weir_command *row)
+{
+    struct weir_command **grown;
+    uint32_t at;
+
+    if (s->names == NULL)
+        s->names = calloc(NAMES, sizeof *s->names);
+    grown = realloc(s->commands, (s->n_commands + 1) * sizeof *grown);
+    if (grown != NULL)
+        s->commands = grown;
+    if (grown == NULL || s->names == NULL)
+        return -ENOMEM;
+    if (s->n_commands == NAMES / 2)
+        return -ENOSPC;
+    at = find_place(s, row->name, strlen(row->name));
+    if (s->names[at] != 0)
+        return -EEXIST;
+    s->commands[s->n_commands] = row;
+    s->names[at] = (uint16_t)++s->n_commands;
+    return (int)s->n_commands - 1;
+}
+
+/* ---- arguments ---- */
+
+static const char *bytes_of(const struct client *c, uint32_t i)
+{
+    const struct parse_arg *arg = &c->parser.args[i];
+
+    return arg->value != NULL ? arg->value->data
+                              : c->buffer + c->start + arg->at;
+}
+
+static bool is_word(const struct client *c, uint32_t i, const char *word)
+{
+    size_t n = strlen(word);
+
+    return c->parser.args[i].size == n &&
+           strncasecmp(bytes_of(c, i), word, n) == 0;
+}
+
+static uint64_t wall_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* What may be wrong with a command: formats, which may name it once by %s. */
+static const char NOT_INTEGER[] = "ERR value is not an integer or out of range";
+static const char SYNTAX[] = "ERR syntax error";
+static const char BAD_TIME[] = "ERR invalid expire time in '%s' command";
+static const char BAD_COUNT[] =
+    "ERR wrong number of arguments for '%s' command";
+
+/* Reads a time to live in milliseconds, which may be past (0 and less). */
+static const char *read_time(const struct client *c, uint32_t i, uint32_t flags,
+                             int64_t *ms)
+{
+    int64_t x;
+
+    if (!parse_integer(bytes_of(c, i), c->parser.args[i].size, &x))
+        return NOT_INTEGER;
+    if (!(flags & WEIR_COMMAND_MS) && __builtin_mul_overflow(x, 1000, &x))
+        return BAD_TIME;
+    if (flags & WEIR_COMMAND_AT) {
+        if (__builtin_sub_overflow(x, (int64_t)wall_ms(), &x))
+            return BAD_TIME;
+    } else if (x > INT64_MAX / 2) {
+        return BAD_TIME;
+    }
+    *ms = x;
+    return NULL;
+}
+
+/* The same for a value that is set: the time itself must be over 0. */
+static const char *read_ttl(const struct client *c, uint32_t i, uint32_t flags,
+                            int64_t *ms)
+{
+    const char *fault = read_time(c, i, flags, ms);
+    int64_t given;
+
+    if (fault != NULL)
+        return fault;
+    parse_integer(bytes_of(c, i), c->parser.args[i].size, &given);
+    if (given <= 0)
+        return BAD_TIME;
+    if (*ms < 1)
+        *ms = 1;
+    return NULL;
+}
+
+static const char *read_set_option(const struct client *c, uint32_t *i,
+                                   int64_t *ms)
+{
+    static const struct {
+        const char *word;
+        uint32_t flags;
+    } TIMES[] = {{"EX", 0},
+                 {"PX", WEIR_COMMAND_MS},
+                 {"EXAT", WEIR_COMMAND_AT},
+                 {"PXAT", WEIR_COMMAND_AT | WEIR_COMMAND_MS}};
+
+    if (is_word(c, *i, "NX"))
+        return "ERR SET with NX is refused: " NOT_ATOMIC;
+    if (is_word(c, *i, "XX"))
+        return "ERR SET with XX is refused: " NOT_ATOMIC;
+    if (is_word(c, *i, "GET"))
+        return "ERR SET with GET is refused: " NOT_ATOMIC;
+    if (is_word(c, *i, "KEEPTTL"))
+        return "ERR SET with KEEPTTL is refused: " NOT_ATOMIC;
+    for (size_t t = 0; t < sizeof TIMES / sizeof *TIMES; t++) {
+        if (!is_word(c, *i, TIMES[t].word))
+            continue;
+        if (*ms != 0 || *i + 1 == c->parser.n_args)
+            return SYNTAX;
+        return read_ttl(c, ++*i, TIMES[t].flags, ms);
+    }
+    return SYNTAX;
+}
+
+static const char *read_set(const struct client *c, int64_t *ms)
+{
+    const char *fault = NULL;
+
+    for (uint32_t i = 3; i < c->parser.n_args && fault == NULL; i++)
+        fault = read_set_option(c, &i, ms);
+    return fault;
+}
+
+/* Checks what the arity does not, and reads the time that a command names. */
+static const char *check(const struct client *c, struct weir_command *row,
+                         int64_t *ms)
+{
+    uint32_t n = c->parser.n_args;
+
+    switch (row->form) {
+    case WEIR_FORM_PING:
+        return n > 2 ? BAD_COUNT : NULL;
+    case WEIR_FORM_SET:
+        return n > 3 ? read_set(c, ms) : NULL;
+    case WEIR_FORM_SETEX:
+        return read_ttl(c, 2, row->flags, ms);
+    case WEIR_FORM_MSET:
+        return n % 2 == 0 ? BAD_COUNT : NULL;
+    case WEIR_FORM_EXPIRE:
+        if (n > 3)
+            return "ERR an option of '%s' is refused: " NOT_ATOMIC;
+        return read_time(c, 2, row->flags, ms);
+    default:
+        return NULL;
+    }
+}
+
+/* ---- into the open request ---- */
+
+static void put_value(struct request *r, struct weir_item *item,
+                      struct client *c, uint32_t i, int64_t ms)
+{
+    struct parse_arg *arg = &c->parser.args[i];
+
+    weir_value_unref(item->value); /* the key came twice: the last one counts */
+    item->value = arg->value;
+    item->data = arg->value != NULL ? NULL : c->buffer + c->start + arg->at;
+    item->size = arg->size;
+    item->ttl_ms = (uint64_t)ms;
+    arg->value = NULL;
+    r->bytes += arg->size;
+}
+
+static struct weir_item *put_key(struct weir_server *s, struct request *r,
+                                 struct client *c, uint32_t i)
+{
+    return request_key(s, r, &c->parser.args[i], bytes_of(c, i));
+}
+
+/* How keys and values lie among the arguments of a form. */
+static void put_items(struct weir_server *s, struct request *r,
+                      struct client *c, struct weir_command *row, int64_t ms)
+{
+    uint32_t n = c->parser.n_args, keys = 1;
+
+    switch (row->form) {
+    case WEIR_FORM_SET:
+        put_value(r, put_key(s, r, c, 1), c, 2, ms);
+        break;
+    case WEIR_FORM_SETEX:
+        put_value(r, put_key(s, r, c, 1), c, 3, ms);
+        break;
+    case WEIR_FORM_MSET:
+        keys = (n - 1) / 2;
+        for (uint32_t i = 1; i < n; i += 2)
+            put_value(r, put_key(s, r, c, i), c, i + 1, 0);
+        break;
+    case WEIR_FORM_VALUES:
+    case WEIR_FORM_COUNT:
+        keys = n - 1;
+        for (uint32_t i = 1; i < n; i++)
+            put_key(s, r, c, i);
+        break;
+    case WEIR_FORM_EXPIRE:
+        put_key(s, r, c, 1)->ttl_ms = (uint64_t)ms;
+        break;
+    default:
+        put_key(s, r, c, 1);
+    }
+    request_part(r, row, keys, c->pub.flags);
+}
+
+static uint32_t count_items(const struct client *c,
+                            const struct weir_command *row)
+{
+    uint32_t n = c->parser.n_args;
+
+    switch (row->form) {
+    case WEIR_FORM_MSET:
+        return (n - 1) / 2;
+    case WEIR_FORM_VALUES:
+    case WEIR_FORM_COUNT:
+        return n - 1;
+    default:
+        return 1;
+    }
+}
+
+/* Redis deletes what is to expire in the past. */
+static uint32_t op_of(const struct weir_command *row, int64_t ms)
+{
+    return row->form == WEIR_FORM_EXPIRE && ms <= 0 ? WEIR_DELETE : row->op;
+}
+
+static bool put_data(struct weir_server *s, struct client *c,
+                     struct weir_command *row, int64_t ms)
+{
+    struct request *r = request_open(s, c, op_of(row, ms), count_items(c, row));
+
+    if (r == NULL && s->open != NULL)
+        return false;
+    if (r == NULL)
+        reply_refuse(s, c, row, "OOM out of memory for the command");
+    else
+        put_items(s, r, c, row, ms);
+    return true;
+}
+
+/* ---- one command ---- */
+
+static bool has_arity(const struct weir_command *row, uint32_t n)
+{
+    return row->arity < 0 ? n >= (uint32_t)-row->arity
+                          : n == (uint32_t)row->arity;
+}
+
+static void unknown(struct weir_server *s, struct client *c)
+{
+    char args[160];
+    size_t at = 0;
+
+    for (uint32_t i = 1; i < c->parser.n_args && at + 40 < sizeof args; i++) {
+        uint64_t size = c->parser.args[i].size;
+
+        at += (size_t)snprintf(args + at, sizeof args - at, "'%.*s' ",
+                               (int)(size < 32 ? size : 32), bytes_of(c, i));
+    }
+    args[at] = '\0';
+    reply_error(
+        s, c, "ERR unknown command '%.*s', with args beginning with: %s",
+        (int)(c->parser.args[0].size < 128 ? c->parser.args[0].size : 128),
+        bytes_of(c, 0), args);
+}
+
+/* Whether the client may run a command; if not, it has been told. */
+static bool is_allowed(struct weir_server *s, struct client *c,
+                       const struct weir_command *row)
+{
+    uint32_t flags = c->pub.flags;
+
+    if (!(flags & WEIR_CLIENT_USER) && !(row->flags & WEIR_COMMAND_NO_AUTH))
+        reply_refuse(s, c, row, "NOAUTH Authentication required.");
+    else if (row->flags & WEIR_COMMAND_ADMIN && !(flags & WEIR_CLIENT_ADMIN))
+        reply_refuse(s, c, row,
+                     "NOPERM '%s' is for admins: AUTH with the admin password",
+                     row->name);
+    else if (row->flags & WEIR_COMMAND_WRITES && s->limits.read_only)
+        reply_refuse(s, c, row,
+                     "READONLY You can't write against a read only replica.");
+    else
+        return true;
+    return false;
+}
+
+static void pong(struct weir_server *s, struct client *c)
+{
+    (void)s;
+    if (c->pub.flags & (WEIR_CLIENT_MUTE | WEIR_CLIENT_SKIP))
+        return;
+    if (c->parser.n_args == 2)
+        outbox_bulk(&c->out, bytes_of(c, 1), c->parser.args[1].size);
+    else
+        outbox_add(&c->out, "+PONG\r\n", 7);
+}
+
+/* Runs a command that is no data command, or says what is wrong with it. The
+ * replies of those before it have been written. */
+static void run_alone(struct weir_server *s, struct client *c,
+                      struct weir_command *row, uint32_t number,
+                      const char *fault)
+{
+    if (row == NULL) {
+        unknown(s, c);
+    } else if (!has_arity(row, c->parser.n_args)) {
+        row->errors++;
+        reply_refuse(s, c, row, BAD_COUNT, row->name);
+    } else if (!is_allowed(s, c, row)) {
+        row->errors++;
+    } else if (fault != NULL) {
+        row->errors++;
+        reply_refuse(s, c, row, fault, row->name);
+    } else if (row->form == WEIR_FORM_PING) {
+        pong(s, c);
+    } else {
+        request_host(s, c, number);
+    }
+}
+
+/* Whether the command can go into a run at once: the common case. */
+static bool is_plain_data(const struct weir_server *s, const struct client *c,
+                          const struct weir_command *row)
+{
+    return row != NULL && row->op != 0 && has_arity(row, c->parser.n_args) &&
+           c->pub.flags & WEIR_CLIENT_USER &&
+           !(row->flags & WEIR_COMMAND_ADMIN) &&
+           !(row->flags & WEIR_COMMAND_WRITES && s->limits.read_only);
+}
+
+bool dispatch(struct weir_server *s, struct client *c)
+{
+    uint32_t number = 0;
+    struct weir_command *row;
+    const char *fault = NULL;
+    int64_t ms = 0;
+    bool done = true;
+
+    if (c->parser.n_args == 0)
+        return true;
+    row = dispatch_find(s, bytes_of(c, 0), c->parser.args[0].size, &number);
+    if (row != NULL && has_arity(row, c->parser.n_args))
+        fault = check(c, row, &ms);
+    if (fault == NULL && is_plain_data(s, c, row))
+        done = put_data(s, c, row, ms);
+    else if (s->open != NULL)
+        return false;
+    else
+        run_alone(s, c, row, number, fault);
+    if (!done)
+        return false;
+    if (row != NULL) {
+        row->calls++;
+        c->pub.command = (int32_t)number;
+    }
+    c->pub.commands++;
+    s->stats.commands++;
+    c->pub.flags &= ~(uint32_t)WEIR_CLIENT_SKIP;
+    return true;
+}

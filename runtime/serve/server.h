@@ -1,0 +1,230 @@
+/* server.h -- what the files of the server share.
+ *
+ * A turn goes down this list, and nothing calls back up but through `list`:
+ *
+ *     server.c    turns: events, resumed clients, once a second the sweep
+ *     listen.c    addresses, accepts
+ *     client.c    a client's life: read, parse, run, write
+ *     dispatch.c  one command into the open request of its client, or an error
+ *     request.c   a request's life: opened, submitted, answered
+ *     reply.c     statuses of items as the replies of their commands
+ *
+ * A client is in one of these states: reading (epoll tells), waiting (it has a
+ * request; nothing is read), blocked (its replies wait; nothing is parsed),
+ * gone (the fd is closed; it is freed when its request ends). */
+#ifndef WEIR_SERVE_SERVER_H
+#define WEIR_SERVE_SERVER_H
+
+#include <stdbool.h>
+
+#include "outbox.h"
+#include "parse.h"
+#include "serve.h"
+
+enum {
+    BUFFER = 16 << 10,     /* a client's buffer for what it sends */
+    BUFFER_MAX = 64 << 20, /* bytes of one command beside large arguments */
+    BUFFERS_KEPT = 256,    /* buffers that wait for a client */
+    REPLIES_MAX = 1 << 20, /* bytes of replies that wait until a client's
+                              next commands are not run */
+    RUN_FIRST = 32,        /* commands of a client's first run, */
+    RUN_MAX = 1024,        /* and of any */
+    RUN_BYTES = 4 << 20,   /* of values in a run, about */
+    LISTENERS = 16,
+};
+
+struct server;
+
+/* What an entry of the epoll set belongs to: the first field of each. */
+enum kind { KIND_LISTENER, KIND_CLIENT, KIND_QUEUE };
+
+struct listener {
+    enum kind kind;
+    int fd;
+    bool is_unix;
+    char address[64];
+    char *path; /* of a unix socket: removed when the listener closes */
+};
+
+struct list {
+    struct client *first, *last;
+};
+
+struct client {
+    enum kind kind;
+    struct weir_client pub;
+    struct client *next, *prev; /* all clients, by id */
+    struct client *later;       /* in the list of those to resume */
+    bool is_later;
+    bool has_command;        /* parsed, and not yet dispatched */
+    bool deaf;               /* epoll does not tell when it sends */
+    bool sends;              /* epoll tells when it can be written to */
+    bool ended;              /* the peer sends no more */
+    bool killed;             /* it is closed at its next turn */
+    bool blocked;            /* its replies wait: nothing is run */
+    bool answered;           /* the host has answered the parsed command */
+    struct request *request; /* what it waits for */
+    struct parser parser;
+    char *buffer; /* bytes from start to end have not been dispatched */
+    size_t start, end, room;
+    struct outbox out;
+    uint32_t run_most; /* items of its next run */
+    uint64_t counted;  /* bytes of it that are in the server's memory */
+    struct tls *tls;
+};
+
+/* A command in a request: how many keys of it follow. */
+struct part {
+    struct weir_command *command;
+    uint32_t n;
+    uint32_t muted; /* CLIENT REPLY OFF or SKIP */
+};
+
+struct request {
+    struct weir_request pub; /* first: the two are one address */
+    struct client *client;
+    struct request *next; /* in the queue for the host, or spare */
+    struct weir_batch *batch;
+    uint32_t room; /* keys it can take */
+    bool shares;   /* keys that came twice share an item */
+    bool muted;    /* of a command of the host: no reply is sent */
+    struct part *parts;
+    uint32_t n_parts;
+    uint32_t n_slots;
+    uint32_t *slots; /* the item of each key, if they are shared */
+    uint32_t *marks; /* base + 1 + item, by the hash of its key */
+    uint32_t base;   /* marks up to it were left by requests before */
+    uint32_t n_kept;
+    struct weir_value **kept; /* keys that are values */
+    uint64_t bytes;           /* of values to set */
+    struct weir_argument *args;
+    uint32_t args_room;
+    uint64_t reply_from; /* pending when the host began to reply */
+};
+
+struct database {
+    struct weir_store *store; /* NULL: the host's */
+    bool is_inline;
+};
+
+struct status_text {
+    const char *code, *words;
+};
+
+struct weir_server {
+    int epoll;
+    struct weir_server_limits limits;
+    struct weir_server_stats stats;
+    struct listener listeners[LISTENERS];
+    uint32_t n_listeners;
+    bool accepts; /* listeners are in the epoll set */
+    struct database *databases;
+    struct weir_cq *cq;
+    enum kind cq_kind;
+    uint64_t flying;
+
+    struct weir_command **commands;
+    uint32_t n_commands;
+    uint16_t *names; /* 1 + number by hash of the name */
+    uint32_t n_names;
+    struct status_text errors[WEIR_STATUSES];
+
+    struct client *first, *last; /* by id */
+    uint64_t ids;
+    struct list later;
+    struct request *open;  /* the run that is being put together */
+    struct request *spare; /* requests that are not in use */
+    uint32_t n_spare;
+    struct request *queue, **queue_end; /* for the host */
+    uint32_t queued;
+    char *buffers[BUFFERS_KEPT];
+    uint32_t n_buffers;
+    uint64_t now_ns, swept_ns;
+};
+
+/* ---- client.c ---- */
+
+struct client *client_new(struct weir_server *s, int fd);
+
+/* client_event does what an event of epoll asks for. */
+void client_event(struct weir_server *s, struct client *c, uint32_t events);
+
+/* client_work goes on with a client: parses what is there, runs it, and sends.
+ */
+void client_work(struct weir_server *s, struct client *c);
+
+/* client_close ends a client now; it is freed when no request holds it. */
+void client_close(struct weir_server *s, struct client *c);
+
+/* client_resume goes on with a client at the next turn. */
+void client_resume(struct weir_server *s, struct client *c);
+
+/* client_sweep closes a client that was idle for too long, and gives back what
+ * memory it does not need now. */
+void client_sweep(struct weir_server *s, struct client *c);
+
+/* ---- listen.c ---- */
+
+void listen_event(struct weir_server *s, struct listener *l);
+
+/* listen_again accepts after a pause. */
+void listen_again(struct weir_server *s);
+
+/* ---- dispatch.c ---- */
+
+struct weir_command *dispatch_find(const struct weir_server *s,
+                                   const char *name, size_t n,
+                                   uint32_t *number);
+
+/* dispatch puts the parsed command of a client in the open request. false: the
+ * open request must be run first. */
+bool dispatch(struct weir_server *s, struct client *c);
+
+/* ---- request.c ---- */
+
+/* request_open returns the open request, or makes one for commands of op; NULL:
+ * the open one is of another op or full, or memory is short. */
+struct request *request_open(struct weir_server *s, struct client *c,
+                             uint32_t op, uint32_t keys);
+
+/* request_key adds a key and returns its item: one that came before shares it,
+ * except in an inline store. */
+struct weir_item *request_key(struct weir_server *s, struct request *r,
+                              struct parse_arg *arg, const char *key);
+
+/* request_part says that the last n keys are those of a command. */
+void request_part(struct request *r, struct weir_command *command, uint32_t n,
+                  uint32_t client_flags);
+
+/* request_host hands the parsed command to the host. */
+void request_host(struct weir_server *s, struct client *c, uint32_t number);
+
+/* request_item returns the item of a key; again: the key came before. */
+const struct weir_item *request_item(const struct request *r, uint32_t slot,
+                                     bool *again);
+
+/* request_run submits the open request, if there is one. */
+void request_run(struct weir_server *s);
+
+/* request_drain answers what bound stores have finished. */
+void request_drain(struct weir_server *s);
+
+void request_free(struct weir_server *s, struct request *r);
+
+/* ---- reply.c ---- */
+
+/* reply_batch writes the replies of a finished batch. */
+void reply_batch(struct weir_server *s, struct request *r);
+
+/* reply_error writes an error: its words are cut at the first newline. */
+void reply_error(struct weir_server *s, struct client *c, const char *format,
+                 ...) __attribute__((format(printf, 3, 4)));
+
+/* reply_refuse writes the error of a command, short where that is wished. */
+void reply_refuse(struct weir_server *s, struct client *c,
+                  const struct weir_command *command, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+void reply_nil(struct client *c);
+
+#endif
