@@ -21,7 +21,7 @@ local Cli = {}
 local NAMES = {
   "run", "repl", "serve", "get", "set", "rm", "ls", "stat", "head", "hex", "du", "big", "diff",
   "cp", "where", "explain", "trace", "tree", "stats", "lat", "watch", "check",
-  "connectors", "bench", "completion", "manual",
+  "connectors", "replay", "bench", "completion", "manual",
 }
 
 

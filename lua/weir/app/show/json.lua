@@ -95,10 +95,13 @@ local function write_list(list)
 end
 
 
+-- In the order of the names: the same table is the same text each time.
 local function write_object(object)
-  local parts = {}
-  for name, x in pairs(object) do
-    parts[#parts + 1] = cjson.encode(name) .. ":" .. write(x)
+  local names, parts = {}, {}
+  for name in pairs(object) do names[#names + 1] = name end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    parts[i] = cjson.encode(name) .. ":" .. write(object[name])
   end
   return "{" .. table.concat(parts, ",") .. "}"
 end

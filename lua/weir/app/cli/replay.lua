@@ -1,0 +1,140 @@
+-- weir replay: what a policy file would have done with a trace, in virtual time.
+local Columns = require "weir.app.show.columns"
+local Exit = require "weir.app.exit"
+local Json = require "weir.app.show.json"
+local Options = require "weir.replay.options"
+local Params = require "weir.language.params"
+local Progress = require "weir.app.show.progress"
+local Quantity = require "weir.core.quantity"
+local Run = require "weir.replay.run"
+local Terminal = require "weir.app.terminal"
+local Text = require "weir.replay.text"
+
+local Command = {
+  summary = "Run a policy file against a trace, in virtual time.",
+  description = "Run a policy file against traces of real traffic, in virtual time. "
+    .. "Its stores become models of themselves: memory is its own code with entries "
+    .. "without bytes, others follow their rules of capacity. Nothing is opened, "
+    .. "written or connected.",
+}
+
+
+function Command.define(command)
+  command:argument "file"
+    :description "The policy file, or a URL (memory://?capacity=1GiB)."
+  command:argument "trace"
+    :description "A trace; .zst, .gz and .xz are unpacked by their tools; - is stdin."
+    :args "+"
+  Options.define(command)
+  Params.define(command)
+  command:option "--compare"
+    :argname "<file>"
+    :description "Put another policy file, or the JSON of a report, beside it."
+  command:option "--against"
+    :argname "live"
+    :description "Do the same with the real stores, in real time, and compare."
+    :choices { "live" }
+  command:flag "--bounds"
+    :description "Also what no policy could exceed. Needs memory for the whole trace."
+  command:option "--plot"
+    :argname "<file>"
+    :description "Write an SVG of hits by level over time."
+  command:flag "--json"
+    :description "Print the report as one JSON object."
+end
+
+
+-- Ctrl-C is something to look at now and then: what is known by then is printed.
+local function watch(args)
+  local signals = Terminal.signals { Terminal.SIGINT }
+  local progress = not args.json and Progress.new(os.clock)
+  return function(engine)
+    if progress then
+      progress:tell(function()
+        return ("%s requests, %s keys, %.2f %% hits"):format(
+          Quantity.count(engine.counts.requests), Quantity.count(engine.counts.keys),
+          100 * engine.counts.hits / math.max(engine.counts.keys, 1))
+      end)
+    end
+    return signals:take() ~= nil
+  end, function()
+    signals:close()
+    if progress then progress:close() end
+  end
+end
+
+
+-- The sentence of what a file or a trace is at fault for.
+local function reason(err)
+  return (tostring(err):gsub("\nstack traceback:.*", ""))
+end
+
+
+local function simulate(args, file, opts)
+  local stop, over = watch(args)
+  opts.stop = stop
+  local good, report = pcall(Run.simulate, file, args.trace, opts)
+  over()
+  if not good then Exit.fail(Exit.ERROR, "%s", reason(report)) end
+  return report
+end
+
+
+local function read_report(path)
+  local file, why = io.open(path)
+  if not file then Exit.fail(Exit.ERROR, "%s", why) end
+  local good, report = pcall(require("cjson").decode, file:read "*a")
+  file:close()
+  if not good or type(report) ~= "table" or not report.stores then
+    Exit.fail(Exit.ERROR, "%s: not the JSON of a report", path)
+  end
+  return report
+end
+
+
+local function other_report(args, opts)
+  if args.against then return Run.live(args.file, args.trace, opts), "live" end
+  if args.compare:find "%.json$" then return read_report(args.compare), args.compare end
+  return simulate(args, args.compare, opts), args.compare
+end
+
+
+local function plot(args, report)
+  local Plot = require "weir.replay.plot"
+  local file, why = io.open(args.plot, "w")
+  if not file then Exit.fail(Exit.ERROR, "%s", why) end
+  file:write(Plot.over_time(report))
+  file:close()
+end
+
+
+local function show(args, report, other, name)
+  if args.json then
+    print(Json.encode(other and { report, other } or report))
+    return
+  end
+  Exit.write(table.concat(Text.lines(report), "\n"), "\n")
+  if not other then return end
+  Exit.write "\n"
+  local first = args.against and "model" or args.file
+  Columns.print(Text.compare(report, other, first, name), "lrrr")
+end
+
+
+function Command.run(args)
+  Exit.params(args.set)
+  local opts = Options.read(args)
+  local report = simulate(args, args.file, opts)
+  Exit.params_used()
+  if args.bounds then
+    report.bounds = require("weir.replay.bounds").of(args.trace, opts, report)
+  end
+  local other, name
+  if args.compare or args.against then other, name = other_report(args, opts) end
+  if args.plot then plot(args, report) end
+  show(args, report, other, name)
+  return report.stopped and Exit.INTERRUPTED or Exit.OK
+end
+
+
+return Command

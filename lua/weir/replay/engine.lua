@@ -1,0 +1,273 @@
+-- replay/engine.lua: drives the requests of a source through a store and counts what
+-- comes back. The host is one of virtual time, or a real one for --against live.
+--
+-- speed "max": one request after the other, each with its background work done before
+--   the next; the clock follows the trace; stores take no time.
+-- speed "open": requests start at their times, however many are in flight; stores take
+--   the time of their models. factor compresses the times.
+-- speed "closed": `clients` tasks, each sends its next request when the last is done.
+--
+-- A get that misses is computed and set (get-or-set), or requests are done as they are
+-- recorded.
+
+local Counts = require "weir.replay.counts"
+local Request = require "weir.core.request"
+local status = require "weir.core.status"
+local Values = require "weir.replay.values"
+
+local new_table = require "table.new"
+local class = status.class
+
+local Engine = {}
+Engine.__index = Engine
+
+-- Requests in flight, of an open loop: one more is counted as dropped.
+local MOST_IN_FLIGHT = 65536
+
+-- Requests between two looks at stop().
+local LOOK = 256
+
+
+--- store: what requests go to. world: of models.lua. opts: speed, factor, clients;
+--- recorded: do requests as recorded; prefix; size: bytes of a value without one;
+--- warmup: requests that do not count; stop(engine): whether to end early.
+function Engine.new(store, source, world, opts)
+  return setmetatable({
+    store = store, source = source, world = world, host = world.host,
+    phase = world.phase, counts = Counts.new(), opts = opts,
+    speed = opts.speed or "max", recorded = opts.recorded, prefix = opts.prefix, size = opts.size or 65536,
+    in_flight = 0, dropped = 0, done = 0, looked = 0,
+  }, Engine)
+end
+
+
+-- ---- requests ----
+
+local function size_of(self, request, i)
+  local sizes = request.sizes
+  return sizes and sizes[i] or request.size or self.size
+end
+
+
+-- What a get answered: hits by level, the leading ones, bytes.
+local function count_get(self, request, req, reply)
+  local counts, positions, levels = self.counts, req.positions, reply.levels
+  local n, hits, errors, lead, bytes, missed = request.n, 0, 0, 0, 0, 0
+  counts:begin(request)
+  local by_level, sizes, size = counts.levels, request.sizes, request.size or self.size
+  for i = 1, n do
+    local j = positions and positions[i] or i
+    local name = reply[j]
+    local bytes_i = sizes and sizes[i] or size
+    if name == "ok" or class[name] == "good" then
+      local level = levels and levels[j] or 1
+      by_level[level] = (by_level[level] or 0) + 1
+      if hits == i - 1 then lead = i end
+      hits, bytes = hits + 1, bytes + bytes_i
+    else
+      missed = missed + bytes_i
+      if name ~= "miss" then errors = errors + 1 end
+    end
+  end
+  counts:got(request, hits, errors, lead, bytes, missed)
+  return hits
+end
+
+
+-- A set of what a get did not find: { op, keys, values } of the unique slots.
+local function set_missing(self, request, req, reply)
+  local keys, values, n = new_table(reply.n, 0), new_table(reply.n, 0), 0
+  local positions = req.positions
+  local first = nil
+  if positions then
+    first = {}
+    for i = request.n, 1, -1 do first[positions[i]] = i end
+  end
+  for j = 1, reply.n do
+    if class[reply[j]] ~= "good" then
+      n = n + 1
+      keys[n] = req.keys[j]
+      values[n] = Values.of(size_of(self, request, first and first[j] or j))
+    end
+  end
+  local set = setmetatable({ op = "set", n = n, keys = keys, values = values,
+    ttl = request.ttl }, Request)
+  self.counts:set(set, self.store:run(set))
+end
+
+
+local function do_get(self, request)
+  local req = Request.new("get", request.keys)
+  if self.prefix then req.prefix = true end
+  local phase = self.phase
+  phase.filling = true
+  local reply = self.store:run(req)
+  phase.filling = false
+  local hits = count_get(self, request, req, reply)
+  if hits < request.n and not self.recorded then
+    set_missing(self, request, req, reply)
+  end
+  return reply
+end
+
+
+local function do_set(self, request)
+  local req = Request.new("set", request.keys)
+  local values, ttls = {}, request.ttls and {} or nil
+  for i = 1, request.n do values[i] = Values.of(size_of(self, request, i)) end
+  req:with_values(values, request.n, 1)
+  for i = 1, ttls and request.n or 0 do
+    ttls[req.positions and req.positions[i] or i] = request.ttls[i] or nil
+  end
+  req.ttl, req.ttls = request.ttl, ttls
+  self.counts:set(req, self.store:run(req))
+end
+
+
+local function do_other(self, request)
+  local req = Request.new(request.op, request.keys)
+  req.ttl = request.ttl
+  self.counts:other(req, self.store:run(req))
+end
+
+
+local DO = { get = do_get, set = do_set }
+
+
+local function perform(self, request)
+  local run = DO[request.op] or do_other
+  if self.speed == "max" then
+    run(self, request)
+  else
+    local began = self.host.now()
+    local reply = run(self, request)
+    if reply then self.counts:took(reply, self.host.now() - began) end
+  end
+  self.done = self.done + 1
+  if self.done == self.opts.warmup then
+    self.counts:reset()
+    for _, entry in ipairs(self.world.stores) do entry.meter:reset() end
+  end
+end
+
+
+-- ---- the order of requests ----
+
+local function next_request(self)
+  if self.stopped then return nil end
+  self.looked = self.looked + 1
+  if self.looked % LOOK == 0 and self.opts.stop and self.opts.stop(self) then
+    self.stopped = true
+    return nil
+  end
+  local request = self.source:next()
+  if request and request.time then
+    self.first_time = self.first_time or request.time
+    self.last_time = request.time
+  end
+  return request
+end
+
+
+-- When a request is due on the host's clock, or nil: it has no time.
+local function due(self, request)
+  if not request.time then return nil end
+  return self.began + (request.time - self.first_time) / (self.opts.factor or 1)
+end
+
+
+-- Waits until a time. Where no timer is due before, the clock just moves.
+local function wait_until(self, time)
+  local host = self.host
+  if not time or time <= host.now() then return end
+  local timers = host.timers
+  if timers and not (timers[1] and timers[1].at <= time) then
+    return host:set_clock(time)
+  end
+  host.sleep(time - host.now())
+end
+
+
+local function settle(self)
+  local host = self.host
+  if host.first and host.first <= host.last then host:settle() end
+end
+
+
+local function run_max(self)
+  local follow = not self.world.live
+  for request in next_request, self do
+    if follow then wait_until(self, due(self, request)) end
+    perform(self, request)
+    settle(self)
+  end
+end
+
+
+local function one_in_flight(self, request)
+  local ok, err = pcall(perform, self, request)
+  self.in_flight = self.in_flight - 1
+  if not ok then error(err, 0) end
+end
+
+
+local function run_open(self)
+  for request in next_request, self do
+    wait_until(self, due(self, request))
+    if self.in_flight >= MOST_IN_FLIGHT then
+      self.dropped = self.dropped + 1
+    else
+      self.in_flight = self.in_flight + 1
+      self.host.spawn(one_in_flight, self, request)
+    end
+  end
+end
+
+
+local function client(self)
+  for request in next_request, self do
+    self.in_flight = self.in_flight + 1
+    one_in_flight(self, request)
+  end
+end
+
+
+local function run_closed(self)
+  local tasks = {}
+  for i = 1, self.opts.clients do tasks[i] = self.host.spawn(client, self) end
+  for i = 1, #tasks do
+    local ok, err = self.host.join(tasks[i])
+    if not ok then error(err, 0) end
+  end
+end
+
+
+local RUN = { max = run_max, open = run_open, closed = run_closed }
+
+
+-- Of an open loop on a real host: until the last request has ended.
+local function drain(self)
+  while self.in_flight > 0 do self.host.sleep(0.01) end
+end
+
+
+--- Runs all requests; to be called in a task of the host.
+function Engine:run()
+  self.began = self.host.now()
+  RUN[self.speed](self)
+  if self.world.live then drain(self) end
+  self.ended = self.host.now()
+end
+
+
+--- Runs in virtual time: until no request and no background work is left.
+function Engine:simulate()
+  local host = self.host
+  host.run(function() self:run() end)
+  if self.in_flight > 0 then
+    error("deadlock: no task can run, and none will be woken:\n" .. host:waiting(), 0)
+  end
+end
+
+
+return Engine

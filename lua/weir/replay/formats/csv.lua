@@ -1,0 +1,160 @@
+-- Lines of values with commas between them. The first line names the columns, or
+-- --columns does: a list for a file without names (time,key,op,size,ttl; - for what is
+-- not used), or key=block_id,size=io_size for one with them. CacheLib's two kinds (kv,
+-- block) and Twitter's are known by their columns. Numbers in op_count repeat a line.
+
+local Ffi = require "weir.ffi"
+
+local Csv = {
+  name = "csv",
+  help = "csv with named columns; CacheLib's and Twitter's are known",
+}
+
+-- What a column is called, by the name that files give it.
+local KNOWN = {
+  time = "time", op_time = "time", timestamp = "time",
+  key = "key", block_id = "key", id = "key", obj_id = "key",
+  op = "op", op_name = "op", operation = "op",
+  size = "size", io_size = "size", value_size = "size", obj_size = "size",
+  ttl = "ttl", op_count = "count",
+}
+local NAMES = { "time", "key", "op", "size", "ttl", "count" }
+local TWITTER = { "time", "key", "-", "size", "-", "op", "ttl" }
+
+-- What is done with a key, by the word without what follows a dot.
+local OPS = {
+  get = "get", gets = "get", get_lease = "get", getchunkdata = "get", read = "get",
+  set = "set", set_lease = "set", add = "set", replace = "set", cas = "set",
+  append = "set", prepend = "set", incr = "set", decr = "set", putchunk = "set",
+  write = "set", put = "set", update = "set",
+  delete = "delete", del = "delete", remove = "delete",
+  exists = "exists", touch = "touch", stat = "stat",
+}
+
+
+local function split(line)
+  local fields, n, from = {}, 0, 1
+  while true do
+    local at = line:find(",", from, true)
+    n = n + 1
+    fields[n] = line:sub(from, at and at - 1 or nil)
+    if not at then return fields, n end
+    from = at + 1
+  end
+end
+
+
+local function is_twitter(line)
+  local fields, n = split(line)
+  return n == 7 and tonumber(fields[1]) and OPS[fields[6]:lower()] ~= nil
+end
+
+
+function Csv.detect(head)
+  local line = head:match "^[^\r\n]*"
+  if line:find "[%z\1-\8]" then return false end
+  if is_twitter(line) then return true end
+  for _, name in ipairs((split(line))) do
+    if KNOWN[name:lower()] == "key" then return true end
+  end
+  return false
+end
+
+
+local function unknown(name)
+  error(("--columns: there is no column %q%s"):format(name,
+    Ffi.suggest(name, NAMES)), 0)
+end
+
+
+-- --columns as a list of what each column is, or as names to look for.
+local function wanted(text)
+  local list, map = {}, nil
+  for word in text:gmatch "[^,]+" do
+    local ours, theirs = word:match "^(%w+)=(.+)$"
+    ours = ours or word
+    if ours ~= "-" and not KNOWN[ours] then unknown(ours) end
+    if theirs then
+      map = map or {}
+      map[theirs] = KNOWN[ours]
+    else
+      list[#list + 1] = ours == "-" and "-" or KNOWN[ours]
+    end
+  end
+  return list, map
+end
+
+
+local function positions_of(list)
+  local at = {}
+  for i, name in ipairs(list) do
+    if name ~= "-" and not at[name] then at[name] = i end
+  end
+  if not at.key then error("csv: no column is the key; name it with --columns", 0) end
+  return at
+end
+
+
+local function from_header(input, map)
+  local list = {}
+  for i, name in ipairs((split(input:read_line() or ""))) do
+    list[i] = map and map[name] or not map and KNOWN[name:lower()] or "-"
+  end
+  return positions_of(list)
+end
+
+
+local function columns(input, text)
+  local list, map
+  if text then list, map = wanted(text) end
+  if map then return from_header(input, map) end
+  if list then return positions_of(list) end
+  if is_twitter(input:head():match "^[^\r\n]*") then return positions_of(TWITTER) end
+  return from_header(input, nil)
+end
+
+
+-- The request of a line, and how often it comes.
+local function parse(input, at, line)
+  local fields = split(line)
+  local key = fields[at.key]
+  if not key or key == "" then return nil, input:bad_line "no key" end
+  local word = at.op and (fields[at.op] or ""):lower():match "^[%w_]+" or "get"
+  local op = OPS[word]
+  if not op then
+    return nil, input:bad_line(("%q is no operation"):format(word or ""))
+  end
+  local time = at.time and tonumber(fields[at.time])
+  if at.time and not time then return nil, input:bad_line "no time" end
+  local ttl = at.ttl and tonumber(fields[at.ttl])
+  return { time = time, op = op, n = 1, keys = { key }, size = at.size
+    and tonumber(fields[at.size]) or nil, ttl = ttl and ttl > 0 and ttl or nil },
+    at.count and tonumber(fields[at.count]) or 1
+end
+
+
+function Csv.open(input, opts)
+  local at = columns(input, opts and opts.columns)
+  local request, left = nil, 0
+  return function()
+    if left > 0 then
+      left = left - 1
+      return request
+    end
+    while true do
+      local line = input:read_line()
+      if not line then return nil end
+      if line ~= "" then
+        local count
+        request, count = parse(input, at, line)
+        if request then
+          left = math.max(count, 1) - 1
+          return request
+        end
+      end
+    end
+  end, at.op ~= nil
+end
+
+
+return Csv

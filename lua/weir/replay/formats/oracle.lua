@@ -1,0 +1,48 @@
+-- libCacheSim's oracleGeneral: 24 bytes a request, little-endian: u32 time in s, u64
+-- object id, u32 size, i64 the time of the next access (not used).
+
+local ffi = require "ffi"
+
+local RECORD = 24
+local AT_ONCE = 4096
+
+local records = ffi.typeof [[const struct __attribute__((packed)) {
+  uint32_t time; uint64_t id; uint32_t size; int64_t next;
+} *]]
+
+
+-- Decimal as long as a number can say it.
+local function key_of(id)
+  if id < 0x20000000000000ULL then return ("%d"):format(tonumber(id)) end
+  return "x" .. bit.tohex(id, 16)
+end
+
+
+return {
+  name = "oracle",
+  help = "libCacheSim oracleGeneral: 24 bytes a request",
+  detect = function(head, path)
+    return path:find "[oO]racleGeneral" ~= nil
+      or #head >= RECORD and head:sub(1, 200):find "[%z\1-\8]" ~= nil
+  end,
+  open = function(input)
+    local piece, n, at
+    n, at = 0, 0
+    return function()
+      if at == n then
+        piece = input:read_bytes(RECORD * AT_ONCE)
+        n, at = math.floor(#piece / RECORD), 0
+        if #piece % RECORD ~= 0 then
+          input.line = input.line + n + 1
+          input:bad_line(("the last record has %d bytes of 24"):format(#piece % RECORD))
+        end
+        if n == 0 then return nil end
+      end
+      local r = ffi.cast(records, piece)[at]
+      at = at + 1
+      input.line = input.line + 1
+      return { time = r.time, op = "get", n = 1, keys = { key_of(r.id) },
+        size = math.max(r.size, 1) }
+    end
+  end,
+}

@@ -1,0 +1,130 @@
+-- replay/input.lua: the file of a trace as a stream of lines or records: read in
+-- pieces, never whole; unpacked by zstd, gzip or xz where its name says so. Used by
+-- source.lua.
+
+local Input = {}
+Input.__index = Input
+
+local PIECE = 256 * 1024
+local HEAD = 4096
+
+local UNPACK = { zst = "zstd -dcq --", gz = "gzip -dc --", xz = "xz -dc --" }
+
+
+local function quote(word)
+  return "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+
+local function must_exist(path)
+  local file, why = io.open(path, "rb")
+  if not file then error(why, 0) end
+  file:close()
+end
+
+
+-- The tool reports its exit code as the last line, since popen of Lua 5.1 does not.
+local function open(path)
+  must_exist(path)
+  local tool = UNPACK[path:match "%.(%w+)$" or ""]
+  if not tool then return assert(io.open(path, "rb")), false end
+  return assert(io.popen(("%s %s; echo; echo weir-unpacked $?"):format(tool,
+    quote(path)))), tool:match "^%w+"
+end
+
+
+--- Opens a trace. skip_bad: count what is no request instead of failing.
+---@param path string "-" is stdin
+function Input.open(path, opts)
+  local self = setmetatable({ path = path, line = 0, bad = 0, at = 1, piece = "",
+    skip_bad = opts and opts.skip_bad }, Input)
+  if path == "-" then
+    self.file, self.path = io.stdin, "stdin"
+  else
+    self.file, self.tool = open(path)
+  end
+  self:fill()
+  return self
+end
+
+
+-- The marker of a tool that has ended, and what it said; never a part of the trace.
+local function end_of_tool(self, piece)
+  local text, code = piece:match "^(.*)\nweir%-unpacked (%d+)\n$"
+  if not text then return piece end
+  if code ~= "0" then
+    self.failure = ("%s: %s ended with code %s"):format(self.path, self.tool, code)
+  end
+  return text
+end
+
+
+--- Reads on. False: that was all.
+function Input:fill()
+  local piece = self.ended and "" or self.file:read(PIECE) or ""
+  if self.tool and not self.ended then
+    -- The marker may be cut: keep reading until it is whole or surely not there.
+    local rest = self.file:read(64)
+    piece = piece .. (rest or "")
+    self.ended = rest == nil or #rest < 64
+    if self.ended then piece = end_of_tool(self, piece) end
+  end
+  if piece == "" then
+    if self.failure then error(self.failure, 0) end
+    return false
+  end
+  self.piece = self.piece:sub(self.at) .. piece
+  self.at = 1
+  return true
+end
+
+
+--- The first bytes, for detecting the format.
+function Input:head()
+  return self.piece:sub(1, HEAD)
+end
+
+
+--- The next line, or nil at the end.
+function Input:read_line()
+  local from = self.at
+  local stop = self.piece:find("\n", from, true)
+  while not stop do
+    if not self:fill() then break end
+    from = self.at
+    stop = self.piece:find("\n", from, true)
+  end
+  if not stop and from > #self.piece then return nil end
+  self.line = self.line + 1
+  local last = stop and stop - 1 or #self.piece
+  self.at = (stop or #self.piece) + 1
+  if self.piece:byte(last) == 13 then last = last - 1 end
+  return self.piece:sub(from, last)
+end
+
+
+--- The next n bytes, fewer at the end.
+function Input:read_bytes(n)
+  while #self.piece - self.at + 1 < n and self:fill() do end
+  local bytes = self.piece:sub(self.at, self.at + n - 1)
+  self.at = self.at + #bytes
+  return bytes
+end
+
+
+--- Says that the current line is no request: raises, or counts where that is wanted.
+function Input:bad_line(why)
+  if not self.skip_bad then
+    error(("%s:%d: %s (--skip-bad goes on and counts)"):format(self.path, self.line,
+      why), 0)
+  end
+  self.bad = self.bad + 1
+end
+
+
+function Input:close()
+  if self.file ~= io.stdin then self.file:close() end
+end
+
+
+return Input

@@ -1,0 +1,74 @@
+-- replay/meter.lua: what one store of a replay counts, the same for every kind of
+-- store.
+
+local Histogram = require "weir.replay.histogram"
+
+local Meter = {}
+Meter.__index = Meter
+
+
+--- label: unique among the stores; connector: its kind; rules: of its model, or nil;
+--- phase.filling: whether what is set now is a copy of what a get found.
+function Meter.new(label, connector, rules, phase)
+  return setmetatable({ label = label, connector = connector, rules = rules,
+    phase = phase }, Meter):reset()
+end
+
+
+--- Starts anew: a warm-up has ended.
+function Meter:reset()
+  self.ops, self.latency, self.hits, self.copies = {}, {}, 0, 0
+  self.evicted = { count = 0, bytes = 0, unused = 0,
+    age = Histogram.new(), idle = Histogram.new() }
+  return self
+end
+
+
+local function fresh(self, op)
+  local counts = { batches = 0, keys = 0, ok = 0, miss = 0, other = 0, bytes = 0 }
+  self.ops[op] = counts
+  return counts
+end
+
+
+--- Counts a batch. good: slots that are ok; bytes: that went over the wire.
+function Meter:count(op, reply, good, bytes)
+  local counts, n = self.ops[op] or fresh(self, op), reply.n
+  counts.batches, counts.keys = counts.batches + 1, counts.keys + n
+  counts.ok, counts.bytes = counts.ok + good, counts.bytes + bytes
+  if op == "get" then
+    self.hits = self.hits + good
+  elseif op == "set" and self.phase.filling then
+    self.copies = self.copies + good
+  end
+  if good == n then return end
+  local miss = 0
+  for i = 1, n do
+    if reply[i] == "miss" then miss = miss + 1 end
+  end
+  counts.miss = counts.miss + miss
+  counts.other = counts.other + n - good - miss
+end
+
+
+--- Counts an entry that went for room. unused: it was never read.
+function Meter:evict(bytes, age, idle)
+  local evicted = self.evicted
+  evicted.count, evicted.bytes = evicted.count + 1, evicted.bytes + bytes
+  if idle >= age then evicted.unused = evicted.unused + 1 end
+  evicted.age:add(age)
+  evicted.idle:add(idle)
+end
+
+
+function Meter:time(op, seconds)
+  local histogram = self.latency[op]
+  if not histogram then
+    histogram = Histogram.new()
+    self.latency[op] = histogram
+  end
+  histogram:add(seconds)
+end
+
+
+return Meter

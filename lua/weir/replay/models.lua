@@ -1,0 +1,180 @@
+-- replay/models.lua: the words of connectors in a replay: each opens a model of the
+-- store under the same options. `memory` is itself, with entries that have a size and
+-- no bytes; the others follow their rules of capacity (models/sized.lua). What is wrong
+-- with options is said by the connector, which is opened without being used.
+
+local Catalog = require "weir.native.catalog"
+local Meter = require "weir.replay.meter"
+local Native = require "weir.native"
+local Quantity = require "weir.core.quantity"
+local Rules = require "weir.replay.models.rules"
+local Sized = require "weir.replay.models.sized"
+local Station = require "weir.replay.models.station"
+local Store = require "weir.core.store"
+local words = require "weir.language.words"
+local C = require("weir.ffi").C
+
+local Models = {}
+
+
+--- A simulation: host; timed: stores take time; rules: of --model, by name; scale:
+--- what capacities are multiplied by, for a sample of the keys. stores lists what was
+--- opened, in order.
+function Models.world(host, opts)
+  opts = opts or {}
+  return { host = host, timed = opts.timed or false, rules = opts.rules or {},
+    scale = opts.scale or 1, stores = {}, labels = {}, phase = { filling = false } }
+end
+
+
+local function label_of(world, connector)
+  local n = (world.labels[connector] or 0) + 1
+  world.labels[connector] = n
+  return n == 1 and connector or connector .. "#" .. n
+end
+
+
+local function number_of(x)
+  return type(x) == "number" and x or x and Quantity.size(x) or nil
+end
+
+
+local function option(info, options, name)
+  if options[name] ~= nil then return options[name] end
+  for _, row in ipairs(info.options) do
+    if row.name == name then return row.default end
+  end
+end
+
+
+local function has_option(info, name)
+  for _, row in ipairs(info.options) do
+    if row.name == name then return true end
+  end
+  return false
+end
+
+
+-- Asks the connector whether the options are right. Returns how many workers the store
+-- would have.
+local function look(connector, options, level)
+  local before = C.weir_open_dry(1)
+  local good, store = pcall(Native.open, connector, options, 1)
+  C.weir_open_dry(before)
+  if not good then
+    error((tostring(store):gsub("^[^:\n]+%.lua:%d+: ", "")), level + 1)
+  end
+  local workers = store:stats().workers
+  store:close()
+  return workers
+end
+
+
+local function scaled(world, options, name)
+  local x = number_of(options[name])
+  if x and x > 0 and world.scale ~= 1 then
+    options[name] = math.max(math.floor(x * world.scale + 0.5), 1)
+  end
+end
+
+
+-- Counts what a memory store does, which else stays as it is. station: how long it
+-- takes, or nil: it answers in place.
+local function watch_memory(store, meter, host, station)
+  local run = store.run
+  function store:run(req)
+    if station then station:pass(host, req) end
+    local reply = run(self, req)
+    local op = req.op
+    local good = reply.good or reply:count "good"
+    local bytes = op == "get" and good > 0 and reply:bytes() or op == "set" and
+      req:bytes() or 0
+    meter:count(op, reply, good, bytes)
+    return reply
+  end
+  store.run_slots = false
+  for _, verb in ipairs { "get", "set", "get_many" } do store[verb] = Store[verb] end
+  if station then store.immediate = false end
+end
+
+
+local function open_memory(world, info, options, level)
+  local given = {}
+  for name, value in pairs(options) do given[name] = value end
+  if has_option(info, "bodies") then given.bodies = false end
+  if given.capacity == nil then given.capacity = option(info, options, "capacity") end
+  scaled(world, given, "capacity")
+  scaled(world, given, "capacity_items")
+  local store = Native.open("memory", given, level + 1)
+  local label = label_of(world, "memory")
+  local rules = Rules.of(world.rules, "memory", label, 1)
+  local meter = Meter.new(label, "memory", rules, world.phase)
+  local takes_time = world.timed and (world.rules.memory or world.rules[label])
+  watch_memory(store, meter, world.host, takes_time and Station.new(rules) or nil)
+  world.stores[#world.stores + 1] = { store = store, meter = meter }
+  return store
+end
+
+
+local function open_sized(world, info, options, level)
+  local connector = info.name
+  local workers = look(connector, options, level + 1)
+  local label = label_of(world, connector)
+  local rules = Rules.of(world.rules, connector, label, workers)
+  local capacity = rules.capacity > 0 and rules.capacity
+    or number_of(option(info, options, "capacity")) or 0
+  local ttl = option(info, options, "ttl")
+  ttl = type(ttl) == "string" and Quantity.seconds(ttl) or tonumber(ttl)
+  local meter = Meter.new(label, connector, rules, world.phase)
+  local store = Sized.new(world, meter, {
+    name = connector, connector = connector, rules = rules,
+    capacity = math.floor(capacity * world.scale + 0.5),
+    ttl = ttl and ttl > 0 and ttl or nil,
+  })
+  world.stores[#world.stores + 1] = { store = store, meter = meter }
+  return store
+end
+
+
+-- The word of one connector.
+local function word(world, connector)
+  local info = Catalog.describe(connector)
+  local open = connector == "memory" and open_memory or open_sized
+  return function(options)
+    if options ~= nil and type(options) ~= "table" then
+      error(("%s takes a table of options, not a %s"):format(connector, type(options)),
+        2)
+    end
+    local store = open(world, info, options or {}, 2)
+    return store
+  end
+end
+
+
+--- The words of all connectors, as load.lua takes them under `stores`.
+---@return table<string, function>
+function Models.words(world)
+  local list = {}
+  for _, connector in ipairs(words.connectors()) do
+    list[connector] = word(world, connector)
+  end
+  return list
+end
+
+
+--- A model of the store of a URL.
+---@param url string
+function Models.open(world, url)
+  local scheme = url:match "^([%w+.-]+)://" or url
+  local info, err = Catalog.describe(scheme)
+  if not info then error(tostring(err), 0) end
+  local options = {}
+  for name, value in (url:match "%?(.*)$" or ""):gmatch "([^&=]+)=([^&]*)" do
+    options[name] = value
+  end
+  if info.name == "memory" then return open_memory(world, info, options, 0) end
+  return open_sized(world, info, options, 0)
+end
+
+
+return Models

@@ -1,0 +1,127 @@
+-- replay/report.lua: what a replay found, as one table: for --json as it is, for people
+-- by text.lua, for pictures by plot.lua. It does not depend on how long the replay
+-- took.
+
+local Policy = require "weir.language.policies"
+local Stats = require "weir.observe.stats"
+
+local Report = {}
+
+
+local function ratio(part, whole)
+  return whole > 0 and part / whole or 0
+end
+
+
+local function rounded(x)
+  return x and math.floor(x * 1e12 + 0.5) / 1e12
+end
+
+
+local function times(histogram)
+  local s = histogram and histogram:summary()
+  if not s then return nil end
+  for name, value in pairs(s) do s[name] = rounded(value) end
+  return s
+end
+
+
+local function op_of(counts)
+  if not counts then return nil end
+  return { calls = counts.batches, keys = counts.keys, ok = counts.ok,
+    misses = counts.miss, others = counts.other, bytes = counts.bytes }
+end
+
+
+local function evictions(meter, gauges)
+  local evicted = meter.evicted
+  local count = meter.connector == "memory" and gauges.evictions or evicted.count
+  if not count or count == 0 then return nil end
+  return { count = count, bytes = evicted.count > 0 and evicted.bytes or nil,
+    unused = evicted.count > 0 and evicted.unused or nil,
+    age = times(evicted.age), idle = times(evicted.idle) }
+end
+
+
+local function store_entry(entry)
+  local meter, gauges = entry.meter, entry.store:stats().gauges or {}
+  local ops, latency = {}, {}
+  for op, counts in pairs(meter.ops) do ops[op] = op_of(counts) end
+  for op, histogram in pairs(meter.latency) do latency[op] = times(histogram) end
+  local get = meter.ops.get
+  return {
+    label = meter.label, connector = meter.connector, ops = ops,
+    latency = next(latency) and latency or nil,
+    hit_ratio = get and ratio(get.ok, get.keys) or nil, copies = meter.copies,
+    items = gauges.items, bytes = gauges.bytes, capacity = gauges.capacity,
+    evictions = evictions(meter, gauges),
+  }
+end
+
+
+-- What the words of a tree count beside operations: promotions and so on.
+local function policies(store)
+  local root = store.generation and store.generation.root or store
+  if not Policy.children(root)[1] then return nil end
+  local list = {}
+  for path, entry in pairs(Stats.run(root)) do
+    if entry.word then
+      entry.ops = nil
+      list[path] = entry
+    end
+  end
+  return list
+end
+
+
+local function levels(counts)
+  local list, most = {}, 0
+  for level in pairs(counts.levels) do most = math.max(most, level) end
+  for level = 1, most do
+    local hits = counts.levels[level] or 0
+    list[level] = { hits = hits, hit_ratio = ratio(hits, counts.keys),
+      latency = times(counts.by_level[level]) }
+  end
+  return list
+end
+
+
+local function overall(counts)
+  return {
+    requests = counts.requests, keys = counts.keys, hits = counts.hits,
+    misses = counts.keys - counts.hits - counts.errors, errors = counts.errors,
+    hit_ratio = ratio(counts.hits, counts.keys),
+    bytes = counts.bytes, hit_bytes = counts.hit_bytes,
+    byte_hit_ratio = ratio(counts.hit_bytes, counts.bytes),
+    leading_hits = counts.lead, leading_ratio = ratio(counts.lead, counts.keys),
+    tokens = counts.tokens > 0 and { all = counts.tokens, hit = counts.hit_tokens,
+      leading = counts.lead_tokens } or nil,
+    sets = { keys = counts.sets, stored = counts.stored, rejected = counts.rejected,
+      bytes = counts.set_bytes },
+    others = counts.others > 0 and counts.others or nil,
+  }
+end
+
+
+--- The report of an engine that has run. about: what is said of the run itself.
+function Report.of(engine, about)
+  local counts, stores = engine.counts, {}
+  counts:finish()
+  for i, entry in ipairs(engine.world.stores) do stores[i] = store_entry(entry) end
+  local report = overall(counts)
+  for name, value in pairs(about) do report[name] = value end
+  report.levels, report.stores = levels(counts), stores
+  report.policies = policies(engine.store)
+  report.latency = times(counts.latency)
+  report.not_found_latency = times(counts.by_level[0])
+  report.points = counts.points
+  report.seconds = rounded(engine.first_time and engine.last_time - engine.first_time)
+  report.virtual_seconds = rounded(engine.ended and engine.ended - engine.began)
+  report.dropped = engine.dropped > 0 and engine.dropped or nil
+  report.bad_lines = engine.source:bad_lines() > 0 and engine.source:bad_lines() or nil
+  report.stopped = engine.stopped or nil
+  return report
+end
+
+
+return Report

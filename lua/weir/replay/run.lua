@@ -1,0 +1,95 @@
+-- replay/run.lua: one replay from a file or URL and its traces to a report. Used by the
+-- commands replay and sweep, and by specs.
+
+local Engine = require "weir.replay.engine"
+local Guard = require "weir.replay.guard"
+local Host = require "weir.host"
+local Load = require "weir.language.load"
+local Models = require "weir.replay.models"
+local Report = require "weir.replay.report"
+local Source = require "weir.replay.source"
+local Virtual = require "weir.host.virtual"
+local C = require("weir.ffi").C
+
+local Run = {}
+
+-- Where the clock stands when the first request comes, in seconds.
+local BEGIN = 1000
+
+
+local function is_url(target)
+  return target:find "^[%w+.-]+://" ~= nil or not target:find "[./]"
+end
+
+
+-- The store that is replayed; opened with the host in use, for what asks the time.
+local function open(world, target, params, guard)
+  if is_url(target) then return Models.open(world, target) end
+  local stores = Models.words(world)
+  for name, word in pairs(guard) do stores[name] = word end
+  return Load.load(target, { stores = stores, params = params })
+end
+
+
+local function sample_facts(opts, counts, source)
+  local share = opts.sample
+  if not share or share >= 1 then return nil end
+  -- SHARDS-adj: what the sample has too few or too many of is counted as hits.
+  local expected = source.all_keys * share
+  local hits = counts.hits + expected - counts.keys
+  return { share = share, keys = counts.keys, expected_keys = expected,
+    adjusted_hit_ratio = expected > 0 and hits / expected or 0 }
+end
+
+
+--- What a report says of the run: the same for the same arguments.
+local function about(target, paths, opts, source, mode)
+  return { policy = target, traces = paths, format = source.found
+    and source.found.name, speed = opts.speed or "max", clients = opts.clients,
+    factor = opts.factor, requests_mode = mode, size = opts.size or 65536,
+    seed = opts.seed or 1, params = opts.params, warmup = opts.warmup }
+end
+
+
+--- Replays. opts: those of Source.open and Engine.new; rules: of --model; params: of
+--- the file; seed; recorded: nil = as the format says.
+---@return table report
+function Run.simulate(target, paths, opts)
+  local source = Source.open(paths, opts)
+  local host = Virtual.new { seed = opts.seed, clock = BEGIN,
+    on_clock = function(seconds) C.weir_set_now(seconds * 1e9) end }
+  local world = Models.world(host, { timed = (opts.speed or "max") ~= "max",
+    rules = opts.rules, scale = opts.sample })
+  local words, found = Guard.words()
+  local before = Host.use(host)
+  C.weir_set_now(BEGIN * 1e9)
+  local recorded = opts.recorded
+  if recorded == nil then recorded = source.found.recorded end
+  local prefix = opts.prefix
+  if prefix == nil then prefix = source.found.prefix end
+  local store, engine
+  local ok, err = xpcall(function()
+    store = open(world, target, opts.params, words)
+    engine = Engine.new(store, source, world, { speed = opts.speed,
+      factor = opts.factor, clients = opts.clients, recorded = recorded,
+      prefix = prefix, size = opts.size, warmup = opts.warmup, stop = opts.stop })
+    engine:simulate()
+  end, function(e) return type(e) == "string" and debug.traceback(e, 2) or e end)
+  local report
+  if ok then
+    local said = about(target, paths, opts, source, recorded and "recorded"
+      or "get-or-set")
+    report = Report.of(engine, said)
+    report.warnings = Guard.list(found)
+    report.sample = sample_facts(opts, engine.counts, source)
+  end
+  source:close()
+  if store then pcall(store.close, store) end
+  Host.use(before)
+  C.weir_set_now(0)
+  if not ok then error(err, 0) end
+  return report
+end
+
+
+return Run

@@ -1,0 +1,100 @@
+-- replay/source.lua: the requests of one or more traces, one after the other: what is
+-- skipped, how many at most, which share of the keys. Used by the engine and by bounds.
+
+local Formats = require "weir.replay.formats"
+local Input = require "weir.replay.input"
+local Shards = require "weir.replay.shards"
+
+local Source = {}
+Source.__index = Source
+
+
+local function open_file(self, path)
+  local input = Input.open(path, { skip_bad = self.skip_bad })
+  local format, why
+  if self.format then
+    format, why = Formats.find(self.format)
+    if not format then error(why, 0) end
+  else
+    format = Formats.detect(input:head(), path)
+    if not format then
+      error(("%s: the format is not known; --format is one of %s"):format(path,
+        table.concat(Formats.NAMES, ", ")), 0)
+    end
+  end
+  local read, has_ops = format.open(input, { columns = self.columns })
+  self.input, self.read = input, read
+  self.found = { name = format.name, prefix = format.prefix or false,
+    recorded = format.recorded or has_ops or false }
+end
+
+
+local function next_file(self)
+  if self.input then
+    self.bad = self.bad + self.input.bad
+    self.input:close()
+    self.input = nil
+  end
+  self.at = self.at + 1
+  local path = self.paths[self.at]
+  if not path then return false end
+  open_file(self, path)
+  return true
+end
+
+
+--- Opens traces. opts: format, columns, skip_bad; skip, limit: in requests; sample: the
+--- share of the keys.
+---@param paths string[]
+function Source.open(paths, opts)
+  opts = opts or {}
+  local self = setmetatable({ paths = paths, at = 0, bad = 0, n = 0, all_keys = 0,
+    format = opts.format, columns = opts.columns, skip_bad = opts.skip_bad,
+    skip = opts.skip or 0, limit = opts.limit or math.huge,
+    sample = opts.sample and opts.sample < 1 and opts.sample or nil }, Source)
+  next_file(self)
+  for _ = 1, self.skip do
+    if not self:raw() then break end
+  end
+  return self
+end
+
+
+--- The next request of the files, whatever it is.
+function Source:raw()
+  while self.input do
+    local request = self.read()
+    if request then return request end
+    next_file(self)
+  end
+end
+
+
+--- The next request, or nil at the end. Of a sample, one that has some of its keys.
+function Source:next()
+  while self.n < self.limit do
+    local request = self:raw()
+    if not request then return nil end
+    self.n = self.n + 1
+    if self.sample then
+      self.all_keys = self.all_keys + request.n
+      request = Shards.pick(request, self.sample)
+    end
+    if request then return request end
+  end
+end
+
+
+--- How many lines were no requests.
+function Source:bad_lines()
+  return self.bad + (self.input and self.input.bad or 0)
+end
+
+
+function Source:close()
+  if self.input then self.input:close() end
+  self.input = nil
+end
+
+
+return Source
