@@ -1,64 +1,161 @@
 /* entry.h -- a key and its value as the memory connector keeps them.
  *
- * One allocation: this head, the key, and a value that is small. A larger value
- * is a reference to one of the runtime's. Every field but the key belongs to
- * the lock of the shard that the entry is in. */
+ * One allocation: a head of 24 bytes, up to two words, the key, and a value
+ * that is small. A larger value is a reference to one of the runtime's. Every
+ * field belongs to the lock of the shard that the entry is in.
+ *
+ * The head has room for three links because malloc aligns to 16 bytes and a
+ * process has 48 bits of address space: a link takes 44 bits. */
 #ifndef MEMORY_ENTRY_H
 #define MEMORY_ENTRY_H
 
 #include <malloc.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "connector.h"
 
-/* Up to here a second allocation would cost more than copying the bytes. */
-enum { ENTRY_EMBEDS = 256 };
-
-struct entry {
-    struct entry *chain;         /* the next of its bucket, or of a dead list */
-    struct entry *newer, *older; /* in its eviction queue */
-    uint64_t expires_ms;         /* on CLOCK_MONOTONIC; 0 = never */
-    union {
-        struct weir_value *value;
-        uint64_t size; /* of an embedded value */
-    };
-    uint32_t hash;
-    uint32_t key_len : 17;
-    uint32_t embedded : 1; /* the value lies behind the key */
-    uint32_t hits : 2;     /* as the eviction policy counts them */
-    uint32_t is_main : 1;  /* s3fifo: in the main queue, not in the small one */
-    char bytes[];
+enum {
+    ENTRY_HASH_BITS = 30,
+    ENTRY_HASH_LOW = 20, /* of these, the bits that share a word with older */
+    ENTRY_LINK_BITS = 44,
+    ENTRY_LINK_SHIFT = 4,
 };
 
-/* entry_new returns an entry without a value, with room for `embed` bytes of
- * one, or NULL. */
-static inline struct entry *entry_new(const char *key, uint32_t key_len,
-                                      uint32_t hash, uint64_t embed)
+/* The value's size, or one of the two that lie above the largest size. */
+enum {
+    ENTRY_EMBEDS = 256, /* up to here a second allocation would cost more than
+                           copying the bytes */
+    ENTRY_REFERS = 257, /* a word holds a reference to the value */
+    ENTRY_SIZE_ONLY,    /* a word holds the value's size; there are no bytes */
+};
+
+struct entry {
+    uint64_t chain : ENTRY_LINK_BITS; /* the next in its bucket or dead list */
+    uint64_t key_len : 17;
+    uint64_t hits : 2;    /* as the eviction policy counts them */
+    uint64_t is_main : 1; /* s3fifo: in the main queue, not the small one */
+
+    uint64_t newer : ENTRY_LINK_BITS; /* in its eviction queue */
+    uint64_t size : 9;                /* 0 to ENTRY_SIZE_ONLY */
+    uint64_t timed : 1;               /* a word holds when it expires */
+    uint64_t hash_high : ENTRY_HASH_BITS - ENTRY_HASH_LOW;
+
+    uint64_t older : ENTRY_LINK_BITS;
+    uint64_t hash_low : ENTRY_HASH_LOW;
+
+    /* When it expires, if timed. The reference or the size, if size says so.
+     * Then the key, then the bytes of an embedded value. */
+    uint64_t words[];
+};
+
+static inline struct entry *entry_at(uint64_t link)
 {
-    struct entry *e = malloc(sizeof *e + key_len + embed);
+    return (struct entry *)(uintptr_t)(link << ENTRY_LINK_SHIFT);
+}
+
+/* entry_link returns the entry as chain, newer and older hold it; NULL is 0. */
+static inline uint64_t entry_link(const struct entry *e)
+{
+    return (uintptr_t)e >> ENTRY_LINK_SHIFT;
+}
+
+static inline struct entry *entry_chain(const struct entry *e)
+{
+    return entry_at(e->chain);
+}
+
+static inline struct entry *entry_newer(const struct entry *e)
+{
+    return entry_at(e->newer);
+}
+
+static inline struct entry *entry_older(const struct entry *e)
+{
+    return entry_at(e->older);
+}
+
+static inline uint32_t entry_hash(const struct entry *e)
+{
+    return (uint32_t)(e->hash_low | e->hash_high << ENTRY_HASH_LOW);
+}
+
+static inline bool entry_embedded(const struct entry *e)
+{
+    return e->size <= ENTRY_EMBEDS;
+}
+
+/* entry_head returns the bytes before the key. */
+static inline size_t entry_head(uint32_t size, bool timed)
+{
+    return sizeof(struct entry) +
+           sizeof(uint64_t) * (timed + (size > ENTRY_EMBEDS));
+}
+
+static inline char *entry_key(const struct entry *e)
+{
+    return (char *)e + entry_head(e->size, e->timed);
+}
+
+/* entry_word returns the word with the reference or the size. */
+static inline uint64_t *entry_word(struct entry *e)
+{
+    return &e->words[e->timed];
+}
+
+static inline struct weir_value *entry_value(const struct entry *e)
+{
+    return (struct weir_value *)(uintptr_t)e->words[e->timed];
+}
+
+/* entry_expires returns when it expires, in ms of CLOCK_MONOTONIC; 0 = never.
+ */
+static inline uint64_t entry_expires(const struct entry *e)
+{
+    return e->timed ? e->words[0] : 0;
+}
+
+/* entry_new returns an entry whose words are 0, or NULL. size is that of the
+ * value to embed, ENTRY_REFERS or ENTRY_SIZE_ONLY. Only a timed entry can
+ * expire. */
+static inline struct entry *entry_new(const char *key, uint32_t key_len,
+                                      uint32_t hash, uint32_t size, bool timed)
+{
+    size_t head = entry_head(size, timed);
+    struct entry *e =
+        malloc(head + key_len + (size <= ENTRY_EMBEDS ? size : 0));
 
     if (e == NULL)
         return NULL;
-    memset(e, 0, sizeof *e);
-    e->hash = hash;
+    if (entry_at((entry_link(e) << (64 - ENTRY_LINK_BITS)) >>
+                 (64 - ENTRY_LINK_BITS)) != e) {
+        free(e); /* an address beyond 48 bits */
+        return NULL;
+    }
+    memset(e, 0, head);
+    e->hash_low = hash & ((1u << ENTRY_HASH_LOW) - 1);
+    e->hash_high = hash >> ENTRY_HASH_LOW;
     e->key_len = key_len;
-    memcpy(e->bytes, key, key_len);
+    e->size = size;
+    e->timed = timed;
+    memcpy((char *)e + head, key, key_len);
     return e;
 }
 
 static inline void entry_free(struct entry *e)
 {
-    if (!e->embedded)
-        weir_value_unref(e->value);
+    if (e->size == ENTRY_REFERS)
+        weir_value_unref(entry_value(e));
     free(e);
 }
 
-/* entry_free_all frees a list of the dead. */
+/* entry_free_all frees a list of dead entries. */
 static inline void entry_free_all(struct entry *dead)
 {
     while (dead != NULL) {
-        struct entry *next = dead->chain;
+        struct entry *next = entry_chain(dead);
 
         entry_free(dead);
         dead = next;
@@ -67,25 +164,58 @@ static inline void entry_free_all(struct entry *dead)
 
 static inline uint64_t entry_size(const struct entry *e)
 {
-    return e->embedded ? e->size : e->value->size;
+    if (entry_embedded(e))
+        return e->size;
+    return e->size == ENTRY_REFERS ? entry_value(e)->size : e->words[e->timed];
 }
 
-/* entry_data returns the bytes of the value; of an embedded one, where they go.
- */
+/* entry_data returns the bytes of the value, or where those of an embedded one
+ * go. Not for ENTRY_SIZE_ONLY. */
 static inline char *entry_data(struct entry *e)
 {
-    return e->embedded ? e->bytes + e->key_len : (char *)e->value->data;
+    return entry_embedded(e) ? entry_key(e) + e->key_len
+                             : (char *)entry_value(e)->data;
 }
 
-/* entry_charge returns the bytes of memory an entry takes, as long as the shard
- * is the last to hold its value; the allocator's own head and rounding count.
- */
-static inline uint64_t entry_charge(struct entry *e)
+/* entry_chunk returns the bytes that malloc takes from the heap for n bytes:
+ * a word for itself, rounded up to 16. */
+static inline uint64_t entry_chunk(uint64_t n)
 {
-    uint64_t charge = malloc_usable_size(e) + sizeof(size_t);
+    return (n + sizeof(size_t) + 15) & ~UINT64_C(15);
+}
 
-    if (!e->embedded)
-        charge += weir_value_footprint(e->value);
+/* entry_charge_of returns what an entry takes whose value has that many bytes,
+ * by the rules of entry_new, of value.c and of malloc. */
+static inline uint64_t entry_charge_of(uint64_t key_len, uint64_t size,
+                                       bool timed)
+{
+    enum {
+        PAGE = 4096,
+        VALUE_HEAD = 40,
+        VALUE_ALIGN = 63,
+        PAGES_FROM = 131072
+    };
+    uint64_t value = VALUE_HEAD + (size >= PAGE ? VALUE_ALIGN : 0) + size;
+
+    if (size <= ENTRY_EMBEDS)
+        return entry_chunk(entry_head(0, timed) + key_len + size);
+    value = value < PAGES_FROM ? entry_chunk(value)
+                               : (value + PAGE - 1) / PAGE * PAGE;
+    return entry_chunk(entry_head(ENTRY_REFERS, timed) + key_len) + value;
+}
+
+/* entry_charge returns the bytes of memory that an entry takes, as long as the
+ * shard is the last to hold its value. The allocator's own head and rounding
+ * count. Of ENTRY_SIZE_ONLY it returns what the entry would take with a value.
+ */
+static inline uint64_t entry_charge(const struct entry *e)
+{
+    uint64_t charge = malloc_usable_size((void *)e) + sizeof(size_t);
+
+    if (e->size == ENTRY_SIZE_ONLY)
+        return entry_charge_of(e->key_len, e->words[e->timed], e->timed);
+    if (e->size == ENTRY_REFERS)
+        charge += weir_value_footprint(entry_value(e));
     return charge;
 }
 

@@ -1,12 +1,17 @@
 /* eviction.h -- which entry goes when a shard is full.
  *
- * A policy is a table of five functions over what a shard keeps for it; each
- * is called under the shard's lock and takes constant time. A policy that finds
- * no victim within EVICTION_LOOKS entries takes the one it is at: the lock is
- * not held for a walk through a cache of hot entries. */
+ * A policy is a table of functions over what a shard keeps for it. The caller
+ * holds the shard's lock. Each function takes constant time: a policy that
+ * finds no victim among EVICTION_LOOKS entries takes the last of these, so that
+ * no call walks through a cache of hot entries under the lock.
+ *
+ * With `exact` a policy follows its paper to the letter instead, for
+ * simulations. Then sieve and s3fifo look at as many entries as it takes, at
+ * worst at all, and s3fifo remembers whole keys. */
 #ifndef MEMORY_EVICTION_H
 #define MEMORY_EVICTION_H
 
+#include "exact.h"
 #include "ghost.h"
 #include "queue.h"
 
@@ -16,37 +21,69 @@ struct eviction {
     struct queue small; /* s3fifo: entries on probation */
     struct queue main;  /* all others */
     struct entry *hand; /* sieve: the next to look at; NULL = the oldest */
-    struct ghost ghost; /* s3fifo: what was dropped on probation */
+    bool exact;
+    bool
+        by_items; /* s3fifo: the small queue's share is of entries, not bytes */
+    struct ghost ghost; /* s3fifo: keys dropped on probation */
+    struct exact keys;  /* s3fifo: the same, when exact */
 };
 
 struct eviction_policy {
     const char *name;
 
-    /* insert puts in an entry whose key was not there. */
+    /* init prepares what the policy needs for that many entries; -ENOMEM.
+     * NULL: nothing. */
+    int (*init)(struct eviction *ev, uint64_t max_items);
+
+    /* insert adds an entry whose key was not there. */
     void (*insert)(struct eviction *ev, struct entry *e);
 
     /* hit notes that an entry was read. */
     void (*hit)(struct eviction *ev, struct entry *e);
 
-    /* replace puts in an entry for one with the same key; counts as a hit. */
+    /* replace puts an entry in the place of one with the same key; counts as a
+     * hit. */
     void (*replace)(struct eviction *ev, struct entry *old, struct entry *e);
 
-    /* remove takes an entry out that was deleted or has expired. */
+    /* remove takes out an entry that was deleted or has expired. */
     void (*remove)(struct eviction *ev, struct entry *e);
 
-    /* victim takes out the entry to evict and returns it; NULL: all is empty.
+    /* victim takes out the entry to evict and returns it; NULL: there is none.
      */
     struct entry *(*victim)(struct eviction *ev);
+
+    /* close frees what init prepared; not the entries. NULL: nothing. */
+    void (*close)(struct eviction *ev);
 };
 
 extern const struct eviction_policy eviction_s3fifo;
 extern const struct eviction_policy eviction_lru;
+extern const struct eviction_policy eviction_fifo;
 extern const struct eviction_policy eviction_sieve;
 
-/* eviction_bytes returns what the entries in the queues take. */
-static inline uint64_t eviction_bytes(const struct eviction *ev)
+/* eviction_items returns the number of entries in the queues. */
+static inline uint64_t eviction_items(const struct eviction *ev)
+{
+    return ev->small.items + ev->main.items;
+}
+
+/* eviction_entry_bytes returns the memory of the entries in the queues. */
+static inline uint64_t eviction_entry_bytes(const struct eviction *ev)
 {
     return ev->small.bytes + ev->main.bytes;
+}
+
+/* eviction_bytes returns that, and the memory of what is remembered. */
+static inline uint64_t eviction_bytes(const struct eviction *ev)
+{
+    return eviction_entry_bytes(ev) + ghost_bytes(&ev->ghost) +
+           exact_bytes(&ev->keys);
+}
+
+/* eviction_looks returns how many entries a search for a victim may look at. */
+static inline uint64_t eviction_looks(const struct eviction *ev)
+{
+    return ev->exact ? UINT64_MAX : EVICTION_LOOKS;
 }
 
 #endif

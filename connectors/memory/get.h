@@ -1,12 +1,17 @@
-/* get.h -- the gets of a group of items. */
+/* get.h -- gets: what is done with the shard's lock, and after it. */
 #ifndef MEMORY_GET_H
 #define MEMORY_GET_H
 
 #include "store.h"
 
-/* memory_get answers the gets of up to MEMORY_GROUP items. It clears the
- * places. */
-void memory_get(struct weir_call *call, struct place *places,
-                struct weir_item *items, uint32_t n);
+/* get_fetch loads the entry's value. */
+void get_fetch(const struct entry *e, const struct weir_item *item);
+
+/* get_locked answers an item, or leaves the value in its place. */
+void get_locked(struct turn *t, struct place *at, struct weir_item *item);
+
+/* get_answer answers an item whose value is in its place. */
+void get_answer(struct weir_call *call, struct place *at,
+                struct weir_item *item);
 
 #endif

@@ -1,42 +1,65 @@
 /* ghost.c -- see ghost.h. */
 #include "ghost.h"
 
-#include <stdlib.h>
+#include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
+
+enum {
+    GHOST_PACE = 4, /* calls for one new line, which holds eight times as many
+                       keys as are dropped meanwhile */
+    GHOST_MARK_SHIFT = 14, /* the hash's upper 16 of 30 bits */
+    GHOST_PAGE = 4096,
+};
+
+int ghost_init(struct ghost *g, uint64_t max_keys)
+{
+    uint64_t max = max_keys / GHOST_LINE + 1;
+
+    if (max > UINT32_MAX / 2)
+        max = UINT32_MAX / 2;
+    *g = (struct ghost){.max = (uint32_t)max};
+    g->lines = mmap(NULL, max * sizeof *g->lines, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (g->lines != MAP_FAILED)
+        return 0;
+    g->lines = NULL;
+    return -ENOMEM;
+}
 
 /* 0 stands for an empty place. */
-static uint32_t ghost_mark(uint32_t hash)
+static uint16_t ghost_mark(uint32_t hash)
 {
-    return hash == 0 ? 1 : hash;
+    uint16_t mark = (uint16_t)(hash >> GHOST_MARK_SHIFT);
+
+    return mark == 0 ? 1 : mark;
 }
 
-static uint32_t *ghost_line(struct ghost *g, uint32_t hash)
+static uint16_t *ghost_line(struct ghost *g, uint32_t hash)
 {
-    return g->lines[hash & (g->n - 1)];
-}
-
-/* Move the first n places of a line back by one and fill the first. */
-static void ghost_shift(uint32_t *line, size_t n, uint32_t mark)
-{
-    memmove(line + 1, line, n * sizeof *line);
-    line[0] = mark;
+    return g->lines[linear_bucket(g->size, hash)];
 }
 
 void ghost_add(struct ghost *g, uint32_t hash)
 {
-    if (g->n > 0)
-        ghost_shift(ghost_line(g, hash), GHOST_LINE - 1, ghost_mark(hash));
+    uint16_t *line;
+
+    if (g->size.n == 0)
+        return;
+    line = ghost_line(g, hash);
+    memmove(line + 1, line, (GHOST_LINE - 1) * sizeof *line);
+    line[0] = ghost_mark(hash);
 }
 
 bool ghost_forget(struct ghost *g, uint32_t hash)
 {
-    uint32_t *line;
+    uint16_t mark = ghost_mark(hash), *line;
 
-    if (g->n == 0)
+    if (g->size.n == 0)
         return false;
     line = ghost_line(g, hash);
     for (size_t i = 0; i < GHOST_LINE; i++) {
-        if (line[i] == ghost_mark(hash)) {
+        if (line[i] == mark) {
             memmove(line + i, line + i + 1,
                     (GHOST_LINE - 1 - i) * sizeof *line);
             line[GHOST_LINE - 1] = 0;
@@ -46,44 +69,37 @@ bool ghost_forget(struct ghost *g, uint32_t hash)
     return false;
 }
 
-/* Hashes of line i belong to line i or i + n of a table twice as large: both
- * get a copy of it, and what does not belong is never asked for. */
-void ghost_grow(struct ghost *g, uint64_t entries)
+/* A hash of the line that is split belongs to that line or to the new one.
+ * Both get a copy of the line, since no hash finds a mark in the wrong one. */
+static void ghost_split(struct ghost *g)
 {
-    uint32_t n = g->n ? g->n * 2 : 1;
-    void *lines;
-
-    if ((uint64_t)g->n * GHOST_LINE >= entries || n == 0)
-        return;
-    lines = realloc(g->lines, n * sizeof *g->lines);
-    if (lines == NULL)
-        return;
-    g->lines = lines;
-    if (g->n == 0)
-        memset(g->lines, 0, sizeof *g->lines);
-    else
-        memcpy(g->lines + g->n, g->lines, ghost_bytes(g));
-    g->n = n;
+    g->size = linear_grown(g->size);
+    if (g->size.n > 1)
+        memcpy(g->lines[g->size.n - 1], g->lines[linear_source(g->size)],
+               sizeof *g->lines);
 }
 
-void ghost_shrink(struct ghost *g, uint64_t entries)
+void ghost_grow(struct ghost *g, uint64_t keys)
 {
-    uint32_t n = g->n;
-    void *lines;
+    if (g->size.n > keys / GHOST_LINE || g->size.n == g->max ||
+        ++g->added < GHOST_PACE)
+        return;
+    g->added = 0;
+    ghost_split(g);
+}
 
-    while (n > 1 && (uint64_t)n * GHOST_LINE / 8 > entries)
-        n /= 2;
-    if (n == g->n)
-        return;
-    lines = realloc(g->lines, n * sizeof *g->lines);
-    if (lines == NULL)
-        return;
-    g->lines = lines;
-    g->n = n;
+void ghost_shrink(struct ghost *g, uint64_t keys)
+{
+    for (int i = 0; i < 2 && g->size.n / 4 > keys / GHOST_LINE + 1; i++) {
+        g->size = linear_shrunk(g->size);
+        if (ghost_bytes(g) % GHOST_PAGE == 0)
+            madvise(g->lines[g->size.n], GHOST_PAGE, MADV_DONTNEED);
+    }
 }
 
 void ghost_free(struct ghost *g)
 {
-    free(g->lines);
+    if (g->lines != NULL)
+        munmap(g->lines, g->max * sizeof *g->lines);
     *g = (struct ghost){0};
 }

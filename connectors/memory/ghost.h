@@ -1,8 +1,9 @@
-/* ghost.h -- the hashes of keys that were dropped lately.
+/* ghost.h -- remembers which keys were dropped lately.
  *
- * A table of cache lines, each a little FIFO of hashes: about the last `slots`
- * keys are remembered, four bytes each. What it says is a hint. Two keys of
- * one hash are one, an unlucky line forgets early; neither does harm. */
+ * A table of cache lines. Each is a short FIFO of marks, and a mark is 16 bits
+ * of a key's hash. It needs two bytes a key, and is a hint: two keys with equal
+ * hashes count as one, and a line that gets more than its share of keys forgets
+ * them earlier. Neither does harm. */
 #ifndef MEMORY_GHOST_H
 #define MEMORY_GHOST_H
 
@@ -10,30 +11,40 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { GHOST_LINE = 16 }; /* hashes to a line */
+#include "linear.h"
+
+enum { GHOST_LINE = 32 }; /* marks in a line of 64 bytes */
 
 struct ghost {
-    uint32_t (*lines)[GHOST_LINE]; /* NULL: remembers nothing */
-    uint32_t n;                    /* lines, a power of two */
+    uint16_t (*lines)[GHOST_LINE];
+    struct linear size; /* n = 0: it remembers nothing yet */
+    uint32_t max;       /* lines there is address space for */
+    uint32_t added;     /* keys since the last new line */
 };
 
-/* ghost_add remembers a hash. */
+/* ghost_init reserves address space for that many keys. -ENOMEM. */
+int ghost_init(struct ghost *g, uint64_t max_keys);
+
+/* ghost_add remembers a hash of ENTRY_HASH_BITS bits. */
 void ghost_add(struct ghost *g, uint32_t hash);
 
 /* ghost_forget says whether a hash is remembered, and forgets it. */
 bool ghost_forget(struct ghost *g, uint32_t hash);
 
-/* ghost_grow doubles the room if it is for less hashes than there are entries,
- * ghost_shrink takes some away if it is for eight times as many. Without memory
- * it stays as it is. */
-void ghost_grow(struct ghost *g, uint64_t entries);
-void ghost_shrink(struct ghost *g, uint64_t entries);
+/* ghost_grow goes one step towards room for that many keys; call it for each
+ * key that is dropped. It adds at most a line in GHOST_PACE calls. So the
+ * memory that it takes from the entries grows by less than what an eviction
+ * frees. */
+void ghost_grow(struct ghost *g, uint64_t keys);
+
+/* ghost_shrink takes two lines away if there is four times too much room. */
+void ghost_shrink(struct ghost *g, uint64_t keys);
 
 void ghost_free(struct ghost *g);
 
 static inline uint64_t ghost_bytes(const struct ghost *g)
 {
-    return (uint64_t)g->n * sizeof *g->lines;
+    return (uint64_t)g->size.n * sizeof *g->lines;
 }
 
 #endif

@@ -1,6 +1,6 @@
-/* lru.c -- evict what was not used for the longest time.
+/* lru.c -- evict the entry whose last hit is the oldest.
  *
- * The yardstick: every hit moves the entry to the front of one queue. */
+ * Every hit moves the entry to the front of one queue. */
 #include "eviction.h"
 
 static void lru_insert(struct eviction *ev, struct entry *e)

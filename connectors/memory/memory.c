@@ -1,9 +1,10 @@
-/* memory.c -- the embedded L1: values in this process, on the caller's thread.
+/* memory.c -- keeps values in this process, on the caller's thread.
  *
- * A store is some shards, chosen by the hash of the key, each with a share of
- * the capacity and an eviction policy of its own (shard.h, eviction.h).
- * It fails by REJECTED alone (a value that no shard has room for, whose older
- * copy is dropped), and by NOSPACE when the process is out of memory. */
+ * A store is some shards. The hash of a key says which shard it belongs to.
+ * Each shard has a share of the capacity, and evicts on its own (shard.h,
+ * eviction.h). A set is REJECTED when no shard has room for the value; then the
+ * older value of the key is dropped. Otherwise only NOSPACE can happen, when
+ * the process is out of memory. */
 #include <errno.h>
 #include <sys/random.h>
 
@@ -20,14 +21,17 @@ static const uint64_t SHARD_AUTO_SIZE = UINT64_C(256) << 20;
 
 struct memory_config {
     uint64_t capacity;
+    int64_t capacity_items;
     int eviction;
+    bool exact;
+    bool bodies;
     uint64_t ttl_ns;
     int64_t shards;
 };
 
 #define OPTION(field) .offset = offsetof(struct memory_config, field)
 
-static const struct weir_option memory_options[] = {
+static const struct weir_option MEMORY_OPTIONS[] = {
     {
         .name = "capacity",
         .help = "memory to use at most, with all that an entry needs",
@@ -37,12 +41,36 @@ static const struct weir_option memory_options[] = {
         OPTION(capacity),
     },
     {
+        .name = "capacity_items",
+        .help = "entries to hold at most, within capacity; 0 = no limit",
+        .type = WEIR_INTEGER,
+        .value = "0",
+        .max = INT64_C(1) << 40,
+        OPTION(capacity_items),
+    },
+    {
         .name = "eviction",
         .help = "which entry goes when the store is full",
         .type = WEIR_ENUM,
         .value = "s3fifo",
-        .choices = "s3fifo|lru|sieve",
+        .choices = "s3fifo|lru|sieve|fifo",
         OPTION(eviction),
+    },
+    {
+        .name = "exact",
+        .help = "whether eviction follows its paper to the letter, for "
+                "simulations; an eviction may look at every entry",
+        .type = WEIR_BOOLEAN,
+        .value = "false",
+        OPTION(exact),
+    },
+    {
+        .name = "bodies",
+        .help = "whether to keep the bytes of values; false = only their "
+                "sizes, for simulations: a get answers zeros",
+        .type = WEIR_BOOLEAN,
+        .value = "true",
+        OPTION(bodies),
     },
     {
         .name = "ttl",
@@ -69,6 +97,7 @@ static const struct eviction_policy *const POLICIES[] = {
     &eviction_s3fifo,
     &eviction_lru,
     &eviction_sieve,
+    &eviction_fifo,
 };
 
 static uint32_t memory_shards(const struct memory_config *config)
@@ -92,7 +121,7 @@ static void memory_close(void *state)
     free(m);
 }
 
-/* Whether the configuration is one that a store can work with. */
+/* Says what is wrong with a configuration; 0: nothing. */
 static int memory_check(const struct memory_config *config, uint32_t shards,
                         struct weir_error *err)
 {
@@ -107,6 +136,43 @@ static int memory_check(const struct memory_config *config, uint32_t shards,
             "reject every value; expected %uKiB at least, or fewer shards",
             (unsigned long long)config->capacity, shards,
             shards * (SHARD_LEAST >> 10));
+    if (config->capacity_items > 0 && config->capacity_items < shards)
+        return weir_error_set(
+            err, -EINVAL,
+            "option capacity_items: %lld entries are too few for %u shards; "
+            "expected %u at least, or fewer shards",
+            (long long)config->capacity_items, shards, shards);
+    return 0;
+}
+
+/* The configuration of shard i of n. */
+static struct shard_config memory_share(const struct memory_config *config,
+                                        uint32_t i, uint32_t n)
+{
+    uint64_t items = (uint64_t)config->capacity_items;
+
+    return (struct shard_config){
+        .capacity = config->capacity / n,
+        .max_items = items > 0 ? items / n + (i < items % n) : UINT64_MAX,
+        .policy = POLICIES[config->eviction],
+        .exact = config->exact,
+    };
+}
+
+static int memory_open_shards(struct memory *m,
+                              const struct memory_config *config, uint32_t n)
+{
+    m->shards = aligned_alloc(_Alignof(struct shard), n * sizeof *m->shards);
+    if (m->shards == NULL)
+        return -ENOMEM;
+    while (m->n_shards < n) {
+        struct shard_config share = memory_share(config, m->n_shards, n);
+        int rc = shard_init(&m->shards[m->n_shards], &share);
+
+        if (rc < 0)
+            return rc;
+        m->n_shards++;
+    }
     return 0;
 }
 
@@ -129,14 +195,8 @@ static int memory_open(const void *options, const char *scheme, void **state,
     m->default_ttl_ms = (config->ttl_ns + 999999) / 1000000;
     if (getrandom(&m->seed, sizeof m->seed, 0) != sizeof m->seed)
         m->seed = weir_now() ^ (uintptr_t)m;
-    m->shards = aligned_alloc(_Alignof(struct shard), n * sizeof *m->shards);
-    while (m->shards != NULL && m->n_shards < n) {
-        if (shard_init(&m->shards[m->n_shards], m->capacity / n,
-                       POLICIES[config->eviction]) < 0)
-            break;
-        m->n_shards++;
-    }
-    if (m->n_shards < n) {
+    m->bodies = config->bodies;
+    if (memory_open_shards(m, config, n) < 0) {
         memory_close(m);
         return weir_error_set(err, -ENOMEM,
                               "no address space for a capacity of %llu bytes",
@@ -202,7 +262,7 @@ const struct weir_connector weir_connector = {
     .is_inline = true,
     .name = "memory",
     .help = "values in this process: sharded, bounded in bytes, with eviction",
-    .options = memory_options,
+    .options = MEMORY_OPTIONS,
     .config_size = sizeof(struct memory_config),
     .ops = 1 << WEIR_GET | 1 << WEIR_SET | 1 << WEIR_EXISTS | 1 << WEIR_DELETE |
            1 << WEIR_STAT | 1 << WEIR_TOUCH | 1 << WEIR_SCAN,

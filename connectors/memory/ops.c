@@ -1,182 +1,103 @@
-/* ops.c -- what a memory store does with each item but to get it (get.c).
+/* ops.c -- see ops.h.
  *
- * A large value is a reference to the runtime's, so that its size costs
- * nothing; a small one lies behind its key. What a set replaces or evicts is
- * freed without the shard's lock. */
+ * Most of an operation's time is waiting for memory: for a bucket, an entry, a
+ * value. So a group of items goes through these together, and each step loads
+ * what the next one reads. A group takes each shard's lock once. */
 #include "ops.h"
 
 #include "get.h"
 #include "scan.h"
+#include "set.h"
 
-/* Exists and stat. */
-static void memory_stat(struct memory *m, const struct place *at,
-                        struct weir_call *call, struct weir_item *item)
+static void exists_locked(struct turn *t, struct place *at,
+                          struct weir_item *item)
 {
-    struct entry *dead = NULL, *e;
-    uint64_t now;
+    struct entry *e = shard_find(t->shard, &at->key, t->now_ms, &t->dead);
 
-    (void)m;
-    lock_acquire(&at->shard->lock);
-    now = shard_time(at->shard);
-    e = shard_find(at->shard, &at->key, now, &dead);
-    if (e != NULL && call->op == WEIR_STAT) {
-        item->size = entry_size(e);
-        item->ttl_ms = e->expires_ms ? e->expires_ms - now : 0;
-    }
-    lock_release(&at->shard->lock);
     item->status = e != NULL ? WEIR_OK : WEIR_MISS;
-    entry_free_all(dead);
 }
 
-static uint64_t memory_expires(uint64_t ttl_ms)
+static void stat_locked(struct turn *t, struct place *at,
+                        struct weir_item *item)
 {
-    uint64_t at;
+    struct entry *e = shard_find(t->shard, &at->key, t->now_ms, &t->dead);
+    uint64_t expires_ms = e != NULL ? entry_expires(e) : 0;
 
-    if (ttl_ms == 0)
-        return 0;
-    return __builtin_add_overflow(shard_now_ms(), ttl_ms, &at) ? UINT64_MAX
-                                                               : at;
-}
-
-static void memory_touch(struct memory *m, const struct place *at,
-                         struct weir_call *call, struct weir_item *item)
-{
-    uint64_t expires_ms = memory_expires(item->ttl_ms);
-    struct entry *dead = NULL, *e;
-
-    (void)m;
-    (void)call;
-    lock_acquire(&at->shard->lock);
-    e = shard_find(at->shard, &at->key, shard_time(at->shard), &dead);
-    if (e != NULL) {
-        shard_expire(at->shard, e, expires_ms);
-        shard_hit(at->shard, e);
-    }
-    lock_release(&at->shard->lock);
     item->status = e != NULL ? WEIR_OK : WEIR_MISS;
-    entry_free_all(dead);
-}
-
-static void memory_delete(struct memory *m, const struct place *at,
-                          struct weir_call *call, struct weir_item *item)
-{
-    struct entry *dead = NULL, *e;
-
-    (void)m;
-    (void)call;
-    lock_acquire(&at->shard->lock);
-    e = shard_find(at->shard, &at->key, shard_time(at->shard), &dead);
-    if (e != NULL)
-        shard_drop(at->shard, e, &dead);
-    lock_release(&at->shard->lock);
-    item->status = e != NULL ? WEIR_OK : WEIR_MISS;
-    entry_free_all(dead);
-}
-
-/* The value has no room. What it should have replaced goes: nobody may read it
- * for the current one. */
-static void memory_reject(const struct place *at, struct weir_item *item)
-{
-    struct entry *dead = NULL, *e;
-
-    lock_acquire(&at->shard->lock);
-    e = shard_find(at->shard, &at->key, shard_time(at->shard), &dead);
-    if (e != NULL)
-        shard_drop(at->shard, e, &dead);
-    at->shard->counters.rejected++;
-    lock_release(&at->shard->lock);
-    item->status = WEIR_REJECTED;
-    entry_free_all(dead);
-}
-
-/* Copy a small value, lent or referenced, behind the key. False: it was lent
- * and has been taken back. */
-static bool memory_embed(struct entry *e, struct weir_call *call,
-                         const struct weir_item *item, uint64_t size)
-{
-    bool lent = item->value == NULL && size > 0;
-    const char *bytes = item->value ? item->value->data : item->data;
-
-    e->embedded = 1;
-    if (lent && !weir_call_lend(call))
-        return false;
-    if (size > 0)
-        memcpy(entry_data(e), bytes, size);
-    if (lent)
-        weir_call_unlend(call);
-    e->size = size;
-    return true;
-}
-
-/* The entry of a set; NULL: the item has been answered. */
-static struct entry *memory_entry(const struct place *at,
-                                  struct weir_call *call,
-                                  struct weir_item *item, uint64_t size)
-{
-    bool small = size <= ENTRY_EMBEDS;
-    struct entry *e =
-        entry_new(at->key.bytes, at->key.len, at->key.hash, small ? size : 0);
-
-    if (e == NULL) {
-        weir_call_fail(call, item, WEIR_NOSPACE, "out of memory");
-        return NULL;
-    }
-    if (small && memory_embed(e, call, item, size))
-        return e;
-    if (small)
-        item->status = WEIR_SKIPPED;
-    else
-        e->value = weir_call_value(call, item);
-    if (e->value != NULL)
-        return e;
-    free(e);
-    return NULL;
-}
-
-static void memory_set(struct memory *m, const struct place *at,
-                       struct weir_call *call, struct weir_item *item)
-{
-    uint64_t size = item->value != NULL ? item->value->size : item->size;
-    uint64_t ttl_ms = item->ttl_ms ? item->ttl_ms : m->default_ttl_ms;
-    struct entry *dead = NULL, *e;
-
-    if (!shard_fits(at->shard, size)) {
-        memory_reject(at, item);
-        return;
-    }
-    e = memory_entry(at, call, item, size);
     if (e == NULL)
         return;
-    if (!shard_fits(at->shard, entry_charge(e))) {
-        entry_free(e);
-        memory_reject(at, item);
-        return;
-    }
-    e->expires_ms = memory_expires(ttl_ms);
-    lock_acquire(&at->shard->lock);
-    shard_put(at->shard, e, &dead);
-    lock_release(&at->shard->lock);
-    item->status = WEIR_OK;
-    entry_free_all(dead);
+    item->size = entry_size(e);
+    item->ttl_ms = expires_ms > 0 ? expires_ms - t->now_ms : 0;
 }
 
-typedef void memory_op(struct memory *m, const struct place *at,
-                       struct weir_call *call, struct weir_item *item);
+static void delete_locked(struct turn *t, struct place *at,
+                          struct weir_item *item)
+{
+    struct entry *e = shard_find(t->shard, &at->key, t->now_ms, &t->dead);
 
-static memory_op *const OPS[WEIR_OPS] = {
-    [WEIR_SET] = memory_set,     [WEIR_EXISTS] = memory_stat,
-    [WEIR_STAT] = memory_stat,   [WEIR_DELETE] = memory_delete,
-    [WEIR_TOUCH] = memory_touch,
+    if (e != NULL)
+        shard_drop(t->shard, e, &t->dead);
+    item->status = e != NULL ? WEIR_OK : WEIR_MISS;
+}
+
+typedef void op_locked(struct turn *t, struct place *at,
+                       struct weir_item *item);
+
+static op_locked *const OPS[WEIR_OPS] = {
+    [WEIR_GET] = get_locked,       [WEIR_SET] = set_locked,
+    [WEIR_EXISTS] = exists_locked, [WEIR_STAT] = stat_locked,
+    [WEIR_DELETE] = delete_locked, [WEIR_TOUCH] = touch_locked,
 };
 
-static void memory_locate(const struct memory *m, const struct weir_item *item,
-                          struct place *at)
+/* Loads the entries of the turn's items, and the values of a get. */
+static void turn_load(const struct turn *t, const struct place *places,
+                      const struct weir_item *items, uint32_t n)
+{
+    struct entry *found[MEMORY_GROUP];
+    uint32_t hashes[MEMORY_GROUP], of[MEMORY_GROUP], left = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        if (places[i].shard == t->shard) {
+            hashes[left] = places[i].key.hash;
+            of[left++] = i;
+        }
+    }
+    table_prefetch_all(&t->shard->table, hashes, found, left);
+    for (uint32_t i = 0; i < left && t->call->op == WEIR_GET; i++) {
+        if (found[i] != NULL)
+            get_fetch(found[i], &items[of[i]]);
+    }
+}
+
+/* Runs the items of one shard, and clears the shard of their places. */
+static void turn_run(struct shard *s, struct weir_call *call,
+                     struct place *places, struct weir_item *items, uint32_t n)
+{
+    struct turn t = {.call = call, .shard = s};
+
+    lock_acquire(&s->lock);
+    t.now_ms = shard_time(s);
+    if (n > 1)
+        turn_load(&t, places, items, n);
+    for (uint32_t i = 0; i < n; i++) {
+        if (places[i].shard != s)
+            continue;
+        places[i].shard = NULL;
+        OPS[call->op](&t, &places[i], &items[i]);
+    }
+    lock_release(&s->lock);
+    entry_free_all(t.dead);
+}
+
+static struct place memory_locate(const struct memory *m,
+                                  const struct weir_item *item)
 {
     uint64_t hash = weir_hash(item->key, item->key_len, m->seed);
 
-    at->shard = &m->shards[hash >> 32 & (m->n_shards - 1)];
-    at->key = (struct shard_key){item->key, item->key_len, (uint32_t)hash};
-    table_prefetch(&at->shard->table, at->key.hash);
+    return (struct place){
+        .shard = &m->shards[hash >> 32 & (m->n_shards - 1)],
+        .key = {item->key, item->key_len, hash & (TABLE_END - 1)},
+    };
 }
 
 static void memory_group(struct memory *m, struct weir_call *call,
@@ -184,16 +105,20 @@ static void memory_group(struct memory *m, struct weir_call *call,
 {
     struct place places[MEMORY_GROUP];
 
-    for (uint32_t i = 0; i < n; i++)
-        memory_locate(m, &items[i], &places[i]);
-    for (uint32_t i = 0; i < n && n > 1; i++)
-        table_prefetch_entry(&places[i].shard->table, places[i].key.hash);
-    if (call->op == WEIR_GET) {
-        memory_get(call, places, items, n);
-        return;
+    for (uint32_t i = 0; i < n; i++) {
+        places[i] = memory_locate(m, &items[i]);
+        table_prefetch_bucket(&places[i].shard->table, places[i].key.hash);
     }
-    for (uint32_t i = 0; i < n; i++)
-        OPS[call->op](m, &places[i], call, &items[i]);
+    for (uint32_t i = 0; i < n && n > 1; i++)
+        table_prefetch_first(&places[i].shard->table, places[i].key.hash);
+    for (uint32_t i = 0; i < n && call->op == WEIR_SET; i++)
+        set_prepare(m, &places[i], call, &items[i]);
+    for (uint32_t i = 0; i < n; i++) {
+        if (places[i].shard != NULL)
+            turn_run(places[i].shard, call, places, items, n);
+    }
+    for (uint32_t i = 0; i < n && call->op == WEIR_GET; i++)
+        get_answer(call, &places[i], &items[i]);
 }
 
 int memory_run(void *session, struct weir_call *call)

@@ -10,29 +10,41 @@ struct queue {
     uint64_t bytes; /* the sum of the entries' charges */
 };
 
-static inline void queue_push(struct queue *q, struct entry *e)
+/* Makes e the neighbour of `newer` and `older`, either of which may be NULL. */
+static inline void queue_join(struct queue *q, struct entry *newer,
+                              struct entry *e, struct entry *older)
 {
-    e->older = q->newest;
-    e->newer = NULL;
-    if (q->newest != NULL)
-        q->newest->newer = e;
+    e->newer = entry_link(newer);
+    e->older = entry_link(older);
+    if (newer != NULL)
+        newer->older = entry_link(e);
+    else
+        q->newest = e;
+    if (older != NULL)
+        older->newer = entry_link(e);
     else
         q->oldest = e;
-    q->newest = e;
+}
+
+static inline void queue_push(struct queue *q, struct entry *e)
+{
+    queue_join(q, NULL, e, q->newest);
     q->items++;
     q->bytes += entry_charge(e);
 }
 
 static inline void queue_remove(struct queue *q, struct entry *e)
 {
-    if (e->newer != NULL)
-        e->newer->older = e->older;
+    struct entry *newer = entry_newer(e), *older = entry_older(e);
+
+    if (newer != NULL)
+        newer->older = e->older;
     else
-        q->newest = e->older;
-    if (e->older != NULL)
-        e->older->newer = e->newer;
+        q->newest = older;
+    if (older != NULL)
+        older->newer = e->newer;
     else
-        q->oldest = e->newer;
+        q->oldest = newer;
     q->items--;
     q->bytes -= entry_charge(e);
 }
@@ -41,16 +53,7 @@ static inline void queue_remove(struct queue *q, struct entry *e)
 static inline void queue_replace(struct queue *q, struct entry *old,
                                  struct entry *e)
 {
-    e->newer = old->newer;
-    e->older = old->older;
-    if (e->newer != NULL)
-        e->newer->older = e;
-    else
-        q->newest = e;
-    if (e->older != NULL)
-        e->older->newer = e;
-    else
-        q->oldest = e;
+    queue_join(q, entry_newer(old), e, entry_older(old));
     q->bytes += entry_charge(e);
     q->bytes -= entry_charge(old);
 }

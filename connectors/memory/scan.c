@@ -1,10 +1,10 @@
-/* scan.c -- one page of the keys that begin with a prefix.
+/* scan.c -- see scan.h.
  *
  * A cursor is a shard and a position in its table's order, which no growth,
- * eviction or write changes: a key that stays is met exactly once. A page is
- * bounded in keys, in bytes and in buckets looked at, so that a prefix that few
- * keys have costs many short calls instead of a long one; such a page may be
- * empty. The lock is held for a bucket at a time. */
+ * eviction or write changes: a scan meets a key that stays exactly once. A page
+ * is bounded in keys, in bytes and in buckets looked at. So a prefix that few
+ * keys have costs many short calls instead of a long one, and such a page may
+ * be empty. The lock is held for a bucket at a time. */
 #include "scan.h"
 
 enum {
@@ -24,10 +24,12 @@ struct scan {
 
 static bool scan_wants(const struct scan *scan, const struct entry *e)
 {
-    return (e->expires_ms == 0 || e->expires_ms > scan->now_ms) &&
+    uint64_t expires_ms = entry_expires(e);
+
+    return (expires_ms == 0 || expires_ms > scan->now_ms) &&
            e->key_len >= scan->prefix_len &&
            (scan->prefix_len == 0 ||
-            memcmp(e->bytes, scan->prefix, scan->prefix_len) == 0);
+            memcmp(entry_key(e), scan->prefix, scan->prefix_len) == 0);
 }
 
 /* Keys at one position go on one page: a cursor cannot point between them. */
@@ -40,15 +42,16 @@ static bool scan_full(const struct scan *scan, const struct entry *e)
 
 static int scan_add(struct scan *scan, const struct entry *e)
 {
-    uint64_t left = e->expires_ms == 0 ? 0 : e->expires_ms - scan->now_ms;
+    uint64_t expires_ms = entry_expires(e);
+    uint64_t left = expires_ms == 0 ? 0 : expires_ms - scan->now_ms;
 
     scan->last = table_position(e);
-    return weir_page_add(&scan->page, e->bytes, e->key_len, entry_size(e),
+    return weir_page_add(&scan->page, entry_key(e), e->key_len, entry_size(e),
                          left);
 }
 
-/* Put the rest of the bucket at *position on the page and move *position past
- * it. 1: the page is full, -ENOMEM. */
+/* Puts the rest of the bucket at *position on the page, and moves *position
+ * past it. 1: the page is full. -ENOMEM. */
 static int scan_bucket(struct scan *scan, struct shard *s, uint64_t *position)
 {
     uint64_t next;
@@ -56,7 +59,7 @@ static int scan_bucket(struct scan *scan, struct shard *s, uint64_t *position)
 
     lock_acquire(&s->lock);
     for (struct entry *e = table_at(&s->table, *position, &next);
-         e != NULL && rc == 0; e = e->chain) {
+         e != NULL && rc == 0; e = entry_chain(e)) {
         if (!scan_wants(scan, e))
             continue;
         if (scan_full(scan, e)) {

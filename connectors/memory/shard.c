@@ -1,44 +1,53 @@
 /* shard.c -- see shard.h. */
 #include "shard.h"
 
-#include <errno.h>
+#include "release.h"
 
-/* Buckets searched for expired entries at each set: at a load of 3/4 they hold
- * more entries than the set adds, so that garbage cannot pile up. */
+/* Buckets searched for expired entries at each set. They hold more entries than
+ * the set adds, so that expired ones cannot pile up. */
 enum { SWEEP_BUCKETS = 2 };
 
-int shard_init(struct shard *s, uint64_t capacity,
-               const struct eviction_policy *policy)
+int shard_init(struct shard *s, const struct shard_config *config)
 {
-    /* At a load of 3/4, an entry of an empty value needs this many bytes. */
-    uint64_t least = sizeof(struct entry) + sizeof *s->table.buckets;
+    /* An entry of one byte of key and no value takes more than this. */
+    uint64_t most = config->capacity / sizeof(struct entry);
+    int rc;
 
-    *s = (struct shard){.capacity = capacity, .policy = policy};
-    return table_init(&s->table, capacity / least * 4 / 3);
+    *s = (struct shard){.config = *config};
+    if (most > config->max_items)
+        most = config->max_items;
+    s->eviction.exact = config->exact;
+    s->eviction.by_items = config->max_items != UINT64_MAX;
+    rc = table_init(&s->table, most);
+    if (rc == 0 && config->policy->init != NULL) {
+        rc = config->policy->init(&s->eviction, most);
+        if (rc < 0)
+            table_free(&s->table);
+    }
+    return rc;
 }
 
 void shard_free(struct shard *s)
 {
-    struct entry *e;
-
-    while ((e = s->policy->victim(&s->eviction)) != NULL)
-        entry_free(e);
-    ghost_free(&s->eviction.ghost);
+    release_queue(&s->eviction.small);
+    release_queue(&s->eviction.main);
     table_free(&s->table);
+    if (s->config.policy->close != NULL)
+        s->config.policy->close(&s->eviction);
 }
 
 bool shard_fits(const struct shard *s, uint64_t bytes)
 {
+    /* The last term: touch may make an entry timed. */
     uint64_t empty = sizeof *s + TABLE_MIN * sizeof *s->table.buckets +
-                     sizeof *s->eviction.ghost.lines;
+                     sizeof *s->eviction.ghost.lines + 16;
 
-    return s->capacity >= empty && bytes <= s->capacity - empty;
+    return s->config.capacity >= empty && bytes <= s->config.capacity - empty;
 }
 
 uint64_t shard_bytes(const struct shard *s)
 {
-    return sizeof *s + eviction_bytes(&s->eviction) + table_bytes(&s->table) +
-           ghost_bytes(&s->eviction.ghost);
+    return sizeof *s + eviction_bytes(&s->eviction) + table_bytes(&s->table);
 }
 
 uint64_t shard_now_ms(void)
@@ -53,22 +62,30 @@ uint64_t shard_time(const struct shard *s)
 
 static bool shard_expired(const struct entry *e, uint64_t now_ms)
 {
-    return e->expires_ms != 0 && e->expires_ms <= now_ms;
+    uint64_t expires_ms = entry_expires(e);
+
+    return expires_ms != 0 && expires_ms <= now_ms;
 }
 
-/* The policy has let go of the entry; the table and the counts follow. */
-static void shard_bury(struct shard *s, struct entry *e, struct entry **dead)
+static void shard_bury(struct entry *e, struct entry **dead)
+{
+    e->chain = entry_link(*dead);
+    *dead = e;
+}
+
+/* Takes an entry out that the policy has taken out. */
+static void shard_take_out(struct shard *s, struct entry *e,
+                           struct entry **dead)
 {
     table_remove(&s->table, e);
-    s->expiring -= e->expires_ms != 0;
-    e->chain = *dead;
-    *dead = e;
+    s->expiring -= entry_expires(e) != 0;
+    shard_bury(e, dead);
 }
 
 void shard_drop(struct shard *s, struct entry *e, struct entry **dead)
 {
-    s->policy->remove(&s->eviction, e);
-    shard_bury(s, e, dead);
+    s->config.policy->remove(&s->eviction, e);
+    shard_take_out(s, e, dead);
 }
 
 static void shard_drop_expired(struct shard *s, struct entry *e,
@@ -78,10 +95,10 @@ static void shard_drop_expired(struct shard *s, struct entry *e,
     shard_drop(s, e, dead);
 }
 
-struct entry *shard_find(struct shard *s, const struct shard_key *key,
+struct entry *shard_find(struct shard *s, const struct table_key *key,
                          uint64_t now_ms, struct entry **dead)
 {
-    struct entry *e = table_find(&s->table, key->hash, key->bytes, key->len);
+    struct entry *e = table_find(&s->table, key);
 
     if (e == NULL || !shard_expired(e, now_ms))
         return e;
@@ -95,14 +112,15 @@ void shard_hit(struct shard *s, struct entry *e)
         s->counters.hits_main++;
     else
         s->counters.hits_small++;
-    s->policy->hit(&s->eviction, e);
+    s->config.policy->hit(&s->eviction, e);
 }
 
 void shard_expire(struct shard *s, struct entry *e, uint64_t expires_ms)
 {
-    s->expiring -= e->expires_ms != 0;
+    s->expiring -= entry_expires(e) != 0;
     s->expiring += expires_ms != 0;
-    e->expires_ms = expires_ms;
+    if (e->timed)
+        e->words[0] = expires_ms;
 }
 
 /* Look at a few buckets for what has expired. */
@@ -113,7 +131,7 @@ static void shard_sweep(struct shard *s, uint64_t now_ms, struct entry **dead)
         struct entry *e = table_at(&s->table, s->sweep, &next), *after;
 
         for (; e != NULL; e = after) {
-            after = e->chain;
+            after = entry_chain(e);
             if (shard_expired(e, now_ms))
                 shard_drop_expired(s, e, dead);
         }
@@ -121,44 +139,78 @@ static void shard_sweep(struct shard *s, uint64_t now_ms, struct entry **dead)
     }
 }
 
-/* Evict until an entry of that charge, and a bucket, have room beside what is
- * there but the one it replaces, which may have to go as well: returns what is
- * left of it. */
+/* Loads what evicting the next victims will read: their buckets, and their
+ * neighbours. */
+static void shard_load_victims(const struct shard *s)
+{
+    const struct queue *const queues[] = {&s->eviction.small,
+                                          &s->eviction.main};
+
+    for (int i = 0; i < 2; i++) {
+        const struct entry *e = queues[i]->oldest;
+
+        if (e == NULL)
+            continue;
+        table_prefetch_first(&s->table, entry_hash(e));
+        e = entry_newer(e);
+        if (e == NULL)
+            continue;
+        table_prefetch_bucket(&s->table, entry_hash(e));
+        table_prefetch_entry(entry_newer(e));
+    }
+}
+
+/* Whether an entry of that charge, and a bucket, have room beside all others
+ * but the one it replaces. */
+static bool shard_has_room(const struct shard *s, uint64_t charge,
+                           const struct entry *old)
+{
+    uint64_t bytes = shard_bytes(s) + charge + sizeof *s->table.buckets;
+    uint64_t items = s->table.items + 1;
+
+    if (old != NULL) {
+        bytes -= entry_charge(old);
+        items--;
+    }
+    return bytes <= s->config.capacity && items <= s->config.max_items;
+}
+
+/* Evicts until there is room. It may have to evict the entry that is replaced,
+ * too: returns that one, or NULL once it is gone. */
 static struct entry *shard_make_room(struct shard *s, uint64_t charge,
                                      struct entry *old, struct entry **dead)
 {
-    while (shard_bytes(s) + charge + sizeof *s->table.buckets >
-           s->capacity + (old != NULL ? entry_charge(old) : 0)) {
-        struct entry *e = s->policy->victim(&s->eviction);
+    while (!shard_has_room(s, charge, old)) {
+        struct entry *e = s->config.policy->victim(&s->eviction);
 
         if (e == NULL)
             break;
         if (e == old)
             old = NULL;
-        shard_bury(s, e, dead);
+        shard_take_out(s, e, dead);
         s->counters.evictions++;
+        shard_load_victims(s);
     }
     return old;
 }
 
 void shard_put(struct shard *s, struct entry *e, struct entry **dead)
 {
-    struct shard_key key = {e->bytes, e->key_len, e->hash};
+    struct table_key key = {entry_key(e), e->key_len, entry_hash(e)};
     uint64_t now_ms = shard_time(s);
     struct entry *old;
 
     shard_sweep(s, now_ms, dead);
     old = shard_find(s, &key, now_ms, dead);
     old = shard_make_room(s, entry_charge(e), old, dead);
-    s->expiring += e->expires_ms != 0;
+    s->expiring += entry_expires(e) != 0;
     if (old == NULL) {
-        s->policy->insert(&s->eviction, e);
+        s->config.policy->insert(&s->eviction, e);
         table_insert(&s->table, e);
         return;
     }
-    s->policy->replace(&s->eviction, old, e);
+    s->config.policy->replace(&s->eviction, old, e);
     table_replace(&s->table, old, e);
-    s->expiring -= old->expires_ms != 0;
-    old->chain = *dead;
-    *dead = old;
+    s->expiring -= entry_expires(old) != 0;
+    shard_bury(old, dead);
 }

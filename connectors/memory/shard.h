@@ -1,21 +1,14 @@
 /* shard.h -- one part of a memory store: a lock and what it guards.
  *
  * A key belongs to one shard by its hash; shards share nothing. All functions
- * but the first three need the lock. None frees memory: what leaves a shard is
- * put on a list of the dead, for the caller to free without the lock. */
+ * but the first three need the lock. None frees an entry: what leaves a shard
+ * goes on a list of the dead, for the caller to free without the lock. */
 #ifndef MEMORY_SHARD_H
 #define MEMORY_SHARD_H
 
 #include "eviction.h"
 #include "lock.h"
 #include "table.h"
-
-/* A key and its hash. */
-struct shard_key {
-    const char *bytes;
-    uint32_t len;
-    uint32_t hash;
-};
 
 struct shard_counters {
     uint64_t evictions;
@@ -25,12 +18,18 @@ struct shard_counters {
     uint64_t hits_main;
 };
 
+struct shard_config {
+    uint64_t capacity;  /* bytes */
+    uint64_t max_items; /* UINT64_MAX = no limit */
+    const struct eviction_policy *policy;
+    bool exact; /* the policy follows its paper to the letter */
+};
+
 struct shard {
     _Alignas(64) struct lock lock;
     struct table table;
     struct eviction eviction;
-    const struct eviction_policy *policy;
-    uint64_t capacity;
+    struct shard_config config;
     uint64_t expiring; /* entries that have a time to live */
     uint64_t sweep;    /* the position where the search for expired ones is */
     struct shard_counters counters;
@@ -41,8 +40,7 @@ struct shard {
 enum { SHARD_LEAST = 4096 };
 
 /* shard_init makes an empty shard. -ENOMEM. */
-int shard_init(struct shard *s, uint64_t capacity,
-               const struct eviction_policy *policy);
+int shard_init(struct shard *s, const struct shard_config *config);
 
 /* shard_free frees the shard's entries and its table. */
 void shard_free(struct shard *s);
@@ -55,20 +53,21 @@ bool shard_fits(const struct shard *s, uint64_t bytes);
 uint64_t shard_time(const struct shard *s);
 
 /* shard_find returns the entry of a key that has not expired now, or NULL. */
-struct entry *shard_find(struct shard *s, const struct shard_key *key,
+struct entry *shard_find(struct shard *s, const struct table_key *key,
                          uint64_t now_ms, struct entry **dead);
 
 /* shard_hit counts a read of an entry. */
 void shard_hit(struct shard *s, struct entry *e);
 
-/* shard_put puts an entry that fits in, for the one that had its key if there
- * was one, and evicts others until it has room. */
+/* shard_put puts an entry that fits in, in place of the one that had its key if
+ * there is one, and evicts others until it has room. */
 void shard_put(struct shard *s, struct entry *e, struct entry **dead);
 
 /* shard_drop takes an entry out. */
 void shard_drop(struct shard *s, struct entry *e, struct entry **dead);
 
-/* shard_expire sets when an entry expires; 0 = never. */
+/* shard_expire sets when an entry expires; 0 = never. The entry must be timed,
+ * or expires_ms 0. */
 void shard_expire(struct shard *s, struct entry *e, uint64_t expires_ms);
 
 /* shard_bytes returns the memory of the entries and of what is kept for them.

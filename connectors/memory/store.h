@@ -1,4 +1,4 @@
-/* store.h -- an opened memory store. */
+/* store.h -- an opened memory store, and a batch under way in it. */
 #ifndef MEMORY_STORE_H
 #define MEMORY_STORE_H
 
@@ -9,17 +9,30 @@ struct memory {
                                 cannot choose keys that collide */
     uint64_t default_ttl_ms; /* 0 = none */
     uint64_t capacity;
+    bool bodies;       /* false: values have a size and no bytes */
     uint32_t n_shards; /* a power of two */
     struct shard *shards;
 };
 
 /* Items of a batch that are processed together. */
-enum { MEMORY_GROUP = 32 };
+enum { MEMORY_GROUP = 64 };
 
-/* An item's key, and the shard it belongs to. */
+/* An item's key, the shard it belongs to, and the entry. */
 struct place {
+    struct shard *shard; /* NULL: the item needs no shard any more */
+    struct table_key key;
+    struct entry *e; /* of a set: the new one; NULL: the value has no room */
+    struct weir_value *value; /* of a get: a reference, or NULL */
+    uint64_t size;            /* of a get: of a value without bytes */
+    bool size_only;
+};
+
+/* The part of a group that belongs to one shard, whose lock is held. */
+struct turn {
+    struct weir_call *call;
     struct shard *shard;
-    struct shard_key key;
+    uint64_t now_ms;    /* 0: nothing in the shard expires */
+    struct entry *dead; /* to be freed without the lock */
 };
 
 #endif

@@ -8,18 +8,18 @@ enum { TABLE_PAGE = 4096 };
 
 int table_init(struct table *t, uint64_t max_items)
 {
-    uint64_t max = max_items < TABLE_MIN ? TABLE_MIN : max_items;
+    uint64_t max = max_items / TABLE_LOAD;
 
-    if (max > UINT32_MAX / 2)
-        max = UINT32_MAX / 2;
+    if (max < TABLE_MIN)
+        max = TABLE_MIN;
+    if (max > TABLE_END)
+        max = TABLE_END;
+    *t = (struct table){.size = {TABLE_MIN, TABLE_MIN - 1},
+                        .max = (uint32_t)max};
     t->buckets = mmap(NULL, max * sizeof *t->buckets, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (t->buckets == MAP_FAILED)
         return -ENOMEM;
-    t->mask = TABLE_MIN - 1;
-    t->n = TABLE_MIN;
-    t->max = (uint32_t)max;
-    t->items = 0;
     return 0;
 }
 
@@ -28,131 +28,175 @@ void table_free(struct table *t)
     munmap(t->buckets, t->max * sizeof *t->buckets);
 }
 
-static uint32_t table_bucket(const struct table *t, uint32_t hash)
-{
-    uint32_t at = hash & t->mask;
-
-    return at < t->n ? at : at & t->mask >> 1;
-}
-
 static uint32_t reverse(uint32_t x)
 {
     x = (x >> 1 & 0x55555555) | (x & 0x55555555) << 1;
     x = (x >> 2 & 0x33333333) | (x & 0x33333333) << 2;
     x = (x >> 4 & 0x0f0f0f0f) | (x & 0x0f0f0f0f) << 4;
-    return __builtin_bswap32(x);
+    return __builtin_bswap32(x) >> (32 - ENTRY_HASH_BITS);
 }
 
 uint64_t table_position(const struct entry *e)
 {
-    return reverse(e->hash);
+    return reverse(entry_hash(e));
 }
 
-/* Readers without the lock (table_guess) see some n, some mask, some entry. */
-static void table_link(struct entry **at, struct entry *e)
+/* Makes e the next entry after prev in a bucket, the first one if prev is NULL.
+ * table_guess reads the first one, and the size, without the lock. */
+static void table_link(struct table *t, uint32_t bucket, struct entry *prev,
+                       struct entry *e)
 {
-    __atomic_store_n(at, e, __ATOMIC_RELAXED);
+    if (prev != NULL)
+        prev->chain = entry_link(e);
+    else
+        __atomic_store_n(&t->buckets[bucket], e, __ATOMIC_RELAXED);
 }
 
-static void table_resize(struct table *t, uint32_t n, uint32_t mask)
+static void table_resize(struct table *t, struct linear size)
 {
-    __atomic_store_n(&t->n, n, __ATOMIC_RELAXED);
-    __atomic_store_n(&t->mask, mask, __ATOMIC_RELAXED);
+    __atomic_store_n(&t->size.n, size.n, __ATOMIC_RELAXED);
+    __atomic_store_n(&t->size.mask, size.mask, __ATOMIC_RELAXED);
 }
 
-/* Cut one bucket in two: the second half of its chain, whose next bit of the
+/* Cuts one bucket in two: the second half of its chain, whose next bit of the
  * hash is set, becomes the chain of a new last bucket. */
 static void table_grow(struct table *t)
 {
-    uint32_t mask = t->n > t->mask ? t->mask * 2 + 1 : t->mask;
-    uint32_t bit = (mask >> 1) + 1;
-    struct entry **cut = &t->buckets[t->n - bit];
+    struct linear size = linear_grown(t->size);
+    uint32_t source = linear_source(size), last = size.n - 1;
+    struct entry *prev = NULL, *e = t->buckets[source];
 
-    while (*cut != NULL && ((*cut)->hash & bit) == 0)
-        cut = &(*cut)->chain;
-    table_link(&t->buckets[t->n], *cut);
-    table_link(cut, NULL);
-    table_resize(t, t->n + 1, mask);
+    while (e != NULL && (entry_hash(e) & (last ^ source)) == 0) {
+        prev = e;
+        e = entry_chain(e);
+    }
+    table_link(t, last, NULL, e);
+    table_link(t, source, prev, NULL);
+    table_resize(t, size);
 }
 
-/* Join the last bucket to the one it was cut from. */
+/* Joins the last bucket to the one it was cut from. */
 static void table_shrink(struct table *t)
 {
-    uint32_t last = t->n - 1;
-    uint32_t half = t->mask >> 1;
-    uint32_t mask = last > half + 1 ? t->mask : half;
-    struct entry **end = &t->buckets[last & half];
+    uint32_t source = linear_source(t->size), last = t->size.n - 1;
+    struct entry *prev = NULL, *e = t->buckets[source];
 
-    while (*end != NULL)
-        end = &(*end)->chain;
-    table_link(end, t->buckets[last]);
-    table_link(&t->buckets[last], NULL);
-    table_resize(t, last, mask);
+    for (; e != NULL; e = entry_chain(e))
+        prev = e;
+    table_link(t, source, prev, t->buckets[last]);
+    table_link(t, last, NULL, NULL);
+    table_resize(t, linear_shrunk(t->size));
     if (last * sizeof *t->buckets % TABLE_PAGE == 0)
         madvise(&t->buckets[last], TABLE_PAGE, MADV_DONTNEED);
 }
 
-struct entry *table_find(const struct table *t, uint32_t hash, const char *key,
-                         uint32_t key_len)
+struct entry *table_find(const struct table *t, const struct table_key *key)
 {
-    struct entry *e = t->buckets[table_bucket(t, hash)];
+    struct entry *e = t->buckets[linear_bucket(t->size, key->hash)];
 
-    while (e != NULL && (e->hash != hash || e->key_len != key_len ||
-                         memcmp(e->bytes, key, key_len) != 0))
-        e = e->chain;
+    while (e != NULL && (entry_hash(e) != key->hash || e->key_len != key->len ||
+                         memcmp(entry_key(e), key->bytes, key->len) != 0))
+        e = entry_chain(e);
     return e;
+}
+
+/* The next candidate of a hash: e if e has the hash, else its successor. No
+ * branch depends on the comparison: a wrong guess would wait for memory. */
+static struct entry *table_step(struct entry *e, uint32_t hash, bool *done)
+{
+    bool equal = entry_hash(e) == hash;
+    struct entry *next = entry_at(equal ? entry_link(e) : e->chain);
+
+    *done = equal | (next == NULL);
+    __builtin_prefetch(next);
+    __builtin_prefetch((const char *)next + (equal ? 64 : sizeof *e - 1));
+    return next;
+}
+
+void table_prefetch_all(const struct table *t, const uint32_t *hashes,
+                        struct entry **found, uint32_t n)
+{
+    uint32_t open[n], left = 0; /* those whose entry has not been found */
+
+    for (uint32_t i = 0; i < n; i++) {
+        found[i] = t->buckets[linear_bucket(t->size, hashes[i])];
+        open[left] = i;
+        left += found[i] != NULL;
+    }
+    while (left > 0) {
+        uint32_t still = 0;
+
+        for (uint32_t k = 0; k < left; k++) {
+            uint32_t i = open[k];
+            bool done;
+
+            found[i] = table_step(found[i], hashes[i], &done);
+            open[still] = i;
+            still += !done;
+        }
+        left = still;
+    }
 }
 
 void table_insert(struct table *t, struct entry *e)
 {
-    struct entry **at;
+    uint32_t position = reverse(entry_hash(e)), bucket;
+    struct entry *prev = NULL, *next;
 
     t->items++;
-    if (t->items > t->n - t->n / 4 && t->n < t->max)
+    if (t->items > (uint64_t)t->size.n * TABLE_LOAD && t->size.n < t->max)
         table_grow(t);
-    at = &t->buckets[table_bucket(t, e->hash)];
-    while (*at != NULL && reverse((*at)->hash) < reverse(e->hash))
-        at = &(*at)->chain;
-    e->chain = *at;
-    table_link(at, e);
+    bucket = linear_bucket(t->size, entry_hash(e));
+    next = t->buckets[bucket];
+    while (next != NULL && table_position(next) < position) {
+        prev = next;
+        next = entry_chain(next);
+    }
+    e->chain = entry_link(next);
+    table_link(t, bucket, prev, e);
 }
 
-static struct entry **table_place(struct table *t, const struct entry *e)
+/* Makes `by` the successor of the predecessor of e, in place of e. */
+static void table_relink(struct table *t, const struct entry *e,
+                         struct entry *by)
 {
-    struct entry **at = &t->buckets[table_bucket(t, e->hash)];
+    uint32_t bucket = linear_bucket(t->size, entry_hash(e));
+    struct entry *prev = NULL, *at = t->buckets[bucket];
 
-    while (*at != e)
-        at = &(*at)->chain;
-    return at;
+    for (; at != e; at = entry_chain(at))
+        prev = at;
+    table_link(t, bucket, prev, by);
 }
 
 void table_replace(struct table *t, struct entry *old, struct entry *e)
 {
     e->chain = old->chain;
-    table_link(table_place(t, old), e);
+    table_relink(t, old, e);
 }
 
-/* A table shrinks late, four times below where it grew, and by at most as many
- * buckets as keeps it there. */
+/* A table shrinks late, four times below where it grew, and by at most four
+ * buckets a call. */
 void table_remove(struct table *t, struct entry *e)
 {
-    table_link(table_place(t, e), e->chain);
+    table_relink(t, e, entry_chain(e));
     t->items--;
-    for (int i = 0; i < 4 && t->n > TABLE_MIN && t->n / 4 > t->items; i++)
+    for (int i = 0; i < 4 && t->size.n > TABLE_MIN &&
+                    t->items < (uint64_t)t->size.n * TABLE_LOAD / 4;
+         i++)
         table_shrink(t);
 }
 
 struct entry *table_at(const struct table *t, uint64_t position, uint64_t *next)
 {
-    uint32_t bucket = table_bucket(t, reverse((uint32_t)position));
-    uint32_t half = (t->mask >> 1) + 1;
+    uint32_t bucket = linear_bucket(t->size, reverse((uint32_t)position));
+    uint32_t half = (t->size.mask >> 1) + 1;
     uint64_t width = TABLE_END / half;
     struct entry *e = t->buckets[bucket];
 
-    if ((bucket | half) < t->n)
+    if ((bucket | half) < t->size.n)
         width /= 2;
     *next = (position / width + 1) * width;
     while (e != NULL && table_position(e) < position)
-        e = e->chain;
+        e = entry_chain(e);
     return e;
 }

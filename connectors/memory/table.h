@@ -1,41 +1,48 @@
 /* table.h -- the hash table of a shard.
  *
- * Linear hashing (W. Litwin, "Linear hashing: a new tool for file and table
- * addressing", VLDB 1980): the table grows and shrinks by one bucket at a time,
- * so no operation ever pays for moving all entries. The bucket array is address
- * space reserved once, whose pages come and go with the entries.
+ * It grows and shrinks by one bucket at a time (linear.h). The bucket array is
+ * address space reserved once, whose pages come and go with the entries.
  *
  * Entries have a fixed order that no growth changes: by the bits of their hash,
  * lowest first (O. Shalev, N. Shavit, "Split-ordered lists", JACM 2006). A
- * bucket is an interval of that order, splitting it cuts the interval in two;
- * so a position in the order is a cursor that stays good for ever. */
+ * bucket is an interval of that order, and splitting it cuts the interval in
+ * two. So a position in the order is a cursor that stays valid forever. */
 #ifndef MEMORY_TABLE_H
 #define MEMORY_TABLE_H
 
-#include <stdint.h>
-
 #include "entry.h"
+#include "linear.h"
 
 /* Positions are 0 .. TABLE_END - 1. */
-#define TABLE_END (UINT64_C(1) << 32)
+#define TABLE_END (UINT64_C(1) << ENTRY_HASH_BITS)
+
+enum {
+    TABLE_MIN = 64, /* buckets of an empty table */
+    TABLE_LOAD = 2, /* entries a bucket in a table that grows: 4 bytes each */
+};
 
 struct table {
     struct entry **buckets;
-    uint32_t mask; /* of a hash, once all buckets below it are split */
-    uint32_t n;    /* buckets in use: (mask + 1) / 2 < n <= mask + 1 */
-    uint32_t max;  /* buckets there is address space for */
+    struct linear size;
+    uint32_t max; /* buckets there is address space for */
     uint64_t items;
+};
+
+/* A key and its hash, of ENTRY_HASH_BITS bits. */
+struct table_key {
+    const char *bytes;
+    uint32_t len;
+    uint32_t hash;
 };
 
 /* table_init reserves address space for that many entries. -ENOMEM. */
 int table_init(struct table *t, uint64_t max_items);
 
-/* table_free gives the table back; it must be empty. */
+/* table_free frees the table; not its entries (release.h). */
 void table_free(struct table *t);
 
 /* table_find returns the entry of a key, or NULL. */
-struct entry *table_find(const struct table *t, uint32_t hash, const char *key,
-                         uint32_t key_len);
+struct entry *table_find(const struct table *t, const struct table_key *key);
 
 /* table_insert adds an entry whose key is not there. */
 void table_insert(struct table *t, struct entry *e);
@@ -47,8 +54,8 @@ void table_replace(struct table *t, struct entry *old, struct entry *e);
 void table_remove(struct table *t, struct entry *e);
 
 /* table_at returns the first entry at or after a position within the bucket
- * that holds it, or NULL, and where the next bucket begins. Follow chain for
- * the rest of the bucket. */
+ * that holds it, or NULL, and where the next bucket begins. Follow entry_chain
+ * for the rest of the bucket. */
 struct entry *table_at(const struct table *t, uint64_t position,
                        uint64_t *next);
 
@@ -58,36 +65,46 @@ uint64_t table_position(const struct entry *e);
 /* table_bytes returns the memory of the bucket array. */
 static inline uint64_t table_bytes(const struct table *t)
 {
-    return (uint64_t)t->n * sizeof *t->buckets;
+    return (uint64_t)t->size.n * sizeof *t->buckets;
 }
 
-enum { TABLE_MIN = 64 }; /* buckets of an empty table */
+/* What follows loads into the processor's cache what a table_find of a hash
+ * will read. A batch that does so for all its keys waits for memory once, and
+ * not once a key. table_prefetch_bucket and table_prefetch_first need no lock:
+ * they read a size that another thread may change, and at worst load a line
+ * that is not needed. */
 
-/* What follows needs no lock: it guesses, from a size that may change at any
- * time, where a table_find of this hash will look, and has that line fetched.
- * At worst another line is fetched in vain. */
 static inline struct entry **table_guess(const struct table *t, uint32_t hash)
 {
-    uint32_t n = __atomic_load_n(&t->n, __ATOMIC_RELAXED);
-    uint32_t mask = __atomic_load_n(&t->mask, __ATOMIC_RELAXED);
-    uint32_t at = hash & mask;
+    struct linear size = {__atomic_load_n(&t->size.n, __ATOMIC_RELAXED),
+                          __atomic_load_n(&t->size.mask, __ATOMIC_RELAXED)};
 
-    return &t->buckets[at < n ? at : at & mask >> 1];
+    return &t->buckets[linear_bucket(size, hash)];
 }
 
-/* table_prefetch fetches the bucket. */
-static inline void table_prefetch(const struct table *t, uint32_t hash)
+static inline void table_prefetch_entry(const struct entry *e)
+{
+    __builtin_prefetch(e);
+    __builtin_prefetch((const char *)e + sizeof *e - 1);
+}
+
+/* table_prefetch_bucket loads the bucket. */
+static inline void table_prefetch_bucket(const struct table *t, uint32_t hash)
 {
     __builtin_prefetch(table_guess(t, hash));
 }
 
-/* table_prefetch_entry fetches the first entry of the bucket. */
-static inline void table_prefetch_entry(const struct table *t, uint32_t hash)
+/* table_prefetch_first loads the head of the first entry of the bucket. */
+static inline void table_prefetch_first(const struct table *t, uint32_t hash)
 {
-    struct entry *e = __atomic_load_n(table_guess(t, hash), __ATOMIC_RELAXED);
-
-    __builtin_prefetch(e);
-    __builtin_prefetch((const char *)e + 64);
+    table_prefetch_entry(
+        __atomic_load_n(table_guess(t, hash), __ATOMIC_RELAXED));
 }
+
+/* table_prefetch_all loads the entries of n hashes. found[i] becomes an entry
+ * of hash i, or NULL when there is none. It goes through all buckets together,
+ * an entry of each at a time. */
+void table_prefetch_all(const struct table *t, const uint32_t *hashes,
+                        struct entry **found, uint32_t n);
 
 #endif

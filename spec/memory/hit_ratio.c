@@ -53,8 +53,8 @@ static double hits_lost(const struct eviction_policy *policy,
                         const struct requests *plain,
                         const struct requests *scanned, uint64_t size)
 {
-    return (double)policy_hits(policy, plain, size) -
-           (double)policy_hits(policy, scanned, size);
+    return (double)policy_hits(policy, plain, size, false) -
+           (double)policy_hits(policy, scanned, size, false);
 }
 
 /* A scan costs s3fifo less than half of the hits that it costs lru. */

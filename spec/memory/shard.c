@@ -1,13 +1,13 @@
-/* shard.c -- what a shard counts is what it holds: after any mix of sets, gets,
- * deletes, expiries and evictions, under each policy, against a plain map. */
+/* shard.c -- the counters of a shard agree with its entries after any mix of
+ * sets, gets, deletes, expiries and evictions, under each policy; and the
+ * entries agree with a plain map. */
 #include "../../connectors/memory/shard.c"
-#include "../../connectors/memory/table.c"
 #include "models.h"
 
 enum {
     KEYS = 4096,
     CAPACITY = 256 << 10,
-    OPS = 350000, /* for each of three policies: a million in all */
+    OPS = 200000, /* for each of six configurations: a million in all */
 };
 
 static uint64_t now_ms;
@@ -40,17 +40,17 @@ static struct trial *trial_new(void)
     return memset(t, 0, sizeof *t);
 }
 
-static struct shard_key key_of(const uint32_t *i)
+static struct table_key key_of(const uint32_t *i)
 {
     uint64_t mix = *i;
 
-    return (struct shard_key){(const char *)i, sizeof *i,
-                              (uint32_t)random_next(&mix)};
+    return (struct table_key){(const char *)i, sizeof *i,
+                              random_next(&mix) & (TABLE_END - 1)};
 }
 
 static void bury(struct trial *t, struct entry *dead)
 {
-    for (struct entry *e = dead; e != NULL; e = e->chain)
+    for (struct entry *e = dead; e != NULL; e = entry_chain(e))
         t->freed++;
     entry_free_all(dead);
 }
@@ -65,20 +65,16 @@ static uint64_t random_size(struct trial *t)
     return 8 + random_below(&t->random, kind < 99 ? 4096 : 100000);
 }
 
-static struct entry *entry_of(struct trial *t, const struct shard_key *key,
-                              uint64_t size)
+static struct entry *entry_of(struct trial *t, const struct table_key *key,
+                              uint64_t size, bool timed)
 {
-    bool embed = size <= ENTRY_EMBEDS;
-    struct entry *e =
-        entry_new(key->bytes, key->len, key->hash, embed ? size : 0);
+    uint32_t kind = size <= ENTRY_EMBEDS ? (uint32_t)size : ENTRY_REFERS;
+    struct entry *e = entry_new(key->bytes, key->len, key->hash, kind, timed);
     char *data;
 
     CHECK(e != NULL);
-    e->embedded = embed;
-    if (embed)
-        e->size = size;
-    else
-        e->value = weir_value_new(size, &data);
+    if (kind == ENTRY_REFERS)
+        *entry_word(e) = (uintptr_t)weir_value_new(size, &data);
     memcpy(entry_data(e), &t->version, sizeof t->version);
     t->made++;
     return e;
@@ -89,14 +85,15 @@ static void set(struct trial *t, uint32_t i)
     uint64_t size = random_size(t);
     uint64_t ttl =
         random_below(&t->random, 4) ? 0 : random_below(&t->random, 300);
-    struct shard_key key = key_of(&i);
+    struct table_key key = key_of(&i);
     struct entry *dead = NULL, *again = NULL, *e;
 
     t->version++;
-    e = entry_of(t, &key, size);
+    e = entry_of(t, &key, size, ttl > 0);
     CHECK(shard_fits(&t->s, entry_charge(e)));
-    e->expires_ms = ttl ? now_ms + ttl : 0;
-    t->known[i] = (struct known){t->version, e->expires_ms, size};
+    if (ttl > 0)
+        e->words[0] = now_ms + ttl;
+    t->known[i] = (struct known){t->version, entry_expires(e), size};
     shard_put(&t->s, e, &dead);
     bury(t, dead);
     CHECK(shard_find(&t->s, &key, now_ms, &again) == e && again == NULL);
@@ -104,7 +101,7 @@ static void set(struct trial *t, uint32_t i)
 
 static void get(struct trial *t, uint32_t i)
 {
-    struct shard_key key = key_of(&i);
+    struct table_key key = key_of(&i);
     const struct known *known = &t->known[i];
     struct entry *dead = NULL, *e = shard_find(&t->s, &key, now_ms, &dead);
 
@@ -113,14 +110,14 @@ static void get(struct trial *t, uint32_t i)
         return;
     CHECK(known->version != 0 && entry_size(e) == known->size);
     CHECK(memcmp(entry_data(e), &known->version, sizeof known->version) == 0);
-    CHECK(e->expires_ms == known->expires_ms);
-    CHECK(e->expires_ms == 0 || e->expires_ms > now_ms);
+    CHECK(entry_expires(e) == known->expires_ms);
+    CHECK(entry_expires(e) == 0 || entry_expires(e) > now_ms);
     shard_hit(&t->s, e);
 }
 
 static void drop(struct trial *t, uint32_t i)
 {
-    struct shard_key key = key_of(&i);
+    struct table_key key = key_of(&i);
     struct entry *dead = NULL, *e = shard_find(&t->s, &key, now_ms, &dead);
 
     t->known[i].version = 0;
@@ -132,13 +129,14 @@ static void drop(struct trial *t, uint32_t i)
 
 static void touch(struct trial *t, uint32_t i)
 {
-    struct shard_key key = key_of(&i);
+    struct table_key key = key_of(&i);
     struct entry *dead = NULL, *e = shard_find(&t->s, &key, now_ms, &dead);
 
     bury(t, dead);
     if (e == NULL)
         return;
-    t->known[i].expires_ms = random_below(&t->random, 2) ? now_ms + 100 : 0;
+    t->known[i].expires_ms =
+        e->timed && random_below(&t->random, 2) ? now_ms + 100 : 0;
     shard_expire(&t->s, e, t->known[i].expires_ms);
 }
 
@@ -150,16 +148,17 @@ static void check_counts(struct trial *t)
     for (uint64_t at = 0; at < TABLE_END; at = next) {
         struct entry *e = table_at(&t->s.table, at, &next);
 
-        for (; e != NULL; e = e->chain) {
+        for (; e != NULL; e = entry_chain(e)) {
             items++;
             charges += entry_charge(e);
-            expiring += e->expires_ms != 0;
+            expiring += entry_expires(e) != 0;
         }
     }
     CHECK(items == t->s.table.items);
     CHECK(items == t->made - t->freed);
     CHECK(items == t->s.eviction.small.items + t->s.eviction.main.items);
-    CHECK(charges == eviction_bytes(&t->s.eviction));
+    CHECK(charges == eviction_entry_bytes(&t->s.eviction));
+    CHECK(items <= t->s.config.max_items);
     CHECK(expiring == t->s.expiring);
 }
 
@@ -180,12 +179,14 @@ static void step(struct trial *t)
     CHECK(shard_bytes(&t->s) <= CAPACITY);
 }
 
-static void check_policy(const struct eviction_policy *policy)
+static void check_policy(const struct eviction_policy *policy, bool exact,
+                         uint64_t max_items)
 {
+    struct shard_config config = {CAPACITY, max_items, policy, exact};
     struct trial *t = trial_new();
 
     t->random = check_seed;
-    CHECK(shard_init(&t->s, CAPACITY, policy) == 0);
+    CHECK(shard_init(&t->s, &config) == 0);
     for (int op = 0; op < OPS; op++) {
         step(t);
         if (op % 10000 == 0)
@@ -200,17 +201,18 @@ static void check_policy(const struct eviction_policy *policy)
     free(t);
 }
 
-/* Sets alone get rid of what nobody asks for again. */
+/* Sets alone free the expired entries that are never read again. */
 static void check_sweep(void)
 {
+    struct shard_config config = {64 << 20, UINT64_MAX, &eviction_lru, false};
     struct trial *t = trial_new();
 
-    CHECK(shard_init(&t->s, 64 << 20, &eviction_lru) == 0);
+    CHECK(shard_init(&t->s, &config) == 0);
     for (uint32_t i = 0; i < 10000; i++) {
-        struct shard_key key = key_of(&i);
-        struct entry *dead = NULL, *e = entry_of(t, &key, 8);
+        struct table_key key = key_of(&i);
+        struct entry *dead = NULL, *e = entry_of(t, &key, 8, true);
 
-        e->expires_ms = now_ms + 10;
+        e->words[0] = now_ms + 10;
         now_ms++;
         shard_put(&t->s, e, &dead);
         bury(t, dead);
@@ -222,13 +224,46 @@ static void check_sweep(void)
     free(t);
 }
 
+/* A set evicts about as much as it adds, from the first eviction on. */
+static void check_pace(void)
+{
+    struct shard_config config = {16 << 20, UINT64_MAX, &eviction_s3fifo,
+                                  false};
+    struct trial *t = trial_new();
+    uint64_t most = 0;
+
+    CHECK(shard_init(&t->s, &config) == 0);
+    for (uint32_t i = 0; i < 400000; i++) {
+        struct table_key key = key_of(&i);
+        struct entry *dead = NULL, *e = entry_of(t, &key, 8, false);
+        uint64_t before = t->s.counters.evictions;
+
+        shard_put(&t->s, e, &dead);
+        bury(t, dead);
+        if (t->s.counters.evictions - before > most)
+            most = t->s.counters.evictions - before;
+    }
+    printf("pace: a set evicts %llu at most; %llu ghosts for %llu entries\n",
+           (unsigned long long)most,
+           (unsigned long long)ghost_bytes(&t->s.eviction.ghost) / 2,
+           (unsigned long long)t->s.table.items);
+    CHECK(most <= 4);
+    CHECK(ghost_bytes(&t->s.eviction.ghost) / 2 > t->s.table.items * 17 / 10);
+    shard_free(&t->s);
+    free(t);
+}
+
 int main(void)
 {
     check_seed = 42;
     now_ms = 1000;
-    check_policy(&eviction_s3fifo);
-    check_policy(&eviction_lru);
-    check_policy(&eviction_sieve);
+    check_policy(&eviction_s3fifo, false, UINT64_MAX);
+    check_policy(&eviction_s3fifo, false, 300);
+    check_policy(&eviction_s3fifo, true, UINT64_MAX);
+    check_policy(&eviction_lru, false, UINT64_MAX);
+    check_policy(&eviction_fifo, false, 300);
+    check_policy(&eviction_sieve, false, UINT64_MAX);
+    check_pace();
     check_sweep();
     return 0;
 }

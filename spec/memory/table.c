@@ -14,21 +14,21 @@ static uint32_t mix(uint32_t i)
 {
     uint64_t state = i;
 
-    return (uint32_t)random_next(&state);
+    return random_next(&state) & (TABLE_END - 1);
 }
 
 static struct entry *entry_of(uint32_t i)
 {
-    struct entry *e = entry_new((const char *)&i, sizeof i, mix(i), 0);
+    struct entry *e = entry_new((const char *)&i, sizeof i, mix(i), 0, false);
 
     CHECK(e != NULL);
-    e->embedded = 1;
     return e;
 }
 
 static struct entry *find(struct table *t, uint32_t i)
 {
-    return table_find(t, mix(i), (const char *)&i, sizeof i);
+    return table_find(t,
+                      &(struct table_key){(const char *)&i, sizeof i, mix(i)});
 }
 
 static void put(struct table *t, uint32_t i)
@@ -54,9 +54,10 @@ static void check_all(struct table *t)
         items += present[i];
     }
     CHECK(t->items == items);
-    CHECK(t->n >= items && (t->n == TABLE_MIN || t->n / 4 <= items));
-    CHECK((t->mask & (t->mask + 1)) == 0);
-    CHECK(t->n > t->mask / 2 && t->n <= t->mask + 1);
+    CHECK(t->size.n * TABLE_LOAD >= items);
+    CHECK(t->size.n == TABLE_MIN || t->size.n * TABLE_LOAD / 4 <= items);
+    CHECK((t->size.mask & (t->size.mask + 1)) == 0);
+    CHECK(t->size.n > t->size.mask / 2 && t->size.n <= t->size.mask + 1);
 }
 
 /* One step of a walk: the bucket at a position. */
@@ -64,10 +65,11 @@ static uint64_t meet(struct table *t, uint64_t position)
 {
     uint64_t next, last = 0;
 
-    for (struct entry *e = table_at(t, position, &next); e; e = e->chain) {
+    for (struct entry *e = table_at(t, position, &next); e;
+         e = entry_chain(e)) {
         uint32_t i;
 
-        memcpy(&i, e->bytes, sizeof i);
+        memcpy(&i, entry_key(e), sizeof i);
         met[i]++;
         CHECK(table_position(e) >= position && table_position(e) < next);
         CHECK(table_position(e) >= last);
@@ -130,7 +132,7 @@ int main(void)
         drop(&t, i);
         entry_free(entries[i]);
     }
-    CHECK(t.n == TABLE_MIN && t.items == 0);
+    CHECK(t.size.n == TABLE_MIN && t.items == 0);
     table_free(&t);
     return 0;
 }

@@ -1,10 +1,10 @@
-/* traces.c -- each eviction policy keeps what its published algorithm keeps
- * over real traces: $WEIR_TRACES, else ../shared/traces. Skipped where they are
- * not.
- */
+/* traces.c -- each eviction policy has the hits of its published algorithm over
+ * real traces, and so has a store. The traces are in $WEIR_TRACES, else in
+ * ../shared/traces. Without them this is skipped. */
 #include <unistd.h>
 
 #include "models.h"
+#include "weir.h"
 
 static const char *folder(void)
 {
@@ -81,6 +81,63 @@ static void read_mooncake(FILE *f, struct reader *to)
     free(line);
 }
 
+static bool store_hit(struct weir_store *s, struct weir_batch *b, uint32_t op,
+                      const uint32_t *key)
+{
+    static char byte;
+
+    CHECK(weir_batch_reset(b, op, 1) == 0);
+    b->items[0].key = (const char *)key;
+    b->items[0].key_len = sizeof *key;
+    if (op == WEIR_SET) {
+        b->items[0].data = &byte;
+        b->items[0].size = 1;
+    }
+    CHECK(weir_submit(s, NULL, b) == 1);
+    if (b->items[0].status == WEIR_OK && op == WEIR_GET)
+        CHECK(b->items[0].value->size == 1);
+    return b->items[0].status == WEIR_OK;
+}
+
+/* The hits of a store that holds `size` entries: a miss is set. */
+static size_t store_hits(const char *eviction, const struct requests *r,
+                         uint64_t size)
+{
+    struct weir_batch *b = weir_batch_new(1);
+    struct weir_store *s;
+    struct weir_error err;
+    char url[128];
+    size_t hits = 0;
+
+    snprintf(url, sizeof url,
+             "memory://?capacity=1TiB&capacity_items=%llu&eviction=%s&"
+             "exact=true&bodies=false&shards=1",
+             (unsigned long long)size, eviction);
+    CHECK(weir_open(&s, url, NULL, 0, &err) == 0);
+    for (size_t i = 0; i < r->n; i++) {
+        if (store_hit(s, b, WEIR_GET, &r->keys[i]))
+            hits++;
+        else
+            CHECK(store_hit(s, b, WEIR_SET, &r->keys[i]));
+    }
+    weir_batch_free(b);
+    weir_store_free(s);
+    return hits;
+}
+
+static void compare_store(const char *what, const struct requests *r,
+                          uint64_t size)
+{
+    for (size_t i = 0; i < sizeof PAIRS / sizeof *PAIRS; i++) {
+        const struct pair *p = &PAIRS[i];
+        size_t hits = store_hits(p->policy->name, r, size);
+
+        printf("%-22s %6llu entries: %s, a store: %zu\n", what,
+               (unsigned long long)size, p->policy->name, hits);
+        CHECK(hits == p->model(r, size));
+    }
+}
+
 static void replay(const char *what, const char *unpack, const char *file,
                    void (*read)(FILE *f, struct reader *to))
 {
@@ -94,8 +151,11 @@ static void replay(const char *what, const char *unpack, const char *file,
     CHECK(f != NULL);
     read(f, &to);
     CHECK(pclose(f) == 0 && to.r.n > 0);
-    compare(what, &to.r, to.r.n_keys / 20);
-    compare(what, &to.r, to.r.n_keys / 5);
+    compare(what, &to.r, 1000);
+    compare(what, &to.r, 10000);
+    compare(what, &to.r, 50000);
+    compare_store(what, &to.r, 1000);
+    compare_store(what, &to.r, 10000);
     free(to.r.keys);
     free(to.names.names);
     free(to.names.numbers);

@@ -1,0 +1,35 @@
+/* exact.h -- remembers which keys were dropped lately, to the last one.
+ *
+ * What ghost.h does, but as the paper on S3-FIFO has it: a FIFO of whole keys.
+ * It needs some 50 bytes a key. */
+#ifndef MEMORY_EXACT_H
+#define MEMORY_EXACT_H
+
+#include "queue.h"
+#include "table.h"
+
+struct exact {
+    struct table table; /* entries without a value */
+    struct queue queue;
+};
+
+/* exact_init reserves address space for that many keys. -ENOMEM. */
+int exact_init(struct exact *x, uint64_t max_keys);
+
+/* exact_add remembers the key of an entry as the last of at most `keys`. When
+ * there is no memory it forgets the key. */
+void exact_add(struct exact *x, const struct entry *e, uint64_t keys);
+
+/* exact_forget says whether the key of an entry is remembered, and forgets it.
+ */
+bool exact_forget(struct exact *x, const struct entry *e);
+
+void exact_free(struct exact *x);
+
+/* exact_bytes returns the memory of the keys and of their table. */
+static inline uint64_t exact_bytes(const struct exact *x)
+{
+    return x->queue.bytes + table_bytes(&x->table);
+}
+
+#endif

@@ -1,0 +1,102 @@
+/* release.c -- see release.h.
+ *
+ * free reads and writes the memory around a block. When blocks are freed in an
+ * order that memory does not have, each access waits: 0.3 us an entry, and as
+ * much again when malloc joins the free blocks later. So the entries are sorted
+ * by address first, which costs 20 ns an entry. */
+#include "release.h"
+
+#include <sys/mman.h>
+
+enum {
+    LOW_BITS = 4, /* of an address: malloc aligns to 16 */
+    DIGIT_BITS = 11,
+    DIGITS = 4, /* 4 + 4 * 11 = 48 bits of address */
+};
+
+/* Walks from both ends, since a step of one walk can overlap one of the other.
+ */
+static void release_list(const struct queue *q, struct entry **list)
+{
+    struct entry *old = q->oldest, *new = q->newest;
+    uint64_t n = q->items;
+
+    for (uint64_t i = 0; i < n / 2; i++) {
+        list[i] = old;
+        list[n - 1 - i] = new;
+        old = entry_newer(old);
+        new = entry_older(new);
+    }
+    if (n % 2 == 1)
+        list[n / 2] = old;
+}
+
+static unsigned release_digit(const struct entry *e, int digit)
+{
+    return (uintptr_t)e >> (LOW_BITS + digit * DIGIT_BITS) &
+           ((1u << DIGIT_BITS) - 1);
+}
+
+/* Sorts by one digit into `to`. False: all are equal, nothing was done. */
+static bool release_pass(struct entry *const *from, struct entry **to,
+                         uint64_t n, int digit)
+{
+    uint64_t starts[1 << DIGIT_BITS] = {0}, sum = 0;
+
+    for (uint64_t i = 0; i < n; i++)
+        starts[release_digit(from[i], digit)]++;
+    if (starts[release_digit(from[0], digit)] == n)
+        return false;
+    for (unsigned d = 0; d < 1u << DIGIT_BITS; d++) {
+        uint64_t count = starts[d];
+
+        starts[d] = sum;
+        sum += count;
+    }
+    for (uint64_t i = 0; i < n; i++)
+        to[starts[release_digit(from[i], digit)]++] = from[i];
+    return true;
+}
+
+static void release_sorted(struct entry **list, struct entry **spare,
+                           uint64_t n)
+{
+    for (int digit = 0; digit < DIGITS; digit++) {
+        if (release_pass(list, spare, n, digit)) {
+            struct entry **sorted = spare;
+
+            spare = list;
+            list = sorted;
+        }
+    }
+    for (uint64_t i = 0; i < n; i++)
+        entry_free(list[i]);
+}
+
+/* Without memory for the lists, in the order of the queue. */
+static void release_unsorted(struct queue *q)
+{
+    for (struct entry *e = q->oldest, *newer; e != NULL; e = newer) {
+        newer = entry_newer(e);
+        entry_free(e);
+    }
+}
+
+void release_queue(struct queue *q)
+{
+    size_t bytes = q->items * 2 * sizeof(struct entry *);
+    struct entry **lists;
+
+    if (q->items == 0)
+        return;
+    lists = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (lists != MAP_FAILED) {
+        release_list(q, lists);
+        release_sorted(lists, lists + q->items, q->items);
+        munmap(lists, bytes);
+    } else {
+        release_unsorted(q);
+    }
+    *q = (struct queue){0};
+}

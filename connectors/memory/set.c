@@ -1,0 +1,155 @@
+/* set.c -- see set.h.
+ *
+ * A large value is a reference to the runtime's, so that its size costs
+ * nothing. A small one is copied behind its key. */
+#include "set.h"
+
+static uint64_t set_expires(uint64_t ttl_ms)
+{
+    uint64_t at;
+
+    if (ttl_ms == 0)
+        return 0;
+    return __builtin_add_overflow(shard_now_ms(), ttl_ms, &at) ? UINT64_MAX
+                                                               : at;
+}
+
+/* Copies a small value, lent or referenced, behind the key. False: it was lent
+ * and has been taken back. */
+static bool set_embed(struct entry *e, struct weir_call *call,
+                      const struct weir_item *item)
+{
+    bool lent = item->value == NULL && e->size > 0;
+    const char *bytes = item->value ? item->value->data : item->data;
+
+    if (lent && !weir_call_lend(call))
+        return false;
+    if (e->size > 0)
+        memcpy(entry_data(e), bytes, e->size);
+    if (lent)
+        weir_call_unlend(call);
+    return true;
+}
+
+/* Gives a new entry its value. False: the item has been answered. */
+static bool set_value(struct entry *e, struct weir_call *call,
+                      struct weir_item *item, uint64_t size)
+{
+    struct weir_value *value;
+
+    if (e->size == ENTRY_SIZE_ONLY) {
+        *entry_word(e) = size;
+        return true;
+    }
+    if (entry_embedded(e)) {
+        if (set_embed(e, call, item))
+            return true;
+        item->status = WEIR_SKIPPED;
+        return false;
+    }
+    value = weir_call_value(call, item);
+    *entry_word(e) = (uintptr_t)value;
+    return value != NULL;
+}
+
+/* The entry of a set; NULL: the item has been answered. */
+static struct entry *set_entry(const struct memory *m, const struct place *at,
+                               struct weir_call *call, struct weir_item *item,
+                               uint64_t size)
+{
+    uint64_t ttl_ms = item->ttl_ms ? item->ttl_ms : m->default_ttl_ms;
+    uint32_t kind = size <= ENTRY_EMBEDS ? (uint32_t)size : ENTRY_REFERS;
+    struct entry *e = entry_new(at->key.bytes, at->key.len, at->key.hash,
+                                m->bodies ? kind : ENTRY_SIZE_ONLY, ttl_ms > 0);
+
+    if (e == NULL) {
+        weir_call_fail(call, item, WEIR_NOSPACE, "out of memory");
+        return NULL;
+    }
+    if (!set_value(e, call, item, size)) {
+        entry_free(e);
+        return NULL;
+    }
+    if (e->timed)
+        e->words[0] = set_expires(ttl_ms);
+    return e;
+}
+
+void set_prepare(const struct memory *m, struct place *at,
+                 struct weir_call *call, struct weir_item *item)
+{
+    uint64_t size = item->value != NULL ? item->value->size : item->size;
+
+    if (!shard_fits(at->shard, size))
+        return;
+    at->e = set_entry(m, at, call, item, size);
+    if (at->e == NULL) {
+        at->shard = NULL;
+    } else if (!shard_fits(at->shard, entry_charge(at->e))) {
+        entry_free(at->e);
+        at->e = NULL;
+    }
+}
+
+/* The value has no room. The older value of its key goes, too, since a reader
+ * would take it for the current one. */
+static void set_reject(struct turn *t, struct place *at, struct weir_item *item)
+{
+    struct entry *old = shard_find(t->shard, &at->key, t->now_ms, &t->dead);
+
+    if (old != NULL)
+        shard_drop(t->shard, old, &t->dead);
+    t->shard->counters.rejected++;
+    item->status = WEIR_REJECTED;
+}
+
+void set_locked(struct turn *t, struct place *at, struct weir_item *item)
+{
+    if (at->e == NULL) {
+        set_reject(t, at, item);
+        return;
+    }
+    shard_put(t->shard, at->e, &t->dead);
+    item->status = WEIR_OK;
+}
+
+/* A copy of an entry that can expire; NULL: out of memory. */
+static struct entry *set_timed(struct entry *e)
+{
+    struct entry *copy =
+        entry_new(entry_key(e), e->key_len, entry_hash(e), e->size, true);
+
+    if (copy == NULL)
+        return NULL;
+    if (entry_embedded(e))
+        memcpy(entry_data(copy), entry_data(e), e->size);
+    else
+        *entry_word(copy) = *entry_word(e);
+    if (e->size == ENTRY_REFERS)
+        weir_value_ref(entry_value(e));
+    return copy;
+}
+
+/* An entry without room for a time is replaced by a copy that has it. The lock
+ * is held for an allocation then, once for each entry. */
+void touch_locked(struct turn *t, struct place *at, struct weir_item *item)
+{
+    uint64_t expires_ms = set_expires(item->ttl_ms);
+    struct entry *e = shard_find(t->shard, &at->key, t->now_ms, &t->dead);
+
+    item->status = e != NULL ? WEIR_OK : WEIR_MISS;
+    if (e == NULL)
+        return;
+    shard_hit(t->shard, e);
+    if (e->timed || expires_ms == 0) {
+        shard_expire(t->shard, e, expires_ms);
+        return;
+    }
+    e = set_timed(e);
+    if (e == NULL) {
+        weir_call_fail(t->call, item, WEIR_NOSPACE, "out of memory");
+        return;
+    }
+    e->words[0] = expires_ms;
+    shard_put(t->shard, e, &t->dead);
+}

@@ -1,0 +1,19 @@
+/* set.h -- sets: what is done before the shard's lock, and with it; and touch.
+ */
+#ifndef MEMORY_SET_H
+#define MEMORY_SET_H
+
+#include "store.h"
+
+/* set_prepare makes the entry of an item. It answers the item, and clears the
+ * shard of its place, if it cannot. */
+void set_prepare(const struct memory *m, struct place *at,
+                 struct weir_call *call, struct weir_item *item);
+
+/* set_locked puts the entry of an item in, and answers it. */
+void set_locked(struct turn *t, struct place *at, struct weir_item *item);
+
+/* touch_locked gives an entry another time to live, and answers the item. */
+void touch_locked(struct turn *t, struct place *at, struct weir_item *item);
+
+#endif
