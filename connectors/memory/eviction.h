@@ -7,7 +7,7 @@
  *
  * With `exact` a policy follows its paper to the letter instead, for
  * simulations. Then sieve and s3fifo look at as many entries as it takes, at
- * worst at all, and s3fifo remembers whole keys. */
+ * worst at all, and s3fifo remembers whole keys (exact.h). */
 #ifndef MEMORY_EVICTION_H
 #define MEMORY_EVICTION_H
 
@@ -73,11 +73,11 @@ static inline uint64_t eviction_entry_bytes(const struct eviction *ev)
     return ev->small.bytes + ev->main.bytes;
 }
 
-/* eviction_bytes returns that, and the memory of what is remembered. */
+/* eviction_bytes returns that, and the memory of the ghosts. Exact ones do not
+ * count, as in the paper: a simulation compares caches of one size. */
 static inline uint64_t eviction_bytes(const struct eviction *ev)
 {
-    return eviction_entry_bytes(ev) + ghost_bytes(&ev->ghost) +
-           exact_bytes(&ev->keys);
+    return eviction_entry_bytes(ev) + ghost_bytes(&ev->ghost);
 }
 
 /* eviction_looks returns how many entries a search for a victim may look at. */

@@ -1,7 +1,7 @@
 /* exact.h -- remembers which keys were dropped lately, to the last one.
  *
  * What ghost.h does, but as the paper on S3-FIFO has it: a FIFO of whole keys.
- * It needs some 50 bytes a key. */
+ * It needs some 50 bytes a key, which the capacity does not count. */
 #ifndef MEMORY_EXACT_H
 #define MEMORY_EXACT_H
 
@@ -25,11 +25,5 @@ void exact_add(struct exact *x, const struct entry *e, uint64_t keys);
 bool exact_forget(struct exact *x, const struct entry *e);
 
 void exact_free(struct exact *x);
-
-/* exact_bytes returns the memory of the keys and of their table. */
-static inline uint64_t exact_bytes(const struct exact *x)
-{
-    return x->queue.bytes + table_bytes(&x->table);
-}
 
 #endif

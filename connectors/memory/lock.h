@@ -1,7 +1,7 @@
-/* lock.h -- a lock for sections of some ten nanoseconds.
+/* lock.h -- a spin lock for short sections: at most some microseconds.
  *
- * Taking it costs one exchange and giving it back a plain store, half of what a
- * mutex takes. A holder that lost its processor is waited for by yielding. */
+ * To acquire it costs one exchange and to release it a plain store, half of a
+ * mutex. When the holder has lost its processor, the others yield theirs. */
 #ifndef MEMORY_LOCK_H
 #define MEMORY_LOCK_H
 

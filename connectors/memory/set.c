@@ -130,8 +130,9 @@ static struct entry *set_timed(struct entry *e)
     return copy;
 }
 
-/* An entry without room for a time is replaced by a copy that has it. The lock
- * is held for an allocation then, once for each entry. */
+/* An entry without room for a time is replaced by a copy that has it, which the
+ * policy counts as a hit, too. The lock is held for an allocation then, at most
+ * once for each entry. */
 void touch_locked(struct turn *t, struct place *at, struct weir_item *item)
 {
     uint64_t expires_ms = set_expires(item->ttl_ms);
@@ -140,8 +141,8 @@ void touch_locked(struct turn *t, struct place *at, struct weir_item *item)
     item->status = e != NULL ? WEIR_OK : WEIR_MISS;
     if (e == NULL)
         return;
-    shard_hit(t->shard, e);
     if (e->timed || expires_ms == 0) {
+        shard_hit(t->shard, e);
         shard_expire(t->shard, e, expires_ms);
         return;
     }
