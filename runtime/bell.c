@@ -1,18 +1,17 @@
 /* bell.c -- a socket that rings for a completion queue.
  *
  * DESIGN
- * nginx's Lua can wait for sockets of its own making and for nothing else. So
- * the queue gets one end of a connection, and the other end must be made by the
- * host's loop: the bell listens, the loop connects (which ends at once, against
- * the backlog), the bell accepts in the same thread and stops listening. The
- * address is up for that moment only; it can be opened by this user alone (mode
- * 0600, a name that cannot be guessed), and a connection that another process
- * made is closed.
+ * nginx's Lua can wait only for sockets that it has made. So the queue gets one
+ * end of a connection, and the host's loop makes the other end: the bell
+ * listens, the loop connects (which succeeds at once, thanks to the backlog),
+ * and the bell accepts in the same thread and stops listening. The address
+ * exists only meanwhile. Only this user can open it (mode 0600, and a random
+ * name), and the bell closes a connection of another process.
  *
- * Preferred is a unix socket: a wake-up costs a third of one over TCP. A folder
- * may be missing, read-only or too long a name, so there are several to try,
- * and a port of the loopback last. A bell holds a reference to its queue: the
- * two may be let go of in any order, as a closing Lua state does. */
+ * A unix socket comes first, because a wake costs a third of one over TCP. The
+ * folder may be missing, read-only or have too long a name, so there are
+ * several to try, and then a port of 127.0.0.1. A bell holds a reference on its
+ * queue. The two may be freed in any order: a Lua state that closes does so. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -36,8 +35,8 @@ struct weir_bell {
     char address[sizeof(struct sockaddr_un) + sizeof "unix:"];
 };
 
-/* Where the search for the other end of a connection gives up. */
-#define MAX_FDS (1 << 20)
+/* The search for the other end of a connection looks at so many fds at most. */
+enum { MAX_FDS = 1 << 20 };
 
 static atomic_uint made;
 
@@ -177,7 +176,7 @@ static void stop_listening(struct weir_bell *bell)
         unlink(unix_path(bell));
 }
 
-/* Whether fd is a socket that calls itself what another calls its peer. */
+/* Whether the address of fd, if it is a socket, is peer. */
 static bool is_named(int fd, const struct sockaddr_in *peer)
 {
     struct sockaddr_in own = {0};
@@ -188,16 +187,16 @@ static bool is_named(int fd, const struct sockaddr_in *peer)
            own.sin_addr.s_addr == peer->sin_addr.s_addr;
 }
 
-/* TCP does not tell which process is at the other end: looks for that end among
- * the files of this one. */
+/* TCP does not tell which process has the other end, so this looks for it among
+ * the fds of this process. */
 static bool is_own_port(int fd)
 {
     struct sockaddr_in peer = {0};
     socklen_t len = sizeof peer;
     long fds = sysconf(_SC_OPEN_MAX);
 
-    /* A limit of "infinity" would take minutes; the lowest free number is taken
-     * first, so that the end is found far below. */
+    /* With a limit of "infinity" the search would take minutes. New fds get the
+     * lowest free number, so the end is found far below MAX_FDS. */
     if (fds < 0 || fds > MAX_FDS)
         fds = MAX_FDS;
     if (getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
@@ -249,7 +248,7 @@ int weir_bell_ring(struct weir_bell *bell)
         return -ENOTCONN;
     if (send(bell->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
         return 0;
-    /* A full socket has unread bytes: it rings already. */
+    /* A full socket has unread bytes, which wake the host. */
     return errno == EAGAIN ? 0 : -errno;
 }
 

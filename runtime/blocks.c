@@ -1,29 +1,32 @@
 /* blocks.c -- memory for large values, kept for the next one of its size.
  *
  * A value of a mebibyte lives for milliseconds: a worker reads into it, the
- * host uses it and lets go. malloc gives such blocks back to the kernel, or
- * keeps them in the arena of the thread that asked; either way the next value
+ * host uses it and drops it. malloc returns such blocks to the kernel or keeps
+ * them in the arena of the thread that allocated. In both cases the next value
  * pays a page fault for every 4 KiB, which costs more than the copy. Here up to
- * KEPT bytes stay mapped, in lists by size: eight sizes to a power of two, so
- * that a block is never more than an eighth too large. That part is never
- * touched while values of one size follow each other, so that it takes no
- * memory; where an earlier value touched it, the block remembers.
+ * KEPT_PAGES stay mapped, in lists by size. There are eight sizes to a power of
+ * two, so a block is at most an eighth too large. Pages beyond the value take
+ * no memory unless an earlier, larger value touched them. The block counts the
+ * pages that were touched.
  *
- * The lock is only tried. Who finds it taken maps or unmaps for itself, so that
- * nobody waits, not even in a child that was forked while it was held. */
+ * The lock is only tried. A thread that finds it taken maps or unmaps memory
+ * itself. So no thread waits, not even in a child that was forked while another
+ * thread held the lock. */
+#include "blocks.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 
-#include "blocks.h"
+enum {
+    KEPT_PAGES = (64 << 20) / BLOCKS_PAGE, /* 64 MiB stay mapped */
+    SIZES = 256,
+};
 
-#define KEPT_PAGES ((64u << 20) / BLOCKS_PAGE)
-#define SIZES 256
-
-/* The head of a block that waits. */
+/* The head of a block in a list. */
 struct block {
     struct block *next;
-    uint32_t pages; /* that were used; the others take no memory */
+    uint32_t pages; /* touched ones; the others take no memory */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -1,23 +1,26 @@
-/* close.c -- the end of a store: closed by a caller that waits, or by a thread
- * that tells a completion queue.
+/* close.c -- the end of a store.
  *
  * DESIGN
- * One close runs at a time, under close_lock. It stops the lanes and waits for
- * the workers to empty them and end. What every close that runs or waits wants
- * is kept in the store: the earliest of their deadlines counts, and one that
- * fails what is queued does so for all. So whoever is in a hurry never waits
- * for somebody who is patient.
+ * One close runs at a time, under close_lock. It stops the lanes and waits
+ * until the workers have emptied them and ended. The store keeps the wishes of
+ * all closes that run or wait: the earliest deadline counts, and
+ * WEIR_CLOSE_FAIL of one of them counts for all. So an urgent close never waits
+ * for the deadline of another one.
  *
- * A worker that connects is special: nobody waits for its connection if the
- * queue of its lane is empty. Such a connect is interrupted at once, and one
- * that has taken CONNECT_NS, too: a backend that takes longer hangs. Deadlines
- * may empty a queue at any time, so the close looks again every LOOK_NS.
+ * A worker that connects is a special case. If the queue of its lane is empty,
+ * no batch needs the session, and the close interrupts the connect. It also
+ * interrupts a connect that has taken CONNECT_NS, because then the backend
+ * hangs. Deadlines may empty a queue at any time, so the close looks again
+ * every LOOK_NS.
  *
- * weir_close_begin gives the closing to a thread of its own, which ends by
- * pushing the caller's batch to a completion queue; weir_store_drop gives it to
- * one that tells nobody. A process that exits meanwhile waits for these threads
- * for GRACE_NS at most: libraries of a connector must not be torn down under
- * it. */
+ * Teardown goes in this order: stop the lanes, end and join the workers, end
+ * the reaper, close the connector. weir_store_free then frees workers and
+ * reaper, since no thread of the host uses the store any more. The rest of the
+ * store lives until its last batch is drained.
+ *
+ * weir_close_begin and weir_store_drop close on a thread of their own. When a
+ * process exits, it waits up to GRACE_NS for these threads, so that a
+ * connector's libraries are not torn down while it uses them. */
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -30,18 +33,19 @@
 #include "thread.h"
 #include "worker.h"
 
-/* How long a connector may take to notice that it was interrupted. */
+/* The time that a connector has to notice an interrupt: 2 s. */
 #define GRACE_NS 2000000000u
 
-/* How long a connect may have taken before a close takes it for hung. */
+/* A connect that takes longer than this while a store closes hangs: 1 s. */
 #define CONNECT_NS 1000000000u
 
+/* How often a close looks for connects to interrupt: 10 ms. */
 #define LOOK_NS 10000000u
 
 /* ---- closing, on the thread of a caller ---- */
 
-/* Waits for the workers until a time, or until another close wants something;
- * true: all have ended. */
+/* Waits for the workers until a time or until another close begins. true: all
+ * have ended. */
 static bool wait_ended(struct weir_store *s, uint64_t until)
 {
     struct timespec t = clock_timespec(until);
@@ -55,7 +59,7 @@ static bool wait_ended(struct weir_store *s, uint64_t until)
     return ended;
 }
 
-/* Adds what a close wants to what all want. */
+/* Adds the wishes of a close to those of the others. */
 static void want(struct weir_store *s, uint64_t deadline_ns, int mode)
 {
     pthread_mutex_lock(&s->lock);
@@ -67,6 +71,7 @@ static void want(struct weir_store *s, uint64_t deadline_ns, int mode)
     pthread_mutex_unlock(&s->lock);
 }
 
+/* Returns the deadline of all closes. */
 static uint64_t wanted(struct weir_store *s, bool *fails)
 {
     uint64_t deadline_ns;
@@ -94,7 +99,7 @@ static void end_connects(struct weir_store *s, uint64_t now)
         session_interrupt_connect(&s->workers[i].session, before);
 }
 
-/* Lets the workers finish, as long as is wanted; true: all have ended. */
+/* Lets the workers empty the queue until the deadline. true: all have ended. */
 static bool finish_workers(struct weir_store *s)
 {
     uint64_t now, until;
@@ -113,7 +118,7 @@ static bool finish_workers(struct weir_store *s)
     }
 }
 
-/* Ends what the workers wait for; true: all have ended. */
+/* Interrupts the workers. true: all have ended. */
 static bool interrupt_workers(struct weir_store *s)
 {
     uint64_t until = weir_now() + GRACE_NS;
@@ -164,7 +169,7 @@ int weir_close(struct weir_store *s, uint64_t deadline_ns, int mode)
     return rc;
 }
 
-/* Frees what no thread uses once the workers and the reaper have ended. */
+/* Frees the workers and the reaper, whose threads have ended. */
 static void free_threads(struct weir_store *s)
 {
     for (uint32_t i = 0; i < s->n_workers && s->workers != NULL; i++)
@@ -185,24 +190,24 @@ void weir_store_free(struct weir_store *s)
 
 /* ---- closing, on a thread of its own ---- */
 
-/* What such a thread does. */
+/* The job of a closing thread. */
 struct closing {
     struct weir_store *store;
-    struct batch *batch; /* to push when it is done, or NULL: free the store */
+    struct batch *batch; /* pushed when it is done; NULL: free the store */
     uint64_t deadline_ns;
     int mode;
 };
 
-/* Such threads of this process. */
+/* The closing threads of this process. */
 static _Atomic uint32_t closers;
 
 static void await_closers(void)
 {
     uint64_t until = weir_now() + GRACE_NS;
-    struct timespec nap = {0, 1000000};
+    struct timespec pause = clock_timespec(1000000);
 
     while (atomic_load(&closers) > 0 && weir_now() < until)
-        nanosleep(&nap, NULL);
+        nanosleep(&pause, NULL);
 }
 
 static void forget_closers(void)
@@ -215,8 +220,9 @@ __attribute__((constructor)) static void watch_closers(void)
     pthread_atfork(NULL, NULL, forget_closers);
 }
 
-/* At the first of them, since exit runs first what was registered last: before
- * a TLS library that a connector has brought tears itself down. */
+/* Registers the wait when the first closing thread starts. exit calls the last
+ * registered function first, so the wait comes before the teardown of a TLS
+ * library that a connector has loaded. */
 static void await_at_exit(void)
 {
     atexit(await_closers);

@@ -1,29 +1,29 @@
-/* connector.h -- what a connector sees of the runtime.
+/* connector.h -- the interface between a connector and the runtime.
  *
- * A connector is one const struct weir_connector, exported from a shared object
- * named for it: build/connectors/NAME.so exports weir_connector. null.c is the
- * smallest and the one to copy.
+ * A connector is one const struct weir_connector, exported as weir_connector
+ * from a shared object with its name: build/connectors/NAME.so. null.c is the
+ * smallest connector and the one to copy.
  *
- *     open ........... once, on the opener's thread: checks the configuration,
+ *     open ........... once, on the thread of weir_open: checks the options and
  *                      makes the state that all sessions share; no network
  *       connect ...... on a worker thread, when there is work
  *         check ...... before a session that was idle is used again
- *         run ........ once a slice of a batch; or start and finish
+ *         run ........ once for each slice of a batch; or start and finish
  *       disconnect ... on the same thread
  *     close .......... once, after every worker has disconnected
  *
  * Errors:  open and connect return a negative errno and a sentence. run, start
- *          and finish set a status on each item and return 0; a negative errno
- *          says that the *session* is broken: what is pending takes the
- *          matching status and the runtime disconnects. Any surprise on a
- *          stream is a broken session.
- * Threads: a session is used by one worker at a time; the state by all at once.
- *          interrupt comes from another thread.
- * Memory:  items, keys and set values stay in place until the call is finished.
+ *          and finish set the status of each item and return 0. A negative
+ *          errno from them says that the *session* is broken: the runtime gives
+ *          the pending items TIMEOUT or RESET and disconnects. Anything
+ *          unexpected on a stream breaks the session.
+ * Threads: one worker at a time uses a session. All threads use the state.
+ *          interrupt is called on another thread.
+ * Memory:  items, keys and values to set stay in place until the call is over.
  *          Lent memory (item->data) is touched only between weir_call_lend and
- *          weir_call_unlend; never wait in between.
+ *          weir_call_unlend. Never wait in between.
  * Waiting: only in weir_call_wait, which knows the deadline, close and new
- *          work; a connector that must wait elsewhere gives an interrupt slot.
+ *          work. A connector that has to wait elsewhere has an interrupt slot.
  */
 
 #ifndef WEIR_CONNECTOR_H
@@ -38,13 +38,13 @@
 
 enum { WEIR_CONNECTOR_ABI = 4 };
 
-/* One slice of a batch on its way through one session. */
+/* One slice of a batch, in flight on one session. */
 struct weir_call {
     uint32_t op;             /* enum weir_op */
     uint32_t n;              /* of items */
     struct weir_item *items; /* all WEIR_PENDING when the call starts */
     uint64_t deadline_ns;    /* 0 = none */
-    void *link;              /* the connector's own, from start to finish */
+    void *link;              /* the connector's, from start to finish */
 };
 
 struct weir_slice {
@@ -55,102 +55,102 @@ struct weir_slice {
 struct weir_connector {
     uint32_t abi; /* WEIR_CONNECTOR_ABI */
 
-    /* run never blocks and is safe from any number of threads at once: it is
-     * called on the submitting thread, and there are no workers unless the
-     * store is opened with inline=false. */
+    /* run never blocks, and any number of threads may call it at once. Then it
+     * is called on the submitting thread, and the store has no workers unless
+     * it is opened with inline=false. */
     bool is_inline;
 
-    const char *name;    /* as the file: [a-z0-9_]+ */
+    const char *name;    /* that of the file: [a-z0-9_]+ */
     const char *help;    /* one line */
     const char *schemes; /* further URL schemes, separated by blanks; or NULL */
 
     const struct weir_option *options; /* ended by a row without a name */
-    size_t config_size;  /* of the struct that the options' offsets are in:
-                            string, path, secret, enum with no choice: const
-                            char * (NULL when absent); integer: int64_t; size,
-                            duration: uint64_t; boolean: bool; enum: int */
-    size_t session_size; /* zeroed by the runtime before connect; 0 = run gets
-                            the state as its session */
+    size_t config_size;  /* of the struct that the options fill in: string,
+                            path, secret: const char * (NULL when absent);
+                            integer: int64_t; size, duration: uint64_t;
+                            boolean: bool; enum: int */
+    size_t session_size; /* of a session, which the runtime zeroes before
+                            connect; 0 = run gets the state instead */
 
-    uint32_t ops;       /* a bit (1 << op) each; the runtime answers the others
+    uint32_t ops;       /* a bit (1 << op) each; submit answers the others
                            UNSUPPORTED */
     uint32_t max_key;   /* 0 = WEIR_KEY_MAX */
     uint64_t max_value; /* 0 = no limit but the store's max_value option */
     uint32_t workers;   /* default of the workers option; 0 = 2 */
 
-    /* What one call should carry at most; 0 = the runtime's choice (64 items,
-     * 1 MiB). A slice always has at least one item. Users may override. */
+    /* The bound of one call; 0 = the runtime's choice (64 items, 1 MiB). A
+     * slice has at least one item. Options override it. */
     struct weir_slice slice;
 
-    /* start and finish: what one session may have on the way; 0 = 1024 items,
-     * 8 MiB. */
+    /* With start and finish: the bound of all calls in flight on one session;
+     * 0 = 1024 items, 8 MiB. Options override it. */
     struct weir_slice window;
 
-    /* open checks config, which lives until close, and returns the shared state
-     * in *state. scheme is that of the URL, or the connector's name. */
+    /* open checks config, which lives until close, and makes the shared state.
+     * scheme is that of the URL, or the connector's name. */
     int (*open)(const void *config, const char *scheme, void **state,
                 struct weir_error *err);
     void (*close)(void *state);
 
-    /* label writes what messages call this store, "fs /var/cache". Optional:
-     * the name stands alone. */
+    /* label writes the store's name in messages: "fs /var/cache". Optional; the
+     * default is the connector's name. */
     void (*label)(void *state, char *out, size_t cap);
 
-    /* connect opens a session; may block in weir_call_wait (call->op is 0, its
-     * deadline is the store's connect_timeout). On failure it says why with
-     * weir_call_fail, whose status (UNAVAILABLE, DENIED) the waiting items get,
-     * and leaves nothing behind: disconnect is not called.
-     * Optional with session_size 0. */
+    /* connect opens a session. It may block in weir_call_wait: call->op is 0
+     * and the deadline comes from the option connect_timeout. On failure it
+     * says why with weir_call_fail, and the queued items get that status
+     * (UNAVAILABLE, DENIED). It frees its resources, because disconnect is not
+     * called then. Optional with session_size 0. */
     int (*connect)(void *state, void *session, struct weir_call *call);
     void (*disconnect)(void *session);
 
-    /* check is called before a session that had nothing on its way is used
-     * again; it does not block. Nonzero: the session is replaced. Optional. */
+    /* check is called before a session without calls in flight is used again.
+     * It does not block. Nonzero: the session is replaced. Optional. */
     int (*check)(void *session);
 
     /* run does call->op on call->items[0 .. call->n). */
     int (*run)(void *session, struct weir_call *call);
 
-    /* Instead of run: start puts a call on the way, finish waits until that
-     * call, the oldest one, is answered. start may answer earlier calls'
-     * items while it waits to write. finish returns -EAGAIN when
-     * weir_call_wait or weir_call_look said so (new work came, or a deadline
-     * passed): it is called again, after more starts and expires. Both:
-     * negative errno = the session is broken, with every call on it; what it
-     * knows of their items it may answer before it returns. 1 from finish: the
-     * call is answered, and the session should be replaced when those on their
-     * way are, too. */
+    /* Instead of run: start sends a call, finish waits until the oldest call is
+     * answered. start may answer items of earlier calls while it waits to
+     * write. finish returns -EAGAIN when weir_call_wait or weir_call_look did
+     * (new work came, or a deadline passed). It is called again then, after
+     * more starts and expires. A negative errno from either says that the
+     * session is broken, with every call on it. Items whose answer is known may
+     * get it before that return. 1 from finish: the call is answered, and the
+     * session should be replaced when the other calls are answered, too. */
     int (*start)(void *session, struct weir_call *call);
     int (*finish)(void *session, struct weir_call *call);
 
-    /* expire ends a call past its deadline, the oldest or not, without harm to
-     * the others: it answers what is pending (TIMEOUT for what may have been
-     * sent, SKIPPED for the rest), and touches neither the call nor its items
-     * nor lent memory again; what still comes for it is thrown away. Called
-     * between finishes; does not block. -EBUSY: this one cannot end early, it
-     * is left to finish. Another errno: the session is broken. Optional:
-     * without it a late call breaks the session. */
+    /* expire ends a call past its deadline, the oldest or another, and keeps
+     * the other calls intact. It answers the pending items: TIMEOUT if they may
+     * have been sent, else SKIPPED. It never touches the call, its items or its
+     * memory again, and throws their replies away. Called between finishes.
+     * Does not block. -EBUSY: this call cannot end early, finish it as usual.
+     * Another errno: the session is broken. Optional: without it a late call
+     * breaks the session. */
     int (*expire)(void *session, struct weir_call *call);
 
     /* interrupt makes a connect, run or finish that waits outside
-     * weir_call_wait return soon. Does not block; may come at any time after
-     * the session was zeroed, even if nothing runs, so that what it reads of
-     * the session is atomic. Optional. */
+     * weir_call_wait return soon. Does not block. It may be called at any time
+     * after the session was zeroed, even when no call runs, so it reads only
+     * atomic fields of the session. Optional. */
     void (*interrupt)(void *session);
 
-    /* gauges fills up to max numbers of the store's own and returns how many
-     * there are; any thread, at any time between open and close. Optional. */
+    /* gauges fills in up to max numbers of the store and returns how many there
+     * are. Any thread may call it at any time between open and close.
+     * Optional. */
     size_t (*gauges)(void *state, struct weir_gauge *out, size_t max);
 };
 
 /* The symbol that a connector's shared object exports. */
 extern const struct weir_connector weir_connector;
 
-/* ---- what the runtime does for a connector ---- */
+/* ---- functions of the runtime for connectors ---- */
 
-/* weir_call_fail answers one item, or with NULL all that are pending, and keeps
- * the sentence for the batch's error if it is the first. The store's name is
- * put in front. Returns the status. */
+/* weir_call_fail answers one item, or with NULL all pending items. If the batch
+ * has no error yet, the sentence becomes its error, after the store's name.
+ * Returns the status. */
 int weir_call_fail(struct weir_call *call, struct weir_item *item, int status,
                    const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -227,41 +227,41 @@ struct weir_value *weir_call_value(struct weir_call *call,
                                    struct weir_item *item);
 
 /* weir_value_footprint returns the bytes of memory that a value takes,
- * including what the allocator adds. A wrapped value counts the size of the
+ * with the overhead of the allocator. A wrapped value counts the size of the
  * memory that it points at. */
 uint64_t weir_value_footprint(const struct weir_value *v);
 
 /* ---- waiting ---- */
 
-/* weir_call_wait waits until fd is ready for events (poll's), returns its
- * revents; fd -1 only waits. -ETIMEDOUT: timeout_ns (UINT64_MAX: none) or the
- * call's deadline passed. -ECANCELED: the store is closing; a batch that was
- * cancelled waits on, since dropping the session would fail its neighbours,
- * too. In finish the deadline is the earliest of all calls on the session, and
- * -EAGAIN says that it passed, if there is an expire slot, or that new work
- * came. */
+/* weir_call_wait waits until fd is ready for events (those of poll) and returns
+ * its revents. fd -1: it only waits. -ETIMEDOUT: timeout_ns (UINT64_MAX: none)
+ * or the call's deadline passed. -ECANCELED: the store is closing. Cancelling
+ * the batch does not end the wait, because the session would break and other
+ * batches on it fail. In finish the deadline is the earliest of all calls on
+ * the session. There -EAGAIN says that new work came or, if there is an expire
+ * slot, that the deadline passed. */
 int weir_call_wait(struct weir_call *call, int fd, short events,
                    uint64_t timeout_ns);
 
-/* weir_call_look says what weir_call_wait would about close and the deadline,
- * without waiting: 0, -ECANCELED, -ETIMEDOUT or -EAGAIN. A loop that works as
- * long as there is something to read looks here each time around. */
+/* weir_call_look checks for close and for the deadline without waiting. Returns
+ * 0, or -ECANCELED, -ETIMEDOUT or -EAGAIN as weir_call_wait does. A loop that
+ * goes on while there are bytes to read calls it in each turn. */
 int weir_call_look(struct weir_call *call);
 
-/* weir_call_stopped says the same, and -ECANCELED for a batch that was
- * cancelled, too: for a long call in run, which has no neighbours. */
+/* weir_call_stopped does the same, and returns -ECANCELED also when the batch
+ * was cancelled. For a long run: there is no other call on its session. */
 int weir_call_stopped(struct weir_call *call);
 
-/* weir_opening_dry says, in open, whether the store is opened only to be looked
- * at (see weir_open_dry): nothing outside the process may change. */
+/* weir_opening_dry says, in open, whether the store is opened only to be
+ * checked (see weir_open_dry). Then nothing outside the process may change. */
 bool weir_opening_dry(void);
 
 /* weir_error_set fills err with a sentence and returns code. */
 int weir_error_set(struct weir_error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* weir_number is strtod with a point for the fraction, whatever the locale of
- * the program: options mean the same everywhere. */
+/* weir_number is strtod with a decimal point in every locale, so that options
+ * mean the same everywhere. */
 double weir_number(const char *words, char **end);
 
 /* A page of a scan being filled. */
@@ -275,14 +275,13 @@ struct weir_page {
 int weir_page_add(struct weir_page *page, const void *key, uint32_t key_len,
                   uint64_t size, uint64_t ttl_ms);
 
-/* weir_page_answer gives the page to a scan's item with the next cursor (0:
- * that was all) and empties it. */
+/* weir_page_answer answers a scan's item with the page and the next cursor (0:
+ * the page is the last) and empties the page. */
 void weir_page_answer(struct weir_call *call, struct weir_item *item,
                       struct weir_page *page, uint64_t cursor);
 
-/* A connector opened inside another one (fault wraps one this way). The calls
- * are passed on as they come; the inner connector has no queue, workers or
- * statistics of its own. */
+/* A connector opened inside another one, as fault does. The outer one passes
+ * its calls on. The inner one has no queue, workers or statistics. */
 struct weir_inner {
     const struct weir_connector *connector;
     void *state;

@@ -26,8 +26,8 @@ bool cq_take(struct weir_cq *cq, int max, struct batch **first);
 /* cq_close makes cq_push refuse, and takes all batches as a list. */
 struct batch *cq_close(struct weir_cq *cq);
 
-/* cq_ref keeps the memory of a queue, also after its host freed it. cq_unref
- * drops what cq_ref took. */
+/* cq_ref keeps the memory of a queue, also after its host freed it, until
+ * cq_unref. */
 void cq_ref(struct weir_cq *cq);
 void cq_unref(struct weir_cq *cq);
 

@@ -1,4 +1,4 @@
-/* error.c -- the sentence that says what went wrong, bounded in length. */
+/* error.c -- errors as sentences of bounded length. */
 #include <stdarg.h>
 #include <stdio.h>
 

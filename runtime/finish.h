@@ -5,8 +5,9 @@
 
 #include "store.h"
 
-/* finish_items checks what a connector left in n answered items, counts them
- * and their bytes, and returns how many are errors. */
+/* finish_items checks n items after the connector has answered them, counts
+ * them and their bytes, and returns how many are errors. It corrects items that
+ * break the connector's contract. */
 uint32_t finish_items(struct batch *b, struct stats *shard,
                       struct weir_item *items, uint32_t n);
 

@@ -1,8 +1,8 @@
-/* forks.c -- which process this is, counted in forks. */
+/* forks.c -- counts the forks that led to this process. */
+#include "forks.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
-
-#include "forks.h"
 
 static _Atomic uint32_t forks;
 

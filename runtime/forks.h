@@ -1,12 +1,13 @@
-/* forks.h -- which process this is, counted in forks. */
+/* forks.h -- counts the forks that led to this process. */
 #ifndef WEIR_FORKS_H
 #define WEIR_FORKS_H
 
 #include <stdint.h>
 
-/* forks_seen returns how often this process came out of a fork. What was made
- * at another count belongs to an ancestor: the threads that serve it are there,
- * its fds are shared, its locks may be held by nobody. */
+/* forks_seen returns the number of forks between the first process and this
+ * one. An object made at another count belongs to a parent process: its threads
+ * run there, its fds are shared with it, and its locks may stay locked here for
+ * ever. */
 uint32_t forks_seen(void);
 
 #endif

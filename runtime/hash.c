@@ -1,7 +1,6 @@
-/* hash.c -- the hash that places keys: XXH3, whose results are fixed by its
- * specification, so that every process and every later version of weir sends
- * a key to the same child. Lua computes in doubles and cannot do this fast. */
-
+/* hash.c -- the hash that assigns keys to stores: XXH3. Its specification fixes
+ * the results, so every process and every version of weir sends a key to the
+ * same child. Lua computes in doubles and is too slow for it. */
 #include "weir.h"
 
 #define XXH_INLINE_ALL

@@ -1,7 +1,7 @@
 /* histogram.c -- log-linear buckets, as HdrHistogram has them.
  *
- * Each power of two is cut into 32 equal buckets, so a bucket is never wider
- * than 1/32 of its floor and its middle is within 1.6 % of what was counted.
+ * Each power of two is cut into 32 equal buckets. So a bucket is at most 1/32
+ * of its floor wide, and its middle is within 1.6 % of each latency in it.
  * Latencies of 2^44 ns (five hours) and more share the last bucket. */
 #include "histogram.h"
 
@@ -54,7 +54,7 @@ void histogram_sum(const struct histogram *h, uint64_t *counts,
         out->max_ns = max;
 }
 
-/* The middle of the bucket that holds the rank-th latency, no more than max. */
+/* The middle of the bucket with the rank-th latency, at most max. */
 static uint64_t quantile(const uint64_t *counts, uint64_t rank, uint64_t max)
 {
     uint64_t seen = 0, middle;

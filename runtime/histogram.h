@@ -16,7 +16,7 @@ struct histogram {
 /* histogram_add counts one latency. */
 void histogram_add(struct histogram *h, uint64_t ns);
 
-/* histogram_sum adds what h holds to counts and to the sum and max of out. */
+/* histogram_sum adds the buckets of h to counts, and its sum and max to out. */
 void histogram_sum(const struct histogram *h, uint64_t *counts,
                    struct weir_latency *out);
 

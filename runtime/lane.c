@@ -21,7 +21,7 @@
 
 /* One push wakes at most this many workers; the others find the rest when they
  * look for work. */
-#define WAKE_MAX 16
+enum { WAKE_MAX = 16 };
 
 void lane_init(struct lane *l, const struct store_config *config,
                const struct weir_slice *slice)
@@ -48,7 +48,7 @@ static void unlock(struct lane *l)
     pthread_mutex_unlock(&l->sleepers.lock);
 }
 
-/* ---- what a batch weighs ---- */
+/* ---- the weight of batches ---- */
 
 /* How many bytes an item counts in the bounds: none if it was answered at
  * submit. The size of a value that a get will read is unknown. With a lent

@@ -1,4 +1,4 @@
-/* layout.c -- what a binding compares before it trusts weir.h. */
+/* layout.c -- the sizes of structs, by which a binding checks its weir.h. */
 #include "weir.h"
 
 uint32_t weir_layout(uint32_t *sizes, size_t n)

@@ -1,6 +1,6 @@
-/* loop.c -- libev for Lua: watcher callbacks append to an array, which poll
- * hands out. The watches are found by fd or signal, so that the caller keeps no
- * pointers. Linked into libweir-ev.so only. */
+/* loop.c -- libev for Lua. The callbacks of libev append to an array, and poll
+ * returns its entries. Watches are found by fd or signal, so the caller keeps
+ * no pointers. Linked into libweir-ev.so only. */
 #include "loop.h"
 
 #include <errno.h>
@@ -20,15 +20,16 @@ struct watch {
 struct signal_watch {
     struct ev_signal signal;
     uint64_t id;
-    struct sigaction before; /* what the signal did unwatched */
-    bool ends;               /* it has a last call */
+    struct sigaction before; /* the action that the watch replaced */
+    bool ends;               /* weir_loop_signal_ends was called for it */
 };
 
-/* The loops that watch a signal: libev aborts at a second one. */
+/* The loop that watches each signal. A second one would make libev abort. */
 static _Atomic(struct weir_loop *) watchers[NSIG];
 
-/* A signal that ends the process where no loop attends to it comes again, from
- * a timer, when its handler is gone. Read by that handler. */
+/* For weir_loop_signal_ends. The first signal starts the timer and removes its
+ * handler. If no poll takes the signal in time, the timer sends it again, and
+ * its default action ends the process. The handler reads this. */
 static struct last_call {
     timer_t timer;
     struct itimerspec patience;
@@ -40,9 +41,9 @@ struct weir_loop {
     struct watch **watches; /* by fd */
     int n_watches;
     struct signal_watch *signals[NSIG];
-    struct weir_loop_event *events; /* from first to n: not handed out yet */
-    size_t first, n, capacity;
-    int failed; /* an event found no memory */
+    struct weir_loop_event *events;
+    size_t first, n, capacity; /* events first to n were not returned yet */
+    int failed;                /* an event was lost, because memory was short */
 };
 
 static void loop_add(struct weir_loop *loop, uint64_t id, uint32_t events)
@@ -119,7 +120,7 @@ int weir_loop_new(struct weir_loop **out)
     return 0;
 }
 
-/* Gives a signal back, if it is this loop that watches it. */
+/* Restores the action of a signal, if this loop watches it. */
 static void loop_end_signal(struct weir_loop *loop, int signum)
 {
     struct signal_watch *w = loop->signals[signum];
@@ -253,7 +254,7 @@ int weir_loop_signal_ends(struct weir_loop *loop, int signum,
     return sigaction(signum, &action, NULL) < 0 ? -errno : 0;
 }
 
-/* Runs the loop until something was added or the time is up. */
+/* Runs the loop until an event was added or the time is up. */
 static void loop_run(struct weir_loop *loop, uint64_t timeout_ns)
 {
     if (timeout_ns == 0) {

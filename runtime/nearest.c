@@ -1,12 +1,12 @@
 /* nearest.c -- the word a user probably meant.
  *
- * Optimal string alignment distance (Damerau 1964, with adjacent swaps), over
- * words short enough to be names. */
+ * It uses the optimal string alignment distance: Levenshtein's, with swaps of
+ * neighbours (Damerau 1964). Words longer than a name are not compared. */
 #include <string.h>
 
 #include "weir.h"
 
-#define WORD_MAX 48
+enum { WORD_MAX = 48 };
 
 static unsigned least(unsigned a, unsigned b)
 {

@@ -1,4 +1,4 @@
-/* open.c -- a store from a target: its connector, lanes and workers. */
+/* open.c -- opens a store: its connector, lanes and workers. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +11,8 @@
 #include "target.h"
 #include "worker.h"
 
-/* Threads that submit to an inline store count in one of these. */
-#define INLINE_SHARDS 8
+/* Each thread that submits to an inline store counts in one of these. */
+enum { INLINE_SHARDS = 8 };
 
 static int bad_lanes(struct weir_store *s, const char *got, size_t len,
                      const char *expected, const char *near,
@@ -39,7 +39,7 @@ static struct lane *add_lane(struct weir_store *s, uint32_t ops,
     return l;
 }
 
-/* Reads "get=4,set=2": a lane each; the last lane serves all other ops. */
+/* Reads "get=4,set=2": makes a lane for each op that is named. */
 static int parse_lanes(struct weir_store *s, const char *words,
                        struct weir_error *err)
 {

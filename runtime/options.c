@@ -1,7 +1,9 @@
 /* options.c -- one table parses, checks and documents a store's options.
  *
- * Every error names the option, repeats the value (never a secret, nor a word
- * of a URL that holds one) and says what was expected. */
+ * Every error names the option, repeats the value and says what was expected.
+ * It never repeats a secret, or any value of a URL that contains one. */
+#include "options.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -11,7 +13,6 @@
 #include <strings.h>
 
 #include "connector.h"
-#include "options.h"
 #include "quantity.h"
 #include "secret.h"
 
@@ -86,7 +87,7 @@ static int expected(const struct options *o, const struct weir_option *row,
 {
     if (o->quiet)
         return weir_error_set(err, -EINVAL,
-                              "%s: option %s: expected %s (what the URL says "
+                              "%s: option %s: expected %s (the URL's value "
                               "is not repeated, it may be part of a password)",
                               where, row->name, what);
     return weir_error_set(err, -EINVAL,
@@ -125,7 +126,7 @@ static int set_enum(int *out, const char *choices, const char *value)
     return -EINVAL;
 }
 
-/* A bound as the user would write it. */
+/* Writes a bound in the units of its option. */
 static void bound_words(const struct weir_option *row, int64_t bound, char *out,
                         size_t cap)
 {
@@ -192,7 +193,7 @@ static int set_number(const struct options *o, const struct weir_option *row,
     return rc;
 }
 
-/* Keeps a string, or what a secret stands for, and points the field at it. */
+/* Keeps a string, or the value of a secret, and points the field at it. */
 static int set_string(struct options *o, const struct weir_option *row,
                       const char *value, const char *where,
                       struct weir_error *err)

@@ -1,4 +1,4 @@
-/* options.h -- words to typed configuration, by an option table. */
+/* options.h -- parses words into a typed configuration, by an option table. */
 #ifndef WEIR_OPTIONS_H
 #define WEIR_OPTIONS_H
 
@@ -6,11 +6,11 @@
 
 #include "weir.h"
 
-/* A configuration being filled: the table's rows say where in base each value
- * goes; strings stay alive until options_free. */
+/* A configuration that is being filled in. The rows of the table say where in
+ * base each value goes. Strings live until options_free. */
 struct options {
     const struct weir_option *table;
-    bool quiet; /* errors repeat no words: they may be part of a password */
+    bool quiet; /* errors repeat no value: it may be part of a password */
     char *base;
     uint8_t *given; /* a flag a row */
     char **strings;
@@ -27,11 +27,12 @@ void options_free(struct options *o);
 const struct weir_option *options_find(const struct options *o,
                                        const char *name);
 
-/* options_set parses value by the row. where is put in front of the error. */
+/* options_set parses value by the row. An error begins with where. */
 int options_set(struct options *o, const struct weir_option *row,
                 const char *value, const char *where, struct weir_error *err);
 
-/* options_check says which required option was not given. */
+/* options_check returns -EINVAL and names a required option that was not given,
+ * if there is one. */
 int options_check(const struct options *o, const char *where,
                   struct weir_error *err);
 

@@ -43,7 +43,7 @@ int weir_page_add(struct weir_page *page, const void *key, uint32_t key_len,
 void weir_page_answer(struct weir_call *call, struct weir_item *item,
                       struct weir_page *page, uint64_t cursor)
 {
-    /* The page's own memory becomes the value's. */
+    /* The value takes over the page's memory. */
     struct weir_value *v =
         weir_value_wrap(page->data, page->size, free, page->data);
 

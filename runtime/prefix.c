@@ -1,12 +1,10 @@
-/* prefix.c -- which of some prefixes a key begins with: routes ask for every
- * key of every batch. Lua would have to make a string of each length to look
- * up. */
-
+/* prefix.c -- finds the prefix that a key begins with. route does so for every
+ * key of every batch. Lua would have to make a string of each length. */
 #include <string.h>
 
 #include "weir.h"
 
-/* As memcmp orders them, a shorter one before what it begins. */
+/* Orders as memcmp does, a prefix before the longer string. */
 static int compare(const struct weir_prefix *p, const char *bytes, size_t n)
 {
     size_t len = p->len < n ? p->len : n;
@@ -20,9 +18,10 @@ static int begins(const struct weir_prefix *p, const char *bytes, size_t n)
     return p->len <= n && memcmp(p->bytes, bytes, p->len) == 0;
 }
 
-/* The last prefix that is not behind the bytes, or one that begins it, is the
- * longest that begins them: all between that one and the bytes begin with it,
- * too. */
+/* Finds the last prefix in the order that is not after the bytes. Either the
+ * bytes begin with it, or with one of its own prefixes (its parent, the parent
+ * of that, ...), and the first that fits is the longest: every prefix sorted
+ * between that one and the bytes begins with it. */
 uint32_t weir_longest_prefix(const char *bytes, size_t n,
                              const struct weir_prefix *sorted, uint32_t count)
 {

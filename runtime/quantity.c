@@ -1,5 +1,7 @@
 /* quantity.c -- numbers with units: sizes in bytes, durations in nanoseconds.
  */
+#include "quantity.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <locale.h>
@@ -8,7 +10,6 @@
 #include <strings.h>
 
 #include "connector.h"
-#include "quantity.h"
 
 struct unit {
     const char *name;
@@ -44,7 +45,7 @@ static int parse(const char *words, const struct unit *units, uint64_t *out)
     char *end;
     double number;
 
-    /* strtod also takes "inf", "nan" and hexadecimal; a quantity has digits. */
+    /* strtod also takes "inf", "nan" and hexadecimal. A quantity does not. */
     if (!isdigit((unsigned char)words[0]) && words[0] != '.')
         return -EINVAL;
     if (words[0] == '0' && (words[1] == 'x' || words[1] == 'X'))

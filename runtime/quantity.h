@@ -1,5 +1,4 @@
-/* quantity.h -- numbers with units, as words. weir_duration is the other one.
- */
+/* quantity.h -- parses numbers with units. weir_duration is in weir.h. */
 #ifndef WEIR_QUANTITY_H
 #define WEIR_QUANTITY_H
 

@@ -10,8 +10,8 @@
 struct reaper {
     pthread_t thread;
     bool started;
-    /* Ends what is late at a time, and returns the earliest deadline that is
-     * left; UINT64_MAX = none. Called on the thread, without the lock. */
+    /* Ends the batches that are late, and returns the earliest deadline of the
+     * others; UINT64_MAX = none. Called on the thread, without the lock. */
     uint64_t (*reap)(void *arg, uint64_t now);
     void *arg;
     pthread_mutex_t lock;

@@ -1,9 +1,12 @@
-/* registry.c -- connectors found by name, loaded when first asked for.
+/* registry.c -- finds connectors by name and loads them on first use.
  *
- * A connector is NAME.so in one of the directories of $WEIR_CONNECTORS, in
- * connectors/ or weir/connectors/ beside libweir.so, searched in that order. A
- * name that is no file may be a scheme that some connector lists. What was
- * loaded stays: stores, values and statistics point into it. */
+ * A connector is NAME.so in one of the directories of $WEIR_CONNECTORS, or in
+ * connectors/ or weir/connectors/ beside libweir.so. They are searched in this
+ * order. A name without a file may be a scheme that some connector lists. A
+ * loaded connector is never unloaded: stores, values and statistics point into
+ * it. */
+#include "registry.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <dlfcn.h>
@@ -15,15 +18,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "registry.h"
 #include "secret.h"
 
-#define NAME_LEN 64
-#define NAMES 256
-#define DIRECTORIES 16
+enum { NAME_LEN = 64, NAMES = 256, DIRECTORIES = 16 };
 
-/* connector is a copy, whose table of options has a row NAME_file for each
- * secret. */
+/* connector is a copy. Its option table has a row NAME_file after each secret.
+ */
 struct loaded {
     struct loaded *next;
     struct weir_connector connector;
@@ -101,7 +101,7 @@ bool scheme_listed(const char *at, const char *scheme)
     return false;
 }
 
-/* What keeps the runtime from calling a connector, or NULL. */
+/* Why the runtime cannot use a connector, or NULL. */
 static const char *connector_fault(const struct weir_connector *c)
 {
     if (c->open == NULL || c->close == NULL)
@@ -154,7 +154,7 @@ static struct loaded *add_loaded(const struct weir_connector *c)
     return entry;
 }
 
-/* Under registry_lock. 0 also when the file is not there: *out stays NULL. */
+/* Under registry_lock. Without a file it returns 0, and *out stays NULL. */
 static int load_file(const char *dir, const char *name,
                      const struct weir_connector **out, struct weir_error *err)
 {
@@ -202,7 +202,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-/* The names of the files there are, each once, sorted. */
+/* The names of all connectors found, sorted, each once. */
 static size_t list_names(const struct search *s, char (*names)[NAME_LEN])
 {
     size_t n = 0, kept = 0;
@@ -232,8 +232,8 @@ static size_t list_names(const struct search *s, char (*names)[NAME_LEN])
     return kept;
 }
 
-/* Under registry_lock: no file of that name. Looks for a scheme, else says what
- * there is. */
+/* Under registry_lock, after no file of that name was found: finds the
+ * connector with this scheme. NULL: err says so and names the nearest. */
 static const struct weir_connector *
 find_scheme(const struct search *s, const char *scheme, struct weir_error *err)
 {
@@ -254,7 +254,7 @@ find_scheme(const struct search *s, const char *scheme, struct weir_error *err)
     if (!scheme_valid(scheme)) /* not repeated: a URL may hold a password */
         weir_error_set(err, -ENOENT,
                        "that is no connector's name; \"weir connectors\" lists "
-                       "what there is");
+                       "all of them");
     else if (near != NULL)
         weir_error_set(err, -ENOENT,
                        "no connector is named \"%.64s\"; did you mean %s?",
@@ -262,7 +262,7 @@ find_scheme(const struct search *s, const char *scheme, struct weir_error *err)
     else if (n > 0)
         weir_error_set(err, -ENOENT,
                        "no connector is named \"%.64s\"; \"weir connectors\" "
-                       "lists what there is",
+                       "lists all of them",
                        scheme);
     else
         weir_error_set(err, -ENOENT,

@@ -1,8 +1,10 @@
-/* secret.c -- a secret by the name of an environment variable or of a file.
+/* secret.c -- reads a secret from an environment variable or a file.
  *
- * A URL with a password in it stands in shell histories and in the output of
- * ps. With these two it holds a name instead. Every option of type secret has
- * both: the rows NAME_file are made here, from the connector's table. */
+ * A URL with a password shows up in shell histories and in the output of ps. It
+ * can hold the name of a variable or file instead. Every option of type secret
+ * has both: the rows NAME_file are made here from the connector's table. */
+#include "secret.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,13 +15,12 @@
 #include <unistd.h>
 
 #include "connector.h"
-#include "secret.h"
 
-#define PIPE_MS 5000 /* wait for the writer of a pipe */
+enum { PIPE_MS = 5000 }; /* how long the writer of a pipe is waited for */
 
 /* ---- rows ---- */
 
-/* The name and the help of a row are in one block behind the table. */
+/* The name and the help of a row. They follow the table in one allocation. */
 struct words {
     char name[64];
     char help[128];
@@ -66,8 +67,8 @@ const struct weir_option *secret_rows(const struct weir_option *table)
 
 /* ---- environment ---- */
 
-/* Names in capitals are shown in errors. Anything else may be a password that
- * begins with a $. */
+/* Errors repeat a name in capitals. Anything else may be a password that begins
+ * with a $. */
 static bool is_shown(const char *name)
 {
     while (isupper((unsigned char)*name) || isdigit((unsigned char)*name) ||
@@ -118,7 +119,8 @@ int secret_value(const char **words, const char *name, const char *where,
 
 /* ---- file ---- */
 
-/* Reads until a newline, the end or cap bytes. The length, or -errno. */
+/* Reads until a newline, the end or cap bytes. Returns the length or a negative
+ * errno. */
 static ssize_t read_line(int fd, char *out, size_t cap)
 {
     size_t len = 0;
@@ -142,7 +144,7 @@ static ssize_t read_line(int fd, char *out, size_t cap)
     return (ssize_t)len;
 }
 
-/* What is wrong with a line of so many bytes, or NULL. */
+/* Why a line of len bytes is no secret, or NULL. */
 static const char *line_fault(const char *line, size_t len, bool ended)
 {
     if (len == 0)

@@ -8,11 +8,10 @@
  *     sleep_until      its connection is under backoff while other workers
  *                      have theirs. It waits for the end of the backoff.
  *
- * Every worker has an eventfd. Whoever wakes it writes to that, in
- * sleeper_wake, and never while holding a lock: the woken worker would only
- * wait for the lock. Any thread may wake any worker at any time. A worker that
- * is woken for nothing looks around and sleeps again, so a wake that comes late
- * is harmless.
+ * Every worker has an eventfd, and sleeper_wake writes to it. Any thread may
+ * wake any worker at any time, but not while it holds the lock below, for which
+ * the woken worker would wait. A worker that was woken without need looks
+ * around and sleeps again, so a late wake is harmless.
  *
  * The list. A worker that can take work goes on the list of its lane before it
  * sleeps. A push takes as many workers off the list as the batch has slices,

@@ -1,7 +1,7 @@
-/* stats.c -- adding the shards of a store's counters up. */
-#include <string.h>
-
+/* stats.c -- adds up the shards of a store's counters. */
 #include "stats.h"
+
+#include <string.h>
 
 static uint64_t read_counter(const _Atomic uint64_t *counter)
 {

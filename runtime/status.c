@@ -1,5 +1,5 @@
-/* status.c -- what each status means to callers: its class, whether another try
- * may help, whether the write may have happened. The one table that says so. */
+/* status.c -- the facts of each status: its class, whether a retry may help,
+ * whether a write may have been applied. */
 #include "status.h"
 
 #include <stddef.h>

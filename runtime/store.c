@@ -1,4 +1,4 @@
-/* store.c -- an opened store: what its threads share. */
+/* store.c -- an opened store: the part that its threads share. */
 #include "store.h"
 
 #include <stdlib.h>

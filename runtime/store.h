@@ -1,4 +1,4 @@
-/* store.h -- an opened store: what its threads share. */
+/* store.h -- an opened store: the part that its threads share. */
 #ifndef WEIR_STORE_H
 #define WEIR_STORE_H
 

@@ -1,5 +1,4 @@
-/* store_options.c -- the options that every store has, whatever its connector.
- */
+/* store_options.c -- the options that every store has. */
 #include "store_options.h"
 
 #include <stddef.h>
@@ -14,41 +13,41 @@ const struct weir_option STORE_OPTIONS[] = {
      .max = 256,
      .value = "0",
      AT(workers),
-     .help = "threads, each with a session of its own; 0 = the connector's "
+     .help = "threads, each with its own session; 0 = the connector's "
              "choice"},
     {.name = "lanes",
      .type = WEIR_STRING,
      AT(lanes),
-     .help = "queues of their own for ops, with how many workers: "
-             "get=4,set=2; the other ops share one more"},
+     .help = "separate queues for ops, and the workers of each: "
+             "get=4,set=2; the other ops share one more queue"},
     {.name = "queue",
      .type = WEIR_INTEGER,
      .min = 1,
      .max = 1LL << 32,
      .value = "65536",
      AT(queue),
-     .help = "items that may wait in a lane before submit answers busy"},
+     .help = "items that may wait in a queue before submit answers busy"},
     {.name = "queue_bytes",
      .type = WEIR_SIZE,
      .min = 1,
      .max = 1LL << 50,
      .value = "1GiB",
      AT(queue_bytes),
-     .help = "bytes of values that may wait in a lane"},
+     .help = "bytes of values that may wait in a queue"},
     {.name = "max_value",
      .type = WEIR_SIZE,
      .min = 0,
      .max = 1LL << 50,
      .value = "512MiB",
      AT(max_value),
-     .help = "the largest value that is set or served"},
+     .help = "the largest value that is stored or returned"},
     {.name = "slice_items",
      .type = WEIR_INTEGER,
      .min = 0,
      .max = 1 << 20,
      .value = "0",
      AT(slice_items),
-     .help = "items of a batch that a worker takes at once; 0 = the "
+     .help = "items of a batch that a worker claims at once; 0 = the "
              "connector's choice"},
     {.name = "slice_bytes",
      .type = WEIR_SIZE,
@@ -56,14 +55,14 @@ const struct weir_option STORE_OPTIONS[] = {
      .max = 1LL << 40,
      .value = "0",
      AT(slice_bytes),
-     .help = "bytes that a worker takes at once; 0 = the connector's choice"},
+     .help = "bytes that a worker claims at once; 0 = the connector's choice"},
     {.name = "window_items",
      .type = WEIR_INTEGER,
      .min = 0,
      .max = 1 << 20,
      .value = "0",
      AT(window_items),
-     .help = "items on the way in a pipelined session; 0 = the connector's "
+     .help = "items in flight on a pipelined session; 0 = the connector's "
              "choice"},
     {.name = "window_bytes",
      .type = WEIR_SIZE,
@@ -71,7 +70,7 @@ const struct weir_option STORE_OPTIONS[] = {
      .max = 1LL << 40,
      .value = "0",
      AT(window_bytes),
-     .help = "bytes on the way in a pipelined session; 0 = the connector's "
+     .help = "bytes in flight on a pipelined session; 0 = the connector's "
              "choice"},
     {.name = "timeout",
      .type = WEIR_DURATION,
@@ -86,14 +85,15 @@ const struct weir_option STORE_OPTIONS[] = {
      .max = 3600 * SECOND,
      .value = "5s",
      AT(connect_timeout_ns),
-     .help = "time that opening a session may take"},
+     .help = "the longest time to open a session"},
     {.name = "backoff",
      .type = WEIR_DURATION,
      .min = 1000000,
      .max = 3600 * SECOND,
      .value = "20ms",
      AT(backoff_ns),
-     .help = "pause after a failed connect, doubled from failure to failure"},
+     .help =
+         "pause after a failed connect, doubled with each failure in a row"},
     {.name = "max_backoff",
      .type = WEIR_DURATION,
      .min = 1000000,
@@ -113,8 +113,8 @@ const struct weir_option STORE_OPTIONS[] = {
      .choices = "auto|true|false",
      .value = "auto",
      AT(inline_choice),
-     .help = "answer on the submitting thread; false gives a connector that "
-             "could workers"},
+     .help = "answer on the submitting thread, where the connector can; false "
+             "uses workers"},
     {.name = NULL},
 };
 

@@ -1,4 +1,4 @@
-/* store_stats.c -- a store's statistics, read without stopping anybody. */
+/* store_stats.c -- reads a store's statistics while its workers run. */
 #include <errno.h>
 #include <string.h>
 
@@ -24,7 +24,7 @@ void weir_store_stats(struct weir_store *s, struct weir_store_stats *out)
     for (uint32_t i = 0; i < s->n_lanes; i++)
         out->sessions += atomic_load(&s->lanes[i].health.sessions);
     if (s->forks != forks_seen())
-        return; /* the lock may be held by a thread of the parent */
+        return; /* a thread of the parent may have held the lock */
     pthread_mutex_lock(&s->lock);
     out->last_error = s->last_error;
     out->last_error_ns = s->last_error_ns;
@@ -54,7 +54,7 @@ size_t weir_store_gauges(struct weir_store *s, struct weir_gauge *out,
 {
     size_t n = 0;
 
-    /* Close waits for who is inside, so that the state stays. */
+    /* Close waits until inside is 0, so the state stays until then. */
     atomic_fetch_add(&s->inside, 1);
     if (s->forks == forks_seen() && !atomic_load(&s->closing) &&
         s->connector->gauges != NULL)

@@ -1,4 +1,4 @@
-/* submit.c -- the way of a batch into a store: checked, then queued or, in an
+/* submit.c -- a batch enters a store: it is checked, then queued or, in an
  * inline store, run at once. */
 #include <errno.h>
 #include <string.h>
@@ -9,9 +9,9 @@
 #include "op.h"
 #include "slice.h"
 
-/* Inline calls take tens of nanoseconds; reading the clock twice costs as much.
- * One in this many is timed. */
-#define TIMED_CALLS 16
+/* An inline call takes tens of nanoseconds, and to read the clock twice costs
+ * as much. One call in this many is measured. */
+enum { TIMED_CALLS = 16 };
 
 static struct lane *lane_of(struct weir_store *s, uint32_t op)
 {
@@ -81,8 +81,8 @@ static void check_value(const struct weir_store *s, struct batch *b,
     }
 }
 
-/* Answers the items that must not be sent; returns how many others there are,
- * and the bytes of their keys. */
+/* Answers the items that must not be sent. Returns the number of the others and
+ * the bytes of their keys. */
 static uint32_t check_items(const struct weir_store *s, struct batch *b,
                             size_t *key_bytes)
 {
@@ -104,8 +104,8 @@ static uint32_t check_items(const struct weir_store *s, struct batch *b,
     return pending;
 }
 
-/* Counts a batch and its items that were answered at submit; times -1: the
- * batch was refused after all. */
+/* Counts a batch and its items that were answered at submit. times -1 undoes
+ * that: the batch was refused after all. */
 static void count_batch(struct stats *shard, const struct weir_batch *pub,
                         int64_t times)
 {
@@ -130,8 +130,8 @@ static struct stats *inline_shard(struct weir_store *s)
     return &s->shards[mine % s->n_shards];
 }
 
-/* Runs each run of pending items; there is more than one only if items between
- * them were answered already. */
+/* Runs each group of pending items that stand side by side. There are several
+ * only if items between them were answered already. */
 static uint32_t run_pending(struct weir_store *s, struct batch *b,
                             struct stats *shard)
 {
@@ -159,7 +159,7 @@ static uint32_t run_pending(struct weir_store *s, struct batch *b,
     return errors;
 }
 
-/* The batch never leaves this thread, so that it needs no owner. */
+/* The batch never leaves this thread, so its owner stays the host. */
 static void prepare_inline(struct weir_store *s, struct batch *b,
                            struct stats *shard)
 {
@@ -214,7 +214,7 @@ static int submit_inline(struct weir_store *s, struct batch *b)
 
 /* ---- queued ---- */
 
-static int not_taken(struct weir_store *s, struct batch *b, int rc)
+static int not_queued(struct weir_store *s, struct batch *b, int rc)
 {
     store_end(s, b);
     count_batch(&s->shards[0], &b->pub, -1);
@@ -243,9 +243,9 @@ static int push(struct weir_store *s, struct weir_cq *cq, struct batch *b)
     store_begin(s, b);
     count_batch(&s->shards[0], &b->pub, 1);
     rc = lane_push(b->lane, b);
-    /* From here on the batch may be finished, even freed. */
+    /* From here on the batch may be finished, and even freed. */
     if (rc < 0)
-        return not_taken(s, b, rc);
+        return not_queued(s, b, rc);
     if (deadline_ns != 0)
         reaper_expect(&s->reaper, deadline_ns);
     return 0;

@@ -1,13 +1,14 @@
-/* target.c -- a URL or a name, and settings, to an opened connector. */
+/* target.c -- opens the connector that a URL or a name describes. */
+#include "target.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "registry.h"
-#include "target.h"
 #include "url.h"
 
-#define WORDS 128
+enum { WORDS = 128 };
 
 static const struct weir_option NO_OPTIONS[1];
 
@@ -90,8 +91,9 @@ static int no_such_part(const struct target *t, const struct url *u,
                           PARTS[part], name);
 }
 
-/* Does the URL hold a secret, or may it? Then a character that should have
- * been escaped, an & in a password, makes what follows look like an option. */
+/* Whether the URL contains a secret, or may. A character of a password that
+ * should have been escaped, such as &, makes the rest of it look like an
+ * option. */
 static bool holds_secret(const struct target *t, const struct url *u)
 {
     for (size_t i = 0; i < u->n_settings; i++) {

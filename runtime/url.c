@@ -1,4 +1,6 @@
-/* url.c -- a store's URL in its parts (RFC 3986, as far as stores need it). */
+/* url.c -- splits a store's URL (RFC 3986, as far as stores need it). */
+#include "url.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
@@ -7,7 +9,6 @@
 
 #include "connector.h"
 #include "registry.h"
-#include "url.h"
 
 static int hex_digit(char c)
 {
@@ -17,7 +18,7 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Decodes in place. A NUL would end the string early: refused. */
+/* Decodes in place. Refuses %00, which would end the string. */
 static int percent_decode(char *s)
 {
     char *out = s;
@@ -123,8 +124,8 @@ static int decode_parts(struct url *u, struct weir_error *err)
     return 0;
 }
 
-/* Did a / in a user or password end the authority before its @? An @ in front
- * of the / does not tell: the password may have one, too. */
+/* Whether a / in a user or password ended the authority before its @. An @
+ * before the / proves nothing, because the password may have one, too. */
 static bool is_cut(const char *authority, const char *path)
 {
     return path != authority && strchr(path, '@') != NULL;

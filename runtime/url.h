@@ -1,5 +1,4 @@
-/* url.h -- scheme://user:password@host:port/path?name=value&... in its parts.
- */
+/* url.h -- splits scheme://user:password@host:port/path?name=value&... */
 #ifndef WEIR_URL_H
 #define WEIR_URL_H
 
@@ -7,20 +6,20 @@
 
 #include "weir.h"
 
-#define URL_SETTINGS 64
+enum { URL_SETTINGS = 64 };
 
-/* The parts point into text, percent-decoded; absent ones are NULL. */
+/* The parts point into text and are decoded. An absent one is NULL. */
 struct url {
     char *text;
     const char *scheme;
     const char *part[WEIR_URL_PATH + 1]; /* by enum weir_url_part */
     struct weir_setting settings[URL_SETTINGS];
     size_t n_settings;
-    bool has_at; /* an @ somewhere: a password may be in front of it */
+    bool has_at; /* there is an @: a password may come before it */
 };
 
-/* url_parse takes a URL apart; a word without "://" is a scheme alone. err
- * never repeats the URL, which may hold a password. */
+/* url_parse splits a URL. A word without "://" is a scheme only. err never
+ * repeats the URL, which may contain a password. */
 int url_parse(struct url *u, const char *target, struct weir_error *err);
 void url_free(struct url *u);
 

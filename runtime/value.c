@@ -1,8 +1,9 @@
 /* value.c -- immutable bytes with a reference count.
  *
- * A value is one allocation: this head, then the bytes, so that a small object
- * costs one malloc and a large one is never copied between stores. A wrapped
- * value points at somebody else's memory and says when it is done with it. */
+ * A value is one allocation, this head and then the bytes, so a small object
+ * costs one malloc. Stores share values by reference and do not copy them. A
+ * wrapped value points at memory of another owner, and calls release when the
+ * last reference is dropped. */
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -16,20 +17,19 @@ struct value {
     void (*release)(void *arg); /* NULL: the bytes follow the head */
     void *arg;
     _Atomic uint32_t refs;
-    uint32_t pages; /* in use of the block, or 0: it is malloc's */
+    uint32_t pages; /* of a block of blocks.c; 0: it is from malloc */
 };
 
-/* Bytes start at a cache line of their own once copying them costs more than
- * the gap does. */
-#define ALIGN_FROM 4096
-#define ALIGNMENT 64
+/* Values of this size and more start at a cache line: then the faster copy is
+ * worth the gap. */
+enum { ALIGN_FROM = 4096, ALIGNMENT = 64 };
 
 static struct value *value_of(struct weir_value *v)
 {
     return (struct value *)v;
 }
 
-/* Where a block of that size comes from; *pages is 0 for malloc's. */
+/* Allocates from malloc (*pages is 0) or, for a large size, from blocks.c. */
 static void *block_new(uint64_t size, uint32_t *pages)
 {
     *pages = 0;
@@ -45,8 +45,8 @@ struct weir_value *weir_value_new(uint64_t size, char **data)
 
     if (size > (uint64_t)PTRDIFF_MAX - sizeof *v - gap)
         return NULL;
-    /* Not aligned_alloc: the holes that its blocks leave do not fit the next
-     * one of the same size, and the heap grows by half. */
+    /* Not aligned_alloc: a hole that one of its blocks leaves does not fit the
+     * next block of the same size, and the heap grows by half. */
     v = block_new(sizeof *v + gap + size, &pages);
     if (v == NULL)
         return NULL;
@@ -107,8 +107,8 @@ void weir_value_unref(struct weir_value *pub)
         free(v);
 }
 
-/* A count may be far away by now, and an atomic operation waits for it alone:
- * how many values ahead they are fetched. */
+/* A reference count may have left the cache. So many values ahead it is fetched
+ * in advance, since an atomic operation would wait for it. */
 enum { AHEAD = 8 };
 
 void weir_values_unref(void *values)
