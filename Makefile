@@ -115,8 +115,8 @@ build/spec/fuzz/%: spec/fuzz/%.c $(B)/libweir.so
 
 -include $(shell find build -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: all tests deps demo test soak bench sanitize fuzz lint stage install uninstall \
-        clean help
+.PHONY: all tests deps demo test soak bench sanitize fuzz lint generate stage install \
+        uninstall clean help
 
 # ---- what people type ----
 
@@ -172,6 +172,9 @@ lint: ## check layout, style and what clang warns of (gcc: make WERROR=1)
 	$(Q)clang-format --dry-run -Werror $(c_files)
 	$(Q)clang $(LANGUAGE) $(WARN) -Werror -fsyntax-only $(filter %.c,$(c_files))
 	$(Q)luacheck -q lua examples spec lua/weir/app/cli/command
+
+generate: all ## rewrite what is made from the tables of words and options
+	$(Q).ci/generate
 
 # What install puts below PREFIX is gathered in a folder first. .ci/put copies it and
 # keeps the list of files, which uninstall removes.

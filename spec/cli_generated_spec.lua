@@ -33,9 +33,14 @@ describe("generated from the definitions", function()
         end
       end
     end
-    for _, name in ipairs(require("weir.app.repl.commands").names()) do
+    for _, name in ipairs(require("weir.app.repl.line.commands").names()) do
       assert.matches("\n\\?&?%." .. name .. "%f[%W]", plain)
     end
+  end)
+
+  it("are meta.lua and the options in lua/README.md, up to date", function()
+    local _, out, err = shell.run ".ci/generate --check"
+    assert.equal("", out .. err)
   end)
 
   it("is a manual that tells how to keep passwords out of sight", function()

@@ -407,6 +407,49 @@ weir.spawn(function() work() end)]]
 end)
 
 
+describe("weir words", function()
+  it("lists every word of policy files with a sentence", function()
+    local code, out = weir "words"
+    assert.equal(0, code)
+    for _, name in ipairs { "fs", "tier", "retry", "fail", "policy", "hits" } do
+      assert.matches("\n  " .. name .. " +%a", out)
+    end
+  end)
+
+  it("shows what .help shows of a word, a verb and an option", function()
+    local list = { "tier", "below", "set", "promote", "fs", "limit", "open" }
+    for _, word in ipairs(list) do
+      local code, out = weir("words " .. word)
+      local _, session = shell.run(WEIR .. "repl", ".help " .. word)
+      assert.same({ 0, session }, { code, out })
+    end
+  end)
+
+  it("says what each value of an option does", function()
+    local _, out = weir "words tier"
+    assert.matches("write +through +%l.-%(through|around%)\n +through: %l", out)
+    assert.matches("\n +around: %l", out)
+  end)
+
+  it("tells programs the same", function()
+    local _, out = weir "words --json"
+    local words = {}
+    for line in out:gmatch "[^\n]+" do
+      local about = cjson.decode(line)
+      words[about.name .. " " .. about.kind] = about.help
+    end
+    assert.is_string(words["fs connector"])
+    assert.is_string(words["retry one"])
+  end)
+
+  it("names the nearest for one that is not there", function()
+    local code, _, err = weir "words teir"
+    assert.equal(3, code)
+    assert.matches('did you mean "tier"', err)
+  end)
+end)
+
+
 describe("weir connectors", function()
   it("lists every connector that was built", function()
     local _, out = weir "connectors"

@@ -1,48 +1,243 @@
 ---@meta
--- meta.lua: the words for editors that read LuaCATS; never loaded. What each word does
--- stands at the head of policy/WORD.lua and in lua/README.md.
+-- meta.lua: the words for editors that read LuaCATS. It is never loaded. Do not edit
+-- it: `make generate` writes it from the tables of the words and connectors.
 -- luacheck: no max line length
 
 ---@alias weir.Time number|string seconds, or "50ms"
 ---@alias weir.Size number|string bytes, or "64KiB"
 ---@alias weir.Rule weir.Predicate|fun(key: string, info: table): boolean
 
+---@class weir.AdmitOptions
+---@field seen? integer keys counted for hits(n); the key not seen for longest starts anew
+
+---@class weir.BreakerOptions
+---@field fail? number share of failed calls that opens the breaker
+---@field window? integer how many of the last calls are looked at
+---@field min? integer calls needed before the breaker may open
+---@field open? weir.Time how long it stays open before it probes the store
+---@field max_open? weir.Time longest time open; the time doubles after each failed probe
+---@field probes? integer calls that must all succeed to close it
+---@field slow? weir.Time a call that takes longer counts as failed
+
+---@class weir.BysizeOptions
+---@field [integer] weir.Store|{ [1]: weir.Size, [2]: weir.Store }
+---@field old_copies? integer keys of which a store may hold an old copy that could not be deleted yet
+
+---@class weir.DelayOptions
+---@field [1]? weir.Time
+---@field seconds? weir.Time how long to wait
+---@field spread? number share by which the time differs from key to key
+---@field seed? integer the same seed gives the same times
+
+---@class weir.FailoverOptions
+---@field [integer] weir.Store
+---@field on? "error"|"miss" what makes a read go on to the next store
+---@field order? "listed"|"least_failures" in which order the stores are tried
+---@field ttl? weir.Time time to live of values that are set in another store than the first
+---@field stand_ins? integer keys that may lie in a stand-in store; it takes no further ones
+---@field old_copies? integer keys of which a store may hold an old copy that could not be deleted yet
+
+---@class weir.FaultOptions
+---@field [1]? number
+---@field rate? number share of the keys that fail
+---@field status? string the status that these keys get
+---@field seed? integer the same seed makes the same keys fail
+
+---@class weir.LimitOptions
+---@field [1]? integer
+---@field inflight? integer keys in flight at most
+---@field bytes? weir.Size bytes in flight at most
+---@field rate? number keys a second at most
+---@field queue? integer batches that may wait; over that they are skipped
+---@field order? "fifo"|"lifo" which waiting batch goes next
+
+---@class weir.MirrorOptions
+---@field [integer] weir.Store
+---@field ack? "all"|"first"|integer how many stores must have a write before the caller gets the reply
+---@field read? "first"|"fastest" which store a get asks
+---@field repair? boolean whether a store that misses a value gets a copy in the background
+---@field repair_queue? integer keys that may wait for repair; over that the oldest is dropped
+---@field repair_bytes? weir.Size bytes that may wait for repair; over that the oldest is dropped
+---@field old_copies? integer keys of which a store may hold an old copy that could not be deleted yet
+
+---@class weir.NegativeOptions
+---@field [1]? weir.Time
+---@field ttl? weir.Time how long a miss is remembered
+---@field max? integer misses remembered at most; over that the oldest is dropped
+
+---@class weir.PolicyOptions
+---@field run fun(self: weir.Node, req: weir.Request): weir.Reply answers a request
+---@field children? table the stores that run uses, by position or by name
+---@field name? string the name in paths and in errors
+---@field scan? fun(self: weir.Node, req: weir.Request): weir.Reply answers a scan; a policy over one store needs none
+---@field plan? fun(self: weir.Node, op: string, key: string) says for explain which way a key would go: a sentence, the stores
+---@field bounded? boolean whether run returns by the request's deadline
+---@field immediate? boolean whether run never waits
+
+---@class weir.RetryOptions
+---@field [1]? integer
+---@field times? integer further attempts
+---@field base? weir.Time pause before the second attempt; pauses grow from there
+---@field cap? weir.Time longest pause between two attempts
+---@field jitter? "full"|"equal"|"decorrelated"|"none" how chance changes the pauses
+---@field budget? number|false retries allowed, as a share of first attempts; false = no limit
+---@field on? string|string[] error statuses to retry; default: those that may go away by themselves
+---@field wait_for_breaker? boolean whether to wait for an open breaker, up to cap, instead of giving up
+
+---@class weir.ShardOptions
+---@field [integer] weir.Store
+---@field hash? "rendezvous"|"jump"|"ketama"|"slots" how a key picks its store
+---@field weights? number[] one number for each store: its share of the keys, relative to the others
+---@field names? string[] one name for each store, hashed instead of what the store is called
+---@field key? string Lua pattern: hash its capture, or its match, instead of the whole key
+---@field tags? boolean hash only the part of a key in {braces}, as Redis Cluster does
+---@field replicas? integer stores that each key is kept in
+
+---@class weir.TierOptions
+---@field [integer] weir.Store
+---@field write? "through"|"around" what a set leaves in the upper stores
+---@field promote? weir.Rule which values found below are copied up: a predicate or fn(key, info)
+---@field delete? "all" which stores a delete goes to
+---@field fail_open? boolean whether an error of the authority is told as a miss, marked degraded
+---@field promote_queue? integer keys that may wait to be copied up; over that the oldest is dropped
+---@field promote_bytes? weir.Size bytes that may wait to be copied up; over that the oldest is dropped
+---@field seen? integer keys counted for hits(n); the key not seen for longest starts anew
+---@field old_copies? integer keys of which a store may hold an old copy that could not be deleted yet
+
+---@class weir.TtlOptions
+---@field [1]? weir.Time
+---@field seconds? weir.Time time to live of values that are set without one
+---@field jitter? number up to this share is taken off, key by key, so that keys expire apart
+---@field stale? weir.Time how long an expired value is still served, while it is refreshed
+---@field refresh? fun(key: string): any fn(key) that returns the new value; runs in the background
+---@field lease? weir.Time time that a refresh has; default: a tenth of the time to live, 1 to 10 s
+---@field pause? weir.Time pause after a failed refresh; default: a tenth, 1 s or more
+---@field keys? integer values whose times are remembered; further ones have no stale time
+
+---@class weir.EveryStoreOptions
+---@field workers? integer threads, each with a session of its own; 0 = the connector's choice
+---@field lanes? string queues of their own for ops, with how many workers: get=4,set=2; the other ops share one more
+---@field queue? integer items that may wait in a lane before submit answers busy
+---@field queue_bytes? weir.Size bytes of values that may wait in a lane
+---@field max_value? weir.Size the largest value that is set or served
+---@field slice_items? integer items of a batch that a worker takes at once; 0 = the connector's choice
+---@field slice_bytes? weir.Size bytes that a worker takes at once; 0 = the connector's choice
+---@field window_items? integer items on the way in a pipelined session; 0 = the connector's choice
+---@field window_bytes? weir.Size bytes on the way in a pipelined session; 0 = the connector's choice
+---@field timeout? weir.Time deadline of a batch that has none; 0 = none
+---@field connect_timeout? weir.Time time that opening a session may take
+---@field backoff? weir.Time pause after a failed connect, doubled from failure to failure
+---@field max_backoff? weir.Time longest pause between connects
+---@field spin? weir.Time time that a worker looks for work before it sleeps
+---@field inline? "auto"|"true"|"false" answer on the submitting thread; false gives a connector that could workers
+
+---@class weir.faultStore: weir.EveryStoreOptions
+---@field target? string the connector or URL that runs the items
+---@field status? "failed"|"timeout"|"reset"|"busy"|"skipped"|"unavailable"|"nospace"|"toobig"|"denied"|"unsupported"|"corrupt"|"invalid"|"miss"|"rejected" status of the items that rate selects
+---@field rate? string share of items answered with status, 0 to 1
+---@field die? string share of items at which the session breaks
+---@field hang? string share of items without a reply until the deadline
+---@field garbage? string share of items with an invalid reply
+---@field truncate? string share of gets that bring half a value
+---@field applied? boolean whether the target runs the items that then fail
+---@field delay? weir.Time time added to each call
+---@field jitter? weir.Time upper bound of a random time added to delay
+---@field connect_failures? integer number of first connects that fail
+---@field connect_rate? string share of the later connects that fail, 0 to 1
+---@field connect_hang? boolean whether failing connects hang until they time out
+---@field after? integer number of first items that meet no fault
+---@field count? integer number of faults to inject; 0 = no limit
+---@field match? string prefix of the keys that meet faults; default: all keys
+---@field seed? integer the same seed gives the same faults
+
+---@class weir.fsStore: weir.EveryStoreOptions
+---@field path string folder to keep values in
+---@field create? boolean whether to make the folder when it is missing
+---@field sync? "none"|"data"|"full" what a set waits for: nothing, its bytes on the disk, or its name, too
+---@field verify? "always"|"never" when to check the bytes of a value against its checksum
+---@field capacity? weir.Size disk to use at most, in blocks of 4 KiB; 0 = no limit
+---@field ttl? weir.Time when a value expires that was set without a time to live; 0 = never
+---@field fanout? "auto"|"16"|"256"|"4096"|"65536" directories to spread the files over, fixed when the folder is made; auto = as it was, or 256
+---@field mode? string permissions of the files, in octal; directories get the same with x
+---@field quarantine? integer damaged files to keep for a look; 0 = delete them
+---@field on_full? "auto"|"evict"|"refuse" what a set does when the disk is full: evict the oldest values, or fail; auto = evict with a capacity
+
+---@class weir.memoryStore: weir.EveryStoreOptions
+---@field capacity? weir.Size memory to use at most, with all that an entry needs
+---@field eviction? "s3fifo"|"lru"|"sieve" which entry goes when the store is full
+---@field ttl? weir.Time when an entry expires that was set without a time to live; 0 = never
+---@field shards? integer parts with a lock and a share of the capacity each, a power of two; 0 = one for each 256 MiB
+
+---@class weir.nullStore: weir.EveryStoreOptions
+---@field size? weir.Size length of the value of each get, with hit=true
+---@field hit? boolean whether every key exists; false = no key exists
+
+---@class weir.redisStore: weir.EveryStoreOptions
+---@field host? string name or address of the server
+---@field port? integer its port
+---@field socket? string a unix socket, instead of host and port
+---@field user? string user to log in as (ACL)
+---@field password? string password to log in with
+---@field password_file? string file whose first line is the password, read when the store is opened
+---@field db? integer number of the database
+---@field client_name? string what CLIENT LIST shows; empty: nothing
+---@field ping? boolean PING when connecting, to see who is there
+---@field prefix? string put before each key
+---@field ttl? weir.Time time to live of what is set, 0 = for ever
+---@field read_timeout? weir.Time longest silence while replies are due, 0 = no limit
+---@field write_timeout? weir.Time longest the server may take nothing, 0 = no limit
+---@field keepalive? weir.Time idle time before TCP asks whether the server lives, 0 = never
+---@field send_buffer? weir.Size SO_SNDBUF, 0 = the kernel's choice
+---@field receive_buffer? weir.Size SO_RCVBUF, 0 = the kernel's choice
+---@field multi? boolean many small keys in one command: MGET, MSET, EXISTS
+---@field tls? boolean encrypt; rediss:// does
+---@field verify? boolean refuse a server whose certificate is wrong
+---@field ca? string file or directory of certificates to trust
+---@field cert? string file with the client's certificate
+---@field key? string file with its key, if not the same
+---@field server_name? string name in the server's certificate, if not the host
+
 ---@class weir
 ---@field KiB number
 ---@field MiB number
 ---@field GiB number
 ---@field TiB number
----@field always weir.Predicate
----@field never weir.Predicate
----@field hits fun(n: integer): weir.Predicate
----@field prob fun(p: number): weir.Predicate
----@field maxsize fun(bytes: weir.Size): weir.Predicate
----@field below fun(share: number): weir.Predicate
----@field all fun(...: weir.Rule): weir.Predicate
----@field any fun(...: weir.Rule): weir.Predicate
----@field tier fun(given: { write: "through"|"around"?, promote: weir.Rule?, fail_open: boolean? }): weir.Node
----@field route fun(given: table<string, weir.Store>|fun(key: string): weir.Store): weir.Node
----@field bysize fun(given: table[]): weir.Node
----@field byop fun(given: table<string, weir.Store>): weir.Node
----@field shard fun(given: { hash: string?, weights: number[]?, names: string[]?, key: string?, tags: boolean?, replicas: integer? }): weir.Node
----@field mirror fun(given: { ack: "all"|"first"|integer?, read: "first"|"fastest"?, repair: boolean? }): weir.Node
----@field failover fun(given: { on: "error"|"miss"?, order: "listed"|"least_failures"?, ttl: weir.Time? }): weir.Node
----@field fail fun(status: string): weir.Node
----@field policy fun(given: { run: fun(self: weir.Node, req: weir.Request): weir.Reply, children: table?, name: string?, plan: function?, bounded: boolean?, immediate: boolean? }): weir.Node
+---@field fault fun(options: weir.faultStore?): weir.Store another connector, with injected faults
+---@field fs fun(options: weir.fsStore?): weir.Store one file a value, in a folder
+---@field memory fun(options: weir.memoryStore?): weir.Store values in this process: sharded, bounded in bytes, with eviction
+---@field null fun(options: weir.nullStore?): weir.Store keeps nothing
+---@field redis fun(options: weir.redisStore?): weir.Store Redis, Valkey, KeyDB, Dragonfly over RESP
+---@field all fun(...: weir.Rule): weir.Predicate Yes if all of these predicates or functions say yes.
+---@field always weir.Predicate Yes to every key.
+---@field any fun(...: weir.Rule): weir.Predicate Yes if one of these predicates or functions says yes.
+---@field below fun(share: number): weir.Predicate Yes while less than this share of the store's capacity is in use. A store that does not tell its capacity counts as empty.
+---@field byop fun(given: table<string, weir.Store>): weir.Node Each op goes to the store that is named for it, or to default.
+---@field bysize fun(given: weir.BysizeOptions): weir.Node Each value goes to the first store whose size limit it fits. A get tries the stores in order.
+---@field fail fun(status: string): weir.Node A store that answers every key with one status.
+---@field failover fun(given: weir.FailoverOptions): weir.Node What the first store could not do goes to the next one. It never serves a value older than the last write.
+---@field hits fun(n: integer): weir.Predicate Yes to a key that was seen n times or more.
+---@field maxsize fun(bytes: weir.Size): weir.Predicate Yes to a value of so many bytes or fewer.
+---@field mirror fun(given: weir.MirrorOptions): weir.Node The same values in every store. A write goes to all of them at once.
+---@field never weir.Predicate No to every key.
+---@field policy fun(given: weir.PolicyOptions): weir.Node A word of your own: a store made of a function from request to reply.
+---@field prob fun(p: number): weir.Predicate Yes by chance, with a probability of p.
+---@field route fun(given: table<string, weir.Store>|fun(key: string): weir.Store): weir.Node Each key goes to the store of the longest prefix that it begins with, or to default. route(fn) sends it to the store that fn(key) returns.
+---@field shard fun(given: weir.ShardOptions): weir.Node Each key goes to the store that the hash of the key picks, or to several of them.
+---@field tier fun(given: weir.TierOptions): weir.Node One store made of several, the fastest first, the authority last. A get goes down until a store has the value, and a copy goes up.
 
 ---@class weir.Store
----@field timeout fun(self: weir.Store, seconds: weir.Time): weir.Node
----@field deadline fun(self: weir.Store, seconds: weir.Time): weir.Node
----@field retry fun(self: weir.Store, given: integer|{ base: weir.Time?, cap: weir.Time?, jitter: "full"|"equal"|"decorrelated"|"none"?, budget: number|false?, on: string[]? }?): weir.Node
----@field breaker fun(self: weir.Store, given: { fail: number?, window: integer?, min: integer?, open: weir.Time?, max_open: weir.Time?, probes: integer?, slow: weir.Time? }?): weir.Node
----@field limit fun(self: weir.Store, given: integer|{ inflight: integer?, bytes: weir.Size?, rate: number?, queue: integer?, order: "fifo"|"lifo"? }): weir.Node
----@field coalesce fun(self: weir.Store): weir.Node
----@field negative fun(self: weir.Store, given: { ttl: weir.Time?, max: integer? }?): weir.Node
----@field ttl fun(self: weir.Store, seconds: weir.Time, more: { jitter: number?, stale: weir.Time?, refresh: fun(key: string): any }?): weir.Node
----@field admit fun(self: weir.Store, rule: weir.Rule|weir.Rule[], ...: weir.Rule): weir.Node
----@field prefix fun(self: weir.Store, text: string): weir.Node
----@field readonly fun(self: weir.Store): weir.Node
----@field tap fun(self: weir.Store, fn: fun(req: weir.Request, reply: weir.Reply)): weir.Node
----@field meter fun(self: weir.Store, label: string): weir.Node
----@field delay fun(self: weir.Store, given: weir.Time|{ spread: number?, seed: integer? }): weir.Node
----@field fault fun(self: weir.Store, given: number|{ rate: number?, status: string?, seed: integer? }?): weir.Node
+---@field admit fun(self: weir.Store, given: weir.Rule|(weir.Rule[]|weir.AdmitOptions)): weir.Node Only values that the predicates agree to are stored. A refused set is rejected, and an older copy is deleted.
+---@field breaker fun(self: weir.Store, given?: weir.BreakerOptions): weir.Node Stops the calls to a store that keeps failing. After a pause it probes the store, and closes by itself when the store is well.
+---@field coalesce fun(self: weir.Store, wait?: weir.Time): weir.Node Many readers of one key at the same time cause one read of the store.
+---@field deadline fun(self: weir.Store, seconds: weir.Time): weir.Node Limits the time of the whole operation, retries and queues included.
+---@field delay fun(self: weir.Store, given: weir.Time|weir.DelayOptions, more?: weir.DelayOptions): weir.Node Waits before it passes a request on, as a slow store would.
+---@field fault fun(self: weir.Store, given?: number|weir.FaultOptions, more?: weir.FaultOptions): weir.Node Answers a share of the keys with an error instead of reading the store.
+---@field limit fun(self: weir.Store, given?: integer|weir.LimitOptions, more?: weir.LimitOptions): weir.Node Limits the keys and bytes in flight, and the keys a second. What is over the limit waits in a queue or is skipped.
+---@field meter fun(self: weir.Store, label: string): weir.Node Counts requests under a name that stays when the tree changes.
+---@field negative fun(self: weir.Store, given?: weir.Time|weir.NegativeOptions, more?: weir.NegativeOptions): weir.Node Remembers misses, so that a key that is not there is not read again and again.
+---@field prefix fun(self: weir.Store, text: string): weir.Node The store below sees every key with a prefix in front. A scan takes it off again.
+---@field readonly fun(self: weir.Store): weir.Node Reads pass; set, delete and touch are denied.
+---@field retry fun(self: weir.Store, given?: integer|weir.RetryOptions, more?: weir.RetryOptions): weir.Node Repeats a request for the keys that another attempt may help, within a budget.
+---@field tap fun(self: weir.Store, fn: fun(req: weir.Request, reply: weir.Reply)): weir.Node Calls a function with each request and its reply. The function changes neither.
+---@field timeout fun(self: weir.Store, seconds: weir.Time): weir.Node Limits the time of each request. Keys without a reply by then get timeout.
+---@field ttl fun(self: weir.Store, given: weir.Time|weir.TtlOptions, more?: weir.TtlOptions): weir.Node Values that are set without a time to live get one. With stale, an expired value is served while one caller refreshes it.

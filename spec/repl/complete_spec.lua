@@ -52,7 +52,8 @@ describe("a Tab", function()
   it("completes the options of a connector or a word within its braces", function()
     offers("memory { evi", "memory { eviction = ")
     offers('x = fs { path = "/tmp", fanou', 'x = fs { path = "/tmp", fanout = ')
-    offers("tier { memory, prom", "tier { memory, promote = ")
+    offers("tier { memory, promote", "tier { memory, promote = ",
+      "tier { memory, promote_bytes = ", "tier { memory, promote_queue = ")
     offers("memory:retry { 2, bas", "memory:retry { 2, base = ")
   end)
 

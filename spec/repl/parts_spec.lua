@@ -1,7 +1,7 @@
 -- The parts of the session that need no terminal.
 local Keys = require "weir.app.repl.keys"
 local Literal = require "weir.app.show.literal"
-local Tokens = require "weir.app.repl.tokens"
+local Tokens = require "weir.app.repl.line.tokens"
 local Wide = require "weir.app.repl.wide"
 local Asked = require "weir.app.repl.asked"
 

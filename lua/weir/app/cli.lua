@@ -19,9 +19,9 @@ local Cli = {}
 
 -- In the order of the help.
 local NAMES = {
-  "run", "repl", "serve", "get", "set", "rm", "ls", "stat", "head", "hex", "du", "big", "diff",
-  "cp", "where", "explain", "trace", "tree", "stats", "lat", "watch", "check",
-  "connectors", "replay", "bench", "completion", "manual",
+  "run", "repl", "serve", "get", "set", "rm", "ls", "stat", "head", "hex", "du", "big",
+  "diff", "cp", "where", "explain", "trace", "tree", "stats", "lat", "watch", "check",
+  "connectors", "words", "replay", "bench", "completion", "manual",
 }
 
 

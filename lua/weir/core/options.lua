@@ -26,18 +26,55 @@ local function boolean(x)
   return x, "true or false"
 end
 
+local ALL = { get = true, exists = true, set = true, delete = true, stat = true,
+  touch = true, scan = true }
 local READS = { get = true, exists = true }
-local WRITES = { set = true }
 
--- The one table of checks: what each option of a verb must be, and whose it is.
-local OPTIONS = {
-  timeout = { check = duration },
-  deadline = { check = clock },
-  ttl = { check = duration, ops = WRITES },
-  prefix = { check = boolean, ops = READS },
+-- The one table: the options of verbs, what each must be, and which ops take it. Those
+-- without a check are checked where they are used (scan.lua, native.lua).
+local ROWS = {
+  { "timeout", check = duration, ops = ALL, takes = "time",
+    help = "longest time the call may take" },
+  { "deadline", check = clock, ops = ALL, takes = "number",
+    help = "when the call must end, on the host's clock (weir.now)" },
+  { "ttl", check = duration, ops = { set = true }, takes = "time",
+    help = "time to live of the value" },
+  { "prefix", check = boolean, ops = READS, takes = "boolean",
+    help = "only the values before the first miss of the list are needed" },
+  { "prefix", ops = { scan = true }, takes = "string",
+    help = "only keys that begin so" },
+  { "limit", ops = { scan = true }, takes = "integer, from 1",
+    help = "at most so many keys" },
+  { "page", ops = { scan = true }, takes = "integer, from 1", default = "512",
+    help = "how many keys are asked for at once" },
+  { "timeout", ops = { close = true }, takes = "time", default = "5s",
+    help = "how long requests in flight may take to finish" },
+  { "drop", ops = { close = true }, takes = "boolean", default = "false",
+    help = "end what is in flight at once" },
 }
 
-local NAMES = { "timeout", "deadline", "ttl", "prefix" }
+local OPTIONS, NAMES = {}, {}
+for _, row in ipairs(ROWS) do
+  if row.check then
+    OPTIONS[row[1]] = row
+    NAMES[#NAMES + 1] = row[1]
+  end
+end
+
+
+--- The options of an op (or of "close"): { name, help, takes, default } each.
+---@param op string
+---@return table[]
+function Options.of(op)
+  local list = {}
+  for _, row in ipairs(ROWS) do
+    if row.ops[op] then
+      list[#list + 1] = { name = row[1], help = row.help, takes = row.takes,
+        default = row.default }
+    end
+  end
+  return list
+end
 
 
 local function refuse(name, expected, x, level)
@@ -52,7 +89,7 @@ local function check(op, opts, level)
   end
   for name, value in pairs(opts) do
     local option = OPTIONS[name]
-    if not option or option.ops and not option.ops[op] then
+    if not option or not option.ops[op] then
       error(("%s has no option %q%s"):format(op, tostring(name),
         option and "" or Ffi.suggest(name, NAMES)), level + 1)
     end

@@ -4,6 +4,7 @@
 
 local ffi = require "ffi"
 local Ffi = require "weir.ffi"
+local Options = require "weir.core.options"
 local Request = require "weir.core.request"
 
 local entry_ptr = ffi.typeof "const struct weir_scan_entry *"
@@ -12,7 +13,8 @@ local UNKNOWN = 0xffffffffffffffffULL
 
 local PAGE = 512
 
-local OPTIONS = { "prefix", "limit", "page", "timeout", "deadline" }
+local OPTIONS = {}
+for i, option in ipairs(Options.of "scan") do OPTIONS[i] = option.name end
 
 
 local function whole(opts, name, default, level)

@@ -34,14 +34,25 @@ function Custom:answer(req)
 end
 
 
-local CUSTOM = {
-  { "run", is = "callable", required = "run, a function (self, request) -> reply" },
-  { "children", is = "list", default = {} },
-  { "name", is = "name", default = "policy" },
-  { "scan", is = "callable" },
-  { "plan", is = "callable" },
-  { "bounded", is = "boolean", default = false },
-  { "immediate", is = "boolean", default = false },
+Custom.HELP = "A word of your own: a store made of a function from request to reply."
+Custom.EXAMPLE = "policy { children = { a }, run = function(self, req) ... end }"
+Custom.OPTIONS = {
+  { "run", is = "callable", required = "run, a function (self, request) -> reply",
+    type = "fun(self: weir.Node, req: weir.Request): weir.Reply",
+    help = "answers a request" },
+  { "children", is = "list", type = "table", default = {},
+    help = "the stores that run uses, by position or by name" },
+  { "name", is = "name", default = "policy",
+    help = "the name in paths and in errors" },
+  { "scan", is = "callable",
+    type = "fun(self: weir.Node, req: weir.Request): weir.Reply",
+    help = "answers a scan; a policy over one store needs none" },
+  { "plan", is = "callable", type = "fun(self: weir.Node, op: string, key: string)",
+    help = "says for explain which way a key would go: a sentence, the stores" },
+  { "bounded", is = "boolean", default = false,
+    help = "whether run returns by the request's deadline" },
+  { "immediate", is = "boolean", default = false,
+    help = "whether run never waits" },
 }
 
 
@@ -49,7 +60,7 @@ local function read(fields)
   if type(fields) ~= "table" then
     error("policy: takes a table with run, not " .. Arguments.show(fields), 0)
   end
-  local given = Arguments.read("policy", CUSTOM, nil, fields)
+  local given = Arguments.read("policy", Custom.OPTIONS, nil, fields)
   for label, child in pairs(given.children) do
     Arguments.store("policy", "child " .. tostring(label), child)
   end

@@ -121,6 +121,12 @@ function Policies.names()
 end
 
 
+--- Over how many stores a word stands: "many", "one", "none"; nil: it is no such word.
+function Policies.kind(word)
+  return KINDS[word]
+end
+
+
 for word, kind in pairs(KINDS) do
   if kind == "one" then
     Store[word] = function(...) return Policies.make(word, ...) end

@@ -17,8 +17,8 @@ local Reply = require "weir.core.reply"
 
 local Breaker = Node.word "breaker"
 
-Breaker.HELP = "No calls to a store that keeps failing. After a pause it probes the "
-  .. "store, and closes by itself when the store is well."
+Breaker.HELP = "Stops the calls to a store that keeps failing. After a pause it probes "
+  .. "the store, and closes by itself when the store is well."
 Breaker.EXAMPLE = "far:breaker { open = 5 }"
 Breaker.OPTIONS = {
   { "fail", is = "share", default = 0.5,

@@ -7,7 +7,7 @@ local Timeout = require "weir.policy.timeout"
 
 local Deadline = Node.word "deadline"
 
-Deadline.HELP = "The whole operation has so long, retries and waits in queues included."
+Deadline.HELP = "Limits the time of the whole operation, retries and queues included."
 Deadline.EXAMPLE = 'tree:deadline("500ms")'
 Deadline.OPTIONS = Timeout.OPTIONS
 

@@ -17,8 +17,8 @@ local Reply = require "weir.core.reply"
 
 local Limit = Node.word "limit"
 
-Limit.HELP = "At most so many keys and bytes in flight, and so many keys a second. The "
-  .. "rest waits or is skipped."
+Limit.HELP = "Limits the keys and bytes in flight, and the keys a second. What is over "
+  .. "the limit waits in a queue or is skipped."
 Limit.EXAMPLE = "far:limit { 100, queue = 50 }"
 Limit.OPTIONS = {
   { "inflight", at = 1, is = "count",

@@ -47,7 +47,7 @@ local function share_or_none(x, word)
 end
 
 
-Retry.HELP = "Tries again, only for keys that another attempt may help, within a "
+Retry.HELP = "Repeats a request for the keys that another attempt may help, within a "
   .. "budget."
 Retry.EXAMPLE = "far:retry { 2, budget = 0.2 }"
 Retry.OPTIONS = {

@@ -15,8 +15,8 @@ local Reply = require "weir.core.reply"
 
 local Timeout = Node.word "timeout"
 
-Timeout.HELP = "Each request has so long. Keys answered by then keep their answer, the "
-  .. "others become timeout."
+Timeout.HELP = "Limits the time of each request. Keys without a reply by then get "
+  .. "timeout."
 Timeout.EXAMPLE = "far:timeout(0.05)"
 Timeout.OPTIONS = {
   { "seconds", at = 1, is = "seconds", required = "a time, such as 0.05 or \"50ms\"",

@@ -4,7 +4,8 @@ local Catalog = require "weir.native.catalog"
 local Columns = require "weir.app.show.columns"
 local Exit = require "weir.app.exit"
 local Json = require "weir.app.show.json"
-local Quantity = require "weir.core.quantity"
+local Options = require "weir.app.help.options"
+local Topics = require "weir.app.help.topics"
 local weir = require "weir"
 
 local Connectors = {
@@ -38,42 +39,8 @@ local function list(args)
 end
 
 
-local FORMS = {
-  size = Quantity.bytes,
-  duration = function(ns) return Quantity.time(ns / 1e9) end,
-  integer = tostring,
-}
-
-
--- What an option takes, in words: "size, 1 MiB to 1 GiB", "s3fifo|lru|sieve".
-local function takes(option)
-  if option.type == "secret" then
-    return "secret, or $NAME of an environment variable"
-  end
-  if option.choices then return table.concat(option.choices, "|") end
-  local form = FORMS[option.type]
-  if option.max then
-    return ("%s, %s to %s"):format(option.type, form(option.min), form(option.max))
-  end
-  if option.min then
-    return ("%s, from %s"):format(option.type, form(option.min))
-  end
-  return option.type
-end
-
-
-local function default(option)
-  return option.required and "required" or option.default or "-"
-end
-
-
-local function print_options(options)
-  local rows = {}
-  for i, option in ipairs(options) do
-    local help = ("%s (%s)"):format(option.help, takes(option))
-    rows[i] = { "  " .. option.name, default(option), help }
-  end
-  Columns.print(rows)
+local function print_lines(lines)
+  for _, line in ipairs(lines) do print(line) end
 end
 
 
@@ -86,13 +53,7 @@ local function describe(args)
     print(Json.encode(info))
     return
   end
-  print(("%s: %s"):format(info.name, info.help))
-  print("operations: " .. table.concat(info.ops, " "))
-  if #info.schemes > 0 then
-    print("further URL schemes: " .. table.concat(info.schemes, " "))
-  end
-  print "options beside those of weir connectors --common:"
-  print_options(info.options)
+  print_lines(Topics.connector(info))
 end
 
 
@@ -103,7 +64,7 @@ local function describe_common(args)
     return
   end
   print "options that every store has:"
-  print_options(options)
+  print_lines(Options.lines(options))
 end
 
 

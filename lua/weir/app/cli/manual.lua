@@ -145,8 +145,8 @@ local function page(out, commands)
   out ".SH COMMANDS"
   for _, command in ipairs(commands) do subcommand(out, command) end
   out(".SH SESSION\n" .. SESSION)
-  local Binding = require "weir.app.repl.binding"
-  local Commands = require "weir.app.repl.commands"
+  local Binding = require "weir.app.repl.line.binding"
+  local Commands = require "weir.app.repl.line.commands"
   for _, name in ipairs(Commands.names()) do
     local command = Commands.find(name)
     out(item(bold(Binding.usage(command)), command.description or command.summary))

@@ -1,7 +1,7 @@
 -- app/repl/hints.lua: what to type instead of plain words, as one types them to a shell
 -- or to redis-cli: `ls user:`, `get k`, `exit`. For lines that are no Lua or do
 -- nothing.
-local Commands = require "weir.app.repl.commands"
+local Commands = require "weir.app.repl.line.commands"
 local Literal = require "weir.app.show.literal"
 
 local Hints = {}

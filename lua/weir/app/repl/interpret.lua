@@ -1,15 +1,15 @@
 -- app/repl/interpret.lua: what one text does that was typed: a dot command runs, Lua is
 -- evaluated, in the background if it ends in &. Tells the session's output and exit
 -- code what came of it.
-local Binding = require "weir.app.repl.binding"
-local Commands = require "weir.app.repl.commands"
+local Binding = require "weir.app.repl.line.binding"
+local Commands = require "weir.app.repl.line.commands"
 local Error = require "weir.core.error"
 local Evaluate = require "weir.app.repl.evaluate"
 local Exit = require "weir.app.exit"
 local Hints = require "weir.app.repl.hints"
 local Host = require "weir.host"
 local Store = require "weir.core.store"
-local Tokens = require "weir.app.repl.tokens"
+local Tokens = require "weir.app.repl.line.tokens"
 local Value = require "weir.core.value"
 local words = require "weir.language.words"
 

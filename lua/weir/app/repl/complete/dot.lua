@@ -1,18 +1,18 @@
 -- app/repl/complete/dot.lua: completion of dot commands: their names, and their
 -- arguments by the tables that also read them.
 local beginning = require "weir.app.repl.complete.beginning"
-local Commands = require "weir.app.repl.commands"
-local Files = require "weir.app.repl.files"
-local Help = require "weir.app.repl.help"
+local Commands = require "weir.app.repl.line.commands"
+local Files = require "weir.app.repl.complete.files"
 local Keys = require "weir.app.repl.complete.keys"
-local Tokens = require "weir.app.repl.tokens"
+local Tokens = require "weir.app.repl.line.tokens"
+local Topics = require "weir.app.help.topics"
 
 
 -- Words that an argument may be.
 local function words_of(session, row, prefix)
   if row.choices then return row.choices end
   if row.is == "store" then return session.names end
-  if row.is == "topic" then return Help.topics() end
+  if row.is == "topic" then return Topics.names() end
   if row.is == "file" then return Files.beginning(prefix) end
   return {}
 end

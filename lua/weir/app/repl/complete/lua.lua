@@ -2,10 +2,10 @@
 -- after a dot, options inside the braces of a word, keys inside the quotes of a verb.
 local beginning = require "weir.app.repl.complete.beginning"
 local Guard = require "weir.app.explore.guard"
-local Help = require "weir.app.repl.help"
 local Keys = require "weir.app.repl.complete.keys"
-local Options = require "weir.app.repl.options"
+local Options = require "weir.app.help.options"
 local Store = require "weir.core.store"
+local Verbs = require "weir.app.help.verbs"
 local words = require "weir.language.words"
 
 local KEYWORDS = {
@@ -100,7 +100,7 @@ return function(session, line)
   local start = #line - #typed + 1
   local head = line:sub(1, start - 1)
   if head:find ":%s*$" then
-    return beginning(typed, Help.verbs(), words.names()), start
+    return beginning(typed, Verbs.names(), words.names()), start
   end
   local path = head:match "([%a_][%w_.]*)%.$"
   if path == "weir" then

@@ -1,6 +1,7 @@
 -- .help: what there is, or all about one word.
-local Commands = require "weir.app.repl.commands"
-local Help = require "weir.app.repl.help"
+local Commands = require "weir.app.repl.line.commands"
+local Topics = require "weir.app.help.topics"
+local Verbs = require "weir.app.help.verbs"
 local words = require "weir.language.words"
 
 
@@ -10,11 +11,11 @@ local function overview(view)
     commands[name] = Commands.find(name).summary
     rows[i] = { "  ." .. name, commands[name] }
   end
-  view:object { commands = commands, verbs = Help.verbs(), words = words.names() }
+  view:object { commands = commands, verbs = Verbs.names(), words = words.names() }
   view:line "Lines are Lua: redis:get \"key\", x = 1, 1 + 1. A line that ends in & runs"
   view:line "in the background. _ is the last result. Ctrl-C ends what runs. Commands:"
   view:table(rows)
-  view:line("verbs of a store: %s", table.concat(Help.verbs(), " "))
+  view:line("verbs of a store: %s", table.concat(Verbs.names(), " "))
   view:line("words: %s", table.concat(words.names(), " "))
   view:line ".help WORD tells more about any of them, and about an option."
 end
@@ -30,7 +31,7 @@ return {
   },
   run = function(view, args)
     if not args.word then return overview(view) end
-    local lines, suggestion = Help.topic(args.word)
+    local lines, suggestion = Topics.about(args.word)
     if not lines then
       error(("there is no help on %s%s"):format(args.word, suggestion), 0)
     end

@@ -1,5 +1,6 @@
--- app/repl/tokens.lua: the words of a dot command's line. A word in quotes is read as
--- Lua reads a string, so that any key a session prints can be typed back.
+-- app/repl/line/tokens.lua: splits the line of a dot command into words. A word in
+-- quotes is read as Lua reads a string, so that any key a session prints can be typed
+-- back.
 
 local Tokens = {}
 

@@ -1,6 +1,6 @@
--- app/repl/binding.lua: the words of a dot command's line become its arguments, by its
--- table: stores first (the current one when none is named), then what the table
--- lists, and --options anywhere.
+-- app/repl/line/binding.lua: turns the words of a dot command's line into its
+-- arguments, by its table: first the stores (the current one when none is named), then what the
+-- table lists. --options may stand anywhere.
 local Ffi = require "weir.ffi"
 local Kinds = require "weir.app.explore.kinds"
 

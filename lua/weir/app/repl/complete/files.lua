@@ -1,4 +1,4 @@
--- app/repl/files.lua: the files whose paths begin so, for completion.
+-- app/repl/complete/files.lua: the files whose paths begin so, for completion.
 local ffi = require "ffi"
 local Ffi = require "weir.ffi"
 

@@ -1,6 +1,6 @@
--- app/repl/commands.lua: the dot commands, in the order of the help. Each is a table:
--- those that only look into stores are shared with the command line (explore/), the
--- others are the session's own (repl/dot/).
+-- app/repl/line/commands.lua: the dot commands, in the order of the help. Each is a
+-- table. Those that only look into stores are shared with the command line
+-- (app/explore/), the others belong to the session (app/repl/dot/).
 local Ffi = require "weir.ffi"
 
 local Commands = {}

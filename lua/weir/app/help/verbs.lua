@@ -1,0 +1,90 @@
+-- app/help/verbs.lua: the verbs of a store, for .help, `weir words` and completion. The
+-- options are those of the tables that check them (core/options.lua, core/scan.lua).
+local Options = require "weir.core.options"
+
+local Verbs = {}
+
+-- { name, arguments, what it returns, what it does, op whose options it takes }
+local ROWS = {
+  { "get", "key, opts", "value; nil for a miss; nil, err",
+    "Reads a value.", "get" },
+  { "get_string", "key, opts", "string; nil for a miss; nil, err",
+    "Reads a value as a plain Lua string, for what takes nothing else (ngx.print, "
+    .. "table.concat, cjson.decode, a table's key).", "get" },
+  { "set", "key, value, opts", "true; false, err when not admitted; nil, err",
+    "Stores a value under a key.", "set" },
+  { "exists", "key, opts", "true or false; nil, err",
+    "Tells whether a key has a value.", "exists" },
+  { "delete", "key, opts", "true; false when there was none; nil, err",
+    "Removes a value. Also true when an attempt whose reply was lost may have removed "
+    .. "it; delete_many marks such a slot in reply.maybe.", "delete" },
+  { "stat", "key, opts", "{ size =, ttl = }; nil for a miss; nil, err",
+    "Tells the size in bytes of a value, and the seconds it has left to live (ttl is "
+    .. "nil when it does not expire).", "stat" },
+  { "touch", "key, ttl, opts", "true; false when there was none; nil, err",
+    "Gives a value a new time to live: seconds or \"10m\"; nil: it never expires.",
+    "touch" },
+  { "get_into", "key, buffer, opts", "size; nil for a miss; nil, err",
+    "Reads a value into your memory: an FFI array of bytes, or { pointer, size }. A "
+    .. "buffer that is too small: nil and an error \"toobig\" with the true size.",
+    "get" },
+  { "scan", "opts", "an iterator of key, { size =, ttl = }",
+    "Walks the keys, a page at a time: for key, info in store:scan { prefix = \"u:\" } "
+    .. "do ... end. A key may come twice while others write or a store fails; a key "
+    .. "that stays is never left out. An error raises.", "scan" },
+  { "trace", "key, opts", "steps, reply",
+    "Runs a get and tells what happened at each store, in order: { path, op, status, "
+    .. "bytes, seconds, attempts, level, decision }. Prints well.", "stat" },
+  { "explain", "op, key", "steps",
+    "Tells which way an op would go for a key and why, without running it: { path, "
+    .. "why } a step. Prints well." },
+  { "tree", "", "a table",
+    "The store and what is below it, in order: { path, word, name, label, children }. "
+    .. "Prints well." },
+  { "stats", "", "a table by path",
+    "What the stores of the tree have counted, by path (default.tier[2].retry)." },
+  { "close", "opts", "true; nil, err",
+    "Refuses what comes after it and ends what is in flight. It waits as a verb does: "
+    .. "other tasks run meanwhile. Where nothing can wait (some phases of nginx, a "
+    .. "callback of luv) the store closes by itself later. A second close does nothing.",
+    "close" },
+  { "get_many", "keys, opts", "a reply",
+    "Reads the values of a list of keys. A key that comes twice is read once.", "get" },
+  { "set_many", "keys, values, opts", "a reply",
+    "Stores values[i] under keys[i]. Of a key that comes twice the last value stays.",
+    "set" },
+  { "exists_many", "keys, opts", "a reply", "As exists, for a list of keys.",
+    "exists" },
+  { "delete_many", "keys, opts", "a reply", "As delete, for a list of keys.",
+    "delete" },
+  { "stat_many", "keys, opts", "a reply", "As stat, for a list of keys.", "stat" },
+  { "touch_many", "keys, ttl, opts", "a reply", "As touch, for a list of keys.",
+    "touch" },
+  { "get_into_many", "keys, buffers, opts", "a reply",
+    "Reads values[i] into buffers[i]; reply:size(i) is its size.", "get" },
+}
+
+
+--- The names, in the order of the help.
+---@return string[]
+function Verbs.names()
+  local names = {}
+  for i, row in ipairs(ROWS) do names[i] = row[1] end
+  return names
+end
+
+
+--- What a verb does: name, arguments, returns, help, options; nil: there is none.
+---@param name string
+---@return table?
+function Verbs.about(name)
+  for _, row in ipairs(ROWS) do
+    if row[1] == name then
+      return { name = name, arguments = row[2], returns = row[3], help = row[4],
+        options = row[5] and Options.of(row[5]) or {} }
+    end
+  end
+end
+
+
+return Verbs
