@@ -1,16 +1,20 @@
 -- The weir command: reads the arguments, runs one subcommand, answers with an
 -- exit code. Called by the script `weir` (cli/command).
 --
--- A subcommand is a file app/cli/NAME.lua and a word below: a table with
+-- A subcommand is a word below and a table: that of a command that looks into stores
+-- (app/explore.lua), else app/cli/NAME.lua, with
 --   summary    one line for `weir --help`
 --   define     function(command): adds arguments and options to argparse's command
---   run        function(args): does it and returns an exit code, or raises Exit's
+--   run        function(args, commands, parser): does it and returns an exit code, or
+--              raises Exit's. The last two are all subcommands, and argparse's parser
 --   passes_on  true: what follows the first argument is not ours to read
 --   valued     of one that passes on: the options that take a value, as a set
 --   cleans_up  true: Ctrl-C is an error in run, which ends what it has started
 local argparse = require "argparse"
 local Blame = require "weir.core.blame"
 local Exit = require "weir.app.exit"
+local Explore = require "weir.app.explore"
+local explored = require "weir.app.cli.explored"
 local Signals = require "weir.signals"
 local Terminal = require "weir.app.terminal"
 local Value = require "weir.core.value"
@@ -25,11 +29,18 @@ local NAMES = {
 }
 
 
---- commands returns the subcommands, in the order of the help and by name.
-function Cli.commands()
+-- `weir ls` does more than .ls: it has a file of its own.
+local function find(name)
+  local explore = name ~= "ls" and Explore.find(name)
+  return explore and explored(explore) or require("weir.app.cli." .. name)
+end
+
+
+-- The subcommands, in the order of the help and by name.
+local function all_commands()
   local commands = {}
   for i, name in ipairs(NAMES) do
-    local command = require("weir.app.cli." .. name)
+    local command = find(name)
     command.name = name
     commands[i], commands[name] = command, command
   end
@@ -61,9 +72,8 @@ local function add_help(parser)
 end
 
 
---- parser returns argparse's parser of the whole command; help, completions and
---- the manual are made from it.
-function Cli.parser(commands)
+-- The parser of the whole command. Help and completions are made from it.
+local function make_parser(commands)
   local parser = argparse "weir"
     :description "Reads, writes and scripts stores: memory, files, Redis, or a policy."
     :epilog(Exit.HELP)
@@ -156,11 +166,12 @@ end
 function Cli.main(argv)
   Terminal.fill_standard()
   local make_error = Terminal.end_by_interrupt()
-  local commands = Cli.commands()
+  local commands = all_commands()
   argv = without_help(argv)
   local words, rest = split(argv, commands)
   local json = wants_json(words)
-  local good, args = Cli.parser(commands):pparse(words)
+  local parser = make_parser(commands)
+  local good, args = parser:pparse(words)
   if not good then
     local command = commands[argv[1]] and argv[1]
     local about = command and " " .. command or ""
@@ -169,7 +180,7 @@ function Cli.main(argv)
   end
   args.rest = rest
   if commands[args.command].cleans_up then make_error() end
-  local ok, code = xpcall(commands[args.command].run, failure, args)
+  local ok, code = xpcall(commands[args.command].run, failure, args, commands, parser)
   local written = Terminal.written()
   if ok and written then
     return code or Exit.OK

@@ -176,9 +176,7 @@ local function zsh(parser)
 end
 
 
-function Command.run(args)
-  local Cli = require "weir.app.cli"
-  local parser = Cli.parser(Cli.commands())
+function Command.run(args, _, parser)
   Exit.write(args.shell == "bash" and bash(parser) or zsh(parser))
   return Exit.OK
 end

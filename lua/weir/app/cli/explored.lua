@@ -1,5 +1,5 @@
--- A subcommand made of a table of explore/: the session's dot command of the same
--- name is made of the same table.
+-- app/cli/explored.lua: makes a subcommand of a command that looks into stores
+-- (app/explore/). The session's dot command of the same name is made of the same table.
 local Exit = require "weir.app.exit"
 local Kinds = require "weir.app.explore.kinds"
 local Target = require "weir.app.cli.target"
@@ -85,10 +85,9 @@ local function run(explore, args)
 end
 
 
---- The subcommand of an explore table.
----@param name string
-return function(name)
-  local explore = require("weir.app.explore." .. name)
+--- The subcommand made of a table of app/explore/.
+---@param explore table
+return function(explore)
   return {
     summary = explore.summary,
     description = explore.description,

@@ -1,5 +1,7 @@
 -- weir manual: the page weir.1, made of the same definitions as the help of the
 -- subcommands and of the session.
+local Binding = require "weir.app.repl.line.binding"
+local Commands = require "weir.app.repl.line.commands"
 local Exit = require "weir.app.exit"
 
 local Command = {
@@ -145,8 +147,6 @@ local function page(out, commands)
   out ".SH COMMANDS"
   for _, command in ipairs(commands) do subcommand(out, command) end
   out(".SH SESSION\n" .. SESSION)
-  local Binding = require "weir.app.repl.line.binding"
-  local Commands = require "weir.app.repl.line.commands"
   for _, name in ipairs(Commands.names()) do
     local command = Commands.find(name)
     out(item(bold(Binding.usage(command)), command.description or command.summary))
@@ -160,8 +160,8 @@ local function page(out, commands)
 end
 
 
-function Command.run()
-  page(print, require("weir.app.cli").commands())
+function Command.run(_, commands)
+  page(print, commands)
   return Exit.OK
 end
 

@@ -30,8 +30,8 @@ local ROWS = {
     "get" },
   { "scan", "opts", "an iterator of key, { size =, ttl = }",
     "Walks the keys, a page at a time: for key, info in store:scan { prefix = \"u:\" } "
-    .. "do ... end. A key may come twice while others write or a store fails; a key "
-    .. "that stays is never left out. An error raises.", "scan" },
+    .. "do ... end. A key may come twice while others write or a store fails. No key "
+    .. "that stays is left out. An error is raised.", "scan" },
   { "trace", "key, opts", "steps, reply",
     "Runs a get and tells what happened at each store, in order: { path, op, status, "
     .. "bytes, seconds, attempts, level, decision }. Prints well.", "stat" },
@@ -46,8 +46,8 @@ local ROWS = {
   { "close", "opts", "true; nil, err",
     "Refuses what comes after it and ends what is in flight. It waits as a verb does: "
     .. "other tasks run meanwhile. Where nothing can wait (some phases of nginx, a "
-    .. "callback of luv) the store closes by itself later. A second close does nothing.",
-    "close" },
+    .. "callback of luv) the store closes by itself later. A second close does "
+    .. "nothing.", "close" },
   { "get_many", "keys, opts", "a reply",
     "Reads the values of a list of keys. A key that comes twice is read once.", "get" },
   { "set_many", "keys, values, opts", "a reply",

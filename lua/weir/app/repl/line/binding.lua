@@ -1,6 +1,6 @@
 -- app/repl/line/binding.lua: turns the words of a dot command's line into its
--- arguments, by its table: first the stores (the current one when none is named), then what the
--- table lists. --options may stand anywhere.
+-- arguments, by its table. The stores come first (the current one when none is named),
+-- then what the table lists. --options may stand anywhere.
 local Ffi = require "weir.ffi"
 local Kinds = require "weir.app.explore.kinds"
 

@@ -1,6 +1,7 @@
 -- app/repl/line/commands.lua: the dot commands, in the order of the help. Each is a
 -- table. Those that only look into stores are shared with the command line
--- (app/explore/), the others belong to the session (app/repl/dot/).
+-- (app/explore.lua), the others belong to the session (app/repl/dot/).
+local Explore = require "weir.app.explore"
 local Ffi = require "weir.ffi"
 
 local Commands = {}
@@ -14,20 +15,14 @@ local NAMES = {
 }
 
 
-local function find_module(name)
-  for _, place in ipairs { "weir.app.repl.dot.", "weir.app.explore." } do
-    if package.searchpath(place .. name, package.path) then return place .. name end
-  end
-end
-
-
 --- The command of that name, or nil.
 ---@param name string
 ---@return table?
 function Commands.find(name)
   local known = false
   for _, other in ipairs(NAMES) do known = known or other == name end
-  return known and require(find_module(name)) or nil
+  if not known then return nil end
+  return Explore.find(name) or require("weir.app.repl.dot." .. name)
 end
 
 

@@ -1,2 +1,0 @@
--- weir cp: app/explore/cp.lua as a subcommand.
-return require "weir.app.cli.explored" "cp"

@@ -1,2 +1,0 @@
--- weir explain: app/explore/explain.lua as a subcommand.
-return require "weir.app.cli.explored" "explain"

@@ -1,2 +1,0 @@
--- weir head: app/explore/head.lua as a subcommand.
-return require "weir.app.cli.explored" "head"

@@ -1,2 +1,0 @@
--- weir stats: app/explore/stats.lua as a subcommand.
-return require "weir.app.cli.explored" "stats"

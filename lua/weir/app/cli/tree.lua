@@ -1,2 +1,0 @@
--- weir tree: app/explore/tree.lua as a subcommand.
-return require "weir.app.cli.explored" "tree"
