@@ -13,7 +13,6 @@
 #include <strings.h>
 
 #include "connector.h"
-#include "quantity.h"
 #include "secret.h"
 
 static size_t table_length(const struct weir_option *table)
@@ -179,7 +178,7 @@ static int set_number(const struct options *o, const struct weir_option *row,
     } else if (row->type == WEIR_SIZE) {
         what = "a size (a number of bytes, or with B, KiB, MiB, GiB, TiB, KB, "
                "MB, GB, TB)";
-        rc = quantity_size(value, (uint64_t *)&number);
+        rc = weir_size(value, (uint64_t *)&number);
     } else {
         what = "a duration (a number of seconds, or with ns, us, ms, s, m, h, "
                "d)";

@@ -1,7 +1,5 @@
 /* quantity.c -- numbers with units: sizes in bytes, durations in nanoseconds.
  */
-#include "quantity.h"
-
 #include <ctype.h>
 #include <errno.h>
 #include <locale.h>
@@ -67,7 +65,7 @@ static int parse(const char *words, const struct unit *units, uint64_t *out)
     return -EINVAL;
 }
 
-int quantity_size(const char *words, uint64_t *out)
+int weir_size(const char *words, uint64_t *out)
 {
     return parse(words, SIZES, out);
 }

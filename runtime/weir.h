@@ -597,10 +597,11 @@ const char *weir_version(void);
  * word, or NULL when none is near enough to suggest. */
 const char *weir_nearest(const char *word, const char *const *words, size_t n);
 
-/* weir_duration reads a duration, as an option of type WEIR_DURATION does
- * ("50ms", "10m"; a plain number is seconds), into nanoseconds. -EINVAL: it is
- * no duration. -ERANGE: it is too long. */
+/* weir_duration parses a time such as "50ms", "10m" or "1.5" (seconds) into
+ * nanoseconds, weir_size a size such as "64KiB" or "1.5GB" into bytes. This is
+ * the grammar of all options. -EINVAL: it is none. -ERANGE: it is too large. */
 int weir_duration(const char *words, uint64_t *out);
+int weir_size(const char *words, uint64_t *out);
 
 /* cdef: end */
 

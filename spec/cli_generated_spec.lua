@@ -59,7 +59,7 @@ describe("generated from the definitions", function()
 
   it("completes subcommands and options in bash", function()
     assert.matches("%f[%w]hex\n", offered("weir", "he"))
-    assert.equal("repl\n", offered("weir", "rep"))
+    assert.equal("trace\n", offered("weir", "tra"))
     assert.equal("--values\n", offered("weir", "diff", "--val"))
   end)
 

@@ -1,4 +1,6 @@
+local Kinds = require "weir.app.explore.kinds"
 local Quantity = require "weir.core.quantity"
+local weir = require "weir"
 
 
 describe("show.quantity", function()
@@ -19,6 +21,35 @@ describe("show.quantity", function()
       local seconds, err = Quantity.seconds(text)
       assert.is_nil(seconds)
       assert.matches("50ms", err)
+    end
+  end)
+
+  -- The bytes that a text means to an option of a store, to a word, to the command.
+  local function bytes_of(text)
+    local good, store = pcall(weir.memory, { capacity = text })
+    local option = good and store:stats().gauges.capacity
+    if good then store:close() end
+    local _, word = pcall(weir.maxsize, text)
+    return { option, tonumber(tostring(word.name or word):match "^maxsize%((%d+)%)$")
+      or false, Kinds.size(text) or false }
+  end
+
+  it("reads sizes alike for options, words and the command", function()
+    local sizes = { ["131072"] = 131072, ["128KiB"] = 131072, ["128kib"] = 131072,
+      ["1 MB"] = 1e6, ["1.5MiB"] = 1572864, ["0.25GB"] = 250e6 }
+    for text, bytes in pairs(sizes) do
+      assert.same({ bytes, bytes, bytes }, bytes_of(text), text)
+    end
+    for _, text in ipairs { "128k", "0x20000", "-1MiB", "1MiBs", "", "1e300TiB" } do
+      assert.same({ false, false, false }, bytes_of(text), text)
+    end
+  end)
+
+  it("refuses a time that no unit fits, for words as for options", function()
+    for _, text in ipairs { "0x10", "5x", "-1s" } do
+      local good = pcall(weir.memory, { ttl = text })
+      local word = pcall(function() return weir.memory {}:deadline(text) end)
+      assert.same({ false, false }, { good, word }, text)
     end
   end)
 

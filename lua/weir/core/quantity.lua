@@ -1,42 +1,34 @@
--- Quantities as people write and read them: bytes, times, counts.
+-- core/quantity.lua: numbers with units: bytes, times, counts. Sizes and times are read
+-- by C, so that options, words, verbs and the command have one grammar.
 local ffi = require "ffi"
 local C = require("weir.ffi").C
 
 local Quantity = {}
 
-local nanoseconds = ffi.new "uint64_t[1]"
+local parsed = ffi.new "uint64_t[1]"
 
 
---- seconds reads a time as the options of connectors are read: "1.5", "1.5s", "50ms",
---- "2h". Plain numbers are seconds.
+--- Reads a time: "1.5", "1.5s", "50ms", "2h". Plain numbers are seconds.
 ---@param text string
 ---@return number|nil seconds
 ---@return string|nil error
 function Quantity.seconds(text)
-  if text:find "%z" or C.weir_duration(text, nanoseconds) < 0 then
+  if text:find "%z" or C.weir_duration(text, parsed) < 0 then
     return nil, ("'%s' is no time; write 1.5, 50ms, 10s, 5m, 2h or 7d"):format(text)
   end
-  return tonumber(nanoseconds[0]) / 1e9
+  return tonumber(parsed[0]) / 1e9
 end
 
 
-local SIZES = {
-  [""] = 1, b = 1, kib = 2 ^ 10, mib = 2 ^ 20, gib = 2 ^ 30, tib = 2 ^ 40,
-  k = 2 ^ 10, m = 2 ^ 20, g = 2 ^ 30, kb = 1e3, mb = 1e6, gb = 1e9, tb = 1e12,
-}
-
-
---- size reads a number of bytes: "512", "64KiB", "1.5GB".
+--- Reads a number of bytes: "512", "64KiB", "1.5GB".
 ---@param text string
 ---@return number|nil bytes
 ---@return string|nil error
 function Quantity.size(text)
-  local number, unit = text:match "^([%d.]+)%s*(%a*)$"
-  local scale = number and SIZES[unit:lower()]
-  if not scale or not tonumber(number) then
+  if text:find "%z" or C.weir_size(text, parsed) < 0 then
     return nil, ("'%s' is no size; write 512, 64KiB, 1MiB or 2GB"):format(text)
   end
-  return math.floor(tonumber(number) * scale)
+  return tonumber(parsed[0])
 end
 
 
@@ -65,7 +57,7 @@ local BYTES = {
   { 2 ^ 40, "TiB" }, { 2 ^ 30, "GiB" }, { 2 ^ 20, "MiB" }, { 1024, "KiB" },
 }
 
---- bytes writes a size in binary units: 512 B, 64 KiB, 1.50 GiB.
+--- Writes a size in binary units: 512 B, 64 KiB, 1.50 GiB.
 function Quantity.bytes(n)
   if n < 1024 then
     return ("%d B"):format(n)
@@ -79,7 +71,7 @@ local TIMES = {
   { 1, "s" }, { 1e-3, "ms" }, { 1e-6, "us" }, { 1e-9, "ns" },
 }
 
---- time writes seconds in the unit that suits: 27 us, 1.50 s, 12 h.
+--- Writes seconds in the unit that suits: 27 us, 1.50 s, 12 h.
 function Quantity.time(seconds)
   return scaled(seconds, TIMES)
 end
@@ -87,7 +79,7 @@ end
 
 local COUNTS = { { 1e9, "G" }, { 1e6, "M" }, { 1e3, "k" } }
 
---- count writes a number of things or a rate: 3.10 M, 512.
+--- Writes a number of things or a rate: 3.10 M, 512.
 function Quantity.count(n)
   if n >= 1e4 then
     return scaled(n, COUNTS)
@@ -96,7 +88,7 @@ function Quantity.count(n)
 end
 
 
---- fact writes what a store tells of itself under a name: bytes where the name says so.
+--- Writes a fact about a store: as bytes where its name says so.
 ---@param name string
 ---@param n number
 function Quantity.fact(name, n)
@@ -105,7 +97,7 @@ function Quantity.fact(name, n)
 end
 
 
---- things writes a number of things: 1 key, 3.10 M keys.
+--- Writes a number of things: 1 key, 3.10 M keys.
 ---@param n number
 ---@param noun string
 function Quantity.things(n, noun)

@@ -11,15 +11,11 @@ local Quantity = require "weir.core.quantity"
 
 local Arguments = {}
 
-local BYTES = { [""] = 1, B = 1, KiB = 2 ^ 10, MiB = 2 ^ 20, GiB = 2 ^ 30,
-  TiB = 2 ^ 40, kB = 1e3, KB = 1e3, MB = 1e6, GB = 1e9, TB = 1e12 }
 
-
-local function size_of(x)
-  if type(x) ~= "string" then return tonumber(x) end
-  local digits, unit = x:match "^([%d.]+)%s*(%a*)$"
-  local number, factor = tonumber(digits), BYTES[unit]
-  return number and factor and number * factor
+-- A number, or what read(text) makes of a string; nil: neither.
+local function quantity(x, read)
+  if type(x) == "string" then return (read(x)) end
+  return type(x) == "number" and x or nil
 end
 
 
@@ -33,11 +29,11 @@ end
 -- Each returns the value to use, or nil; and what it accepts, in words.
 local KINDS = {
   seconds = { "a time over 0: seconds, or \"50ms\"", function(x)
-    local s = type(x) == "string" and Quantity.seconds(x) or tonumber(x)
+    local s = quantity(x, Quantity.seconds)
     return s and s > 0 and s < math.huge and s or nil
   end },
   size = { "a number of bytes, or \"64KiB\"", function(x)
-    local bytes = size_of(x)
+    local bytes = quantity(x, Quantity.size)
     return bytes and bytes >= 0 and bytes or nil
   end },
   count = { "a whole number over 0", number_where(function(x)
