@@ -10,7 +10,6 @@
 #include <errno.h>
 
 #include "fail.h"
-#include "message.h"
 #include "pipeline.h"
 #include "refusal.h"
 #include "reply.h"
@@ -70,7 +69,7 @@ static void answer_learn(struct redis_session *s, int64_t size)
 }
 
 /* Tells the inbox where the payload goes, which has not been received
- * completely. */
+ * completely. The payload of an item that has an answer is discarded. */
 static void answer_payload(struct redis_session *s, uint64_t size)
 {
     struct command *command = pipeline_oldest(s);
@@ -78,65 +77,20 @@ static void answer_payload(struct redis_session *s, uint64_t size)
     struct weir_item *item = first_item(command);
     char *to = NULL;
 
-    s->value = NULL;
-    s->payload_status = WEIR_OK;
-    if (is_wanted(command)) {
-        to = item->data;
-        item->size = size;
-        if (size > command->progress->max_value ||
-            (to != NULL && size > item->cap)) {
-            s->payload_status = WEIR_TOOBIG;
-            to = NULL;
-        } else if (to == NULL) {
-            s->value = weir_value_new(size, &to);
-            if (s->value == NULL)
-                s->payload_status = WEIR_BUSY;
-        }
-    }
-    inbox_expect(&s->in, to, size, s->value == NULL && to ? call : NULL);
-}
-
-/* Answers TOOBIG with the limit that the value exceeds. */
-static void refuse_size(struct command *command, uint64_t size)
-{
-    struct weir_call *call = command->progress->call;
-    struct weir_item *item = first_item(command);
-    uint64_t max = command->progress->max_value;
-
-    item->size = size;
-    if (size > max)
-        weir_call_fail(call, item, WEIR_TOOBIG,
-                       "a value of %llu bytes: max_value is %llu",
-                       (unsigned long long)size, (unsigned long long)max);
-    else
-        weir_call_fail(call, item, WEIR_TOOBIG,
-                       "a value of %llu bytes does not fit the buffer of %llu",
-                       (unsigned long long)size, (unsigned long long)item->cap);
+    if (is_wanted(command))
+        weir_call_place(call, item, size, &to);
+    inbox_expect(&s->in, to, size, item->data != NULL ? call : NULL);
 }
 
 /* Answers an item whose payload was received. */
 static void answer_value(struct redis_session *s)
 {
     struct command *command = pipeline_oldest(s);
-    struct weir_call *call = command->progress->call;
-    struct weir_item *item = first_item(command);
 
-    if (!is_wanted(command)) {
-        answer_next(s);
-        return;
-    }
-    if (s->in.taken_back)
-        weir_call_fail(call, item, WEIR_SKIPPED, ABANDONED);
-    else if (s->payload_status == WEIR_TOOBIG)
-        refuse_size(command, item->size);
-    else if (s->payload_status == WEIR_BUSY)
-        weir_call_fail(call, item, WEIR_BUSY,
-                       "out of memory for a value of %llu bytes",
-                       (unsigned long long)item->size);
-    else
-        item->status = WEIR_OK;
-    item->value = s->value;
-    s->value = NULL;
+    if (is_wanted(command) && s->in.taken_back)
+        weir_call_taken_back(command->progress->call, first_item(command));
+    else if (is_wanted(command))
+        first_item(command)->status = WEIR_OK;
     answer_next(s);
 }
 
@@ -173,9 +127,7 @@ static int answer_bulk(struct redis_session *s, int64_t length, size_t used)
     }
     if (at[used + size] != '\r' || at[used + size + 1] != '\n')
         return fail_unexpected(s, "the end of a value");
-    if (is_wanted(command) && size > command->progress->max_value)
-        refuse_size(command, size);
-    else if (is_wanted(command))
+    if (is_wanted(command))
         weir_call_answer(call, first_item(command), at + used, size);
     inbox_consume(&s->in, used + size + 2);
     answer_next(s);

@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#include "message.h"
 #include "pipeline.h"
 #include "scan.h"
 #include "window.h"
@@ -366,7 +365,7 @@ static void skip_abandoned(struct progress *p, uint32_t n)
 
     for (; n > 0; n--, item++) {
         if (is_lent(item))
-            weir_call_fail(p->call, item, WEIR_SKIPPED, ABANDONED);
+            weir_call_taken_back(p->call, item);
     }
 }
 

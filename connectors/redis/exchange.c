@@ -21,7 +21,6 @@
 #include "answer.h"
 #include "command.h"
 #include "fail.h"
-#include "message.h"
 #include "pipeline.h"
 #include "vtable.h"
 #include "window.h"
@@ -70,7 +69,7 @@ static bool exchange_withdraw(struct redis_session *s)
     begun = command->begin != s->out.sent || s->link.tls != NULL;
     fail_items(call, command->first,
                begun ? call->n - command->first : command->n, WEIR_SKIPPED,
-               ABANDONED);
+               "the batch was abandoned");
     if (begun)
         return false;
     outbox_drop(&s->out, command->end - command->begin);
@@ -218,7 +217,7 @@ int redis_start(void *session, struct weir_call *call)
 
     call->link = p;
     if (p == NULL)
-        weir_call_fail(call, NULL, WEIR_BUSY, "out of memory");
+        weir_call_no_memory(call, NULL, "a call");
     else if (call->op == WEIR_EXISTS)
         p->pass = command_counts(s, call) ? PASS_COUNT : PASS_SINGLE;
     return 0;

@@ -67,14 +67,10 @@ static void fail_answered(struct redis_session *s, const char *why)
         struct weir_call *call = p->call;
 
         for (uint32_t i = 0; i < call->n && !p->late; i++) {
-            if (call->items[i].status != WEIR_OK &&
-                call->items[i].status != WEIR_MISS)
-                continue;
-            if (call->op == WEIR_GET || call->op == WEIR_SCAN) {
-                weir_value_unref(call->items[i].value);
-                call->items[i].value = NULL;
-            }
-            weir_call_fail(call, &call->items[i], WEIR_RESET, "%s", why);
+            struct weir_item *item = &call->items[i];
+
+            if (item->status == WEIR_OK || item->status == WEIR_MISS)
+                weir_call_fail(call, item, WEIR_RESET, "%s", why);
         }
     }
 }
@@ -99,7 +95,5 @@ int fail_session(struct redis_session *s, const struct progress *culprit,
     for (struct progress *p = s->calls; p != NULL; p = p->next)
         fail_items(p->call, 0, p->call->n,
                    p == culprit ? unsent : WEIR_UNAVAILABLE, why);
-    weir_value_unref(s->value);
-    s->value = NULL;
     return rc;
 }

@@ -55,16 +55,6 @@ static int late_own(struct redis_session *s, const struct progress *p)
     return rc;
 }
 
-/* Discards the rest of a payload that is being received for the call. */
-static void late_payload(struct redis_session *s, const struct progress *p)
-{
-    if (!s->in.filling || pipeline_oldest(s)->progress != p)
-        return;
-    inbox_discard(&s->in);
-    weir_value_unref(s->value);
-    s->value = NULL;
-}
-
 /* Answers what is pending: TIMEOUT for items whose command was put, which may
  * have been applied, SKIPPED for the others. */
 static void late_answer(const struct progress *p)
@@ -104,7 +94,8 @@ int redis_expire(void *session, struct weir_call *call)
         free(own);
         return fail_session(s, NULL, -ENOMEM);
     }
-    late_payload(s, p);
+    if (s->in.filling && pipeline_oldest(s)->progress == p)
+        inbox_discard(&s->in);
     pipeline_unqueue(s, p);
     p->call = own;
     p->late = true;

@@ -8,7 +8,4 @@
 /* The command was sent, and the time for its reply is over. */
 #define NO_ANSWER "no answer in time"
 
-/* The caller took the batch's memory back (weir_batch_abandon). */
-#define ABANDONED "the batch was abandoned"
-
 #endif

@@ -75,7 +75,6 @@ struct progress *pipeline_start(struct redis_session *s, struct weir_call *call)
     if (p == NULL)
         return NULL;
     p->call = call;
-    p->max_value = weir_call_max_value(call);
     if (s->calls == NULL)
         s->calls = p;
     else
@@ -115,7 +114,6 @@ void pipeline_clear(struct redis_session *s)
         pipeline_free(p);
     }
     window_remove(s, s->weight);
-    weir_value_unref(s->value);
 }
 
 static bool has_pending(const struct weir_call *call)

@@ -80,7 +80,7 @@ bool scan_put(struct redis_session *s, struct progress *p)
         return false;
     if (p->pattern == NULL) {
         if (!scan_pattern(s, p, item)) {
-            weir_call_fail(p->call, item, WEIR_BUSY, "out of memory");
+            weir_call_no_memory(p->call, item, "a pattern of keys");
             p->next_item++;
             return true;
         }
@@ -151,8 +151,7 @@ static void scan_keep(struct redis_session *s, const char *key, size_t len)
         p->page = (struct weir_page){0};
     } else if (weir_page_add(&p->page, key + prefix, (uint32_t)(len - prefix),
                              UINT64_MAX, UINT64_MAX) < 0)
-        weir_call_fail(p->call, item, WEIR_BUSY,
-                       "out of memory for a page of keys");
+        weir_call_no_memory(p->call, item, "a page of keys");
 }
 
 /* Finds the bytes of a bulk string after its head of used bytes. Returns 1, or

@@ -51,7 +51,6 @@ enum pass {
  * commands, the replies that are missing. */
 struct progress {
     struct weir_call *call;        /* if late: an own one, nothing pending */
-    uint64_t max_value;            /* weir_call_max_value of the call */
     struct progress *next;         /* on the session, in order of start */
     struct progress *next_to_send; /* in the queue to_send */
     uint32_t next_item;            /* the next item to put in this pass */
@@ -92,9 +91,6 @@ struct redis_session {
     bool no_multi;   /* the server refuses MGET, MSET or EXISTS of many keys */
     bool no_unlink;  /* the server refuses UNLINK */
     uint8_t singles; /* so many exists still begin with PASS_SINGLE */
-
-    struct weir_value *value; /* receives the payload; or NULL */
-    uint8_t payload_status;   /* the item's status after the payload */
 
     uint8_t page_stage; /* scan.c: the part of the reply that comes next */
     uint64_t page_left; /* keys of the reply to read */

@@ -21,7 +21,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
-enum { ITEMS = 24, CAP = 64 };
+enum { ITEMS = 24, CAP = 64, MAX_VALUE = 1 << 20 };
 
 /* ---- the other side ---- */
 
@@ -90,25 +90,38 @@ void weir_call_unlend(struct weir_call *call)
     (void)call;
 }
 
+int weir_call_taken_back(struct weir_call *call, struct weir_item *item)
+{
+    return weir_call_fail(call, item, WEIR_SKIPPED, "abandoned");
+}
+
+int weir_call_no_memory(struct weir_call *call, struct weir_item *item,
+                        const char *what)
+{
+    return weir_call_fail(call, item, WEIR_BUSY, "%s", what);
+}
+
+int weir_call_place(struct weir_call *call, struct weir_item *item,
+                    uint64_t size, char **to)
+{
+    item->size = size;
+    if (size > MAX_VALUE || (item->data != NULL && size > item->cap))
+        return weir_call_fail(call, item, WEIR_TOOBIG, "too big");
+    *to = item->data;
+    if (item->data == NULL)
+        item->value = weir_value_new(size, to);
+    return 0;
+}
+
 void weir_call_answer(struct weir_call *call, struct weir_item *item,
                       const void *bytes, uint64_t size)
 {
-    if (item->data != NULL && size > item->cap) {
-        weir_call_fail(call, item, WEIR_TOOBIG, "too big");
-    } else if (item->data != NULL) {
-        memcpy(item->data, bytes, size);
-        item->status = WEIR_OK;
-    } else {
-        item->value = weir_value_copy(bytes, size);
-        item->status = WEIR_OK;
-    }
-    item->size = size;
-}
+    char *to;
 
-uint64_t weir_call_max_value(const struct weir_call *call)
-{
-    (void)call;
-    return 1 << 20;
+    if (weir_call_place(call, item, size, &to) != 0)
+        return;
+    memcpy(to, bytes, size);
+    item->status = WEIR_OK;
 }
 
 int weir_call_look(struct weir_call *call)
