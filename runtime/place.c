@@ -64,10 +64,12 @@ int weir_call_too_big(struct weir_call *call, struct weir_item *item,
         (unsigned long long)size, (unsigned long long)limit);
 }
 
-int weir_call_place(struct weir_call *call, struct weir_item *item,
-                    uint64_t size, char **to)
+/* Inlined in weir_call_answer, which gets of short values call for each item.
+ */
+static inline int place(struct weir_call *call, struct weir_item *item,
+                        uint64_t size, char **to)
 {
-    if (size > weir_call_max_value(call) ||
+    if (size > slice_of(call)->batch->store->config.max_value ||
         (item->data != NULL && size > item->cap))
         return weir_call_too_big(call, item, size);
     item->size = size;
@@ -78,12 +80,18 @@ int weir_call_place(struct weir_call *call, struct weir_item *item,
     return item->value != NULL ? 0 : no_memory_for_value(call, item, size);
 }
 
+int weir_call_place(struct weir_call *call, struct weir_item *item,
+                    uint64_t size, char **to)
+{
+    return place(call, item, size, to);
+}
+
 void weir_call_answer(struct weir_call *call, struct weir_item *item,
                       const void *bytes, uint64_t size)
 {
     char *to;
 
-    if (weir_call_place(call, item, size, &to) != 0)
+    if (place(call, item, size, &to) != 0)
         return;
     if (item->data != NULL && !weir_call_lend(call)) {
         weir_call_taken_back(call, item);
