@@ -62,34 +62,39 @@ void outbox_copy(struct outbox *o, const void *bytes, size_t len)
         memcpy(outbox_extend(o, len), bytes, len);
 }
 
-/* Writes "number CR LF" so that it ends at end. Returns its begin. */
-static char *outbox_digits(char *end, uint64_t number)
+static size_t digits_of(uint64_t number)
 {
-    *--end = '\n';
-    *--end = '\r';
-    do {
-        *--end = (char)('0' + number % 10);
-        number /= 10;
-    } while (number != 0);
-    return end;
+    size_t n = 1;
+
+    for (; number >= 10; number /= 10)
+        n++;
+    return n;
+}
+
+/* Writes a number of n digits and the end of line. */
+static void write_number(char *to, uint64_t number, size_t n)
+{
+    to[n] = '\r';
+    to[n + 1] = '\n';
+    for (; n > 0; number /= 10)
+        to[--n] = (char)('0' + number % 10);
 }
 
 void outbox_line(struct outbox *o, char sign, uint64_t number)
 {
-    char line[24], *end = line + sizeof line;
-    char *at = outbox_digits(end, number);
+    size_t n = digits_of(number);
+    char *to = outbox_extend(o, n + 3);
 
-    *--at = sign;
-    outbox_copy(o, at, (size_t)(end - at));
+    *to = sign;
+    write_number(to + 1, number, n);
 }
 
 void outbox_number(struct outbox *o, uint64_t number)
 {
-    char line[24], *end = line + sizeof line;
-    char *at = outbox_digits(end, number);
+    size_t n = digits_of(number);
 
-    outbox_line(o, '$', (uint64_t)(end - at) - 2);
-    outbox_copy(o, at, (size_t)(end - at));
+    outbox_line(o, '$', n);
+    write_number(outbox_extend(o, n + 2), number, n);
 }
 
 void outbox_refer(struct outbox *o, const void *bytes, size_t len)
