@@ -1,4 +1,6 @@
 /* connect.c -- opens and closes a session: buffers, socket, TLS, greeting. */
+#include "vtable.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -6,7 +8,6 @@
 #include "greet.h"
 #include "pipeline.h"
 #include "tls.h"
-#include "vtable.h"
 
 /* The size of values before one was seen: a first batch requests only a few. */
 enum { FIRST_GUESS = 65536 };

@@ -8,6 +8,8 @@
  *
  * read_timeout holds for these replies, too. More than LATE_MAX commands in
  * flight for late calls end the session. */
+#include "vtable.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -16,7 +18,6 @@
 #include "fail.h"
 #include "message.h"
 #include "pipeline.h"
-#include "vtable.h"
 
 /* The other half is for calls that are not late. */
 enum { LATE_MAX = REDIS_COMMANDS / 2 };
