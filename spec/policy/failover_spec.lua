@@ -67,7 +67,7 @@ describe("failover", function()
 
   -- Sets k1 to k3 while the first is down, as many as its stand-in has room for.
   local function fill(tree, opts)
-    tree.strays[2].most = 3
+    tree.stand_ins[2].most = 3
     a.down = "unavailable"
     for i = 1, 3 do assert(tree:set("k" .. i, "v", opts)) end
     assert.is_nil(tree:set("new", "v", opts))

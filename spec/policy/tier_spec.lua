@@ -293,7 +293,7 @@ describe("tier", function()
           assert.matches("another write of the key", err.message)
           assert.near(30, host.now() - begun, 1e-6)
         end
-        assert.equal(0, #tree.keys.locked.k)
+        assert.equal(0, #tree.generations.locked.k)
         assert(tree:set("other", "v"))
         host.sleep(3600)
         assert(tree:set("k", "v2"))

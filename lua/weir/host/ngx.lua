@@ -3,7 +3,7 @@
 --
 -- Whoever waits holds a semaphore (ngx/waits.lua); completions come through a
 -- socket that nginx watches (ngx/bell.lua); tasks belong to the worker, so that a
--- client who hangs up ends none of them (ngx/tasks.lua). Of nginx's timers the
+-- client who hangs up ends none of them (ngx/worker_tasks.lua). Of nginx's timers the
 -- bell runs one, the tasks another and a leaving worker a third, without which it
 -- does not end: lua_max_running_timers counts them all.
 --
@@ -14,7 +14,7 @@
 local Bell = require "weir.host.ngx.bell"
 local Ffi = require "weir.ffi"
 local Random = require "weir.host.random"
-local Tasks = require "weir.host.ngx.tasks"
+local Tasks = require "weir.host.ngx.worker_tasks"
 local Waits = require "weir.host.ngx.waits"
 
 local C = Ffi.C

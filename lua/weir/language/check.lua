@@ -2,7 +2,7 @@
 -- Each finding says where and why. A rule is a function below; it sees one node with
 -- what stands above it.
 
-local Chain = require "weir.policy.shared.chain"
+local Chain = require "weir.policy.shared.scan_chain"
 local Paths = require "weir.observe.paths"
 local Node = require "weir.policy.shared.node"
 local status = require "weir.core.status"

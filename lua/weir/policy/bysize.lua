@@ -5,8 +5,8 @@
 -- them said so. Deletes go to all.
 
 local Arguments = require "weir.policy.shared.arguments"
-local Copies = require "weir.policy.shared.copies"
-local Keys = require "weir.policy.shared.keys"
+local Copies = require "weir.policy.shared.scan_copies"
+local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
 local Parallel = require "weir.policy.shared.parallel"
 local Reply = require "weir.core.reply"
@@ -43,7 +43,7 @@ function Bysize.new(given)
   if type(given) ~= "table" or #given == 0 then
     error("bysize: takes a list of { size, store }, the last may be a store", 0)
   end
-  local children, bounds, keys = {}, {}, Keys.new()
+  local children, bounds, generations = {}, {}, Generations.new()
   local suspects, named = {}, {}
   for name, value in pairs(given) do
     if type(name) ~= "number" then named[name] = value end
@@ -51,13 +51,13 @@ function Bysize.new(given)
   local options = Arguments.read("bysize", Bysize.OPTIONS, named)
   for i, item in ipairs(given) do
     bounds[i], children[i] = class_of(item, i, #given)
-    suspects[i] = Suspects.new(children[i], keys, options.old_copies)
+    suspects[i] = Suspects.new(children[i], generations, options.old_copies)
     if i > 1 and bounds[i] <= bounds[i - 1] then
       error(("bysize: item %d is not larger than the one before"):format(i), 0)
     end
   end
-  return Bysize:node { children = children, bounds = bounds, keys = keys,
-    suspects = suspects }
+  return Bysize:node { children = children, bounds = bounds,
+    generations = generations, suspects = suspects }
 end
 
 
@@ -69,11 +69,11 @@ end
 
 
 local function ask_classes(self, req)
-  local reply = self.suspects[1]:ask(req)
+  local reply = self.suspects[1]:read(req)
   for i = 2, #self.children do
     local slots = reply:residual_slots()
     if #slots == 0 then break end
-    reply:merge(self.suspects[i]:ask(req:subset(slots)), slots)
+    reply:merge(self.suspects[i]:read(req:subset(slots)), slots)
   end
   return reply
 end
@@ -82,10 +82,10 @@ end
 -- What changed its class between two of the questions may have been in neither when
 -- it was asked for there: such misses are asked for once more.
 local function read(self, req)
-  local since = self.keys:now()
+  local since = self.generations:now()
   local reply, slots = ask_classes(self, req), {}
   for i = 1, reply:all "good" and 0 or req.n do
-    if reply[i] == "miss" and not self.keys:quiet(req.keys[i], since) then
+    if reply[i] == "miss" and not self.generations:quiet(req.keys[i], since) then
       slots[#slots + 1] = i
     end
   end
@@ -108,7 +108,7 @@ local function store_class(self, req, class, reply, slots)
   for other = 1, #self.children do
     if other ~= class and #stored > 0 then
       local moved = self.suspects[other]:invalidate(req, stored, reply)
-      if moved then self.keys:moved() end
+      if moved then self.generations:moved() end
     end
   end
 end
@@ -149,7 +149,7 @@ local READS = { get = true, exists = true, stat = true }
 function Bysize:answer(req)
   if READS[req.op] then return read(self, req) end
   if req.op == "scan" then return Copies.scan(self, req) end
-  return self.keys:write(self, req, req.op == "set" and set or everywhere)
+  return self.generations:write(self, req, req.op == "set" and set or everywhere)
 end
 
 

@@ -12,7 +12,7 @@
 
 local Arguments = require "weir.policy.shared.arguments"
 local Detach = require "weir.policy.shared.detach"
-local Flights = require "weir.policy.coalesce.flights"
+local Flights = require "weir.policy.coalesce.reads"
 local host = require "weir.host"
 local Lent = require "weir.policy.shared.lent"
 local Node = require "weir.policy.shared.node"

@@ -12,13 +12,13 @@
 -- is an error.
 
 local Arguments = require "weir.policy.shared.arguments"
-local Copies = require "weir.policy.shared.copies"
+local Copies = require "weir.policy.shared.scan_copies"
 local FailoverWrite = require "weir.policy.failover.write"
-local Keys = require "weir.policy.shared.keys"
+local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
 local Parallel = require "weir.policy.shared.parallel"
 local status = require "weir.core.status"
-local Strays = require "weir.policy.failover.strays"
+local StandIns = require "weir.policy.failover.stand_ins"
 local Suspects = require "weir.policy.shared.suspects"
 
 local Failover = Node.word "failover"
@@ -48,15 +48,15 @@ local DECAY = 0.95
 function Failover.new(given)
   local stores, named = Arguments.stores("failover", given, 2)
   local options = Arguments.read("failover", Failover.OPTIONS, named)
-  local keys, suspects, strays = Keys.new(), {}, {}
+  local generations, suspects, stand_ins = Generations.new(), {}, {}
   local node = Failover:node {
     children = stores, on = options.on, order = options.order, extra = options.ttl,
-    keys = keys, suspects = suspects, strays = strays, failures = {},
-    counts = { failed_over = 0 },
+    generations = generations, suspects = suspects, stand_ins = stand_ins,
+    failures = {}, counts = { failed_over = 0 },
   }
   for i, store in ipairs(stores) do
-    suspects[i] = Suspects.new(store, keys, options.old_copies)
-    strays[i] = Strays.new(options.stand_ins)
+    suspects[i] = Suspects.new(store, generations, options.old_copies)
+    stand_ins[i] = StandIns.new(options.stand_ins)
     node.failures[i] = 0
   end
   return node
@@ -89,9 +89,9 @@ end
 -- ---- reading ----
 
 -- Whether a store that stood in may have the key.
-local function strayed(self, key)
+local function may_stand_in(self, key)
   for at = 2, #self.children do
-    if self.strays[at]:has(key) then return true end
+    if self.stand_ins[at]:has(key) then return true end
   end
   return false
 end
@@ -104,7 +104,7 @@ local function unfinished(self, req, reply)
   for i = 1, reply.n do
     local name = reply[i]
     if status.class[name] == "error"
-      or name == "miss" and (goes_on or strayed(self, req.keys[i])) then
+      or name == "miss" and (goes_on or may_stand_in(self, req.keys[i])) then
       slots[#slots + 1] = i
     end
   end
@@ -114,11 +114,13 @@ end
 
 -- What a store that stood in does not have any more is no stray.
 local function note_lost(self, at, req, answer, slots, since)
-  local strays = self.strays[at]
-  if strays:count() == 0 then return end
+  local stand_ins = self.stand_ins[at]
+  if stand_ins:count() == 0 then return end
   for j = 1, answer.n do
     local key = req.keys[slots and slots[j] or j]
-    if answer[j] == "miss" and self.keys:quiet(key, since) then strays:missed(key) end
+    if answer[j] == "miss" and self.generations:quiet(key, since) then
+      stand_ins:missed(key)
+    end
   end
 end
 
@@ -126,15 +128,15 @@ end
 local function read(self, req)
   local order, reply = self:ranking(), nil
   local slots
-  local since = self.keys:now()
+  local since = self.generations:now()
   for turn, at in ipairs(order) do
     if turn == 1 then
-      reply = self.suspects[at]:ask(req)
+      reply = self.suspects[at]:read(req)
       self:note(at, reply)
       note_lost(self, at, req, reply, nil, since)
     else
       self.counts.failed_over = self.counts.failed_over + #slots
-      local answer = self.suspects[at]:ask(req:subset(slots))
+      local answer = self.suspects[at]:read(req:subset(slots))
       self:note(at, answer)
       note_lost(self, at, req, answer, slots, since)
       reply:merge(answer, slots)
@@ -164,10 +166,10 @@ local function everywhere(self, req)
     self:note(at, answer)
     for i = 1, req.n do
       if req.op == "touch" then
-        self.strays[at]:prolong(req.keys[i], req:ttl_of(i))
+        self.stand_ins[at]:prolong(req.keys[i], req:ttl_of(i))
       elseif status.class[answer[i]] ~= "error" then
         self.suspects[at]:clear(req.keys[i])
-        self.strays[at]:clear(req.keys[i])
+        self.stand_ins[at]:clear(req.keys[i])
       end
     end
   end
@@ -182,13 +184,14 @@ local READS = { get = true, exists = true, stat = true }
 function Failover:answer(req)
   if READS[req.op] then return read(self, req) end
   if req.op == "scan" then return Copies.scan(self, req, nil, finds) end
-  return self.keys:write(self, req, req.op == "set" and FailoverWrite.set or everywhere)
+  local write = req.op == "set" and FailoverWrite.set or everywhere
+  return self.generations:write(self, req, write)
 end
 
 
 function Failover:tally()
   local old, refused = Suspects.tally(self.suspects)
-  local stand_ins, turned_away = Suspects.tally(self.strays)
+  local stand_ins, turned_away = Suspects.tally(self.stand_ins)
   return { failed_over = self.counts.failed_over, failures = self.failures,
     old_copies = old, old_copies_refused = refused, stand_ins = stand_ins,
     stand_ins_refused = turned_away }

@@ -14,8 +14,8 @@
 -- a write of one more waits for all stores.
 
 local Arguments = require "weir.policy.shared.arguments"
-local Copies = require "weir.policy.shared.copies"
-local Keys = require "weir.policy.shared.keys"
+local Copies = require "weir.policy.shared.scan_copies"
+local Generations = require "weir.policy.shared.generations"
 local Lent = require "weir.policy.shared.lent"
 local MirrorWrite = require "weir.policy.mirror.write"
 local Node = require "weir.policy.shared.node"
@@ -61,14 +61,14 @@ function Mirror.new(given)
   if wanted > #stores then
     error(("mirror: ack = %d but %d stores"):format(wanted, #stores), 0)
   end
-  local keys, suspects = Keys.new(), {}
+  local generations, suspects = Generations.new(), {}
   for i, store in ipairs(stores) do
-    suspects[i] = Suspects.new(store, keys, options.old_copies)
+    suspects[i] = Suspects.new(store, generations, options.old_copies)
   end
   return Mirror:node { children = stores, wanted = wanted, mode = options.read,
-    keys = keys, suspects = suspects,
+    generations = generations, suspects = suspects,
     repairs = options.repair
-      and Promotion.new(keys, options.repair_queue, options.repair_bytes) }
+      and Promotion.new(generations, options.repair_queue, options.repair_bytes) }
 end
 
 
@@ -99,7 +99,7 @@ local function read_in_order(self, req, since)
   local missing, found = {}, {}
   local reply, slots
   for at = 1, #self.children do
-    local answer = self.suspects[at]:ask(slots and req:subset(slots) or req)
+    local answer = self.suspects[at]:read(slots and req:subset(slots) or req)
     note_missing(missing, at, answer, slots)
     for j = 1, answer.n do
       if at > 1 and answer[j] == "ok" then found[slots[j]] = at end
@@ -146,7 +146,7 @@ local READS = { get = true, exists = true, stat = true }
 function Mirror:answer(req)
   if READS[req.op] then
     local read = self.mode == "first" and read_in_order or read_fastest
-    return read(self, req, self.keys:now())
+    return read(self, req, self.generations:now())
   end
   if req.op == "scan" then return Copies.scan(self, req, holds_all) end
   return MirrorWrite.run(self, req)

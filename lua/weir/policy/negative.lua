@@ -8,9 +8,9 @@
 local Arguments = require "weir.policy.shared.arguments"
 local Expiring = require "weir.policy.shared.expiring"
 local host = require "weir.host"
-local Keys = require "weir.policy.shared.keys"
+local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
-local Page = require "weir.policy.shared.page"
+local Page = require "weir.policy.shared.scan_page"
 local Reply = require "weir.core.reply"
 
 local Negative = Node.word "negative"
@@ -31,7 +31,8 @@ local READS = { get = true, exists = true }
 function Negative.new(child, ...)
   local given = Arguments.read("negative", Negative.OPTIONS, ...)
   return Negative:node { children = { child }, child = child, seconds = given.ttl,
-    absent = Expiring.new(given.max), keys = Keys.new(), counts = { hits = 0 } }
+    absent = Expiring.new(given.max), generations = Generations.new(),
+    counts = { hits = 0 } }
 end
 
 
@@ -49,7 +50,7 @@ local function learn(self, req, reply, since)
   local by = host.now() + self.seconds
   for i = 1, req.n do
     local key = req.keys[i]
-    if absent(reply, i) and not self.keys:written_since(key, since) then
+    if absent(reply, i) and not self.generations:written_since(key, since) then
       self.absent:put(key, by)
     end
   end
@@ -57,7 +58,7 @@ end
 
 
 local function ask(self, req)
-  local since = self.keys:now()
+  local since = self.generations:now()
   local reply = self.child:run(req)
   learn(self, req, reply, since)
   return reply
@@ -114,7 +115,7 @@ function Negative:answer(req)
   if req.op == "scan" then return scan(self, req) end
   local reply = self.child:run(req)
   if req.op == "set" or req.op == "delete" then
-    self.keys:bump(req)
+    self.generations:bump(req)
     for i = 1, req.n do self.absent:drop(req.keys[i]) end
   end
   return reply

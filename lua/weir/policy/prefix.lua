@@ -4,7 +4,7 @@
 
 local Arguments = require "weir.policy.shared.arguments"
 local Node = require "weir.policy.shared.node"
-local Page = require "weir.policy.shared.page"
+local Page = require "weir.policy.shared.scan_page"
 local Reply = require "weir.core.reply"
 
 local new_table = require "table.new"

@@ -1,13 +1,14 @@
 -- retry { n, base=.01, cap=1, jitter="full", budget=.2, on=, wait_for_breaker=false }:
--- up to n further attempts for the slots that are unfinished and may be asked again:
--- any op after a status that says "not applied", ops that may run twice after timeout
--- and reset. Waits between attempts grow (policy/retry/backoff.lua), end at the deadline, and
--- respect what a limit says of when to come back. Slots that an open breaker skipped
--- are left to the words above, such as failover; wait_for_breaker = true waits for it.
--- Nested retries share one count of attempts a slot and draw on the outer budget, too:
--- they never multiply.
+-- sends the slots that failed again, up to n times. Any op is sent again after a status
+-- that says "not applied", an idempotent one also after timeout and reset. The waits
+-- between attempts grow (policy/retry/backoff.lua), end at the deadline, and are no
+-- shorter than a limit or a breaker below asks for. Slots that an open breaker skipped
+-- are left to the words above, such as failover. With wait_for_breaker = true retry
+-- waits for the breaker. Nested retries share one count of attempts for each slot, and
+-- the budget of the outer one counts, too: they never multiply.
 --
--- What a later attempt says of a write that may be applied already: policy/retry/doubt.lua.
+-- policy/retry/doubt.lua decides the reply of a write when an attempt may have been
+-- applied and a later attempt says something else.
 
 local Arguments = require "weir.policy.shared.arguments"
 local backoff = require "weir.policy.retry.backoff"

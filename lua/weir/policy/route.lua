@@ -5,7 +5,7 @@
 
 local ffi = require "ffi"
 local Arguments = require "weir.policy.shared.arguments"
-local Chain = require "weir.policy.shared.chain"
+local Chain = require "weir.policy.shared.scan_chain"
 local Node = require "weir.policy.shared.node"
 local Paths = require "weir.observe.paths"
 local Reply = require "weir.core.reply"

@@ -14,8 +14,8 @@
 -- worst counts; reads to its owner, and on an error to the next.
 
 local Arguments = require "weir.policy.shared.arguments"
-local Chain = require "weir.policy.shared.chain"
-local Keys = require "weir.policy.shared.keys"
+local Chain = require "weir.policy.shared.scan_chain"
+local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
 local Parallel = require "weir.policy.shared.parallel"
 local Quorum = require "weir.policy.shared.quorum"
@@ -155,7 +155,7 @@ function Shard.new(given)
     assign = Split.assigner(owner), copies = copies_of(options.replicas),
     placement = Placement.new(names, check_weights(options.weights, #stores)),
     part = hashed_part(options, Placement), replicas = options.replicas,
-    keys = options.replicas > 1 and Keys.new() or nil,
+    generations = options.replicas > 1 and Generations.new() or nil,
   }
 end
 
@@ -233,7 +233,7 @@ function Shard:answer(req)
   if req.op == "scan" then return Chain.scan(req, parts(self)) end
   if self.replicas == 1 then return Split.run(self, req) end
   if READS[req.op] then return read_copies(self, req) end
-  return self.keys:write(self, req, write_copies)
+  return self.generations:write(self, req, write_copies)
 end
 
 

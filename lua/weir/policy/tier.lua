@@ -13,9 +13,9 @@
 -- keys are counted for hits(n) and ages, those not seen for longest start anew.
 
 local Arguments = require "weir.policy.shared.arguments"
-local Copies = require "weir.policy.shared.copies"
+local Copies = require "weir.policy.shared.scan_copies"
 local Decide = require "weir.policy.shared.decide"
-local Keys = require "weir.policy.shared.keys"
+local Generations = require "weir.policy.shared.generations"
 local Lent = require "weir.policy.shared.lent"
 local Node = require "weir.policy.shared.node"
 local Predicate = require "weir.policy.shared.predicate"
@@ -56,10 +56,11 @@ local READS = { get = true, exists = true, stat = true }
 function Tier.new(given)
   local stores, named = Arguments.stores("tier", given, 2)
   local options = Arguments.read("tier", Tier.OPTIONS, named)
-  local keys, n = Keys.new(), #stores
+  local generations, n = Generations.new(), #stores
   local node = Tier:node {
-    children = stores, depth = n, mode = options.write, keys = keys,
-    promotion = Promotion.new(keys, options.promote_queue, options.promote_bytes),
+    children = stores, depth = n, mode = options.write, generations = generations,
+    promotion = Promotion.new(generations, options.promote_queue,
+      options.promote_bytes),
     decide = Decide.new(options.promote, stores[1], options.seen),
     suspects = {},
     found = {}, missed = {}, errors = {}, counts = { repaired = 0, degraded = 0 },
@@ -67,7 +68,7 @@ function Tier.new(given)
   }
   for level = 1, n do
     node.found[level], node.missed[level], node.errors[level] = 0, 0, 0
-    node.suspects[level] = Suspects.new(stores[level], keys, options.old_copies)
+    node.suspects[level] = Suspects.new(stores[level], generations, options.old_copies)
   end
   return node
 end
@@ -125,14 +126,14 @@ end
 
 
 local function descend(self, req, first)
-  local reply, since = first, self.keys:now()
+  local reply, since = first, self.generations:now()
   local left, missing = left_over(first, nil)
   local missed_at, levels = { missing }, {}
   for i = 1, req.n do levels[i] = reply[i] == "ok" and 1 or nil end
   local found = {}
   for level = 2, self.depth do
     if #left == 0 then break end
-    local answer = self.suspects[level]:ask(req:subset(left))
+    local answer = self.suspects[level]:read(req:subset(left))
     count(self, level, answer)
     local slots = left
     for j = 1, answer.n do
@@ -171,7 +172,7 @@ end
 
 
 local function read(self, req)
-  local reply = self.suspects[1]:ask(req)
+  local reply = self.suspects[1]:read(req)
   if reply:all "good" then
     self.found[1] = self.found[1] + req.n
     reply.levels = nil

@@ -19,7 +19,7 @@
 
 local Arguments = require "weir.policy.shared.arguments"
 local host = require "weir.host"
-local Keys = require "weir.policy.shared.keys"
+local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
 local Refresh = require "weir.policy.ttl.refresh"
 local status = require "weir.core.status"
@@ -80,7 +80,7 @@ function Ttl.new(child, ...)
     lease = stale and (given.lease or default_lease(given)),
     pause = stale and (given.pause or default_pause(given)),
     times = stale and Times.new(given.keys, stale),
-    keys = given.refresh and Keys.new() or nil,
+    generations = given.refresh and Generations.new() or nil,
     counts = { stale = 0, refreshes = 0, failed = 0, untimed = 0 },
   }
 end
@@ -185,10 +185,10 @@ local OPS = { set = set, get = get, touch = touch, delete = delete }
 function Ttl:answer(req)
   local op = OPS[req.op]
   if not op then return self.child:run(req) end
-  local written = self.keys and WRITES[req.op]
-  if written then self.keys:bump(req) end
+  local written = self.generations and WRITES[req.op]
+  if written then self.generations:bump(req) end
   local reply = op(self, req)
-  if written then self.keys:bump(req) end
+  if written then self.generations:bump(req) end
   return reply
 end
 

@@ -16,7 +16,7 @@ local function doubtful(self, req, stored, other)
   local slots = {}
   for _, i in ipairs(stored) do
     local key = req.keys[i]
-    if self.order ~= "listed" or self.strays[other]:has(key)
+    if self.order ~= "listed" or self.stand_ins[other]:has(key)
       or self.suspects[other]:has(key) then
       slots[#slots + 1] = i
     end
@@ -27,10 +27,12 @@ end
 
 local function delete_old(self, req, reply, stored, other)
   local slots = doubtful(self, req, stored, other)
-  if self.suspects[other]:invalidate(req, slots, reply) then self.keys:moved() end
+  if self.suspects[other]:invalidate(req, slots, reply) then
+    self.generations:moved()
+  end
   for _, i in ipairs(slots) do
     local key = req.keys[i]
-    if not self.suspects[other]:has(key) then self.strays[other]:clear(key) end
+    if not self.suspects[other]:has(key) then self.stand_ins[other]:clear(key) end
   end
 end
 
@@ -74,7 +76,7 @@ local function explain(self, at, reply, i)
   local err = reply:error(i)
   reply:note("messages", i, ("%s; %s: %s cannot stand in, it does for %d keys already "
     .. "(stand_ins = %d)"):format(tostring(err), self.name, self.children[at].name,
-    self.strays[at]:count(), self.strays[at].most))
+    self.stand_ins[at]:count(), self.stand_ins[at].most))
 end
 
 
@@ -84,7 +86,7 @@ local function noted(self, at, req, slots, reply)
   if at == 1 then return slots end
   local list = {}
   for _, i in ipairs(slots) do
-    if self.strays[at]:add(req.keys[i], self.extra or req:ttl_of(i)) then
+    if self.stand_ins[at]:add(req.keys[i], self.extra or req:ttl_of(i)) then
       list[#list + 1] = i
     else
       explain(self, at, reply, i)

@@ -21,7 +21,7 @@ end
 
 
 local function ask(race, at, store)
-  local ok, answer = pcall(store.ask, store, race.req)
+  local ok, answer = pcall(store.read, store, race.req)
   race.left = race.left - 1
   if race.over then return end
   if not ok then answer = Reply.uniform(race.req, "failed", tostring(answer)) end
@@ -32,7 +32,7 @@ local function ask(race, at, store)
 end
 
 
---- stores: a list of things with ask(req). seen(at, answer, won) is called with each
+--- stores: a list of things with read(req). seen(at, answer, won) is called with each
 --- answer that counts; won has the slots for which it was the first good one.
 function Race.run(stores, req, seen)
   local race = { req = req, left = #stores, seen = seen }

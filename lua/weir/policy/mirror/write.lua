@@ -154,7 +154,7 @@ end
 
 -- The task that outlives the caller: it holds the locks until all have answered.
 local function run(node, round)
-  local ok, reply = pcall(node.keys.write, node.keys, node, round.req,
+  local ok, reply = pcall(node.generations.write, node.generations, node, round.req,
     function() return everywhere(node, round) end)
   if not ok then
     reply = Reply.uniform(round.req, "failed", tostring(reply), node.name)

@@ -131,9 +131,11 @@ end
 --- children, what remember takes.
 function Node:inherit(old, heirs)
   self.counters = old.counters
-  if type(self.keys) == "table" and old.keys then self.keys:adopt(old.keys) end
+  if self.generations and old.generations then
+    self.generations:adopt(old.generations)
+  end
   if self.suspects then adopt_copies(self.suspects, old.suspects, heirs) end
-  if self.strays then adopt_copies(self.strays, old.strays, heirs) end
+  if self.stand_ins then adopt_copies(self.stand_ins, old.stand_ins, heirs) end
   local same = true
   for label, child in pairs(self.children) do
     same = same and old.children[label] == child

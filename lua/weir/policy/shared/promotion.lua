@@ -22,10 +22,11 @@ local MOST_HUNG = 8
 local DRIFT = 0.01  -- a copy may outlive its source by that many seconds, or share
 
 
---- keys: the tier's Keys, shared with its writes; most_keys, most_bytes: what may wait.
-function Promotion.new(keys, most_keys, most_bytes)
+--- generations: those of the node, shared with its writes. most_keys, most_bytes: the
+--- bounds of the queue.
+function Promotion.new(generations, most_keys, most_bytes)
   return setmetatable({
-    keys = keys, most_keys = most_keys, most_bytes = most_bytes,
+    generations = generations, most_keys = most_keys, most_bytes = most_bytes,
     queue = {}, head = 1, tail = 0, bytes = 0, pending = {},
     running = false, hung = 0,
     counts = { stored = 0, superseded = 0, expired = 0, dropped = 0, rejected = 0,
@@ -76,8 +77,8 @@ local function take(self)
     if source and entry.source ~= source then break end
     self.queue[self.head] = nil
     self.head = self.head + 1
-    if self.keys:written_since(entry.key, entry.since)
-      or not self.keys:try(entry.key) then
+    if self.generations:written_since(entry.key, entry.since)
+      or not self.generations:try(entry.key) then
       self.counts.superseded = self.counts.superseded + 1
       forget(self, entry)
     else
@@ -174,8 +175,8 @@ end
 
 local function let_go(self, round)
   for _, entry in ipairs(round.entries) do
-    self.keys:copied(entry.key)
-    self.keys:free(entry.key)
+    self.generations:copied(entry.key)
+    self.generations:free(entry.key)
     forget(self, entry)
   end
   round.over = true

@@ -24,7 +24,7 @@ Suspects.OPTION = { "old_copies", is = "count", default = 65536,
   help = "keys of which a store may hold an old copy that could not be deleted yet" }
 
 
---- locks: the Keys under which the store is written, so that a clean-up never
+--- locks: the Generations under which the store is written, so that a clean-up never
 --- deletes what a later write put there.
 function Suspects.new(store, locks, most)
   return setmetatable({
@@ -145,7 +145,7 @@ end
 
 --- Reads from the store, which is passed by for suspect keys: those slots are
 --- answered skipped.
-function Suspects:ask(req)
+function Suspects:read(req)
   if self.known.count == 0 then return self.store:run(req) end
   self:clean()
   local fit, keys = {}, self.known.keys

@@ -6,7 +6,7 @@
 -- deleted (around, and wherever the replacing failed). An upper copy that can be
 -- neither is suspect: reads pass that tier by for the key until its delete has
 -- come through; if even that cannot be noted, the write is not acknowledged. One
--- write a key at a time, and no promotion meanwhile (keys.lua). The whole runs
+-- write a key at a time, and no promotion meanwhile (generations.lua). The whole runs
 -- detached: a caller who is killed half-way leaves no tier behind.
 
 local status = require "weir.core.status"
@@ -101,7 +101,7 @@ local OPS = { set = set, delete = delete, touch = touch }
 
 --- Runs a write of a tier.
 function Write.run(self, req)
-  return self.keys:write(self, req, OPS[req.op])
+  return self.generations:write(self, req, OPS[req.op])
 end
 
 

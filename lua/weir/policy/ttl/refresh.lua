@@ -10,9 +10,9 @@ local Refresh = {}
 -- Makes the value anew and stores it, unless it was written meanwhile. Whether that
 -- came to its end.
 local function renew(self, key)
-  local since = self.keys:now()
+  local since = self.generations:now()
   local value = self.refresh(key)
-  if self.keys:written_since(key, since) then return true end
+  if self.generations:written_since(key, since) then return true end
   return value ~= nil and self:set(key, value)
 end
 

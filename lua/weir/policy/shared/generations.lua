@@ -1,14 +1,15 @@
--- policy/shared/keys.lua: what a node that keeps copies must know of its keys, so that
--- no copy outlives the value it was made of: when each was last written through the
--- tree (its generation), and which are being written now (locks).
+-- policy/shared/generations.lua: when each key was last written through a node (its
+-- generation), and which keys are being written now (their locks). A node that keeps
+-- copies needs both, so that no copy outlives the value that it was made of.
 --
--- A copy may be made of what was read only if the key was not written since the
--- read began. Generations live in a fixed table of counters by hash: two keys
--- that share one cost a copy not made, never a stale one. Locks last as long as
--- one write; whoever takes them runs detached and so always gives them back. A
--- write that hangs keeps its locks, since it may still come through. Other writes of
--- its keys wait for LONGEST seconds at most and are then skipped; a timeout around
--- the store that hangs ends such a write.
+-- A copy of a value that was read may be made only if the key was not written since the
+-- read began. The generations are a fixed table of counters, by the hash of the key.
+-- Two keys may share a counter. Then a copy may be missing, but it is never stale.
+--
+-- A lock lasts as long as one write. The write runs in a task of its own, so it always
+-- gives its locks back. A write that hangs keeps its locks, since it may still be
+-- applied. Other writes of its keys wait for LONGEST seconds at most and are then
+-- skipped. A timeout around the store that hangs ends such a write.
 
 local bit = require "bit"
 local ffi = require "ffi"
@@ -26,27 +27,27 @@ local LONGEST = 30 -- seconds that a write waits for the locks of its keys
 -- they were last copied from store to store, by hash; when a write last moved a key.
 local CLOCK, COPIED, MOVED = COUNTERS, COUNTERS + 1, 2 * COUNTERS + 1
 
-local Keys = {}
-Keys.__index = Keys
+local Generations = {}
+Generations.__index = Generations
 
 
-function Keys.new()
+function Generations.new()
   -- One array: generations of a tree share all of it.
   return setmetatable({
     written = ffi.new("double[?]", MOVED + 1), locked = {},
-  }, Keys)
+  }, Generations)
 end
 
 
 --- Goes on with what another one knows: nodes of two generations of a tree must see
 --- each other's writes.
-function Keys:adopt(other)
+function Generations:adopt(other)
   self.written, self.locked = other.written, other.locked
 end
 
 
 --- The time to give to written_since: how many writes there were.
-function Keys:now()
+function Generations:now()
   return self.written[CLOCK]
 end
 
@@ -57,7 +58,7 @@ end
 
 
 --- The keys of a request are written: copies of what was read before are old.
-function Keys:bump(req)
+function Generations:bump(req)
   local keys, written = req.keys, self.written
   local clock = written[CLOCK] + 1
   written[CLOCK] = clock
@@ -66,19 +67,19 @@ end
 
 
 --- Whether the key was written after now() said `since`.
-function Keys:written_since(key, since)
+function Generations:written_since(key, since)
   return self.written[counter(key)] > since
 end
 
 
 --- Whether nobody writes the key, or has since now() said `since`.
-function Keys:quiet(key, since)
+function Generations:quiet(key, since)
   return not self.locked[key] and not self:written_since(key, since)
 end
 
 
 --- A key was copied to another store: not written, but not where it was only.
-function Keys:copied(key)
+function Generations:copied(key)
   local written = self.written
   written[CLOCK] = written[CLOCK] + 1
   written[COPIED + counter(key)] = written[CLOCK]
@@ -86,19 +87,19 @@ end
 
 
 --- Whether the key is in the same stores as when now() said `since`.
-function Keys:still(key, since)
+function Generations:still(key, since)
   return self:quiet(key, since) and self.written[COPIED + counter(key)] <= since
 end
 
 
 --- A write took a key out of a store that it stored in another one.
-function Keys:moved()
+function Generations:moved()
   self.written[MOVED] = self.written[CLOCK] + 1
 end
 
 
 --- Whether any key was moved after now() said `since`.
-function Keys:moved_since(since)
+function Generations:moved_since(since)
   return self.written[MOVED] > since
 end
 
@@ -127,7 +128,7 @@ end
 
 --- Takes the locks of all keys of a request, or none: waits until they are free,
 --- at most until the deadline and LONGEST seconds (false).
-function Keys:lock(req)
+function Generations:lock(req)
   local by = math.min(req.deadline or math.huge, host.now() + LONGEST)
   local busy = first_locked(self, req)
   while busy do
@@ -141,7 +142,7 @@ end
 
 
 --- Takes the lock of one key if it is free.
-function Keys:try(key)
+function Generations:try(key)
   if self.locked[key] then return false end
   self.locked[key] = {}
   return true
@@ -149,14 +150,14 @@ end
 
 
 --- Gives the lock of a key back.
-function Keys:free(key)
+function Generations:free(key)
   local waiters = self.locked[key]
   self.locked[key] = nil
   for i = 1, #waiters do host.wake(waiters[i]) end
 end
 
 
-function Keys:unlock(req)
+function Generations:unlock(req)
   for i = 1, req.n do self:free(req.keys[i]) end
 end
 
@@ -174,7 +175,7 @@ end
 --- Runs fn(node, req), a write, alone on its keys, detached from the caller, and
 --- bumps their generations when it is done. A node that never waits needs neither:
 --- nothing can come in between, and nobody can be killed half-way.
-function Keys:write(node, req, fn)
+function Generations:write(node, req, fn)
   if node.immediate then
     local reply = fn(node, req)
     self:bump(req)
@@ -188,4 +189,4 @@ function Keys:write(node, req, fn)
 end
 
 
-return Keys
+return Generations

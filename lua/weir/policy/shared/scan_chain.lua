@@ -1,16 +1,16 @@
--- policy/shared/chain.lua: one scan over several stores, one after the other. Used by
--- policies whose keys lie in several. A store that fails is put off: the others are
--- listed first, then it is asked again, and only then does its error end the scan. So a
--- scan that fails has listed all that it could, and asking again for the page that
--- failed asks that store again.
+-- policy/shared/scan_chain.lua: one scan over several stores, one after the other. Used
+-- by policies that keep different keys in different stores. A store that fails is put
+-- off: the others are listed first, then that store is asked again, and only then does
+-- its error end the scan. So a scan that fails has listed all that it could. A retry of
+-- the page that failed asks that store again.
 --
--- A cursor is never changed, since a retry gives the same one twice:
---   at, inner   the part being listed, and where in it
+-- A cursor is never changed, since a retry gives the same one twice. Its fields:
+--   at, inner   the part that is being listed, and the cursor of its own store
 --   done        the parts that were listed to their ends
 --   late        the parts that were put off, { at, inner } each
 --   again       whether only those are left
 
-local Page = require "weir.policy.shared.page"
+local Page = require "weir.policy.shared.scan_page"
 local Reply = require "weir.core.reply"
 
 local Chain = {}

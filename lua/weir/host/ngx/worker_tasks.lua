@@ -1,5 +1,5 @@
--- host/ngx/tasks.lua: tasks that belong to the worker and not to the request that
--- started them: nginx ends the light threads of a request with it. A foreman, a
+-- host/ngx/worker_tasks.lua: tasks that belong to the worker and not to the request
+-- that started them: nginx ends the light threads of a request with it. A foreman, a
 -- timer that waits for jobs, starts each as a light thread of its own. As nginx
 -- frees what a light thread took only with its timer, a foreman starts so many
 -- and leaves the rest to a new one. Used by host/ngx.lua.

@@ -1,23 +1,23 @@
--- policy/failover/strays.lua: the keys of which a store that once stood in for another
--- may hold a copy. Bounded by the option stand_ins of failover: when there is no room
--- for a key it must not be sent there, and that is counted. A stray is forgotten when
--- its copy was deleted, when its time to live has passed, or when the store misses it:
--- the latter two only so much later that a set whose answer did not come in time has
--- come through or never will. Used by failover.
+-- policy/failover/stand_ins.lua: the keys of which one store may hold a copy because it
+-- stood in for another one. The option stand_ins of failover bounds their number. When
+-- there is no room for a key, the key must not be sent to the store, and that is
+-- counted. A key is forgotten when its copy was deleted, when its time to live is over,
+-- or when the store answers miss. In the last two cases it is kept LATE seconds longer,
+-- since a set whose reply did not come in time may still be applied. Used by failover.
 
 local host = require "weir.host"
 local Suspects = require "weir.policy.shared.suspects"
 
-local Strays = setmetatable({}, { __index = Suspects })
-Strays.__index = Strays
+local StandIns = setmetatable({}, { __index = Suspects })
+StandIns.__index = StandIns
 
 local LATE = 60 -- seconds
 local PAUSE = 1 -- seconds between two attempts to make room
 
 
-function Strays.new(most)
+function StandIns.new(most)
   return setmetatable({ known = { keys = {}, count = 0 }, most = most, refused = 0,
-    next_sweep = 0 }, Strays)
+    next_sweep = 0 }, StandIns)
 end
 
 
@@ -33,7 +33,7 @@ end
 
 
 --- A copy that may be there lives at least as long as this.
-function Strays:prolong(key, ttl)
+function StandIns:prolong(key, ttl)
   local stray = self:has(key) and self.known.keys[key]
   if not stray then return end
   stray.ends = math.max(stray.ends, ttl and host.now() + ttl + LATE or math.huge)
@@ -41,7 +41,7 @@ end
 
 
 --- A key is sent to the store, to live that long. False: there is no room for it.
-function Strays:add(key, ttl)
+function StandIns:add(key, ttl)
   local known = self.known
   if not known.keys[key] then
     if known.count >= self.most then sweep(self) end
@@ -59,10 +59,10 @@ end
 
 
 --- The store answered that it misses a key which nobody is writing.
-function Strays:missed(key)
+function StandIns:missed(key)
   local stray = self:has(key) and self.known.keys[key]
   if stray and stray.sent + LATE <= host.now() then self:clear(key) end
 end
 
 
-return Strays
+return StandIns

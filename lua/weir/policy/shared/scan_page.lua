@@ -1,6 +1,7 @@
--- policy/shared/page.lua: what policies do with a page of a scan: read its keys, leave
--- out some of its entries, shorten the keys. A page is bytes: entries one after the
--- other, each a struct weir_scan_entry and its key, padded to 8 bytes.
+-- policy/shared/scan_page.lua: reads the keys of a page of a scan, leaves out some of
+-- its entries, shortens its keys. A page is bytes: one entry after the other, each a
+-- struct weir_scan_entry and its key, padded to 8 bytes. Used by prefix, negative and
+-- scan_chain.lua.
 
 local ffi = require "ffi"
 

@@ -1,4 +1,4 @@
--- policy/coalesce/flights.lua: reads under way and who waits for them, for the word
+-- policy/coalesce/reads.lua: reads under way and who waits for them, for the word
 -- coalesce. A flight is a request of its leader; flight.seats[j] are the slots of other
 -- askers that wait for its slot j. self is the node: flights by key, how many keys fly.
 

@@ -1,4 +1,4 @@
--- native/stats.lua: the statistics of a C store as a table. Used by native.lua.
+-- native/store_stats.lua: the statistics of a C store as a table. Used by native.lua.
 
 local ffi = require "ffi"
 local Op = require "weir.core.op"

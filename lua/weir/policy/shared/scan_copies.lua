@@ -1,5 +1,5 @@
--- policy/shared/copies.lua: a scan over stores that hold copies of the same keys: each
--- key once, and only if a read would find it. Used by tier, mirror, failover and
+-- policy/shared/scan_copies.lua: a scan over stores that hold copies of the same keys:
+-- each key once, and only if a read would find it. Used by tier, mirror, failover and
 -- bysize.
 --
 -- No list of keys is kept. The stores are listed from the last to the first, against
@@ -10,7 +10,7 @@
 -- moved on to a store that was listed already may be in none of the others any more:
 -- then the stores are gone over again for the keys written since.
 
-local Chain = require "weir.policy.shared.chain"
+local Chain = require "weir.policy.shared.scan_chain"
 local Request = require "weir.core.request"
 
 local Copies = {}
@@ -30,11 +30,11 @@ end
 
 -- Leaves out what a store has that was listed before; returns the slots it lacks.
 local function leave_out(node, suspects, ask, slots, since, keep)
-  local answer, left = suspects:ask(ask), {}
+  local answer, left = suspects:read(ask), {}
   for j, i in ipairs(slots) do
     if answer[j] ~= "ok" then
       left[#left + 1] = i
-    elseif node.keys:still(ask.keys[j], since) then
+    elseif node.generations:still(ask.keys[j], since) then
       keep[i] = false
     end
   end
@@ -48,7 +48,7 @@ local function choose(how, at, keys, cursor)
   local node, keep, slots = how.node, {}, {}
   for i, key in ipairs(keys) do
     keep[i] = not node.suspects[at]:has(key)
-      and not (cursor.only and node.keys:still(key, cursor.only))
+      and not (cursor.only and node.generations:still(key, cursor.only))
     if keep[i] then slots[#slots + 1] = i end
   end
   for _, turn in ipairs(cursor.done) do
@@ -86,11 +86,11 @@ end
 
 
 local function begin(node, only, pass)
-  return Chain.start { since = node.keys:now(), only = only, pass = pass }
+  return Chain.start { since = node.generations:now(), only = only, pass = pass }
 end
 
 
---- Answers a page of a scan over the children of a node with `keys` (a Keys) and
+--- Answers a page of a scan over the children of a node with `generations` and
 --- `suspects`, one for each child. spare(node, at, status, done): whether a read
 --- would miss nothing although child `at` fails and those in `done` do not; default:
 --- never. finds(node, at, req): what a read says of keys that child `at` has, or nil:
@@ -100,7 +100,7 @@ function Copies.scan(node, req, spare, finds)
   local how = { node = node, req = req, order = {}, spare = spare, finds = finds }
   local reply = Chain.scan(req, parts_of(how), cursor)
   if reply[1] ~= "ok" or reply.cursors then return reply end
-  if cursor.pass < PASSES and node.keys:moved_since(cursor.since) then
+  if cursor.pass < PASSES and node.generations:moved_since(cursor.since) then
     reply.cursors = { begin(node, cursor.since, cursor.pass + 1) }
   end
   return reply
