@@ -2,7 +2,7 @@
 -- by text.lua, for pictures by plot.lua. It does not depend on how long the replay
 -- took.
 
-local Policy = require "weir.language.policies"
+local Paths = require "weir.observe.paths"
 local Stats = require "weir.observe.stats"
 
 local Report = {}
@@ -62,7 +62,7 @@ end
 -- What the words of a tree count beside operations: promotions and so on.
 local function policies(store)
   local root = store.generation and store.generation.root or store
-  if not Policy.children(root)[1] then return nil end
+  if not Paths.children(root)[1] then return nil end
   local list = {}
   for path, entry in pairs(Stats.run(root)) do
     if entry.word then
