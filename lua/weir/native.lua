@@ -123,7 +123,7 @@ local function fly(self, batch, req, left)
     if how ~= "late" then return answer_all(self, req, "unsupported", why) end
     reply = answer_all(self, req, "timeout")
   end
-  if req.op == "get" then Value.charge(reply:bytes()) end
+  if Op.returns[req.op] then Value.charge(reply:bytes()) end
   return reply
 end
 
@@ -147,7 +147,7 @@ local function run(self, req)
   C.weir_submit(self.handle, nil, batch)
   local reply = Batch.unload(batch, req, self.name)
   Batch.put(batch)
-  if req.op == "set" then Value.charge(req:copied()) end
+  if Op.sends[req.op] then Value.charge(req:copied()) end
   return reply
 end
 

@@ -1,6 +1,7 @@
 -- core/merge.lua: replies put together: what is left to ask, and slots of one
 -- reply taken into another. Methods of reply.lua.
 
+local Op = require "weir.core.op"
 local status = require "weir.core.status"
 local C = require("weir.ffi").C
 
@@ -8,9 +9,6 @@ local class, rank = status.class, status.rank
 
 ---@class weir.Reply
 local Merge = {}
-
--- Writes: the worst of the copies counts. Other ops are reads.
-local WRITES = { set = true, delete = true, touch = true }
 
 -- What a slot may have besides its status and value, under Reply:note.
 local FACTS = {
@@ -145,7 +143,7 @@ end
 ---@return weir.Reply self
 function Merge:merge(other, slots)
   slots = slots or self.left
-  local write = self.req and WRITES[self.req.op] or false
+  local write = self.req and Op.writes[self.req.op] or false
   for j = 1, other.n do
     local i = slots and slots[j] or j
     if not self[i] or wins(write, other[j], self[i]) then self:adopt(i, other, j) end

@@ -10,6 +10,7 @@ local Op = {
   names = {},      -- by number
   number = {},     -- by name
   reads = {},      -- by name, true or nil, as all that follow: changes nothing
+  lookups = {},    -- a read of single keys: get, exists, stat, but not scan
   writes = {},     -- changes what the store holds
   idempotent = {}, -- done twice it leaves what it leaves done once
   sends = {},      -- each slot carries a value to the store
@@ -25,6 +26,7 @@ for number = 1, tonumber(C.WEIR_OPS) - 1 do
     Op.list[#Op.list + 1] = name
     Op.names[number], Op.number[name] = name, number
     Op.reads[name] = info.writes == 0 or nil
+    Op.lookups[name] = info.writes == 0 and info.prefix == 0 or nil
     for _, fact in ipairs { "writes", "idempotent", "sends", "returns", "prefix" } do
       Op[fact][name] = info[fact] ~= 0 or nil
     end

@@ -3,6 +3,7 @@
 
 local Ffi = require "weir.ffi"
 local Host = require "weir.host"
+local Op = require "weir.core.op"
 local Quantity = require "weir.core.quantity"
 
 ---@alias weir.Seconds number|string seconds, or a text such as "50ms" or "10m"
@@ -26,9 +27,8 @@ local function boolean(x)
   return x, "true or false"
 end
 
-local ALL = { get = true, exists = true, set = true, delete = true, stat = true,
-  touch = true, scan = true }
-local READS = { get = true, exists = true }
+local ALL = {}
+for _, name in ipairs(Op.list) do ALL[name] = true end
 
 -- The one table: the options of verbs, what each must be, and which ops take it. Those
 -- without a check are checked where they are used (scan.lua, native.lua).
@@ -37,9 +37,9 @@ local ROWS = {
     help = "longest time the call may take" },
   { "deadline", check = clock, ops = ALL, takes = "number",
     help = "when the call must end, on the host's clock (weir.now)" },
-  { "ttl", check = duration, ops = { set = true }, takes = "time",
+  { "ttl", check = duration, ops = Op.sends, takes = "time",
     help = "time to live of the value" },
-  { "prefix", check = boolean, ops = READS, takes = "boolean",
+  { "prefix", check = boolean, ops = Op.lookups, takes = "boolean",
     help = "only the values before the first miss of the list are needed" },
   { "prefix", ops = { scan = true }, takes = "string",
     help = "only keys that begin so" },

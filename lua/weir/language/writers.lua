@@ -1,6 +1,7 @@
 -- language/writers.lua: stores that writes reach by two ways which do not know of each
 -- other, so that copies kept on one way go stale: a rule of language/check.lua.
 
+local Op = require "weir.core.op"
 local Paths = require "weir.observe.paths"
 
 local Writers = {}
@@ -16,8 +17,6 @@ end
 -- These keep copies of what is below them, and write some by themselves.
 local COPIES = { tier = true, mirror = true, failover = true }
 
-local READS = { get = true, exists = true, stat = true, scan = true }
-
 
 -- The first word from a place of a way on that keeps copies.
 local function keeper(way, from)
@@ -31,7 +30,9 @@ end
 -- copies.
 local function may_write(way)
   for i, step in ipairs(way) do
-    if step[1].word == "byop" and READS[step[2]] then return keeper(way, i) ~= nil end
+    if step[1].word == "byop" and Op.reads[step[2]] then
+      return keeper(way, i) ~= nil
+    end
   end
   return true
 end

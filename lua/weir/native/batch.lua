@@ -202,12 +202,12 @@ end
 --- Makes a reply of a finished batch.
 function Batch.unload(batch, req, store)
   local reply, items, op = Reply.new(req), batch.items, req.op
-  if op == "get" and not req.buffers or op == "scan" then
-    if op == "scan" then note_cursors(items, reply) end
+  if Op.returns[op] and not req.buffers then
+    if Op.prefix[op] then note_cursors(items, reply) end
     name_statuses(items, reply, C.weir_batch_take(batch, reply:room().at, nil))
   else
     name_statuses(items, reply, count_good(items, reply.n))
-    if op == "get" or op == "stat" then note_sizes(items, reply) end
+    if req.buffers or op == "stat" then note_sizes(items, reply) end
     if op == "stat" then note_ttls(items, reply) end
   end
   if batch.errors > 0 then

@@ -7,6 +7,7 @@
 local Arguments = require "weir.policy.shared.arguments"
 local Decide = require "weir.policy.shared.decide"
 local Node = require "weir.policy.shared.node"
+local Op = require "weir.core.op"
 local Predicate = require "weir.policy.shared.predicate"
 local Reply = require "weir.core.reply"
 local status = require "weir.core.status"
@@ -64,7 +65,7 @@ end
 
 
 function Admit:answer(req)
-  if req.op ~= "set" then return self.child:run(req) end
+  if not Op.sends[req.op] then return self.child:run(req) end
   local yes, no = {}, {}
   for i = 1, req.n do
     local take = self.decide:ask(req.keys[i], #req.values[i], nil, req:ttl_of(i), req.n)
@@ -86,7 +87,7 @@ end
 
 
 function Admit:plan(op)
-  if op ~= "set" then return "passes", { self.child } end
+  if not Op.sends[op] then return "passes", { self.child } end
   return "takes what " .. self.decide.predicate.name .. " allows", { self.child }
 end
 

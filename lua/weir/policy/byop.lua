@@ -6,6 +6,7 @@
 local Arguments = require "weir.policy.shared.arguments"
 local Ffi = require "weir.ffi"
 local Node = require "weir.policy.shared.node"
+local Op = require "weir.core.op"
 local Reply = require "weir.core.reply"
 
 local Byop = Node.word "byop"
@@ -16,9 +17,8 @@ Byop.OPTIONS = {}
 
 local NOWHERE = "byop: no store for %s, and no default"
 
-local OPS = { "get", "set", "exists", "delete", "stat", "touch", "scan", "default" }
-local KNOWN = {}
-for _, op in ipairs(OPS) do KNOWN[op] = true end
+local LABELS = { unpack(Op.list) }
+LABELS[#LABELS + 1] = "default"
 
 
 function Byop.new(given)
@@ -27,9 +27,9 @@ function Byop.new(given)
   end
   local children = {}
   for op, store in pairs(given) do
-    if not KNOWN[op] then
+    if not Op.number[op] and op ~= "default" then
       error(("byop: there is no op %s%s"):format(Arguments.show(op),
-        Ffi.suggest(op, OPS)), 0)
+        Ffi.suggest(op, LABELS)), 0)
     end
     children[op] = Arguments.store("byop", op, store)
   end

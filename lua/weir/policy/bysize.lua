@@ -8,6 +8,7 @@ local Arguments = require "weir.policy.shared.arguments"
 local Copies = require "weir.policy.shared.scan_copies"
 local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
+local Op = require "weir.core.op"
 local Parallel = require "weir.policy.shared.parallel"
 local Reply = require "weir.core.reply"
 local Suspects = require "weir.policy.shared.suspects"
@@ -144,12 +145,16 @@ local function everywhere(self, req)
 end
 
 
-local READS = { get = true, exists = true, stat = true }
+local WRITES = { set = set, delete = everywhere, touch = everywhere }
 
 function Bysize:answer(req)
-  if READS[req.op] then return read(self, req) end
+  if Op.lookups[req.op] then return read(self, req) end
   if req.op == "scan" then return Copies.scan(self, req) end
-  return self.generations:write(self, req, req.op == "set" and set or everywhere)
+  local write = WRITES[req.op]
+  if write then return self.generations:write(self, req, write) end
+  return Reply.uniform(req, "unsupported",
+    ("%s: the size of the value that %s makes is not known"):format(self.name, req.op),
+    self.name)
 end
 
 
@@ -162,7 +167,7 @@ end
 function Bysize:plan(op)
   if op == "set" then return "the class of its size; the others lose their copy",
     self.children end
-  return READS[op] and "the classes in order" or "every class", self.children
+  return Op.lookups[op] and "the classes in order" or "every class", self.children
 end
 
 

@@ -16,6 +16,7 @@ local Flights = require "weir.policy.coalesce.reads"
 local host = require "weir.host"
 local Lent = require "weir.policy.shared.lent"
 local Node = require "weir.policy.shared.node"
+local Op = require "weir.core.op"
 local Reply = require "weir.core.reply"
 
 local Coalesce = Node.word "coalesce"
@@ -26,9 +27,6 @@ Coalesce.OPTIONS = {
   { "wait", at = 1, is = "seconds", default = 5,
     help = "longest time that a reader waits for another one's read" },
 }
-
-local WRITES = { set = true, delete = true, touch = true }
-
 
 function Coalesce.new(child, ...)
   local given = Arguments.read("coalesce", Coalesce.OPTIONS, ...)
@@ -138,7 +136,7 @@ function Coalesce:answer(req)
     return read(self, req)
   end
   local reply = child:run(req)
-  if WRITES[req.op] and self.flying > 0 then
+  if Op.writes[req.op] and self.flying > 0 then
     for i = 1, req.n do Flights.close(self, req.keys[i]) end
   end
   return reply

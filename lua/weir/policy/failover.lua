@@ -16,6 +16,7 @@ local Copies = require "weir.policy.shared.scan_copies"
 local FailoverWrite = require "weir.policy.failover.write"
 local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
+local Op = require "weir.core.op"
 local Parallel = require "weir.policy.shared.parallel"
 local status = require "weir.core.status"
 local StandIns = require "weir.policy.failover.stand_ins"
@@ -179,12 +180,13 @@ local function everywhere(self, req)
 end
 
 
-local READS = { get = true, exists = true, stat = true }
+-- These make no value, so they go to all children. Other writes go to one.
+local EVERYWHERE = { delete = true, touch = true }
 
 function Failover:answer(req)
-  if READS[req.op] then return read(self, req) end
+  if Op.lookups[req.op] then return read(self, req) end
   if req.op == "scan" then return Copies.scan(self, req, nil, finds) end
-  local write = req.op == "set" and FailoverWrite.set or everywhere
+  local write = EVERYWHERE[req.op] and everywhere or FailoverWrite.set
   return self.generations:write(self, req, write)
 end
 
@@ -199,7 +201,7 @@ end
 
 
 function Failover:plan(op)
-  if not READS[op] and op ~= "set" then return "at every child", self.children end
+  if EVERYWHERE[op] or Op.prefix[op] then return "at every child", self.children end
   local list = {}
   for i, at in ipairs(self:ranking()) do list[i] = self.children[at] end
   return "the first, and the next for what it leaves; on = " .. self.on, list

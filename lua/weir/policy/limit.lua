@@ -58,7 +58,8 @@ end
 
 local function observe(self, req, reply, seconds)
   self.mean_seconds = self.mean_seconds + WEIGHT * (seconds - self.mean_seconds)
-  local good = req.op == "get" and (reply.good or reply:count "good") or 0
+  local values = Permits.reads_values(req.op)
+  local good = values and (reply.good or reply:count "good") or 0
   if good > 0 then
     local size = reply:bytes() / good
     self.mean_size = self.mean_size + WEIGHT * (size - self.mean_size)

@@ -19,6 +19,7 @@ local Generations = require "weir.policy.shared.generations"
 local Lent = require "weir.policy.shared.lent"
 local MirrorWrite = require "weir.policy.mirror.write"
 local Node = require "weir.policy.shared.node"
+local Op = require "weir.core.op"
 local Promotion = require "weir.policy.shared.promotion"
 local Race = require "weir.policy.mirror.race"
 local Suspects = require "weir.policy.shared.suspects"
@@ -141,10 +142,8 @@ local function holds_all(self, _, _, done)
 end
 
 
-local READS = { get = true, exists = true, stat = true }
-
 function Mirror:answer(req)
-  if READS[req.op] then
+  if Op.lookups[req.op] then
     local read = self.mode == "first" and read_in_order or read_fastest
     return read(self, req, self.generations:now())
   end
@@ -161,7 +160,7 @@ end
 
 
 function Mirror:plan(op)
-  if READS[op] then return "reads: " .. self.mode, self.children end
+  if Op.lookups[op] then return "reads: " .. self.mode, self.children end
   if op == "scan" then return "lists every store, each key once", self.children end
   return ("every store; %d must have it"):format(self.wanted), self.children
 end

@@ -10,6 +10,7 @@ local Expiring = require "weir.policy.shared.expiring"
 local host = require "weir.host"
 local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
+local Op = require "weir.core.op"
 local Page = require "weir.policy.shared.scan_page"
 local Reply = require "weir.core.reply"
 
@@ -24,8 +25,6 @@ Negative.OPTIONS = {
   { "max", is = "count", default = 10000,
     help = "misses remembered at most; over that the oldest is dropped" },
 }
-
-local READS = { get = true, exists = true }
 
 
 function Negative.new(child, ...)
@@ -111,10 +110,10 @@ end
 
 
 function Negative:answer(req)
-  if READS[req.op] then return read(self, req) end
+  if Op.lookups[req.op] then return read(self, req) end
   if req.op == "scan" then return scan(self, req) end
   local reply = self.child:run(req)
-  if req.op == "set" or req.op == "delete" then
+  if Op.writes[req.op] then
     self.generations:bump(req)
     for i = 1, req.n do self.absent:drop(req.keys[i]) end
   end
@@ -139,9 +138,9 @@ end
 
 
 function Negative:plan(op, key)
-  local by = READS[op] and self.absent:get(key)
+  local by = Op.lookups[op] and self.absent:get(key)
   if by and by > host.now() then return "known to be absent", {} end
-  return READS[op] and "not known to be absent" or "ends its entry", { self.child }
+  return Op.lookups[op] and "not known to be absent" or "ends its entry", { self.child }
 end
 
 

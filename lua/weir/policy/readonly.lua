@@ -1,6 +1,7 @@
 -- readonly(): set, delete and touch are denied without being sent; reads pass.
 
 local Node = require "weir.policy.shared.node"
+local Op = require "weir.core.op"
 local Reply = require "weir.core.reply"
 
 local Readonly = Node.word "readonly"
@@ -9,22 +10,19 @@ Readonly.HELP = "Reads pass; set, delete and touch are denied."
 Readonly.EXAMPLE = "far:readonly()"
 Readonly.OPTIONS = {}
 
-local WRITES = { set = true, delete = true, touch = true }
-
-
 function Readonly.new(child)
   return Readonly:node { children = { child }, child = child }
 end
 
 
 function Readonly:answer(req)
-  if not WRITES[req.op] then return self.child:run(req) end
+  if not Op.writes[req.op] then return self.child:run(req) end
   return Reply.uniform(req, "denied", self.child.name .. ": read only", self.name)
 end
 
 
 function Readonly:plan(op)
-  if WRITES[op] then return "denied: read only", {} end
+  if Op.writes[op] then return "denied: read only", {} end
   return "reads pass", { self.child }
 end
 

@@ -16,14 +16,11 @@ local Budget = require "weir.policy.retry.budget"
 local Doubt = require "weir.policy.retry.doubt"
 local host = require "weir.host"
 local Node = require "weir.policy.shared.node"
+local Op = require "weir.core.op"
 local Paths = require "weir.observe.paths"
 local status = require "weir.core.status"
 
 local Retry = Node.word "retry"
-
--- All of today's verbs may run twice; one that comes later must be added here.
-local TWICE = { get = true, exists = true, stat = true, scan = true, set = true,
-  delete = true, touch = true }
 
 local NONE = {}
 
@@ -95,7 +92,7 @@ local function again(self, op, name)
   if status.class[name] ~= "error" then return false end
   if self.on then return self.on[name] end
   local rule = status.retry[name]
-  return rule == "any" or rule == "idempotent" and TWICE[op]
+  return rule == "any" or rule == "idempotent" and Op.idempotent[op]
 end
 
 

@@ -17,6 +17,7 @@ local Arguments = require "weir.policy.shared.arguments"
 local Chain = require "weir.policy.shared.scan_chain"
 local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
+local Op = require "weir.core.op"
 local Parallel = require "weir.policy.shared.parallel"
 local Quorum = require "weir.policy.shared.quorum"
 local Reply = require "weir.core.reply"
@@ -48,8 +49,6 @@ Shard.OPTIONS = {
   { "replicas", is = "count", default = 1,
     help = "stores that each key is kept in" },
 }
-
-local READS = { get = true, exists = true, stat = true }
 
 
 -- ---- what tells the children apart ----
@@ -232,7 +231,7 @@ end
 function Shard:answer(req)
   if req.op == "scan" then return Chain.scan(req, parts(self)) end
   if self.replicas == 1 then return Split.run(self, req) end
-  if READS[req.op] then return read_copies(self, req) end
+  if Op.lookups[req.op] then return read_copies(self, req) end
   return self.generations:write(self, req, write_copies)
 end
 

@@ -18,6 +18,7 @@ local Decide = require "weir.policy.shared.decide"
 local Generations = require "weir.policy.shared.generations"
 local Lent = require "weir.policy.shared.lent"
 local Node = require "weir.policy.shared.node"
+local Op = require "weir.core.op"
 local Predicate = require "weir.policy.shared.predicate"
 local Promotion = require "weir.policy.shared.promotion"
 local status = require "weir.core.status"
@@ -49,8 +50,6 @@ Tier.OPTIONS = {
     help = "keys counted for hits(n); the key not seen for longest starts anew" },
   Suspects.OPTION,
 }
-
-local READS = { get = true, exists = true, stat = true }
 
 
 function Tier.new(given)
@@ -198,7 +197,7 @@ end
 
 function Tier:answer(req)
   local op = req.op
-  if READS[op] then return read(self, req) end
+  if Op.lookups[op] then return read(self, req) end
   if op == "scan" then return Copies.scan(self, req, needless) end
   return Write.run(self, req)
 end
@@ -215,7 +214,7 @@ end
 
 
 function Tier:plan(op)
-  if READS[op] then
+  if Op.lookups[op] then
     return ("asks [1], and those below for what it lacks; promote = %s"):format(
       self.decide.predicate.name), self.children
   end

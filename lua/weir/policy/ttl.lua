@@ -21,6 +21,7 @@ local Arguments = require "weir.policy.shared.arguments"
 local host = require "weir.host"
 local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
+local Op = require "weir.core.op"
 local Refresh = require "weir.policy.ttl.refresh"
 local status = require "weir.core.status"
 local Times = require "weir.policy.ttl.times"
@@ -178,14 +179,18 @@ local function delete(self, req)
 end
 
 
-local WRITES = { set = true, delete = true }
+local function pass(self, req)
+  return self.child:run(req)
+end
+
+
 local OPS = { set = set, get = get, touch = touch, delete = delete }
 
--- A refresh that was begun before a write must not bring back what was there.
+-- A refresh that began before a write must not store the old value again. A touch
+-- writes no value.
 function Ttl:answer(req)
-  local op = OPS[req.op]
-  if not op then return self.child:run(req) end
-  local written = self.generations and WRITES[req.op]
+  local op = OPS[req.op] or pass
+  local written = self.generations and Op.writes[req.op] and req.op ~= "touch"
   if written then self.generations:bump(req) end
   local reply = op(self, req)
   if written then self.generations:bump(req) end

@@ -24,6 +24,7 @@
 
 local Custom = require "weir.language.own"
 local Ffi = require "weir.ffi"
+local Op = require "weir.core.op"
 local ffi = require "ffi"
 
 local C = Ffi.system(nil, [[
@@ -31,8 +32,6 @@ int weir_kill(int, int) __asm__("kill");
 ]])
 
 local ESRCH = 3 -- there is no such process
-
-local READS = { get = true, exists = true, stat = true }
 
 -- Seconds between two looks whether the others are still alive.
 local PAUSE = 0.05
@@ -98,14 +97,15 @@ return function(copies, shared)
     name = "alone", children = { copies },
     bounded = copies.bounded and shared.bounded,
     run = function(_, req)
-      if READS[req.op] and not is_alone() then return shared:run(req) end
+      if Op.lookups[req.op] and not is_alone() then return shared:run(req) end
       return copies:run(req)
     end,
     plan = function(_, op)
-      if READS[op] and not is_alone() then
+      if Op.lookups[op] and not is_alone() then
         return "there are other workers: past the memory", { shared }
       end
-      return READS[op] and "the only worker" or "writes delete the copy", { copies }
+      local why = Op.lookups[op] and "the only worker" or "writes delete the copy"
+      return why, { copies }
     end,
   }
 end

@@ -2,15 +2,22 @@
 -- a turn, for the word limit, whose node is self.
 
 local host = require "weir.host"
+local Op = require "weir.core.op"
 
 local Permits = {}
+
+
+--- Whether an op reads the values of single keys, as a get does.
+function Permits.reads_values(op)
+  return Op.lookups[op] and Op.returns[op]
+end
 
 
 --- The bytes that a request counts for.
 function Permits.bytes_of(self, req)
   if self.most_bytes == math.huge then return 0 end
-  if req.op == "set" then return req:bytes() end
-  if req.op ~= "get" then return 0 end
+  if Op.sends[req.op] then return req:bytes() end
+  if not Permits.reads_values(req.op) then return 0 end
   if not req.caps then return req.n * self.mean_size end
   local sum = 0
   for i = 1, req.n do sum = sum + req.caps[i] end

@@ -6,17 +6,15 @@
 -- value is not known. A later skipped, busy or unavailable, which would say "not
 -- applied", does not take the place of the first timeout or reset.
 
+local Op = require "weir.core.op"
 local status = require "weir.core.status"
 
 local Doubt = {}
 
-local WRITES = { set = true, delete = true, touch = true }
-
-
 --- Those of some slots that may be applied already, as a set.
 function Doubt.of(req, reply, slots)
   local doubt = {}
-  for _, i in ipairs(WRITES[req.op] and slots or {}) do
+  for _, i in ipairs(Op.writes[req.op] and slots or {}) do
     if status.applied[reply[i]] == "maybe" then doubt[i] = true end
   end
   return doubt

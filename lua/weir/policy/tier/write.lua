@@ -9,6 +9,7 @@
 -- write a key at a time, and no promotion meanwhile (generations.lua). The whole runs
 -- detached: a caller who is killed half-way leaves no tier behind.
 
+local Lent = require "weir.policy.shared.lent"
 local status = require "weir.core.status"
 
 local Write = {}
@@ -45,17 +46,22 @@ local function fill(self, level, req, reply)
 end
 
 
-local function set(self, req)
+local function set_through(self, req)
   local reply = self.children[self.depth]:run(req)
   local failed = slots_where(reply, not_stored)
   for level = self.depth - 1, 1, -1 do
-    if self.mode == "through" then
-      fill(self, level, req, reply)
-      self.suspects[level]:invalidate(req, failed, reply)
-    else
-      local every = slots_where(reply, function() return true end)
-      self.suspects[level]:invalidate(req, every, reply)
-    end
+    fill(self, level, req, reply)
+    self.suspects[level]:invalidate(req, failed, reply)
+  end
+  return reply
+end
+
+
+-- Deletes the upper copies, whether or not the authority has the new value.
+local function write_around(self, req)
+  local reply, every = self.children[self.depth]:run(req), Lent.all(req.n)
+  for level = self.depth - 1, 1, -1 do
+    self.suspects[level]:invalidate(req, every, reply)
   end
   return reply
 end
@@ -96,12 +102,14 @@ local function touch(self, req)
 end
 
 
-local OPS = { set = set, delete = delete, touch = touch }
+local SETS = { through = set_through, around = write_around }
+local OPS = { delete = delete, touch = touch }
 
 
 --- Runs a write of a tier.
 function Write.run(self, req)
-  return self.generations:write(self, req, OPS[req.op])
+  local write = req.op == "set" and SETS[self.mode] or OPS[req.op] or write_around
+  return self.generations:write(self, req, write)
 end
 
 
