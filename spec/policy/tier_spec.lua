@@ -66,6 +66,32 @@ describe("tier", function()
     end)
   end)
 
+  it("counts hits for ever, or since the key came to the level below", function()
+    for since, copied in pairs { ever = "123", resident = false } do
+      local low = script.store(host, "low")
+      local tree = weir.tier { top, low,
+        promote = weir.any(weir.hits(2, since), weir.never) }
+      host:main(function()
+        low.data.a = "123"
+        tree:get "a"
+        low.data.a = nil
+        assert.is_nil(tree:get "a")
+        low.data.a = "123"
+        tree:get "a"
+        assert.equal(copied, top.data.a or false, since)
+        tree:get "a"
+        assert.equal("123", top.data.a)
+        top.data.a = nil
+      end)
+    end
+  end)
+
+  it("refuses another way of counting hits", function()
+    assert.error_matches(function() weir.hits(2, "residing") end,
+      'since is one of "ever", "resident", not "residing"; did you mean "resident"?', 1,
+      true)
+  end)
+
   it("gives a function the facts of the key", function()
     local seen
     local tree = weir.tier { top, far, promote = function(key, info)

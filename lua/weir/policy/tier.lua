@@ -147,6 +147,11 @@ local function descend(self, req, first)
     reply:place(answer, slots)
   end
   reply.levels = levels
+  if self.decide.resident and req.op == "get" then
+    for j = 1, #left do
+      if missing[left[j]] then self.decide:gone(req.keys[left[j]]) end
+    end
+  end
   if req.op == "get" and #found > 0 then
     for _, i in ipairs(found) do
       consider(self, req, reply, i, levels[i], missed_at, since)

@@ -42,6 +42,7 @@ function Decide.new(predicate, target, seen)
   return setmetatable({
     predicate = predicate,
     sightings = predicate.counts and Sightings.new(seen),
+    resident = predicate.counts == "resident",
     info = setmetatable({ target = target }, { __index = lookup }),
     yes = 0, no = 0,
   }, Decide)
@@ -51,6 +52,13 @@ end
 --- How many keys are counted anew, since there was no room for them.
 function Decide:forgotten()
   return self.sightings and self.sightings.forgotten or 0
+end
+
+
+--- Where counts are since a key came to the level below (resident): that level has not
+--- got it.
+function Decide:gone(key)
+  self.sightings:forget(key)
 end
 
 

@@ -11,7 +11,8 @@ local host = require "weir.host"
 ---@class weir.Predicate
 ---@field name string
 ---@field test fun(key: string, info: table): boolean
----@field counts boolean? it needs to know how often a key was seen
+---@field counts (boolean|"resident")? it needs to know how often a key was seen; with
+---  "resident" since the level below has it
 local Predicate = {}
 Predicate.__index = Predicate
 
@@ -30,8 +31,14 @@ Predicate.ABOUT = {
   always = { HELP = "Yes to every key.", EXAMPLE = "promote = always", OPTIONS = {} },
   never = { HELP = "No to every key.", EXAMPLE = "promote = never", OPTIONS = {} },
   hits = { HELP = "Yes to a key that was seen n times or more.",
-    EXAMPLE = "hits(2)", OPTIONS = { { "n", at = 1, is = "count",
-      required = "an argument", help = "how often, this time included" } } },
+    EXAMPLE = "hits(2)", OPTIONS = {
+      { "n", at = 1, is = "count", required = "an argument",
+        help = "how often, this time included" },
+      -- "ever" keeps more of what comes back after long. "resident" is the textbook's
+      -- rule and costs a look at each miss.
+      { "since", at = 2, is = { "ever", "resident" }, default = "ever",
+        help = "count for ever, or anew when the level below has lost the key" },
+    } },
   prob = { HELP = "Yes by chance, with a probability of p.",
     EXAMPLE = "prob(0.1)", OPTIONS = { { "p", at = 1, is = "share",
       required = "an argument", help = "the probability" } } },
@@ -69,9 +76,11 @@ words.always = new("always", function() return true end)
 words.never = new("never", function() return false end)
 
 
-word("hits", function(n)
-  n = check("hits", n)
-  return new(("hits(%d)"):format(n), function(_, info) return info.hits >= n end, true)
+word("hits", function(n, since)
+  local given = Arguments.read("hits", Predicate.ABOUT.hits.OPTIONS, { n, since })
+  local least, resident = given.n, given.since == "resident"
+  return new(("hits(%d%s)"):format(least, resident and ', "resident"' or ""),
+    function(_, info) return info.hits >= least end, resident and "resident" or true)
 end)
 
 
@@ -133,7 +142,8 @@ local function combine(name, ...)
   local list, names, counts = {}, {}, false
   for i = 1, select("#", ...) do
     list[i] = Predicate.of((select(i, ...)), name .. ": argument " .. i)
-    names[i], counts = list[i].name, counts or list[i].counts
+    names[i] = list[i].name
+    if counts ~= "resident" then counts = list[i].counts or counts end
   end
   return list, ("%s(%s)"):format(name, table.concat(names, ", ")), counts
 end

@@ -22,10 +22,26 @@ function Sightings.new(most)
 end
 
 
+local function hash_of(key)
+  return tonumber(rshift(C.weir_hash(key, #key, 0), 11))
+end
+
+
+--- The next time the key is seen is its first. It keeps its place until it is old.
+function Sightings:forget(key)
+  local hash = hash_of(key)
+  if self.young[hash] then self.young[hash], self.first[hash] = 0, host.now() end
+  if self.old[hash] then
+    self.old[hash], self.first_old[hash] = nil, nil
+    self.aged = self.aged - 1
+  end
+end
+
+
 --- Sees a key. Returns how often it was seen, this time included, and the seconds
 --- since the first.
 function Sightings:see(key)
-  local hash = tonumber(rshift(C.weir_hash(key, #key, 0), 11))
+  local hash = hash_of(key)
   local seen = self.young[hash]
   if not seen then
     seen = self.old[hash] or 0
