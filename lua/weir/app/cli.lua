@@ -25,7 +25,7 @@ local Cli = {}
 local NAMES = {
   "run", "repl", "serve", "get", "set", "rm", "ls", "stat", "head", "hex", "du", "big",
   "diff", "cp", "where", "explain", "trace", "tree", "stats", "lat", "watch", "check",
-  "connectors", "words", "replay", "bench", "completion", "manual",
+  "connectors", "words", "replay", "sweep", "bench", "completion", "manual",
 }
 
 

@@ -35,8 +35,8 @@ function Engine.new(store, source, world, opts)
   return setmetatable({
     store = store, source = source, world = world, host = world.host,
     phase = world.phase, counts = Counts.new(), opts = opts,
-    speed = opts.speed or "max", recorded = opts.recorded, prefix = opts.prefix, size = opts.size or 65536,
-    in_flight = 0, dropped = 0, done = 0, looked = 0,
+    speed = opts.speed or "max", recorded = opts.recorded, prefix = opts.prefix,
+    size = opts.size or 65536, in_flight = 0, dropped = 0, done = 0, looked = 0,
   }, Engine)
 end
 

@@ -111,7 +111,8 @@ local function open_memory(world, info, options, level)
   local meter = Meter.new(label, "memory", rules, world.phase)
   local takes_time = world.timed and (world.rules.memory or world.rules[label])
   watch_memory(store, meter, world.host, takes_time and Station.new(rules) or nil)
-  world.stores[#world.stores + 1] = { store = store, meter = meter }
+  world.stores[#world.stores + 1] = { store = store, meter = meter,
+    items = number_of(given.capacity_items) }
   return store
 end
 
@@ -162,16 +163,27 @@ function Models.words(world)
 end
 
 
---- A model of the store of a URL.
+--- The options in a URL, or of a connector's name, with others on top.
 ---@param url string
-function Models.open(world, url)
-  local scheme = url:match "^([%w+.-]+)://" or url
-  local info, err = Catalog.describe(scheme)
-  if not info then error(tostring(err), 0) end
+---@param more table<string, any>?
+function Models.options(url, more)
   local options = {}
   for name, value in (url:match "%?(.*)$" or ""):gmatch "([^&=]+)=([^&]*)" do
     options[name] = value
   end
+  for name, value in pairs(more or {}) do options[name] = value end
+  return options
+end
+
+
+--- A model of the store of a URL, or of a connector's name.
+---@param url string
+---@param more table<string, any>? options that win over the URL's
+function Models.open(world, url, more)
+  local scheme = url:match "^([%w+.-]+):" or url:match "^[^?]*"
+  local info, err = Catalog.describe(scheme)
+  if not info then error(tostring(err), 0) end
+  local options = Models.options(url, more)
   if info.name == "memory" then return open_memory(world, info, options, 0) end
   return open_sized(world, info, options, 0)
 end

@@ -17,14 +17,15 @@ local Run = {}
 local BEGIN = 1000
 
 
-local function is_url(target)
+--- Whether a target is a URL or a connector's name, not a policy file.
+function Run.is_url(target)
   return target:find "^[%w+.-]+://" ~= nil or not target:find "[./]"
 end
 
 
 -- The store that is replayed; opened with the host in use, for what asks the time.
 local function open(world, target, params, guard)
-  if is_url(target) then return Models.open(world, target) end
+  if Run.is_url(target) then return Models.open(world, target, params) end
   local stores = Models.words(world)
   for name, word in pairs(guard) do stores[name] = word end
   return Load.load(target, { stores = stores, params = params })

@@ -1,0 +1,210 @@
+-- weir sweep: one policy file with many values of its parameters, against a trace.
+local Columns = require "weir.app.show.columns"
+local Exit = require "weir.app.exit"
+local Front = require "weir.replay.front"
+local Grid = require "weir.replay.grid"
+local Json = require "weir.app.show.json"
+local Options = require "weir.replay.options"
+local Progress = require "weir.app.show.progress"
+local Quantity = require "weir.core.quantity"
+local Sweep = require "weir.replay.sweep"
+
+local Command = {
+  summary = "Replay a trace with many values of a file's parameters.",
+  description = "Replay a trace with all combinations of values for the parameters of "
+    .. "a policy file, or the options of a URL, on all cores. The table is sorted by "
+    .. "cost. A * marks runs that no other beats at their cost, knee the one where "
+    .. "more cost begins to bring less.",
+}
+
+
+function Command.define(command)
+  command:argument "file"
+    :description "The policy file, or a URL (memory://)."
+  command:argument "word"
+    :argname "<trace>|<name>=<values>"
+    :description("Traces, and parameters: hits=1,2,4 or capacity=1GiB..64GiB (doubled) "
+      .. "or shards=2..10+2 (in steps).")
+    :args "+"
+  Options.define(command)
+  command:option "--cost"
+    :argname "<expression>"
+    :description("Of a run, over the fields of its report: 'memory.capacity/GiB*3 + "
+      .. "fs.ops.set.bytes/GiB'. Default: the GiB that all stores may hold.")
+  command:option "--resume"
+    :argname "<file>"
+    :description "Keep results in this file, and do no run again that it has."
+  command:flag "--bounds"
+    :description "Also what no policy could exceed at the capacity of all stores."
+  command:option "--plot"
+    :argname "<file>"
+    :description "Write an SVG of hit ratio over cost."
+  command:flag "--json"
+    :description "Print one JSON object a run."
+end
+
+
+local function is_file(path)
+  local file = io.open(path)
+  if file then file:close() end
+  return file ~= nil
+end
+
+
+-- The traces and the axes among the words.
+local function split(words)
+  local traces, axes = {}, {}
+  for _, word in ipairs(words) do
+    if word:find "^[%a_][%w_]*=" and not is_file(word) then
+      local axis, why = Grid.read(word)
+      if not axis then Exit.fail(Exit.USAGE, "%s", why) end
+      axes[#axes + 1] = axis
+    else
+      traces[#traces + 1] = word
+    end
+  end
+  if #traces == 0 then Exit.fail(Exit.USAGE, "no trace was given") end
+  if #axes == 0 then
+    Exit.fail(Exit.USAGE, "no parameter was given, such as capacity=1GiB..64GiB")
+  end
+  return traces, axes
+end
+
+
+local function own_command_line()
+  local argv = { arg[0] }
+  for i, word in ipairs(arg) do argv[i + 1] = word end
+  return argv
+end
+
+
+-- The runs with what they cost, sorted and marked.
+local function marked(axes, runs, results, cost)
+  local list = {}
+  for _, run in ipairs(runs) do
+    local result = results[Grid.name(axes, run)]
+    if result then
+      local price, why = cost(result.report)
+      if not price then Exit.fail(Exit.USAGE, "--cost: %s", why) end
+      list[#list + 1] = { name = result.name, params = run, cost = price,
+        hits = result.report.hits, report = result.report }
+    end
+  end
+  return Front.mark(list)
+end
+
+
+local function add_bounds(traces, opts, runs)
+  local Bounds = require "weir.replay.bounds"
+  local bounds = Bounds.load(traces, opts)
+  for _, run in ipairs(runs) do
+    run.bound = bounds:of_all(run.report.stores)
+  end
+  return bounds:compulsory()
+end
+
+
+local function percent(x)
+  return x and ("%.2f %%"):format(100 * x) or "-"
+end
+
+
+local function written(report)
+  local sum = 0
+  for _, store in ipairs(report.stores) do
+    if store.connector ~= "memory" then
+      sum = sum + (store.ops and store.ops.set and store.ops.set.bytes or 0)
+    end
+  end
+  return sum
+end
+
+
+local function table_of(axes, runs, floor)
+  local head = {}
+  for i, axis in ipairs(axes) do head[i] = axis.name end
+  for _, name in ipairs { "cost", "hits", "by bytes", "leading", "p99", "written" } do
+    head[#head + 1] = name
+  end
+  if floor then head[#head + 1] = "bound" end
+  head[#head + 1] = ""
+  local rows = { head }
+  for _, run in ipairs(runs) do
+    local row, report = {}, run.report
+    for i, axis in ipairs(axes) do row[i] = run.params[axis.name] end
+    local p99 = report.latency and report.latency.p99
+    for _, cell in ipairs { ("%.4g"):format(run.cost), percent(report.hit_ratio),
+      percent(report.byte_hit_ratio), percent(report.leading_ratio),
+      p99 and Quantity.time(p99) or "-", Quantity.bytes(written(report)) } do
+      row[#row + 1] = cell
+    end
+    if floor then row[#row + 1] = percent(run.bound and run.bound.hit_ratio) end
+    row[#row + 1] = run.front and (run.knee and "* knee" or "*") or ""
+    rows[#rows + 1] = row
+  end
+  return rows
+end
+
+
+local function print_runs(args, axes, runs, floor)
+  if args.json then
+    for _, run in ipairs(runs) do
+      print(Json.encode { name = run.name, params = run.params, cost = run.cost,
+        front = run.front, knee = run.knee or false, bound = run.bound,
+        report = run.report })
+    end
+    return
+  end
+  Columns.print(table_of(axes, runs, floor), ("r"):rep(#axes + 6 + (floor and 1 or 0)))
+  if floor then
+    print(("no cache of any size hits more than %s"):format(percent(floor.hit_ratio)))
+  end
+end
+
+
+local function plot(args, runs, floor)
+  local Plot = require "weir.replay.plot"
+  local file, why = io.open(args.plot, "w")
+  if not file then Exit.fail(Exit.ERROR, "%s", why) end
+  file:write(Plot.over_cost(runs, floor))
+  file:close()
+end
+
+
+local function run_all(args, axes, runs)
+  local progress = not args.json and Progress.new(os.time)
+  local done = 0
+  local results, failure = Sweep.run(axes, runs, args.resume, own_command_line(),
+    function()
+      done = done + 1
+      if progress then
+        progress:tell(function() return ("%d of %d runs"):format(done, #runs) end)
+      end
+    end)
+  if progress then progress:close() end
+  return results, failure
+end
+
+
+function Command.run(args)
+  local traces, axes = split(args.word)
+  local opts = Options.read(args)
+  local runs, why = Grid.runs(axes)
+  if not runs then Exit.fail(Exit.USAGE, "%s", why) end
+  local cost, wrong = Front.cost(args.cost)
+  if not cost then Exit.fail(Exit.USAGE, "--cost: %s", wrong) end
+  if os.getenv(Sweep.PART) then
+    local left = Sweep.missing(axes, runs, args.resume)
+    Sweep.work(args.file, traces, opts, axes, left)
+    return Exit.OK
+  end
+  local results, failure = run_all(args, axes, runs)
+  local list = marked(axes, runs, results, cost)
+  local floor = args.bounds and add_bounds(traces, opts, list)
+  print_runs(args, axes, list, floor)
+  if args.plot then plot(args, list, floor) end
+  return failure or Exit.OK
+end
+
+
+return Command

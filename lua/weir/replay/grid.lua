@@ -1,0 +1,94 @@
+-- grid.lua: the values of a sweep's parameters, and all combinations of them.
+--
+--   hits=1,2,4              these
+--   capacity=1GiB..64GiB    doubled from the first to the last
+--   shards=2..10+2          in steps
+
+local Quantity = require "weir.core.quantity"
+
+local Grid = {}
+
+local MOST = 100000 -- runs
+
+
+-- A number, or a size with its unit: how much it is, and how to write others.
+local function quantity(text)
+  local number = tonumber(text)
+  if number then return number, function(x) return ("%.14g"):format(x) end end
+  local unit = text:match "^[%d.]+%s*(%a+)$"
+  local scale = unit and Quantity.size("1" .. unit)
+  local bytes = scale and Quantity.size(text)
+  if not bytes then return nil end
+  return bytes, function(x) return ("%.14g%s"):format(x / scale, unit) end
+end
+
+
+local function range(text)
+  local first, last, step = text:match "^(.-)%.%.([^+]+)%+?(.*)$"
+  if not first then return nil end
+  local from, write = quantity(first)
+  local to, by = quantity(last), step ~= "" and quantity(step) or nil
+  if not from or not to or from > to or step ~= "" and (not by or by <= 0)
+    or step == "" and from <= 0 then
+    return nil, ("'%s' is no range; write 1GiB..64GiB or 2..10+2"):format(text)
+  end
+  local list, x = {}, from
+  while x <= to * (1 + 1e-12) do
+    list[#list + 1] = write(x)
+    if #list > MOST then return nil, ("'%s' has too many values"):format(text) end
+    if by then x = x + by else x = 2 * x end
+  end
+  return list
+end
+
+
+local function list_of(text)
+  local list = {}
+  for word in (text .. ","):gmatch "([^,]*)," do
+    local values, why = range(word)
+    if why then return nil, why end
+    for _, value in ipairs(values or { word }) do list[#list + 1] = value end
+  end
+  return list
+end
+
+
+--- Reads "name=values". Returns { name, values }, or nil and why.
+function Grid.read(text)
+  local name, values = text:match "^([%a_][%w_]*)=(.+)$"
+  if not name then return nil, ("'%s' is not name=values"):format(text) end
+  local list, why = list_of(values)
+  if not list then return nil, why end
+  return { name = name, values = list }
+end
+
+
+--- All combinations of axes, the last one changing fastest: texts by name. nil and
+--- why: there are too many.
+function Grid.runs(axes)
+  local runs = { {} }
+  for _, axis in ipairs(axes) do
+    local more = {}
+    if #runs * #axis.values > MOST then return nil, "more than 100000 runs" end
+    for _, run in ipairs(runs) do
+      for _, value in ipairs(axis.values) do
+        local next_run = { [axis.name] = value }
+        for name, other in pairs(run) do next_run[name] = other end
+        more[#more + 1] = next_run
+      end
+    end
+    runs = more
+  end
+  return runs
+end
+
+
+--- What a combination is called: "capacity=1GiB hits=2".
+function Grid.name(axes, run)
+  local parts = {}
+  for i, axis in ipairs(axes) do parts[i] = axis.name .. "=" .. run[axis.name] end
+  return table.concat(parts, " ")
+end
+
+
+return Grid

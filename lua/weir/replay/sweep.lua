@@ -1,0 +1,186 @@
+-- sweep.lua: many runs over one trace, on all cores: each core has a process that does
+-- its share of the runs and writes a line of JSON for each. What a file of such lines
+-- has from before is not done again.
+
+local Grid = require "weir.replay.grid"
+local Json = require "weir.app.show.json"
+local Models = require "weir.replay.models"
+local Plain = require "weir.replay.plain"
+local Run = require "weir.replay.run"
+local Source = require "weir.replay.source"
+local cjson = require "cjson"
+
+local Sweep = {}
+
+-- What tells a process which share is its own: "2/4".
+Sweep.PART = "WEIR_SWEEP_PART"
+
+
+local function slim(report)
+  report.points = nil
+  return report
+end
+
+
+-- ---- runs without a policy ----
+
+-- Whether runs are plain gets and sets of a memory store, for which plain.lua is.
+local function is_plain(target, paths, opts)
+  if not Run.is_url(target) or target:match "^%w+" ~= "memory" then return false end
+  if opts.speed ~= "max" or opts.sample or opts.warmup or next(opts.rules) then
+    return false
+  end
+  if opts.recorded ~= nil then return not opts.recorded end
+  local source = Source.open(paths, opts)
+  local recorded = source.found.recorded
+  source:close()
+  return not recorded
+end
+
+
+local function plain_report(target, run, params)
+  local gauges = run.store:stats().gauges
+  return {
+    policy = target, params = params, hits = run.hits, keys = run.keys,
+    hit_ratio = run.keys > 0 and run.hits / run.keys or 0,
+    misses = run.keys - run.hits,
+    stores = { { label = "memory", connector = "memory", capacity = gauges.capacity,
+      items = gauges.items, bytes = gauges.bytes,
+      capacity_items = tonumber(Models.options(target, params).capacity_items),
+      evictions = { count = gauges.evictions } } },
+  }
+end
+
+
+-- Stores of a trace that are simulated at the same time: they share the caches.
+local AT_ONCE = 8
+
+local function run_plain(target, paths, opts, runs, tell)
+  for from = 1, #runs, AT_ONCE do
+    local list, some = {}, {}
+    for i = from, math.min(from + AT_ONCE - 1, #runs) do
+      some[#some + 1] = runs[i]
+      list[#list + 1] = Models.options(target, runs[i])
+    end
+    for i, run in ipairs(Plain.run(list, paths, opts)) do
+      tell(some[i], plain_report(target, run, some[i]))
+      run.store:close()
+    end
+  end
+end
+
+
+-- ---- the share of one process ----
+
+local function run_each(target, paths, opts, runs, tell)
+  for _, run in ipairs(runs) do
+    opts.params = run
+    tell(run, slim(Run.simulate(target, paths, opts)))
+  end
+end
+
+
+--- Does the runs of this process and writes each as a line.
+function Sweep.work(target, paths, opts, axes, runs)
+  local k, n = os.getenv(Sweep.PART):match "^(%d+)/(%d+)$"
+  local mine = {}
+  for i = tonumber(k), #runs, tonumber(n) do mine[#mine + 1] = runs[i] end
+  local run_all = is_plain(target, paths, opts) and run_plain or run_each
+  run_all(target, paths, opts, mine, function(run, report)
+    io.stdout:write(Json.encode { name = Grid.name(axes, run), report = report }, "\n")
+    io.stdout:flush()
+  end)
+end
+
+
+-- ---- all of them ----
+
+local function quote(word)
+  return "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+
+local function cores()
+  local pipe = io.popen "nproc 2>/dev/null"
+  local n = tonumber(pipe:read "*a")
+  pipe:close()
+  return n or 1
+end
+
+
+-- A process with a share of the runs. Its first word on stderr ends up on ours.
+local function start(argv, k, n)
+  local words = {}
+  for i, word in ipairs(argv) do words[i] = quote(word) end
+  return assert(io.popen(("%s='%d/%d' %s; echo sweep-ended $?"):format(Sweep.PART, k, n,
+    table.concat(words, " "))))
+end
+
+
+-- What a file of results has, by name.
+local function known(path)
+  local results = {}
+  local file = path and io.open(path)
+  for line in file and file:lines() or function() end do
+    local good, result = pcall(cjson.decode, line)
+    if good and type(result) == "table" and result.name then
+      results[result.name] = result
+    end
+  end
+  if file then file:close() end
+  return results
+end
+
+
+local function collect(pipes, results, file, tell)
+  local failure
+  for _, pipe in ipairs(pipes) do
+    for line in pipe:lines() do
+      local code = line:match "^sweep%-ended (%d+)$"
+      if code then
+        failure = failure or code ~= "0" and tonumber(code) or nil
+      else
+        local result = cjson.decode(line)
+        results[result.name] = result
+        if file then
+          file:write(line, "\n")
+          file:flush()
+        end
+        tell(results)
+      end
+    end
+    pipe:close()
+  end
+  return failure
+end
+
+
+--- Does all runs that `path` (nil: no file) has no result of, and adds them to it.
+--- argv: the command line of a process that calls Sweep.work for the runs of which the
+--- names are not in `path`. Returns results by name, and an exit code where one failed.
+function Sweep.run(axes, runs, path, argv, tell)
+  local results, left = known(path), 0
+  for _, run in ipairs(runs) do
+    if not results[Grid.name(axes, run)] then left = left + 1 end
+  end
+  if left == 0 then return results end
+  local file = path and assert(io.open(path, "a"))
+  local pipes, n = {}, math.min(cores(), left)
+  for k = 1, n do pipes[k] = start(argv, k, n) end
+  local failure = collect(pipes, results, file, tell)
+  if file then file:close() end
+  return results, failure
+end
+
+
+--- The runs that a file of results has not.
+function Sweep.missing(axes, runs, path)
+  local results, list = known(path), {}
+  for _, run in ipairs(runs) do
+    if not results[Grid.name(axes, run)] then list[#list + 1] = run end
+  end
+  return list
+end
+
+
+return Sweep
