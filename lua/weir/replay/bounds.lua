@@ -1,6 +1,7 @@
--- bounds.lua: how many gets of a trace could hit at all: with room for everything (a
--- key that comes for the first time cannot), and at a capacity with knowledge of the
--- future. Needs some 20 bytes an access and the distinct keys in memory.
+-- replay/bounds.lua: how many gets of a trace could hit at all: with room for
+-- everything (a key that comes for the first time cannot), and at a capacity with
+-- knowledge of the future. Needs some 20 bytes an access and the distinct keys in
+-- memory.
 --
 -- Values of one size: Belady's MIN, with the choice not to keep a value. It is exact.
 -- Values of many sizes: PFOO-L (Berger et al., "Practical bounds on optimal caching

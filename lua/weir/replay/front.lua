@@ -1,5 +1,5 @@
--- front.lua: what the runs of a sweep cost, which of them no other beats (the Pareto
--- front) and where more cost begins to bring less (the knee).
+-- replay/front.lua: what the runs of a sweep cost, which of them no other beats (the
+-- Pareto front) and where more cost begins to bring less (the knee).
 
 local Front = {}
 

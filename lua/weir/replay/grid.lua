@@ -1,4 +1,4 @@
--- grid.lua: the values of a sweep's parameters, and all combinations of them.
+-- replay/grid.lua: the values of a sweep's parameters, and all combinations of them.
 --
 --   hits=1,2,4              these
 --   capacity=1GiB..64GiB    doubled from the first to the last

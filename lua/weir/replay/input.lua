@@ -28,7 +28,7 @@ local function open(path)
   must_exist(path)
   local tool = UNPACK[path:match "%.(%w+)$" or ""]
   if not tool then return assert(io.open(path, "rb")), false end
-  return assert(io.popen(("%s %s; echo; echo weir-unpacked $?"):format(tool,
+  return assert(io.popen(("%s %s; code=$?; echo; echo weir-unpacked $code"):format(tool,
     quote(path)))), tool:match "^%w+"
 end
 

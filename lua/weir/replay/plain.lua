@@ -1,6 +1,6 @@
--- plain.lua: a sweep of plain memory stores, without a policy: every store is its own C
--- code, and the trace is read once for all of them. A batch goes to each store as one
--- get and one set of what was missing.
+-- replay/plain.lua: a sweep of plain memory stores, without a policy: every store is
+-- its own C code, and the trace is read once for all of them. A batch goes to each
+-- store as one get and one set of what was missing.
 
 local ffi = require "ffi"
 local Batch = require "weir.native.batch"

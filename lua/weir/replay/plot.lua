@@ -1,5 +1,5 @@
--- plot.lua: pictures as SVG: the hits of each level over time, and hit ratio over the
--- cost of a sweep's runs with both bounds.
+-- replay/plot.lua: pictures as SVG: the hits of each level over time, and hit ratio
+-- over the cost of a sweep's runs with both bounds.
 
 local Plot = {}
 

@@ -4,7 +4,7 @@
 local Engine = require "weir.replay.engine"
 local Guard = require "weir.replay.guard"
 local Host = require "weir.host"
-local Load = require "weir.language.load"
+local Reload = require "weir.language.reload"
 local Models = require "weir.replay.models"
 local Report = require "weir.replay.report"
 local Source = require "weir.replay.source"
@@ -28,7 +28,7 @@ local function open(world, target, params, guard)
   if Run.is_url(target) then return Models.open(world, target, params) end
   local stores = Models.words(world)
   for name, word in pairs(guard) do stores[name] = word end
-  return Load.load(target, { stores = stores, params = params })
+  return Reload.open(target, { stores = stores, params = params })
 end
 
 

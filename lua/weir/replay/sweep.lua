@@ -1,6 +1,6 @@
--- sweep.lua: many runs over one trace, on all cores: each core has a process that does
--- its share of the runs and writes a line of JSON for each. What a file of such lines
--- has from before is not done again.
+-- replay/sweep.lua: many runs over one trace, on all cores: each core has a process
+-- that does its share of the runs and writes a line of JSON for each. What a file of
+-- such lines has from before is not done again.
 
 local Grid = require "weir.replay.grid"
 local Json = require "weir.app.show.json"

@@ -1,0 +1,177 @@
+-- The formats of traces: found by their beginnings, read as streams, bad lines named.
+
+local Source = require "weir.replay.source"
+local ffi = require "ffi"
+local shell = require "shell"
+
+describe("a trace", function()
+  local folder
+
+  setup(function() folder = shell.folder() end)
+  teardown(function() shell.remove(folder) end)
+
+  local function write(name, text)
+    shell.write(folder .. "/" .. name, text)
+    return folder .. "/" .. name
+  end
+
+  local function read(path, opts)
+    local source = Source.open({ path }, opts)
+    local found, list = source.found, {}
+    for request in function() return source:next() end do list[#list + 1] = request end
+    source:close()
+    return list, found, source
+  end
+
+  it("of Mooncake has a key for each hash id, times in ms, 512 tokens a key", function()
+    local path = write("m.jsonl", '{"timestamp": 1500, "input_length": 600, '
+      .. '"output_length": 3, "hash_ids": [7, 8]}\n'
+      .. '{"timestamp": 2000, "hash_ids": []}\n')
+    local list, found = read(path)
+    assert.equal("mooncake", found.name)
+    assert.is_true(found.prefix)
+    assert.is_false(found.recorded)
+    assert.same({ time = 1.5, op = "get", n = 2, keys = { "7", "8" }, tokens = 512 },
+      list[1])
+    assert.equal(0, list[2].n)
+  end)
+
+  it("of Bailian hits a block only behind the same prefix", function()
+    local function line(ids)
+      return ('{"chat_id": 1, "parent_chat_id": -1, "timestamp": 2, "type": "text", '
+        .. '"turn": 1, "hash_ids": [%s]}\n'):format(ids)
+    end
+    local list, found = read(write("b.jsonl", line "1, 2, 3" .. line "1, 2, 9"
+      .. line "4, 2, 3"))
+    assert.equal("bailian", found.name)
+    local a, b, c = list[1].keys, list[2].keys, list[3].keys
+    assert.same({ a[1], a[2] }, { b[1], b[2] })
+    assert.are_not.equal(a[3], b[3])
+    assert.are_not.equal(a[2], c[2])
+    assert.are_not.equal(a[3], c[3])
+    assert.equal(16, list[1].tokens)
+  end)
+
+  it("of LMCache keeps all digits of a hash, and keeps models apart", function()
+    local list, found = read(write("l.jsonl", '{"timestamp": 3.5, "request_id": "r", '
+      .. '"model": "m", "chunk_size": 256, "seq_len": 512, '
+      .. '"chunk_hashes": [18446744073709551615, 18446744073709551614]}\n'))
+    assert.equal("lmcache", found.name)
+    assert.same({ "m@18446744073709551615", "m@18446744073709551614" }, list[1].keys)
+    assert.equal(256, list[1].tokens)
+  end)
+
+  it("of libCacheSim has 24 bytes a request, also packed by a tool", function()
+    local Record = ffi.typeof [[struct __attribute__((packed)) {
+      uint32_t time; uint64_t id; uint32_t size; int64_t next; }]]
+    local records = ffi.new(ffi.typeof("$[3]", Record), {
+      { 5, 42, 100, 7 }, { 6, 0xffffffffffffffffULL, 4096, -1 }, { 7, 42, 100, -1 } })
+    local path = write("t.oracleGeneral.bin", ffi.string(records, 72))
+    assert(os.execute(("zstd -qf %s && gzip -kf %s && xz -kf %s"):format(path, path,
+      path)))
+    for _, name in ipairs { path, path .. ".zst", path .. ".gz", path .. ".xz" } do
+      local list, found = read(name)
+      assert.equal("oracle", found.name)
+      assert.equal(3, #list)
+      assert.same({ time = 5, op = "get", n = 1, keys = { "42" }, size = 100 }, list[1])
+      assert.equal("xffffffffffffffff", list[2].keys[1])
+    end
+  end)
+
+  it("that is cut short or packed badly is an error", function()
+    local path = write("cut.oracleGeneral", ("x"):rep(30))
+    local _, err = pcall(read, path)
+    assert.matches("cut.oracleGeneral:2: the last record has 6 bytes of 24", err, 1,
+      true)
+    assert.error_matches(function() read(write("no.zst", "not zstd")) end,
+      "zstd ended with code 1")
+    assert.error_matches(function() read(folder .. "/none") end, "No such file")
+  end)
+
+  it("of CacheLib's kv has its columns in any order and repeats by op_count", function()
+    local list, found = read(write("kv.csv",
+      "key,op,size,op_count,key_size,op_time,ttl\n"
+      .. "a,GET,10,2,1,9,0\nb,SET_LEASE,20,1,1,9,60\nc,DELETE,0,1,1,10,0\n"))
+    assert.is_true(found.recorded)
+    assert.equal(4, #list)
+    assert.same({ "get", "get", "set", "delete" }, { list[1].op, list[2].op, list[3].op,
+      list[4].op })
+    assert.equal(60, list[3].ttl)
+    assert.is_nil(list[1].ttl)
+  end)
+
+  it("of CacheLib's blocks knows chunks that are read and written", function()
+    local list = read(write("block.csv", "op_time,block_id,io_size,op_name,op_count\n"
+      .. "1,x-1,100,getChunkData.NotInitialized,1\n2,x-1,100,putChunk.Permanent,1\n"))
+    assert.same({ "get", "set" }, { list[1].op, list[2].op })
+    assert.equal(100, list[2].size)
+  end)
+
+  it("of Twitter is known without names of columns", function()
+    local list, found = read(write("tw", "0,keyA,4,100,3,get,0\n"
+      .. "1,keyB,4,7,3,set,300\n"))
+    assert.equal("csv", found.name)
+    assert.same({ "keyA", 100 }, { list[1].keys[1], list[1].size })
+    assert.same({ "set", 300 }, { list[2].op, list[2].ttl })
+  end)
+
+  it("of any csv is read by --columns, as a list or by names", function()
+    local bare = write("bare.csv", "1,9,k\n")
+    local first = read(bare, { format = "csv", columns = "time,size,key" })[1]
+    assert.equal("k", first.keys[1])
+    local named = write("named.csv", "when,what,bytes\n4,k,12\n")
+    local list = read(named, { format = "csv",
+      columns = "time=when,key=what,size=bytes" })
+    assert.same({ time = 4, op = "get", n = 1, keys = { "k" }, size = 12 }, list[1])
+    assert.error_matches(function()
+      read(bare, { format = "csv", columns = "time,kex" })
+    end, 'there is no column "kex"; did you mean "key"?', 1, true)
+  end)
+
+  it("names a bad line, or goes on and counts it", function()
+    local path = write("bad.jsonl", '{"timestamp": 1, "hash_ids": [1]}\n{"timest\n'
+      .. '{"timestamp": 2, "hash_ids": [2]}\n')
+    local _, err = pcall(read, path)
+    assert.matches("bad.jsonl:2: no JSON object (--skip-bad goes on and counts)", err,
+      1, true)
+    local list, _, source = read(path, { skip_bad = true })
+    assert.equal(2, #list)
+    assert.equal(1, source:bad_lines())
+  end)
+
+  it("of no known format asks for one, and a format is suggested", function()
+    local path = write("what.txt", "hello world\n")
+    assert.error_matches(function() read(path) end, "the format is not known")
+    assert.error_matches(function() read(path, { format = "mooncacke" }) end,
+      'did you mean "mooncake"?', 1, true)
+  end)
+
+  it("is skipped and limited in requests, over several files", function()
+    local path = write("many.csv", "time,key\n1,a\n2,b\n3,c\n")
+    local source = Source.open({ path, path }, { skip = 2, limit = 3 })
+    local keys = {}
+    for request in function() return source:next() end do
+      keys[#keys + 1] = request.keys[1]
+    end
+    assert.same({ "c", "a", "b" }, keys)
+  end)
+
+  it("of millions of lines is read in constant memory", function()
+    local path = folder .. "/long.csv"
+    assert(os.execute(("seq 1000000 | awk 'BEGIN { print \"time,key\" } { print $1 "
+      .. "\",key\" $1 }' > %s"):format(path)))
+    local source, n, most = Source.open({ path }, {}), 0, 0
+    collectgarbage()
+    local before = collectgarbage "count"
+    while source:next() do
+      n = n + 1
+      if n % 50000 == 0 then
+        collectgarbage()
+        most = math.max(most, collectgarbage "count" - before)
+      end
+    end
+    source:close()
+    assert.equal(1000000, n)
+    assert.is_true(most < 4096, most .. " KiB")
+  end)
+end)
