@@ -62,11 +62,9 @@ struct weir_batch *weir_batch_new(uint32_t capacity)
     return &b->pub;
 }
 
-static void drop_values(struct weir_batch *pub)
+static inline void drop_values(struct weir_batch *pub)
 {
-    const struct weir_op_info *op = weir_op_info(pub->op);
-
-    if (op == NULL || !(op->sends || op->returns))
+    if (!op_exists(pub->op) || !(OPS[pub->op].sends || OPS[pub->op].returns))
         return;
     for (uint32_t i = 0; i < pub->n; i++)
         weir_value_unref(pub->items[i].value);
@@ -104,20 +102,6 @@ uint32_t weir_batch_take(struct weir_batch *pub, struct weir_value **out,
 }
 
 /* ---- the owner ---- */
-
-bool batch_is_free(const struct batch *b)
-{
-    return atomic_load_explicit(&b->owner, memory_order_acquire) == OWNER_HOST;
-}
-
-void batch_clear(struct batch *b)
-{
-    atomic_store_explicit(&b->lends, 0, memory_order_relaxed);
-    atomic_store_explicit(&b->has_error, 0, memory_order_relaxed);
-    atomic_store_explicit(&b->cancelled, false, memory_order_relaxed);
-    b->lane = NULL;
-    b->claimed = 0;
-}
 
 int batch_accept(struct batch *b)
 {

@@ -50,15 +50,28 @@ static inline struct batch *batch_of(struct weir_batch *pub)
     return (struct batch *)pub;
 }
 
+/* batch_is_free says whether the host may use the batch. */
+static inline bool batch_is_free(const struct batch *b)
+{
+    return atomic_load_explicit(&b->owner, memory_order_acquire) == OWNER_HOST;
+}
+
+/* batch_clear forgets the marks of the batch's last use. */
+static inline void batch_clear(struct batch *b)
+{
+    atomic_store_explicit(&b->lends, 0, memory_order_relaxed);
+    atomic_store_explicit(&b->has_error, 0, memory_order_relaxed);
+    atomic_store_explicit(&b->cancelled, false, memory_order_relaxed);
+    b->lane = NULL;
+    b->claimed = 0;
+}
+
 /* batch_accept moves a batch from the host to the runtime. -EBUSY: it is in
  * flight. */
 int batch_accept(struct batch *b);
 
 /* batch_refuse undoes batch_accept. */
 void batch_refuse(struct batch *b);
-
-/* batch_clear forgets the marks of the batch's last use. */
-void batch_clear(struct batch *b);
 
 /* batch_return moves a finished batch back to its host: true. false: the host
  * freed it meanwhile, so it was destroyed. */
@@ -70,9 +83,6 @@ bool batch_disown(struct batch *b);
 
 /* batch_destroy frees a batch that is not in flight. */
 void batch_destroy(struct batch *b);
-
-/* batch_is_free says whether the host may use the batch. */
-bool batch_is_free(const struct batch *b);
 
 /* batch_copy_keys copies the keys of the pending items, bytes in all. -ENOMEM.
  */

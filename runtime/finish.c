@@ -57,7 +57,7 @@ static void check_item(struct batch *b, struct weir_item *item)
         check_value(b, item);
 }
 
-/* Whether check_item would change nothing: so it is for most items. */
+/* Whether check_item would change nothing, which holds for most items. */
 static bool is_right(const struct weir_item *item, bool returns, uint64_t max)
 {
     if (item->status != WEIR_OK || !returns)
@@ -68,18 +68,16 @@ static bool is_right(const struct weir_item *item, bool returns, uint64_t max)
     return item->value == NULL && item->size <= max && item->size <= item->cap;
 }
 
-static void count_bytes(const struct batch *b, struct op_counters *c,
-                        uint64_t bytes, uint32_t values)
+static void count_bytes(const struct batch *b, const struct weir_op_info *op,
+                        struct op_counters *c, uint64_t bytes, uint32_t values)
 {
-    const struct weir_op_info *op = &OPS[b->pub.op];
-
-    if (op->sends)
+    if (op->sends) {
         stats_add(&c->bytes_written, bytes);
-    if (!op->returns || op->prefix)
-        return;
-    stats_add(&c->bytes_read, bytes);
-    if (b->lane != NULL)
-        lane_learn_size(b->lane, bytes, values);
+    } else if (op->returns && !op->prefix) {
+        stats_add(&c->bytes_read, bytes);
+        if (b->lane != NULL)
+            lane_learn_size(b->lane, bytes, values);
+    }
 }
 
 uint32_t finish_items(struct batch *b, struct stats *shard,
@@ -111,7 +109,7 @@ uint32_t finish_items(struct batch *b, struct stats *shard,
     if (good > 0)
         stats_add(&c->status[WEIR_OK], good);
     if (bytes > 0)
-        count_bytes(b, c, bytes, good);
+        count_bytes(b, op, c, bytes, good);
     return errors;
 }
 

@@ -7,8 +7,10 @@
 
 #include "weir.h"
 
-/* The rows of weir_op_info by number. Row 0 has no name: it is no op. */
-extern const struct weir_op_info OPS[WEIR_OPS];
+/* The rows of weir_op_info by number. A row without a name is no op. Hidden, so
+ * that no access goes through the table of global addresses. */
+extern const struct weir_op_info OPS[WEIR_OPS]
+    __attribute__((visibility("hidden")));
 
 static inline bool op_exists(uint32_t op)
 {

@@ -64,8 +64,7 @@ int weir_call_too_big(struct weir_call *call, struct weir_item *item,
         (unsigned long long)size, (unsigned long long)limit);
 }
 
-/* Inlined in weir_call_answer, which gets of short values call for each item.
- */
+/* Inlined in weir_call_answer, which every get of a short value calls. */
 static inline int place(struct weir_call *call, struct weir_item *item,
                         uint64_t size, char **to)
 {

@@ -8,7 +8,8 @@
 
 /* The rows of weir_status_info by number. A row without a class is no status
  * that an answered item may have. */
-extern const struct weir_status_info STATUSES[WEIR_STATUSES];
+extern const struct weir_status_info STATUSES[WEIR_STATUSES]
+    __attribute__((visibility("hidden")));
 
 /* status_class returns the class of a status, or 0 when it is none. */
 static inline int status_class(int status)

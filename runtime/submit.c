@@ -52,13 +52,14 @@ static void bad_item(struct batch *b, struct weir_item *item, int status,
                   (unsigned long long)got, (unsigned long long)limit);
 }
 
-static void check_key(const struct weir_store *s, struct batch *b,
-                      struct weir_item *item)
+static inline void check_key(const struct weir_store *s, struct batch *b,
+                             const struct weir_op_info *op,
+                             struct weir_item *item)
 {
     if (item->key_len > s->max_key) {
         bad_item(b, item, WEIR_INVALID, "key too long", item->key_len,
                  s->max_key);
-    } else if (item->key_len == 0 && !OPS[b->pub.op].prefix) {
+    } else if (item->key_len == 0 && !op->prefix) {
         item->status = WEIR_INVALID;
         batch_explain(b, -EINVAL, "a key is empty");
     } else if (item->key == NULL && item->key_len > 0) {
@@ -86,6 +87,7 @@ static void check_value(const struct weir_store *s, struct batch *b,
 static uint32_t check_items(const struct weir_store *s, struct batch *b,
                             size_t *key_bytes)
 {
+    const struct weir_op_info *op = &OPS[b->pub.op];
     uint32_t pending = 0;
 
     *key_bytes = 0;
@@ -93,8 +95,8 @@ static uint32_t check_items(const struct weir_store *s, struct batch *b,
         struct weir_item *item = &b->pub.items[i];
 
         item->status = WEIR_PENDING;
-        check_key(s, b, item);
-        if (item->status == WEIR_PENDING && OPS[b->pub.op].sends)
+        check_key(s, b, op, item);
+        if (op->sends && item->status == WEIR_PENDING)
             check_value(s, b, item);
         if (item->status != WEIR_PENDING)
             continue;
