@@ -8,7 +8,7 @@
 #define SUB_BITS 5
 #define SUB (1u << SUB_BITS)
 
-static uint32_t bucket_of(uint64_t ns)
+uint32_t weir_histogram_bucket(uint64_t ns)
 {
     uint32_t exponent, bucket;
 
@@ -33,7 +33,7 @@ void histogram_add(struct histogram *h, uint64_t ns)
 {
     uint64_t max = atomic_load_explicit(&h->max_ns, memory_order_relaxed);
 
-    atomic_fetch_add_explicit(&h->counts[bucket_of(ns)], 1,
+    atomic_fetch_add_explicit(&h->counts[weir_histogram_bucket(ns)], 1,
                               memory_order_relaxed);
     atomic_fetch_add_explicit(&h->sum_ns, ns, memory_order_relaxed);
     while (ns > max && !atomic_compare_exchange_weak_explicit(
@@ -69,7 +69,7 @@ static uint64_t quantile(const uint64_t *counts, uint64_t rank, uint64_t max)
     return middle < max ? middle : max;
 }
 
-void histogram_quantiles(const uint64_t *counts, struct weir_latency *out)
+void weir_histogram_quantiles(const uint64_t *counts, struct weir_latency *out)
 {
     out->count = 0;
     for (uint32_t i = 0; i < WEIR_HISTOGRAM; i++)

@@ -20,8 +20,4 @@ void histogram_add(struct histogram *h, uint64_t ns);
 void histogram_sum(const struct histogram *h, uint64_t *counts,
                    struct weir_latency *out);
 
-/* histogram_quantiles fills count and quantiles of out from counts and its max.
- */
-void histogram_quantiles(const uint64_t *counts, struct weir_latency *out);
-
 #endif

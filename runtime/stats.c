@@ -48,7 +48,7 @@ void stats_read(const struct stats *shards, uint32_t n, uint32_t op,
         }
     }
     histograms_sum(shards, n, op, 1, counts, &out->queue);
-    histogram_quantiles(counts, &out->queue);
+    weir_histogram_quantiles(counts, &out->queue);
     histograms_sum(shards, n, op, 0, counts, &out->service);
-    histogram_quantiles(counts, &out->service);
+    weir_histogram_quantiles(counts, &out->service);
 }

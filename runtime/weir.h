@@ -87,7 +87,7 @@ extern "C" {
 /* cdef: begin -- plain C only, because lua/weir/ffi.lua reads these lines. */
 
 enum {
-    WEIR_ABI = 5,          /* changes with any struct or function below */
+    WEIR_ABI = 6,          /* changes with any struct or function below */
     WEIR_KEY_MAX = 65536,  /* the longest key */
     WEIR_OPS = 8,          /* every enum weir_op is less */
     WEIR_STATUSES = 16,    /* every enum weir_status is less */
@@ -477,8 +477,14 @@ int weir_store_op_stats(struct weir_store *s, uint32_t op,
 int weir_store_histogram(struct weir_store *s, uint32_t op, int queue,
                          uint64_t *counts);
 
-/* weir_histogram_floor returns the smallest latency of a bucket. */
+/* weir_histogram_floor returns the smallest latency of a bucket,
+ * weir_histogram_bucket the bucket of a latency. */
 uint64_t weir_histogram_floor(uint32_t bucket);
+uint32_t weir_histogram_bucket(uint64_t ns);
+
+/* weir_histogram_quantiles fills count and the quantiles of out from
+ * WEIR_HISTOGRAM counts and from its max_ns. */
+void weir_histogram_quantiles(const uint64_t *counts, struct weir_latency *out);
 
 /* weir_store_gauges fills in up to max gauges and returns how many there are:
  * none once the store is closing. */

@@ -66,7 +66,7 @@ local function row(name, options)
   local asked = tally.hits[1] + tally.misses[1]
   local line = { name, tostring(tally.hits[1]), ("%.1f %%"):format(
     tally.hits[1] / asked * 100), tostring(tally.hits[2]), tostring(tally.misses[2]),
-    tostring(written and written.items or 0) }
+    tostring(written and written.keys or 0) }
   tree:close()
   return line
 end

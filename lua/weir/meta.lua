@@ -164,7 +164,10 @@
 
 ---@class weir.memoryStore: weir.EveryStoreOptions
 ---@field capacity? weir.Size memory to use at most, with all that an entry needs
----@field eviction? "s3fifo"|"lru"|"sieve" which entry goes when the store is full
+---@field capacity_items? integer entries to hold at most, within capacity; 0 = no limit
+---@field eviction? "s3fifo"|"lru"|"sieve"|"fifo" which entry goes when the store is full
+---@field exact? boolean whether eviction follows its paper to the letter, for simulations; an eviction may look at every entry
+---@field bodies? boolean whether to keep the bytes of values; false = only their sizes, for simulations: a get answers zeros
 ---@field ttl? weir.Time when an entry expires that was set without a time to live; 0 = never
 ---@field shards? integer parts with a lock and a share of the capacity each, a power of two; 0 = one for each 256 MiB
 

@@ -18,7 +18,7 @@ local Roster = require "weir.native.roster"
 local Store = require "weir.core.store"
 local Value = require "weir.core.value"
 local settings_of = require "weir.native.settings"
-local stats = require "weir.native.store_stats"
+local Stats = require "weir.native.store_stats"
 local status = require "weir.core.status"
 local Trace = require "weir.observe.trace"
 local C = require("weir.ffi").C
@@ -252,7 +252,19 @@ end
 ---@return table
 function Native:stats()
   check_method(self, "stats", 2)
-  return stats(self)
+  return Stats.read(self)
+end
+
+
+--- What these counts are called and mean, as observe/schema.lua declares them.
+function Native:stats_rows()
+  return Stats.rows(self.handle)
+end
+
+
+--- The latencies of an op by bucket; which: "queue" or "service".
+function Native:histogram(op, which)
+  return Stats.histogram(self.handle, op, which)
 end
 
 

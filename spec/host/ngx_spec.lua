@@ -150,7 +150,7 @@ describe("in a phase that cannot wait #unsanitized", function()
         local _, err = quick:get "a"
         local sent = quick:stats().ops.get
         noted = ("%s %s %d %s"):format(err.code, tostring(here:get "a"),
-          sent and sent.items or 0, err.message)
+          sent and sent.keys or 0, err.message)
       end
       note()
       at_start = noted

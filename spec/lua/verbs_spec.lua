@@ -137,7 +137,7 @@ describe("a store", function()
     store:get "none"
     local stats = store:stats()
     assert.same({ ok = 1, miss = 1 }, stats.ops.get.status)
-    assert.equal(5, stats.ops.get.bytes_read)
+    assert.equal(5, stats.ops.get.bytes)
     assert.is_number(stats.gauges.entries or stats.gauges.keys or stats.gauges.items)
   end)
 

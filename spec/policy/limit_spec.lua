@@ -96,7 +96,7 @@ describe("limit", function()
       host.kill(task)
       assert.is_nil((select(2, tree:get "b")))
     end)
-    assert.equal(0, tree:tally().inflight)
+    assert.equal(0, tree:tally().inflight.batches)
   end)
 
   it("skips who has no time to wait", function()

@@ -53,13 +53,6 @@ describe("show.quantity", function()
     end
   end)
 
-  it("writes the facts of stores in bytes where their names say so", function()
-    assert.same({ "64 MiB", "1.50 KiB", "67.1 M" }, {
-      Quantity.fact("capacity", 2 ^ 26), Quantity.fact("index_bytes", 1536),
-      Quantity.fact("evictions", 2 ^ 26),
-    })
-  end)
-
   it("writes sizes, times and counts with three digits", function()
     local cases = {
       { Quantity.bytes, 0, "0 B" }, { Quantity.bytes, 1023, "1023 B" },

@@ -88,15 +88,6 @@ function Quantity.count(n)
 end
 
 
---- Writes a fact about a store: as bytes where its name says so.
----@param name string
----@param n number
-function Quantity.fact(name, n)
-  local is_size = name == "capacity" or name:find("bytes", 1, true)
-  return is_size and Quantity.bytes(n) or Quantity.count(n)
-end
-
-
 --- Writes a number of things: 1 key, 3.10 M keys.
 ---@param n number
 ---@param noun string

@@ -1,31 +1,21 @@
--- native/store_stats.lua: the statistics of a C store as a table. Used by native.lua.
+-- native/store_stats.lua: the statistics of a C store as a table, and what they are
+-- called. Used by native.lua.
 
 local ffi = require "ffi"
+local Counters = require "weir.observe.counters"
 local Op = require "weir.core.op"
 local status = require "weir.core.status"
+local Schema = require "weir.observe.schema"
 local C = require("weir.ffi").C
 
 local store_stats = ffi.new "struct weir_store_stats"
 local op_stats = ffi.new "struct weir_op_stats"
 local gauge_array = ffi.typeof "struct weir_gauge[?]"
 
-
--- Seconds, as all times in Lua.
-local function latency(l)
-  if l.count == 0 then return nil end
-  return {
-    count = tonumber(l.count),
-    mean = tonumber(l.sum_ns) / tonumber(l.count) * 1e-9,
-    p50 = tonumber(l.p50_ns) * 1e-9,
-    p90 = tonumber(l.p90_ns) * 1e-9,
-    p99 = tonumber(l.p99_ns) * 1e-9,
-    p999 = tonumber(l.p999_ns) * 1e-9,
-    max = tonumber(l.max_ns) * 1e-9,
-  }
-end
+local Stats = {}
 
 
--- The counts of an op, or nil when it was never asked.
+-- The counts of an op, or nil when no request had it.
 local function op_table(handle, op)
   C.weir_store_op_stats(handle, op, op_stats)
   if op_stats.batches == 0 then return nil end
@@ -36,41 +26,59 @@ local function op_table(handle, op)
   end
   return {
     batches = tonumber(op_stats.batches),
-    items = tonumber(op_stats.items),
+    keys = tonumber(op_stats.items),
     status = counts,
-    bytes_read = tonumber(op_stats.bytes_read),
-    bytes_written = tonumber(op_stats.bytes_written),
-    queue = latency(op_stats.queue),
-    service = latency(op_stats.service),
+    bytes = tonumber(op_stats.bytes_read + op_stats.bytes_written),
+    queue = Counters.latency(op_stats.queue),
+    service = Counters.latency(op_stats.service),
   }
 end
 
 
-local function gauges(handle)
+-- Calls fn(gauge) for each number of the connector's own.
+local function each_gauge(handle, fn)
   local n = tonumber(C.weir_store_gauges(handle, nil, 0))
   local list = gauge_array(math.max(n, 1))
   n = math.min(n, tonumber(C.weir_store_gauges(handle, list, n)))
-  local values = {}
-  for i = 0, n - 1 do
-    values[ffi.string(list[i].name)] = tonumber(list[i].value)
-  end
-  return values
+  for i = 0, n - 1 do fn(list[i]) end
+end
+
+
+-- Bytes, where the name says so: a gauge of C has no unit.
+local function unit_of(name)
+  return (name == "capacity" or name:find("bytes", 1, true)) and "bytes" or nil
+end
+
+
+--- The rows of a store's numbers, as schema.lua declares them.
+function Stats.rows(handle)
+  local rows = { unpack(Schema.STORE) }
+  each_gauge(handle, function(gauge)
+    local name = ffi.string(gauge.name)
+    rows[#rows + 1] = { name, is = gauge.counter ~= 0 and "counter" or "gauge",
+      unit = unit_of(name), from = "gauges." .. name,
+      help = gauge.help ~= nil and ffi.string(gauge.help) or name }
+  end)
+  return rows
 end
 
 
 --- Everything that the runtime and the connector count.
-return function(store)
+function Stats.read(store)
   local handle = store.handle
   C.weir_store_stats(handle, store_stats)
-  local s, ops = store_stats, {}
-  for name, op in pairs(Op.number) do ops[name] = op_table(handle, op) end
+  local s, ops, gauges = store_stats, {}, {}
+  for _, name in ipairs(Op.list) do ops[name] = op_table(handle, Op.number[name]) end
+  each_gauge(handle, function(gauge)
+    gauges[ffi.string(gauge.name)] = tonumber(gauge.value)
+  end)
   local erred = s.last_error_ns ~= 0
   return {
     name = store.name,
     ops = ops,
     inflight = {
       batches = tonumber(s.inflight_batches),
-      items = tonumber(s.inflight_items),
+      keys = tonumber(s.inflight_items),
       bytes = tonumber(s.inflight_bytes),
     },
     workers = tonumber(s.workers),
@@ -81,6 +89,18 @@ return function(store)
     last_error = erred and ffi.string(s.last_error.message) or nil,
     last_error_age = erred
       and tonumber(C.weir_now() - s.last_error_ns) * 1e-9 or nil,
-    gauges = gauges(handle),
+    gauges = gauges,
   }
 end
+
+
+--- The latencies of an op by bucket, as uint64_t[WEIR_HISTOGRAM].
+---@param which string "queue" or "service"
+function Stats.histogram(handle, op, which)
+  local counts = ffi.new("uint64_t[?]", C.WEIR_HISTOGRAM)
+  C.weir_store_histogram(handle, Op.number[op], which == "queue" and 1 or 0, counts)
+  return counts
+end
+
+
+return Stats

@@ -1,30 +1,25 @@
--- observe/counters.lua: what every node of a policy tree counts, a few increments a
--- batch: batches and keys by op, slots by status, bytes each way, seconds as a
--- histogram. Read by stats.lua. Attempts are not operations: a retry counts its
--- own, the node below it one batch for each time it is asked.
+-- observe/counters.lua: what every node of a policy tree counts for each op: requests,
+-- keys by status, bytes, and the time of requests in the same histogram as stores of C.
+-- Read by stats.lua. Attempts are not operations: a retry counts its own, and the node
+-- below it counts one request for each attempt.
 
-local floor, log = math.floor, math.log
+local ffi = require "ffi"
+local C = require("weir.ffi").C
 
 local Counters = {}
 
--- Buckets double from one microsecond: bucket i holds up to 2^i us.
-local BUCKETS = 28
-local PER_OCTAVE = 1 / log(2)
-
-Counters.BUCKETS = BUCKETS
-
-
---- The upper bound of a bucket, in seconds.
-function Counters.bound(i)
-  return 2 ^ i * 1e-6
-end
+local HISTOGRAM = tonumber(C.WEIR_HISTOGRAM)
+local bucket_of = C.weir_histogram_bucket
+-- Doubles: LuaJIT adds to them without making an object, even where it interprets.
+local Buckets = ffi.typeof("double[$]", HISTOGRAM)
+local copy, latency = ffi.new("uint64_t[?]", HISTOGRAM), ffi.new "struct weir_latency"
 
 
 local function fresh(self, op)
   local counts = {
-    batches = 0, keys = 0, ok = 0, other = {}, bytes = 0, seconds = 0, buckets = {},
+    batches = 0, keys = 0, ok = 0, other = {}, bytes = 0, seconds = 0, longest = 0,
+    buckets = Buckets(),
   }
-  for i = 0, BUCKETS do counts.buckets[i] = 0 end
   self[op] = counts
   return counts
 end
@@ -37,7 +32,7 @@ end
 
 -- The slots of a reply by status, and how many are ok, kept with the reply so
 -- that the nodes above need not count again.
-local function tally(counts, reply)
+local function count_statuses(counts, reply)
   local other, ok = counts.other, 0
   for i = 1, reply.n do
     local status = reply[i]
@@ -59,19 +54,53 @@ function Counters.record(self, req, reply, seconds)
   counts.batches = counts.batches + 1
   counts.keys = counts.keys + n
   counts.seconds = counts.seconds + seconds
+  if seconds > counts.longest then counts.longest = seconds end
   if reply.good == n then
     counts.ok = counts.ok + n
   else
-    tally(counts, reply)
+    count_statuses(counts, reply)
   end
   if op == "get" then
     counts.bytes = counts.bytes + reply:bytes()
   elseif op == "set" then
     counts.bytes = counts.bytes + req:bytes()
   end
-  local bucket = seconds > 1e-6 and floor(log(seconds * 1e6) * PER_OCTAVE) + 1 or 0
-  if bucket > BUCKETS then bucket = BUCKETS end
+  local bucket = bucket_of(seconds > 0 and seconds * 1e9 or 0)
   counts.buckets[bucket] = counts.buckets[bucket] + 1
+end
+
+
+--- A latency of C as a table in seconds, as all times in Lua; nil: nothing was counted.
+---@param l ffi.cdata* struct weir_latency
+function Counters.latency(l)
+  local count = tonumber(l.count)
+  if count == 0 then return nil end
+  return {
+    count = count, mean = tonumber(l.sum_ns) / count * 1e-9,
+    p50 = tonumber(l.p50_ns) * 1e-9, p90 = tonumber(l.p90_ns) * 1e-9,
+    p99 = tonumber(l.p99_ns) * 1e-9, p999 = tonumber(l.p999_ns) * 1e-9,
+    max = tonumber(l.max_ns) * 1e-9,
+  }
+end
+
+
+--- What was counted of one op, as the stats of a store in C.
+function Counters.read(counts)
+  local status = {}
+  for name, n in pairs(counts.other) do status[name] = n end
+  if counts.ok > 0 then status.ok = counts.ok end
+  for i = 0, HISTOGRAM - 1 do copy[i] = counts.buckets[i] end
+  latency.sum_ns, latency.max_ns = counts.seconds * 1e9, counts.longest * 1e9
+  C.weir_histogram_quantiles(copy, latency)
+  return { batches = counts.batches, keys = counts.keys, status = status,
+    bytes = counts.bytes, service = Counters.latency(latency) }
+end
+
+
+--- The times of requests by bucket. A node has no queue.
+---@param which string "queue" or "service"
+function Counters.histogram(self, op, which)
+  return which == "service" and self[op] and self[op].buckets or nil
 end
 
 

@@ -91,8 +91,11 @@ end
 --- The places of a tree, parents first: .list of { path, store, depth, label, children,
 --- again }, .path by store, .store by path. A store that is used twice has two places:
 --- the second is `again`, and .path says the first. Trees that share so much
---- that there would be more than 2,000 places list what is left once.
+--- that there would be more than 2,000 places list what is left once. The handle of a
+--- policy file stands for the tree that it serves from.
 function Paths.of(root)
+  local generation = rawget(root, "generation")
+  root = generation and generation.root or root
   local found = { list = {}, path = {}, store = {} }
   visit(found, root, "", title(root), 0, nil)
   return found

@@ -1,7 +1,5 @@
--- observe/stats.lua: what the nodes of a tree have counted, as one table by path.
--- Every node: ops by op and status, keys, bytes, seconds with a histogram. Words
--- add their own (tally): levels of a tier, attempts of a retry, and so on. For
--- C stores: what the runtime and the connector count.
+-- observe/stats.lua: what the stores of a tree have counted, as one table by path. What
+-- each number means stands in schema.lua and, of words, with the word.
 
 local Counters = require "weir.observe.counters"
 local Paths = require "weir.observe.paths"
@@ -9,33 +7,10 @@ local Paths = require "weir.observe.paths"
 local Stats = {}
 
 
--- The latency below which a share of the batches stayed; a bucket's upper bound.
-local function quantile(counts, share)
-  local wanted, sum = counts.batches * share, 0
-  for i = 0, Counters.BUCKETS do
-    sum = sum + counts.buckets[i]
-    if sum >= wanted then return Counters.bound(i) end
-  end
-end
-
-
-local function op_table(counts)
-  local status = {}
-  for name, n in pairs(counts.other) do status[name] = n end
-  if counts.ok > 0 then status.ok = counts.ok end
-  return {
-    batches = counts.batches, keys = counts.keys, status = status,
-    bytes = counts.bytes, seconds = counts.seconds,
-    p50 = quantile(counts, 0.5), p99 = quantile(counts, 0.99),
-    buckets = counts.buckets,
-  }
-end
-
-
---- What one node has counted.
-function Stats.node(store)
+-- What one node has counted.
+local function of_node(store)
   local ops = {}
-  for op, counts in pairs(store.counters) do ops[op] = op_table(counts) end
+  for op, counts in pairs(store.counters) do ops[op] = Counters.read(counts) end
   local entry = { word = store.word, name = store.name, ops = ops }
   if store.tally then
     for name, value in pairs(store:tally()) do entry[name] = value end
@@ -44,17 +19,26 @@ function Stats.node(store)
 end
 
 
---- All of a tree, by path; a store that is used twice where it stands first.
-function Stats.run(root)
-  local all = {}
+--- The places of a tree and what their stores have counted: { path, store, facts }. A
+--- store that is used twice stands where it is first.
+function Stats.list(root)
+  local list = {}
   for _, place in ipairs(Paths.of(root).list) do
     local store = place.store
-    if store.counters and not place.again then
-      all[place.path] = Stats.node(store)
-    elseif store.handle and not place.again then
-      all[place.path] = store:stats()
+    local facts = not place.again and (store.counters and of_node(store)
+      or store.handle and store:stats()) or nil
+    if facts then
+      list[#list + 1] = { path = place.path, store = store, facts = facts }
     end
   end
+  return list
+end
+
+
+--- All of a tree, by path.
+function Stats.run(root)
+  local all = {}
+  for _, place in ipairs(Stats.list(root)) do all[place.path] = place.facts end
   return all
 end
 

@@ -80,6 +80,13 @@ function Admit:answer(req)
 end
 
 
+-- What tally returns.
+Admit.STATS = {
+  { "admitted", is = "counter", help = "values that were let through" },
+  { "refused", is = "counter", help = "values that were rejected" },
+  { "forgotten", is = "counter", help = "keys dropped from the count of hits" },
+}
+
 function Admit:tally()
   return { admitted = self.decide.yes, refused = self.decide.no,
     forgotten = self.decide:forgotten() }

@@ -185,6 +185,16 @@ function Breaker:remember(old)
 end
 
 
+-- What tally returns.
+Breaker.STATS = {
+  { "state", is = "state", states = { "closed", "open", "half_open" },
+    help = "1 for the state that the breaker is in, 0 for the others" },
+  { "changes", is = "counter", by = "state", help = "times that it entered a state" },
+  { "shed", is = "counter", help = "keys skipped because it was open" },
+  { "failures", is = "gauge", help = "failed calls among the last ones" },
+  { "calls", is = "gauge", help = "how many of the last calls are looked at now" },
+}
+
 function Breaker:tally()
   return { state = self.state, changes = self.changes, shed = self.shed,
     failures = self.failures, calls = self.calls }

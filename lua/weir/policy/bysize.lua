@@ -158,6 +158,9 @@ function Bysize:answer(req)
 end
 
 
+-- What tally returns.
+Bysize.STATS = { Suspects.STATS[1], Suspects.STATS[2] }
+
 function Bysize:tally()
   local old, refused = Suspects.tally(self.suspects)
   return { old_copies = old, old_copies_refused = refused }

@@ -148,6 +148,15 @@ function Coalesce:forget()
 end
 
 
+-- What tally returns.
+Coalesce.STATS = {
+  { "led", is = "counter", help = "keys that were read from the store" },
+  { "joined", is = "counter", help = "keys that waited for another one's read" },
+  { "elected", is = "counter", help = "reads repeated because the first one failed" },
+  { "left", is = "counter", help = "keys that stopped waiting and read by themselves" },
+  { "flying", is = "gauge", help = "keys being read now" },
+}
+
 function Coalesce:tally()
   return { led = self.counts.led, joined = self.counts.joined,
     elected = self.counts.elected, left = self.counts.left, flying = self.flying }

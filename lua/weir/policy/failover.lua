@@ -191,6 +191,17 @@ function Failover:answer(req)
 end
 
 
+-- What tally returns.
+Failover.STATS = {
+  { "failed_over", is = "counter", help = "keys that went to a further store" },
+  { "failures", is = "gauge", by = "store",
+    help = "failures of a store lately, by its position; they fade" },
+  Suspects.STATS[1], Suspects.STATS[2],
+  { "stand_ins", is = "gauge", help = "keys that may lie in a stand-in store" },
+  { "stand_ins_refused", is = "counter",
+    help = "keys that no stand-in store took, because stand_ins was reached" },
+}
+
 function Failover:tally()
   local old, refused = Suspects.tally(self.suspects)
   local stand_ins, turned_away = Suspects.tally(self.stand_ins)

@@ -55,6 +55,11 @@ function Fault:answer(req)
 end
 
 
+-- What tally returns.
+Fault.STATS = {
+  { "injected", is = "counter", help = "keys that were given the error" },
+}
+
 function Fault:tally()
   return { injected = self.injected }
 end

@@ -14,6 +14,7 @@ local Lent = require "weir.policy.shared.lent"
 local Node = require "weir.policy.shared.node"
 local Permits = require "weir.policy.limit.permits"
 local Reply = require "weir.core.reply"
+local Schema = require "weir.observe.schema"
 
 local Limit = Node.word "limit"
 
@@ -125,8 +126,16 @@ function Limit:answer(req)
 end
 
 
+-- What tally returns.
+Limit.STATS = {
+  Schema.INFLIGHT[1], Schema.INFLIGHT[2], Schema.INFLIGHT[3],
+  { "waiting", is = "gauge", help = "batches that wait now" },
+  { "queued", is = "counter", help = "batches that had to wait" },
+  { "shed", is = "counter", help = "keys skipped because the limit was reached" },
+}
+
 function Limit:tally()
-  return { inflight = self.calls, keys = self.keys, inflight_bytes = self.bytes,
+  return { inflight = { batches = self.calls, keys = self.keys, bytes = self.bytes },
     waiting = #self.waiting, queued = self.queued, shed = self.shed }
 end
 

@@ -26,6 +26,9 @@ function Meter:answer(req)
 end
 
 
+-- What tally returns.
+Meter.STATS = { { "label", is = "text", help = "the name given" } }
+
 function Meter:tally()
   return { label = self.label }
 end

@@ -152,6 +152,15 @@ function Mirror:answer(req)
 end
 
 
+-- What tally returns.
+Mirror.STATS = {
+  { "unconfirmed", is = "gauge",
+    help = "keys of which a store has not confirmed the last write" },
+  { "unconfirmed_refused", is = "counter",
+    help = "writes that waited for all stores, because old_copies was reached" },
+  { "repairs", is = "counter", by = "result", help = "copies made, by result" },
+}
+
 function Mirror:tally()
   local old, refused = Suspects.tally(self.suspects)
   return { unconfirmed = old, unconfirmed_refused = refused,

@@ -131,6 +131,13 @@ function Negative:forget()
 end
 
 
+-- What tally returns.
+Negative.STATS = {
+  { "hits", is = "counter", help = "misses answered without the store" },
+  { "entries", is = "gauge", help = "misses remembered now" },
+  { "dropped", is = "counter", help = "misses forgotten for lack of room" },
+}
+
 function Negative:tally()
   return { hits = self.counts.hits, entries = self.absent.count,
     dropped = self.absent.dropped }

@@ -217,6 +217,15 @@ function Retry:answer(req)
 end
 
 
+-- What tally returns.
+Retry.STATS = {
+  { "attempts", is = "counter", help = "keys sent again" },
+  { "recovered", is = "counter", help = "keys that a further attempt helped" },
+  { "over_budget", is = "counter", help = "keys not sent again, for want of budget" },
+  { "gave_up", is = "counter", help = "requests that ended with an error" },
+  { "tokens", is = "gauge", help = "attempts that the budget allows now" },
+}
+
 function Retry:tally()
   local counts = self.counts
   return { attempts = counts.attempts, recovered = counts.recovered,

@@ -31,6 +31,12 @@ function Tap:answer(req)
 end
 
 
+-- What tally returns.
+Tap.STATS = {
+  { "failures", is = "counter", help = "errors raised by the function" },
+  { "last_failure", is = "text", help = "the last of them" },
+}
+
 function Tap:tally()
   return { failures = self.failures, last_failure = self.last_failure }
 end

@@ -208,6 +208,22 @@ function Tier:answer(req)
 end
 
 
+-- What tally returns.
+Tier.STATS = {
+  { "hits", is = "counter", by = "level", help = "keys found in a store" },
+  { "misses", is = "counter", by = "level", help = "keys that a store did not have" },
+  { "errors", is = "counter", by = "level", help = "keys that a store failed to read" },
+  { "promotions", is = "counter", by = "result",
+    help = "copies made in upper stores, by result" },
+  { "promote_yes", is = "counter", help = "keys that the predicate agreed to copy up" },
+  { "promote_no", is = "counter", help = "keys that it did not" },
+  { "repaired", is = "counter",
+    help = "old copies to delete because a write did not reach an upper store" },
+  Suspects.STATS[1], Suspects.STATS[2],
+  { "forgotten", is = "counter", help = "keys dropped from the count of hits" },
+  { "degraded", is = "counter", help = "errors of the authority told as misses" },
+}
+
 function Tier:tally()
   local old, refused = Suspects.tally(self.suspects)
   return { hits = self.found, misses = self.missed, errors = self.errors,

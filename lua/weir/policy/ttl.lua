@@ -211,6 +211,15 @@ function Ttl:remember(old)
 end
 
 
+-- What tally returns.
+Ttl.STATS = {
+  { "stale", is = "counter", help = "expired values served" },
+  { "refreshes", is = "counter", help = "refreshes begun" },
+  { "failed", is = "counter", help = "refreshes that failed" },
+  { "untimed", is = "counter", help = "values set without a stale time: no room" },
+  { "known", is = "gauge", help = "values whose times are remembered" },
+}
+
 function Ttl:tally()
   local counts = self.counts
   return { stale = counts.stale, refreshes = counts.refreshes, failed = counts.failed,

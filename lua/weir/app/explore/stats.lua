@@ -1,10 +1,14 @@
--- stats: what each store of a tree has counted.
+-- stats: what the stores of a tree have counted.
 local Exit = require "weir.app.exit"
-local Paths = require "weir.observe.paths"
+local Op = require "weir.core.op"
 local Quantity = require "weir.core.quantity"
+local Schema = require "weir.observe.schema"
+local Stats = require "weir.observe.stats"
 local root_of = require "weir.app.explore.root"
 
-local OPS = { "get", "set", "exists", "delete", "stat", "touch", "scan" }
+
+-- How numbers of a unit are written.
+local FORMS = { bytes = Quantity.bytes, seconds = Quantity.time }
 
 
 local function statuses(counts)
@@ -15,42 +19,49 @@ local function statuses(counts)
 end
 
 
--- Policies and C stores count the same things in tables of their own.
 local function op_row(name, op)
-  local bytes = op.bytes or op.bytes_read + op.bytes_written
-  local service = op.service or op
-  return { "  " .. name, Quantity.count(op.keys or op.items), Quantity.bytes(bytes),
-    service.p50 and Quantity.time(service.p50) or "-",
-    service.p99 and Quantity.time(service.p99) or "-", statuses(op.status) }
+  local service = op.service
+  return { "  " .. name, Quantity.count(op.keys), Quantity.bytes(op.bytes),
+    service and Quantity.time(service.p50) or "-",
+    service and Quantity.time(service.p99) or "-", statuses(op.status) }
 end
 
 
-local function plain_facts(entry)
-  local list = {}
-  for name, value in pairs(entry) do
-    if type(value) == "number" and value ~= 0 then
-      list[#list + 1] = ("%s %s"):format(name, Quantity.fact(name, value))
-    end
+-- "hits 1 3, 2 1": numbers that are not 0, by their label.
+local function labelled(row, form, value)
+  local parts = {}
+  for key, n in pairs(value) do
+    if n ~= 0 then parts[#parts + 1] = ("%s %s"):format(key, form(n)) end
   end
-  for name, value in pairs(entry.gauges or {}) do
-    list[#list + 1] = ("%s %s"):format(name, Quantity.fact(name, value))
-  end
-  table.sort(list)
-  return list
+  table.sort(parts)
+  return parts[1] and ("%s by %s: %s"):format(row[1], row.by, table.concat(parts, ", "))
 end
 
 
-local function show(view, path, entry)
-  view:line("%s", path)
+local function fact(row, value)
+  if value == nil then return nil end
+  if row.is == "state" or row.is == "text" then return row[1] .. " " .. value end
+  local form = FORMS[row.unit] or Quantity.count
+  if row.by then return labelled(row, form, value) end
+  return value ~= 0 and ("%s %s"):format(row[1], form(value)) or nil
+end
+
+
+local function show(view, place)
+  local facts = place.facts
+  view:line("%s", place.path)
   local rows = { { "  op", "keys", "bytes", "p50", "p99", "answers" } }
-  for _, name in ipairs(OPS) do
-    local op = entry.ops and entry.ops[name]
-    if op then rows[#rows + 1] = op_row(name, op) end
+  for _, name in ipairs(Op.list) do
+    if facts.ops[name] then rows[#rows + 1] = op_row(name, facts.ops[name]) end
   end
   if #rows > 1 then view:table(rows, "lrrrrl") end
-  local facts = plain_facts(entry)
-  if #facts > 0 then view:line("  %s", table.concat(facts, ", ")) end
-  if entry.last_error then view:line("  last error: %s", entry.last_error) end
+  local plain = {}
+  for _, row in ipairs(Schema.of(place.store)) do
+    local text = fact(row, Schema.value(row, facts))
+    if text and (row.by or row.is == "text") then view:line("  %s", text) end
+    if text and not row.by and row.is ~= "text" then plain[#plain + 1] = text end
+  end
+  if #plain > 0 then view:line("  %s", table.concat(plain, ", ")) end
 end
 
 
@@ -64,16 +75,12 @@ return {
   stores = 1,
   arguments = {},
   run = function(view, args)
-    local all = args.store:stats()
-    if all.ops then all = { [args.store.name] = all } end
-    if view.json then
-        view:object(all)
-      return Exit.OK
+    local all = {}
+    for _, place in ipairs(Stats.list(root_of(args.store))) do
+      all[place.path] = place.facts
+      show(view, place)
     end
-    for _, place in ipairs(Paths.of(root_of(args.store)).list) do
-      local path = all[place.path] and place.path or place.store.name
-      if all[path] and not place.again then show(view, path, all[path]) end
-    end
+    view:object(all)
     return Exit.OK
   end,
 }

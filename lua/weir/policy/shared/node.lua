@@ -16,7 +16,8 @@ local record = Counters.record
 ---@class weir.Node: weir.Store
 ---@field word string      the word it was made by
 ---@field children table   its stores, by position or by name
----@field counters table   what stats.lua reads
+---@field counters table   read by observe/stats.lua
+---@field STATS table[]?   of the word: what tally returns, as observe/schema.lua says
 local Node = setmetatable({}, { __index = Store })
 Node.__index = Node
 

@@ -46,6 +46,15 @@ function Suspects:count()
 end
 
 
+--- The rows of what tally returns, for the words' STATS.
+Suspects.STATS = {
+  { "old_copies", is = "gauge",
+    help = "keys of which a store may hold an old copy that could not be deleted yet" },
+  { "old_copies_refused", is = "counter",
+    help = "writes refused because old_copies was reached" },
+}
+
+
 --- What several of them count, for tally: the keys marked now, and how often there
 --- was no room for one.
 function Suspects.tally(list)

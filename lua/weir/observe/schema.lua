@@ -1,0 +1,96 @@
+-- observe/schema.lua: every number that stores and policies count, declared once. From
+-- these rows come store:stats(), Prometheus, `weir stats`, .stats and the table in
+-- lua/README.md. The numbers of a word stand with the word, as Word.STATS; those of a
+-- connector are declared in C (struct weir_gauge).
+--
+-- A row: { name, is = "counter"|"gauge"|"histogram"|"state"|"text", help = a sentence,
+-- unit = "bytes"|"seconds"|nil, by = label, from = field }. With `by` the value is a
+-- table, one number for each value of that label. `from` is the field of stats() that
+-- has the value, "inflight.keys" for a field in a table; by default it is the name. A
+-- state is one word of the list `states`. A text is for people only.
+
+local Schema = {}
+
+--- For each op, of policies and stores alike.
+Schema.OPS = {
+  { "batches", is = "counter", help = "requests, of one or more keys each" },
+  { "keys", is = "counter", by = "status", from = "status",
+    help = "keys of these requests, by the status of the reply" },
+  { "bytes", is = "counter", unit = "bytes",
+    help = "bytes of values: read by get, written by set" },
+  { "service", is = "histogram", unit = "seconds",
+    help = "time of a request; in a store: of a slice in the connector, and where it "
+      .. "answers in place, of one call in 16" },
+  { "queue", is = "histogram", unit = "seconds",
+    help = "time that a slice waited for a worker" },
+}
+
+--- What is in flight: in stores, and in the word limit.
+Schema.INFLIGHT = {
+  { "inflight_batches", is = "gauge", from = "inflight.batches", shared = true,
+    help = "requests queued or running now" },
+  { "inflight_keys", is = "gauge", from = "inflight.keys", shared = true,
+    help = "keys queued or running now" },
+  { "inflight_bytes", is = "gauge", unit = "bytes", from = "inflight.bytes",
+    shared = true, help = "bytes of values queued or running now" },
+}
+
+--- Of every store that a connector opens, beside what is in flight.
+Schema.STORE = {
+  Schema.INFLIGHT[1], Schema.INFLIGHT[2], Schema.INFLIGHT[3],
+  { "workers", is = "gauge", shared = true, help = "worker threads" },
+  { "sessions", is = "gauge", shared = true, help = "connections open now" },
+  { "reconnects", is = "counter", shared = true,
+    help = "connections opened after the first one of each worker" },
+  { "connect_failures", is = "counter", shared = true,
+    help = "connections that could not be opened" },
+  { "refused", is = "counter", shared = true,
+    help = "batches refused because a queue was full" },
+  { "last_error", is = "text", help = "message of the last error" },
+  { "last_error_age", is = "gauge", unit = "seconds", shared = true,
+    help = "seconds since the last error" },
+}
+
+
+--- The rows of a store or node beside OPS: { row, ... }.
+---@param store weir.Store
+---@return table[]
+function Schema.of(store)
+  return store.STATS or store.stats_rows and store:stats_rows() or {}
+end
+
+
+--- What a word or a connector is called in names of metrics.
+---@param store weir.Store
+---@return string
+function Schema.owner(store)
+  return store.word or store.name:match "^[%w_]+" or "store"
+end
+
+
+--- The name of a row's metric: weir_tier_hits_total, weir_sessions, weir_keys_total.
+---@param row table
+---@param owner string? a word or connector, for rows of its own
+---@return string
+function Schema.metric(row, owner)
+  local parts = { "weir" }
+  if owner and not row.shared then parts[#parts + 1] = owner end
+  parts[#parts + 1] = row[1]
+  if row.unit and not row[1]:find(row.unit .. "$") then parts[#parts + 1] = row.unit end
+  if row.is == "counter" then parts[#parts + 1] = "total" end
+  return table.concat(parts, "_")
+end
+
+
+--- The value of a row in what stats() returns for a store, or for an op.
+---@param row table
+---@param facts table
+function Schema.value(row, facts)
+  local first, second = (row.from or row[1]):match "^([^.]+)%.?(.*)$"
+  local value = facts[first]
+  if second == "" then return value end
+  return type(value) == "table" and value[second] or nil
+end
+
+
+return Schema
