@@ -1,25 +1,24 @@
--- tier { a, b, c, write="through", promote=always }: one store made of several,
--- the fastest first, the authority last. As CacheLib's and foyer's tiers.
+-- tier { a, b, c, write="through", promote=always }: one store made of several, the
+-- fastest first, the authority last. CacheLib and foyer have tiers like these.
 --
--- get asks a, sends what is left to b, and so on; a slot is a miss only if the
--- authority said so, and an error above it only sends the slot on. What is found
--- below goes up in the background, where promote says so (shared/promotion.lua). With
--- fail_open an error of the authority is told as a miss, tagged degraded.
--- Writes are in policy/tier/write.lua.
+-- A get asks a, then b for the slots that a does not have, and so on (read, below). A
+-- slot is a miss only if the authority said so. Writes are in policy/tier/write.lua,
+-- copies to the upper tiers in policy/tier/promote.lua.
 --
--- What is kept for keys is bounded: promote_queue=1024 keys and promote_bytes="64MiB"
--- wait for their copies, the oldest is dropped and counted; old_copies=65536 may wait
--- to be deleted from a tier, then a write that makes one more is an error; seen=65536
--- keys are counted for hits(n) and ages, those not seen for longest start anew.
+-- Every table of keys is bounded. promote_queue=1024 keys and promote_bytes="64MiB" may
+-- wait to be copied up; over that the oldest is dropped and counted. old_copies=65536
+-- keys may have a copy that waits to be deleted from a tier; a write that makes one
+-- more is an error. seen=65536 keys are counted for hits(n) and their ages; the keys
+-- not seen for longest start anew.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Copies = require "weir.policy.shared.scan_copies"
 local Decide = require "weir.policy.shared.decide"
 local Generations = require "weir.policy.shared.generations"
-local Lent = require "weir.policy.shared.lent"
 local Node = require "weir.policy.shared.node"
 local Op = require "weir.core.op"
 local Predicate = require "weir.policy.shared.predicate"
+local Promote = require "weir.policy.tier.promote"
 local Promotion = require "weir.policy.shared.promotion"
 local status = require "weir.core.status"
 local Suspects = require "weir.policy.shared.suspects"
@@ -75,7 +74,8 @@ end
 
 -- ---- reading ----
 
--- What one level said, for the hit ratios: errors are in none.
+-- Counts the answers of one tier for the hit ratios. Errors are neither hits nor
+-- misses.
 local function count(self, level, reply)
   local misses, errors = 0, 0
   for i = 1, reply.n do
@@ -92,78 +92,30 @@ local function count(self, level, reply)
 end
 
 
--- A slot was found at a level: do those above that miss it get a copy?
-local function consider(self, req, reply, i, level, missing, since)
-  local key = req.keys[i]
-  local targets = {}
-  for upper = 1, level - 1 do
-    if missing[upper] and missing[upper][i] then
-      targets[#targets + 1] = self.children[upper]
-    end
-  end
-  if #targets == 0 then return end
-  if self.decide:ask(key, reply:size(i), level, reply:ttl(i), req.n) then
-    self.promotion:add(key, Lent.keep(req, reply, i), self.children[level], targets,
-      since)
-  end
-end
-
-
--- Slots that a level did not find, of those it was asked for; and which of them
--- it said it misses, so that it may get a copy.
-local function left_over(reply, slots)
-  local left, missing = {}, {}
-  for j = 1, reply.n do
-    if reply[j] ~= "ok" then
-      local i = slots and slots[j] or j
+-- Notes which slots a tier found and which it missed, in `walk`:
+--   levels  the tier that found each slot
+--   below   the slots that were found below the first tier
+--   missed  for each tier, the slots that it answered with a miss
+-- Returns the slots that are left for the next tier.
+local function note(walk, level, answer, slots)
+  local left, missed = {}, {}
+  for j = 1, answer.n do
+    local i = slots and slots[j] or j
+    if answer[j] ~= "ok" then
       left[#left + 1] = i
-      missing[i] = reply[j] == "miss"
+      missed[i] = answer[j] == "miss"
+    else
+      walk.levels[i] = level
+      if level > 1 then walk.below[#walk.below + 1] = i end
     end
   end
-  return left, missing
+  walk.missed[level] = missed
+  return left
 end
 
 
-local function descend(self, req, first)
-  local reply, since = first, self.generations:now()
-  local left, missing = left_over(first, nil)
-  local missed_at, levels = { missing }, {}
-  for i = 1, req.n do levels[i] = reply[i] == "ok" and 1 or nil end
-  local found = {}
-  for level = 2, self.depth do
-    if #left == 0 then break end
-    local answer = self.suspects[level]:read(req:subset(left))
-    count(self, level, answer)
-    local slots = left
-    for j = 1, answer.n do
-      if answer[j] == "ok" then
-        levels[slots[j]] = level
-        found[#found + 1] = slots[j]
-      end
-    end
-    left, missing = left_over(answer, slots)
-    missed_at[level] = missing
-    -- Only the authority's word counts when a slot was not found.
-    reply:place(answer, slots)
-  end
-  reply.levels = levels
-  if self.decide.resident and req.op == "get" then
-    for j = 1, #left do
-      if missing[left[j]] then self.decide:gone(req.keys[left[j]]) end
-    end
-  end
-  if req.op == "get" and #found > 0 then
-    for _, i in ipairs(found) do
-      consider(self, req, reply, i, levels[i], missed_at, since)
-    end
-    self.promotion:start()
-  end
-  return reply
-end
-
-
--- fail_open: who rather computes anew than waits for a store that is down is told
--- miss, and that it may not be one.
+-- fail_open is for callers that would rather compute a value anew than wait for a store
+-- that is down. They get a miss, marked degraded: the key may exist.
 local function degrade(self, reply)
   for i = 1, reply.n do
     if status.class[reply[i]] == "error" then
@@ -175,7 +127,9 @@ local function degrade(self, reply)
 end
 
 
+-- The path of a get, an exists and a stat.
 local function read(self, req)
+  -- 1. The first tier. If it has every key, no other tier is asked.
   local reply = self.suspects[1]:read(req)
   if reply:all "good" then
     self.found[1] = self.found[1] + req.n
@@ -186,15 +140,36 @@ local function read(self, req)
   if req.trace then
     req.trace:decide(self, ("level 1 has %d of %d"):format(reply:count "good", req.n))
   end
-  reply = descend(self, req, reply)
+
+  -- 2. Each tier below is asked for the slots that are left. Its answer replaces the
+  -- one from above, so a slot ends as a miss or an error only if the authority said so.
+  local since = self.generations:now()
+  local walk = { levels = {}, below = {}, missed = {} }
+  local left = note(walk, 1, reply, nil)
+  for level = 2, self.depth do
+    if #left == 0 then break end
+    local answer, slots = self.suspects[level]:read(req:subset(left)), left
+    count(self, level, answer)
+    left = note(walk, level, answer, slots)
+    reply:place(answer, slots)
+  end
+  reply.levels = walk.levels
+
+  -- 3. Values found below are copied up, in the background.
+  if req.op == "get" then
+    if #left > 0 then Promote.not_found(self, req, walk, left) end
+    if #walk.below > 0 then Promote.found(self, req, reply, walk, since) end
+  end
+
+  -- 4. With fail_open an error of the authority becomes a miss.
   return self.fail_open and degrade(self, reply) or reply
 end
 
 
 -- ---- the rest ----
 
--- A read goes past an upper tier that fails, so a list does, too; but not past one that
--- cannot be listed, which a read does find keys in.
+-- A scan may leave out an upper tier that fails, as a read does. It may not leave out a
+-- tier that does not support scans, since a read finds keys there.
 local function needless(self, at, name)
   return at < self.depth and name ~= "unsupported"
 end

@@ -1,0 +1,46 @@
+-- policy/tier/promote.lua: hands values that a get found in a lower tier to the queue
+-- of copies (policy/shared/promotion.lua), when the option promote says so. Used by tier.
+
+local Lent = require "weir.policy.shared.lent"
+
+local Promote = {}
+
+
+-- The tiers above `level` that answered slot i with a miss.
+local function targets_of(tiers, missed, i, level)
+  local targets = {}
+  for upper = 1, level - 1 do
+    if missed[upper] and missed[upper][i] then targets[#targets + 1] = tiers[upper] end
+  end
+  return targets
+end
+
+
+--- Queues copies of the slots that were found below the first tier.
+--- node: the tier. walk: see tier.lua. since: the clock of its generations when the read
+--- of the lower tiers began.
+function Promote.found(node, req, reply, walk, since)
+  local decide, promotion, tiers = node.decide, node.promotion, node.children
+  for _, i in ipairs(walk.below) do
+    local key, level = req.keys[i], walk.levels[i]
+    local targets = targets_of(tiers, walk.missed, i, level)
+    if #targets > 0
+      and decide:ask(key, reply:size(i), level, reply:ttl(i), req.n) then
+      promotion:add(key, Lent.keep(req, reply, i), tiers[level], targets, since)
+    end
+  end
+  promotion:start()
+end
+
+
+--- Lets hits(n, "resident") count the keys anew that the last tier does not have.
+function Promote.not_found(node, req, walk, left)
+  if not node.decide.resident then return end
+  local missed = walk.missed[node.depth]
+  for _, i in ipairs(left) do
+    if missed[i] then node.decide:gone(req.keys[i]) end
+  end
+end
+
+
+return Promote
