@@ -73,7 +73,7 @@ $(B)/libweir-ev.so: $(call obj,$(wildcard runtime/loop.c)) | $(B)/libweir.so
 
 $(B)/libweir-serve.so: $(call obj,$(wildcard runtime/serve/*.c)) | $(B)/libweir.so
 	$(call say,LD)
-	$(Q)$(LD_ALL) -shared -Wl,-rpath,'$$ORIGIN' -o $@ $^ $(LIBWEIR)
+	$(Q)$(LD_ALL) -shared -Wl,-rpath,'$$ORIGIN' -o $@ $^ $(LIBWEIR) -lssl -lcrypto
 
 define connector_rule
 $(call obj,$(call files_of,$(1))): cflags = $(if $($(1)_PKGS),\
@@ -100,6 +100,9 @@ $(programs) $(benches): | $(B)/libweir.so
 	$(Q)$(LD_ALL) -Wl,-rpath,'$$ORIGIN/..:$$ORIGIN/../..:$$ORIGIN/../../..' \
 	    -o $@ $(filter %.o,$^) $(LIBWEIR) $(libs) -ldl -lm
 
+$(B)/spec/serve/%: libs = -lweir-serve
+$(filter $(B)/spec/serve/%,$(programs)): | $(B)/libweir-serve.so
+
 $(B)/weir: lua/weir/app/cli/command
 	$(call say,GEN)
 	$(Q)mkdir -p $(@D)
@@ -123,7 +126,7 @@ build/spec/fuzz/%: spec/fuzz/%.c $(B)/libweir.so
 RUNS  := gcc make pkg-config libc6-dev luajit2 libev-dev libxxhash-dev lua-argparse \
          lua-cjson libhiredis-dev libssl-dev liburing-dev libedit-dev
 TESTS := lua-busted lua-check clang clang-format libclang-rt-14-dev redis-server \
-         redis-tools nginx libnginx-mod-http-lua lua-nginx-redis lua-luv wrk tmux \
+         redis-tools python3-redis nginx libnginx-mod-http-lua lua-nginx-redis lua-luv wrk tmux \
          strace curl locales
 SUBMAKE = $(MAKE) -s --no-print-directory \
     $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))

@@ -60,6 +60,17 @@ local function random_id()
 end
 
 
+-- Reads the certificates, if there are any; nil and what is wrong.
+local function secure(self)
+  local o = self.options
+  if not o.tls_cert then return true end
+  local rc = S.weir_server_secure(self.handle, o.tls_cert, o.tls_key or o.tls_cert,
+    o.tls_ca, failure)
+  if rc < 0 then return nil, ffi.string(failure.message) end
+  return true
+end
+
+
 -- Opens the listeners; raises what is wrong with an address.
 local function listen(self)
   for _, address in ipairs(self.options.listen) do
@@ -89,6 +100,8 @@ function Server.new(stores, options)
   Errors.register(S, self.handle)
   Calls.register(self)
   self:bind()
+  local secured, why = secure(self)
+  if not secured then error(why, 0) end
   listen(self)
   return self
 end
@@ -108,6 +121,18 @@ function Server:bind()
     local handle = self:root(i - 1).handle
     S.weir_server_bind(self.handle, i - 1, handle or nil)
   end
+end
+
+
+--- Where it listens: a port that was 0 is named.
+---@return string[]
+function Server:addresses()
+  local list = {}
+  for i, address in ipairs(self.options.listen) do
+    list[i] = address:find "^unix:" and address
+      or address:gsub(":%d+$", ":" .. self.ports[i])
+  end
+  return list
 end
 
 
@@ -151,8 +176,8 @@ end
 
 -- ---- life ----
 
---- Reads the policy files of all databases again. true; nil and what is wrong with
---- one: then none has changed.
+--- Reads the policy files of all databases and the certificates again. true; nil and
+--- what is wrong with one: then none has changed.
 ---@return boolean? reloaded, string? err
 function Server:reload()
   local done = {}
@@ -167,7 +192,11 @@ function Server:reload()
       done[#done + 1] = store
     end
   end
-  if #done == 0 then return nil, "no database is a policy file" end
+  local secured, why = secure(self)
+  if not secured then return nil, why end
+  if #done == 0 and not self.options.tls_cert then
+    return nil, "no database is a policy file"
+  end
   self.reloads = self.reloads + 1
   self.cursors = { last = self.cursors.last }
   self:bind()

@@ -23,7 +23,7 @@ static void count_memory(struct weir_server *s, struct client *c)
 {
     uint64_t bytes = sizeof *c + c->room + c->out.room + c->out.held +
                      c->out.values_room * sizeof *c->out.values +
-                     parse_held(&c->parser);
+                     parse_held(&c->parser) + c->multi_room;
 
     if (c->request != NULL)
         bytes += c->request->bytes;
@@ -59,7 +59,7 @@ struct client *client_new(struct weir_server *s, int fd)
     parse_init(&c->parser);
     c->run_most = RUN_FIRST;
     c->pub.id = ++s->ids;
-    c->pub.fd = fd;
+    c->pub.fd = c->link.fd = fd;
     c->pub.protocol = 2;
     c->pub.command = -1;
     c->pub.flags = s->limits.open;
@@ -92,6 +92,7 @@ static void release(struct weir_server *s, struct client *c)
     if (c->request != NULL || c->is_later)
         return;
     parse_free(&c->parser);
+    multi_end(c);
     give_buffer(s, c);
     free(c);
 }
@@ -100,6 +101,7 @@ void client_close(struct weir_server *s, struct client *c)
 {
     if (c->pub.fd < 0)
         return;
+    link_end(&c->link);
     close(c->pub.fd);
     c->pub.fd = -1;
     if (c->prev != NULL)
@@ -177,7 +179,7 @@ static ssize_t receive(struct client *c, bool *whole)
     pieces[n++] = (struct iovec){c->buffer + c->end, c->room - c->end};
     for (int i = 0; i < n; i++)
         asked += pieces[i].iov_len;
-    got = readv(c->pub.fd, pieces, n);
+    got = link_receive(&c->link, pieces, n);
     *whole = got == (ssize_t)asked;
     if (got <= 0)
         return got;
@@ -204,14 +206,13 @@ static bool send_replies(struct weir_server *s, struct client *c)
     while (c->out.pending > 0 && total < SENT_AT_ONCE) {
         struct iovec pieces[OUTBOX_PIECES];
         int n = outbox_pieces(&c->out, pieces);
-        struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)n};
-        ssize_t sent = sendmsg(c->pub.fd, &message, MSG_NOSIGNAL);
+        ssize_t sent = link_send(&c->link, pieces, n);
 
-        if (sent < 0 && errno == EINTR)
+        if (sent == -EINTR)
             continue;
-        if (sent < 0 && errno == EAGAIN)
+        if (sent == -EAGAIN)
             break;
-        if (sent < 0)
+        if (sent <= 0)
             return false;
         outbox_sent(&c->out, (size_t)sent);
         total += (size_t)sent;
@@ -307,6 +308,8 @@ static void settle(struct weir_server *s, struct client *c)
     if (c->request == NULL && c->start == c->end && c->parser.pos == 0 &&
         c->parser.left == 0)
         give_buffer(s, c);
+    if (can_run(c) && link_has_unread(&c->link))
+        client_resume(s, c);
     watch(s, c, c->deaf ? can_run(c) && !c->ended : !c->ended && !c->blocked,
           c->out.pending > 0);
     count_memory(s, c);
@@ -339,6 +342,7 @@ void client_work(struct weir_server *s, struct client *c)
     settle(s, c);
 }
 
+/* Reads and runs what comes. */
 static void read_and_work(struct weir_server *s, struct client *c)
 {
     bool more = true;
@@ -355,7 +359,7 @@ static void read_and_work(struct weir_server *s, struct client *c)
             break;
         }
         n = receive(c, &more);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        if (n == -EAGAIN || n == -EINTR)
             break;
         if (n <= 0) {
             c->ended = true;
@@ -369,6 +373,16 @@ static void read_and_work(struct weir_server *s, struct client *c)
         run_commands(s, c);
     }
     client_work(s, c);
+}
+
+void client_resumed(struct weir_server *s, struct client *c)
+{
+    if (c->pub.fd >= 0 && !c->killed && link_has_unread(&c->link)) {
+        consume_answered(c);
+        read_and_work(s, c);
+    } else {
+        client_work(s, c);
+    }
 }
 
 void client_event(struct weir_server *s, struct client *c, uint32_t events)

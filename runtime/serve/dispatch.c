@@ -372,6 +372,8 @@ static void run_alone(struct weir_server *s, struct client *c,
                       struct weir_command *row, uint32_t number,
                       const char *fault)
 {
+    bool spoils = c->pub.flags & WEIR_CLIENT_MULTI;
+
     if (row == NULL) {
         unknown(s, c);
     } else if (!has_arity(row, c->parser.n_args)) {
@@ -382,11 +384,20 @@ static void run_alone(struct weir_server *s, struct client *c,
     } else if (fault != NULL) {
         row->errors++;
         reply_refuse(s, c, row, fault, row->name);
+    } else if (row->form >= WEIR_FORM_MULTI) {
+        multi_run(s, c, row->form);
+        return;
+    } else if (c->pub.flags & WEIR_CLIENT_MULTI &&
+               !(row->flags & WEIR_COMMAND_UNQUEUED)) {
+        multi_queue(s, c);
+        return;
     } else if (row->form == WEIR_FORM_PING) {
         pong(s, c);
     } else {
         request_host(s, c, number);
     }
+    if (spoils && c->pub.flags & WEIR_CLIENT_MULTI && c->request == NULL)
+        c->pub.flags |= WEIR_CLIENT_SPOILT;
 }
 
 /* Whether the command can go into a run at once: the common case. */
@@ -394,7 +405,8 @@ static bool is_plain_data(const struct weir_server *s, const struct client *c,
                           const struct weir_command *row)
 {
     return row != NULL && row->op != 0 && has_arity(row, c->parser.n_args) &&
-           c->pub.flags & WEIR_CLIENT_USER &&
+           (c->pub.flags & (WEIR_CLIENT_USER | WEIR_CLIENT_MULTI)) ==
+               WEIR_CLIENT_USER &&
            !(row->flags & WEIR_COMMAND_ADMIN) &&
            !(row->flags & WEIR_COMMAND_WRITES && s->limits.read_only);
 }

@@ -175,6 +175,7 @@ int weir_server_listen(struct weir_server *s, const char *address,
         return fd;
     *l = (struct listener){.kind = KIND_LISTENER, .fd = fd, .is_unix = is_unix};
     snprintf(l->address, sizeof l->address, "%s", address);
+    l->is_tls = !is_unix && s->tls != NULL;
     l->path = is_unix ? strdup(address + 5) : NULL;
     s->n_listeners++;
     watch(s, l, true);
@@ -253,6 +254,13 @@ static void admit(struct weir_server *s, struct listener *l, int fd)
         return;
     }
     set_options(fd);
+    if (l->is_tls) {
+        c->pub.flags |= WEIR_CLIENT_TLS;
+        if (!link_begin(&c->link, s->tls)) {
+            client_close(s, c);
+            return;
+        }
+    }
     name_address(c->pub.address, sizeof c->pub.address, fd, getpeername);
     name_address(c->pub.local, sizeof c->pub.local, fd, getsockname);
 }

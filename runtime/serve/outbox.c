@@ -49,8 +49,7 @@ void outbox_text(struct outbox *o, const char *text)
     outbox_add(o, text, strlen(text));
 }
 
-/* Writes mark, number and newline at to; returns how many bytes. */
-static size_t put_line(char *to, char mark, int64_t number)
+size_t outbox_line_at(char *to, char mark, int64_t number)
 {
     uint64_t x = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
     char digits[24];
@@ -77,7 +76,7 @@ void outbox_line(struct outbox *o, char mark, int64_t number)
     char *to = outbox_room(o, LINE_MAX_BYTES);
 
     if (to != NULL)
-        outbox_wrote(o, put_line(to, mark, number));
+        outbox_wrote(o, outbox_line_at(to, mark, number));
 }
 
 void outbox_bulk(struct outbox *o, const void *bytes, size_t n)
@@ -87,7 +86,7 @@ void outbox_bulk(struct outbox *o, const void *bytes, size_t n)
 
     if (to == NULL)
         return;
-    len = put_line(to, '$', (int64_t)n);
+    len = outbox_line_at(to, '$', (int64_t)n);
     memcpy(to + len, bytes, n);
     to[len + n] = '\r';
     to[len + n + 1] = '\n';

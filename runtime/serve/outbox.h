@@ -40,6 +40,10 @@ void outbox_wrote(struct outbox *o, size_t n);
 void outbox_add(struct outbox *o, const void *bytes, size_t n);
 void outbox_text(struct outbox *o, const char *text);
 
+/* outbox_line_at writes a mark, a number and a newline to a place with room for
+ * 27 bytes; returns how many it wrote. */
+size_t outbox_line_at(char *to, char mark, int64_t number);
+
 /* outbox_line adds a mark, a number and a newline. */
 void outbox_line(struct outbox *o, char mark, int64_t number);
 

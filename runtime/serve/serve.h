@@ -54,6 +54,9 @@ enum weir_form {
     WEIR_FORM_TTL,      /* key: its time to live, -1 or -2 */
     WEIR_FORM_EXPIRE,   /* key time: 1 or 0 */
     WEIR_FORM_TYPE,     /* key: +string or +none */
+    WEIR_FORM_MULTI,    /* what follows is queued until EXEC */
+    WEIR_FORM_EXEC,
+    WEIR_FORM_DISCARD,
 };
 
 enum weir_command_flags {
@@ -62,7 +65,7 @@ enum weir_command_flags {
     WEIR_COMMAND_ADMIN = 4,     /* only after AUTH as admin */
     WEIR_COMMAND_MS = 8,        /* times are milliseconds, else seconds */
     WEIR_COMMAND_AT = 16,       /* times are of day, else from now */
-    WEIR_COMMAND_UNQUEUED = 32, /* runs at once even between MULTI and EXEC */
+    WEIR_COMMAND_UNQUEUED = 32, /* runs at once also after MULTI */
 };
 
 /* A row of the table of commands, as the host registers it. */
@@ -129,7 +132,8 @@ struct weir_server_limits {
     uint64_t max_value; /* of one argument */
     uint64_t idle_ns;   /* a client silent for so long is closed; 0 = never */
     uint32_t databases;
-    uint32_t read_only;    /* 1: writes are refused */
+    uint32_t read_only; /* 1: writes are refused */
+
     uint32_t short_errors; /* 1: as long as LMCache's client reads */
     uint32_t open;         /* enum weir_client_flags that a new client has */
 };
@@ -155,6 +159,11 @@ void weir_server_free(struct weir_server *s);
 /* weir_server_set changes the limits. */
 void weir_server_set(struct weir_server *s,
                      const struct weir_server_limits *limits);
+
+/* weir_server_secure makes the TCP listeners that follow speak TLS. ca NULL:
+ * clients need no certificate. Called again, it renews the certificates. */
+int weir_server_secure(struct weir_server *s, const char *cert, const char *key,
+                       const char *ca, struct weir_error *err);
 
 /* weir_server_listen accepts clients at an address: "127.0.0.1:6379",
  * "[::1]:6379", "unix:/run/weir.sock" (mode: its permissions). Returns the
@@ -212,7 +221,7 @@ struct weir_client *weir_server_clients(struct weir_server *s, uint64_t after);
  * replies are sent. */
 void weir_server_kill(struct weir_server *s, struct weir_client *c, int later);
 
-/* weir_server_quiet returns how many clients have a command under way or
+/* weir_server_busy returns how many clients have a command under way or
  * replies to be sent. */
 uint64_t weir_server_busy(struct weir_server *s);
 

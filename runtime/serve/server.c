@@ -100,6 +100,7 @@ void weir_server_free(struct weir_server *s)
     free_requests(s);
     while (s->n_buffers > 0)
         free(s->buffers[--s->n_buffers]);
+    link_context_free(s->tls);
     weir_cq_free(s->cq);
     close(s->epoll);
     free(s->databases);
@@ -113,6 +114,19 @@ void weir_server_set(struct weir_server *s,
 
     s->limits = *limits;
     s->limits.databases = databases;
+}
+
+int weir_server_secure(struct weir_server *s, const char *cert, const char *key,
+                       const char *ca, struct weir_error *err)
+{
+    struct ssl_ctx_st *fresh;
+    int rc = link_context(&fresh, cert, key, ca, err);
+
+    if (rc < 0)
+        return rc;
+    link_context_free(s->tls);
+    s->tls = fresh;
+    return 0;
 }
 
 void weir_server_error(struct weir_server *s, uint32_t status, const char *code,
@@ -168,7 +182,7 @@ static void resume_clients(struct weir_server *s)
         struct client *next = c->later;
 
         c->is_later = false;
-        client_work(s, c);
+        client_resumed(s, c);
         c = next;
     }
 }

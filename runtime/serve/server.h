@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 
+#include "link.h"
 #include "outbox.h"
 #include "parse.h"
 #include "serve.h"
@@ -41,7 +42,7 @@ enum kind { KIND_LISTENER, KIND_CLIENT, KIND_QUEUE };
 struct listener {
     enum kind kind;
     int fd;
-    bool is_unix;
+    bool is_unix, is_tls;
     char address[64];
     char *path; /* of a unix socket: removed when the listener closes */
 };
@@ -68,9 +69,11 @@ struct client {
     char *buffer; /* bytes from start to end have not been dispatched */
     size_t start, end, room;
     struct outbox out;
+    char *multi; /* commands since MULTI, as a client would send them */
+    size_t multi_len, multi_room;
     uint32_t run_most; /* items of its next run */
     uint64_t counted;  /* bytes of it that are in the server's memory */
-    struct tls *tls;
+    struct link link;
 };
 
 /* A command in a request: how many keys of it follow. */
@@ -117,7 +120,8 @@ struct weir_server {
     struct weir_server_stats stats;
     struct listener listeners[LISTENERS];
     uint32_t n_listeners;
-    bool accepts; /* listeners are in the epoll set */
+    bool accepts;           /* listeners are in the epoll set */
+    struct ssl_ctx_st *tls; /* NULL: TCP is bare */
     struct database *databases;
     struct weir_cq *cq;
     enum kind cq_kind;
@@ -153,6 +157,9 @@ void client_event(struct weir_server *s, struct client *c, uint32_t events);
  */
 void client_work(struct weir_server *s, struct client *c);
 
+/* client_resumed does it for a client of the list of those to resume. */
+void client_resumed(struct weir_server *s, struct client *c);
+
 /* client_close ends a client now; it is freed when no request holds it. */
 void client_close(struct weir_server *s, struct client *c);
 
@@ -179,6 +186,17 @@ struct weir_command *dispatch_find(const struct weir_server *s,
 /* dispatch puts the parsed command of a client in the open request. false: the
  * open request must be run first. */
 bool dispatch(struct weir_server *s, struct client *c);
+
+/* ---- multi.c ---- */
+
+/* multi_queue keeps the parsed command for EXEC. */
+void multi_queue(struct weir_server *s, struct client *c);
+
+/* multi_run runs MULTI, EXEC or DISCARD. */
+void multi_run(struct weir_server *s, struct client *c, uint32_t form);
+
+/* multi_end forgets what was queued. */
+void multi_end(struct client *c);
 
 /* ---- request.c ---- */
 

@@ -11,7 +11,7 @@ local Calls = {}
 
 local FLAGS = {
   writes = S.WEIR_COMMAND_WRITES, admin = S.WEIR_COMMAND_ADMIN,
-  no_auth = S.WEIR_COMMAND_NO_AUTH, ms = S.WEIR_COMMAND_MS, at = S.WEIR_COMMAND_AT,
+  no_auth = S.WEIR_COMMAND_NO_AUTH, unqueued = S.WEIR_COMMAND_UNQUEUED, ms = S.WEIR_COMMAND_MS, at = S.WEIR_COMMAND_AT,
 }
 
 local FORMS = {
@@ -19,6 +19,7 @@ local FORMS = {
   set = S.WEIR_FORM_SET, setex = S.WEIR_FORM_SETEX, mset = S.WEIR_FORM_MSET,
   count = S.WEIR_FORM_COUNT, length = S.WEIR_FORM_LENGTH, ttl = S.WEIR_FORM_TTL,
   expire = S.WEIR_FORM_EXPIRE, type = S.WEIR_FORM_TYPE,
+  multi = S.WEIR_FORM_MULTI, exec = S.WEIR_FORM_EXEC, discard = S.WEIR_FORM_DISCARD,
 }
 
 
@@ -32,14 +33,15 @@ function Calls.register(server)
     local c = ffi.new "struct weir_command"
     c.name, c.arity = row[1], row[2]
     c.op = facts.op and OPS[facts.op] or 0
-    c.form = facts.form and FORMS[facts.form] or S.WEIR_FORM_HOST
+    local handler = Commands.handler(row, server.options.pretend_multi)
+    c.form = handler and S.WEIR_FORM_HOST or FORMS[facts.form]
     for name, flag in pairs(FLAGS) do
       if facts[name] then c.flags = c.flags + flag end
     end
     local number = S.weir_server_command(server.handle, c)
     assert(number == i - 1, row[1])
     server.rows[number], server.registered[i] = row, c
-    server.handlers[number] = Commands.handler(row)
+    server.handlers[number] = handler
   end
 end
 

@@ -61,6 +61,17 @@ Commands.rows = {
   { "ping", -1, { form = "ping", group = "connection" },
     "Returns PONG or its argument." },
 
+  { "multi", 1, { form = "multi", by = "session", group = "transactions",
+    pretended = "EXEC would run the commands one by one; --pretend-multi allows that" },
+    "With --pretend-multi: queues what follows until EXEC." },
+  { "exec", 1, { form = "exec", by = "session", group = "transactions",
+    pretended = "see MULTI" },
+    "With --pretend-multi: runs what was queued. It is no transaction: other clients' "
+    .. "commands run in between, and an error undoes nothing." },
+  { "discard", 1, { form = "discard", by = "session", group = "transactions",
+    pretended = "see MULTI" }, "With --pretend-multi: forgets what was queued." },
+  { "unwatch", 1, { by = "session" }, "OK: there is no WATCH." },
+
   -- ---- keys ----
   { "persist", 2, { by = "keys", writes = true, waits = true, keys = ONE },
     "Lets a key never expire: a read of its time, then a write." },
@@ -77,8 +88,8 @@ Commands.rows = {
   { "auth", -2, { by = "session", no_auth = true }, "Logs in: AUTH [user] password." },
   { "hello", -1, { by = "session", no_auth = true },
     "Chooses RESP2 or RESP3: HELLO [2|3] [AUTH user password] [SETNAME name]." },
-  { "quit", -1, { by = "session", no_auth = true }, "Closes the connection." },
-  { "reset", 1, { by = "session", no_auth = true },
+  { "quit", -1, { by = "session", no_auth = true, unqueued = true }, "Closes the connection." },
+  { "reset", 1, { by = "session", no_auth = true, unqueued = true },
     "Makes the connection as it was at first." },
   { "echo", 2, { by = "session" }, "Returns its argument." },
   { "select", 2, { by = "session" }, "Chooses a database by its number." },
@@ -107,8 +118,7 @@ local REFUSED = {
   ["weir has no channels"] = { "subscribe", "psubscribe", "publish", "unsubscribe" },
   ["policies are written in Lua on the server's side"] = { "eval", "evalsha", "script",
     "fcall", "function" },
-  ["commands of a transaction would run one by one"] = { "multi", "exec", "discard",
-    "watch", "unwatch" },
+  ["a policy cannot tell whether a key has changed"] = { "watch" },
   ["weir persists as its stores do"] = { "save", "bgsave", "bgrewriteaof", "lastsave",
     "shutdown" },
   ["weir removes no database at once; use weir rm"] = { "flushdb", "flushall" },
@@ -128,13 +138,15 @@ for _, row in ipairs(Commands.rows) do Commands.by_name[row[1]] = row end
 
 
 --- The Lua function of a row, or nil: the listener serves it.
-function Commands.handler(row)
+---@param pretend boolean? whether MULTI and EXEC do what they can
+function Commands.handler(row, pretend)
   local facts = row[3]
-  if not facts.by then return nil end
+  if not facts.by or facts.pretended and pretend then return nil end
   local handlers = require("weir.serve." .. facts.by)
-  if facts.refused then
+  local why = facts.refused or facts.pretended
+  if why then
     return function(call)
-      call.out:error(("ERR %s is refused: %s"):format(row[1]:upper(), facts.refused))
+      call.out:error(("ERR %s is refused: %s"):format(row[1]:upper(), why))
     end
   end
   return assert(handlers[row[1]], row[1])

@@ -53,6 +53,11 @@ Options.rows = {
     "A file whose first line is what clients AUTH with." },
   { "admin-password-file", "path", nil, "<path>",
     "The same for CONFIG and WEIR, which others then may not use." },
+  { "tls-cert", "path", nil, "<path>",
+    "A certificate: TCP addresses speak TLS. SIGHUP reads it again." },
+  { "tls-key", "path", nil, "<path>", "Its key, when it is in another file." },
+  { "tls-ca", "path", nil, "<path>",
+    "Certificates of authorities: clients must have a certificate of one." },
   { "maxclients", "count", "10000", "<n>", "Clients at most; more are refused." },
   { "max-memory-clients", "size", "256MiB", "<size>",
     "Bytes that what clients send and do not read may take; when there are more, the "
@@ -64,6 +69,8 @@ Options.rows = {
     "short: errors are as long as the replies that LMCache's client reads, which "
     .. "otherwise goes out of step." },
   { "read-only", "flag", "no", nil, "Refuse what writes." },
+  { "pretend-multi", "flag", "no", nil,
+    "Let MULTI queue commands and EXEC run them one by one. It is no transaction." },
   { "drain", "time", "5s", "<time>",
     "After SIGTERM, how long commands under way and stores have to end." },
   { "pidfile", "path", nil, "<path>", "A file to write the process's number to." },

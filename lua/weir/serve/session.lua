@@ -15,6 +15,7 @@ local Session = {}
 
 local USER, ADMIN = tonumber(S.WEIR_CLIENT_USER), tonumber(S.WEIR_CLIENT_ADMIN)
 local CLOSE = tonumber(S.WEIR_CLIENT_CLOSE)
+local KEPT = tonumber(S.WEIR_CLIENT_TLS + S.WEIR_CLIENT_UNIX)
 local NAME_ROOM = 63
 
 
@@ -149,9 +150,15 @@ end
 function Session.reset(call)
   local client = call.client
   client.db, client.protocol, client.name[0] = 0, 2, 0
-  client.flags = call.server.limits.open
+  local kept = bit.band(client.flags, KEPT)
+  client.flags = bit.bor(call.server.limits.open, kept)
   call.out.three = false
   call.out:simple "RESET"
+end
+
+
+function Session.unwatch(call)
+  call.out:simple "OK"
 end
 
 

@@ -129,6 +129,7 @@ local function serve(args)
   local good, err = pcall(function() server = Server.new(stores, options) end)
   if not good then Exit.fail(Exit.ERROR, "%s", tostring(err)) end
   watch_signals(server)
+  for _, address in ipairs(server:addresses()) do say("ready at %s", address) end
   Ready.tell(server)
   server:run()
   Ready.tell_stopping(server)

@@ -1,0 +1,341 @@
+/* serving.c -- the listener with a host in C: every way of a batch (an inline
+ * store, a store with workers, the host), commands in pieces of every size,
+ * clients that go in the middle, replies that nobody reads. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../check.h"
+#include "serve/serve.h"
+
+enum { INLINE, QUEUED, HOST, DATABASES };
+
+static struct weir_command commands[] = {
+    {.name = "ping", .arity = -1, .form = WEIR_FORM_PING},
+    {.name = "get", .arity = 2, .op = WEIR_GET, .form = WEIR_FORM_VALUE},
+    {.name = "mget", .arity = -2, .op = WEIR_GET, .form = WEIR_FORM_VALUES},
+    {.name = "set", .arity = -3, .op = WEIR_SET, .form = WEIR_FORM_SET},
+    {.name = "mset", .arity = -3, .op = WEIR_SET, .form = WEIR_FORM_MSET},
+    {.name = "del", .arity = -2, .op = WEIR_DELETE, .form = WEIR_FORM_COUNT},
+    {.name = "exists", .arity = -2, .op = WEIR_EXISTS, .form = WEIR_FORM_COUNT},
+    {.name = "strlen", .arity = 2, .op = WEIR_STAT, .form = WEIR_FORM_LENGTH},
+    {.name = "expire", .arity = -3, .op = WEIR_TOUCH, .form = WEIR_FORM_EXPIRE},
+    {.name = "multi", .arity = 1, .form = WEIR_FORM_MULTI},
+    {.name = "exec", .arity = 1, .form = WEIR_FORM_EXEC},
+    {.name = "discard", .arity = 1, .form = WEIR_FORM_DISCARD},
+    {.name = "select", .arity = 2, .form = WEIR_FORM_HOST},
+};
+
+static struct weir_server *server;
+static struct weir_store *stores[DATABASES];
+static int port;
+
+static void start(const struct weir_server_limits *limits)
+{
+    static const char *const TARGETS[DATABASES] = {
+        "memory://?capacity=256MiB", "memory://?capacity=256MiB&inline=false",
+        "memory://?capacity=256MiB"};
+    struct weir_error err;
+
+    CHECK(weir_server_new(&server, limits) == 0);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        CHECK(weir_server_command(server, &commands[i]) == (int)i);
+    for (int i = 0; i < DATABASES; i++) {
+        CHECK(weir_open(&stores[i], TARGETS[i], NULL, 0, &err) == 0);
+        if (i != HOST)
+            CHECK(weir_server_bind(server, (uint32_t)i, stores[i]) == 0);
+    }
+    port = weir_server_listen(server, "127.0.0.1:0", 0, &err);
+    CHECK(port > 0);
+}
+
+static void stop(void)
+{
+    weir_server_free(server);
+    for (int i = 0; i < DATABASES; i++)
+        weir_store_free(stores[i]);
+}
+
+static void host_answer(struct weir_request *r)
+{
+    if (r->batch != NULL) {
+        CHECK(weir_submit(stores[HOST], NULL, r->batch) == 1);
+    } else {
+        r->client->db = (uint32_t)(r->args[1].data[0] - '0');
+        CHECK(weir_server_reply(server, r, "+OK\r\n", 5) == 0);
+    }
+    weir_server_done(server, r);
+}
+
+static void turn(int timeout)
+{
+    struct pollfd p = {.fd = weir_server_fd(server), .events = POLLIN};
+    struct weir_request *r;
+
+    poll(&p, 1, timeout);
+    while (weir_server_turn(server) > 0) {
+        while ((r = weir_server_next(server)) != NULL)
+            host_answer(r);
+    }
+}
+
+/* ---- clients ---- */
+
+static int dial(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons((uint16_t)port),
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0);
+    return fd;
+}
+
+/* Sends bytes in pieces and reads until as many as expected have come. */
+static void talk(int fd, const char *bytes, size_t n, size_t piece,
+                 const char *expected, size_t expected_n)
+{
+    size_t sent = 0, got = 0;
+    char *reply = malloc(expected_n + 1);
+
+    CHECK(reply != NULL);
+    while (got < expected_n) {
+        ssize_t rc;
+
+        if (sent < n) {
+            size_t part = n - sent < piece ? n - sent : piece;
+
+            rc = send(fd, bytes + sent, part, MSG_DONTWAIT | MSG_NOSIGNAL);
+            if (rc > 0)
+                sent += (size_t)rc;
+        }
+        turn(sent < n ? 0 : 10);
+        rc = recv(fd, reply + got, expected_n - got, MSG_DONTWAIT);
+        CHECK(rc > 0 || (rc < 0 && errno == EAGAIN));
+        if (rc > 0)
+            got += (size_t)rc;
+    }
+    if (memcmp(reply, expected, expected_n) != 0) {
+        reply[expected_n] = '\0';
+        fprintf(stderr, "expected\n%s\ngot\n%s\n", expected, reply);
+        exit(1);
+    }
+    free(reply);
+}
+
+static void say(int fd, const char *bytes, const char *expected)
+{
+    talk(fd, bytes, strlen(bytes), strlen(bytes), expected, strlen(expected));
+}
+
+static void select_db(int fd, int db)
+{
+    char line[32];
+
+    snprintf(line, sizeof line, "select %d\r\n", db);
+    say(fd, line, "+OK\r\n");
+}
+
+/* ---- what is promised ---- */
+
+static const char PIPELINE[] =
+    "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$3\r\none\r\n"
+    "*3\r\n$3\r\nset\r\n$1\r\na\r\n$3\r\ntwo\r\n"
+    "*5\r\n$4\r\nMSET\r\n$1\r\nb\r\n$0\r\n\r\n$1\r\nc\r\n$2\r\n\r\n\r\n"
+    "*2\r\n$3\r\nGET\r\n$1\r\na\r\n"
+    "get b\r\nget nope\r\n\r\n"
+    "*5\r\n$4\r\nMGET\r\n$1\r\nc\r\n$1\r\na\r\n$1\r\nx\r\n$1\r\nc\r\n"
+    "*1\r\n$4\r\nPING\r\n*0\r\n"
+    "*4\r\n$6\r\nEXISTS\r\n$1\r\na\r\n$1\r\na\r\n$1\r\nx\r\n"
+    "bogus \"it\\x41s\"\r\n"
+    "*2\r\n$6\r\nSTRLEN\r\n$1\r\na\r\n"
+    "expire a 100\r\nexpire a 200\r\nexpire b -1\r\nget b\r\n"
+    "*4\r\n$3\r\nDEL\r\n$1\r\na\r\n$1\r\na\r\n$1\r\nc\r\n"
+    "del a\r\nget\r\nset a b nx\r\n"
+    "multi\r\nset q 1\r\nget q\r\nexec\r\nget q\r\ndel q\r\n";
+
+static const char REPLIES[] =
+    "+OK\r\n+OK\r\n+OK\r\n$3\r\ntwo\r\n$0\r\n\r\n$-1\r\n"
+    "*4\r\n$2\r\n\r\n\r\n$3\r\ntwo\r\n$-1\r\n$2\r\n\r\n\r\n"
+    "+PONG\r\n:2\r\n"
+    "-ERR unknown command 'bogus', with args beginning with: 'itAs' \r\n"
+    ":3\r\n:1\r\n:1\r\n:1\r\n$-1\r\n:2\r\n:0\r\n"
+    "-ERR wrong number of arguments for 'get' command\r\n"
+    "-ERR SET with NX is refused: a policy cannot do it atomically\r\n"
+    "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n$1\r\n1\r\n$1\r\n1\r\n:1\r\n";
+
+static void answers_in_order_in_pieces_of_any_size(void)
+{
+    for (int db = 0; db < DATABASES; db++) {
+        int fd = dial();
+
+        select_db(fd, db);
+        for (size_t piece = 1; piece <= 64; piece++)
+            talk(fd, PIPELINE, sizeof PIPELINE - 1, piece, REPLIES,
+                 sizeof REPLIES - 1);
+        talk(fd, PIPELINE, sizeof PIPELINE - 1, sizeof PIPELINE, REPLIES,
+             sizeof REPLIES - 1);
+        close(fd);
+    }
+}
+
+/* Makes "SET k <size bytes>", "GET k" and what they answer. */
+static void moves_values_of_any_size(void)
+{
+    static const size_t SIZES[] = {
+        0, 1, 4095, 4096, 8191, 8192, 8193, 16384, 65536, 1u << 20u, 5u << 20u};
+    char *out = malloc(6 << 20), *in = malloc(6 << 20);
+
+    CHECK(out != NULL && in != NULL);
+    for (int db = 0; db < DATABASES; db++) {
+        int fd = dial();
+
+        select_db(fd, db);
+        for (size_t i = 0; i < sizeof SIZES / sizeof *SIZES; i++) {
+            size_t size = SIZES[i];
+            size_t n = (size_t)sprintf(
+                out, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%zu\r\n", size);
+            size_t m = (size_t)sprintf(in, "+OK\r\n$%zu\r\n", size);
+
+            for (size_t b = 0; b < size; b++)
+                out[n + b] = in[m + b] = (char)(b * 31 + size);
+            n += size;
+            m += size;
+            n += (size_t)sprintf(out + n, "\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n");
+            m += (size_t)sprintf(in + m, "\r\n");
+            talk(fd, out, n, n, in, m);
+            talk(fd, out, n, 7777, in, m);
+        }
+        close(fd);
+    }
+    free(out);
+    free(in);
+}
+
+static void refuses_what_is_no_protocol(void)
+{
+    static const char *const CASES[][2] = {
+        {"*1\r\n+PING\r\n", "-ERR Protocol error: expected '$', got '+'\r\n"},
+        {"*x\r\n", "-ERR Protocol error: invalid multibulk length\r\n"},
+        {"*1\r\n$-1\r\n", "-ERR Protocol error: invalid bulk length\r\n"},
+        {"*1\r\n$99999999999\r\n",
+         "-ERR Protocol error: invalid bulk length\r\n"},
+        {"get \"a\r\n",
+         "-ERR Protocol error: unbalanced quotes in request\r\n"},
+        {"*2000000\r\n", "-ERR Protocol error: invalid multibulk length\r\n"},
+        {"*1\r\n$4\r\nPINGxx",
+         "-ERR Protocol error: expected a newline after a bulk string\r\n"},
+    };
+
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        int fd = dial();
+        char byte;
+
+        say(fd, CASES[i][0], CASES[i][1]);
+        turn(10);
+        CHECK(recv(fd, &byte, 1, 0) == 0);
+        close(fd);
+    }
+}
+
+static uint64_t count_clients(void)
+{
+    struct weir_server_stats stats;
+
+    weir_server_stats(server, &stats);
+    return stats.clients;
+}
+
+static void forgets_clients_that_go_in_the_middle(void)
+{
+    static const char HALF[] = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$900000\r\nabc";
+    struct weir_server_stats before, after;
+
+    weir_server_stats(server, &before);
+    for (int i = 0; i < 300; i++) {
+        int fd = dial();
+        struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+        if (i % 3 != 0)
+            select_db(fd, i % 3);
+        CHECK(send(fd, PIPELINE, sizeof PIPELINE - 1, 0) > 0);
+        CHECK(send(fd, HALF, sizeof HALF - 1, 0) > 0);
+        if (i % 2 == 0)
+            turn(0);
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        close(fd);
+    }
+    for (int i = 0; i < 1000 && count_clients() > 0; i++)
+        turn(10);
+    weir_server_stats(server, &after);
+    CHECK(after.clients == 0);
+    CHECK(after.memory == before.memory);
+}
+
+static void stops_reading_when_replies_wait(void)
+{
+    static const char HEAD[] = "*3\r\n$3\r\nSET\r\n$1\r\nv\r\n$1048576\r\n";
+    size_t n = sizeof HEAD - 1 + (1 << 20) + 2, sent = 0, got = 0;
+    char *set = malloc(n);
+    struct weir_server_stats stats;
+    char reply[65536];
+    int fd = dial();
+
+    CHECK(set != NULL);
+    memset(set, 'v', n);
+    memcpy(set, HEAD, sizeof HEAD - 1);
+    memcpy(set + n - 2, "\r\n", 2);
+    talk(fd, set, n, n, "+OK\r\n", 5);
+    /* 2,000 gets of a mebibyte, unread. */
+    for (int i = 0; i < 2000; i++) {
+        sent += (size_t)(send(fd, "get v\r\n", 7, MSG_DONTWAIT) == 7);
+        turn(0);
+    }
+    CHECK(sent > 100);
+    for (int i = 0; i < 1000; i++) {
+        turn(5);
+        weir_server_stats(server, &stats);
+        if (stats.blocked == 1 && i > 20)
+            break;
+    }
+    CHECK(stats.blocked == 1);
+    CHECK(stats.memory < 64 << 20);
+    while (got < sent * ((1 << 20) + 12)) {
+        ssize_t rc = recv(fd, reply, sizeof reply, MSG_DONTWAIT);
+
+        CHECK(rc > 0 || (rc < 0 && errno == EAGAIN));
+        if (rc > 0)
+            got += (size_t)rc;
+        else
+            turn(10);
+    }
+    CHECK(got == sent * ((1 << 20) + 12));
+    close(fd);
+    free(set);
+}
+
+int main(void)
+{
+    const struct weir_server_limits limits = {
+        .max_clients = 1000,
+        .max_memory = 0,
+        .max_value = 8 << 20,
+        .databases = DATABASES,
+        .open = WEIR_CLIENT_USER,
+    };
+
+    start(&limits);
+    answers_in_order_in_pieces_of_any_size();
+    moves_values_of_any_size();
+    refuses_what_is_no_protocol();
+    forgets_clients_that_go_in_the_middle();
+    stops_reading_when_replies_wait();
+    stop();
+    return 0;
+}
