@@ -18,7 +18,7 @@ local KEYS_MAX = 100000 -- answered by KEYS
 local PAGE = 10 -- COUNT when none is said, as Redis has it
 
 -- Cursors that are Lua's begin here: those of C stores have other bits.
-local FIRST = 2 ^ 52
+local FIRST, LARGEST = 2 ^ 52, 2 ^ 40
 
 
 -- ---- cursors ----
@@ -49,13 +49,15 @@ local function read_number(text)
 end
 
 
--- What a cursor of SCAN stands for; nil and an error.
+-- What a cursor of SCAN stands for; nil and an error. Words over a single store pass
+-- its numbers on.
 local function find_cursor(server, store, text)
   local n = read_number(text)
   if not n then return nil, "ERR invalid cursor" end
   if n == 0 then return false end
-  if store.handle then return n end
-  local cursor = server.cursors[tonumber(n) - FIRST]
+  local at = tonumber(n) - FIRST
+  if store.handle or at < 0 or at > LARGEST then return n end
+  local cursor = server.cursors[at]
   if not cursor then return nil, "ERR this cursor is forgotten: begin again with 0" end
   return cursor
 end
@@ -73,7 +75,10 @@ end
 local function read_page(store, prefix, cursor, count)
   local req = Request.one("scan", prefix, nil, 1)
   req.page, req.cursors = count, { cursor or nil }
-  local reply = store:run(req)
+  local good, reply = pcall(store.run, store, req)
+  -- A number that a client made up is no cursor of a policy.
+  if not good and cursor then return nil, "ERR invalid cursor" end
+  if not good then error(reply, 0) end
   if reply[1] ~= "ok" then return nil, Errors.text(reply:error(1)) end
   local page = reply:value(1)
   local keys = page and Page.keys(page) or {}

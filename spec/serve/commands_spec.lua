@@ -1,0 +1,237 @@
+-- weir serve beside a real redis-server: the same words to both by redis-cli, and the
+-- same replies from both.
+local Redis = require "weir.app.bench.redis_server"
+local Server = require "serve.server"
+local Shell = require "shell"
+
+local ALIKE = [[
+SET a one
+GET a
+GET nothing
+SET a two EX 100
+TTL a
+SET a three PX 100000
+TTL a
+SET a four
+TTL a
+STRLEN a
+STRLEN nothing
+EXISTS a a nothing
+TYPE a
+TYPE nothing
+MSET b 1 c 2 d 3
+MGET a b nothing c b
+MSET b
+MSET b 1 c
+DEL a b b nothing
+UNLINK c c
+TOUCH d d x
+SETEX e 100 value
+TTL e
+PSETEX f 100000 value
+TTL f
+SETEX e 0 value
+SETEX e -1 value
+SETEX e x value
+SET e v EX 0
+SET e v EX x
+SET e v EX
+SET e v EX 10 PX 10
+SET e v bogus
+SET e v EXAT 99999999999
+EXPIRETIME e
+PEXPIRETIME e
+EXPIRETIME nothing
+TTL nothing
+EXPIRE e 200
+TTL e
+PEXPIRE e 300000
+TTL e
+EXPIRE nothing 10
+EXPIRE e x
+EXPIRE e 99999999999999999
+EXPIREAT e 99999999999
+EXPIRETIME e
+PEXPIREAT e 88888888888000
+EXPIRETIME e
+PERSIST e
+TTL e
+PERSIST e
+PERSIST nothing
+EXPIRE e -1
+EXISTS e
+SET g v
+EXPIREAT g 1
+GET g
+GETEX d
+GETEX nothing
+GET
+GET a b
+SET a
+DEL
+EXISTS
+nosuch
+nosuch with words
+PING
+PING hello
+PING a b
+ECHO hello
+ECHO
+SELECT 0
+SELECT 77
+SELECT x
+SET "empty" ""
+GET empty
+STRLEN empty
+SET "sp ace\n" "a\x00\xff\r\n"
+GET "sp ace\n"
+CLIENT GETNAME
+CLIENT SETNAME fred
+CLIENT SETNAME "with blank"
+CLIENT REPLY bogus
+CLIENT NO-EVICT on
+CLIENT NO-EVICT bogus
+CLIENT KILL 1.2.3.4:5
+CONFIG GET save
+CONFIG GET appendonly
+HELLO 9
+HELLO x
+RESET
+DBSIZE
+KEYS d*
+KEYS nothing*
+SCAN 0 MATCH d* COUNT 1000
+SCAN x
+SCAN 0 COUNT 0
+SCAN 0 COUNT x
+SCAN 0 MATCH
+SCAN 0 TYPE hash
+]]
+
+-- A MULTI is as Redis has it where nobody interferes.
+local QUEUED = [[
+MULTI
+SET m 1
+GET m
+EXEC
+EXEC
+DISCARD
+MULTI
+SET m 2
+DISCARD
+GET m
+MULTI
+GET
+SET m 3
+EXEC
+GET m
+MULTI
+EXEC
+]]
+
+
+describe("weir serve beside redis-server", function()
+  local redis, weir
+
+  setup(function()
+    redis = assert(Redis.start "--databases 2")
+    weir = Server.start "memory:// memory:// --pretend-multi"
+  end)
+  teardown(function()
+    redis:stop()
+    weir:close()
+  end)
+
+  -- What both answer to lines, each on one connection.
+  local function both(text)
+    local answers = {}
+    for i, port in ipairs { redis.port, weir.port } do
+      local _, out = Shell.run("redis-cli --no-raw -p " .. port, text)
+      answers[i] = out
+    end
+    return answers[1], answers[2]
+  end
+
+  it("gives the same reply to each command", function()
+    local marked = {}
+    for line in ALIKE:gmatch "[^\n]+" do
+      marked[#marked + 1] = "ECHO '== " .. line:gsub("[\"\\]", "_") .. "'\n" .. line .. "\n"
+    end
+    local theirs, ours = both(table.concat(marked))
+    assert.equal(theirs, ours)
+    assert.is_true(select(2, ours:gsub("== ", "")) == #marked)
+  end)
+
+  it("gives the same replies in RESP3", function()
+    for _, text in ipairs { "GET nothing\nMGET a nothing\nCONFIG GET save\n",
+      "SET h 1\nGET h\nTTL h\nDEL h\nGET h\n" } do
+      local theirs, ours = both("HELLO 3\n" .. text)
+      -- The greeting names ids.
+      assert.equal(theirs:match "modules.*", ours:match "modules.*")
+    end
+  end)
+
+  it("queues and runs as Redis where nobody interferes", function()
+    local theirs, ours = both(QUEUED)
+    assert.equal(theirs, ours)
+  end)
+
+  it("refuses by name what a policy cannot do atomically", function()
+    for line, words in pairs {
+      ["set a b NX"] = "SET with NX is refused", ["set a b xx"] = "SET with XX is refused",
+      ["set a b get"] = "SET with GET is refused",
+      ["set a b keepttl"] = "SET with KEEPTTL is refused",
+      ["setnx a b"] = "SETNX is refused", ["incr a"] = "INCR is refused",
+      ["getdel a"] = "GETDEL is refused", ["append a b"] = "APPEND is refused",
+      ["expire a 10 nx"] = "an option of 'expire' is refused",
+      ["lpush a b"] = "LPUSH is refused", ["subscribe x"] = "SUBSCRIBE is refused",
+      ["flushall"] = "FLUSHALL is refused", ["watch a"] = "WATCH is refused",
+    } do
+      assert.matches(words, weir:cli(line), 1, true)
+    end
+  end)
+
+  it("keeps databases apart", function()
+    weir:cli "-n 0 set apart zero"
+    weir:cli "-n 1 set apart one"
+    assert.equal("zero\n", weir:cli "-n 0 get apart")
+    assert.equal("one\n", weir:cli "-n 1 get apart")
+    assert.matches("out of range", weir:cli "-n 2 get apart")
+  end)
+
+  it("tells what INFO's readers look for", function()
+    local info = weir:cli "info"
+    for _, line in ipairs { "redis_version:7", "role:master", "loading:0",
+      "connected_clients:", "used_memory:", "instantaneous_ops_per_sec:",
+      "keyspace_hits:", "tcp_port:" .. weir.port, "db0:keys=" } do
+      assert.matches(line, info, 1, true)
+    end
+    assert.matches("^# Replication", weir:cli "info REPLICATION")
+    assert.is_nil(weir:cli("info replication"):find "# Memory")
+  end)
+
+  it("lists, kills and names clients", function()
+    assert.matches("name=fred", weir:cli("", "client setname fred\nclient list\n"), 1, true)
+    assert.equal("0\n", weir:cli "client kill id 99999")
+    assert.matches("cmd=client", weir:cli "client info")
+  end)
+
+  it("tells COMMAND what there is", function()
+    assert.is_true(tonumber(weir:cli "command count") > 50)
+    assert.matches("Returns the value of a key", weir:cli "command docs get", 1, true)
+    assert.matches("readonly", weir:cli "command info get")
+    assert.matches("(nil)", weir:cli "--no-raw command info nosuch", 1, true)
+  end)
+
+  it("has a console", function()
+    assert.equal("memory\n", weir:cli "weir tree")
+    weir:cli "set traced 1"
+    assert.matches("memory .*get .*ok", weir:cli "weir trace traced")
+    assert.matches("answers: memory", weir:cli "weir explain get traced", 1, true)
+    assert.matches('"items":', weir:cli "weir stats", 1, true)
+    assert.matches("WEIR RELOAD", weir:cli "weir help", 1, true)
+    assert.matches("no database is a policy file", weir:cli "weir reload", 1, true)
+    assert.matches("traced", weir:cli "weir sample 100")
+    assert.matches('Did you mean "stats"', weir:cli "weir stat", 1, true)
+  end)
+end)

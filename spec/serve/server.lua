@@ -1,0 +1,98 @@
+-- server.lua: a `weir serve` for a spec, on a free port of 127.0.0.1 and on a unix
+-- socket in a folder of its own; ended by its pid.
+local ffi = require "ffi"
+local Shell = require "shell"
+
+local Server = {}
+Server.__index = Server
+
+local TRIES = 600 -- of 50 ms
+
+pcall(ffi.cdef, "int weir_spec_kill(int, int) __asm__(\"kill\");")
+
+
+local function nap()
+  ffi.C.weir_ppoll(nil, 0, ffi.new("struct weir_timespec", 0, 5e7), nil)
+end
+
+
+local function slurp(path)
+  local file = io.open(path, "rb")
+  local bytes = file and file:read "*a" or ""
+  if file then file:close() end
+  return bytes
+end
+
+
+--- start serves what `words` say (stores and options, quoted for the shell), and waits
+--- until it is ready. `environment`: assignments in front of the command.
+function Server.start(words, environment)
+  local folder = Shell.folder()
+  local self = setmetatable({ folder = folder, socket = folder .. "/s" }, Server)
+  local build = os.getenv "WEIR_BUILD" or "build"
+  os.execute(("%s %s/weir serve %s --listen 127.0.0.1:0 --listen unix:%s/s "
+    .. ">%s/out 2>%s/log & echo $! >%s/pid"):format(environment or "", build, words,
+    folder, folder, folder, folder))
+  self.pid = tonumber(slurp(folder .. "/pid"))
+  self:wait(function() return slurp(folder .. "/log"):find "ready at unix" end)
+  self.port = tonumber(self:log():match "ready at 127%.0%.0%.1:(%d+)")
+  self.url = ("redis://127.0.0.1:%d"):format(self.port)
+  self.unix_url = "redis+unix://" .. self.socket
+  return self
+end
+
+
+--- log returns what the server has said.
+function Server:log()
+  return slurp(self.folder .. "/log")
+end
+
+
+--- wait waits until a condition holds, at most half a minute.
+function Server:wait(condition)
+  for _ = 1, TRIES do
+    local held = condition()
+    if held then return held end
+    nap()
+  end
+  error("waited in vain; the server said: " .. self:log(), 2)
+end
+
+
+--- cli runs redis-cli with these words; returns what it wrote.
+function Server:cli(words, input, seconds)
+  local _, out, err = Shell.run(("redis-cli -p %d %s"):format(self.port, words), input,
+    seconds)
+  return out .. err
+end
+
+
+--- info returns a field of INFO.
+function Server:info(field)
+  return self:cli("info"):match(field .. ":([^\r\n]*)")
+end
+
+
+function Server:signal(number)
+  ffi.C.weir_spec_kill(self.pid, number)
+end
+
+
+--- runs says whether the process is there.
+function Server:runs()
+  return slurp(("/proc/%d/stat"):format(self.pid)):match "%) (%a)" ~= nil
+    and slurp(("/proc/%d/stat"):format(self.pid)):match "%) (%a)" ~= "Z"
+end
+
+
+--- close ends the server and removes its folder.
+function Server:close()
+  self:signal(15)
+  local gone = pcall(self.wait, self, function() return not self:runs() end)
+  if not gone then self:signal(9) end
+  Shell.remove(self.folder)
+  assert(gone, "the server did not end at SIGTERM")
+end
+
+
+return Server
