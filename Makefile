@@ -100,7 +100,7 @@ $(programs) $(benches): | $(B)/libweir.so
 	$(Q)$(LD_ALL) -Wl,-rpath,'$$ORIGIN/..:$$ORIGIN/../..:$$ORIGIN/../../..' \
 	    -o $@ $(filter %.o,$^) $(LIBWEIR) $(libs) -ldl -lm
 
-$(B)/spec/serve/%: libs = -lweir-serve
+$(B)/spec/serve/%: libs = -lweir-serve -lhiredis
 $(filter $(B)/spec/serve/%,$(programs)): | $(B)/libweir-serve.so
 
 $(B)/weir: lua/weir/app/cli/command

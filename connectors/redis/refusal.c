@@ -38,6 +38,12 @@ static const struct refusal REFUSALS[] = {
     {"ERR string exceeds", WEIR_TOOBIG, REFUSAL_OF_NOW},
     {"ERR Protocol error: invalid bulk length", WEIR_TOOBIG, REFUSAL_OF_NOW},
     {"ERR invalid expire time", WEIR_INVALID, REFUSAL_OF_NOW},
+    /* Of another weir's server (lua/weir/serve/errors.lua). */
+    {"INVALID ", WEIR_INVALID, REFUSAL_OF_NOW},
+    {"UNSUPPORTED ", WEIR_UNSUPPORTED, REFUSAL_OF_NOW},
+    {"TIMEOUT ", WEIR_TIMEOUT, REFUSAL_OF_NOW},
+    {"RESET ", WEIR_RESET, REFUSAL_OF_NOW},
+    {"CORRUPT ", WEIR_CORRUPT, REFUSAL_OF_NOW},
 };
 
 static bool begins_with(const struct reply *error, const char *words)

@@ -161,7 +161,9 @@ void weir_server_set(struct weir_server *s,
                      const struct weir_server_limits *limits);
 
 /* weir_server_secure makes the TCP listeners that follow speak TLS. ca NULL:
- * clients need no certificate. Called again, it renews the certificates. */
+ * clients need no certificate. Called again, it renews the certificates. The
+ * process ignores SIGPIPE from then on, unless it has a handler: OpenSSL cannot
+ * write without. */
 int weir_server_secure(struct weir_server *s, const char *cert, const char *key,
                        const char *ca, struct weir_error *err);
 

@@ -1,5 +1,6 @@
 /* server.c -- a server and its turns. */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -116,6 +117,14 @@ void weir_server_set(struct weir_server *s,
     s->limits.databases = databases;
 }
 
+static void ignore_sigpipe(void)
+{
+    struct sigaction now;
+
+    if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+        signal(SIGPIPE, SIG_IGN);
+}
+
 int weir_server_secure(struct weir_server *s, const char *cert, const char *key,
                        const char *ca, struct weir_error *err)
 {
@@ -126,6 +135,7 @@ int weir_server_secure(struct weir_server *s, const char *cert, const char *key,
         return rc;
     link_context_free(s->tls);
     s->tls = fresh;
+    ignore_sigpipe();
     return 0;
 }
 

@@ -2,7 +2,8 @@
 -- act on the first word: those that retry do so for TRYAGAIN (busy), CLUSTERDOWN (not
 -- connected) and LOADING, since such a command was not applied. What may have been
 -- applied begins with a word that no client retries. `ok`, `miss` and `rejected` are no
--- errors: OK or a value, nil, nil.
+-- errors: OK or a value, nil, nil. connectors/redis/refusal.c reads them back, so that
+-- a weir over another weir sees the same status.
 
 local status = require "weir.core.status"
 
@@ -17,11 +18,11 @@ Errors.codes = {
   reset = { "RESET", "maybe applied; no client retries by itself" },
   failed = { "ERR", "the store answered an error" },
   nospace = { "OOM", "out of memory or disk, as Redis says it" },
-  toobig = { "ERR", "the value is over max_value" },
+  toobig = { "ERR string exceeds the limit:", "the value is over max_value" },
   denied = { "NOPERM", "the store does not allow it" },
-  unsupported = { "ERR", "a store below cannot do this" },
+  unsupported = { "UNSUPPORTED", "a store below cannot do this" },
   corrupt = { "CORRUPT", "the copy failed its checksum and was not served" },
-  invalid = { "ERR", "the key or the value cannot be" },
+  invalid = { "INVALID", "the key or the value cannot be" },
 }
 
 
