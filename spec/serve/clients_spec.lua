@@ -1,0 +1,113 @@
+-- Real clients of Redis on a weir serve: redis-cli in its modes, redis-benchmark,
+-- redis-py, lua-resty-redis in an nginx. hiredis is in spec/serve/hiredis.c, weir's own
+-- connector in contract_spec.lua.
+local Nginx = require "weir.app.bench.nginx"
+local Server = require "serve.server"
+local Shell = require "shell"
+local http = require "host.http"
+
+local POLICY = [[return tier { memory { capacity = "64MiB" },
+  memory { capacity = "256MiB", inline = false } } :coalesce() :deadline(20)]]
+
+local RESTY = [[
+  location /resty { content_by_lua_block {
+    local redis = require("nginx.redis"):new()
+    redis:set_timeout(20000)
+    assert(redis:connect("127.0.0.1", %d))
+    assert(redis:set("resty", "value") == "OK")
+    assert(redis:get "resty" == "value")
+    assert(redis:get "resty nothing" == ngx.null)
+    redis:init_pipeline()
+    for i = 1, 1000 do redis:set("resty" .. i, i) end
+    for i = 1, 1000 do redis:get("resty" .. i) end
+    redis:incr "resty"
+    local replies = assert(redis:commit_pipeline())
+    assert(replies[1000] == "OK" and replies[2000] == "1000")
+    assert(replies[2001][1] == false and replies[2001][2]:find "INCR is refused")
+    ngx.print "done"
+  } }]]
+
+
+describe("weir serve serves", function()
+  local folder, server
+
+  setup(function()
+    folder = Shell.folder()
+    Shell.write(folder .. "/kv.lua", POLICY)
+    server = Server.start(folder .. "/kv.lua memory:// --pretend-multi")
+  end)
+  teardown(function()
+    server:close()
+    Shell.remove(folder)
+  end)
+
+  it("redis-cli --pipe", function()
+    local parts = {}
+    for i = 1, 20000 do
+      local key, value = "pipe:" .. i, "value" .. i
+      parts[i] = ("*3\r\n$3\r\nSET\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n"):format(#key, key,
+        #value, value)
+    end
+    local out = server:cli("--pipe", table.concat(parts), 60)
+    assert.matches("errors: 0, replies: 20000", out, 1, true)
+    assert.equal("value20000\n", server:cli "get pipe:20000")
+  end)
+
+  it("redis-cli --scan", function()
+    local out = server:cli "--scan --pattern 'pipe:1*'"
+    local seen, n = {}, 0
+    for key in out:gmatch "[^\n]+" do
+      if not seen[key] then n = n + 1 end
+      seen[key] = true
+    end
+    assert.equal(11111, n)
+  end)
+
+  it("redis-cli --bigkeys", function()
+    server:cli("-n 1 -x set large", ("x"):rep(100000))
+    server:cli "-n 1 set small 1"
+    local out = server:cli "-n 1 --bigkeys"
+    assert.matches('Biggest string found .*"large".* has 100000 bytes', out)
+  end)
+
+  it("redis-cli --stat", function()
+    local _, out = Shell.run(("stdbuf -oL timeout 3 redis-cli -p %d --stat -i 0.1")
+      :format(server.port))
+    local lines = select(2, out:gsub("\n%d+ ", ""))
+    assert.is_true(lines >= 2, out)
+  end)
+
+  it("redis-cli --latency", function()
+    local _, out = Shell.run(("timeout 2 redis-cli -p %d --latency --raw")
+      :format(server.port))
+    assert.matches("%d+ %d+ %d+%.%d+ %d+", out)
+  end)
+
+  for words, wanted in pairs {
+    ["-t set,get -n 5000 -q"] = 2, ["-t set,get -n 20000 -P 16 -c 50 -q -r 1000"] = 2,
+    ["-t set,get,mset -n 3000 -q"] = 3, ["-t set,get -n 1000 -d 65536 -q"] = 2,
+    ["-t ping -n 20000 -q"] = 2, ["-t set,get -n 5000 -q --threads 2"] = 2,
+  } do
+    it("redis-benchmark " .. words, function()
+      local code, out = Shell.run(("redis-benchmark -n 1 -p %d %s 2>&1 </dev/null")
+        :format(server.port, words), nil, 100)
+      assert.equal(0, code)
+      local _, n = out:gsub("requests per second", "")
+      assert.equal(wanted, n, out)
+      assert.is_nil(out:find "[Ee]rror", out)
+    end)
+  end
+
+  it("redis-py", function()
+    local code, out, err = Shell.run(
+      "/usr/bin/python3 spec/serve/clients.py " .. server.port)
+    assert.equal("0 done\n", ("%d %s%s"):format(code, out, err))
+  end)
+
+  it("lua-resty-redis in nginx #unsanitized", function()
+    local nginx = Nginx.start { server = RESTY:format(server.port) }
+    local _, body = http.get(nginx.url .. "/resty")
+    nginx:stop()
+    assert.equal("done", body)
+  end)
+end)

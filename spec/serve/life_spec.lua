@@ -1,0 +1,218 @@
+-- The life of a weir serve: ready, reloaded, drained; who may do what; bounds.
+local Server = require "serve.server"
+local Shell = require "shell"
+
+local HUP, TERM, KILL = 1, 15, 9
+
+
+local function python(server, script, words)
+  local _, out, err = Shell.run(("/usr/bin/python3 spec/serve/%s %d %s"):format(script,
+    server.port, words or ""), nil, 100)
+  return out .. err
+end
+
+
+describe("weir serve", function()
+  local folder, server
+
+  before_each(function() folder = Shell.folder() end)
+  after_each(function()
+    if server then server:close() end
+    server = nil
+    Shell.remove(folder)
+  end)
+
+  local function policy(text)
+    Shell.write(folder .. "/kv.lua", text)
+    return folder .. "/kv.lua"
+  end
+
+  it("reloads under load without a failed operation", function()
+    local versions = { [[return memory { capacity = "64MiB" }]],
+      [[return memory { capacity = "64MiB" } :coalesce()]],
+      [[return tier { memory { capacity = "64MiB" },
+        memory { capacity = "32MiB", inline = false } } :deadline(20)]] }
+    server = Server.start(policy(versions[1]))
+    local out = folder .. "/load"
+    os.execute(("/usr/bin/python3 spec/serve/load.py %d 4 >%s 2>&1 &"):format(
+      server.port, out))
+    local n = 0
+    local function result()
+      local file = io.open(out)
+      local text = file and file:read "*a" or ""
+      if file then file:close() end
+      return text:find "\n" and text
+    end
+    while not result() do
+      n = n + 1
+      policy(versions[n % 3 + 1])
+      server:signal(HUP)
+      server:wait(function()
+        return select(2, server:log():gsub("serve: reloaded", "")) >= n
+      end)
+    end
+    assert.is_true(n > 3)
+    assert.matches("^%d%d%d+ %[%]\n", result())
+  end)
+
+  it("keeps the old trees when a file is bad", function()
+    server = Server.start(policy [[return memory {}]] .. " memory://")
+    server:cli "set a 1"
+    policy [[return memry {}]]
+    assert.matches('database 0: .*did you mean "memory"', server:cli "weir reload")
+    assert.equal("1\n", server:cli "get a")
+    server:signal(HUP)
+    server:wait(function() return server:log():find "not reloaded: database 0" end)
+  end)
+
+  it("goes back by WEIR UNDO", function()
+    server = Server.start(policy [[return memory {}]])
+    policy [[return memory {} :readonly()]]
+    assert.equal("OK\n", server:cli "weir reload")
+    assert.matches("readonly", server:cli "weir tree")
+    assert.equal("OK\n", server:cli "weir undo")
+    assert.equal("memory\n", server:cli "weir tree")
+  end)
+
+  it("answers what is under way at SIGTERM, and ends", function()
+    server = Server.start(policy [[return memory { inline = false } :delay("300ms")]])
+    local out = folder .. "/out"
+    os.execute(("redis-cli -p %d set slow 1 >%s 2>&1 &"):format(server.port, out))
+    server:wait(function() return server:info "requests_waiting" == "2" end)
+    server:signal(TERM)
+    server:wait(function() return not server:runs() end)
+    local file = io.open(out)
+    assert.equal("OK\n", file:read "*a")
+    file:close()
+  end)
+
+  it("ends within --drain, and at once at a second SIGTERM", function()
+    for _, second in ipairs { false, true } do
+      server = Server.start("'fault://?target=memory&delay=1h' --drain "
+        .. (second and "1h" or "1s"))
+      os.execute(("redis-cli -p %d set slow 1 >/dev/null 2>&1 &"):format(server.port))
+      server:wait(function() return server:info "requests_waiting" == "2" end)
+      server:signal(TERM)
+      if second then server:signal(TERM) end
+      server:wait(function() return not server:runs() end)
+    end
+  end)
+
+  it("is there again after kill -9, also on its unix socket", function()
+    local path = folder .. "/again"
+    server = Server.start("memory:// --listen unix:" .. path)
+    server:signal(KILL)
+    server:wait(function() return not server:runs() end)
+    server = Server.start("memory:// --listen unix:" .. path)
+    local _, out = Shell.run("redis-cli -s " .. path .. " ping")
+    assert.equal("PONG\n", out)
+  end)
+
+  it("tells that it is ready: pidfile, descriptor, systemd", function()
+    local socket = folder .. "/notify"
+    os.execute(([[/usr/bin/python3 -c 'import socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind("%s"); s.settimeout(60)
+open("%s/bound", "w").close()
+open("%s/said", "wb").write(s.recv(99))' &]]):format(socket, folder, folder))
+    local function exists(name) return io.open(folder .. "/" .. name) end
+    for _ = 1, 600 do
+      if exists "bound" then break end
+      os.execute "sleep 0.05"
+    end
+    server = Server.start(("memory:// --ready-fd 7 --pidfile %s/pid 7>%s/fd"):format(
+      folder, folder), "NOTIFY_SOCKET=" .. socket)
+    assert.equal(server.pid .. "\n", io.open(folder .. "/pid"):read "*a")
+    assert.equal("READY=1\n", io.open(folder .. "/fd"):read "*a")
+    server:wait(function()
+      local file = exists "said"
+      return file and file:read "*a" == "READY=1"
+    end)
+    server:signal(TERM)
+    server:wait(function() return not server:runs() end)
+    assert.is_nil(exists "pid")
+  end)
+
+  it("takes options from the environment", function()
+    server = Server.start("", "WEIR_SERVE_STORE='memory:// null' WEIR_SERVE_READ_ONLY=yes "
+      .. "WEIR_SERVE_MAXCLIENTS=77")
+    assert.equal("77", server:info "maxclients")
+    assert.matches("^READONLY", server:cli "set a b")
+    assert.matches("^READONLY", server:cli "del a")
+    assert.equal("\n", server:cli "get a")
+    local _, _, err = Shell.run(
+      "WEIR_SERVE_ERRORS=shrt build/weir serve memory:// --listen 127.0.0.1:0")
+    assert.matches("WEIR_SERVE_ERRORS: 'shrt' is none of long, short", err, 1, true)
+  end)
+
+  it("lets in who knows the password, and admins by another one", function()
+    Shell.write(folder .. "/user", "sesame\n")
+    Shell.write(folder .. "/admin", "root\n")
+    server = Server.start(("memory:// --password-file %s/user --admin-password-file "
+      .. "%s/admin"):format(folder, folder))
+    assert.matches("^NOAUTH", server:cli "get a")
+    assert.matches("WRONGPASS", server:cli("", "auth wrong\n"))
+    assert.matches("NOAUTH", server:cli("", "hello 3\n"))
+    local user, admin = "-a sesame --no-auth-warning ", "-a root --no-auth-warning "
+    assert.equal("OK\n", server:cli(user .. "set a b"))
+    assert.matches("^NOPERM", server:cli(user .. "weir tree"))
+    assert.matches("^NOPERM", server:cli(user .. "config get save"))
+    assert.equal("memory\n", server:cli(admin .. "weir tree"))
+    assert.equal("b\n", server:cli(admin .. "get a"))
+    assert.equal("b\n", server:cli("--user default --pass sesame --no-auth-warning get a"))
+    assert.matches("invalid multibulk|unauthenticated multibulk length",
+      server:cli("mget 1 2 3 4 5 6 7 8 9 10 11 12"):gsub("unauthenticated multibulk length",
+        "invalid multibulk|unauthenticated multibulk length"), 1, true)
+  end)
+
+  it("refuses more clients than --maxclients", function()
+    server = Server.start "memory:// --maxclients 3"
+    local _, out = Shell.run(([[/usr/bin/python3 -c '
+import socket
+many = [socket.create_connection(("127.0.0.1", %d)) for i in range(3)]
+for s in many:
+    s.sendall(b"PING\r\n")
+    assert s.recv(7) == b"+PONG\r\n"
+print(socket.create_connection(("127.0.0.1", %d)).recv(99).decode())']]):format(
+      server.port, server.port))
+    assert.matches("ERR max number of clients reached", out)
+    server:wait(function() return server:cli "ping" == "PONG\n" end)
+  end)
+
+  it("closes clients that are idle", function()
+    server = Server.start "memory:// --idle-timeout 1s"
+    local _, out = Shell.run(([[/usr/bin/python3 -c '
+import socket
+s = socket.create_connection(("127.0.0.1", %d), timeout=30)
+print(s.recv(9))']]):format(server.port))
+    assert.equal("b''\n", out)
+    assert.equal("1", server:info "idle_clients_closed")
+  end)
+
+  it("keeps a client of fixed lengths in step with --errors short", function()
+    local store = "'fault://?target=memory&rate=0.2' "
+    server = Server.start(store .. "--errors short")
+    assert.equal("errors in step 0\n", python(server, "short.py"))
+    server:close()
+    server = Server.start(store)
+    assert.matches("out of step", python(server, "short.py"))
+  end)
+
+  it("says what is wrong with its command line", function()
+    local build = os.getenv "WEIR_BUILD" or "build"
+    for words, said in pairs {
+      [""] = "expected a store",
+      ["memory:// --listen nowhere"] = "expected HOST:PORT",
+      ["memory:// --listen 127.0.0.1:99999"] = "expected HOST:PORT",
+      ["memory:// --listen unix:relative"] = "expected a full path",
+      ["memory:// --errors loud"] = "'loud' is none of long, short",
+      ["memory:// --password-file /no/such"] = "cannot read the password",
+      ["memory:// --tls-cert /no/such"] = "--tls-cert: cannot use /no/such",
+      ["memry://"] = "memory",
+      ["memory:// --maxclients x"] = "'x' is no whole number over 0",
+    } do
+      local code, _, err = Shell.run(build .. "/weir serve " .. words)
+      assert.is_true(code == 2 or code == 3, words)
+      assert.matches(said, err, 1, true)
+    end
+  end)
+end)
