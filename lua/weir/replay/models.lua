@@ -18,12 +18,13 @@ local Models = {}
 
 
 --- A simulation: host; timed: stores take time; rules: of --model, by name; scale:
---- what capacities are multiplied by, for a sample of the keys. stores lists what was
---- opened, in order.
+--- what capacities are multiplied by, for a sample of the keys; most_items: entries of
+--- a store, of those modelled by rules. stores lists what was opened, in order.
 function Models.world(host, opts)
   opts = opts or {}
   return { host = host, timed = opts.timed or false, rules = opts.rules or {},
-    scale = opts.scale or 1, stores = {}, labels = {}, phase = { filling = false } }
+    scale = opts.scale or 1, most_items = opts.most_items, stores = {}, labels = {},
+    phase = { filling = false } }
 end
 
 

@@ -39,11 +39,12 @@ local function allocate(pointer, bytes, ctype)
 end
 
 
---- capacity: in units of charge, 0 = no limit; eviction: the rule; on_evict(entry) is
---- told of each entry that goes for room.
-function Index.new(capacity, eviction, on_evict)
+--- capacity: in units of charge, 0 = no limit; most: entries, or nil; eviction: the
+--- rule; on_evict(entry) is told of each entry that goes for room.
+function Index.new(capacity, most, eviction, on_evict)
   local self = setmetatable({
-    capacity = capacity, eviction = eviction, on_evict = on_evict,
+    capacity = capacity > 0 and capacity or math.huge, most = most or math.huge,
+    eviction = eviction, on_evict = on_evict,
     n = 0, top = 0, room = FIRST, n_buckets = FIRST, free_slot = 0,
     oldest = 0, youngest = 0, hand = 0, stored = 0, expired = 0,
     timed = false,
@@ -208,7 +209,7 @@ end
 
 
 local function make_room(self, charge)
-  while self.capacity > 0 and self.stored + charge > self.capacity do
+  while self.stored + charge > self.capacity or self.n >= self.most do
     local slot = victim(self)
     if slot == 0 then return end
     self.on_evict(self.entries[slot])
@@ -220,7 +221,7 @@ end
 --- Stores a key. expires: on the host's clock, math.huge for never. False: it is
 --- larger than the capacity, and what it should have replaced is gone.
 function Index:put(key, size, charge, now, expires)
-  if self.capacity > 0 and charge > self.capacity then
+  if charge > self.capacity then
     local old = self:find(key, now)
     if old ~= 0 then self:remove(old) end
     return false

@@ -38,10 +38,12 @@ function Sized.new(world, meter, config)
     immediate = not world.timed, bounded = true, slots = {},
     station = world.timed and Station.new(config.rules) or nil,
   }, Sized)
-  self.index = Index.new(config.capacity, config.rules.eviction, function(e)
+  local function on_evict(e)
     local now = host.now()
     meter:evict(e.size, now - e.born, now - e.used)
-  end)
+  end
+  self.index = Index.new(config.capacity, world.most_items, config.rules.eviction,
+    on_evict)
   return self
 end
 
@@ -248,7 +250,7 @@ end
 function Sized:stats()
   local index = self.index
   return { name = self.name, ops = {}, gauges = {
-    capacity = index.capacity > 0 and index.capacity or nil,
+    capacity = index.capacity < math.huge and index.capacity or nil,
     bytes = index.stored, items = index.n, evictions = self.counted.evicted.count,
     expired = index.expired, memory = index:memory(),
   } }
