@@ -4,10 +4,10 @@
 local Json = require "weir.replay.formats.json"
 
 
-local function name(object, ids, n)
-  local keys, model = {}, tostring(object.model or "")
+local function name(line, ids, n)
+  local keys, model = {}, line:match '"model"%s*:%s*"([^"]*)"' or ""
   for i = 1, n do keys[i] = model .. "@" .. ids[i] end
-  return keys, tonumber(object.chunk_size) or 256
+  return keys, tonumber(line:match '"chunk_size"%s*:%s*(%d+)') or 256
 end
 
 

@@ -73,11 +73,6 @@ function Index:memory()
 end
 
 
-local function hash_of(key)
-  return C.weir_hash(key, #key, 0)
-end
-
-
 -- ---- the table ----
 
 local function rehash(self)
@@ -182,9 +177,8 @@ function Index:remove(slot)
 end
 
 
---- The slot of a key that has not expired, or 0.
-function Index:find(key, now)
-  local hash = hash_of(key)
+-- The slot of a hash, or 0.
+local function look_up(self, hash, now)
   local entries = self.entries
   local slot = self.buckets[tonumber(band(hash, self.n_buckets - 1))]
   while slot ~= 0 and entries[slot].hash ~= hash do slot = entries[slot].chain end
@@ -194,6 +188,12 @@ function Index:find(key, now)
     return 0
   end
   return slot
+end
+
+
+--- The slot of a key that has not expired, or 0.
+function Index:find(key, now)
+  return look_up(self, C.weir_hash(key, #key, 0), now)
 end
 
 
@@ -208,36 +208,23 @@ function Index:hit(slot, now)
 end
 
 
-local function make_room(self, charge)
+-- Evicts until a charge has room beside what is there, that which it replaces included:
+-- its slot is `old`, or 0. Returns that, or 0 when it had to go, too.
+local function make_room(self, charge, old)
   while self.stored + charge > self.capacity or self.n >= self.most do
     local slot = victim(self)
-    if slot == 0 then return end
+    if slot == 0 then break end
     self.on_evict(self.entries[slot])
     self:remove(slot)
+    if slot == old then old = 0 end
   end
+  return old
 end
 
 
---- Stores a key. expires: on the host's clock, math.huge for never. False: it is
---- larger than the capacity, and what it should have replaced is gone.
-function Index:put(key, size, charge, now, expires)
-  if charge > self.capacity then
-    local old = self:find(key, now)
-    if old ~= 0 then self:remove(old) end
-    return false
-  end
-  make_room(self, charge)
-  local slot = self:find(key, now)
-  if expires < math.huge then self.timed = true end
-  if slot ~= 0 then
-    local e = self.entries[slot]
-    self.stored = self.stored + charge - e.charge
-    e.size, e.charge, e.expires, e.born = size, charge, expires, now
-    self:hit(slot, now)
-    return true
-  end
-  slot = new_slot(self)
-  local e, hash = self.entries[slot], hash_of(key)
+local function insert(self, hash, size, charge, now, expires)
+  local slot = new_slot(self)
+  local e = self.entries[slot]
   e.hash, e.expires, e.size, e.charge = hash, expires, size, charge
   e.born, e.used, e.mark = now, now, 0
   if self.n >= self.n_buckets then rehash(self) end
@@ -246,6 +233,33 @@ function Index:put(key, size, charge, now, expires)
   self.buckets[at] = slot
   link_youngest(self, slot)
   self.n, self.stored = self.n + 1, self.stored + charge
+end
+
+
+local function replace(self, slot, size, charge, now, expires)
+  local e = self.entries[slot]
+  self.stored = self.stored + charge - e.charge
+  e.size, e.charge, e.expires, e.born = size, charge, expires, now
+  self:hit(slot, now)
+end
+
+
+--- Stores a key. expires: on the host's clock, math.huge for never. False: it is
+--- larger than the capacity, and what it should have replaced is gone.
+function Index:put(key, size, charge, now, expires)
+  local hash = C.weir_hash(key, #key, 0)
+  local slot = look_up(self, hash, now)
+  if charge > self.capacity then
+    if slot ~= 0 then self:remove(slot) end
+    return false
+  end
+  slot = make_room(self, charge, slot)
+  if expires < math.huge then self.timed = true end
+  if slot ~= 0 then
+    replace(self, slot, size, charge, now, expires)
+  else
+    insert(self, hash, size, charge, now, expires)
+  end
   return true
 end
 
