@@ -19,11 +19,13 @@ local Models = {}
 
 --- A simulation: host; timed: stores take time; rules: of --model, by name; scale:
 --- what capacities are multiplied by, for a sample of the keys; most_items: entries of
---- a store, of those modelled by rules. stores lists what was opened, in order.
+--- a store, of those modelled by rules; live: stores are the real ones. stores lists
+--- what was opened, in order.
 function Models.world(host, opts)
   opts = opts or {}
   return { host = host, timed = opts.timed or false, rules = opts.rules or {},
-    scale = opts.scale or 1, most_items = opts.most_items, stores = {}, labels = {},
+    live = opts.live, scale = opts.scale or 1, most_items = opts.most_items,
+    stores = {}, labels = {},
     phase = { filling = false } }
 end
 
@@ -79,13 +81,10 @@ local function scaled(world, options, name)
 end
 
 
--- Counts what a memory store does, which else stays as it is. station: how long it
--- takes, or nil: it answers in place.
-local function watch_memory(store, meter, host, station)
-  local run = store.run
-  function store:run(req)
-    if station then station:pass(host, req) end
-    local reply = run(self, req)
+-- Counts what a C store does; run(req) does it.
+local function watch(store, meter, run)
+  function store.run(_, req)
+    local reply = run(req)
     local op = req.op
     local good = reply.good or reply:count "good"
     local bytes = op == "get" and good > 0 and reply:bytes() or op == "set" and
@@ -95,14 +94,32 @@ local function watch_memory(store, meter, host, station)
   end
   store.run_slots = false
   for _, verb in ipairs { "get", "set", "get_many" } do store[verb] = Store[verb] end
+end
+
+
+-- Counts what a memory store does. station: how long it takes, or nil: it answers in
+-- place.
+local function watch_memory(store, meter, host, station)
+  local run = store.run
+  watch(store, meter, function(req)
+    if station then station:pass(host, req) end
+    return run(store, req)
+  end)
   if station then store.immediate = false end
 end
 
 
-local function open_memory(world, info, options, level)
+--- The options of a memory store whose entries have a size and no bytes.
+function Models.without_bytes(options)
   local given = {}
   for name, value in pairs(options) do given[name] = value end
-  if has_option(info, "bodies") then given.bodies = false end
+  if has_option(Catalog.describe "memory", "bodies") then given.bodies = false end
+  return given
+end
+
+
+local function open_memory(world, info, options, level)
+  local given = Models.without_bytes(options)
   if given.capacity == nil then given.capacity = option(info, options, "capacity") end
   scaled(world, given, "capacity")
   scaled(world, given, "capacity_items")
@@ -153,12 +170,30 @@ local function word(world, connector)
 end
 
 
+-- The word of one connector that opens the real store, and counts what it does.
+local function live_word(world, connector)
+  return function(options)
+    local store = Native.open(connector, options or {}, 2)
+    local label = label_of(world, connector)
+    local meter = Meter.new(label, connector, nil, world.phase)
+    watch(store, meter, function(req)
+      local began = world.host.now()
+      local reply = getmetatable(store).run(store, req)
+      meter:time(req.op, world.host.now() - began)
+      return reply
+    end)
+    world.stores[#world.stores + 1] = { store = store, meter = meter }
+    return store
+  end
+end
+
+
 --- The words of all connectors, as load.lua takes them under `stores`.
 ---@return table<string, function>
 function Models.words(world)
-  local list = {}
+  local list, make = {}, world.live and live_word or word
   for _, connector in ipairs(words.connectors()) do
-    list[connector] = word(world, connector)
+    list[connector] = make(world, connector)
   end
   return list
 end

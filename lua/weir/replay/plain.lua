@@ -4,6 +4,7 @@
 
 local ffi = require "ffi"
 local Batch = require "weir.native.batch"
+local Models = require "weir.replay.models"
 local Native = require "weir.native"
 local Op = require "weir.core.op"
 local Source = require "weir.replay.source"
@@ -92,8 +93,7 @@ function Plain.run(list, paths, opts)
   local source = Source.open(paths, opts)
   local runs, keys_in_all, size = {}, 0, opts.size or 65536
   for i, options in ipairs(list) do
-    local given = { bodies = false }
-    for name, value in pairs(options) do given[name] = value end
+    local given = Models.without_bytes(options)
     runs[i] = { store = Native.open("memory", given, 2), hits = 0 }
   end
   local get, set = Batch.take(MOST), Batch.take(MOST)

@@ -43,7 +43,7 @@ local function evictions(meter, gauges)
 end
 
 
-local function store_entry(entry)
+local function store_entry(entry, copies)
   local meter, gauges = entry.meter, entry.store:stats().gauges or {}
   local ops, latency = {}, {}
   for op, counts in pairs(meter.ops) do ops[op] = op_of(counts) end
@@ -52,7 +52,8 @@ local function store_entry(entry)
   return {
     label = meter.label, connector = meter.connector, ops = ops,
     latency = next(latency) and latency or nil,
-    hit_ratio = get and ratio(get.ok, get.keys) or nil, copies = meter.copies,
+    hit_ratio = get and ratio(get.ok, get.keys) or nil,
+    copies = copies and meter.copies or nil,
     items = gauges.items, bytes = gauges.bytes, capacity = gauges.capacity,
     capacity_items = entry.items and entry.items > 0 and entry.items or nil,
     evictions = evictions(meter, gauges),
@@ -108,7 +109,9 @@ end
 function Report.of(engine, about)
   local counts, stores = engine.counts, {}
   counts:finish()
-  for i, entry in ipairs(engine.world.stores) do stores[i] = store_entry(entry) end
+  for i, entry in ipairs(engine.world.stores) do
+    stores[i] = store_entry(entry, engine.in_turn)
+  end
   local report = overall(counts)
   for name, value in pairs(about) do report[name] = value end
   report.levels, report.stores = levels(counts), stores

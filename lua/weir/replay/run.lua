@@ -52,10 +52,22 @@ local function about(target, paths, opts, source, mode)
 end
 
 
+-- The collector's heap is small and its garbage is not; LuaJIT's traces are long. For
+-- the time of a replay both get more room.
+local PAUSE = 400
+
+local function give_room()
+  jit.opt.start("maxrecord=20000", "maxirconst=4000", "maxtrace=10000", "maxside=1000",
+    "sizemcode=128", "maxmcode=65536")
+  return collectgarbage("setpause", PAUSE)
+end
+
+
 --- Replays. opts: those of Source.open and Engine.new; rules: of --model; params: of
 --- the file; seed; recorded: nil = as the format says.
 ---@return table report
 function Run.simulate(target, paths, opts)
+  local pause = give_room()
   local source = Source.open(paths, opts)
   local host = Virtual.new { seed = opts.seed, clock = BEGIN,
     on_clock = function(seconds) C.weir_set_now(seconds * 1e9) end }
@@ -88,8 +100,38 @@ function Run.simulate(target, paths, opts)
   if store then pcall(store.close, store) end
   Host.use(before)
   C.weir_set_now(0)
+  collectgarbage("setpause", pause)
   if not ok then error(err, 0) end
   return report
+end
+
+
+-- The same with the real stores, to be called in a task of a real host.
+local function serve(target, paths, opts)
+  local source = Source.open(paths, opts)
+  local world = Models.world(Host, { live = true })
+  local recorded, prefix = opts.recorded, opts.prefix
+  if recorded == nil then recorded = source.found.recorded end
+  if prefix == nil then prefix = source.found.prefix end
+  local store = Reload.open(target, { stores = Models.words(world),
+    params = opts.params })
+  local engine = Engine.new(store, source, world, { speed = opts.speed,
+    factor = opts.factor, clients = opts.clients, recorded = recorded, prefix = prefix,
+    size = opts.size, warmup = opts.warmup, stop = opts.stop })
+  engine:run()
+  local report = Report.of(engine, about(target, paths, opts, source,
+    recorded and "recorded" or "get-or-set"))
+  source:close()
+  store:close()
+  return report
+end
+
+
+--- Replays against the real stores, in real time: opts as for simulate.
+---@return table report
+function Run.live(target, paths, opts)
+  if Run.is_url(target) then error("live takes a policy file, not a URL", 0) end
+  return require("weir.host.ev").new().run(serve, target, paths, opts)
 end
 
 

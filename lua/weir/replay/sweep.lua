@@ -132,6 +132,16 @@ local function known(path)
 end
 
 
+local function keep(results, result, line, file, tell)
+  results[result.name] = result
+  if file then
+    file:write(line, "\n")
+    file:flush()
+  end
+  tell(results)
+end
+
+
 local function collect(pipes, results, file, tell)
   local failure
   for _, pipe in ipairs(pipes) do
@@ -141,12 +151,8 @@ local function collect(pipes, results, file, tell)
         failure = failure or code ~= "0" and tonumber(code) or nil
       else
         local result = cjson.decode(line)
-        results[result.name] = result
-        if file then
-          file:write(line, "\n")
-          file:flush()
-        end
-        tell(results)
+        -- What ends a process early is an object without a name.
+        if result.name then keep(results, result, line, file, tell) end
       end
     end
     pipe:close()

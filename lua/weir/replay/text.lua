@@ -89,7 +89,8 @@ local function store_rows(report)
     local evicted = store.evictions or {}
     rows[#rows + 1] = { store.label, count(get.keys or 0),
       store.hit_ratio and percent(store.hit_ratio) or "-", bytes(get.bytes or 0),
-      count(set.keys or 0), bytes(set.bytes or 0), count(store.copies),
+      count(set.keys or 0), bytes(set.bytes or 0),
+      store.copies and count(store.copies) or "-",
       count(calls(store)), span(latency.p50), span(latency.p99),
       count(store.items or 0), bytes(store.bytes or 0), count(evicted.count or 0),
       evicted.unused and percent(evicted.unused / evicted.count) or "-",

@@ -70,10 +70,10 @@ local function reason(err)
 end
 
 
-local function simulate(args, file, opts)
+local function simulate(args, file, opts, how)
   local stop, over = watch(args)
   opts.stop = stop
-  local good, report = pcall(Run.simulate, file, args.trace, opts)
+  local good, report = pcall(how or Run.simulate, file, args.trace, opts)
   over()
   if not good then Exit.fail(Exit.ERROR, "%s", reason(report)) end
   return report
@@ -93,7 +93,7 @@ end
 
 
 local function other_report(args, opts)
-  if args.against then return Run.live(args.file, args.trace, opts), "live" end
+  if args.against then return simulate(args, args.file, opts, Run.live), "live" end
   if args.compare:find "%.json$" then return read_report(args.compare), args.compare end
   return simulate(args, args.compare, opts), args.compare
 end

@@ -3,7 +3,11 @@
 -- not used), or key=block_id,size=io_size for one with them. CacheLib's two kinds (kv,
 -- block) and Twitter's are known by their columns. Numbers in op_count repeat a line.
 
+local ffi = require "ffi"
 local Ffi = require "weir.ffi"
+
+local bytes = ffi.typeof "const uint8_t *"
+local COMMA = 44
 
 local Csv = {
   name = "csv",
@@ -41,6 +45,23 @@ local function split(line)
     if not at then return fields, n end
     from = at + 1
   end
+end
+
+
+-- The fields of a line up to the last one that is of use; the table is used again.
+local function fields_of(line, at)
+  local text, fields, last, size = ffi.cast(bytes, line), at.fields, at.last, #line
+  local from, i = 0, 0
+  for n = 1, last do
+    fields[n] = nil
+    if i <= size then
+      while i < size and text[i] ~= COMMA do i = i + 1 end
+      fields[n] = ffi.string(text + from, i - from)
+      i = i + 1
+      from = i
+    end
+  end
+  return fields
 end
 
 
@@ -86,10 +107,11 @@ end
 
 
 local function positions_of(list)
-  local at = {}
+  local at, last = {}, 0
   for i, name in ipairs(list) do
-    if name ~= "-" and not at[name] then at[name] = i end
+    if name ~= "-" and not at[name] then at[name], last = i, i end
   end
+  at.last, at.fields = last, {}
   if not at.key then error("csv: no column is the key; name it with --columns", 0) end
   return at
 end
@@ -114,15 +136,25 @@ local function columns(input, text)
 end
 
 
+-- The operations by the words that stand in the file, as they come.
+local known_ops = setmetatable({}, { __index = function(known, text)
+  local op = OPS[text:lower():match "^[%w_]*"] or false
+  rawset(known, text, op)
+  return op
+end })
+
+
 -- The request of a line, and how often it comes.
 local function parse(input, at, line)
-  local fields = split(line)
+  local fields = fields_of(line, at)
   local key = fields[at.key]
   if not key or key == "" then return nil, input:bad_line "no key" end
-  local word = at.op and (fields[at.op] or ""):lower():match "^[%w_]+" or "get"
-  local op = OPS[word]
-  if not op then
-    return nil, input:bad_line(("%q is no operation"):format(word or ""))
+  local op = "get"
+  if at.op then
+    op = known_ops[fields[at.op] or ""]
+    if not op then
+      return nil, input:bad_line(("%q is no operation"):format(fields[at.op] or ""))
+    end
   end
   local time = at.time and tonumber(fields[at.time])
   if at.time and not time then return nil, input:bad_line "no time" end

@@ -13,15 +13,20 @@ local ffi_string = ffi.string
 local COMMA, SPACE, QUOTE = 44, 32, 34
 
 
+local function is_between(byte)
+  return byte == SPACE or byte == COMMA or byte == QUOTE
+end
+
+
 -- The texts between two places of a line: what commas separate, without blanks and
 -- quotes.
 local function split(line, from, to)
   local at, keys, n = ffi.cast(bytes, line), {}, 0
   local i = from - 1
   while i < to do
-    while i < to and (at[i] == SPACE or at[i] == COMMA or at[i] == QUOTE) do i = i + 1 end
+    while i < to and is_between(at[i]) do i = i + 1 end
     local first = i
-    while i < to and at[i] ~= SPACE and at[i] ~= COMMA and at[i] ~= QUOTE do i = i + 1 end
+    while i < to and not is_between(at[i]) do i = i + 1 end
     if i > first then
       n = n + 1
       keys[n] = ffi_string(at + first, i - first)

@@ -1,0 +1,212 @@
+-- The commands replay and sweep, as people and programs use them.
+
+local cjson = require "cjson"
+local shell = require "shell"
+
+local WEIR = (os.getenv "WEIR_BUILD" or "build") .. "/weir "
+
+describe("weir replay", function()
+  local folder, trace, policy
+
+  setup(function()
+    folder = shell.folder()
+    trace, policy = folder .. "/t.csv", folder .. "/kv.lua"
+    local lines, x = { "time,key,size" }, 1
+    for i = 1, 4000 do
+      x = x * 16807 % 2147483647
+      lines[#lines + 1] = ("%g,k%d,1000"):format(i / 100, (x % 1000) ^ 2 / 1000)
+    end
+    shell.write(trace, table.concat(lines, "\n") .. "\n")
+    shell.write(policy, [[return tier {
+      memory { capacity = param("ram", "128KiB"), eviction = "lru", shards = 1 },
+      fs { path = "/never/made", capacity = "512KiB" },
+      promote = hits(param("hits", 2)) }]])
+  end)
+
+  teardown(function() shell.remove(folder) end)
+
+  local function weir(line)
+    local code, out, err = shell.run(WEIR .. line)
+    return { code = code, out = out, err = err }
+  end
+
+  it("prints one screen for people", function()
+    local ran = weir(("replay %s %s"):format(policy, trace))
+    assert.equal(0, ran.code, ran.err)
+    for _, text in ipairs { "requests +4000", "level", "memory", "fs", "promoted" } do
+      assert.matches(text, ran.out)
+    end
+    assert.is_true(select(2, ran.out:gsub("\n", "")) <= 24)
+  end)
+
+  it("prints everything as JSON, the same bytes each time", function()
+    local line = ("replay %s %s --json --bounds"):format(policy, trace)
+    local first = weir(line)
+    assert.equal(first.out, weir(line).out)
+    local report = cjson.decode(first.out)
+    assert.equal(4000, report.keys)
+    assert.equal(report.hits, report.levels[1].hits + report.levels[2].hits)
+    assert.is_true(report.bounds.compulsory.hits >= report.hits)
+    assert.is_true(report.stores[2].evictions.count > 0)
+  end)
+
+  it("puts another file beside it, or a report from before", function()
+    shell.write(folder .. "/other.lua", "return memory { capacity = '128KiB' }")
+    local ran = weir(("replay %s %s --compare %s/other.lua"):format(policy, trace,
+      folder))
+    assert.matches("hit ratio +%d[%d.]+ %% +%d[%d.]+ %% +%-[%d.]+ %%", ran.out)
+    assert.matches("fs: bytes written", ran.out)
+    shell.write(folder .. "/full.json", weir(("replay %s %s --json"):format(policy,
+      trace)).out)
+    ran = weir(("replay %s %s --sample 0.5 --compare %s/full.json"):format(policy,
+      trace, folder))
+    assert.matches("a sample of 50.00 %% of the keys", ran.out)
+    assert.matches("full.json +difference", ran.out)
+  end)
+
+  it("does with the real stores what it does with models", function()
+    local live = folder .. "/live.lua"
+    shell.write(live, ([[return tier {
+      memory { capacity = "8MiB" }, fs { path = "%s/disk", workers = 2 } }]])
+      :format(folder))
+    local ran = weir(("replay %s %s --limit 500 --against live --json"):format(live,
+      trace))
+    assert.equal(0, ran.code, ran.err)
+    local reports = cjson.decode(ran.out)
+    assert.equal(500, reports[2].keys)
+    assert.equal(reports[1].hits, reports[2].hits)
+    for i = 1, 2 do
+      assert.same(reports[1].stores[i].ops.set, reports[2].stores[i].ops.set)
+    end
+    assert.is_truthy(reports[2].stores[2].latency.get.p99)
+  end)
+
+  it("draws hits over time", function()
+    assert.equal(0, weir(("replay %s %s --plot %s/x.svg"):format(policy, trace,
+      folder)).code)
+    local file = assert(io.open(folder .. "/x.svg"))
+    local svg = file:read "*a"
+    file:close()
+    assert.matches("^<svg .*level 2, %d.*</svg>\n$", svg)
+    assert.equal(2, select(2, svg:gsub("<polygon", "")))
+  end)
+
+  it("prints what is known so far when it is interrupted", function()
+    local pipe = folder .. "/endless"
+    assert(os.execute("mkfifo " .. pipe))
+    local code, out, err = shell.run(("(echo time,key; seq 1 3000 | sed 's/.*/&,k&/'; "
+      .. "sleep 1; kill -INT $(cat %s/pid); seq 3001 90000 | sed 's/.*/&,k&/') > %s & "
+      .. "sh -c 'echo $$ > %s/pid; exec %sreplay memory %s --format csv'")
+      :format(folder, pipe, folder, WEIR, pipe))
+    assert.equal(130, code, err)
+    assert.matches("stopped early", out)
+    assert.matches("requests +%d", out)
+  end)
+
+  it("says what is wrong with a trace, an option, a param or a model", function()
+    local function complains(line, text, code)
+      local ran = weir("replay " .. line)
+      assert.equal(code or 2, ran.code)
+      assert.is_truthy(ran.err:find(text, 1, true), ran.err)
+    end
+    complains(policy .. " /no/trace", "No such file", 3)
+    complains(("%s %s --speed fast"):format(policy, trace),
+      "write max, 1x or closed=16")
+    complains(("%s %s --set rum=1"):format(policy, trace), 'did you mean "ram"?')
+    complains(("%s %s --model 'fs: latncy=1ms'"):format(policy, trace),
+      'did you mean "latency"?')
+    complains(("%s %s --model 'fs latency=1ms'"):format(policy, trace),
+      "is not 'STORE: latency=300us ...'")
+  end)
+
+  describe("weir sweep", function()
+    it("runs the grid, sorts by cost, marks the front", function()
+      local ran = weir(("sweep %s %s ram=64KiB..256KiB hits=1,2"):format(policy, trace))
+      assert.equal(0, ran.code, ran.err)
+      local lines = {}
+      for line in ran.out:gmatch "[^\n]+" do lines[#lines + 1] = line end
+      assert.equal(7, #lines)
+      assert.matches("^ +ram +hits +cost", lines[1])
+      local last = 0
+      for i = 2, 7 do
+        local cost = tonumber(lines[i]:match "^%s*%S+%s+%S+%s+(%S+)")
+        assert.is_true(cost >= last)
+        last = cost
+      end
+      assert.matches("%*", ran.out)
+    end)
+
+    it("agrees with single runs, and costs what the expression says", function()
+      local ran = weir(("sweep %s %s ram=64KiB,128KiB --json "
+        .. "--cost 'memory.capacity/KiB + fs.ops.set.keys*0'"):format(policy, trace))
+      assert.equal(0, ran.code, ran.err)
+      local n = 0
+      for line in ran.out:gmatch "[^\n]+" do
+        local run = cjson.decode(line)
+        local one = cjson.decode(weir(("replay %s %s --json --set ram=%s"):format(
+          policy, trace, run.params.ram)).out)
+        assert.equal(one.hits, run.report.hits)
+        assert.equal(tonumber(run.params.ram:match "%d+"), run.cost)
+        n = n + 1
+      end
+      assert.equal(2, n)
+    end)
+
+    it("sweeps plain memory as replay does it", function()
+      local ran = weir(("sweep 'memory://?shards=1&eviction=lru' %s "
+        .. "capacity=128KiB..512KiB --json --bounds"):format(trace))
+      assert.equal(0, ran.code, ran.err)
+      local n = 0
+      for line in ran.out:gmatch "[^\n]+" do
+        local run = cjson.decode(line)
+        local url = ("memory://?shards=1&eviction=lru&capacity=%s"):format(
+          run.params.capacity)
+        assert.equal(cjson.decode(weir(("replay '%s' %s --json"):format(url,
+          trace)).out).hits, run.report.hits)
+        assert.is_true(run.bound.hits >= run.report.hits)
+        n = n + 1
+      end
+      assert.equal(3, n)
+    end)
+
+    it("goes on where it was stopped", function()
+      local results = folder .. "/results.jsonl"
+      local line = ("sweep %s %s ram=64KiB,128KiB --resume %s"):format(policy, trace,
+        results)
+      local first = weir(line)
+      local function lines()
+        local n = 0
+        for _ in io.lines(results) do n = n + 1 end
+        return n
+      end
+      assert.equal(2, lines())
+      assert.equal(first.out, weir(line).out)
+      assert.equal(2, lines())
+      assert.equal(0, weir(line:gsub("64KiB,", "64KiB,96KiB,")).code)
+      assert.equal(3, lines())
+    end)
+
+    it("draws hit ratio over cost with both bounds", function()
+      assert.equal(0, weir(("sweep memory:// %s capacity=64KiB..1MiB --bounds "
+        .. "--plot %s/s.svg"):format(trace, folder)).code)
+      local file = assert(io.open(folder .. "/s.svg"))
+      local svg = file:read "*a"
+      file:close()
+      assert.equal(3, select(2, svg:gsub("<polyline", "")))
+      assert.equal(5, select(2, svg:gsub("<circle", "")))
+    end)
+
+    it("says what is wrong with a grid or a cost", function()
+      local function complains(line, text)
+        local ran = weir("sweep " .. line)
+        assert.equal(2, ran.code)
+        assert.is_truthy(ran.err:find(text, 1, true), ran.err)
+      end
+      complains(("%s %s"):format(policy, trace), "no parameter was given")
+      complains(("%s ram=1KiB"):format(policy), "no trace was given")
+      complains(("%s %s ram=4MiB..1MiB"):format(policy, trace), "is no range")
+      complains(("%s %s ram=64KiB --cost 'memry.capacity'"):format(policy, trace),
+        'no field "memry"')
+    end)
+  end)
+end)
