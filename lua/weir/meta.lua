@@ -43,6 +43,12 @@
 ---@field status? string the status that these keys get
 ---@field seed? integer the same seed makes the same keys fail
 
+---@class weir.GhostOptions
+---@field [1]? string
+---@field file? string the candidate
+---@field queue? integer keys that may wait to be shown; more are dropped and counted
+---@field keys? integer keys that a store of the candidate without a capacity knows at most
+
 ---@class weir.LimitOptions
 ---@field [1]? integer
 ---@field inflight? integer keys in flight at most
@@ -73,6 +79,14 @@
 ---@field plan? fun(self: weir.Node, op: string, key: string) says for explain which way a key would go: a sentence, the stores
 ---@field bounded? boolean whether run returns by the request's deadline
 ---@field immediate? boolean whether run never waits
+
+---@class weir.RecordOptions
+---@field [1]? string
+---@field path? string the file; %p is the number of the process
+---@field size? weir.Size bytes of a file; then it becomes PATH.1 and a new one begins
+---@field files? integer files to keep; the oldest goes
+---@field hash? boolean write the hashes of keys instead of keys
+---@field queue? integer keys that may wait to be written; more are dropped and counted
 
 ---@class weir.RetryOptions
 ---@field [1]? integer
@@ -115,21 +129,21 @@
 ---@field keys? integer values whose times are remembered; further ones have no stale time
 
 ---@class weir.EveryStoreOptions
----@field workers? integer threads, each with a session of its own; 0 = the connector's choice
----@field lanes? string queues of their own for ops, with how many workers: get=4,set=2; the other ops share one more
----@field queue? integer items that may wait in a lane before submit answers busy
----@field queue_bytes? weir.Size bytes of values that may wait in a lane
----@field max_value? weir.Size the largest value that is set or served
----@field slice_items? integer items of a batch that a worker takes at once; 0 = the connector's choice
----@field slice_bytes? weir.Size bytes that a worker takes at once; 0 = the connector's choice
----@field window_items? integer items on the way in a pipelined session; 0 = the connector's choice
----@field window_bytes? weir.Size bytes on the way in a pipelined session; 0 = the connector's choice
+---@field workers? integer threads, each with its own session; 0 = the connector's choice
+---@field lanes? string separate queues for ops, and the workers of each: get=4,set=2; the other ops share one more queue
+---@field queue? integer items that may wait in a queue before submit answers busy
+---@field queue_bytes? weir.Size bytes of values that may wait in a queue
+---@field max_value? weir.Size the largest value that is stored or returned
+---@field slice_items? integer items of a batch that a worker claims at once; 0 = the connector's choice
+---@field slice_bytes? weir.Size bytes that a worker claims at once; 0 = the connector's choice
+---@field window_items? integer items in flight on a pipelined session; 0 = the connector's choice
+---@field window_bytes? weir.Size bytes in flight on a pipelined session; 0 = the connector's choice
 ---@field timeout? weir.Time deadline of a batch that has none; 0 = none
----@field connect_timeout? weir.Time time that opening a session may take
----@field backoff? weir.Time pause after a failed connect, doubled from failure to failure
+---@field connect_timeout? weir.Time the longest time to open a session
+---@field backoff? weir.Time pause after a failed connect, doubled with each failure in a row
 ---@field max_backoff? weir.Time longest pause between connects
 ---@field spin? weir.Time time that a worker looks for work before it sleeps
----@field inline? "auto"|"true"|"false" answer on the submitting thread; false gives a connector that could workers
+---@field inline? "auto"|"true"|"false" answer on the submitting thread, where the connector can; false uses workers
 
 ---@class weir.faultStore: weir.EveryStoreOptions
 ---@field target? string the connector or URL that runs the items
@@ -177,27 +191,27 @@
 
 ---@class weir.redisStore: weir.EveryStoreOptions
 ---@field host? string name or address of the server
----@field port? integer its port
+---@field port? integer port of the server
 ---@field socket? string a unix socket, instead of host and port
 ---@field user? string user to log in as (ACL)
 ---@field password? string password to log in with
 ---@field password_file? string file whose first line is the password, read when the store is opened
 ---@field db? integer number of the database
----@field client_name? string what CLIENT LIST shows; empty: nothing
----@field ping? boolean PING when connecting, to see who is there
----@field prefix? string put before each key
----@field ttl? weir.Time time to live of what is set, 0 = for ever
----@field read_timeout? weir.Time longest silence while replies are due, 0 = no limit
----@field write_timeout? weir.Time longest the server may take nothing, 0 = no limit
----@field keepalive? weir.Time idle time before TCP asks whether the server lives, 0 = never
+---@field client_name? string name in CLIENT LIST, empty = none
+---@field ping? boolean send PING on connect, to check that Redis replies
+---@field prefix? string added before each key
+---@field ttl? weir.Time time to live of sets without one, 0 = no expiry
+---@field read_timeout? weir.Time longest wait for data of a reply, 0 = no limit
+---@field write_timeout? weir.Time longest wait until the server reads on, 0 = no limit
+---@field keepalive? weir.Time idle time before TCP keepalive probes, 0 = none
 ---@field send_buffer? weir.Size SO_SNDBUF, 0 = the kernel's choice
 ---@field receive_buffer? weir.Size SO_RCVBUF, 0 = the kernel's choice
----@field multi? boolean many small keys in one command: MGET, MSET, EXISTS
----@field tls? boolean encrypt; rediss:// does
----@field verify? boolean refuse a server whose certificate is wrong
+---@field multi? boolean use MGET, MSET and EXISTS for many small values
+---@field tls? boolean use TLS, as rediss:// does
+---@field verify? boolean check the server's certificate
 ---@field ca? string file or directory of certificates to trust
 ---@field cert? string file with the client's certificate
----@field key? string file with its key, if not the same
+---@field key? string file with the client's key, if not in cert
 ---@field server_name? string name in the server's certificate, if not the host
 
 ---@class weir
@@ -218,7 +232,7 @@
 ---@field bysize fun(given: weir.BysizeOptions): weir.Node Each value goes to the first store whose size limit it fits. A get tries the stores in order.
 ---@field fail fun(status: string): weir.Node A store that answers every key with one status.
 ---@field failover fun(given: weir.FailoverOptions): weir.Node What the first store could not do goes to the next one. It never serves a value older than the last write.
----@field hits fun(n: integer): weir.Predicate Yes to a key that was seen n times or more.
+---@field hits fun(given: integer|weir.HitsOptions, more?: weir.HitsOptions): weir.Predicate Yes to a key that was seen n times or more.
 ---@field maxsize fun(bytes: weir.Size): weir.Predicate Yes to a value of so many bytes or fewer.
 ---@field mirror fun(given: weir.MirrorOptions): weir.Node The same values in every store. A write goes to all of them at once.
 ---@field never weir.Predicate No to every key.
@@ -235,11 +249,13 @@
 ---@field deadline fun(self: weir.Store, seconds: weir.Time): weir.Node Limits the time of the whole operation, retries and queues included.
 ---@field delay fun(self: weir.Store, given: weir.Time|weir.DelayOptions, more?: weir.DelayOptions): weir.Node Waits before it passes a request on, as a slow store would.
 ---@field fault fun(self: weir.Store, given?: number|weir.FaultOptions, more?: weir.FaultOptions): weir.Node Answers a share of the keys with an error instead of reading the store.
+---@field ghost fun(self: weir.Store, given: string|weir.GhostOptions, more?: weir.GhostOptions): weir.Node Shows the same traffic to another policy file whose stores keep no values, and counts what it would have done.
 ---@field limit fun(self: weir.Store, given?: integer|weir.LimitOptions, more?: weir.LimitOptions): weir.Node Limits the keys and bytes in flight, and the keys a second. What is over the limit waits in a queue or is skipped.
 ---@field meter fun(self: weir.Store, label: string): weir.Node Counts requests under a name that stays when the tree changes.
 ---@field negative fun(self: weir.Store, given?: weir.Time|weir.NegativeOptions, more?: weir.NegativeOptions): weir.Node Remembers misses, so that a key that is not there is not read again and again.
 ---@field prefix fun(self: weir.Store, text: string): weir.Node The store below sees every key with a prefix in front. A scan takes it off again.
 ---@field readonly fun(self: weir.Store): weir.Node Reads pass; set, delete and touch are denied.
+---@field record fun(self: weir.Store, given: string|weir.RecordOptions, more?: weir.RecordOptions): weir.Node Writes each request and its answer to a file that weir replay reads. Requests do not wait for the file.
 ---@field retry fun(self: weir.Store, given?: integer|weir.RetryOptions, more?: weir.RetryOptions): weir.Node Repeats a request for the keys that another attempt may help, within a budget.
 ---@field tap fun(self: weir.Store, fn: fun(req: weir.Request, reply: weir.Reply)): weir.Node Calls a function with each request and its reply. The function changes neither.
 ---@field timeout fun(self: weir.Store, seconds: weir.Time): weir.Node Limits the time of each request. Keys without a reply by then get timeout.
