@@ -9,17 +9,27 @@ enum {
                              fetches the rest ahead */
 };
 
-void get_fetch(const struct entry *e, const struct weir_item *item)
+/* Loads the bytes up to `end`, but not more than FETCHED. */
+static void get_fetch_bytes(const char *at, const char *end)
 {
-    bool refers = e->size == ENTRY_REFERS;
-    const char *at =
-        refers ? (const char *)entry_value(e) : (const char *)e + 128;
-    size_t n = item->data == NULL && refers ? 1 : FETCHED;
+    if (end > at + FETCHED)
+        end = at + FETCHED;
+    for (; at < end; at += 64)
+        __builtin_prefetch(at);
+    __builtin_prefetch(end - 1);
+}
 
-    if (entry_embedded(e) && n > e->size)
-        n = e->size;
-    for (size_t i = 0; i < n && e->size != ENTRY_SIZE_ONLY; i += 64)
-        __builtin_prefetch(at + i);
+void get_fetch(struct entry *e, const struct weir_item *item)
+{
+    const char *at;
+
+    if (entry_embedded(e)) {
+        at = entry_data(e);
+        get_fetch_bytes((const char *)e + 128, at + e->size);
+    } else if (e->size == ENTRY_REFERS) {
+        at = (const char *)entry_value(e);
+        get_fetch_bytes(at, item->data != NULL ? at + FETCHED : at + 1);
+    }
 }
 
 void get_locked(struct turn *t, struct place *at, struct weir_item *item)

@@ -4,8 +4,9 @@
 
 #include "store.h"
 
-/* get_fetch loads the entry's value. */
-void get_fetch(const struct entry *e, const struct weir_item *item);
+/* get_fetch loads the value of an entry whose first 128 bytes have been loaded.
+ */
+void get_fetch(struct entry *e, const struct weir_item *item);
 
 /* get_locked answers an item, or leaves the value in its place. */
 void get_locked(struct turn *t, struct place *at, struct weir_item *item);

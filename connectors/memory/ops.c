@@ -63,10 +63,8 @@ static void turn_load(const struct turn *t, const struct place *places,
         }
     }
     table_prefetch_all(&t->shard->table, hashes, found, left);
-    for (uint32_t i = 0; i < left && t->call->op == WEIR_GET; i++) {
-        if (found[i] != NULL)
-            get_fetch(found[i], &items[of[i]]);
-    }
+    for (uint32_t i = 0; i < left && t->call->op == WEIR_GET; i++)
+        get_fetch(found[i], &items[of[i]]);
 }
 
 /* Runs the items of one shard, and clears the shard of their places. */
@@ -89,15 +87,19 @@ static void turn_run(struct shard *s, struct weir_call *call,
     entry_free_all(t.dead);
 }
 
-static struct place memory_locate(const struct memory *m,
-                                  const struct weir_item *item)
+static void memory_locate(const struct memory *m, const struct weir_item *item,
+                          struct place *at)
 {
     uint64_t hash = weir_hash(item->key, item->key_len, m->seed);
 
-    return (struct place){
-        .shard = &m->shards[hash >> 32 & (m->n_shards - 1)],
-        .key = {item->key, item->key_len, hash & (TABLE_END - 1)},
-    };
+    at->shard = &m->shards[hash >> 32 & (m->n_shards - 1)];
+    at->key.bytes = item->key;
+    at->key.len = item->key_len;
+    at->key.hash = hash & (TABLE_END - 1);
+    at->e = NULL;
+    at->value = NULL;
+    at->size_only = false;
+    table_prefetch_bucket(&at->shard->table, at->key.hash);
 }
 
 static void memory_group(struct memory *m, struct weir_call *call,
@@ -105,10 +107,8 @@ static void memory_group(struct memory *m, struct weir_call *call,
 {
     struct place places[MEMORY_GROUP];
 
-    for (uint32_t i = 0; i < n; i++) {
-        places[i] = memory_locate(m, &items[i]);
-        table_prefetch_bucket(&places[i].shard->table, places[i].key.hash);
-    }
+    for (uint32_t i = 0; i < n; i++)
+        memory_locate(m, &items[i], &places[i]);
     for (uint32_t i = 0; i < n && n > 1; i++)
         table_prefetch_first(&places[i].shard->table, places[i].key.hash);
     for (uint32_t i = 0; i < n && call->op == WEIR_SET; i++)

@@ -15,7 +15,7 @@ struct memory {
 };
 
 /* Items of a batch that are processed together. */
-enum { MEMORY_GROUP = 64 };
+enum { MEMORY_GROUP = 32 };
 
 /* An item's key, the shard it belongs to, and the entry. */
 struct place {

@@ -100,14 +100,17 @@ struct entry *table_find(const struct table *t, const struct table_key *key)
     return e;
 }
 
-/* The next candidate of a hash: e if e has the hash, else its successor. No
+/* Stands for the end of a bucket, so that a step needs no branch for it. */
+static struct entry table_none;
+
+/* Returns e if it has the hash, else its successor, and starts to load that. No
  * branch depends on the comparison: a wrong guess would wait for memory. */
-static struct entry *table_step(struct entry *e, uint32_t hash, bool *done)
+static struct entry *table_step(struct entry *e, uint32_t hash)
 {
     bool equal = entry_hash(e) == hash;
-    struct entry *next = entry_at(equal ? entry_link(e) : e->chain);
+    struct entry *next = equal ? e : entry_chain(e);
 
-    *done = equal | (next == NULL);
+    next = next != NULL ? next : &table_none;
     __builtin_prefetch(next);
     __builtin_prefetch((const char *)next + (equal ? 64 : sizeof *e - 1));
     return next;
@@ -116,25 +119,16 @@ static struct entry *table_step(struct entry *e, uint32_t hash, bool *done)
 void table_prefetch_all(const struct table *t, const uint32_t *hashes,
                         struct entry **found, uint32_t n)
 {
-    uint32_t open[n], left = 0; /* those whose entry has not been found */
+    enum { STEPS = 2 }; /* to the third entry of a bucket of two on average */
 
     for (uint32_t i = 0; i < n; i++) {
-        found[i] = t->buckets[linear_bucket(t->size, hashes[i])];
-        open[left] = i;
-        left += found[i] != NULL;
+        struct entry *e = t->buckets[linear_bucket(t->size, hashes[i])];
+
+        found[i] = e != NULL ? e : &table_none;
     }
-    while (left > 0) {
-        uint32_t still = 0;
-
-        for (uint32_t k = 0; k < left; k++) {
-            uint32_t i = open[k];
-            bool done;
-
-            found[i] = table_step(found[i], hashes[i], &done);
-            open[still] = i;
-            still += !done;
-        }
-        left = still;
+    for (int step = 0; step < STEPS; step++) {
+        for (uint32_t i = 0; i < n; i++)
+            found[i] = table_step(found[i], hashes[i]);
     }
 }
 

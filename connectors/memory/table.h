@@ -101,9 +101,10 @@ static inline void table_prefetch_first(const struct table *t, uint32_t hash)
         __atomic_load_n(table_guess(t, hash), __ATOMIC_RELAXED));
 }
 
-/* table_prefetch_all loads the entries of n hashes. found[i] becomes an entry
- * of hash i, or NULL when there is none. It goes through all buckets together,
- * an entry of each at a time. */
+/* table_prefetch_all loads the entries of n hashes. It goes through all buckets
+ * together, an entry of each at a time. found[i] becomes the entry of hash i if
+ * it is among the first three of its bucket, else some entry: not an answer,
+ * but what to load more of. */
 void table_prefetch_all(const struct table *t, const uint32_t *hashes,
                         struct entry **found, uint32_t n);
 
