@@ -1,5 +1,7 @@
 -- What is generated from the command's definitions: the manual, the completions.
+local Catalog = require "weir.native.catalog"
 local shell = require "shell"
+local weir = require "weir"
 
 local WEIR = (os.getenv "WEIR_BUILD" or "build") .. "/weir "
 
@@ -35,6 +37,17 @@ describe("generated from the definitions", function()
     end
     for _, name in ipairs(require("weir.app.repl.line.commands").names()) do
       assert.matches("\n\\?&?%." .. name .. "%f[%W]", plain)
+    end
+  end)
+
+  it("is a manual that has every option of every connector", function()
+    local _, manual = shell.run(WEIR .. "manual")
+    local plain = manual:gsub("\\%-", "-"):gsub("\\f%u", "")
+    for _, name in ipairs(weir.connectors()) do
+      for _, option in ipairs(Catalog.describe(name).options) do
+        assert.is_truthy(plain:find(".TP\n" .. option.name .. " (", 1, true),
+          name .. " " .. option.name)
+      end
     end
   end)
 

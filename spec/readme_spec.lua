@@ -5,6 +5,10 @@
 local shell = require "shell"
 
 
+local ROOTS = { runtime = true, connectors = true, lua = true, spec = true,
+  examples = true, [".ci"] = true }
+
+
 local function blocks(language)
   local file = assert(io.open "README.md")
   local text = file:read "*a"
@@ -41,6 +45,42 @@ local function commands(block)
   end
   return list
 end
+
+
+-- The paths that a text mentions: links, and words in backquotes that begin with a
+-- folder of the tree. One with a placeholder (NAME.c) stands for its folder.
+local function paths_of(text)
+  local list = {}
+  for target in text:gmatch "%]%(([^#)][^)]*)%)" do
+    if not target:find "://" then list[#list + 1] = target end
+  end
+  for code in text:gmatch "`([^`\n]+)`" do
+    for word in code:gmatch "[%w_./-]+" do
+      local root = word:match "^(%.?%w+)/"
+      if root and ROOTS[root] then
+        list[#list + 1] = word:match "^(.-/)%u+%.?%l*$" or word
+      end
+    end
+  end
+  return list
+end
+
+
+describe("README.md and lua/README.md", function()
+  it("mention only files that exist", function()
+    for _, readme in ipairs { "README.md", "lua/README.md" } do
+      local file = assert(io.open(readme))
+      local paths = paths_of(file:read "*a")
+      file:close()
+      assert.is_true(#paths >= 10, readme .. " mentions " .. #paths .. " paths")
+      for _, path in ipairs(paths) do
+        local there = io.open(path)
+        assert.is_truthy(there, readme .. " mentions " .. path)
+        there:close()
+      end
+    end
+  end)
+end)
 
 
 describe("README.md", function()

@@ -1,8 +1,11 @@
 -- weir manual: the page weir.1, made of the same definitions as the help of the
 -- subcommands and of the session.
 local Binding = require "weir.app.repl.line.binding"
+local Catalog = require "weir.native.catalog"
 local Commands = require "weir.app.repl.line.commands"
 local Exit = require "weir.app.exit"
+local Options = require "weir.app.help.options"
+local weir = require "weir"
 
 local Command = {
   summary = "Write the manual page weir(1) to stdout.",
@@ -114,6 +117,11 @@ the last result. Tab completes names, verbs, options and keys, Ctrl\-R searches 
 history, Ctrl\-C cancels what runs, Ctrl\-D ends the session. A word in quotes is read
 as Lua reads a string. The commands:]]
 
+local STORES = [[
+A store has options, in its URL (fs:///var/cache?capacity=10GiB&sync=data) or in a
+table. Sizes are written 64KiB or 1.5GB, times 50ms, 2s or 12h. The options by
+connector, with their defaults:]]
+
 local SECRETS = [[
 A password need not be a part of the command line. In place of any secret option, of
 which "weir connectors NAME" tells, a URL or a policy file has one of these:]]
@@ -139,6 +147,28 @@ local ENVIRONMENT = {
 }
 
 
+local function options(out, title, list)
+  out(".SS " .. bold(title))
+  for _, option in ipairs(list) do
+    local default, help = Options.texts(option)
+    -- Blanks let a line of many choices break.
+    help = help:gsub("|", " | ")
+    out(item(("%s (%s)"):format(bold(option.name), escaped(default)), help))
+  end
+end
+
+
+-- The options of stores, from the tables of the connectors.
+local function stores(out)
+  out(".SH STORES\n" .. escaped(STORES))
+  for _, name in ipairs(weir.connectors()) do
+    local info = Catalog.describe(name)
+    options(out, ("%s: %s"):format(name, info.help), info.options)
+  end
+  options(out, "every store", Catalog.store_options())
+end
+
+
 local function page(out, commands)
   out '.TH WEIR 1 "" weir "User Commands"'
   out ".SH NAME\nweir \\- read, write and script stores"
@@ -151,6 +181,7 @@ local function page(out, commands)
     local command = Commands.find(name)
     out(item(bold(Binding.usage(command)), command.description or command.summary))
   end
+  stores(out)
   out(".SH SECRETS\n" .. escaped(SECRETS))
   for _, row in ipairs(SECRET_FORMS) do out(item(bold(row[1]), row[2])) end
   out(".PP\n" .. escaped(SECRETS_END))

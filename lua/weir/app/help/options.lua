@@ -64,6 +64,14 @@ local function default(option)
 end
 
 
+--- What there is to say about an option: its default and its meaning, as texts.
+---@param option table
+---@return string default, string help
+function Options.texts(option)
+  return default(option), ("%s (%s)"):format(option.help, takes(option))
+end
+
+
 --- Lines about options: name, default, help and what it takes, one below the other;
 --- below an option the values that say what they do.
 ---@param options table[]
@@ -71,8 +79,7 @@ end
 function Options.lines(options)
   local rows = {}
   for _, option in ipairs(options) do
-    rows[#rows + 1] = { "  " .. option.name, default(option),
-      ("%s (%s)"):format(option.help, takes(option)) }
+    rows[#rows + 1] = { "  " .. option.name, Options.texts(option) }
     for _, value in ipairs(option.values and option.choices or {}) do
       rows[#rows + 1] = { "", "", ("  %s: %s"):format(value, option.values[value]) }
     end
