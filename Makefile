@@ -124,7 +124,7 @@ build/spec/fuzz/%: spec/fuzz/%.c $(B)/libweir.so
 # ---- what people type ----
 
 RUNS  := gcc make pkg-config libc6-dev luajit2 libev-dev libxxhash-dev lua-argparse \
-         lua-cjson libhiredis-dev libssl-dev liburing-dev libedit-dev
+         lua-cjson libluajit2-5.1-dev libhiredis-dev libssl-dev liburing-dev libedit-dev
 TESTS := lua-busted lua-check clang clang-format libclang-rt-14-dev redis-server \
          redis-tools python3-redis nginx libnginx-mod-http-lua lua-nginx-redis lua-luv wrk tmux \
          strace curl locales

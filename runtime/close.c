@@ -146,6 +146,17 @@ static int stop_workers(struct weir_store *s)
     return 0;
 }
 
+/* Ends the calls of weir_ask, once no worker is left to answer them. */
+static void end_asks(struct weir_store *s)
+{
+    if (atomic_load(&s->asking) == 0)
+        return;
+    for (uint32_t i = 0; i < s->n_started; i++)
+        session_interrupt(&s->workers[i].session);
+    while (atomic_load(&s->asking) > 0)
+        sched_yield();
+}
+
 int weir_close(struct weir_store *s, uint64_t deadline_ns, int mode)
 {
     int rc = 0;
@@ -160,6 +171,7 @@ int weir_close(struct weir_store *s, uint64_t deadline_ns, int mode)
             sched_yield();
         rc = stop_workers(s);
         if (rc == 0) {
+            end_asks(s);
             reaper_stop(&s->reaper);
             s->connector->close(s->state);
             s->closed = true;

@@ -36,7 +36,7 @@
 
 #pragma GCC visibility push(default)
 
-enum { WEIR_CONNECTOR_ABI = 4 };
+enum { WEIR_CONNECTOR_ABI = 5 };
 
 /* One slice of a batch, in flight on one session. */
 struct weir_call {
@@ -77,6 +77,8 @@ struct weir_connector {
     uint32_t max_key;   /* 0 = WEIR_KEY_MAX */
     uint64_t max_value; /* 0 = no limit but the store's max_value option */
     uint32_t workers;   /* default of the workers option; 0 = 2 */
+    bool one_worker;    /* the store has one worker, whatever was asked for:
+                           weir_open refuses workers over 1, and lanes */
 
     /* The bound of one call; 0 = the runtime's choice (64 items, 1 MiB). A
      * slice has at least one item. Options override it. */
@@ -122,6 +124,15 @@ struct weir_connector {
     int (*start)(void *session, struct weir_call *call);
     int (*finish)(void *session, struct weir_call *call);
 
+    /* idle is called instead of sleeping, when the session has no calls in
+     * flight, for a connector that has work of its own between calls: timers,
+     * requests that it sent itself. It waits in weir_call_wait, whose call has
+     * no op, items or deadline, and returns when that says -EAGAIN (work came,
+     * or the store stops) or another error than -ETIMEDOUT. Without sessions
+     * (session_size 0) it is called from the start. Only with start and finish.
+     * Optional. */
+    void (*idle)(void *session, struct weir_call *call);
+
     /* expire ends a call past its deadline, the oldest or another, and keeps
      * the other calls intact. It answers the pending items: TIMEOUT if they may
      * have been sent, else SKIPPED. It never touches the call, its items or its
@@ -141,6 +152,14 @@ struct weir_connector {
      * are. Any thread may call it at any time between open and close.
      * Optional. */
     size_t (*gauges)(void *state, struct weir_gauge *out, size_t max);
+
+    /* ask answers weir_ask: it sets *out to a text of one reference and returns
+     * 0, or a negative errno and a sentence. Any thread may call it at any time
+     * between open and close. It returns by deadline_ns (0 = none), and soon
+     * after interrupt, which close calls when the workers have ended. Needs
+     * workers. Optional. */
+    int (*ask)(void *state, const char *words, uint64_t deadline_ns,
+               struct weir_value **out, struct weir_error *err);
 };
 
 /* The symbol that a connector's shared object exports. */
@@ -154,6 +173,12 @@ extern const struct weir_connector weir_connector;
 int weir_call_fail(struct weir_call *call, struct weir_item *item, int status,
                    const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* weir_call_end ends a call whose items are all answered, the oldest or
+ * another. A connector whose calls end in any order calls it in start, finish
+ * or idle. It never touches the call, its items or its memory again, and its
+ * finish returns -EAGAIN instead of 0. */
+void weir_call_end(struct weir_call *call);
 
 /* ---- values: where they go ----
  *

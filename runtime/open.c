@@ -72,7 +72,9 @@ static uint32_t default_workers(const struct weir_store *s)
 {
     if (s->config.workers > 0)
         return (uint32_t)s->config.workers;
-    return s->connector->workers ? s->connector->workers : 2;
+    if (s->connector->workers > 0)
+        return s->connector->workers;
+    return s->connector->one_worker ? 1 : 2;
 }
 
 static void limit(struct weir_slice *out, int64_t items, uint64_t bytes,
@@ -82,6 +84,26 @@ static void limit(struct weir_slice *out, int64_t items, uint64_t bytes,
                  : hint->items ? hint->items
                                : fallback.items;
     out->bytes = bytes ? bytes : hint->bytes ? hint->bytes : fallback.bytes;
+}
+
+static int check_one_worker(const struct weir_store *s, struct weir_error *err)
+{
+    const char *lanes = s->config.lanes;
+    const char *name = s->connector->name;
+
+    if (!s->connector->one_worker)
+        return 0;
+    if (s->config.workers > 1)
+        return weir_error_set(err, -EINVAL,
+                              "%s: option workers: expected 1, got %lld: this "
+                              "connector runs on one thread",
+                              name, (long long)s->config.workers);
+    if (lanes != NULL && *lanes != '\0')
+        return weir_error_set(err, -EINVAL,
+                              "%s: option lanes: this connector runs on one "
+                              "thread, which serves all ops",
+                              name);
+    return 0;
 }
 
 static int configure(struct weir_store *s, struct weir_error *err)
@@ -94,6 +116,8 @@ static int configure(struct weir_store *s, struct weir_error *err)
                               "%s: option inline: this connector blocks, it "
                               "needs workers",
                               c->name);
+    if (check_one_worker(s, err) < 0)
+        return -EINVAL;
     s->is_inline = c->is_inline && config->inline_choice != INLINE_FALSE;
     s->max_key = c->max_key ? c->max_key : WEIR_KEY_MAX;
     if (c->max_value != 0 && c->max_value < s->config.max_value)

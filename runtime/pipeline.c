@@ -216,3 +216,32 @@ void pipeline_finish(struct pipeline *p)
     else
         session_broke(p, s, rc);
 }
+
+void weir_call_end(struct weir_call *call)
+{
+    struct slice *s = slice_of(call);
+
+    slice_done(s->pipeline, s);
+}
+
+/* ---- nothing in flight ---- */
+
+bool pipeline_has_idle(const struct pipeline *p)
+{
+    const struct weir_connector *c = p->session->store->connector;
+
+    return c->idle != NULL && (c->connect == NULL || p->session->open);
+}
+
+void pipeline_idle(struct pipeline *p)
+{
+    struct session *session = p->session;
+    struct slice nothing = {.sleeper = session->sleeper, .pipeline = p};
+
+    p->earliest_ns = 0;
+    sleep_begin_finish(session->sleeper, true);
+    p->finishing = true;
+    session->store->connector->idle(session->memory, &nothing.call);
+    p->finishing = false;
+    sleep_end_finish(session->sleeper);
+}

@@ -30,6 +30,15 @@ void pipeline_start(struct pipeline *p, const struct claim *claim);
  * room and new work came, or when some slice is late. */
 void pipeline_finish(struct pipeline *p);
 
+/* pipeline_has_idle says whether the connector works while nothing is in
+ * flight, and has what it needs for that. */
+bool pipeline_has_idle(const struct pipeline *p);
+
+/* pipeline_idle lets the connector work until there is a batch, or the store
+ * stops. Call it with nothing in flight and the lane not stopping: then the
+ * wake of close ends it. */
+void pipeline_idle(struct pipeline *p);
+
 /* pipeline_expires says whether a late slice can end without the session. */
 static inline bool pipeline_expires(const struct pipeline *p)
 {

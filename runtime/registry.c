@@ -110,6 +110,8 @@ static const char *connector_fault(const struct weir_connector *c)
         return "has one of start and finish";
     if (c->run == NULL && c->start == NULL)
         return "lacks run, or start and finish";
+    if (c->idle != NULL && c->start == NULL)
+        return "has idle and lacks start and finish";
     if (c->session_size > 0 && c->connect == NULL)
         return "has sessions and lacks connect";
     if (c->connect != NULL && c->disconnect == NULL)

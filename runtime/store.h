@@ -40,6 +40,7 @@ struct weir_store {
     _Atomic bool closing;
     _Atomic uint32_t refs;   /* the host, closing threads, undrained batches */
     _Atomic uint32_t inside; /* inline calls and readings of gauges */
+    _Atomic uint32_t asking; /* calls of weir_ask */
     _Atomic uint64_t inflight_batches, inflight_items, inflight_bytes;
     _Atomic uint64_t reconnects, connect_failures, refused;
 

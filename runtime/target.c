@@ -118,6 +118,12 @@ static int set_url(const struct target *t, const struct url *u,
 
         if (value == NULL)
             continue;
+        if (u->is_path &&
+            (row == NULL || row->type != WEIR_PATH || *value == '\0'))
+            return weir_error_set(err, -EINVAL,
+                                  "%s: expected a URL (%s://...), or NAME:PATH "
+                                  "for a connector that opens a file",
+                                  t->connector->name, t->connector->name);
         if (row != NULL && part == WEIR_URL_PATH && row->type != WEIR_PATH &&
             *++value == '\0')
             continue;

@@ -168,6 +168,27 @@ static int parse_parts(struct url *u, char *rest, struct weir_error *err)
     return rc < 0 ? rc : decode_parts(u, err);
 }
 
+/* NAME:PATH, for connectors whose path is a file. */
+static int parse_path(struct url *u, char *path, struct weir_error *err)
+{
+    char *query = strchr(path, '?');
+    int rc = 0;
+
+    if (query != NULL) {
+        *query++ = '\0';
+        rc = parse_query(u, query, err);
+    }
+    u->part[WEIR_URL_PATH] = path;
+    u->is_path = true;
+    return rc < 0 ? rc : decode_parts(u, err);
+}
+
+static void lower(char *scheme)
+{
+    for (char *c = scheme; *c != '\0'; c++)
+        *c = (char)tolower((unsigned char)*c); /* RFC 3986, 3.1 */
+}
+
 int url_parse(struct url *u, const char *target, struct weir_error *err)
 {
     char *mark;
@@ -179,18 +200,19 @@ int url_parse(struct url *u, const char *target, struct weir_error *err)
         return weir_error_set(err, -ENOMEM, "out of memory");
     u->scheme = u->text;
     u->has_at = strchr(u->text, '@') != NULL;
-    mark = strstr(u->text, "://");
+    mark = strchr(u->text, ':');
     if (mark != NULL) {
-        *mark = '\0';
-        for (char *c = u->text; *c != '\0'; c++)
-            *c = (char)tolower((unsigned char)*c); /* RFC 3986, 3.1 */
+        *mark++ = '\0';
+        lower(u->text);
     }
     if (!scheme_valid(u->scheme))
         rc = weir_error_set(err, -EINVAL,
                             "neither a URL (NAME://...) nor the name of a "
                             "connector");
+    else if (mark != NULL && strncmp(mark, "//", 2) == 0)
+        rc = parse_parts(u, mark + 2, err);
     else if (mark != NULL)
-        rc = parse_parts(u, mark + 3, err);
+        rc = parse_path(u, mark, err);
     if (rc < 0)
         url_free(u);
     return rc;

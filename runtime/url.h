@@ -1,4 +1,5 @@
-/* url.h -- splits scheme://user:password@host:port/path?name=value&... */
+/* url.h -- splits scheme://user:password@host:port/path?name=value&..., and
+ * scheme:path?name=value&... */
 #ifndef WEIR_URL_H
 #define WEIR_URL_H
 
@@ -15,11 +16,12 @@ struct url {
     const char *part[WEIR_URL_PATH + 1]; /* by enum weir_url_part */
     struct weir_setting settings[URL_SETTINGS];
     size_t n_settings;
-    bool has_at; /* there is an @: a password may come before it */
+    bool is_path; /* it is NAME:PATH */
+    bool has_at;  /* there is an @: a password may come before it */
 };
 
-/* url_parse splits a URL. A word without "://" is a scheme only. err never
- * repeats the URL, which may contain a password. */
+/* url_parse splits a URL, or NAME:PATH. A word without a colon is a scheme
+ * only. err never repeats the URL, which may contain a password. */
 int url_parse(struct url *u, const char *target, struct weir_error *err);
 void url_free(struct url *u);
 

@@ -373,7 +373,9 @@ int weir_open(struct weir_store **out, const char *target,
 
 /* weir_submit hands a batch to the store. Never blocks.
  * 0: accepted; the batch comes back once, through cq.
- * 1: finished in place (an inline store); it does not come through cq.
+ * 1: finished in place (an inline store); it does not come through cq. A host
+ * that only looks at its queue opens such a store with inline=false: then
+ * workers run it, and every batch comes through cq.
  * -EAGAIN: the queue is full, drain first. -ESHUTDOWN: closed. -ECHILD: the
  * store or cq was made before a fork. -EINVAL: not an op, n over capacity, or
  * no cq. -EBUSY: the batch is in flight. -ENOMEM. A refused batch stays the
@@ -419,6 +421,16 @@ void weir_store_drop(struct weir_store *s);
 /* weir_store_name returns the name of the store in messages: "memory", "redis
  * 127.0.0.1:6379". It lives as long as the store. */
 const char *weir_store_name(const struct weir_store *s);
+
+/* weir_ask asks a store something in words, and sets *out to the text of the
+ * answer, of which the caller owns one reference. "help" lists what a store
+ * understands. For a policy tree (lua:kv.lua) these are reload, undo, tree,
+ * stats, explain OP KEY. It blocks until the answer comes or deadline_ns (0 =
+ * none) has passed. 0; -ENOTSUP: this store answers no words; -EINVAL: err says
+ * why not, and the nearest known word; -ETIMEDOUT; -ESHUTDOWN: the store is
+ * closed; -ECHILD: it was made before a fork. */
+int weir_ask(struct weir_store *s, const char *words, uint64_t deadline_ns,
+             struct weir_value **out, struct weir_error *err);
 
 /* weir_store_inline returns 1 for an inline store, else 0. */
 int weir_store_inline(const struct weir_store *s);

@@ -63,6 +63,9 @@ static void *worker_main(void *arg)
         }
         if (w->pipeline.n > 0)
             pipeline_finish(&w->pipeline);
+        else if (pipeline_has_idle(&w->pipeline) &&
+                 !sleepers_is_stopping(&w->lane->sleepers))
+            pipeline_idle(&w->pipeline);
         else if (!sleep_for_work(&w->sleeper))
             break;
     }

@@ -96,10 +96,11 @@ local function check_layout(C, path)
 end
 
 
+-- connectors/lua says which library it runs in: there is one runtime in a process.
 local function load_core()
   declare "weir.h"
   ffi.cdef(LIBC)
-  local path = find_library("libweir.so", "WEIR_LIB")
+  local path = package.loaded["weir.library"] or find_library("libweir.so", "WEIR_LIB")
   local C = ffi.load(path)
   check_layout(C, path)
   return C, path

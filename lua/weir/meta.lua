@@ -176,6 +176,9 @@
 ---@field quarantine? integer damaged files to keep for a look; 0 = delete them
 ---@field on_full? "auto"|"evict"|"refuse" what a set does when the disk is full: evict the oldest values, or fail; auto = evict with a capacity
 
+---@class weir.luaStore: weir.EveryStoreOptions
+---@field file string the policy file
+
 ---@class weir.memoryStore: weir.EveryStoreOptions
 ---@field capacity? weir.Size memory to use at most, with all that an entry needs
 ---@field capacity_items? integer entries to hold at most, within capacity; 0 = no limit

@@ -48,13 +48,15 @@ local function environment(stores, open, note, params)
 end
 
 
-local function compile(source)
+-- interruptible: compiled code ignores hooks, so the file's functions stay interpreted.
+local function compile(source, interruptible)
   if type(source) == "function" then return source, "the chunk" end
   if type(source) ~= "string" then
     error("weir.load takes a path or a chunk, not " .. Value.describe(source), 4)
   end
   local chunk, why = loadfile(source)
   if not chunk then error(why, 0) end
+  if interruptible then jit.off(chunk, true) end
   return chunk, source
 end
 
@@ -77,11 +79,12 @@ end
 --- Builds the store of a policy file and returns it with the list of the C stores
 --- that it opened. `opts`: stores = what stands under further words; params = texts
 --- of its param(...) by name; timeout = seconds that its code may take (5);
+--- interruptible = whether a hook must be able to end its functions;
 --- open(name) = asked first for what a word is, so that a
 --- reload can hand in what it keeps and answers for.
 function Load.build(source, opts)
   opts = opts or {}
-  local chunk, name = compile(source)
+  local chunk, name = compile(source, opts.interruptible)
   local opened = {}
   local function note(store) opened[#opened + 1] = store end
   setfenv(chunk, environment(opts.stores or {}, opts.open, note, opts.params))

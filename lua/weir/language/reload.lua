@@ -36,7 +36,7 @@ local function build(self, before)
   local function maker(word, make, ...) return carry:store(word, make, ...) end
   local ok, root = Policies.with_maker(maker, Load.build, self.source,
     { stores = self.given, params = self.params, open = open,
-      timeout = self.load_timeout })
+      timeout = self.load_timeout, interruptible = self.interruptible })
   if not ok then
     local stores = {}
     for _, store in ipairs(carry.fresh) do
@@ -159,7 +159,8 @@ local Reload = {}
 --- Loads a policy file (or a function that stands for one).
 function Reload.open(source, opts)
   local self = setmetatable({ source = source, given = opts and opts.stores or {},
-    params = opts and opts.params, load_timeout = opts and opts.timeout }, Handle)
+    params = opts and opts.params, load_timeout = opts and opts.timeout,
+    interruptible = opts and opts.interruptible }, Handle)
   local generation, err = build(self, nil)
   if not generation then error(err, 0) end
   use(self, generation)
