@@ -1,9 +1,12 @@
-/* clock.c -- the one clock of the runtime. */
+/* clock.c -- the one clock of the runtime, and its chance: a simulation sets
+ * both.
+ */
 #include "clock.h"
 
 #include <stdatomic.h>
+#include <sys/random.h>
 
-#include "weir.h"
+#include "connector.h"
 
 #define SECOND_NS 1000000000u
 
@@ -24,6 +27,17 @@ uint64_t weir_now(void)
         return ns;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_nsec;
+}
+
+uint64_t weir_seed(void)
+{
+    uint64_t seed;
+
+    if (atomic_load_explicit(&virtual_ns, memory_order_relaxed) != 0)
+        return 1;
+    if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
+        seed = weir_now() ^ (uintptr_t)&seed;
+    return seed;
 }
 
 struct timespec clock_timespec(uint64_t ns)

@@ -251,6 +251,11 @@ void weir_call_answer_value(struct weir_call *call, struct weir_item *item,
 struct weir_value *weir_call_value(struct weir_call *call,
                                    struct weir_item *item);
 
+/* weir_seed returns a random number for a hash that clients must not guess;
+ * always the same one after weir_set_now, so that a simulation does the same
+ * each time. */
+uint64_t weir_seed(void);
+
 /* weir_value_footprint returns the bytes of memory that a value takes,
  * with the overhead of the allocator. A wrapped value counts the size of the
  * memory that it points at. */

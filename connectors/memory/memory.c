@@ -6,7 +6,6 @@
  * older value of the key is dropped. Otherwise only NOSPACE can happen, when
  * the process is out of memory. */
 #include <errno.h>
-#include <sys/random.h>
 
 #include "ops.h"
 
@@ -193,8 +192,7 @@ static int memory_open(const void *options, const char *scheme, void **state,
         return weir_error_set(err, -ENOMEM, "out of memory");
     m->capacity = config->capacity;
     m->default_ttl_ms = (config->ttl_ns + 999999) / 1000000;
-    if (getrandom(&m->seed, sizeof m->seed, 0) != sizeof m->seed)
-        m->seed = weir_now() ^ (uintptr_t)m;
+    m->seed = weir_seed();
     m->bodies = config->bodies;
     if (memory_open_shards(m, config, n) < 0) {
         memory_close(m);

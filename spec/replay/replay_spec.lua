@@ -156,7 +156,7 @@ describe("a replay", function()
       lines[i] = ("%g,k%d,%d"):format(i / 10, x % 400, x % 5000 + 1)
     end
     local file = policy [[tier {
-      memory { capacity = '256KiB', eviction = 'lru', shards = 1 },
+      memory { capacity = '256KiB', shards = 4 },
       fs { path = '/x', capacity = '1MiB' }, redis {}, promote = prob(0.5) }
       :deadline(0.5):retry { 2 }]]
     local path = trace(lines)

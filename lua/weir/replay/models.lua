@@ -50,14 +50,6 @@ local function option(info, options, name)
 end
 
 
-local function has_option(info, name)
-  for _, row in ipairs(info.options) do
-    if row.name == name then return true end
-  end
-  return false
-end
-
-
 -- Asks the connector whether the options are right. Returns how many workers the store
 -- would have.
 local function look(connector, options, level)
@@ -113,7 +105,7 @@ end
 function Models.without_bytes(options)
   local given = {}
   for name, value in pairs(options) do given[name] = value end
-  if has_option(Catalog.describe "memory", "bodies") then given.bodies = false end
+  given.bodies = false
   return given
 end
 
