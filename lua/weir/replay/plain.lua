@@ -18,8 +18,10 @@ local Plain = {}
 local OK = status.number.ok
 local GET, SET = Op.number.get, Op.number.set
 
--- Keys of a batch at most, and requests between two looks at stop().
-local MOST, LOOK = 4096, 256
+local pointer_array = ffi.typeof "struct weir_value *[?]"
+
+-- Keys of a batch at most; requests that are read at once.
+local MOST, WINDOW = 4096, 1024
 
 
 local function load_get(batch, keys, from, n)
@@ -45,27 +47,15 @@ local function missing_of(batch, n, missing)
 end
 
 
-local function load_set(batch, keys, from, missing, misses, pointers)
+local function load_set(batch, keys, from, missing, misses, pointers, step)
   C.weir_batch_reset(batch, SET, misses)
   local items = batch.items
   for j = 0, misses - 1 do
     local i = missing[j]
     local key = keys[from + i]
     items[j].key, items[j].key_len = key, #key
-    items[j].value = C.weir_value_ref(pointers[i])
+    items[j].value = C.weir_value_ref(pointers[(from + i - 1) * step])
   end
-end
-
-
--- The values of a batch's keys, as C takes them.
-local function point(request, from, n, pointers, size)
-  local sizes = request.sizes
-  if not sizes then
-    local pointer = Values.of(request.size or size).ref
-    for i = 0, n - 1 do pointers[i] = pointer end
-    return
-  end
-  for i = 0, n - 1 do pointers[i] = Values.of(sizes[from + i] or size).ref end
 end
 
 
@@ -86,47 +76,86 @@ local function count(run, batch, n, times, from)
 end
 
 
+-- The values of a request's keys, as C takes them: one for all, or one each.
+local function point(request, keys, n, size)
+  local sizes = request.sizes
+  local pointers = pointer_array(sizes and n or 1)
+  if not sizes then
+    pointers[0] = Values.of(request.size or size).ref
+    return pointers, 0
+  end
+  local first = {}
+  for i = request.n, 1, -1 do first[request.keys[i]] = sizes[i] end
+  for i = 1, n do pointers[i - 1] = Values.of(first[keys[i]]).ref end
+  return pointers, 1
+end
+
+
+-- The next requests, each with its keys once. How many there are, and their keys.
+local function read(source, window, size)
+  local count_of_keys = 0
+  for w = 1, WINDOW do
+    local request = source:next()
+    if not request then return w - 1, count_of_keys end
+    local keys, n, positions = unique(request.keys, request.n)
+    local pointers, step = point(request, keys, n, size)
+    count_of_keys = count_of_keys + request.n
+    window[w] = { keys = keys, n = n, pointers = pointers, step = step,
+      times = repeats_of(positions, request.n) }
+  end
+  return WINDOW, count_of_keys
+end
+
+
+-- One request of one store.
+local function step(run, batches, request, from, n)
+  local get, set, missing = batches.get, batches.set, batches.missing
+  local keys, handle = request.keys, run.store.handle
+  load_get(get, keys, from, n)
+  C.weir_submit(handle, nil, get)
+  local misses = missing_of(get, n, missing)
+  run.hits = run.hits + n - misses
+  if request.times then count(run, get, n, request.times, from) end
+  if misses > 0 then
+    load_set(set, keys, from, missing, misses, request.pointers, request.step)
+    C.weir_submit(handle, nil, set)
+  end
+end
+
+
+-- A store goes through the whole window before the next one does: its entries stay in
+-- the processor's cache.
+local function run_window(run, batches, window, n_requests)
+  for w = 1, n_requests do
+    local request = window[w]
+    for from = 1, request.n, MOST do
+      step(run, batches, request, from, math.min(MOST, request.n - from + 1))
+    end
+  end
+end
+
+
 --- Runs a trace through several memory stores. opts: of Source.open, and size, stop.
 ---@param list table[] the options of each store
 ---@return table[] runs { hits, keys, store }
 function Plain.run(list, paths, opts)
   local source = Source.open(paths, opts)
-  local runs, keys_in_all, size = {}, 0, opts.size or 65536
+  local runs, keys, window = {}, 0, {}
   for i, options in ipairs(list) do
     local given = Models.without_bytes(options)
     runs[i] = { store = Native.open("memory", given, 2), hits = 0 }
   end
-  local get, set = Batch.take(MOST), Batch.take(MOST)
-  local missing = ffi.new("uint32_t[?]", MOST)
-  local pointers = ffi.new("struct weir_value *[?]", MOST)
-  local looked = 0
-  for request in function() return source:next() end do
-    looked = looked + 1
-    if looked % LOOK == 0 and opts.stop and opts.stop(looked) then break end
-    local keys, total, positions = unique(request.keys, request.n)
-    keys_in_all = keys_in_all + request.n
-    local times = repeats_of(positions, request.n)
-    for from = 1, total, MOST do
-      local n = math.min(MOST, total - from + 1)
-      point(request, from, n, pointers, size)
-      for r = 1, #runs do
-        local run = runs[r]
-        load_get(get, keys, from, n)
-        C.weir_submit(run.store.handle, nil, get)
-        local misses = missing_of(get, n, missing)
-        run.hits = run.hits + n - misses
-        if times then count(run, get, n, times, from) end
-        if misses > 0 then
-          load_set(set, keys, from, missing, misses, pointers)
-          C.weir_submit(run.store.handle, nil, set)
-        end
-      end
-    end
-  end
+  local batches = { get = Batch.take(MOST), set = Batch.take(MOST),
+    missing = ffi.new("uint32_t[?]", MOST) }
+  repeat
+    local n, more = read(source, window, opts.size or 65536)
+    keys = keys + more
+    for _, run in ipairs(runs) do run_window(run, batches, window, n) end
+  until n < WINDOW or opts.stop and opts.stop(keys)
   source:close()
-  Batch.put(get)
-  Batch.put(set)
-  for _, run in ipairs(runs) do run.keys = keys_in_all end
+  Batch.put(batches.get)
+  Batch.put(batches.set)
+  for _, run in ipairs(runs) do run.keys = keys end
   return runs
 end
 
