@@ -222,8 +222,8 @@ describe("trap", function()
         end)
         most = math.max(most, far:count "get")
         assert.is_true(far:count "get" <= 2)
-        assert.is_nil(next(tree.flights))
-        assert.equal(0, tree.flying)
+        assert.is_nil(next(tree.reads))
+        assert.equal(0, tree.n_reads)
         for i = 1, 2 do
           local killed = i == kill[1] or i == kill[2]
           assert(killed or answers[i], "reader " .. i .. " never had an answer")

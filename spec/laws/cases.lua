@@ -75,7 +75,7 @@ local function check_rest(node)
   for _, child in pairs(node.children or {}) do check_rest(child) end
   if node.word == "limit" then check(node.calls == 0, "a permit of limit was lost") end
   if node.word == "coalesce" then
-    check(next(node.flights) == nil and node.flying == 0, "a flight was left over")
+    check(next(node.reads) == nil and node.n_reads == 0, "a shared read was left over")
   end
   if node.keys and type(node.keys) == "table" and node.keys.locked then
     check(next(node.keys.locked) == nil, "%s: a lock was left over", node.name)

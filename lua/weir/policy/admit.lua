@@ -1,8 +1,8 @@
--- admit { store, predicate, ... }: what may be stored at all, as CacheLib's and
--- LMCache's admission. A set that is refused is rejected, and an older copy of that
--- key is deleted first: else it would outlive its own update. hits(n) counts how
--- often a key was offered, of the last seen=65536 keys. Several predicates must all
--- agree.
+-- admit { store, predicate, ... }: which values may be stored at all, as the admission
+-- policies of CacheLib and LMCache. A set that the predicate refuses gets the status
+-- rejected. An older copy of its key is deleted first, since it would be stale. hits(n)
+-- counts how often a key was offered, for the last seen=65536 keys. Of several
+-- predicates all must agree.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Decide = require "weir.policy.shared.decide"
@@ -23,7 +23,7 @@ Admit.OPTIONS = {
 }
 
 
--- The predicates given, as one, and the options.
+-- Joins the predicates that are given, and reads the options.
 local function read(first, ...)
   local list, named = { first, ... }, {}
   if type(first) == "table" and getmetatable(first) ~= Predicate then
@@ -48,7 +48,8 @@ function Admit.new(child, ...)
 end
 
 
--- Refused slots: their older copies go, and a delete that fails is said.
+-- Answers refused slots. Older copies of their keys are deleted. If a delete fails, the
+-- slot gets its error.
 local function refuse(self, req, reply, slots)
   local deletes = req:subset(slots)
   deletes.op, deletes.values, deletes.ttl, deletes.ttls = "delete", nil, nil, nil
@@ -58,7 +59,7 @@ local function refuse(self, req, reply, slots)
       reply:adopt(i, gone, j)
     else
       reply:set(i, "rejected", { store = self.name,
-        message = ("%s: %s said no"):format(self.name, self.decide.predicate.name) })
+        message = ("%s: refused by %s"):format(self.name, self.decide.predicate.name) })
     end
   end
 end
@@ -68,8 +69,9 @@ function Admit:answer(req)
   if not Op.sends[req.op] then return self.child:run(req) end
   local yes, no = {}, {}
   for i = 1, req.n do
-    local take = self.decide:ask(req.keys[i], #req.values[i], nil, req:ttl_of(i), req.n)
-    local list = take and yes or no
+    local size, ttl = #req.values[i], req:ttl_of(i)
+    local admitted = self.decide:ask(req.keys[i], size, nil, ttl, req.n)
+    local list = admitted and yes or no
     list[#list + 1] = i
   end
   if #no == 0 then return self.child:run(req) end
@@ -95,7 +97,8 @@ end
 
 function Admit:plan(op)
   if not Op.sends[op] then return "passes", { self.child } end
-  return "takes what " .. self.decide.predicate.name .. " allows", { self.child }
+  local why = "stores what " .. self.decide.predicate.name .. " allows"
+  return why, { self.child }
 end
 
 

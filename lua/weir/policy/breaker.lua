@@ -1,14 +1,15 @@
--- breaker { fail=.5, window=100, min=20, open=5, max_open=60, probes=1, slow= }: as
--- Envoy's and resilience4j's. One outcome a call, its worst infrastructure status;
--- misses, rejections and the caller's own mistakes are no failures. After each call,
--- a success, too: when of the last `window` calls, at least `min`, a share `fail`
--- failed, the breaker opens, and every slot is skipped for `open` seconds. Then
--- exactly `probes` calls pass: all well closes it, one failure opens it again for
--- twice as long, up to max_open.
+-- breaker { fail=.5, window=100, min=20, open=5, max_open=60, probes=1, slow= }: a
+-- circuit breaker as Envoy's and resilience4j's. Each call counts once, with its worst
+-- infrastructure status. Misses, rejections and mistakes of the caller are no failures.
+-- The sample is the last `window` calls. After each call, also a good one, the breaker
+-- opens if the sample has at least `min` calls and a share of at least `fail` of them
+-- failed. While it is open, for `open` seconds, every slot is skipped. Then exactly
+-- `probes` calls pass. If all are good the breaker closes. If one fails it opens for
+-- twice as long as before, up to max_open.
 --
--- Each change of state begins an epoch; an answer to a call from an earlier one is
--- ignored, and a probe that never came back gives its permit up after a while, so
--- the breaker always recovers by itself.
+-- Each change of state begins an epoch. The reply to a call of an earlier epoch is
+-- ignored. A probe that never comes back loses its permit after a while. So the breaker
+-- always recovers by itself.
 
 local Arguments = require "weir.policy.shared.arguments"
 local host = require "weir.host"
@@ -37,7 +38,8 @@ Breaker.OPTIONS = {
     help = "a call that takes longer counts as failed" },
 }
 
--- What says that the backend is unwell, rather than the request or the data.
+-- The statuses that show that the backend is unwell. Others are about the request or
+-- the data.
 local UNWELL = { busy = true, unavailable = true, timeout = true, reset = true,
   failed = true }
 
@@ -78,7 +80,7 @@ local function half_open(self)
 end
 
 
--- Whether a call may pass now; in half-open it takes a permit.
+-- Whether a call may pass now. In the state half_open it uses up a permit.
 local function admit(self)
   if self.state == "closed" then return true end
   local now = host.now()
@@ -125,7 +127,7 @@ local function probed(self, failed)
 end
 
 
--- "ok", "failed", or nil: nothing was sent, so nothing was learnt.
+-- "ok", "failed", or nil: no slot was sent, so the call says nothing about the backend.
 local function outcome(self, reply, seconds)
   local slow = self.options.slow
   if slow and seconds > slow then return "failed" end
@@ -175,13 +177,14 @@ end
 
 local STATE = { "state", "epoch", "wait", "until_time", "permits", "passed", "lost_at",
   "changes", "shed" }
-local WINDOW = { "ring", "at", "calls", "failures" }
+local SAMPLE = { "ring", "at", "calls", "failures" }
 
---- The calls of another window say nothing in this one, which begins empty.
+--- Takes over the state of the node before a reload. A sample of another size is not
+--- comparable, so it begins empty.
 function Breaker:remember(old)
   for _, name in ipairs(STATE) do self[name] = old[name] end
   if self.options.window ~= old.options.window then return end
-  for _, name in ipairs(WINDOW) do self[name] = old[name] end
+  for _, name in ipairs(SAMPLE) do self[name] = old[name] end
 end
 
 

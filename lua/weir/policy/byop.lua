@@ -1,7 +1,7 @@
--- byop { get = near, set = far, default = far }: each op to its own store, as
--- mcrouter's OperationSelectorRoute. Ops that are not named go to default; without
--- one they are unsupported. A scan without a store of its own goes to that of get.
--- Batches pass whole.
+-- byop { get = near, set = far, default = far }: sends each op to its own store, as
+-- mcrouter's OperationSelectorRoute. Ops without a store of their own go to default. If
+-- there is no default they are unsupported. A scan without a store of its own goes to
+-- the store of get. A batch is never split.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Ffi = require "weir.ffi"
@@ -37,7 +37,7 @@ function Byop.new(given)
 end
 
 
--- A scan lists what a get finds.
+-- A scan lists the keys that a get finds.
 local function store_for(self, op)
   local children = self.children
   return children[op] or op == "scan" and children.get or children.default

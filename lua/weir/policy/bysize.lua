@@ -1,8 +1,8 @@
--- bysize { {64*KiB, a}, {1*MiB, b}, c }: values by their size, each class in a store
--- that suits it. A set goes to the first class that is large enough and deletes the
--- copies in the others; one that cannot be deleted is suspect and passed by until it is
--- (policy/shared/suspects.lua). A get tries the classes in order: a miss only if all of
--- them said so. Deletes go to all.
+-- bysize { {64*KiB, a}, {1*MiB, b}, c }: sorts values by size into classes, each with a
+-- store that suits it. A set goes to the first class that is large enough, and deletes
+-- the copies in the other classes. A copy that cannot be deleted is suspect: reads pass
+-- it by until it is deleted (policy/shared/suspects.lua). A get tries the classes in
+-- order. It is a miss only if all of them said so. Deletes go to all classes.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Copies = require "weir.policy.shared.scan_copies"
@@ -27,7 +27,7 @@ Bysize.EXAMPLE = "bysize { { 64*KiB, a }, { 1*MiB, b }, c }"
 Bysize.OPTIONS = { Suspects.OPTION }
 
 
--- { size, store }, or a store alone: whatever is larger.
+-- Reads an item: { size, store }, or a store alone for all larger values.
 local function class_of(given, i, n)
   if type(given) == "table" and type(given.run) == "function" then
     if i < n then
@@ -69,7 +69,7 @@ local function class_for(self, size)
 end
 
 
-local function ask_classes(self, req)
+local function read_classes(self, req)
   local reply = self.suspects[1]:read(req)
   for i = 2, #self.children do
     local slots = reply:residual_slots()
@@ -80,22 +80,22 @@ local function ask_classes(self, req)
 end
 
 
--- What changed its class between two of the questions may have been in neither when
--- it was asked for there: such misses are asked for once more.
+-- A value that changes its class during a read may have been in neither store when that
+-- store was asked. Such misses are read once more.
 local function read(self, req)
   local since = self.generations:now()
-  local reply, slots = ask_classes(self, req), {}
+  local reply, slots = read_classes(self, req), {}
   for i = 1, reply:all "good" and 0 or req.n do
     if reply[i] == "miss" and not self.generations:quiet(req.keys[i], since) then
       slots[#slots + 1] = i
     end
   end
-  if #slots > 0 then reply:place(ask_classes(self, req:subset(slots)), slots) end
+  if #slots > 0 then reply:place(read_classes(self, req:subset(slots)), slots) end
   return reply
 end
 
 
--- Stores what belongs to one class, and sees to the copies in the others.
+-- Stores the values of one class, and deletes their copies in the others.
 local function store_class(self, req, class, reply, slots)
   local answer = self.children[class]:run(req:subset(slots))
   local stored = {}
@@ -134,7 +134,7 @@ local function set(self, req)
 end
 
 
--- Delete and touch: every class, at once.
+-- Sends a delete or touch to every class at once.
 local function everywhere(self, req)
   local requests = {}
   for i = 1, #self.children do requests[i] = req end

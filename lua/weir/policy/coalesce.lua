@@ -1,18 +1,20 @@
--- coalesce { wait = 5 }: single flight (Go's singleflight, mlcache): while a key is
--- being read, further gets of it wait for that answer instead of asking again; values
--- are shared, not copied. The first asker leads, in a task detached from it, so that
--- its leaving harms nobody. When the leader's answer is an error those who wait
--- elect another, once: at most two calls go up for them. A write through here ends
--- the flight for later askers: none of them sees what was read before it.
+-- coalesce { wait = 5 }: single flight, as Go's singleflight and mlcache's locks. While
+-- a get of a key is under way, further gets of the key wait for its reply instead of
+-- sending a request of their own. They share the value without a copy. The first caller
+-- is the leader. Its request runs in a task of its own, so it goes on when the leader
+-- is killed. If the leader gets an error, the callers that wait make one more attempt
+-- together, so there are at most two requests for them. A write through this node ends
+-- the reads of its keys: later callers never get a value that was read before the
+-- write.
 --
--- A leader may hang. A flight takes no more askers after `wait` seconds, nor after its
--- leader's deadline: the next asker leads a new one. Those who joined and have waited
--- for `wait` seconds leave it and ask again, so a store that hangs for ever gets one
--- more call of a key each `wait` seconds (nginx: proxy_cache_lock_age).
+-- A leader may hang. Callers can join its read for `wait` seconds, and no longer than
+-- its deadline. After that the next caller leads a new read. A caller that has waited
+-- for `wait` seconds leaves the read and starts over. So a store that hangs for ever
+-- gets one request for a key every `wait` seconds (nginx: proxy_cache_lock_age).
 
 local Arguments = require "weir.policy.shared.arguments"
 local Detach = require "weir.policy.shared.detach"
-local Flights = require "weir.policy.coalesce.reads"
+local Reads = require "weir.policy.coalesce.reads"
 local host = require "weir.host"
 local Lent = require "weir.policy.shared.lent"
 local Node = require "weir.policy.shared.node"
@@ -31,82 +33,81 @@ Coalesce.OPTIONS = {
 function Coalesce.new(child, ...)
   local given = Arguments.read("coalesce", Coalesce.OPTIONS, ...)
   return Coalesce:node { children = { child }, child = child, longest = given.wait,
-    flights = {}, flying = 0,
+    reads = {}, n_reads = 0,
     counts = { led = 0, joined = 0, elected = 0, left = 0 } }
 end
 
 
--- ---- askers ----
-
--- Leads for all keys of a request. What finishes without waiting was never seen
--- by anybody else and needs no entry in the table.
+-- Leads the read of all keys of a request. A read that never waits is not registered,
+-- since no other caller can run meanwhile.
 local function lead(self, req)
-  local flight = { req = Lent.private(req), slot = {}, seats = {} }
+  local read = { req = Lent.private(req), slot = {}, joined = {} }
   self.counts.led = self.counts.led + req.n
-  host.spawn(Flights.fly, self, flight)
-  if not flight.reply then
-    Flights.register(self, flight)
-    flight.waiter = host.prepare()
+  host.spawn(Reads.run, self, read)
+  if not read.reply then
+    Reads.register(self, read)
+    read.waiter = host.prepare()
     local deadline = not self.child.bounded and req.deadline
-    host.wait(flight.waiter, Detach.patience(deadline))
-    flight.waiter = nil
+    host.wait(read.waiter, Detach.patience(deadline))
+    read.waiter = nil
   end
-  if flight.failure then error(flight.failure, 0) end
-  if flight.reply then return Lent.land(req, flight.reply) end
+  if read.failure then error(read.failure, 0) end
+  if read.reply then return Lent.land(req, read.reply) end
   return Reply.uniform(req, "timeout", self.child.name .. ": no answer in time",
     self.name)
 end
 
 
--- Takes a seat in the flights that there are; returns the slots left to lead.
-local function join(self, req, asker)
+-- Joins the reads that are under way. Returns the slots that have none: the caller
+-- leads them.
+local function join(self, req, caller)
   local mine = {}
   for i = 1, req.n do
-    local flight = Flights.of(self, req.keys[i])
-    if flight then
-      local j = flight.slot[req.keys[i]]
-      flight.seats[j] = flight.seats[j] or {}
-      table.insert(flight.seats[j], { asker = asker, slot = i })
-      asker.left = asker.left + 1
+    local read = Reads.of(self, req.keys[i])
+    if read then
+      local j = read.slot[req.keys[i]]
+      read.joined[j] = read.joined[j] or {}
+      table.insert(read.joined[j], { caller = caller, slot = i })
+      caller.left = caller.left + 1
     else
       mine[#mine + 1] = i
     end
   end
-  self.counts.joined = self.counts.joined + asker.left
+  self.counts.joined = self.counts.joined + caller.left
   return mine
 end
 
 
--- The slots for which the readers that were joined gave no answer in time.
-local function wait_for_others(req, asker)
-  local time = math.min(asker.until_time, req.deadline or math.huge) - host.now()
-  if asker.left > 0 then host.wait(asker.waiter, math.max(time, 0)) end
-  asker.gone = true
+-- Waits for the reads that were joined. Returns the slots that have no reply in time.
+local function wait_for_others(req, caller)
+  local time = math.min(caller.until_time, req.deadline or math.huge) - host.now()
+  if caller.left > 0 then host.wait(caller.waiter, math.max(time, 0)) end
+  caller.gone = true
   local late = {}
-  for i = 1, asker.left > 0 and req.n or 0 do
-    if not asker.reply[i] then late[#late + 1] = i end
+  for i = 1, caller.left > 0 and req.n or 0 do
+    if not caller.reply[i] then late[#late + 1] = i end
   end
   return late
 end
 
 
--- One round of joining and leading: the reply, and the slots left without an answer.
-local function round(self, req)
-  local asker = { reply = Reply.new(req), left = 0, waiter = host.prepare(),
+-- Joins or leads the read of each slot. Returns the reply and the slots without an
+-- answer.
+local function join_or_lead(self, req)
+  local caller = { reply = Reply.new(req), left = 0, waiter = host.prepare(),
     deadline = req.deadline, until_time = host.now() + self.longest }
-  local mine = join(self, req, asker)
-  if asker.left == 0 then return lead(self, req), {} end
+  local mine = join(self, req, caller)
+  if caller.left == 0 then return lead(self, req), {} end
   if req.trace then req.trace:decide(self, "joined a read under way") end
-  if #mine > 0 then asker.reply:place(lead(self, req:subset(mine)), mine) end
-  return asker.reply, wait_for_others(req, asker)
+  if #mine > 0 then caller.reply:place(lead(self, req:subset(mine)), mine) end
+  return caller.reply, wait_for_others(req, caller)
 end
 
 
--- Asks anew for the slots whose readers were late: they lead, unless another has
--- begun to. Returns the slots that are late once more.
-local function again(self, req, reply, slots)
+-- Starts over for the slots that are late. Returns those that are late again.
+local function retry_late(self, req, reply, slots)
   self.counts.left = self.counts.left + #slots
-  local answer, late = round(self, req:subset(slots))
+  local answer, late = join_or_lead(self, req:subset(slots))
   for j, i in ipairs(slots) do
     if answer[j] then reply:adopt(i, answer, j) end
   end
@@ -116,14 +117,14 @@ end
 
 
 local function read(self, req)
-  if self.flying == 0 then return lead(self, req) end
-  local reply, late = round(self, req)
+  if self.n_reads == 0 then return lead(self, req) end
+  local reply, late = join_or_lead(self, req)
   while #late > 0 and not (req.deadline and req.deadline <= host.now()) do
-    late = again(self, req, reply, late)
+    late = retry_late(self, req, reply, late)
   end
   for _, i in ipairs(late) do
     reply:set(i, "timeout", { store = self.name,
-      message = self.name .. ": the reader it joined is late" })
+      message = self.name .. ": the read that it joined did not end in time" })
   end
   return Lent.land(req, reply)
 end
@@ -136,15 +137,15 @@ function Coalesce:answer(req)
     return read(self, req)
   end
   local reply = child:run(req)
-  if Op.writes[req.op] and self.flying > 0 then
-    for i = 1, req.n do Flights.close(self, req.keys[i]) end
+  if Op.writes[req.op] and self.n_reads > 0 then
+    for i = 1, req.n do Reads.close(self, req.keys[i]) end
   end
   return reply
 end
 
 
 function Coalesce:forget()
-  self.flights, self.flying = {}, 0
+  self.reads, self.n_reads = {}, 0
 end
 
 
@@ -159,13 +160,13 @@ Coalesce.STATS = {
 
 function Coalesce:tally()
   return { led = self.counts.led, joined = self.counts.joined,
-    elected = self.counts.elected, left = self.counts.left, flying = self.flying }
+    elected = self.counts.elected, left = self.counts.left, flying = self.n_reads }
 end
 
 
 function Coalesce:plan(op, key)
   if op ~= "get" then return "passes", { self.child } end
-  if Flights.of(self, key) then return "joins a read that is under way", {} end
+  if Reads.of(self, key) then return "joins a read that is under way", {} end
   return "leads", { self.child }
 end
 

@@ -1,6 +1,6 @@
--- deadline(t): the whole operation, retries and waits in queues included, has t
--- seconds. Deadlines only shrink on their way down. The same as timeout in what
--- happens to a slot; the word says which of the two is meant.
+-- deadline(t): gives the whole operation t seconds, with retries and waits in queues. A
+-- deadline only gets nearer on its way down. It treats slots as timeout does. The two
+-- words tell a reader which of both is meant.
 
 local Node = require "weir.policy.shared.node"
 local Timeout = require "weir.policy.timeout"

@@ -1,6 +1,6 @@
--- delay { seconds, spread=0, seed=1 }: waits before passing a batch on, as a slow
--- backend would. spread varies it by key, from the seed alone: the same key always
--- waits as long, and a batch as long as its slowest key.
+-- delay { seconds, spread=0, seed=1 }: waits before it passes a batch on, as a slow
+-- backend would. spread varies the wait from key to key. It depends on the key and the
+-- seed alone, so a key always waits as long. A batch waits as long as its slowest key.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Chance = require "weir.policy.shared.chance"

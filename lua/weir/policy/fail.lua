@@ -1,5 +1,5 @@
--- fail "busy": a store that answers every slot with one status. For specs and for
--- trying out in the REPL what a policy does with it.
+-- fail "busy": a store that answers every slot with one status. It is for specs, and to
+-- try in the REPL how a policy treats that status.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Node = require "weir.policy.shared.node"

@@ -1,15 +1,15 @@
--- failover { a, b, on="error", order="listed", ttl=, stand_ins=65536,
--- old_copies=65536 }: what a did not finish goes to
--- b, and so on, as mcrouter's FailoverRoute. on = "miss" also sends on what a said
--- it misses. A slot is a miss only if nobody asked had an error. Deletes and touches
--- go to all children; ttl is that of sets that land elsewhere than at the first.
+-- failover { a, b, on="error", order="listed", ttl=, stand_ins=65536, old_copies=65536
+-- }: sends the slots that failed at a to b, and so on, as mcrouter's FailoverRoute.
+-- With on = "miss" the slots that a misses go on, too. A slot is a miss only if no
+-- store that was asked had an error. Deletes and touches go to all children. ttl is the
+-- time to live of sets that land at another child than the first.
 --
--- A set that lands at b while a cannot be reached leaves an older copy in a, and one
--- that lands at a again an older one in b: such copies are deleted, or suspect and
--- passed by (policy/shared/suspects.lua), so that down and up never yields an older
--- value. Both are bounded, each child has its own: when stand_ins keys may lie in a
--- stand-in it gets no further ones, and a set that makes more than old_copies suspect
--- is an error.
+-- A set that lands at b while a is down leaves an older copy in a. A set that lands at
+-- a again leaves an older copy in b. Such copies are deleted or suspect, and suspect
+-- copies are passed by (policy/shared/suspects.lua), so a child that goes down and
+-- comes back never serves an older value. Both tables are bounded, for each child. When
+-- stand_ins keys may lie in a stand-in it gets no further ones. A set that makes more
+-- than old_copies suspect is an error.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Copies = require "weir.policy.shared.scan_copies"
@@ -42,7 +42,7 @@ Failover.OPTIONS = {
   Suspects.OPTION,
 }
 
--- How fast failures are forgotten, a call.
+-- After each call the count of failures is multiplied by this.
 local DECAY = 0.95
 
 
@@ -80,7 +80,7 @@ function Failover:ranking()
 end
 
 
--- Keeps who failed how much lately.
+-- Counts a call to a child that failed or did not.
 function Failover:note(at, reply)
   local failed = not reply:all "good" and reply:any "error"
   self.failures[at] = self.failures[at] * DECAY + (failed and 1 or 0)
@@ -89,7 +89,7 @@ end
 
 -- ---- reading ----
 
--- Whether a store that stood in may have the key.
+-- Whether a store that stood in for the first may have the key.
 local function may_stand_in(self, key)
   for at = 2, #self.children do
     if self.stand_ins[at]:has(key) then return true end
@@ -98,8 +98,8 @@ local function may_stand_in(self, key)
 end
 
 
--- A miss is final where the key belongs: at the first child, if that is asked first
--- and no other stood in for it.
+-- The slots that go on to the next child. A miss is final if it is the first child's,
+-- the first child is asked first, and no other child stood in for it.
 local function unfinished(self, req, reply)
   local slots, goes_on = {}, self.on == "miss" or self.order ~= "listed"
   for i = 1, reply.n do
@@ -113,7 +113,7 @@ local function unfinished(self, req, reply)
 end
 
 
--- What a store that stood in does not have any more is no stray.
+-- Forgets keys that a store which stood in does not have any more.
 local function note_lost(self, at, req, answer, slots, since)
   local stand_ins = self.stand_ins[at]
   if stand_ins:count() == 0 then return end
@@ -150,8 +150,9 @@ local function read(self, req)
 end
 
 
--- A read may end at the first child, so what another one has may be found by nobody.
-local function finds(self, at, req)
+-- A read may end at the first child, so a scan asks whether a read finds the keys of
+-- another child.
+local function read_finds(self, at, req)
   if at == 1 and self.order == "listed" then return nil end
   return read(self, req)
 end
@@ -180,12 +181,12 @@ local function everywhere(self, req)
 end
 
 
--- These make no value, so they go to all children. Other writes go to one.
+-- These make no value, so they go to all children. Other writes go to one child.
 local EVERYWHERE = { delete = true, touch = true }
 
 function Failover:answer(req)
   if Op.lookups[req.op] then return read(self, req) end
-  if req.op == "scan" then return Copies.scan(self, req, nil, finds) end
+  if req.op == "scan" then return Copies.scan(self, req, nil, read_finds) end
   local write = EVERYWHERE[req.op] and everywhere or FailoverWrite.set
   return self.generations:write(self, req, write)
 end

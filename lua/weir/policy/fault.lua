@@ -1,7 +1,7 @@
--- fault { rate=.1, status="unavailable", seed=1 }: answers a share of the keys with
--- a status instead of asking the store. Which ones follows from the seed, the key
--- and how often the key came, not from what it is batched with; another attempt
--- draws anew. For specs and the REPL. Without a store it is the connector fault.
+-- fault { rate=.1, status="unavailable", seed=1 }: answers a share of the keys with a
+-- status and does not ask the store for them. The seed, the key and how often the key
+-- came decide which. The rest of the batch plays no part. Another attempt draws anew.
+-- It is for specs and the REPL. Without a store it is the connector fault.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Chance = require "weir.policy.shared.chance"

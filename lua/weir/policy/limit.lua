@@ -1,11 +1,11 @@
--- limit { inflight=, bytes=, rate=, queue=, order= }: a bulkhead (resilience4j) by
--- keys and by bytes on their way, and by keys a second. What does not fit waits, at
--- most `queue` batches, first come first served or order="lifo"; over that, slots
--- are skipped and reply.after says in how many seconds to come back.
+-- limit { inflight=, bytes=, rate=, queue=, order= }: a bulkhead (resilience4j) by keys
+-- and bytes in flight, and by keys a second. A batch that does not fit waits in a queue
+-- of at most `queue` batches, in the order of arrival or order="lifo". When the queue
+-- is full, slots are skipped, and reply.after says in how many seconds to try again.
 --
--- Permits are given back when the store has answered, whatever became of the
--- caller: batches run detached. A batch larger than the limit passes alone. Gets
--- whose size nobody knows are taken at the mean of what was read before.
+-- A batch gives its permits back when the store has answered, also if the caller is
+-- gone: it runs in a task of its own. A batch that is larger than the limit passes
+-- alone. A get of unknown size counts with the mean size of earlier gets.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Detach = require "weir.policy.shared.detach"
@@ -35,7 +35,7 @@ Limit.OPTIONS = {
     values = { fifo = "the one that waits longest", lifo = "the latest" } },
 }
 
--- How much a new observation moves a mean.
+-- The weight of a new observation in a moving mean.
 local WEIGHT = 0.05
 
 
@@ -68,7 +68,7 @@ local function observe(self, req, reply, seconds)
 end
 
 
-local function ask(self, req, bytes)
+local function run_child(self, req, bytes)
   local begun = host.now()
   local ok, reply = pcall(self.child.run, self.child, req)
   Permits.give_back(self, req.n, bytes)
@@ -78,15 +78,15 @@ local function ask(self, req, bytes)
 end
 
 
--- An error names the store and the limit: a tree may have several.
+-- An error names the store and the limit, since a tree may have several.
 local function complaint(self, why, reason)
   return ("%s of %s: %s: %s"):format(self.name, Node.bottom(self.child).name, why,
     reason)
 end
 
 
-local function ask_in_turn(self, req, bytes)
-  if Permits.wait(self, req, bytes) then return ask(self, req, bytes) end
+local function run_in_turn(self, req, bytes)
+  if Permits.wait(self, req, bytes) then return run_child(self, req, bytes) end
   self.shed = self.shed + req.n
   return Reply.uniform(req, "skipped", complaint(self, "no turn before the deadline",
     Permits.reason(self, req.n, bytes)), self.name)
@@ -102,7 +102,8 @@ local function shed(self, req, bytes)
 end
 
 
--- The caller may leave earlier, so it lends nothing.
+-- Runs fn in a task of its own. The caller may leave earlier, so the request must not
+-- use the caller's memory.
 local function detached(self, req, fn, bytes)
   local deadline = not self.bounded and req.deadline or nil
   local reply = Detach.call(deadline, fn, self, Lent.private(req), bytes)
@@ -117,12 +118,12 @@ end
 function Limit:answer(req)
   local bytes = Permits.bytes_of(self, req)
   if #self.waiting == 0 and Permits.fits(self, req.n, bytes) then
-    Permits.take(self, req.n, bytes)
-    if self.child.immediate then return ask(self, req, bytes) end
-    return detached(self, req, ask, bytes)
+    Permits.use(self, req.n, bytes)
+    if self.child.immediate then return run_child(self, req, bytes) end
+    return detached(self, req, run_child, bytes)
   end
   if #self.waiting >= self.options.queue then return shed(self, req, bytes) end
-  return detached(self, req, ask_in_turn, bytes)
+  return detached(self, req, run_in_turn, bytes)
 end
 
 
@@ -141,7 +142,7 @@ end
 
 
 function Limit:plan()
-  return ("%d batches on their way, %d wait"):format(self.calls, #self.waiting),
+  return ("%d batches in flight, %d wait"):format(self.calls, #self.waiting),
     { self.child }
 end
 

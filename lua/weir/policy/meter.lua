@@ -1,5 +1,6 @@
--- meter "name": counts what passes under a name of the user's; every node counts,
--- this one has a place in stats() and in Prometheus that stays when the tree moves.
+-- meter "name": counts the requests that pass under a name of the user's. Every node
+-- counts. This one keeps its place in stats() and in Prometheus when the tree around it
+-- changes.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Node = require "weir.policy.shared.node"

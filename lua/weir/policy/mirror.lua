@@ -1,17 +1,17 @@
--- mirror { a, b, c, ack="all", read="first", repair=true }: the same in every store. A
--- write goes to all at once; ack says how many must have it before the caller is told
--- (all: the worst status counts; k: the k-th best; "first": the best), the others go
--- on. Copies that landed are not rolled back: reply.copies[i] counts them. A store that
--- did not confirm a write is passed by for that key until it has
--- (policy/shared/suspects.lua), so that a read after an acknowledged write never goes
--- back.
+-- mirror { a, b, c, ack="all", read="first", repair=true }: keeps the same in every
+-- store. A write goes to all at once. ack says how many stores must have it before the
+-- caller gets the reply (all: the worst status counts; k: the k-th best; "first": the
+-- best). The others go on. Copies that landed are not rolled back: reply.copies[i]
+-- counts them. A store that did not confirm a write is passed by for its key until it
+-- has (policy/shared/suspects.lua), so a read after an acknowledged write never returns
+-- an older value.
 --
--- read = "first": in order, an error or a miss goes on to the next; "fastest": all at
--- once, the first good answer of each slot wins. repair: a store that missed what
--- another had gets a copy in the background, unless the key was written meanwhile.
--- repair_queue=1024 keys and repair_bytes="64MiB" may wait for theirs, the oldest is
--- dropped and counted. When old_copies=65536 keys of a store wait for its confirmation
--- a write of one more waits for all stores.
+-- read = "first" asks the stores in order; an error or a miss goes on to the next.
+-- "fastest" asks all at once, and the first good answer of each slot wins. With repair,
+-- a store that missed what another one had gets a copy in the background, unless the
+-- key was written meanwhile. repair_queue=1024 keys and repair_bytes="64MiB" may wait
+-- to be copied; over that the oldest is dropped and counted. When old_copies=65536 keys
+-- of a store are unconfirmed, a write of one more waits for all stores.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Copies = require "weir.policy.shared.scan_copies"
@@ -75,7 +75,7 @@ end
 
 -- ---- reading ----
 
--- Stores that missed slot i get a copy of what `source` had.
+-- Queues copies of what `source` had for the stores that missed slot i.
 local function mend(self, req, reply, i, source, missing, since)
   local targets = {}
   for at, slots in pairs(missing) do
@@ -132,8 +132,8 @@ local function read_fastest(self, req, since)
 end
 
 
--- A store that fails is not needed for a list when another one is known to hold all
--- that was acknowledged.
+-- A scan does not need a store that fails if another one holds all that was
+-- acknowledged.
 local function holds_all(self, _, _, done)
   for _, at in ipairs(done) do
     if self.suspects[at]:count() == 0 then return true end

@@ -1,9 +1,9 @@
--- negative { ttl=1, max=10000 }: remembers misses, so that asking again for what is
--- not there costs nothing. Only a miss that the store answered counts, never an
--- error (a miss is one only if every authority said so). A set or delete through
--- here ends the entry, and a read that overlapped one makes none. Entries have
--- their own bound: they cannot push out values. Over `max` the oldest is dropped, and
--- the store is asked for it again.
+-- negative { ttl=1, max=10000 }: remembers misses, so that repeated requests for
+-- missing keys cost the store nothing. Only a miss that the store answered counts,
+-- never an error (a miss is one only if every authority said so). A write through this
+-- node ends the entry of its key. A read that overlapped such a write makes no entry.
+-- Entries have a bound of their own, so they cannot push out values. Over `max` the
+-- oldest entry is dropped, and the store is asked again.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Expiring = require "weir.policy.shared.expiring"
@@ -35,15 +35,15 @@ function Negative.new(child, ...)
 end
 
 
--- Whether a miss is the store's word: not that of one who fails open, nor what the
--- refresher of a stale value is told.
+-- Whether a miss is the store's own: not one of fail_open, nor the one that tells a
+-- caller to refresh a stale value.
 local function absent(reply, i)
   return reply[i] == "miss" and not (reply.degraded and reply.degraded[i])
     and not (reply.stale and reply.stale[i])
 end
 
 
--- Remembers the misses of what was asked when the clock said `since`.
+-- Remembers the misses of a read that began at `since`.
 local function learn(self, req, reply, since)
   if reply:all "good" then return end
   local by = host.now() + self.seconds
@@ -56,7 +56,7 @@ local function learn(self, req, reply, since)
 end
 
 
-local function ask(self, req)
+local function run_child(self, req)
   local since = self.generations:now()
   local reply = self.child:run(req)
   learn(self, req, reply, since)
@@ -81,13 +81,13 @@ end
 
 
 local function read(self, req)
-  if self.absent.count == 0 then return ask(self, req) end
+  if self.absent.count == 0 then return run_child(self, req) end
   local slots = unknown(self, req)
-  if #slots == req.n then return ask(self, req) end
+  if #slots == req.n then return run_child(self, req) end
   self.counts.hits = self.counts.hits + req.n - #slots
   if req.trace then req.trace:decide(self, "known to be absent") end
   local reply = Reply.uniform(req, "miss")
-  if #slots > 0 then reply:place(ask(self, req:subset(slots)), slots) end
+  if #slots > 0 then reply:place(run_child(self, req:subset(slots)), slots) end
   return reply
 end
 

@@ -1,6 +1,6 @@
--- prefix "ns/": the store below sees every key with "ns/" in front; scan strips it
--- again. As mcrouter's PrefixPolicyRoute and nbdkit's filters of its kind: tenants
--- share a store without meeting.
+-- prefix "ns/": puts "ns/" in front of every key for the store below. A scan removes it
+-- again. So tenants share a store and never see each other's keys, as with mcrouter's
+-- PrefixPolicyRoute.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Node = require "weir.policy.shared.node"
@@ -46,8 +46,8 @@ local function lengthen(text, keys, n)
 end
 
 
--- The slots whose keys are not empty, or nil: all of them. An empty key is none here
--- either, though it would be one below.
+-- The slots whose keys are not empty, or nil: all of them. An empty key is invalid
+-- here, though with the prefix it would not be below.
 local function keys_only(req)
   local keys, found = req.keys, false
   for i = 1, req.n do found = found or keys[i] == "" end
@@ -60,7 +60,7 @@ local function keys_only(req)
 end
 
 
-local function ask(self, req)
+local function run_child(self, req)
   local inner = req:within(req.deadline)
   if self.child.handle then
     -- A C store copies keys anyway: no string is made for it.
@@ -76,15 +76,15 @@ end
 
 function Prefix:answer(req)
   local slots = keys_only(req)
-  if not slots then return ask(self, req) end
+  if not slots then return run_child(self, req) end
   local reply = Reply.uniform(req, "invalid", self.name .. ": a key is empty",
     self.name)
-  if #slots > 0 then reply:place(ask(self, req:subset(slots)), slots) end
+  if #slots > 0 then reply:place(run_child(self, req:subset(slots)), slots) end
   return reply
 end
 
 
---- The key that the store below is asked for.
+--- The key as the store below sees it.
 function Prefix:inner_key(key)
   return self.text .. key
 end

@@ -1,4 +1,4 @@
--- readonly(): set, delete and touch are denied without being sent; reads pass.
+-- readonly(): answers writes with denied and does not send them. Reads pass.
 
 local Node = require "weir.policy.shared.node"
 local Op = require "weir.core.op"

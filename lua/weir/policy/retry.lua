@@ -96,21 +96,22 @@ local function again(self, op, name)
 end
 
 
--- Whether a slot waits for an open breaker. Another store may be ready meanwhile.
+-- Whether a slot is left alone because an open breaker skipped it: another store may be
+-- ready.
 local function barred(self, reply, i)
   return reply.open and reply.open[i] and not self.options.wait_for_breaker
 end
 
 
--- The longest that a slot may ask for before it is asked once more.
+-- The longest pause that a slot may ask for and still get another attempt.
 local function longest_wait(self, req)
   local left = req.deadline and req.deadline - host.now() or math.huge
   return math.min(self.options.cap, left)
 end
 
 
--- The slots that may be asked once more, as many as the budgets allow. What a limit
--- or breaker skipped for longer than there is time is left alone.
+-- The slots that get another attempt, as many as the budgets allow. A slot is left
+-- alone if a limit or a breaker asks for a longer pause than there is time.
 local function pick(self, req, reply, account)
   local slots, used = {}, account.used
   local afters, most = reply.afters or NONE, longest_wait(self, req)
@@ -143,7 +144,7 @@ local function pay(self, req, slots, account)
 end
 
 
--- One more attempt; its answers take the place of the failed ones.
+-- Makes one more attempt. Its answers replace the failed ones.
 local function attempt(self, req, reply, slots)
   local tries, doubt = {}, Doubt.of(req, reply, slots)
   for j, i in ipairs(slots) do tries[j] = reply:attempts(i) end
@@ -166,7 +167,7 @@ local function attempt(self, req, reply, slots)
 end
 
 
--- How long to wait before the next attempt, or nil: it would come too late.
+-- The pause before the next attempt, or nil: it would come too late.
 local function patience(self, req, reply, slots, round, before)
   local wait, afters = backoff(self.options, round, before), reply.afters or NONE
   for _, i in ipairs(slots) do wait = math.max(wait, afters[i] or 0) end
@@ -197,7 +198,8 @@ local function persist(self, req, reply, account)
 end
 
 
--- An attempt is no operation: it earns no budget, nor does one operation earn twice.
+-- Whether this request adds to the budget. An attempt of an outer retry does not, and
+-- an operation adds only once.
 local function earns(self, account)
   return not account or account.budget ~= self.budget and not account.again
 end

@@ -1,7 +1,7 @@
--- route { ["kv/"] = a, ["meta/"] = b, default = c }: each key to the store whose
--- prefix it begins with, the longest that fits; route(fn): to the store that
--- fn(key) returns. As mcrouter's PrefixSelectorRoute. A batch is split, the
--- stores are asked at once, each slot has its own store's answer.
+-- route { ["kv/"] = a, ["meta/"] = b, default = c }: sends each key to the store of the
+-- longest prefix that it begins with. route(fn) sends it to the store that fn(key)
+-- returns. As mcrouter's PrefixSelectorRoute. A batch is split, the stores are asked at
+-- once, and each slot gets its own store's answer.
 
 local ffi = require "ffi"
 local Arguments = require "weir.policy.shared.arguments"
@@ -30,7 +30,7 @@ local function begins(text, prefix)
 end
 
 
--- The prefixes as C looks them up, and the list that keeps them.
+-- Makes the table of prefixes for C, and the list that keeps its strings alive.
 local function sorted(at)
   local list = {}
   for prefix in pairs(at) do list[#list + 1] = prefix end
@@ -45,7 +45,7 @@ local function sorted(at)
 end
 
 
--- A function of a key: the index of its store.
+-- Returns a function from a key to the index of its store.
 local function picker(at, default)
   local rows, list = sorted(at)
   local n, stores = #list, { [0] = default }
@@ -75,7 +75,7 @@ local function by_prefix(given)
 end
 
 
--- The stores of a function become known as it names them.
+-- Picks by the user's function. A store becomes known when the function first names it.
 local function pick_by_function(self, key)
   local store = self.fn(key)
   if store == nil then return 0 end
@@ -104,8 +104,8 @@ function Route.new(how)
 end
 
 
--- The stores a scan has to visit, those of one prefix after the other. Of the keys in
--- a store, those count that are routed to it by this very prefix.
+-- The parts of a scan, one for each prefix. A key of a store is listed only if it is
+-- routed there by this prefix.
 local function parts(self, asked)
   local list = {}
   for _, entry in ipairs(Paths.children(self)) do

@@ -1,17 +1,19 @@
 -- shard { s1, s2, ..., hash="rendezvous", weights=, names=, key=, tags=, replicas= }:
--- each key to the store its hash picks; the four hashes are in policy/shard/. A
--- child is told apart by its name (names=, else what the store is called), so that
--- the order of the children changes nothing, but for "jump", which knows only the
--- order. A dead shard is errors in its own slots, never silently rehashed.
+-- sends each key to the store that a hash picks. The four hashes are in policy/shard/.
+-- A child is known by its name (names=, else the name of the store), so the order of
+-- the children does not matter, except with "jump", which knows only the order. If a
+-- store is down its slots are errors. Keys are never silently sent to another store.
 --
--- hash = "slots" spreads keys over servers of their own by the slots of Redis Cluster's
--- keys (CRC16, {tags}), a share of the 16384 each. It is no client of a cluster: a
--- cluster gives its slots to nodes as it likes, and answers MOVED for the others.
+-- hash = "slots" spreads keys over independent servers by the hash slots of Redis
+-- Cluster (CRC16, {tags}); each gets a share of the 16384. It is no client of a
+-- cluster: a cluster gives its hash slots to nodes as it likes and answers MOVED for
+-- the others.
 --
--- key = pattern: what of the key is hashed (the capture, else the match); tags =
--- true: only what stands in {braces}, as Redis Cluster does ("slots" always does).
--- replicas = k: writes go to the key's k stores, one write a key at a time, and the
--- worst counts; reads to its owner, and on an error to the next.
+-- key = pattern hashes only a part of the key (the capture, else the match). tags =
+-- true hashes only the part in {braces}, as Redis Cluster does ("slots" always does).
+-- With replicas = k writes go to the k stores of the key, one write of a key at a time,
+-- and the worst status counts. Reads go to the first of them, and on an error to the
+-- next.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Chain = require "weir.policy.shared.scan_chain"
@@ -51,7 +53,7 @@ Shard.OPTIONS = {
 }
 
 
--- ---- what tells the children apart ----
+-- ---- the names of the children ----
 
 local function names_of(stores, given)
   if given and #given ~= #stores then
@@ -93,7 +95,7 @@ local function check_weights(weights, n)
 end
 
 
--- ---- what of a key is hashed ----
+-- ---- the part of a key that is hashed ----
 
 local function tag_of(key)
   local open = find(key, "{", 1, true)
@@ -131,7 +133,7 @@ local function owners(self, key)
 end
 
 
--- For each copy what assigns keys to the stores that hold it.
+-- For each copy, the function that assigns keys to the stores that hold it.
 local function copies_of(replicas)
   local list = {}
   for turn = 1, replicas > 1 and replicas or 0 do
@@ -161,8 +163,8 @@ end
 
 -- ---- several copies a key ----
 
--- Asks the stores of the turn-th copies.
-local function ask_copy(self, turn, req)
+-- Runs a request on the stores that hold the copy number `turn`.
+local function run_copy(self, turn, req)
   local copy = { name = self.name, stores = self.stores, assign = self.copies[turn],
     part = self.part, placement = self.placement, replicas = self.replicas }
   return Split.run(copy, req)
@@ -170,20 +172,20 @@ end
 
 
 local function read_copies(self, req)
-  local reply = ask_copy(self, 1, req)
+  local reply = run_copy(self, 1, req)
   for turn = 2, self.replicas do
     local slots = {}
     for i = 1, req.n do
       if status.class[reply[i]] == "error" then slots[#slots + 1] = i end
     end
     if #slots == 0 then break end
-    reply:merge(ask_copy(self, turn, req:subset(slots)), slots)
+    reply:merge(run_copy(self, turn, req:subset(slots)), slots)
   end
   return reply
 end
 
 
--- Every copy at once, each store asked once for all that it holds.
+-- Writes every copy at once. Each store gets one request for all its keys.
 local function write_copies(self, req)
   local lists, stores, requests, slots = {}, {}, {}, {}
   for i = 1, req.n do
@@ -213,8 +215,8 @@ local function write_copies(self, req)
 end
 
 
--- Each store lists the keys that reads ask it for first: other copies are listed by
--- their owners, and what was left behind by another placement is found by nobody.
+-- Each store lists the keys that reads ask it for first. So its other copies are not
+-- listed twice, and keys that another placement left behind are not listed.
 local function parts(self)
   local list = {}
   for at, store in ipairs(self.children) do

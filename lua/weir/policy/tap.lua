@@ -1,5 +1,5 @@
--- tap(fn): calls fn(request, reply) after each batch, for logs and counts of one's
--- own. It sees, it does not change: an error in fn changes no reply and is counted.
+-- tap(fn): calls fn(request, reply) after each batch, for logs and counters of the
+-- user's own. fn must not change them. An error in fn is counted and changes no reply.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Node = require "weir.policy.shared.node"

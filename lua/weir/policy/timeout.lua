@@ -1,10 +1,11 @@
--- timeout(t): what it stands over has t seconds for each request; over a retry
--- that is the whole, under one each attempt. Slots that were answered keep their
--- answer, those on their way become timeout, those never sent stay skipped.
+-- timeout(t): gives the store below t seconds for each request. Over a retry that is
+-- the time for all attempts, below a retry for each. Slots that were answered keep
+-- their answer, slots in flight become timeout, slots that were not sent stay skipped.
 --
--- Deadlines travel with the request, and connectors and words keep them (such
--- stores are `bounded`), so this only narrows one. A store that does not keep it
--- runs in a task of its own with memory of its own, and is left behind.
+-- A deadline travels with the request. Connectors and words keep it (such stores are
+-- `bounded`), so this word only makes it nearer. The request to a store that does not
+-- keep it runs in a task of its own, with memory of its own, and is abandoned at the
+-- deadline.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Detach = require "weir.policy.shared.detach"
@@ -38,8 +39,8 @@ function Timeout.new(child, ...)
 end
 
 
--- A store that may come back too late.
-local function leave_behind(self, req, inner)
+-- Runs a request on a store that may answer after the deadline.
+local function run_detached(self, req, inner)
   local child = self.child
   local private = Lent.private(inner)
   local reply = Detach.call(inner.deadline, child.run, child, private)
@@ -55,7 +56,7 @@ function Timeout:answer(req)
   local inner = req:within(host.now() + self.seconds)
   local child = self.child
   if child.bounded then return child:run(inner) end
-  return leave_behind(self, req, inner)
+  return run_detached(self, req, inner)
 end
 
 

@@ -1,21 +1,23 @@
--- ttl(t, { jitter=, stale=, refresh=, lease=, pause=, keys=65536 }): values that are
--- set without a time to live get t seconds; jitter takes up to that share off, key by
--- key, so that what was stored together does not expire together.
+-- ttl(t, { jitter=, stale=, refresh=, lease=, pause=, keys=65536 }): gives values that
+-- are set without a time to live t seconds. jitter takes up to that share off, for each
+-- key, so that values stored together do not expire together.
 --
--- stale (seconds): a value past its time is kept that much longer and served, marked
--- stale, while one refresh runs. The refresh is the first caller, who is told miss
--- (marked stale, too: it is no absence) and will store the value anew; with
--- refresh = fn(key) -> value it is a background task, and nobody is told miss.
+-- stale (seconds): a value past its time is kept so much longer and served, marked
+-- stale, while one caller refreshes it. That caller is the first one: it gets a miss
+-- (marked stale, since the key exists) and is expected to store a new value. With
+-- refresh = fn(key) -> value a background task does that, and no caller gets a miss.
 -- (memcached's meta commands: win, stale.)
 --
--- A refresher has `lease` seconds, then another one is chosen: a tenth of t from 1 to
--- 10 s, with refresh 10 s, and never over half of stale. A refresh that fails (an
--- error, nil, or a value that could not be stored) is tried again after `pause`
--- seconds, by default a tenth of t, to which chance adds up to as much again.
+-- A refresher has a lease of `lease` seconds. Then another one is chosen. The default
+-- is a tenth of t, from 1 to 10 s; with refresh 10 s; and never over half of stale.
+-- After a refresh that fails (an error, nil, or a value that could not be stored) the
+-- next one waits for `pause` seconds, by default a tenth of t, plus a random time of up
+-- to as much again.
 --
--- Times are known for what was set through here, for `keys` keys at most; other values
--- are fresh as long as they live. A value whose time there is no room to note is set
--- without the stale time, so it ends on time, and is counted (untimed).
+-- The node knows the times of values that were set through it, for at most `keys` keys.
+-- Other values are fresh as long as they live. When there is no room for the time of a
+-- value, it is set without the stale time, so it ends on time, and is counted
+-- (untimed).
 
 local Arguments = require "weir.policy.shared.arguments"
 local host = require "weir.host"
@@ -94,8 +96,9 @@ local function time_of(self, req, i)
 end
 
 
--- Which slots may outlive their time, since it can be noted.
-local function noted(self, req)
+-- Says for each slot whether its time can be noted. Only then may the value live
+-- longer.
+local function can_note(self, req)
   local kept, more = {}, 0
   for i = 1, self.keep and req.n or 0 do
     local key = req.keys[i]
@@ -107,7 +110,8 @@ local function noted(self, req)
 end
 
 
--- Notes the time of what was set. When no answer came the value may be the old one.
+-- Notes the time of a value that was set. After a set without a reply the old value may
+-- still be there.
 local function note(self, key, name, time)
   if name == "ok" then
     self.times:put(key, time)
@@ -119,7 +123,7 @@ end
 
 
 local function set(self, req)
-  local inner, n, kept = req:within(req.deadline), req.n, noted(self, req)
+  local inner, n, kept = req:within(req.deadline), req.n, can_note(self, req)
   local fresh, ttls = new_table(n, 0), new_table(n, 0)
   for i = 1, n do
     fresh[i] = time_of(self, req, i)
@@ -147,11 +151,11 @@ local function get(self, req)
 end
 
 
--- An explicit new time; without one the value never expires, as asked. An error may
--- have left the old time in force.
+-- Sets a new time to live. Without one the value never expires. After an error the old
+-- time may still hold.
 local function touch(self, req)
   if not self.keep then return self.child:run(req) end
-  local inner, kept = req:within(req.deadline), req.ttl and noted(self, req)
+  local inner, kept = req:within(req.deadline), req.ttl and can_note(self, req)
   if req.ttl then
     inner.ttls = new_table(req.n, 0)
     for i = 1, req.n do inner.ttls[i] = req.ttl + (kept[i] and self.keep or 0) end

@@ -1,155 +1,158 @@
--- policy/coalesce/reads.lua: reads under way and who waits for them, for the word
--- coalesce. A flight is a request of its leader; flight.seats[j] are the slots of other
--- askers that wait for its slot j. self is the node: flights by key, how many keys fly.
+-- policy/coalesce/reads.lua: the shared reads of a coalesce, whose node is `self`. A
+-- read is one request of its leader, in a task of its own. read.joined[j] lists the
+-- callers that wait for its slot j, as { caller, slot }. self.reads has the read of
+-- each key, self.n_reads counts the keys.
 
 local Detach = require "weir.policy.shared.detach"
 local host = require "weir.host"
 local Reply = require "weir.core.reply"
 local status = require "weir.core.status"
 
-local Flights = {}
+local Reads = {}
 
 
--- Until when others may join: as long as an answer can be hoped for.
-local function board(self, flight, deadline)
+-- Sets the time until which other callers may join: while a reply can still come.
+local function set_end(self, read, deadline)
   local wait = Detach.patience(deadline) or math.huge
-  flight.open_until = host.now() + math.min(wait, self.longest)
+  read.joinable_until = host.now() + math.min(wait, self.longest)
 end
 
 
---- Lets others join the flight, once it is known to take time.
-function Flights.register(self, flight)
-  board(self, flight, flight.req.deadline)
-  for i = 1, flight.req.n do
-    local key = flight.req.keys[i]
-    self.flights[key], flight.slot[key] = flight, i
+--- Lets other callers join the read. It is called when the read has to wait.
+function Reads.register(self, read)
+  set_end(self, read, read.req.deadline)
+  for i = 1, read.req.n do
+    local key = read.req.keys[i]
+    self.reads[key], read.slot[key] = read, i
   end
-  self.flying = self.flying + flight.req.n
-  flight.registered = true
+  self.n_reads = self.n_reads + read.req.n
+  read.registered = true
 end
 
 
---- Nobody joins the flight of this key any more.
-function Flights.close(self, key, flight)
-  local current = self.flights[key]
-  if current and (not flight or current == flight) then
-    self.flights[key] = nil
-    self.flying = self.flying - 1
-  end
-end
-
-
--- Nobody joins the flight of this key any more if its time is over.
-function Flights.expire(self, key)
-  local flight = self.flights[key]
-  if flight and flight.open_until <= host.now() then
-    Flights.close(self, key, flight)
+--- Ends the read of a key for later callers.
+function Reads.close(self, key, read)
+  local current = self.reads[key]
+  if current and (not read or current == read) then
+    self.reads[key] = nil
+    self.n_reads = self.n_reads - 1
   end
 end
 
 
---- The flight of a key that may be joined, or nil.
-function Flights.of(self, key)
-  Flights.expire(self, key)
-  return self.flights[key]
+-- Does so if the time to join it is over.
+function Reads.expire(self, key)
+  local read = self.reads[key]
+  if read and read.joinable_until <= host.now() then
+    Reads.close(self, key, read)
+  end
 end
 
 
--- Gives a slot's answer to one who waits for it.
-local function deliver(seat, reply, j)
-  local asker = seat.asker
-  if asker.gone then return end
-  asker.reply:adopt(seat.slot, reply, j)
-  asker.left = asker.left - 1
-  if asker.left == 0 then host.wake(asker.waiter) end
+--- The read of a key that may be joined, or nil.
+function Reads.of(self, key)
+  Reads.expire(self, key)
+  return self.reads[key]
 end
 
 
-local function deliver_all(seats, reply, j)
-  for _, seat in ipairs(seats) do deliver(seat, reply, j) end
+-- Copies the reply of slot j to a caller that waits for it, and wakes the caller when
+-- it was the last.
+local function answer_one(place, reply, j)
+  local caller = place.caller
+  if caller.gone then return end
+  caller.reply:adopt(place.slot, reply, j)
+  caller.left = caller.left - 1
+  if caller.left == 0 then host.wake(caller.waiter) end
 end
 
 
-local function still_waiting(seats)
+local function answer_all(joined, reply, j)
+  for _, place in ipairs(joined) do answer_one(place, reply, j) end
+end
+
+
+local function still_waiting(joined)
   local list
-  for _, seat in ipairs(seats or {}) do
-    if not seat.asker.gone then
+  for _, place in ipairs(joined or {}) do
+    if not place.caller.gone then
       list = list or {}
-      list[#list + 1] = seat
+      list[#list + 1] = place
     end
   end
   return list
 end
 
 
--- Whether an answer is the leader's alone: an error, or the miss of who is to
+-- Whether a reply is for the leader alone: an error, or the miss that tells a caller to
 -- refresh a stale value.
-local function unshared(reply, j)
+local function is_leaders_alone(reply, j)
   return status.class[reply[j]] == "error"
     or reply[j] == "miss" and reply.stale and reply.stale[j]
 end
 
 
--- Serves those who wait for slots whose answer can be shared and ends their flights;
--- returns the slots of which another attempt is owed to somebody.
-local function settle(self, flight, reply)
-  local owed = {}
+-- Answers the callers of all slots whose reply may be shared and ends the reads of
+-- these slots. Returns the slots that callers still wait for: they get one more
+-- attempt.
+local function settle(self, read, reply)
+  local unanswered = {}
   for j = 1, reply.n do
-    local seats = flight.seats[j]
-    local waiting = unshared(reply, j) and still_waiting(seats)
+    local joined = read.joined[j]
+    local waiting = is_leaders_alone(reply, j) and still_waiting(joined)
     if waiting then
-      flight.seats[j] = waiting
-      owed[#owed + 1] = j
+      read.joined[j] = waiting
+      unanswered[#unanswered + 1] = j
     else
-      Flights.close(self, flight.req.keys[j], flight)
-      if seats then deliver_all(seats, reply, j) end
+      Reads.close(self, read.req.keys[j], read)
+      if joined then answer_all(joined, reply, j) end
     end
   end
-  return owed
+  return unanswered
 end
 
 
-local function ask(self, req)
+local function run_child(self, req)
   local ok, reply = pcall(self.child.run, self.child, req)
   if ok then return reply end
   return Reply.uniform(req, "failed", tostring(reply), self.name), reply
 end
 
 
--- The farthest deadline of those who wait; nil: somebody waits for ever.
-local function farthest(flight, slots)
+-- The latest deadline of the callers that wait; nil: one of them has none.
+local function latest_deadline(read, slots)
   local deadline = 0
   for _, j in ipairs(slots) do
-    for _, seat in ipairs(flight.seats[j]) do
-      deadline = math.max(deadline, seat.asker.deadline or math.huge)
+    for _, place in ipairs(read.joined[j]) do
+      deadline = math.max(deadline, place.caller.deadline or math.huge)
     end
   end
   return deadline < math.huge and deadline or nil
 end
 
 
--- The second attempt, and the last one.
-local function elect(self, flight, slots)
-  local req = flight.req:subset(slots)
-  req.deadline, req.trace = farthest(flight, slots), nil
-  board(self, flight, req.deadline)
+-- Makes the second and last attempt, for the callers that still wait.
+local function elect(self, read, slots)
+  local req = read.req:subset(slots)
+  req.deadline, req.trace = latest_deadline(read, slots), nil
+  set_end(self, read, req.deadline)
   self.counts.elected = self.counts.elected + 1
-  local reply = ask(self, req)
+  local reply = run_child(self, req)
   for at, j in ipairs(slots) do
-    Flights.close(self, flight.req.keys[j], flight)
-    deliver_all(flight.seats[j], reply, at)
+    Reads.close(self, read.req.keys[j], read)
+    answer_all(read.joined[j], reply, at)
   end
 end
 
 
---- The leader's task.
-function Flights.fly(self, flight)
-  local reply, failure = ask(self, flight.req)
-  local owed = flight.registered and settle(self, flight, reply)
-  flight.reply, flight.failure = reply, failure
-  if flight.waiter then host.wake(flight.waiter) end
-  if owed and #owed > 0 then elect(self, flight, owed) end
+--- The task of the leader.
+function Reads.run(self, read)
+  local reply, failure = run_child(self, read.req)
+  local unanswered = read.registered and settle(self, read, reply)
+  read.reply, read.failure = reply, failure
+  if read.waiter then host.wake(read.waiter) end
+  if unanswered and #unanswered > 0 then elect(self, read, unanswered) end
 end
 
 
-return Flights
+return Reads

@@ -1,7 +1,7 @@
--- policy/failover/write.lua: a set of a failover: to the first child that takes it.
--- Where older copies of the key may be is known from who failed before and who stood in
--- once; they are deleted, or suspect. Both lists are bounded: when there is no room the
--- set is not sent to a stand-in, or not acknowledged.
+-- policy/failover/write.lua: sends a set of a failover to the first child that stores
+-- it. The children that failed before, and those that once stood in, may have older
+-- copies of the key. These are deleted, or become suspect. Both tables are bounded:
+-- when there is no room, the set is not sent to a stand-in, or not acknowledged.
 
 local Lent = require "weir.policy.shared.lent"
 local Reply = require "weir.core.reply"
@@ -10,8 +10,8 @@ local status = require "weir.core.status"
 local FailoverWrite = {}
 
 
--- Slots that were stored elsewhere and of which another child may have an older copy:
--- it once stood in, is suspect already, or the order itself changes.
+-- Slots of which another child may have an older copy: it once stood in, is suspect
+-- already, or the order of the children changes.
 local function doubtful(self, req, stored, other)
   local slots = {}
   for _, i in ipairs(stored) do
@@ -37,7 +37,7 @@ local function delete_old(self, req, reply, stored, other)
 end
 
 
--- A child that failed just now is not asked to delete.
+-- Marks the copies of a child that failed in this set. No delete is sent to it.
 local function suspect(self, req, reply, stored, other)
   for _, i in ipairs(stored) do
     if not self.suspects[other]:add(req.keys[i]) then
@@ -48,7 +48,7 @@ local function suspect(self, req, reply, stored, other)
 end
 
 
--- Sets came through at one child: no other may answer with what was before.
+-- Sees to older copies after one child has stored some slots.
 local function settle(self, req, reply, stored, at, failed)
   if #stored == 0 then return end
   for _, i in ipairs(stored) do self.suspects[at]:clear(req.keys[i]) end
@@ -71,7 +71,7 @@ local function unfinished_set(reply, slots)
 end
 
 
--- Why a slot was not sent to a store that could have stood in.
+-- Says in a slot's error that a store could not stand in for lack of room.
 local function explain(self, at, reply, i)
   local err = reply:error(i)
   reply:note("messages", i, ("%s; %s: %s cannot stand in, it does for %d keys already "
@@ -80,8 +80,8 @@ local function explain(self, at, reply, i)
 end
 
 
--- A store that stands in may hold the key from now on, even if it will answer with
--- an error. Slots for which that cannot be noted are not sent.
+-- Notes the keys before they are sent to a stand-in. The store may hold them from then
+-- on, even if its reply is an error. Returns the slots that could be noted.
 local function noted(self, at, req, slots, reply)
   if at == 1 then return slots end
   local list = {}
@@ -107,7 +107,8 @@ end
 
 --- Runs a set of a failover, under the locks of its keys.
 function FailoverWrite.set(self, req)
-  local reply, failed = Reply.uniform(req, "skipped", "failover: nobody was asked"), {}
+  local reply = Reply.uniform(req, "skipped", "failover: no store was asked")
+  local failed = {}
   local slots = Lent.all(req.n)
   for _, at in ipairs(self:ranking()) do
     local sent = noted(self, at, req, slots, reply)

@@ -1,5 +1,5 @@
--- policy/limit/permits.lua: how many keys and bytes are on their way and who waits for
--- a turn, for the word limit, whose node is self.
+-- policy/limit/permits.lua: the keys and bytes in flight of a limit, whose node is
+-- `self`, and the queue of batches that wait.
 
 local host = require "weir.host"
 local Op = require "weir.core.op"
@@ -32,8 +32,8 @@ local function refill(self)
 end
 
 
---- Seconds until there are tokens for n keys; a batch over a second's worth goes
--- when the bucket is full and leaves it in debt.
+--- Seconds until there are tokens for n keys. A batch over a second's worth passes when
+--- the bucket is full and leaves it in debt.
 function Permits.tokens_after(self, n)
   if not self.rate then return 0 end
   refill(self)
@@ -52,14 +52,14 @@ function Permits.fits(self, n, bytes)
 end
 
 
-function Permits.take(self, n, bytes)
+function Permits.use(self, n, bytes)
   self.calls, self.keys = self.calls + 1, self.keys + n
   self.bytes = self.bytes + bytes
   if self.rate then self.tokens = self.tokens - n end
 end
 
 
--- Which limit holds back n keys of so many bytes: its name as an option, and how full
+-- Names the limit that holds n keys of so many bytes back, as an option, and how full
 -- it is.
 local function obstacle(self, n, bytes)
   if self.calls > 0 and self.keys + n > self.most_keys then
@@ -73,13 +73,14 @@ local function obstacle(self, n, bytes)
 end
 
 
--- ---- those who wait ----
+-- ---- the queue ----
 
 local function next_waiting(self)
   return self.options.order == "lifo" and #self.waiting or 1
 end
 
---- What holds back n keys of so many bytes, or those before them in line, in words.
+--- Says in words why n keys of so many bytes wait: the reason is that of the batch that
+--- is next in the queue.
 function Permits.reason(self, n, bytes)
   local entry = self.waiting[next_waiting(self)]
   if entry then n, bytes = entry.n, entry.bytes end
@@ -90,8 +91,8 @@ end
 
 local pump
 
--- Looks again when there are tokens for the next one, if only the rate holds it back.
--- The next one may have changed, so an earlier timer says nothing about it.
+-- Tries again when there are tokens for the next batch, if only the rate holds it back.
+-- An earlier timer is cancelled, since the next batch may be another one.
 local function pump_later(self, n)
   if self.timer then self.timer:cancel() end
   self.timer = nil
@@ -112,7 +113,7 @@ function pump(self)
       return pump_later(self, entry.n)
     end
     table.remove(self.waiting, at)
-    Permits.take(self, entry.n, entry.bytes)
+    Permits.use(self, entry.n, entry.bytes)
     entry.granted = true
     host.wake(entry.waiter)
   end
@@ -126,7 +127,7 @@ function Permits.give_back(self, n, bytes)
 end
 
 
--- A waiter that gives up may have been the one that held back all behind it.
+-- Leaves the queue. This batch may have been the one that held the others back.
 local function leave(self, entry)
   for i, other in ipairs(self.waiting) do
     if other == entry then table.remove(self.waiting, i) break end
@@ -135,7 +136,7 @@ local function leave(self, entry)
 end
 
 
---- Waits in line; false: the deadline came first.
+--- Waits in the queue. false: the deadline came first.
 function Permits.wait(self, req, bytes)
   local entry = { n = req.n, bytes = bytes, waiter = host.prepare() }
   self.waiting[#self.waiting + 1] = entry

@@ -1,7 +1,8 @@
--- policy/mirror/write.lua: a write of a mirror: every store at once under the locks of
--- its keys, the caller told as soon as enough copies are good. From then on a store
--- counts as holding an old copy until it has confirmed; when that cannot be noted
--- the write waits for all stores and its worst status counts.
+-- policy/mirror/write.lua: a write of a mirror. It goes to every store at once, under
+-- the locks of its keys, and the caller gets the reply as soon as enough copies are
+-- good. From then on each store that has not confirmed counts as holding an old copy.
+-- When there is no room to note that, the write waits for all stores and its worst
+-- status counts.
 
 local Detach = require "weir.policy.shared.detach"
 local host = require "weir.host"
@@ -15,8 +16,8 @@ local MirrorWrite = {}
 local class, rank = status.class, status.rank
 
 
--- The k-th best answer to slot i of those that came, as { rank, store, status }. Of
--- a delete that found nothing there, the one that did find something.
+-- The k-th best of the answers to slot i that came, as { rank, store, status }. If that
+-- is the miss of a delete, the answer of a store that did delete something counts.
 local function verdict(round, i, k)
   local answers = {}
   for at, answer in pairs(round.answers) do
@@ -28,8 +29,8 @@ local function verdict(round, i, k)
 end
 
 
--- Whether enough copies are written; that there was nothing to delete is known only
--- when all have said so.
+-- Whether enough copies are written. That a delete found nothing is known only when all
+-- stores have said so.
 local function decided(round)
   if round.left == 0 then return true end
   for i = 1, round.req.n do
@@ -51,8 +52,8 @@ local function confirmed(answer, i)
 end
 
 
--- Whether any store has something newer than the others may have. A touch that found
--- nothing has not.
+-- Whether any store has a newer value than the others may have. A touch that found
+-- nothing changed nothing.
 local function landed(round, i)
   local touch = round.req.op == "touch"
   for _, answer in pairs(round.answers) do
@@ -70,7 +71,7 @@ local function unmark(node, round)
 end
 
 
--- Notes which stores have not confirmed. False: there is no room, and nothing is.
+-- Notes which stores have not confirmed. false: there is no room, and nothing is noted.
 local function mark(node, round)
   local keys = round.req.keys
   for at, suspects in ipairs(node.suspects) do
@@ -90,8 +91,8 @@ local function mark(node, round)
 end
 
 
--- What a store took it holds no old copy of. A new time makes no copy newer: there
--- only what this round itself doubted is trusted again.
+-- A store that took the write holds no old copy of the key. A touch makes no copy
+-- newer: after it only the marks of this round are removed.
 local function confirm(node, round, at, answer)
   local touch, marks = round.req.op == "touch", round.marks[at] or {}
   for i = 1, answer.n do
@@ -105,7 +106,7 @@ end
 
 -- ---- the round ----
 
--- The reply, once decided. Nobody reads between the marks and the caller's waking.
+-- Makes the reply. No other task reads between the marks and the waking of the caller.
 local function conclude(node, round)
   if round.wanted < #node.children and not mark(node, round) then
     round.wanted = #node.children
@@ -129,7 +130,7 @@ local function conclude(node, round)
 end
 
 
-local function ask(node, round, at)
+local function write_one(node, round, at)
   local store = node.children[at]
   local ok, answer = pcall(store.run, store, round.req)
   if not ok then answer = Reply.uniform(round.req, "failed", tostring(answer)) end
@@ -143,7 +144,7 @@ end
 
 local function everywhere(node, round)
   round.answers, round.marks, round.left = {}, {}, #node.children
-  for at = 1, #node.children do host.spawn(ask, node, round, at) end
+  for at = 1, #node.children do host.spawn(write_one, node, round, at) end
   if round.left > 0 then
     round.last = host.prepare()
     host.wait(round.last)
@@ -152,7 +153,8 @@ local function everywhere(node, round)
 end
 
 
--- The task that outlives the caller: it holds the locks until all have answered.
+-- The task of the write. It may outlive the caller. It holds the locks until all stores
+-- have answered.
 local function run(node, round)
   local ok, reply = pcall(node.generations.write, node.generations, node, round.req,
     function() return everywhere(node, round) end)

@@ -1,5 +1,5 @@
--- policy/retry/backoff.lua: how long to wait between attempts: exponentially longer,
--- with a jitter (AWS, "Exponential Backoff and Jitter"). Used by retry.
+-- policy/retry/backoff.lua: the pause between attempts. It grows exponentially and has
+-- a jitter (AWS, "Exponential Backoff and Jitter"). Used by retry.
 
 local host = require "weir.host"
 

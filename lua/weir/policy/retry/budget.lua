@@ -1,7 +1,7 @@
--- policy/retry/budget.lua: how much may be tried again: a share of what was asked
--- lately, and a floor to begin with (Finagle's RetryBudget). Counted in keys. A store
--- has one budget, whoever retries it, so that a brown-out costs at most keys x (1 +
--- share) + floor attempts.
+-- policy/retry/budget.lua: bounds the further attempts to a share of the recent
+-- requests, plus a floor to begin with (Finagle's RetryBudget). It counts keys. A store
+-- has one budget for all retries over it, so during an outage it gets at most keys x (1
+-- + share) + floor attempts.
 
 local Node = require "weir.policy.shared.node"
 
@@ -9,7 +9,7 @@ local Budget = {}
 Budget.__index = Budget
 
 Budget.FLOOR = 10
--- Credit beyond this is not kept: calls of long ago buy no retries now.
+-- Credit over this is not kept, so that calls of long ago buy no retries now.
 local MOST = 100
 
 local of = setmetatable({}, { __mode = "k" })
@@ -27,7 +27,7 @@ function Budget.of(store)
 end
 
 
---- n keys were asked for.
+--- Adds the credit of a request for n keys.
 function Budget:earn(n, share)
   local tokens = self.tokens + n * share
   self.tokens = tokens < MOST and tokens or MOST

@@ -1,17 +1,17 @@
--- policy/retry/doubt.lua: writes of which an attempt had no answer: it may have been
--- applied, whatever a later attempt says. Used by retry.
+-- policy/retry/doubt.lua: the reply to a write of which one attempt had no answer. That
+-- attempt may have been applied, whatever a later one says. Used by retry.
 --
--- A delete that then finds nothing is ok, as the first attempt may have removed the
--- value, and its slot is marked in reply.maybe: the key is gone, whether there was a
--- value is not known. A later skipped, busy or unavailable, which would say "not
--- applied", does not take the place of the first timeout or reset.
+-- A later delete that finds nothing is ok, since the first attempt may have removed the
+-- value. Its slot is marked in reply.maybe: the key is gone, but whether there was a
+-- value is not known. A later skipped, busy or unavailable means "not applied", so it
+-- does not replace the first timeout or reset.
 
 local Op = require "weir.core.op"
 local status = require "weir.core.status"
 
 local Doubt = {}
 
---- Those of some slots that may be applied already, as a set.
+--- The slots of a write that may have been applied, as a set.
 function Doubt.of(req, reply, slots)
   local doubt = {}
   for _, i in ipairs(Op.writes[req.op] and slots or {}) do
@@ -21,7 +21,7 @@ function Doubt.of(req, reply, slots)
 end
 
 
---- Takes the answers of another attempt for some slots into the reply.
+--- Puts the answers of another attempt for some slots into the reply.
 function Doubt.settle(req, reply, second, slots, doubt)
   for j, i in ipairs(slots) do
     local name = second[j]

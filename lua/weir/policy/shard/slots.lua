@@ -1,6 +1,6 @@
--- The 16,384 slots of Redis Cluster: CRC16 (XMODEM) of the key, or of its hash
--- tag. Which child a slot belongs to is decided by rendezvous over the slot, so
--- order plays no part and a child that leaves gives away its own slots only.
+-- The 16,384 hash slots of Redis Cluster: CRC16 (XMODEM) of the key, or of its hash
+-- tag. Rendezvous hashing over the hash slot picks its child. So the order of the
+-- children does not matter, and a child that leaves gives away its own hash slots only.
 
 local bit = require "bit"
 local ffi = require "ffi"

@@ -1,10 +1,10 @@
--- policy/shared/arguments.lua: reads what a word of a policy file is given, by one
--- table of rows a word, and says what is wrong in a sentence that names the word, what
--- was expected and the nearest valid name. Used by every file in policy/.
+-- policy/shared/arguments.lua: reads the arguments of a word by a table of rows. An
+-- error names the word, says what was expected, and suggests the nearest valid name.
+-- Used by every file in policy/.
 --
--- A row: { "name", is = kind, at = position, default = value, required = true }.
--- A kind is one of KINDS below, a list of the words that are allowed, or a function
--- (x, "word: name") that returns the value to use or raises why there is none.
+-- A row: { "name", is = kind, at = position, default = value, required = true }. A kind
+-- is one of KINDS below, a list of the words that are allowed, or a function (x, "word:
+-- name") that returns the value to use or raises an error.
 
 local Ffi = require "weir.ffi"
 local Quantity = require "weir.core.quantity"
@@ -62,7 +62,7 @@ local KINDS = {
 }
 
 
---- How a message shows what it was given instead.
+--- How a message shows a value that was given.
 function Arguments.show(x)
   if type(x) == "string" then return ("%q"):format(x) end
   if type(x) == "table" then
@@ -119,9 +119,9 @@ local function refuse_unknown(word, rows, given, taken)
 end
 
 
---- The options of a word as a table by name: checked, defaults filled in. What is
---- given is a table with positions and names, or a plain value (the first
---- position) and perhaps a table of names.
+--- The options of a word as a table by name: checked, with defaults. The arguments are
+--- a table with positions and names, or a plain value (the first position) and perhaps
+--- a table of names.
 function Arguments.read(word, rows, first, more)
   local given, taken, out = {}, {}, {}
   if type(first) == "table" and type(first.run) ~= "function" then

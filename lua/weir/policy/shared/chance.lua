@@ -1,6 +1,5 @@
--- policy/shared/chance.lua: chance that depends on a key and a seed and on nothing
--- else, so that what happens to a key does not depend on what it is batched with. Used
--- by fault and delay.
+-- policy/shared/chance.lua: chance that depends on a key and a seed alone, so that the
+-- rest of the batch does not matter. Used by fault and delay.
 
 local bit = require "bit"
 local C = require("weir.ffi").C

@@ -1,24 +1,24 @@
--- policy/shared/scan_copies.lua: a scan over stores that hold copies of the same keys:
--- each key once, and only if a read would find it. Used by tier, mirror, failover and
--- bysize.
+-- policy/shared/scan_copies.lua: a scan over stores that hold copies of the same keys.
+-- It lists each key once, and only if a read would find it. Used by tier, mirror,
+-- failover and bysize.
 --
--- No list of keys is kept. The stores are listed from the last to the first, against
--- the way that copies go, and a key is left out where a store that was listed before
--- has it, which one exists a page finds out. Two cases need more than that. A key
--- that was written or copied since the scan began may be in such a store only since
--- it was listed: it is listed again rather than left out. And a key that a write
--- moved on to a store that was listed already may be in none of the others any more:
--- then the stores are gone over again for the keys written since.
+-- No list of keys is kept. The stores are listed from the last to the first, which is
+-- the order in which copies do not move. A key is left out if a store that was listed
+-- before has it. One exists request a page and store finds that out. Two cases need
+-- more. A key that was written or copied since the scan began may have come to such a
+-- store after that store was listed. It is listed again. A key that a write moved into
+-- a store that was listed already may be in no other store any more. So the stores are
+-- listed again for the keys written since the scan began.
 
 local Chain = require "weir.policy.shared.scan_chain"
 local Request = require "weir.core.request"
 
 local Copies = {}
 
-local PASSES = 3 -- in which moved keys are looked for, at most
+local PASSES = 3 -- the most passes over the stores, to find keys that were moved
 
 
--- A request that asks whether some of the keys are there.
+-- Makes the exists request for some of the keys.
 local function whether_there(req, keys, slots)
   local asked = {}
   for j, i in ipairs(slots) do asked[j] = keys[i] end
@@ -28,7 +28,8 @@ local function whether_there(req, keys, slots)
 end
 
 
--- Leaves out what a store has that was listed before; returns the slots it lacks.
+-- Leaves out the keys that a store has that was listed before. Returns the slots that
+-- it does not have.
 local function leave_out(node, suspects, ask, slots, since, keep)
   local answer, left = suspects:read(ask), {}
   for j, i in ipairs(slots) do
@@ -42,8 +43,8 @@ local function leave_out(node, suspects, ask, slots, since, keep)
 end
 
 
--- What is listed of a page of child `at`: not the copies that reads pass by, nor what
--- another store has. how: { node, req, order, spare, finds }.
+-- Chooses the keys of a page of child `at` that are listed: not suspect copies, nor
+-- keys that another store has. how: { node, req, order, spare, finds }.
 local function choose(how, at, keys, cursor)
   local node, keep, slots = how.node, {}, {}
   for i, key in ipairs(keys) do

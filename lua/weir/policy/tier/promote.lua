@@ -1,5 +1,6 @@
 -- policy/tier/promote.lua: hands values that a get found in a lower tier to the queue
--- of copies (policy/shared/promotion.lua), when the option promote says so. Used by tier.
+-- of copies (policy/shared/promotion.lua), when the option promote says so. Used by
+-- tier.
 
 local Lent = require "weir.policy.shared.lent"
 
@@ -16,9 +17,9 @@ local function targets_of(tiers, missed, i, level)
 end
 
 
---- Queues copies of the slots that were found below the first tier.
---- node: the tier. walk: see tier.lua. since: the clock of its generations when the read
---- of the lower tiers began.
+--- Queues copies of the slots that were found below the first tier. node: the tier.
+--- walk: see tier.lua. since: the clock of its generations when the read of the lower
+--- tiers began.
 function Promote.found(node, req, reply, walk, since)
   local decide, promotion, tiers = node.decide, node.promotion, node.children
   for _, i in ipairs(walk.below) do

@@ -1,13 +1,14 @@
--- policy/tier/write.lua: what a tier does with set, delete and touch. The promise: once
--- a write is acknowledged no tier answers with what was there before, whatever failed
--- on the way and whatever ran at the same time.
+-- policy/tier/write.lua: a write of a tier. After a write is acknowledged no tier
+-- answers with an older value, whatever failed on the way and whatever ran at the same
+-- time.
 --
--- The authority is written first; then upper copies are replaced (through) or
--- deleted (around, and wherever the replacing failed). An upper copy that can be
--- neither is suspect: reads pass that tier by for the key until its delete has
--- come through; if even that cannot be noted, the write is not acknowledged. One
--- write a key at a time, and no promotion meanwhile (generations.lua). The whole runs
--- detached: a caller who is killed half-way leaves no tier behind.
+-- The authority is written first. Then upper copies are replaced (through) or deleted
+-- (around, and wherever replacing failed). An upper copy for which both fail is
+-- suspect: reads pass that tier by for the key until a delete has succeeded. If there
+-- is no room to note it as suspect, the write is not acknowledged. There is one write
+-- of a key at a time, and no promotion of the key meanwhile (generations.lua). The
+-- write runs in a task of its own, so a caller that is killed half-way leaves no tier
+-- behind.
 
 local Lent = require "weir.policy.shared.lent"
 local status = require "weir.core.status"
@@ -26,7 +27,7 @@ local function stored(name) return name == "ok" end
 local function not_stored(name) return name ~= "ok" end
 
 
--- Puts what the authority stored into an upper level.
+-- Stores the values that the authority stored into an upper tier.
 local function fill(self, level, req, reply)
   local good = slots_where(reply, stored)
   if #good == 0 then return end
@@ -67,8 +68,8 @@ local function write_around(self, req)
 end
 
 
--- Bottom-up, so that nothing is left to refill from; the worst error counts, and
--- the key was there if any tier had it.
+-- Deletes from the authority up, so that no lower tier can refill an upper one. The
+-- worst error counts. The key was there if any tier had it.
 local function delete(self, req)
   local reply = self.children[self.depth]:run(req)
   for level = self.depth - 1, 1, -1 do
@@ -84,7 +85,7 @@ local function delete(self, req)
 end
 
 
--- Upper copies whose time could not be changed go.
+-- Deletes upper copies whose time could not be changed.
 local function touch(self, req)
   local reply = self.children[self.depth]:run(req)
   for level = self.depth - 1, 1, -1 do

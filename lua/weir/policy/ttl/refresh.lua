@@ -1,5 +1,5 @@
--- policy/ttl/refresh.lua: what the word ttl does with a value past its time: one
--- caller, or a background task, makes it anew under a lease; all others get it marked
+-- policy/ttl/refresh.lua: how ttl treats a value past its time. One caller, or a
+-- background task, makes a new value under a lease. All others get the old one, marked
 -- stale.
 
 local host = require "weir.host"
@@ -7,8 +7,8 @@ local host = require "weir.host"
 local Refresh = {}
 
 
--- Makes the value anew and stores it, unless it was written meanwhile. Whether that
--- came to its end.
+-- Makes a new value and stores it, unless the key was written meanwhile. Returns
+-- whether the refresh succeeded.
 local function renew(self, key)
   local since = self.generations:now()
   local value = self.refresh(key)
@@ -25,7 +25,7 @@ local function refresh(self, key)
 end
 
 
---- A value past its time: served, unless this caller is the one to refresh it.
+--- Serves the value of slot i, which is past its time, or makes this caller refresh it.
 function Refresh.past(self, reply, i, key, now)
   local mine = not self.times:leased(key, now)
   if mine then

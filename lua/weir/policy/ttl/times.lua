@@ -1,23 +1,23 @@
--- policy/ttl/times.lua: until when values are fresh, of a bounded number of keys, and
--- who may refresh each of them. A key that is known is never pushed out by another one:
--- a value whose time was forgotten would be served past it. Used by ttl.
+-- policy/ttl/times.lua: until when values are fresh, for a bounded number of keys, and
+-- which keys have a lease for a refresh. A known key is never pushed out by another
+-- one, since a value whose time was forgotten would be served past it. Used by ttl.
 
 local host = require "weir.host"
 
 local Times = {}
 Times.__index = Times
 
-local PAUSE = 1 -- seconds between two looks for values that are gone
+local PAUSE = 1 -- seconds between two sweeps for expired values
 
 
---- most: keys. keep: how many seconds past its time a value lives.
+--- most: the bound of keys. keep: the seconds that a value lives past its time.
 function Times.new(most, keep)
   return setmetatable({ most = most, keep = keep, count = 0, fresh = {}, leases = {},
     next_sweep = 0 }, Times)
 end
 
 
---- Until when the value of a key is fresh, or nil: not known.
+--- The time until which the value of a key is fresh; nil: not known.
 function Times:get(key)
   return self.fresh[key]
 end
@@ -30,7 +30,7 @@ function Times:drop(key)
 end
 
 
--- Forgets values that have died since.
+-- Forgets values that have expired.
 local function sweep(self)
   local now = host.now()
   if now < self.next_sweep then return end
@@ -49,22 +49,22 @@ function Times:room(key, more)
 end
 
 
---- Notes a time. Ask for room first; sets in flight at once may exceed the bound by
---- their own number, no more.
+--- Notes a time. Callers check room first. Sets in flight at once may exceed the bound
+--- by their own number.
 function Times:put(key, time)
   if not self.fresh[key] then self.count = self.count + 1 end
   self.fresh[key] = time
 end
 
 
---- Whether somebody has the lease to refresh a key.
+--- Whether there is a lease to refresh a key.
 function Times:leased(key, now)
   local by = self.leases[key]
   return by ~= nil and by > now
 end
 
 
---- Nobody else refreshes the key until then; nil: anybody may.
+--- Sets the lease of a key until a time; nil ends it.
 function Times:lease(key, by)
   if self.fresh[key] then self.leases[key] = by end
 end
