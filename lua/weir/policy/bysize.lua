@@ -162,7 +162,7 @@ end
 Bysize.STATS = { Suspects.STATS[1], Suspects.STATS[2] }
 
 function Bysize:tally()
-  local old, refused = Suspects.tally(self.suspects)
+  local old, refused = Suspects.stats(self.suspects)
   return { old_copies = old, old_copies_refused = refused }
 end
 

@@ -204,8 +204,8 @@ Failover.STATS = {
 }
 
 function Failover:tally()
-  local old, refused = Suspects.tally(self.suspects)
-  local stand_ins, turned_away = Suspects.tally(self.stand_ins)
+  local old, refused = Suspects.stats(self.suspects)
+  local stand_ins, turned_away = Suspects.stats(self.stand_ins)
   return { failed_over = self.counts.failed_over, failures = self.failures,
     old_copies = old, old_copies_refused = refused, stand_ins = stand_ins,
     stand_ins_refused = turned_away }

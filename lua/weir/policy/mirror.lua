@@ -162,7 +162,7 @@ Mirror.STATS = {
 }
 
 function Mirror:tally()
-  local old, refused = Suspects.tally(self.suspects)
+  local old, refused = Suspects.stats(self.suspects)
   return { unconfirmed = old, unconfirmed_refused = refused,
     repairs = self.repairs and self.repairs.counts }
 end

@@ -200,7 +200,7 @@ Tier.STATS = {
 }
 
 function Tier:tally()
-  local old, refused = Suspects.tally(self.suspects)
+  local old, refused = Suspects.stats(self.suspects)
   return { hits = self.found, misses = self.missed, errors = self.errors,
     promotions = self.promotion.counts, promote_yes = self.decide.yes,
     promote_no = self.decide.no, repaired = self.counts.repaired, old_copies = old,

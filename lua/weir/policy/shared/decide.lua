@@ -1,5 +1,5 @@
--- policy/shared/decide.lua: asks a predicate about one key after the other, with one
--- info table that is filled anew for each. Used by tier (promote) and admit.
+-- policy/shared/decide.lua: asks a predicate about keys. One info table is reused for
+-- all. Used by tier (promote) and admit.
 
 local host = require "weir.host"
 local Predicate = require "weir.policy.shared.predicate"
@@ -8,7 +8,7 @@ local Sightings = require "weir.policy.shared.sightings"
 local Decide = {}
 Decide.__index = Decide
 
--- How long a look at the fill of a store is good for, in seconds.
+-- Seconds for which the fill of a store that was read is used again.
 local FRESH = 0.01
 
 
@@ -36,8 +36,8 @@ local function lookup(info, name)
 end
 
 
---- target: the store that would hold the copy; seen: of how many keys it is known how
---- often they were seen.
+--- target: the store that would hold the copy. seen: for how many keys the sightings
+--- are counted.
 function Decide.new(predicate, target, seen)
   return setmetatable({
     predicate = predicate,
@@ -49,14 +49,14 @@ function Decide.new(predicate, target, seen)
 end
 
 
---- How many keys are counted anew, since there was no room for them.
+--- How many keys were counted anew, since there was no room for them.
 function Decide:forgotten()
   return self.sightings and self.sightings.forgotten or 0
 end
 
 
---- Where counts are since a key came to the level below (resident): that level has not
---- got it.
+--- Forgets the sightings of a key that the level below does not have. Only for counts
+--- of the kind "resident".
 function Decide:gone(key)
   self.sightings:forget(key)
 end

@@ -1,6 +1,5 @@
--- policy/shared/expiring.lua: keys with a time until which something holds, a bounded
--- number of them: the oldest is dropped when there is no room, and counted. Used by
--- negative.
+-- policy/shared/expiring.lua: a bounded table of keys with an end time each. When there
+-- is no room the oldest is dropped and counted. Used by negative.
 
 local Expiring = {}
 Expiring.__index = Expiring
@@ -26,7 +25,7 @@ function Expiring:drop(key)
 end
 
 
--- The ring also holds places of keys that were dropped or put again since.
+-- The ring also holds places of keys that were dropped or added again since.
 local function pop(self)
   local key = self.ring[self.first]
   self.ring[self.first] = nil

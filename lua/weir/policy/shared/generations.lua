@@ -23,8 +23,9 @@ local band = bit.band
 local COUNTERS = 8192
 local LONGEST = 30 -- seconds that a write waits for the locks of its keys
 
--- What is in the array: when the keys were last written, by hash; the clock; when
--- they were last copied from store to store, by hash; when a write last moved a key.
+-- The array holds, one after the other: when the keys were last written, by hash; the
+-- clock; when the keys were last copied from store to store, by hash; when a write last
+-- moved a key.
 local CLOCK, COPIED, MOVED = COUNTERS, COUNTERS + 1, 2 * COUNTERS + 1
 
 local Generations = {}
@@ -39,14 +40,14 @@ function Generations.new()
 end
 
 
---- Goes on with what another one knows: nodes of two generations of a tree must see
---- each other's writes.
+--- Shares the state of another one: the nodes of two versions of a tree must see each
+--- other's writes.
 function Generations:adopt(other)
   self.written, self.locked = other.written, other.locked
 end
 
 
---- The time to give to written_since: how many writes there were.
+--- The clock, for written_since. It counts writes.
 function Generations:now()
   return self.written[CLOCK]
 end
@@ -57,7 +58,7 @@ local function counter(key)
 end
 
 
---- The keys of a request are written: copies of what was read before are old.
+--- Notes that the keys of a request are written: copies of values read before are old.
 function Generations:bump(req)
   local keys, written = req.keys, self.written
   local clock = written[CLOCK] + 1
@@ -66,19 +67,20 @@ function Generations:bump(req)
 end
 
 
---- Whether the key was written after now() said `since`.
+--- Whether the key was written after now() returned `since`.
 function Generations:written_since(key, since)
   return self.written[counter(key)] > since
 end
 
 
---- Whether nobody writes the key, or has since now() said `since`.
+--- Whether no write of the key is running, or has ended since now() returned `since`.
 function Generations:quiet(key, since)
   return not self.locked[key] and not self:written_since(key, since)
 end
 
 
---- A key was copied to another store: not written, but not where it was only.
+--- Notes that a key was copied to another store. It was not written, but more stores
+--- have it.
 function Generations:copied(key)
   local written = self.written
   written[CLOCK] = written[CLOCK] + 1
@@ -86,19 +88,19 @@ function Generations:copied(key)
 end
 
 
---- Whether the key is in the same stores as when now() said `since`.
+--- Whether the key is in the same stores as when now() returned `since`.
 function Generations:still(key, since)
   return self:quiet(key, since) and self.written[COPIED + counter(key)] <= since
 end
 
 
---- A write took a key out of a store that it stored in another one.
+--- Notes that a write stored a key in one store and removed it from another.
 function Generations:moved()
   self.written[MOVED] = self.written[CLOCK] + 1
 end
 
 
---- Whether any key was moved after now() said `since`.
+--- Whether any key was moved after now() returned `since`.
 function Generations:moved_since(since)
   return self.written[MOVED] > since
 end
@@ -112,7 +114,7 @@ local function first_locked(self, req)
 end
 
 
--- Waits until a lock is given back. Who gives up leaves no waiter behind.
+-- Waits until a lock is given back. A task that gives up removes its waiter.
 local function await(waiters, seconds)
   local waiter = host.prepare()
   waiters[#waiters + 1] = waiter
@@ -126,8 +128,8 @@ local function await(waiters, seconds)
 end
 
 
---- Takes the locks of all keys of a request, or none: waits until they are free,
---- at most until the deadline and LONGEST seconds (false).
+--- Locks all keys of a request, or none. Waits until they are free. false: the deadline
+--- or LONGEST seconds passed.
 function Generations:lock(req)
   local by = math.min(req.deadline or math.huge, host.now() + LONGEST)
   local busy = first_locked(self, req)
@@ -141,7 +143,7 @@ function Generations:lock(req)
 end
 
 
---- Takes the lock of one key if it is free.
+--- Locks one key if it is free.
 function Generations:try(key)
   if self.locked[key] then return false end
   self.locked[key] = {}
@@ -149,7 +151,7 @@ function Generations:try(key)
 end
 
 
---- Gives the lock of a key back.
+--- Unlocks a key.
 function Generations:free(key)
   local waiters = self.locked[key]
   self.locked[key] = nil
@@ -172,9 +174,9 @@ local function locked(self, req, fn, node)
 end
 
 
---- Runs fn(node, req), a write, alone on its keys, detached from the caller, and
---- bumps their generations when it is done. A node that never waits needs neither:
---- nothing can come in between, and nobody can be killed half-way.
+--- Runs fn(node, req), a write, under the locks of its keys and in a task of its own,
+--- and bumps their generations at the end. A node that never waits needs neither task
+--- nor locks: no other task runs in between, and none can be killed half-way.
 function Generations:write(node, req, fn)
   if node.immediate then
     local reply = fn(node, req)

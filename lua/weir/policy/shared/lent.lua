@@ -1,6 +1,7 @@
--- policy/shared/lent.lua: requests that may outlive their caller must not write into
--- the caller's buffers: they read into memory of their own, and what came in time is
--- copied (law 7). Used by timeout, coalesce, mirror.
+-- policy/shared/lent.lua: copies between values and the caller's buffers. A request
+-- that may outlive its caller must not write into the caller's buffers. It reads into
+-- memory of its own, and values that came in time are copied (law 7). Used by timeout,
+-- coalesce, mirror.
 
 local ffi = require "ffi"
 local Value = require "weir.core.value"
@@ -8,7 +9,8 @@ local Value = require "weir.core.value"
 local Lent = {}
 
 
---- The request without the caller's buffers; itself when there are none.
+--- A request like this one that uses no buffers of the caller; the request itself if it
+--- has none.
 function Lent.private(req)
   if not req.buffers then return req end
   local private = req:subset(Lent.all(req.n))
@@ -17,7 +19,7 @@ function Lent.private(req)
 end
 
 
---- 1, 2, ..., n.
+--- The list of all slots: 1, 2, ..., n.
 function Lent.all(n)
   local slots = {}
   for i = 1, n do slots[i] = i end
@@ -25,7 +27,7 @@ function Lent.all(n)
 end
 
 
---- The bytes of a slot, to keep beyond the reply.
+--- The value of a slot, to keep longer than the reply.
 function Lent.keep(req, reply, i)
   if req.buffers then return Value.copy(req.buffers[i], reply:size(i)) end
   return reply:value(i)

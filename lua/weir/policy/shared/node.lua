@@ -1,6 +1,6 @@
--- policy/shared/node.lua: what the stores are that a tree of policies is made of: run
--- counts, traces and keeps the deadline around what the word's answer does. Words are
--- classes over it (policy.lua); language/own.lua makes one of a user's function.
+-- policy/shared/node.lua: the base class of all words. run counts and traces each
+-- request and keeps the deadline; the word's own answer does the work. A word makes its
+-- class with Node.word. language/own.lua makes a node of a user's function.
 
 local Closing = require "weir.core.closing"
 local Counters = require "weir.observe.counters"
@@ -44,8 +44,8 @@ function Node.bottom(store)
 end
 
 
--- A run of its own for every node: LuaJIT inlines one and the same function at
--- most three deep, and a stack of policies is deeper than that.
+-- Every node has a copy of run. LuaJIT inlines one and the same function at most three
+-- deep, and a stack of policies is deeper than that.
 local RUN = [[
 local host, record, trace, late = ...
 return function(self, req)
@@ -117,7 +117,7 @@ function Node:begin_close(opts)
 end
 
 
--- What a node knows of the copies in its stores, by label.
+-- Lets each of the new list's objects share the state of the old one's, by label.
 local function adopt_copies(list, old, heirs)
   for label, known in pairs(list) do
     local before = old[heirs[label]]
@@ -127,9 +127,9 @@ end
 
 
 --- Takes over from the node of the same word that stood here before a reload: its
---- counts, what it knows of its keys and of the copies in its stores (`heirs` says
---- which of the old children each of its own goes on for), and, over the same
---- children, what remember takes.
+--- counters, what it knows of its keys and of the copies in its stores, and, over the
+--- same children, what remember takes over. heirs: for each child the label of the old
+--- child that it replaces.
 function Node:inherit(old, heirs)
   self.counters = old.counters
   if self.generations and old.generations then
@@ -146,13 +146,13 @@ function Node:inherit(old, heirs)
 end
 
 
---- Drops what a node took for true that other trees may have changed meanwhile: it
---- serves again after an undo.
+--- Drops knowledge that another version of the tree may have made wrong meanwhile. It
+--- is called when an undo lets the node serve again.
 function Node:forget()
 end
 
 
---- Which way a key would go: a sentence, and the children that would be asked.
+--- Says which way a key would go: a sentence, and the children that would be asked.
 function Node:plan()
   local children = {}
   for i, entry in ipairs(Paths.children(self)) do children[i] = entry[2] end

@@ -1,13 +1,13 @@
--- policy/shared/parallel.lua: asks several stores at once and returns when all have
--- answered. Stores that never wait are asked in place, without a task. Used by route,
--- shard, mirror, bysize.
+-- policy/shared/parallel.lua: runs requests on several stores at once and returns when
+-- all have answered. Stores that never wait run in place, without a task. Used by
+-- route, shard, failover, bysize.
 
 local host = require "weir.host"
 
 local Parallel = {}
 
 
-local function ask(round, i, store, req)
+local function run_one(round, i, store, req)
   local ok, reply = pcall(store.run, store, req)
   if ok then
     round.replies[i] = reply
@@ -19,7 +19,7 @@ local function ask(round, i, store, req)
 end
 
 
--- The last one that may wait needs no task of its own.
+-- The last store that may wait. It runs in the caller's task.
 local function last_waiting(stores, n)
   for i = n, 1, -1 do
     if not stores[i].immediate then return i end
@@ -33,11 +33,13 @@ function Parallel.run(stores, requests, n)
   local last = last_waiting(stores, n)
   for i = 1, n do
     if i ~= last and not stores[i].immediate then
-      host.spawn(ask, round, i, stores[i], requests[i])
+      host.spawn(run_one, round, i, stores[i], requests[i])
     end
   end
   for i = 1, n do
-    if i == last or stores[i].immediate then ask(round, i, stores[i], requests[i]) end
+    if i == last or stores[i].immediate then
+      run_one(round, i, stores[i], requests[i])
+    end
   end
   if round.left > 0 then
     round.waiter = host.prepare()

@@ -1,8 +1,8 @@
 -- policy/shared/predicate.lua: the words that decide whether a copy is made (promote=
--- of tier) or a value taken in (admit): always, never, hits(n), prob(p), maxsize(b),
--- below(watermark), all(...), any(...), or a function of one's own fn(key, info) ->
--- boolean. info: size, level, hits, age, ttl, batch, free, capacity; what has to be
--- looked up is looked up when it is read.
+-- of tier) or a value is stored (admit): always, never, hits(n), prob(p), maxsize(b),
+-- below(watermark), all(...), any(...), or a function fn(key, info) -> boolean. info
+-- has size, level, hits, age, ttl, batch, free, capacity. free and capacity are looked
+-- up when they are read.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Blame = require "weir.core.blame"

@@ -1,12 +1,14 @@
--- policy/shared/promotion.lua: the background half of a tier: copies of what was found
--- below go up, in small batches, only if the key was not written since the read began,
--- and never while it is being written. What expires meanwhile stays expired: the source
--- is asked for the time to live just before. Bounded; the oldest goes when there is no
--- room. A failure here changes no reply; it is counted.
+-- policy/shared/promotion.lua: makes copies of values in other stores, in the
+-- background and in small batches. A copy is made only if the key was not written since
+-- the read began, and never during a write of the key. A value that has expired is not
+-- copied: its source is asked for the time to live just before. The queue is bounded;
+-- when it is full the oldest entry is dropped. A failure changes no reply, and is
+-- counted. Used by tier and mirror.
 --
--- A store that hangs holds up no other copies: after LONGEST seconds a turn is left
--- behind. If it was writing, its keys stay locked until its write has ended, since
--- that may still come through. When MOST_HUNG turns hang no further copies are made.
+-- A store that hangs does not hold up the copies of others. After LONGEST seconds its
+-- turn is abandoned. If that turn was writing, its keys stay locked until the write has
+-- ended, since it may still be applied. When MOST_HUNG turns hang no further copies are
+-- made.
 
 local Detach = require "weir.policy.shared.detach"
 local host = require "weir.host"
@@ -50,8 +52,8 @@ local function drop_oldest(self)
 end
 
 
---- Asks for copies of a value in `targets`, stores that said they miss it.
---- source: where it was found; since: the clock of keys when the read began.
+--- Queues a value to be copied to `targets`, the stores that missed it. source: the
+--- store that had it. since: the clock of the generations when the read began.
 function Promotion:add(key, value, source, targets, since)
   if self.pending[key] then return end
   if self.hung >= MOST_HUNG then
@@ -69,8 +71,9 @@ function Promotion:add(key, value, source, targets, since)
 end
 
 
--- The next entries of one source whose keys are still what was read, locked.
-local function take(self)
+-- Removes the next entries of one source from the queue, those whose keys were not
+-- written since, and locks their keys.
+local function next_entries(self)
   local entries, source = {}, nil
   while self.head <= self.tail and #entries < AT_ONCE do
     local entry = self.queue[self.head]
@@ -99,7 +102,7 @@ local function request(op, entries)
 end
 
 
--- The entries that still live at their source, with the time they have left.
+-- The entries that their source still has, with the time they have left to live.
 local function alive(self, entries, source)
   local asked = host.now()
   local facts = source:run(request("stat", entries))
@@ -118,7 +121,7 @@ local function alive(self, entries, source)
 end
 
 
--- The copies must be made before the first of them is past its time.
+-- The deadline: copies must be made before the first value expires.
 local function earliest_end(entries, deadline)
   for _, entry in ipairs(entries) do
     if entry.ttl then deadline = math.min(deadline, entry.asked + entry.ttl) end
@@ -127,8 +130,8 @@ local function earliest_end(entries, deadline)
 end
 
 
--- A copy lives as long as was left when the source was asked, but from when it was
--- made: on the way there its end may have moved too far.
+-- Whether a copy lives longer than its source. Its time to live counts from when the
+-- copy was made, not from when the source was asked.
 local function outlives(entry)
   return entry.ttl and host.now() - entry.asked > math.max(DRIFT, entry.ttl * DRIFT)
 end
@@ -149,7 +152,7 @@ local function store(self, target, entries)
     local outcome = OUTCOME[reply[i]] or "failed"
     if outcome == "stored" and outlives(entry) then outcome = "expired" end
     self.counts[outcome] = self.counts[outcome] + 1
-    -- A set without an answer may have come through or not: no promise either way.
+    -- A set without a reply may have been applied or not. Its copy is deleted.
     if outcome == "failed" or outcome == "expired" then undo[#undo + 1] = entry end
   end
   if #undo > 0 then target:run(request("delete", undo)) end
@@ -191,7 +194,7 @@ local function turn(self, round, source)
 end
 
 
--- The task of a turn, which may be left behind.
+-- The task of a turn. It may be abandoned.
 local function carry_out(self, round, source)
   local ok = pcall(turn, self, round, source)
   if round.late then
@@ -216,7 +219,7 @@ end
 
 local function work(self)
   while self.head <= self.tail do
-    local entries, source = take(self)
+    local entries, source = next_entries(self)
     if #entries > 0 then attempt(self, entries, source) end
   end
   self.head, self.tail = 1, 0
@@ -224,7 +227,7 @@ local function work(self)
 end
 
 
---- Lets the background task run if there is something to do.
+--- Starts the background task if there is an entry and it is not running.
 function Promotion:start()
   if self.running or self.head > self.tail then return end
   self.running = true

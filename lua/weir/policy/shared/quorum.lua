@@ -1,4 +1,4 @@
--- policy/shared/quorum.lua: says in an error how many copies of a write there are, when
+-- policy/shared/quorum.lua: says in an error how many copies of a write were made, when
 -- they are too few. Used by mirror and by shard with replicas.
 
 local status = require "weir.core.status"
@@ -6,8 +6,8 @@ local status = require "weir.core.status"
 local Quorum = {}
 
 
---- Slot i was written to so many of n stores, and `wanted` of them must have it: an
---- error there says so before what one of the others said.
+--- Adds to the error of slot i that `written` of n stores have the value and `wanted`
+--- must have it.
 function Quorum.explain(reply, i, name, written, n, wanted)
   if status.class[reply[i]] ~= "error" then return end
   reply:note("messages", i, ("%s: %d of %d copies written, %d wanted: %s"):format(name,

@@ -32,7 +32,7 @@ local function append(list, item)
 end
 
 
--- The cursor of the next part, or nil: there is none.
+-- The cursor of the next part; nil: there is none.
 local function onward(parts, cursor, changes)
   local following = with(cursor, changes)
   if not cursor.again and cursor.at < #parts then
@@ -69,7 +69,7 @@ local function failed(req, parts, cursor, reply)
 end
 
 
---- Where a scan begins. `more`: further fields for the parts' functions.
+--- The cursor of the beginning. more: further fields for the functions of the parts.
 function Chain.start(more)
   return with({ at = 1, done = {}, late = {} }, more or {})
 end
@@ -98,8 +98,8 @@ function Chain.scan(req, parts, cursor)
 end
 
 
---- The part of a scan that a store with keys under `own` can answer: the longer
---- of the two prefixes, or nil when they exclude each other.
+--- The prefix under which a store with keys that begin with `own` answers a scan of
+--- `asked`: the longer of the two; nil: no key begins with both.
 function Chain.overlap(own, asked)
   if asked:sub(1, #own) == own then return asked end
   if own:sub(1, #asked) == asked then return own end

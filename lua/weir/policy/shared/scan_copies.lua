@@ -91,11 +91,11 @@ local function begin(node, only, pass)
 end
 
 
---- Answers a page of a scan over the children of a node with `generations` and
---- `suspects`, one for each child. spare(node, at, status, done): whether a read
---- would miss nothing although child `at` fails and those in `done` do not; default:
---- never. finds(node, at, req): what a read says of keys that child `at` has, or nil:
---- it finds them; default: it always does.
+--- Answers a page of a scan over the children of a node that has `generations`, and
+--- `suspects` for each child. spare(node, at, status, done): whether the scan is
+--- complete although child `at` failed; `done` lists the children that did not;
+--- default: never. finds(node, at, req): the answer of a read to keys that child `at`
+--- has, or nil: it finds them all; default: it finds them all.
 function Copies.scan(node, req, spare, finds)
   local cursor = req.cursors and req.cursors[1] or begin(node, nil, 1)
   local how = { node = node, req = req, order = {}, spare = spare, finds = finds }

@@ -38,7 +38,7 @@ function Page.keys(page)
 end
 
 
---- The bytes of a page with those entries only that `keep` has true for.
+--- The bytes of a page with only the entries for which `keep` is true.
 function Page.pick(page, keep)
   local parts = {}
   each(page, function(i, at, length)
@@ -64,7 +64,7 @@ function Page.shorten(page, cut)
 end
 
 
---- Leaves out of the page of a reply what keep(keys) has not true for.
+--- Removes the entries from a reply's page for which keep(keys) is not true.
 function Page.filter(reply, keep)
   local page = reply:value(1)
   if not page or #page == 0 then return end

@@ -1,7 +1,7 @@
--- policy/shared/sightings.lua: how often, and since when, keys were seen: in bounded
--- memory, by their 53-bit hash. Two generations of counts: when the young one is full
--- it becomes the old one and the old one is forgotten, so a key that stays away long
--- enough starts anew. Used by predicates that ask for hits or age.
+-- policy/shared/sightings.lua: how often keys were seen, and since when, in bounded
+-- memory, by the 53-bit hash of the key. There are two tables of counts. When the young
+-- one is full it becomes the old one, and the old one is forgotten, so a key that is
+-- not seen for long enough starts anew. Used by predicates with hits or age.
 
 local bit = require "bit"
 local host = require "weir.host"
@@ -38,8 +38,8 @@ function Sightings:forget(key)
 end
 
 
---- Sees a key. Returns how often it was seen, this time included, and the seconds
---- since the first.
+--- Counts a key. Returns how often it was seen, this time included, and the seconds
+--- since the first time.
 function Sightings:see(key)
   local hash = hash_of(key)
   local seen = self.young[hash]

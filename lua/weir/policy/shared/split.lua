@@ -1,6 +1,6 @@
 -- policy/shared/split.lua: sends each slot of a batch to the store that owns its key,
--- all stores at once, and puts the answers back in their places. Used by route and
--- shard, which differ in what pick(key) says.
+-- all stores at once, and puts the answers into the places of the slots. Used by route
+-- and shard, which pick the owner in different ways.
 
 local ffi = require "ffi"
 local Parallel = require "weir.policy.shared.parallel"
@@ -14,10 +14,11 @@ local SIZE = 512
 local spare, n_spare = {}, 0
 
 
--- An array that compiled code makes and drops may come back from LuaJIT (2.1 of
--- 2023) with a length of -1: allocation sinking forgets how long a cdata of variable
--- length was. What is put in a table is not sunk.
-local function take(n)
+-- Returns an array for n numbers. The array is put into a table first: LuaJIT (2.1 of
+-- 2023) may give an array that compiled code makes and drops a length of -1, since its
+-- allocation sinking forgets the length of a cdata of variable length. It does not sink
+-- what a table holds.
+local function new_indices(n)
   if n > SIZE or n_spare == 0 then
     local made = indices(math.max(n, SIZE))
     spare[n_spare + 1] = made
@@ -35,9 +36,9 @@ local function give_back(array, n)
 end
 
 
--- The owner of each slot, 0 for nobody, and how many slots each owner has. Compiled
--- anew for every node: one loop for all would be compiled for the first one's pick,
--- and every key of the others would leave that trace.
+-- Finds the owner of each slot, 0 for none, and how many slots each owner has. It is
+-- compiled for every node: a shared loop would be compiled for the pick of the first
+-- node, and every key of the others would leave that trace.
 local ASSIGN = [[
 local pick = ...
 return function(self, req, owner, counts)
@@ -51,9 +52,9 @@ end
 ]]
 
 
--- Fills `order` with the slots by owner, one owner after the other; ends[at] is where
--- those of an owner end, counts[at] how many they are. An array of C: lists would be
--- a table a store.
+-- Fills `order` with the slots, one owner after the other. ends[at] is where the slots
+-- of an owner end, counts[at] how many there are. `order` is an array of C, since lists
+-- would be one table a store.
 local function order_by(order, owner, counts, n, stores)
   local ends, sum = new_table(stores, 1), 0
   for at = 0, stores do
@@ -76,9 +77,9 @@ local function list(order, from, count)
 end
 
 
--- Lets what never waits answer straight into the reply. Returns the other stores,
--- what each is to be asked and for which slots, and how many they are.
-local function ask_immediate(self, req, reply, order, ends, counts)
+-- Lets stores that never wait answer straight into the reply. Returns the other stores,
+-- the request and the slots for each, and how many there are.
+local function run_immediate(self, req, reply, order, ends, counts)
   local stores, requests, slots, n = {}, {}, {}, 0
   for at = 1, #self.stores do
     local store, count = self.stores[at], counts[at]
@@ -98,29 +99,29 @@ end
 local Split = {}
 
 
---- The loop for a pick(self, key), which returns the index of the key's store in
---- self.stores, or 0 for none: what a node must have as `assign`.
+--- Makes the loop for pick(self, key), which returns the index of the key's store in
+--- self.stores, or 0 for none. A node keeps it as `assign`.
 function Split.assigner(pick)
   return assert(loadstring(ASSIGN, "=assign"))(pick)
 end
 
 
--- The store that owns all slots, or nil: they are several.
+-- The store that owns all slots; nil: there are several.
 local function sole_owner(self, owner, counts, n)
   local first = n > 0 and owner[1] or 0
   return first > 0 and counts[first] == n and self.stores[first] or nil
 end
 
 
--- The arrays go back before anything waits: what is on its way needs none.
+-- The arrays go back to the pool before any task can wait.
 local function split(self, req, owner, counts, message)
-  local reply, order = Reply.new(req), take(req.n)
+  local reply, order = Reply.new(req), new_indices(req.n)
   local ends = order_by(order, owner, counts, req.n, #counts)
   for i = 0, counts[0] - 1 do
     reply:set(order[i], "invalid", { message = message, store = self.name })
   end
   local stores, requests, slots, n =
-    ask_immediate(self, req, reply, order, ends, counts)
+    run_immediate(self, req, reply, order, ends, counts)
   give_back(order, req.n)
   give_back(owner, req.n + 1)
   if n == 0 then return reply end
@@ -130,11 +131,11 @@ local function split(self, req, owner, counts, message)
 end
 
 
---- Runs a request over self.stores; slots of nobody are answered invalid with
+--- Runs a request over self.stores. A slot without an owner is answered invalid with
 --- `message`.
 function Split.run(self, req, message)
   local n = req.n
-  local owner, counts = take(n + 1), new_table(#self.stores, 1)
+  local owner, counts = new_indices(n + 1), new_table(#self.stores, 1)
   self:assign(req, owner, counts)
   for at = 0, #self.stores do counts[at] = counts[at] or 0 end
   local sole = sole_owner(self, owner, counts, n)

@@ -1,9 +1,9 @@
--- policy/shared/suspects.lua: the keys of which a store may hold a copy that is older
--- than what was acknowledged elsewhere, because it could be neither overwritten nor
--- deleted when that was due. Reads go past that store for them until a delete has come
--- through. Bounded by the option old_copies of the word: when there is no room the
--- write must not be acknowledged, and that is counted. Used by tier, mirror, failover
--- and bysize, one for each store they hold copies in.
+-- policy/shared/suspects.lua: the keys of which a store may hold an old copy: one that
+-- a later, acknowledged write could neither overwrite nor delete. Reads do not ask the
+-- store for these keys until a delete has succeeded. The option old_copies of the word
+-- bounds their number. When there is no room, the write must not be acknowledged, and
+-- that is counted. Used by tier, mirror, failover and bysize, one for each store that
+-- holds copies.
 
 local host = require "weir.host"
 local Reply = require "weir.core.reply"
@@ -14,9 +14,9 @@ local Suspects = {}
 Suspects.__index = Suspects
 
 local PAUSE = 1  -- seconds between two attempts to clean up
-local ATTEMPT = 1 -- seconds one may take; writes of its keys wait as long
-local AT_ONCE = 256
-local HUNG = 60   -- seconds after which a clean-up is given up for lost
+local ATTEMPT = 1 -- seconds that one may take; writes of its keys wait meanwhile
+local AT_ONCE = 256 -- the most keys of one attempt
+local HUNG = 60   -- seconds after which a clean-up counts as hung and another may start
 
 
 --- The option of a word that sets the bound.
@@ -24,8 +24,8 @@ Suspects.OPTION = { "old_copies", is = "count", default = 65536,
   help = "keys of which a store may hold an old copy that could not be deleted yet" }
 
 
---- locks: the Generations under which the store is written, so that a clean-up never
---- deletes what a later write put there.
+--- locks: the Generations whose locks guard writes of the store, so that a clean-up
+--- never deletes what a later write stored.
 function Suspects.new(store, locks, most)
   return setmetatable({
     store = store, locks = locks, known = { keys = {}, count = 0 },
@@ -34,8 +34,8 @@ function Suspects.new(store, locks, most)
 end
 
 
---- Goes on with what another one knows of the same store: nodes of two generations
---- of a tree must see each other's old copies.
+--- Shares the keys of another one over the same store: the nodes of two versions of a
+--- tree must see each other's old copies.
 function Suspects:adopt(other)
   self.known = other.known
 end
@@ -46,7 +46,7 @@ function Suspects:count()
 end
 
 
---- The rows of what tally returns, for the words' STATS.
+--- The rows of what stats returns, for the words' STATS.
 Suspects.STATS = {
   { "old_copies", is = "gauge",
     help = "keys of which a store may hold an old copy that could not be deleted yet" },
@@ -55,9 +55,9 @@ Suspects.STATS = {
 }
 
 
---- What several of them count, for tally: the keys marked now, and how often there
+--- The counters of several of them: the keys that are marked now, and how often there
 --- was no room for one.
-function Suspects.tally(list)
+function Suspects.stats(list)
   local count, refused = 0, 0
   for _, suspects in ipairs(list) do
     count, refused = count + suspects:count(), refused + suspects.refused
@@ -66,14 +66,14 @@ function Suspects.tally(list)
 end
 
 
---- The sentence for a write that cannot be acknowledged for lack of room.
+--- The message for a write that cannot be acknowledged for lack of room.
 function Suspects:full()
   return ("%d old copies wait to be deleted from %s, there is no room for one more "
     .. "(old_copies = %d)"):format(self.known.count, self.store.name, self.most)
 end
 
 
---- Marks a key. False: there is no room for it.
+--- Marks a key as suspect. false: there is no room for it.
 function Suspects:add(key)
   local known = self.known
   if known.keys[key] then return true end
@@ -87,7 +87,7 @@ function Suspects:add(key)
 end
 
 
---- The store holds nothing old under the key any more.
+--- Notes that the store holds no old copy of the key any more.
 function Suspects:clear(key)
   local known = self.known
   if known.count > 0 and known.keys[key] then
@@ -103,7 +103,7 @@ function Suspects:has(key)
 end
 
 
--- Some suspect keys, locked; those that are being written are left alone.
+-- Locks some of the suspect keys. Keys that are being written are left alone.
 local function sample(self, most)
   local list, n = {}, 0
   for key in pairs(self.known.keys) do
@@ -117,8 +117,8 @@ local function sample(self, most)
 end
 
 
--- One key first: a store that hangs should hold up no more writes than that. The
--- locks stay with a delete that hangs, since it may still come through.
+-- Deletes one key first, so that a store that hangs holds up writes of one key only. A
+-- delete that hangs keeps its locks, since it may still be applied.
 local function clean(self, cleaner)
   local most = 1
   repeat
@@ -142,7 +142,7 @@ local function clean(self, cleaner)
 end
 
 
---- Deletes what is suspect in the background, if it is time for an attempt.
+--- Deletes suspect copies in the background, if it is time for an attempt.
 function Suspects:clean()
   if self.known.count == 0 then return end
   local now, before = host.now(), self.cleaner
@@ -152,8 +152,8 @@ function Suspects:clean()
 end
 
 
---- Reads from the store, which is passed by for suspect keys: those slots are
---- answered skipped.
+--- Runs a read on the store without its suspect keys. The slots of those are answered
+--- skipped.
 function Suspects:read(req)
   if self.known.count == 0 then return self.store:run(req) end
   self:clean()
@@ -176,9 +176,10 @@ local function deletion(req, slots)
 end
 
 
---- Sees to it that the store answers no old copy of some slots' keys: deletes
---- them, or, where that fails or there is no time left, marks them to be deleted
---- later. A slot of `reply` that can be neither is an error. Whether there was one.
+--- Makes sure that the store answers no old copy of the keys of some slots. It deletes
+--- the copies, or, if that fails, marks them to be deleted later. If there is no room
+--- to mark one, its slot of `reply` becomes an error. Returns whether a copy was
+--- deleted.
 ---@return boolean
 function Suspects:invalidate(req, slots, reply)
   if #slots == 0 then return false end
