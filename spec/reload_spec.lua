@@ -51,9 +51,9 @@ describe("a reloaded policy file", function()
     write(text)
     local handle = weir.load(path)
     assert(handle:set("k", "v"))
-    local kept = handle.generation.root
+    local kept = handle.version.root
     reload(handle, text .. " -- the same")
-    assert.equal(kept, handle.generation.root)
+    assert.equal(kept, handle.version.root)
     assert.equal("v", tostring(handle:get "k"))
     assert.equal(1, handle:stats()["retry"].ops.set.batches)
     handle:close()
@@ -66,7 +66,7 @@ describe("a reloaded policy file", function()
     reload(handle, 'return memory { capacity = "1MiB" }:retry { 3 }')
     assert.equal("v", tostring(handle:get "k"))
     assert.equal(1, handle:stats()["retry"].ops.set.batches)
-    assert.equal(3, handle.generation.root.times)
+    assert.equal(3, handle.version.root.times)
     handle:close()
   end)
 
@@ -74,7 +74,7 @@ describe("a reloaded policy file", function()
     write 'return memory { capacity = "1MiB" }'
     local handle = weir.load(path)
     assert(handle:set("k", "v"))
-    local old = handle.generation.root
+    local old = handle.version.root
     reload(handle, 'return memory { capacity = "2MiB" }')
     assert.is_nil(handle:get "k")
     assert.equal("v", tostring(old:get "k"))
@@ -137,7 +137,7 @@ describe("a reloaded policy file", function()
     assert.equal("v", tostring(handle:get "k"))
     local ok, err = handle:undo()
     assert.is_nil(ok)
-    assert.matches("no earlier generation", err)
+    assert.matches("no earlier version", err)
     handle:close()
   end)
 
@@ -288,7 +288,7 @@ describe("a reloaded policy file", function()
       assert(handle:set("k", "v2"))
       far.a.down = nil
       assert(handle:undo())
-      assert.equal(5, handle.generation.root.children[1].seconds)
+      assert.equal(5, handle.version.root.children[1].seconds)
       assert.equal("v2", tostring(handle:get "k"))
     end)
   end)
@@ -339,7 +339,7 @@ describe("a reloaded policy file", function()
       for _ = 1, 50 do handle:get "k" end
       far.a.down = "unavailable"
       for _ = 1, 25 do handle:get "k" end
-      assert.equal("open", handle.generation.root.state)
+      assert.equal("open", handle.version.root.state)
       assert(handle:reload())
       assert.equal("skipped", select(2, handle:get "k").code)
     end)

@@ -110,7 +110,7 @@ end
 --- The store of a database, without what reloads it.
 function Server:root(db)
   local store = self.stores[db + 1]
-  return store.generation and store.generation.root or store
+  return store.version and store.version.root or store
 end
 
 

@@ -257,7 +257,7 @@ describe("a script of the session", function()
       .. "kv:reload()\n.stores\nkv:set('a', '1')\n.undo\n.stores\nkv:undo()", path)
     shell.remove(folder)
     assert.equal("0\ntrue\nkv  null  current, prod\nkv  memory  current\nnil\n"
-      .. '"there is no earlier generation to go back to"\n', out)
+      .. '"there is no earlier version to go back to"\n', out)
     assert.matches("kv is marked prod", err)
   end)
 

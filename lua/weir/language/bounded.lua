@@ -1,17 +1,17 @@
--- language/bounded.lua: runs a chunk for a bounded time, and knows its line. A policy
--- file is code: one that never ends must not stop whoever loads it, as nginx's master,
--- for good. Used by load.lua.
+-- language/bounded.lua: runs the chunk of a policy file for a bounded time, and notes
+-- its line. A policy file is code. One that never ends must not stop its process for
+-- good, such as nginx's master. Used by load.lua.
 --
--- A hook counts instructions. It does not see those of compiled code, so the compiler
--- is off meanwhile. What is counted is the time spent in Lua: a store that takes long
--- to open costs nothing, and neither does a chunk that waits in a task.
+-- A hook counts instructions. It is not called from compiled code, so the compiler is
+-- off meanwhile. The bound is on the time spent in Lua: the time to open a store does
+-- not count, and neither does the time that a chunk waits in a task.
 
 local Blame = require "weir.core.blame"
 local C = require("weir.ffi").C
 
-local STEP = 10000      -- instructions between two looks at the clock
-local MOST_STEP = 0.25  -- seconds that one such step counts for at most
-local LINES = 100000    -- lines that are noted; a file that computes pays no more
+local STEP = 10000      -- instructions between two readings of the clock
+local MOST_STEP = 0.25  -- the most seconds that one step counts for
+local LINES = 100000    -- lines that are noted, to bound the cost for long computations
 
 
 local function now()
@@ -25,7 +25,7 @@ local function too_long(info, seconds)
 end
 
 
--- Notes the line that runs, if its file is not weir's.
+-- Notes the line that runs, if it is not weir's own.
 local function note(line)
   local info = debug.getinfo(3, "S")
   if not Blame.is_ours(info.source) then
@@ -34,9 +34,9 @@ local function note(line)
 end
 
 
--- The hook: spent grows by each step. Another task that runs while the chunk waits
--- pays nothing and is not stopped. run.over: the chunk has ended, and another, which
--- waited meanwhile, has put the hook back.
+-- Makes the hook. `spent` grows by each step. Another task that runs while the chunk
+-- waits adds nothing and is not stopped. run.over: the chunk has ended, and another
+-- chunk that waited meanwhile has installed this hook again.
 local function watcher(seconds, run)
   local task, spent, last, lines = coroutine.running(), 0, now(), 0
   local hook
@@ -61,8 +61,8 @@ local function watcher(seconds, run)
       Blame.note_line(nil)
       debug.sethook(hook, "", STEP)
     elseif step() then
-      -- Whoever catches this (pcall in a loop) meets it again at once. Weir's own code
-      -- is not stopped half-way.
+      -- Code that catches the error (pcall in a loop) gets it again at the next
+      -- instruction. Weir's own code is not interrupted.
       debug.sethook(hook, "", 1)
       local info = debug.getinfo(2, "Sl")
       if not Blame.is_ours(info.source) then too_long(info, seconds) end
@@ -72,8 +72,8 @@ local function watcher(seconds, run)
 end
 
 
---- pcall(chunk), for `seconds` at most. The third result is the place of the line that
---- ran last, "file:line", or nil.
+--- Like pcall(chunk), for `seconds` at most. The third result is the place of the last
+--- line that ran, "file:line", or nil.
 ---@param chunk function
 ---@param seconds number
 ---@return boolean ok, any result, string? place

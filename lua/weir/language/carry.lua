@@ -1,11 +1,11 @@
--- language/carry.lua: what a reload keeps. While a policy file is read, each word is
--- looked up by what it was given: where the generation before had a store from the
--- same word and equal arguments, that very store is used again, with its connections,
--- contents, counts and state. Equal means: the same plain values, the same stores,
--- predicates of the same name; two functions are never equal.
+-- language/carry.lua: the stores that a reload keeps. While a policy file is read, each
+-- word looks for a store that the version before made from the same word and equal
+-- arguments. If there is one, it is used again, with its connections, contents,
+-- counters and state. Equal arguments are the same plain values, the same stores, and
+-- predicates of the same name. Two functions are never equal.
 --
--- A node that has to be made anew but stands where a node of the same word stood
--- inherits its counts, and what must not be forgotten (Node:inherit).
+-- A node that is made anew in the place of a node of the same word inherits its
+-- counters, and the state that must not be lost (Node:inherit).
 
 local Paths = require "weir.observe.paths"
 local Node = require "weir.policy.shared.node"
@@ -17,7 +17,7 @@ Carry.__index = Carry
 local ids, last_id = setmetatable({}, { __mode = "k" }), 0
 
 
--- A number for things that are equal only to themselves.
+-- A number for each object that is equal only to itself.
 local function identity(x)
   if not ids[x] then
     last_id = last_id + 1
@@ -52,7 +52,7 @@ function describe(x)
 end
 
 
---- before: the Carry of the generation that may hand stores over, or nil.
+--- before: the Carry of the version whose stores may be used again, or nil.
 function Carry.new(before)
   local waiting = {}
   for key, stores in pairs(before and before.made or {}) do
@@ -62,7 +62,8 @@ function Carry.new(before)
 end
 
 
---- The store of a word and its arguments: an old one, or what make(...) makes.
+--- Returns the store of a word and its arguments: an old one, or a new one from
+--- make(...).
 function Carry:store(word, make, ...)
   local parts = { word }
   for i = 1, select("#", ...) do parts[i + 1] = describe((select(i, ...))) end
@@ -78,7 +79,7 @@ function Carry:store(word, make, ...)
 end
 
 
---- All stores of this generation as a set.
+--- All stores of this version as a set.
 function Carry:all()
   local set = {}
   for _, stores in pairs(self.made) do
@@ -88,8 +89,9 @@ function Carry:all()
 end
 
 
--- For each child of a new node the label of the old one's child that it goes on
--- for: over the same store, or else in the same place if that child has left.
+-- For each child of a new node, the label of the child of the old node that it
+-- replaces: the one over the same store, else the one in the same place if that has
+-- left.
 local function heirs_of(new, old)
   local stores, labels, heirs, taken = {}, {}, {}, {}
   for label, child in pairs(old.children) do
@@ -108,9 +110,9 @@ local function heirs_of(new, old)
 end
 
 
---- New nodes take over from those that stood in their places and have left. A node
---- that was carried over to another place keeps what it has, and what it knows is
---- nobody else's. After an undo `new` is the older tree.
+--- Lets new nodes inherit from the nodes that stood in their places and have left. A
+--- node that was carried over to another place keeps its own state. A node that
+--- inherits nothing forgets. After an undo `new_root` is the older tree.
 function Carry.inherit(old_root, new_root)
   local old, new = Paths.of(old_root), Paths.of(new_root)
   for node, path in pairs(new.path) do

@@ -1,6 +1,6 @@
--- language/check.lua: what is wrong with a tree although it loads: `weir check FILE`.
--- Each finding says where and why. A rule is a function below; it sees one node with
--- what stands above it.
+-- language/check.lua: finds mistakes in a tree that loads: `weir check FILE`. Each
+-- finding says where and why. A rule is a function below that gets a node and the nodes
+-- above it.
 
 local Chain = require "weir.policy.shared.scan_chain"
 local Paths = require "weir.observe.paths"
@@ -46,8 +46,8 @@ function RULES.timeout(node, stack)
 end
 
 
--- Whether another attempt may end otherwise: not in this process, not when the
--- status is final.
+-- Whether another attempt may have another outcome. It cannot if the store is in this
+-- process, or if the status is final.
 local function may_recover(node)
   if node.word == "fail" then return status.retry[node.status] ~= "no" end
   if node.handle then return not node.immediate end
@@ -61,7 +61,7 @@ function RULES.retry(node)
 end
 
 
--- It would count one outcome for several attempts, and let all of them through.
+-- A breaker outside would count several attempts as one call, and let all of them pass.
 function RULES.breaker(node)
   if node.word ~= "breaker" then return nil end
   local child = node.child
@@ -75,7 +75,8 @@ function RULES.breaker(node)
 end
 
 
--- It keeps nothing: with hit = true it even answers for what is in the others.
+-- A null keeps nothing. With hit = true it even answers for values that the others
+-- have.
 function RULES.null(node)
   if node.word ~= "tier" then return nil end
   for i, child in ipairs(node.children) do
@@ -97,8 +98,8 @@ function RULES.mirror(node, stack)
 end
 
 
--- What every key begins with that gets to each child, given what it began with above;
--- false: none does.
+-- For each child the prefix of all keys that reach it, given the prefix of those that
+-- reach the node; false: no key does.
 local function fronts(node, front)
   if node.word == "prefix" then return { node.text .. front } end
   local list = {}
@@ -126,7 +127,7 @@ local function unreachable(found, paths, node, front, seen)
 end
 
 
--- A store with several places is looked at in each: what stands above it differs.
+-- Checks a store in each of its places, since other nodes stand above it in each.
 local function visit(found, place, stack, seen)
   local node = place.store
   seen[node] = seen[node] or {}
@@ -147,7 +148,7 @@ end
 ---@param root weir.Store
 ---@return { path: string, rule: string, message: string }[]
 function Check.run(root)
-  if root.generation then root = root.generation.root end
+  if root.version then root = root.version.root end
   local found, paths = {}, Paths.of(root)
   visit(found, paths.list[1], {}, {})
   unreachable(found, paths, root, "", {})

@@ -1,11 +1,12 @@
--- language/load.lua: policy files. A file sees the words, the stores its host hands in
--- and some of Lua; any other name is an error that says which is nearest, with file and
--- line. What it opened is closed again when it fails.
+-- language/load.lua: builds the store of a policy file. A file sees the words, the
+-- stores of its host, its parameters, and some of Lua. Any other name is an error with
+-- file, line and the nearest name. If the file fails, the stores that it opened are
+-- closed.
 --
--- A policy file is code, as nginx's configuration with Lua in it is: it has os and
--- require, and so all that this process may do. The few names are there to find
--- misspelt words, not to hold anybody back; load only files that you trust. Its
--- loading is bounded in time (bounded.lua).
+-- A policy file is code, as nginx's configuration is where it has Lua in it. It has os
+-- and require, so it may do all that its process may. The short list of names is there
+-- to find misspelt words, and is no sandbox. Load only files that you trust.
+-- bounded.lua bounds the time that loading takes.
 
 local run_bounded = require "weir.language.bounded"
 local Closing = require "weir.core.closing"
@@ -16,10 +17,10 @@ local words = require "weir.language.words"
 
 local Load = {}
 
--- Seconds that the code of a file may take, unless said otherwise.
+-- Default for the seconds that the code of a file may take.
 local TIMEOUT = 5
 
--- What of Lua a policy file has at hand.
+-- The names of Lua that a policy file sees.
 local LUA = {
   "assert", "bit", "error", "ipairs", "math", "next", "os", "pairs", "pcall", "print",
   "require", "select", "string", "table", "tonumber", "tostring", "type", "unpack",
@@ -61,13 +62,14 @@ local function compile(source, interruptible)
 end
 
 
--- Lua's own words for a misspelt method do not say what there is.
+-- Improves Lua's message for a misspelt method, which does not say which methods there
+-- are.
 local function unknown_method(method)
   return ("no store has a method %q%s"):format(method, words.suggest(method))
 end
 
 
--- place: of the line that ran last, where the error has none.
+-- Adds a place to an error that has none. place: that of the last line that ran.
 local function placed(err, place)
   if type(err) ~= "string" then return err end
   err = err:gsub("attempt to call method '([%w_]+)' %(a nil value%)", unknown_method)

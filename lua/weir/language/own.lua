@@ -1,5 +1,5 @@
--- language/own.lua: weir.policy { children =, run = }: a node of one's own. A scan goes
--- to scan = function(self, request), or to run when there is one child at most.
+-- language/own.lua: weir.policy { children =, run = }: a node of a user's function. A
+-- scan goes to scan = function(self, request), or to run if there is at most one child.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Blame = require "weir.core.blame"
@@ -14,7 +14,8 @@ local function several(children)
 end
 
 
--- Of several children a run that was written for keys lists one child's, as a rule.
+-- With several children, a run that was written for keys would list the keys of one
+-- child only. So a scan needs a function of its own.
 local function scan(self, req)
   if self.scans then return self.scans(self, req) end
   if not several(self.children) then return self.custom(self, req) end
@@ -64,7 +65,7 @@ local function read(fields)
   for label, child in pairs(given.children) do
     Arguments.store("policy", "child " .. tostring(label), child)
   end
-  -- A node has its own run, and scan is a verb of every store.
+  -- A node has a run of its own, and scan is a verb of every store.
   given.custom, given.scans, given.run, given.scan = given.run, given.scan, nil, nil
   given.title = given.name
   return given

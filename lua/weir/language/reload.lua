@@ -1,12 +1,12 @@
--- language/reload.lua: what weir.load returns: a store that stands for the tree of a
--- policy file and can read the file again. handle:reload() builds the new tree aside
--- and swaps it in: new operations go to it, those under way finish on the old one.
--- A file that does not load changes nothing. handle:undo() goes back one generation,
--- whose stores are kept open until the next reload.
+-- language/reload.lua: the store that weir.load returns. It stands for the tree of a
+-- policy file and can read the file again. handle:reload() builds the new tree and then
+-- swaps it in: new operations go to it, those in flight finish on the old one. A file
+-- that does not load changes nothing. handle:undo() goes back one version, whose stores
+-- stay open until the next reload.
 --
--- What a generation had and the kept ones have not is closed when its last operation
--- has ended; one whose caller vanished (nginx) never says so, so after a while it is
--- closed all the same.
+-- Stores that no kept version uses are closed when the last operation on them has
+-- ended. An operation whose caller vanished (nginx) never ends, so after PATIENCE
+-- seconds they are closed anyway.
 
 local Carry = require "weir.language.carry"
 local Closing = require "weir.core.closing"
@@ -16,7 +16,7 @@ local Policies = require "weir.language.policies"
 local Store = require "weir.core.store"
 local words = require "weir.language.words"
 
--- Seconds after which a retired generation is closed, whoever still uses it.
+-- Seconds after which a retired version is closed even if it is in use.
 local PATIENCE = 60
 
 ---@class weir.Handle: weir.Store
@@ -25,7 +25,7 @@ Handle.__index = Handle
 Handle.__tostring = Store.__tostring
 
 
--- Reads the file; what can be carried over from `before` is.
+-- Reads the file and makes a version. Stores of the version `before` are used again.
 local function build(self, before)
   local carry = Carry.new(before and before.carry)
   local function open(name)
@@ -45,55 +45,55 @@ local function build(self, before)
     Closing.all(stores, { drop = true })
     return nil, root
   end
-  return { root = root, carry = carry, flying = 0 }
+  return { root = root, carry = carry, in_flight = 0 }
 end
 
 
-local function use(self, generation)
-  self.generation = generation
-  local root = generation.root
+local function use(self, version)
+  self.version = version
+  local root = version.root
   self.children, self.name = { root }, root.name
   self.immediate, self.bounded = root.immediate, root.bounded
 end
 
 
--- Closes the stores that no kept generation has.
-local function close(self, generation)
-  if generation.closed then return end
-  generation.closed = true
-  local kept, stores = self.generation.carry:all(), {}
+-- Closes the stores of a version that no kept version uses.
+local function close(self, version)
+  if version.closed then return end
+  version.closed = true
+  local kept, stores = self.version.carry:all(), {}
   for store in pairs(self.before and self.before.carry:all() or {}) do
     kept[store] = true
   end
-  for store in pairs(generation.carry:all()) do
+  for store in pairs(version.carry:all()) do
     if store.handle and not kept[store] then stores[#stores + 1] = store end
   end
   Closing.all(stores)
 end
 
 
--- A generation that neither serves nor can be gone back to.
-local function retire(self, generation)
-  generation.retired = true
-  if generation.flying == 0 then return close(self, generation) end
-  generation.timer = host.timer(PATIENCE, function() close(self, generation) end)
+-- Retires a version that neither serves nor can be gone back to.
+local function retire(self, version)
+  version.retired = true
+  if version.in_flight == 0 then return close(self, version) end
+  version.timer = host.timer(PATIENCE, function() close(self, version) end)
 end
 
 
--- The operation that ends the use of a retired generation.
-local function leave(self, generation)
-  generation.flying = generation.flying - 1
-  if generation.flying > 0 or not generation.retired then return end
-  if generation.timer then generation.timer:cancel() end
-  host.spawn(close, self, generation)
+-- Ends an operation on a version. The last one on a retired version closes it.
+local function leave(self, version)
+  version.in_flight = version.in_flight - 1
+  if version.in_flight > 0 or not version.retired then return end
+  if version.timer then version.timer:cancel() end
+  host.spawn(close, self, version)
 end
 
 
 function Handle:run(req)
-  local generation = self.generation
-  generation.flying = generation.flying + 1
-  local reply = generation.root:run(req)
-  leave(self, generation)
+  local version = self.version
+  version.in_flight = version.in_flight + 1
+  local reply = version.root:run(req)
+  leave(self, version)
   return reply
 end
 
@@ -101,7 +101,7 @@ end
 --- Reads the file again. true, or nil and why nothing has changed.
 ---@return boolean? reloaded, string? err
 function Handle:reload()
-  local old = self.generation
+  local old = self.version
   local new, err = build(self, old)
   if not new then return nil, tostring(err) end
   Carry.inherit(old.root, new.root)
@@ -117,8 +117,8 @@ end
 ---@return boolean? undone, string? err
 function Handle:undo()
   local before = self.before
-  if not before then return nil, "there is no earlier generation to go back to" end
-  local undone = self.generation
+  if not before then return nil, "there is no earlier version to go back to" end
+  local undone = self.version
   Carry.inherit(undone.root, before.root)
   use(self, before)
   self.before = nil
@@ -127,12 +127,13 @@ function Handle:undo()
 end
 
 
---- Begins to close everything that the generations opened.
+--- Begins to close all stores of both versions. Returns a function that waits for the
+--- end.
 function Handle:begin_close(opts)
   local stores = {}
-  for _, generation in pairs { self.generation, self.before } do
-    generation.closed = true
-    for store in pairs(generation.carry:all()) do
+  for _, version in pairs { self.version, self.before } do
+    version.closed = true
+    for store in pairs(version.carry:all()) do
       if store.handle then stores[#stores + 1] = store end
     end
   end
@@ -140,17 +141,17 @@ function Handle:begin_close(opts)
 end
 
 
--- The handle has no place of its own in what shows the tree.
+-- The handle is not shown in trees: these methods show the tree of the file.
 for _, method in ipairs { "tree", "stats", "explain" } do
   Handle[method] = function(self, ...)
-    local root = self.generation.root
+    local root = self.version.root
     return root[method](root, ...)
   end
 end
 
 
 function Handle:trace(key, opts)
-  return self.generation.root:trace(key, opts)
+  return self.version.root:trace(key, opts)
 end
 
 
@@ -161,9 +162,9 @@ function Reload.open(source, opts)
   local self = setmetatable({ source = source, given = opts and opts.stores or {},
     params = opts and opts.params, load_timeout = opts and opts.timeout,
     interruptible = opts and opts.interruptible }, Handle)
-  local generation, err = build(self, nil)
-  if not generation then error(err, 0) end
-  use(self, generation)
+  local version, err = build(self, nil)
+  if not version then error(err, 0) end
+  use(self, version)
   return self
 end
 

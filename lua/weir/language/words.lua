@@ -1,5 +1,5 @@
--- language/words.lua: the vocabulary of weir and of policy files: the policies' words,
--- a word for each connector, which opens it, and open, which takes a URL. Used by
+-- language/words.lua: all words of weir and of policy files: those of the policies, a
+-- word for each connector, which opens it, and open, which takes a URL. Used by
 -- init.lua and load.lua.
 
 local ffi = require "ffi"
@@ -39,8 +39,9 @@ function Words.names()
 end
 
 
--- A word that opens a store: `open` takes the target, the others are one. make(target,
--- options) opens it; its errors are placed where the word stands.
+-- Makes a word that opens a store. `open` takes the target as an argument; the other
+-- words are the target. make(target, options) opens it. Its errors get the place where
+-- the word stands.
 local function opener(word, make)
   local function checked(target, options)
     if type(target) ~= "string" then
@@ -64,8 +65,8 @@ local function opener(word, make)
 end
 
 
---- The word `open`, or one that opens a connector; `note`, if given, is told of each
---- store.
+--- The word `open`, or the word of a connector. note(store), if given, is called with
+--- each store that is opened.
 ---@param name string
 ---@param note fun(store: weir.Store)?
 ---@return (fun(...): weir.Store)?
@@ -80,11 +81,11 @@ function Words.opener(name, note)
 end
 
 
---- As opener, but make(target, options) answers for the store.
+--- Like opener, but make(target, options) returns the store.
 Words.stand_in = opener
 
 
---- What a word stands for, or nil; `note` as for opener.
+--- The meaning of a word, or nil. note: as for opener.
 ---@param name string
 ---@param note fun(store: weir.Store)?
 function Words.find(name, note)

@@ -1,5 +1,5 @@
--- language/writers.lua: stores that writes reach by two ways which do not know of each
--- other, so that copies kept on one way go stale: a rule of language/check.lua.
+-- language/writers.lua: finds stores that writes reach by two ways which do not know of
+-- each other. Copies kept on one way would become stale. A rule of language/check.lua.
 
 local Op = require "weir.core.op"
 local Paths = require "weir.observe.paths"
@@ -7,18 +7,19 @@ local Paths = require "weir.observe.paths"
 local Writers = {}
 
 
--- What two stores are when they are one backend: its name, where that says more than
--- the connector's.
+-- What two stores have in common when they are one backend: the name, if it says more
+-- than the connector's name.
 local function backend(store)
   return store.name:match "%s" and store.name or store
 end
 
 
--- These keep copies of what is below them, and write some by themselves.
+-- These words keep copies of values in the stores below them, and make some by
+-- themselves.
 local COPIES = { tier = true, mirror = true, failover = true }
 
 
--- The first word from a place of a way on that keeps copies.
+-- The first word on a way, from a place on, that keeps copies.
 local function keeper(way, from)
   for i = from, #way do
     if COPIES[way[i][1].word] then return way[i][1] end
@@ -26,8 +27,8 @@ local function keeper(way, from)
 end
 
 
--- Whether what goes a way may write: reads of a byop do only below a word that keeps
--- copies.
+-- Whether requests on a way may write. Reads of a byop write only below a word that
+-- keeps copies.
 local function may_write(way)
   for i, step in ipairs(way) do
     if step[1].word == "byop" and Op.reads[step[2]] then
@@ -55,8 +56,9 @@ local function ways(node, way, all)
 end
 
 
--- Two ways that a route parts never carry the same key. Those that a byop parts do:
--- that harms where one of them passes a word that keeps copies, and the other does not.
+-- Whether two ways never harm each other. Those that a route separates never carry the
+-- same key. Those that a byop separates do: that is harmful if only one of them passes
+-- a word that keeps copies.
 local function apart(one, other)
   for i = 1, math.min(#one, #other) do
     if one[i][1] ~= other[i][1] then return false end
@@ -70,11 +72,11 @@ local function apart(one, other)
 end
 
 
--- The finding goes to the word whose copies are harmed.
+-- Adds a finding at the word whose copies become stale.
 local function complain(found, paths, one, other)
   if not keeper(one, 1) then one, other = other, one end
   local path = paths.path[one[#one][1]]
-  local message = ("%s writes the same store: its copies go stale unseen"):format(
+  local message = ("%s writes the same store, and copies here become stale"):format(
     paths.path[other[#other][1]])
   local last = found[#found]
   if last and last.path == path and last.message == message then return end

@@ -63,7 +63,7 @@ end
 
 -- What the words of a tree count beside operations: promotions and so on.
 local function policies(store)
-  local root = store.generation and store.generation.root or store
+  local root = store.version and store.version.root or store
   if not Paths.children(root)[1] then return nil end
   local list = {}
   for path, entry in pairs(Stats.run(root)) do
