@@ -1,14 +1,14 @@
--- core/blame.lua: whose line an error belongs to. What a word or a verb refuses is the
--- user's mistake, so its message names the user's line: the innermost one on the
--- stack that is not of weir. A tail call (`return tier { ... }`) takes its line off the
--- stack; while a policy file is loaded, the line that ran last is known as well.
--- Also tracebacks with the user's frames alone.
+-- core/blame.lua: finds the user's line for an error. Misuse of a word or a verb is the
+-- user's mistake, so its message names the innermost line on the stack that is not
+-- weir's. A tail call (`return tier { ... }`) removes its line from the stack. For that
+-- case the line that ran last is known while a policy file is loaded. Also makes
+-- tracebacks of the user's frames alone.
 
 local Blame = {}
 
 local HERE = debug.getinfo(1, "S").source:match "^(@.*)core/blame%.lua$" or "@weir/"
 
--- Chunks that weir makes of strings.
+-- The names of chunks that weir compiles from strings.
 local MADE = { ["=run"] = true, ["=assign"] = true }
 
 -- The line of the policy file that is being loaded: { source =, line = }.
@@ -16,14 +16,14 @@ local MADE = { ["=run"] = true, ["=assign"] = true }
 local running
 
 
---- Whether a source, as debug.getinfo says it, is a file of weir's.
+--- Whether a source, as debug.getinfo returns it, is a file of weir.
 function Blame.is_ours(source)
   return source:sub(1, #HERE) == HERE or MADE[source] == true
 end
 
 
--- The innermost frame of the user's, and what it calls the function of weir's that it
--- is in; nil: there is none.
+-- The innermost frame of the user's code, and the name under which it called weir; nil:
+-- there is none.
 local function user_frame()
   local level, called = 3, nil
   while true do
@@ -46,9 +46,9 @@ function Blame.note_line(place)
 end
 
 
---- A message behind the user's place, unless it stands there already. word: what was
---- called; where the innermost frame of the user's calls something else, that has
---- called the word in a tail call.
+--- Puts the user's place in front of a message, unless it is there already. word: the
+--- word that was called. If the user's innermost frame called another name, it called
+--- the word in a tail call.
 ---@param message any
 ---@param word string?
 function Blame.placed(message, word)
@@ -72,7 +72,7 @@ local function described(info)
 end
 
 
---- The frames of the user's on this stack, or nil: there are none. `level` as of
+--- The user's frames on this stack; nil: there are none. `level` as for
 --- debug.traceback.
 ---@param level integer?
 ---@return string?
@@ -93,19 +93,19 @@ function Blame.frames(level)
 end
 
 
--- The last error that a task ended by, and the frames it was raised in.
+-- The last error that ended a task, and the frames where it was raised.
 local last, frames
 
 
---- A handler for xpcall around what may be the user's: returns the error as it is, and
---- keeps where it was raised.
+--- A handler for xpcall around user code: returns the error unchanged, and keeps where
+--- it was raised.
 function Blame.remember(err)
   if type(err) == "string" then last, frames = err, Blame.frames(2) end
   return err
 end
 
 
---- The user's frames where an error was raised, if they are known.
+--- The user's frames where an error was raised; nil: not known.
 ---@param err string
 ---@return string?
 function Blame.trace(err)

@@ -1,6 +1,6 @@
--- core/bytes.lua: what may be lent to C or copied from: strings, Values, byte arrays
--- and slices of memory whose size the caller states. Everything else is refused
--- at the caller of the verb, `level` frames up. Used by request.lua.
+-- core/bytes.lua: checks the memory that a caller lends to C or has copied: strings,
+-- Values, byte arrays, and slices whose size the caller states. Anything else is an
+-- error at the caller of the verb, `level` frames up. Used by request.lua.
 
 local ffi = require "ffi"
 local Value = require "weir.core.value"
@@ -64,7 +64,7 @@ local function slice(x, writable, level)
 end
 
 
---- What to do about something that is no string, after the message that says so.
+--- Advice that is added to a message about something that is no string.
 ---@param x any
 ---@return string
 function Bytes.hint(x)
@@ -74,7 +74,7 @@ function Bytes.hint(x)
 end
 
 
--- What to do about something that is no value.
+-- Advice that is added to a message about something that is no value.
 local function value_hint(x)
   if x == nil then return "; delete removes a key" end
   if type(x) == "table" then return "; encode it first, with cjson or string.buffer" end
@@ -82,7 +82,7 @@ local function value_hint(x)
 end
 
 
---- Where a caller's buffer is and how many bytes it has room for.
+--- The address of a caller's buffer and its size.
 ---@param x any an array of char, int8_t or uint8_t, or { pointer, size }
 ---@return ffi.cdata* pointer, number size
 function Bytes.buffer(x, level)
@@ -98,8 +98,8 @@ function Bytes.buffer(x, level)
 end
 
 
---- What a set stores: strings and Values as they are, C memory as a Value with
---- a copy of it, so that nothing refers to the caller's memory later.
+--- The value that a set stores: a string or Value as it is, C memory as a Value with a
+--- copy, so that nothing refers to the caller's memory later.
 ---@return string|weir.Value
 function Bytes.value(x, level)
   if type(x) == "string" or Value.is(x) then return x end

@@ -1,12 +1,12 @@
 -- core/closing.lua: closes several stores at the same time, so that they share one
--- time-out instead of waiting for each other's. Used by stores over stores, by
--- reload and at the end of a program.
+-- timeout instead of waiting for each other. Used by stores over stores, by reload and
+-- at the end of a program.
 
 local Closing = {}
 
 
---- Begins to close stores; opts as a store's close takes them. Returns a function that
---- waits for the end of all, and returns the first error.
+--- Begins to close stores; opts as for a store's close. Returns a function that waits
+--- until all are closed, and returns the first error.
 ---@param stores weir.Store[]
 ---@param opts { timeout: number?, drop: boolean? }?
 ---@return fun(): boolean?, weir.Error?

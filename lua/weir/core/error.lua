@@ -1,6 +1,6 @@
--- core/error.lua: what went wrong, as a value: the second result of a verb. Printable
--- with tostring, fit for assert and error; never raised by weir itself for bad
--- luck (misuse raises a plain string at the caller).
+-- core/error.lua: the second result of a verb that fails. It prints as its message and
+-- is fit for assert and error. weir never raises it for a failure of the outside world.
+-- Misuse raises a plain string at the caller.
 
 local status = require "weir.core.status"
 

@@ -1,8 +1,8 @@
--- core/hold.lua: tells when a Lua object has been collected without a finalizer on it,
--- which would cost 250 ns and more each, most of it in the collector; this costs
--- 50. An object takes a slot of a ledger and stands there in a weak table; after
--- a collection the slots that lost theirs are swept. Used by value.lua and
--- reply.lua, for what they hold in C.
+-- core/hold.lua: tells when a Lua object has been collected, without a finalizer on it.
+-- A finalizer costs 250 ns and more for each object, most of it in the collector; this
+-- costs 50. An object gets a slot of a ledger and stands there in a weak table. After a
+-- collection the slots that lost their objects are swept. Used by value.lua and
+-- room.lua for memory of C.
 
 local ffi = require "ffi"
 
@@ -14,8 +14,9 @@ local Hold = {}
 local ledgers = {}
 
 
--- A cdata that nobody holds: its finalizer runs at the end of each collection.
--- Where nobody takes slots any more, it sweeps itself, one collection later.
+-- Makes a cdata that nothing refers to. Its finalizer runs at the end of each
+-- collection. A ledger in which no slots are taken any more is swept one collection
+-- later.
 local function watch_collections()
   ffi.gc(ffi.new "char[1]", function()
     for i = 1, #ledgers do ledgers[i]() end
@@ -24,11 +25,11 @@ local function watch_collections()
 end
 
 
---- Makes a ledger. release(slot) gives back what the object of a slot held; it is
---- called once for each slot taken, by a sweep or by drop. Returns slot(), which
---- takes one; keep(slot, object); drop(slot), for what is given back early.
+--- Makes a ledger. release(slot) frees what the object of a slot held. It is called
+--- once for each slot, by a sweep or by drop. Returns three functions: slot() takes a
+--- slot; keep(slot, object) enters its object; drop(slot) frees it early.
 function Hold.ledger(release)
-  -- In C, since a finalizer changes it in the middle of whatever runs.
+  -- In C memory, since a finalizer may change it at any point of the program.
   local state = State(0, 0, 64)
   local free = Slots(state.size)
   local objects = setmetatable({}, { __mode = "v" })
@@ -38,11 +39,12 @@ function Hold.ledger(release)
     state.n_free = state.n_free + 1
   end
 
-  -- false: taken, and without an object yet; nil: collected.
+  -- An entry is false: the slot is taken and has no object yet; nil: its object was
+  -- collected.
   local function sweep()
     state.due, state.sweeping = 0, 1
     for slot = 1, state.top do
-      -- `== nil` would ask a cdata whether it equals nil.
+      -- `== nil` would call the cdata's own comparison.
       if type(objects[slot]) == "nil" then
         objects[slot] = false
         release(slot)

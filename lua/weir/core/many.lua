@@ -1,5 +1,5 @@
--- core/many.lua: the verbs over lists of keys, each of which answers with a reply of a
--- slot for every key. Methods of store.lua.
+-- core/many.lua: the verbs over lists of keys. Each returns a reply with a slot for
+-- every key. They are methods of store.lua.
 
 local ffi = require "ffi"
 local check_method = require "weir.core.method"
@@ -14,19 +14,19 @@ local many = Request.new
 ---@class weir.Store
 local Many = {}
 
--- Errors of the request point at whoever called the verb.
+-- Errors of the request point at the caller of the verb.
 local VERB = 2
 
 
--- What a verb asks for a list of keys.
-local function ask(self, op, keys, opts)
+-- Makes the request of a verb for a list of keys.
+local function request(self, op, keys, opts)
   check_method(self, op .. "_many", VERB + 1)
   local req = many(op, keys, opts, VERB + 1)
   return req
 end
 
 
--- What a *_many verb returns: a slot for every key, duplicates too.
+-- The reply of a *_many verb: a slot for every key, also for one that came twice.
 local function finish(req, reply)
   if req.positions then reply = reply:expand(req.positions) end
   if req.prefix then
@@ -38,12 +38,12 @@ local function finish(req, reply)
 end
 
 
---- Reads the values of a list of keys; duplicates are asked once.
+--- Reads the values of a list of keys. A key that comes twice is requested once.
 ---@param keys string[]
 ---@param opts { timeout: weir.Seconds?, deadline: number?, prefix: boolean? }?
 ---@return weir.Reply
 function Many:get_many(keys, opts)
-  local req = ask(self, "get", keys, opts)
+  local req = request(self, "get", keys, opts)
   return finish(req, self:run(req))
 end
 
@@ -54,7 +54,7 @@ end
 ---@param opts { ttl: weir.Seconds?, timeout: weir.Seconds?, deadline: number? }?
 ---@return weir.Reply
 function Many:set_many(keys, values, opts)
-  local req = ask(self, "set", keys, opts)
+  local req = request(self, "set", keys, opts)
   req:with_values(values, #keys, VERB)
   return finish(req, self:run(req))
 end
@@ -64,7 +64,7 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number?, prefix: boolean? }?
 ---@return weir.Reply
 function Many:exists_many(keys, opts)
-  local req = ask(self, "exists", keys, opts)
+  local req = request(self, "exists", keys, opts)
   return finish(req, self:run(req))
 end
 
@@ -73,7 +73,7 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return weir.Reply
 function Many:delete_many(keys, opts)
-  local req = ask(self, "delete", keys, opts)
+  local req = request(self, "delete", keys, opts)
   return finish(req, self:run(req))
 end
 
@@ -82,7 +82,7 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return weir.Reply
 function Many:stat_many(keys, opts)
-  local req = ask(self, "stat", keys, opts)
+  local req = request(self, "stat", keys, opts)
   return finish(req, self:run(req))
 end
 
@@ -92,13 +92,14 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return weir.Reply
 function Many:touch_many(keys, ttl, opts)
-  local req = ask(self, "touch", keys, opts)
+  local req = request(self, "touch", keys, opts)
   req.ttl = options.seconds("a time to live", ttl, VERB)
   return finish(req, self:run(req))
 end
 
 
--- A key that came twice was read into one of its buffers; fills the others.
+-- Copies the value of a key that came twice to its other buffers. It was read into one
+-- of them.
 local function copy_duplicates(req, reply)
   for i = 1, reply.n do
     local lent = req.lent[i]
@@ -122,7 +123,7 @@ end
 ---@return weir.Reply
 function Many:get_into_many(keys, buffers, opts)
   check_method(self, "get_into_many", VERB)
-  local req = ask(self, "get", keys, opts)
+  local req = request(self, "get", keys, opts)
   req:with_buffers(buffers, #keys, VERB)
   local reply = finish(req, self:run(req))
   if req.positions then copy_duplicates(req, reply) end

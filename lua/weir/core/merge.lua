@@ -1,5 +1,5 @@
--- core/merge.lua: replies put together: what is left to ask, and slots of one
--- reply taken into another. Methods of reply.lua.
+-- core/merge.lua: joins replies: the slots that are left for another request, and the
+-- slots of one reply put into another. Methods of reply.lua.
 
 local Op = require "weir.core.op"
 local status = require "weir.core.status"
@@ -10,14 +10,14 @@ local class, rank = status.class, status.rank
 ---@class weir.Reply
 local Merge = {}
 
--- What a slot may have besides its status and value, under Reply:note.
+-- The facts of slots besides status and value (Reply:note).
 local FACTS = {
   "sizes", "ttls", "messages", "stores", "levels", "tries", "stale", "degraded",
   "cursors", "copies", "afters", "open", "maybe",
 }
 
 
---- The slots that are not good: what a next store may be asked for.
+--- The slots that are not good: a next store may be asked for these.
 ---@return integer[]
 function Merge:residual_slots()
   local slots, count = {}, 0
@@ -39,9 +39,8 @@ function Merge:residual()
 end
 
 
---- Says of those slots that are errors who said so, and what was said of the first
---- of them, where it holds for others, too.
---- slots: an array of C, n of them.
+--- Notes for the slots that are errors which store said so, and for the first of them,
+--- and those with its status, the message. slots: an array of C with n slots.
 function Merge:explain_errors(slots, n, message, store)
   local first
   for j = 0, n - 1 do
@@ -55,7 +54,7 @@ function Merge:explain_errors(slots, n, message, store)
 end
 
 
--- The words of another reply's errors, slot by slot.
+-- Copies the messages of another reply's errors, slot by slot.
 local function carry_message(self, other, slots)
   for j = 1, other.n do
     if class[other[j]] == "error" then
@@ -66,7 +65,7 @@ local function carry_message(self, other, slots)
 end
 
 
---- Makes slot i what slot j of another reply is; both keep the value.
+--- Copies slot j of another reply to slot i. Both keep the value.
 ---@param i integer
 ---@param other weir.Reply
 ---@param j integer
@@ -92,8 +91,8 @@ function Merge:adopt(i, other, j)
 end
 
 
---- Moves all of another reply into this one: its slot j becomes slot slots[j],
---- whatever that was. The other reply is used up.
+--- Moves all slots of another reply into this one: its slot j replaces slot slots[j].
+--- The other reply is empty afterwards.
 ---@param other weir.Reply
 ---@param slots integer[]
 function Merge:place(other, slots)
@@ -125,8 +124,9 @@ function Merge:place(other, slots)
 end
 
 
--- A good answer wins a read. Between others the better rank does, except that a
--- miss is one only if everybody asked says so: an error wins over it.
+-- Whether the new answer to a slot replaces the old one. Of a read a good answer wins.
+-- Otherwise the better rank wins, except that an error wins over a miss: a read is a
+-- miss only if all stores said so.
 local function wins(write, new, old)
   if write then return rank[new] > rank[old] end
   if class[new] == "good" or class[old] == "good" then return class[old] ~= "good" end
@@ -135,9 +135,9 @@ local function wins(write, new, old)
 end
 
 
---- Takes in another store's answers: of reads the best, of writes the worst.
---- `slots` says which of this reply's slots the other's are; by default those of
---- the last residual(), else all.
+--- Joins the answers of another store: of reads the best, of writes the worst. slots:
+--- the slots of this reply that they belong to; default: those of the last residual(),
+--- else all.
 ---@param other weir.Reply
 ---@param slots integer[]?
 ---@return weir.Reply self
@@ -152,8 +152,8 @@ function Merge:merge(other, slots)
 end
 
 
---- Takes in the answers of one more copy to a write: the worst error counts, and
---- a delete found something if any copy had it.
+--- Joins the answers of one more copy to a write. The worst error counts. A delete
+--- found something if any copy had it.
 ---@param other weir.Reply
 ---@param slots integer[]? which of this reply's slots the other's are; default: all
 ---@return weir.Reply self
@@ -170,7 +170,8 @@ function Merge:combine(other, slots)
 end
 
 
---- A reply with a slot for each position: where duplicates were asked once.
+--- A reply with a slot for each position, for keys that came twice and were requested
+--- once.
 ---@param positions integer[]
 ---@return weir.Reply
 function Merge:expand(positions)

@@ -1,8 +1,8 @@
--- core/method.lua: notices a verb that was called with a dot: s.get("a") hands over the
--- key where the store should be. Used by store.lua, many.lua and native.lua.
+-- core/method.lua: notices a verb that was called with a dot: s.get("a") passes the key
+-- in the place of the store. Used by store.lua, many.lua and native.lua.
 
---- Returns when `self` is a store, else says how to call its method `name`; errors
---- point `level` frames up.
+--- Raises an error that says how to call the method `name`, unless `self` is a store.
+--- The error points `level` frames up.
 ---@param self any
 ---@param name string
 ---@param level integer 1: the caller

@@ -1,7 +1,7 @@
--- core/reply.lua: what a store answers: one slot per key, in the order asked for.
--- A reply is the array of its statuses ("ok", "miss", ...), so #reply is the
--- number of slots; reply.status is the reply itself. Values stay in C, counted,
--- and go when the reply does. Made by native.lua and by policies.
+-- core/reply.lua: the answer to a request: one slot for each key, in the order of the
+-- request. A reply is the array of its statuses ("ok", "miss", ...), so #reply is the
+-- number of slots. reply.status is the reply itself. Values stay in C, counted, and are
+-- dropped with the reply. Made by native.lua and by policies.
 
 local ffi = require "ffi"
 local Error = require "weir.core.error"
@@ -31,8 +31,8 @@ local Reply = {}
 Reply.__index = Reply
 
 
---- Makes a reply of n slots, or of as many as a request has keys. Each slot must
---- be set.
+--- Makes a reply of n slots, or with a slot for each key of a request. Each slot must
+--- be set afterwards.
 ---@param n integer|weir.Request
 ---@return weir.Reply
 function Reply.new(n)
@@ -74,8 +74,7 @@ function Reply:room()
 end
 
 
---- Notes a fact of a slot besides its status and value, in a table made when the
---- first slot has one.
+--- Notes a fact of a slot. The table of the fact is made with the first entry.
 function Reply:note(name, i, value)
   local list = self[name]
   if not list then
@@ -86,8 +85,8 @@ function Reply:note(name, i, value)
 end
 
 
---- Answers a slot. `facts`: value (string or Value), size, ttl, message, store,
---- level, stale, degraded, attempts.
+--- Sets the status of a slot. `facts`: value (string or Value), size, ttl, message,
+--- store, level, stale, degraded, attempts.
 ---@param i integer
 ---@param name string a status
 ---@param facts table?
@@ -114,7 +113,7 @@ function Reply:set(i, name, facts)
 end
 
 
---- The `struct weir_value *` of a slot, which stays the reply's, or nil.
+--- The `struct weir_value *` of a slot, or nil. The reply keeps its reference.
 function Reply:pointer(i)
   local values = self.values
   if not values or not self[i] then return nil end
@@ -141,7 +140,7 @@ function Reply:value(i)
 end
 
 
---- Moves the value of a slot out of the reply; used by the single verbs.
+--- Moves the value of a slot out of the reply, which does not own it any more.
 function Reply:take(i)
   local v = self:pointer(i)
   if not v then return nil end
@@ -150,7 +149,7 @@ function Reply:take(i)
 end
 
 
---- Lets go of the value of a slot.
+--- Drops the value of a slot.
 ---@param i integer
 function Reply:drop(i)
   local values = self.values
@@ -161,8 +160,8 @@ function Reply:drop(i)
 end
 
 
---- The size of a slot's value in bytes; of stat and get_into, too, and with
---- "toobig" the size it would have.
+--- The size of a slot's value in bytes, also after stat and get_into. With "toobig":
+--- the size it would have.
 ---@param i integer
 ---@return number?
 function Reply:size(i)
@@ -180,7 +179,7 @@ function Reply:ttl(i)
 end
 
 
---- Which level of a tier answered a slot: 1 is the first.
+--- The level of the tier that answered a slot: 1 is the first.
 ---@param i integer
 ---@return integer?
 function Reply:level(i)
@@ -188,7 +187,7 @@ function Reply:level(i)
 end
 
 
---- How many attempts a slot took.
+--- The number of attempts for a slot.
 ---@param i integer
 ---@return integer
 function Reply:attempts(i)
@@ -196,7 +195,7 @@ function Reply:attempts(i)
 end
 
 
---- The sentence for a slot's error, if there is one. That of the batch belongs to
+--- The message of a slot's error, if there is one. The message of the batch belongs to
 --- its first error; a slot with another status says so.
 function Reply:words(i)
   local message = self.messages and self.messages[i]
@@ -277,7 +276,7 @@ function Reply:bytes()
 end
 
 
---- Gives the values back now instead of when the collector comes by.
+--- Drops the values now instead of at the next collection.
 function Reply:close()
   if self.values then C.weir_values_unref(self.values) end
 end

@@ -1,6 +1,6 @@
--- core/request.lua: what a store is asked: one op over unique keys. Verbs make
--- requests of what the caller gave, checked; policies pass them on, narrowed to
--- some slots or with a nearer deadline. A request is never changed once run.
+-- core/request.lua: one op over unique keys. The verbs make requests from the caller's
+-- arguments and check them. Policies pass them on, narrowed to some slots or with a
+-- nearer deadline. A request is never changed once run.
 
 local bytes = require "weir.core.bytes"
 local options = require "weir.core.options"
@@ -37,7 +37,7 @@ local function bad_key(key, level, at)
 end
 
 
--- Whether something stands behind the n keys that #keys counts: a hole ended them.
+-- Whether the list has further keys behind the n that #keys counts: then it has a hole.
 local function has_more_keys(keys, n)
   local at = next(keys, n > 0 and n or nil)
   while at ~= nil do
@@ -48,7 +48,7 @@ local function has_more_keys(keys, n)
 end
 
 
---- A request for one key. `level` is where errors point: 1 the caller.
+--- A request for one key. `level`: the frame that errors point at; 1: the caller.
 function Request.one(op, key, opts, level)
   if type(key) ~= "string" then bad_key(key, level + 1) end
   local req = setmetatable({ op = op, n = 1, keys = { key } }, Request)
@@ -57,9 +57,8 @@ function Request.one(op, key, opts, level)
 end
 
 
---- A request for keys as they come, duplicates and all, or nil: they are no list of
---- strings.
---- The list stays the caller's.
+--- A request for keys as they are, duplicates included; nil: they are no list of
+--- strings. The list remains the caller's.
 ---@param op string
 ---@param keys string[]
 ---@param n integer
@@ -74,8 +73,8 @@ function Request.plain(op, keys, n)
 end
 
 
---- A request for a list of keys; req.positions says where each slot's answer is
---- when a key came twice.
+--- A request for a list of keys. When a key came twice, req.positions has the place of
+--- each slot's answer.
 ---@param op string
 ---@param keys string[]
 ---@param opts table?
@@ -102,14 +101,15 @@ local function check_list(what, list, n, level)
   if type(list) ~= "table" then
     error(("%s are a list, not a %s"):format(what, type(list)), level + 1)
   end
-  -- A list of one that has none is a nil, which what reads the list names.
+  -- A list of one item that is nil gets its error from the function that reads the
+  -- list.
   if #list ~= n and not (n == 1 and list[1] == nil) then
     error(("%d keys but %d %s"):format(n, #list, what), level + 1)
   end
 end
 
 
---- Gives a request of n slots what to store; of a key that came twice, the last.
+--- Gives a request the values to store; of a key that came twice the last one counts.
 function Request:with_values(values, n, level)
   check_list("values", values, n, level + 1)
   local list, positions = new_table(self.n, 0), self.positions
@@ -120,9 +120,9 @@ function Request:with_values(values, n, level)
 end
 
 
---- Gives a request of n slots where to read to; of a key that came twice, the
---- largest buffer; req.lent has them all. req.given anchors what was given: a
---- slice { pointer, size, slab } keeps its slab.
+--- Gives a request the buffers to read to; of a key that came twice the largest one.
+--- req.lent has them all. req.given keeps the caller's objects alive: a slice {
+--- pointer, size, slab } keeps its slab.
 function Request:with_buffers(buffers, n, level)
   check_list("buffers", buffers, n, level + 1)
   local list, caps = new_table(self.n, 0), new_table(self.n, 0)
@@ -137,7 +137,7 @@ function Request:with_buffers(buffers, n, level)
 end
 
 
---- The bytes that a set carries.
+--- The bytes of all values of a set.
 ---@return number
 function Request:bytes()
   local sum = self.sum
@@ -175,8 +175,8 @@ local function pick(list, slots, n)
 end
 
 
--- Whether a request has any of the fields that few have: a table made with all of
--- them would be three times as large.
+-- Whether a request has any of the fields that few have. A table with all of them would
+-- be three times as large.
 local function has_more(self)
   return self.op ~= "get" or self.buffers or self.limit
 end
@@ -197,7 +197,7 @@ function Request:with(changes)
 end
 
 
---- A copy that ends no later than a time; what a timeout does to each batch.
+--- A copy with a deadline no later than this one. Used for timeouts.
 ---@param deadline number absolute, in the host's seconds
 ---@return weir.Request
 function Request:within(deadline)
@@ -220,7 +220,7 @@ function Request:within(deadline)
 end
 
 
---- How long a slot's value is to live: seconds, or nil.
+--- The time to live of a slot's value in seconds, or nil.
 ---@param i integer
 ---@return number?
 function Request:ttl_of(i)
@@ -228,7 +228,7 @@ function Request:ttl_of(i)
 end
 
 
---- Where a slot stands in the request that `limit` was made for.
+--- The place of a slot in the request for which `limit` was made.
 ---@param i integer
 ---@return integer
 function Request:place(i)
@@ -236,7 +236,7 @@ function Request:place(i)
 end
 
 
--- The places of some slots, where somebody counts attempts by them.
+-- The places of some slots, if attempts are counted by them.
 local function places(self, slots, n)
   if not self.limit then return nil end
   if self.origin then return pick(self.origin, slots, n) end
@@ -244,7 +244,7 @@ local function places(self, slots, n)
 end
 
 
--- What a subset shares of the fields that few requests have.
+-- Copies the fields that few requests have to a subset.
 local function pick_more(self, some, slots, n)
   some.values = pick(self.values, slots, n)
   some.ttl, some.ttls = self.ttl, pick(self.ttls, slots, n)

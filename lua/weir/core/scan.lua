@@ -1,6 +1,6 @@
--- core/scan.lua: the iterator behind store:scan. It asks one bounded page at a time
--- through run, so that a policy over the store (a timeout, a retry) holds for
--- each page; policies over several stores bring a scan of their own.
+-- core/scan.lua: the iterator behind store:scan. It runs one request for each bounded
+-- page, so a policy over the store (a timeout, a retry) acts on each page. Policies
+-- over several stores have scans of their own.
 
 local ffi = require "ffi"
 local Ffi = require "weir.ffi"

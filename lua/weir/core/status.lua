@@ -19,7 +19,7 @@ local CLASS = {
 local RETRY = { [0] = "no", [1] = "idempotent", [2] = "any" }
 local APPLIED = { [0] = "no", [1] = "yes", [2] = "maybe" }
 
--- What people read when nobody said anything better.
+-- The message of an error that has none of its own.
 local PHRASE = {
   ok = "done",
   miss = "no such key",

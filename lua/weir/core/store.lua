@@ -1,6 +1,6 @@
--- core/store.lua: the verbs. A store is a table with one run(self, request) -> reply;
--- everything users call is made of it here: checks, duplicates asked once, values
--- and errors as results. native.lua and every policy are stores.
+-- core/store.lua: the verbs for one key. A store is a table with run(self, request) ->
+-- reply. Everything that users call is made of run here: checks, duplicates removed,
+-- values and errors as results. native.lua and every policy are stores.
 
 local Closing = require "weir.core.closing"
 local Many = require "weir.core.many"
@@ -42,21 +42,22 @@ function Store.is(x)
 end
 
 
--- Errors of the request point at whoever called the verb.
+-- Errors of the request point at the caller of the verb.
 local VERB = 2
 
 local one = Request.one
 
 
--- What a verb asks for one key.
-local function ask(self, op, key, opts)
+-- Makes the request of a verb for one key.
+local function request(self, op, key, opts)
   check_method(self, op, VERB + 1)
   local req = one(op, key, opts, VERB + 1)
   return req
 end
 
 
--- The one slot of a reply as `yes` for good, `no` for a miss, or nil and why.
+-- The result of a verb for the one slot of a reply: `yes` for good, `no` for a miss, or
+-- nil and an error.
 local function outcome(reply, yes, no)
   local name = reply[1]
   if class[name] == "good" then return yes end
@@ -71,20 +72,20 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number?, prefix: boolean? }?
 ---@return weir.Value? value, weir.Error? err
 function Store:get(key, opts)
-  local reply = self:run(ask(self, "get", key, opts))
+  local reply = self:run(request(self, "get", key, opts))
   if class[reply[1]] == "good" then return reply:take(1) end
   return outcome(reply)
 end
 
 
---- Reads a value as a plain Lua string, for what takes nothing else (ngx.print,
+--- Reads a value as a plain Lua string, for functions that accept no Value (ngx.print,
 --- table.concat, cjson.decode, a table's key). nil alone: there is none.
 ---@param key string
 ---@param opts { timeout: weir.Seconds?, deadline: number?, prefix: boolean? }?
 ---@return string? text, weir.Error? err
 function Store:get_string(key, opts)
   check_method(self, "get_string", VERB)
-  local reply = self:run(ask(self, "get", key, opts))
+  local reply = self:run(request(self, "get", key, opts))
   local text = reply:string(1)
   if not text then return outcome(reply) end
   reply:drop(1)
@@ -98,7 +99,7 @@ end
 ---@param opts { ttl: weir.Seconds?, timeout: weir.Seconds?, deadline: number? }?
 ---@return boolean? stored, weir.Error? err
 function Store:set(key, value, opts)
-  local req = ask(self, "set", key, opts)
+  local req = request(self, "set", key, opts)
   req:with_values({ value }, 1, VERB)
   return outcome(self:run(req), true)
 end
@@ -109,7 +110,7 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number?, prefix: boolean? }?
 ---@return boolean? there, weir.Error? err
 function Store:exists(key, opts)
-  return outcome(self:run(ask(self, "exists", key, opts)), true, false)
+  return outcome(self:run(request(self, "exists", key, opts)), true, false)
 end
 
 
@@ -119,7 +120,7 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return boolean? removed, weir.Error? err
 function Store:delete(key, opts)
-  return outcome(self:run(ask(self, "delete", key, opts)), true, false)
+  return outcome(self:run(request(self, "delete", key, opts)), true, false)
 end
 
 
@@ -128,7 +129,7 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return { size: number, ttl: number? }? facts, weir.Error? err
 function Store:stat(key, opts)
-  local reply = self:run(ask(self, "stat", key, opts))
+  local reply = self:run(request(self, "stat", key, opts))
   return outcome(reply, { size = reply:size(1), ttl = reply:ttl(1) })
 end
 
@@ -139,7 +140,7 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return boolean? touched, weir.Error? err
 function Store:touch(key, ttl, opts)
-  local req = ask(self, "touch", key, opts)
+  local req = request(self, "touch", key, opts)
   req.ttl = options.seconds("a time to live", ttl, VERB)
   return outcome(self:run(req), true, false)
 end
@@ -153,7 +154,7 @@ end
 ---@return number? size, weir.Error? err
 function Store:get_into(key, buffer, opts)
   check_method(self, "get_into", VERB)
-  local req = ask(self, "get", key, opts)
+  local req = request(self, "get", key, opts)
   req:with_buffers({ buffer }, 1, VERB)
   local reply = self:run(req)
   return outcome(reply, reply:size(1))
@@ -182,7 +183,7 @@ end
 ---@return table[] steps, weir.Reply reply
 function Store:trace(key, opts)
   check_method(self, "trace", VERB)
-  local req = ask(self, "get", key, opts)
+  local req = request(self, "get", key, opts)
   req.trace = Trace.new()
   local reply = self:run(req)
   return req.trace:finish(self), reply

@@ -1,5 +1,5 @@
--- core/text.lua: what makes a Value behave like a string: operators, methods, and
--- what a message says of one. Used by value.lua.
+-- core/text.lua: the operators and methods that make a Value behave like a string, and
+-- how messages describe one. Used by value.lua.
 
 local ffi = require "ffi"
 local C = require("weir.ffi").C
@@ -7,7 +7,8 @@ local C = require("weir.ffi").C
 local Text = {}
 
 
---- What a message calls something: "a Value", "number", "ctype<...>".
+--- Returns a function that describes something in a message: "a Value", "number",
+--- "ctype<...>".
 ---@param is_value fun(x: any): boolean
 function Text.describer(is_value)
   return function(x)
@@ -17,8 +18,8 @@ function Text.describer(is_value)
 end
 
 
---- What to do about an error, after its message: when a function of C was given a
---- Value where it takes a string, else nothing.
+--- Advice that is added to an error message when a function of C got a Value instead of
+--- a string; else nothing.
 ---@param message string
 ---@return string
 function Text.advice(message)
@@ -30,7 +31,7 @@ function Text.advice(message)
 end
 
 
---- Gives the methods of strings, over a copy, to a class that lacks them.
+--- Adds the methods of strings that a class lacks. They work on a copy.
 function Text.add_methods(Value)
   for name, method in pairs(string) do
     if not Value[name] and name ~= "char" and name ~= "dump" then
@@ -40,7 +41,7 @@ function Text.add_methods(Value)
 end
 
 
--- How a value and a string, or two values, compare: as memcmp, then by length.
+-- Compares two strings or values as memcmp does, then by length.
 local function compare(a, b)
   local m, n = #a, #b
   local left = type(a) == "string" and a or a.data
@@ -50,7 +51,7 @@ local function compare(a, b)
 end
 
 
--- The operators whose operands must be comparable: both are strings or values.
+-- Adds the comparisons: both operands are strings or values.
 local function add_comparisons(meta, is_value, describe)
   local function comparable(x)
     return type(x) == "string" or is_value(x)
@@ -71,7 +72,7 @@ local function add_comparisons(meta, is_value, describe)
 end
 
 
--- The operators that take what a string that is a number takes.
+-- Adds the arithmetic operators: an operand may be a string that is a number.
 local function add_arithmetic(meta, is_value, describe)
   local function number_of(x)
     local number = tonumber(is_value(x) and x:string() or x)

@@ -1,7 +1,6 @@
--- core/unique.lua: the keys of a batch, each once, and where each slot's answer is
--- found. Lua interns strings, so that equal keys have one address: a small table
--- of marks by address finds duplicates in 3 ns a key, a Lua table in 15. Used by
--- request.lua.
+-- core/unique.lua: finds the keys of a batch that come twice. Lua interns strings, so
+-- equal keys have one address. A small table of marks by address finds duplicates in 3
+-- ns a key, a Lua table in 15. Used by request.lua.
 
 local bit = require "bit"
 local ffi = require "ffi"
@@ -11,7 +10,7 @@ local band, bxor, rshift = bit.band, bit.bxor, bit.rshift
 local cast = ffi.cast
 local char_ptr, uint32 = ffi.typeof "const char *", ffi.typeof "uint32_t"
 
--- Larger batches use a Lua table of their own.
+-- Larger batches use a Lua table.
 local SMALL = 256
 local MARKS = 4 * SMALL
 local RESTART = 2 ^ 31
@@ -23,7 +22,8 @@ local places = ffi.new("uint32_t[?]", SMALL + 1)
 local base = 0
 
 
--- What stands at h: a key's place, false when it is another key's, nil when free.
+-- Looks at mark h: returns the place of the key, false if another key is there, nil if
+-- it is free.
 local function look(keys, key, from, h)
   local slot = marks[h] - from
   if slot <= 0 then return nil end
@@ -31,9 +31,9 @@ local function look(keys, key, from, h)
 end
 
 
--- The place of `key` among the unique ones, or nil and where to mark it, or false:
--- too many keys fell together. Three looks, written out: a loop within the loop over
--- the keys would keep LuaJIT from compiling that one.
+-- The place of `key` among the unique keys; nil and the mark to set; or false: too many
+-- keys have the same marks. The three looks are written out, since LuaJIT would not
+-- compile a loop inside the loop over the keys.
 local function look_up(keys, key, from)
   local address = tonumber(cast(uint32, cast(char_ptr, key)))
   local h = band(bxor(rshift(address, 4), rshift(address, 14)), MARKS - 1)
@@ -100,8 +100,9 @@ local function unique_small(keys, n)
 end
 
 
---- The keys each once, how many, and for each slot its place among them; no
---- places when no key came twice. nil and an index: that is no string.
+--- Returns the keys without duplicates, how many there are, and for each slot its place
+--- among them; no places if no key came twice. nil and an index: the key there is no
+--- string.
 return function(keys, n)
   if n <= SMALL then return unique_small(keys, n) end
   return unique_large(keys, n)

@@ -1,8 +1,8 @@
--- core/value.lua: the bytes of a value, as verbs return them: prints, compares,
--- measures and calculates like a string and has its methods, copied to Lua only when
--- asked. What is written in C takes none, and cannot be taught to: tostring(v) first
--- for ngx.print, io.write, table.concat, cjson.decode, string.format's %d, tonumber
--- (nil otherwise) and as a table's key (LuaJIT hashes cdata by identity), or read by
+-- core/value.lua: the bytes of a value, as verbs return them. A Value prints, compares,
+-- measures and calculates like a string, has the methods of strings, and is copied to
+-- Lua only when needed. Functions written in C accept no Value: use tostring(v) for
+-- ngx.print, io.write, table.concat, cjson.decode, string.format's %d, tonumber (which
+-- returns nil) and as a table's key (LuaJIT hashes cdata by identity), or read with
 -- store:get_string.
 
 local ffi = require "ffi"
@@ -12,11 +12,12 @@ local C = require("weir.ffi").C
 
 local ffi_string, istype = ffi.string, ffi.istype
 
--- What the collector does not see of C memory is charged to it in such steps.
+-- C memory is charged to the collector in steps of so many bytes, since it does not see
+-- that memory.
 local STEP = 16 * 1024 * 1024
 
--- The references of all boxes by slot, in a struct as weir_values_unref takes it:
--- that gives back what is left when Lua closes.
+-- The references of all boxes by slot, in a struct as weir_values_unref takes it: that
+-- drops the references that are left when Lua closes.
 local Held = ffi.typeof "struct { uint64_t n; struct weir_value *at[?]; }"
 
 local function make_held(n)
@@ -41,8 +42,8 @@ local Value = {}
 local debt = 0
 
 
---- Tells the collector about C memory that was allocated on behalf of Lua, so
---- that garbage handles do not hold on to gigabytes.
+--- Tells the collector about C memory that was allocated for Lua, so that unused Values
+--- do not keep gigabytes.
 function Value.charge(bytes)
   debt = debt + bytes
   if debt >= STEP then
@@ -59,7 +60,7 @@ function Value:string()
 end
 
 
---- As string.sub, copying only what is asked for.
+--- Like string.sub. Copies only the part.
 ---@param first integer
 ---@param last integer?
 ---@return string
@@ -74,8 +75,8 @@ function Value:sub(first, last)
 end
 
 
---- Gives the memory back now instead of when the collector comes by. The value
---- is empty afterwards.
+--- Frees the memory now instead of at the next collection. The value is empty
+--- afterwards.
 function Value:close()
   if self.ref ~= nil then drop_slot(self.slot) end
   self.ref, self.data, self.size = nil, nil, 0
@@ -112,7 +113,7 @@ local function grow()
 end
 
 
---- Wraps a `struct weir_value *`, taking over one reference.
+--- Wraps a `struct weir_value *` and takes one reference of the caller's.
 ---@return weir.Value
 function Value.own(pointer)
   local slot = take_slot()
@@ -152,8 +153,8 @@ end
 
 local data_slot = ffi.new "char *[1]"
 
---- A Value whose `size` bytes fill(data) puts in place, all of them, as they come:
---- it may wait meanwhile. What fill raises, build raises.
+--- Makes a Value of `size` bytes that fill(data) writes, all of them. fill may wait
+--- meanwhile. Its errors are raised here.
 ---@param size integer
 ---@param fill fun(data: ffi.cdata*)
 ---@return weir.Value
