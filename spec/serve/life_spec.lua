@@ -93,6 +93,7 @@ describe("weir serve", function()
       os.execute(("redis-cli -p %d set slow 1 >/dev/null 2>&1 &"):format(server.port))
       server:wait(function() return server:info "requests_waiting" == "2" end)
       server:signal(TERM)
+      server:wait(function() return server:cli "ping" ~= "PONG\n" end)
       if second then server:signal(TERM) end
       server:wait(function() return not server:runs() end)
     end

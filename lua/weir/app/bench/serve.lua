@@ -1,0 +1,157 @@
+-- weir bench serve [PART OF A CASE'S NAME] [ROUNDS]
+--
+-- weir serve beside redis-server: the same redis-benchmark to both, by turns; server
+-- and client share the machine. Cases as a proxy have nutcracker for a reference.
+local Redis = require "weir.app.bench.redis_server"
+local Servers = require "weir.app.bench.serve_server"
+
+local rounds = 5
+
+-- What the servers of a case store is bounded by the keys: -r.
+local CASES = {
+  { name = "64 B, -P 1", words = "-d 64 -r 100000", n = 60000, target = ">= 0.9x" },
+  { name = "64 B, -P 16", words = "-d 64 -r 100000 -P 16", n = 600000, target = ">= 1.0x" },
+  { name = "64 B, -P 128", words = "-d 64 -r 100000 -P 128", n = 1200000,
+    target = ">= 1.2x" },
+  { name = "MSET of 64", ops = { "mset64" }, words = "-r 100000", n = 15000,
+    target = ">= 1.2x" },
+  { name = "MGET of 64", ops = { "mget64" }, words = "-r 100000", n = 15000,
+    target = ">= 1.2x" },
+  { name = "tier, -P 16", ops = { "get" }, words = "-d 64 -r 10000 -P 16", n = 400000,
+    target = ">= 0.8x", server = "tier" },
+  { name = "64 KiB", words = "-d 65536 -r 100", n = 10000, target = ">= 1.0x" },
+  { name = "1 MiB", words = "-d 1048576 -r 20", n = 1500, target = ">= 1.0x" },
+  { name = "p99 of PING while 50 clients move 1 MiB", run = "pings", target = "<= 1x" },
+  { name = "proxy, 64 B, -P 16", words = "-d 64 -r 100000 -P 16", n = 300000,
+    target = ">= 1.5x", server = "proxy", reference = "nutcracker" },
+  { name = "proxy, 4 KiB, -P 16", words = "-d 4096 -r 10000 -P 16", n = 60000,
+    target = ">= 1.5x", server = "proxy", reference = "nutcracker" },
+}
+
+local TIER = [[
+local ram = memory { capacity = "64MiB" }
+return tier { ram, fs { path = "FOLDER/disk", capacity = "1GiB" } }
+  :coalesce() :deadline(1)
+]]
+
+
+local function median(list)
+  table.sort(list)
+  return list[math.ceil(#list / 2)]
+end
+
+
+local function benchmark(port, words)
+  local pipe = assert(io.popen(("redis-benchmark -p %d --csv %s 2>/dev/null"):format(port,
+    words)))
+  local text = pipe:read "*a"
+  pipe:close()
+  return text
+end
+
+
+local function command(op)
+  local many = op:match "^m%a+64$" and {} or nil
+  for i = 1, many and 64 or 0 do
+    local key = ("k%d:__rand_int__"):format(i % 4)
+    many[i] = op == "mset64" and key .. " " .. ("x"):rep(64) or key
+  end
+  return many and op:match "^m%a%a%a" .. " " .. table.concat(many, " ") or "-t " .. op
+end
+
+
+-- Requests a second of redis-benchmark.
+local function rate(port, case, op)
+  local text = benchmark(port, ("-c 50 -n %d %s %s"):format(case.n, case.words,
+    command(op)))
+  local figure = text:match '\n".-","([%d.]+)"'
+  return tonumber(figure) or error("bench serve: redis-benchmark says: " .. text, 0)
+end
+
+
+local function compare(bench, case, ours, theirs)
+  for _, op in ipairs(case.ops or { "set", "get" }) do
+    local mine, its = {}, {}
+    for i = 1, rounds do
+      its[i] = rate(theirs.port, case, op)
+      mine[i] = rate(ours.port, case, op)
+    end
+    bench:row {
+      case = ("%s, %s"):format(case.name, op), figure = median(mine), unit = "requests/s",
+      reference = case.reference or "redis-server", of = median(its),
+      target = case.target,
+    }
+  end
+end
+
+
+-- Nanoseconds of the 99th percentile of PING while others move 1 MiB.
+local function ping(port)
+  local load = assert(io.popen(("timeout 4 redis-benchmark -p %d -c 50 -d 1048576 -r 20 "
+    .. "-n 1000000 -t set,get -q 2>&1"):format(port)))
+  os.execute "sleep 1"
+  local text = benchmark(port, "-c 1 -n 300 -t ping_mbulk")
+  load:read "*a"
+  load:close()
+  local figures = {}
+  for figure in text:match '\n".-",(.*)':gmatch '"([%d.]+)"' do
+    figures[#figures + 1] = tonumber(figure)
+  end
+  return figures[6] * 1e6
+end
+
+
+local function pings(bench, case, ours, theirs)
+  local mine, its = {}, {}
+  for i = 1, rounds do
+    its[i] = ping(theirs.port)
+    mine[i] = ping(ours.port)
+  end
+  bench:row {
+    case = case.name, figure = median(mine), unit = "ns", reference = "redis-server",
+    of = median(its), target = case.target,
+  }
+end
+
+
+-- The servers of a case: ours, the reference, and what stops them.
+local function start(case)
+  local redis = assert(Redis.start())
+  local function stop_redis() redis:stop() end
+  if case.server == "proxy" then
+    local other = Servers.nutcracker(redis.port)
+    if not other then
+      stop_redis()
+      io.stderr:write "bench serve: no nutcracker here: apt-get install nutcracker\n"
+      return nil
+    end
+    local ours = Servers.weir(redis.url)
+    return ours, other, function() ours.stop() other.stop() stop_redis() end
+  end
+  local ours = case.server == "tier" and Servers.weir(nil, TIER)
+    or Servers.weir "memory://?capacity=1GiB"
+  return ours, redis, function() ours.stop() stop_redis() end
+end
+
+
+local function run(bench, case)
+  local ours, theirs, stop = start(case)
+  if not ours then return end
+  if case.server == "tier" then
+    for _, server in ipairs { ours, theirs } do
+      benchmark(server.port, "-t set -d 64 -r 10000 -n 20000 -c 4")
+    end
+  end
+  local good, err = pcall(case.run and pings or compare, bench, case, ours, theirs)
+  stop()
+  if not good then error(err, 0) end
+end
+
+
+return function(bench, arguments)
+  math.randomseed(os.time())
+  rounds = tonumber(arguments[2]) or rounds
+  for _, case in ipairs(CASES) do
+    if case.name:find(arguments[1] or "", 1, true) then run(bench, case) end
+  end
+end
