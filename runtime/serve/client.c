@@ -11,7 +11,8 @@
 
 enum {
     READS = 8, /* most reads for one event, so that others get their turn */
-    SENT_AT_ONCE = 512 << 10, /* bytes written for one event, about */
+    READ_AT_ONCE = 128 << 10, /* bytes of a large argument for one event, */
+    SENT_AT_ONCE = 128 << 10, /* and of replies */
 };
 
 static const uint64_t REST_NS = UINT64_C(2) * 1000000000;
@@ -165,38 +166,44 @@ static bool make_room(struct weir_server *s, struct client *c)
     return true;
 }
 
-/* Reads what is there into the large argument that is under way and the buffer
- * behind it. Returns as recv does; *whole: there may be more. */
-static ssize_t receive(struct client *c, bool *whole)
+/* Reads what is there into the large argument that is under way, or the rest
+ * of it and the buffer behind it. Returns as link_receive does; *more: there
+ * may be more to read now. */
+static ssize_t receive(struct client *c, bool *more)
 {
-    struct iovec pieces[2];
-    size_t asked = 0;
-    int n = 0;
-    ssize_t got;
+    struct parser *p = &c->parser;
+    size_t part = p->left < READ_AT_ONCE ? (size_t)p->left : READ_AT_ONCE;
+    struct iovec pieces[] = {{p->fill, part},
+                             {c->buffer + c->end, c->room - c->end}};
+    int first = part > 0 ? 0 : 1, n = part < p->left ? 1 : 2;
+    ssize_t got = link_receive(&c->link, pieces + first, n - first);
 
-    if (c->parser.left > 0)
-        pieces[n++] = (struct iovec){c->parser.fill, (size_t)c->parser.left};
-    pieces[n++] = (struct iovec){c->buffer + c->end, c->room - c->end};
-    for (int i = 0; i < n; i++)
-        asked += pieces[i].iov_len;
-    got = link_receive(&c->link, pieces, n);
-    *whole = got == (ssize_t)asked;
     if (got <= 0)
         return got;
-    if (n == 2) {
-        size_t part =
-            (size_t)got < c->parser.left ? (size_t)got : (size_t)c->parser.left;
-
-        parse_filled(&c->parser, part);
-        c->end += (size_t)got - part;
-        *whole = true;
-    } else {
-        c->end += (size_t)got;
-    }
+    if ((size_t)got < part)
+        part = (size_t)got;
+    if (part > 0)
+        parse_filled(p, part);
+    c->end += (size_t)got - part;
+    /* After a large argument others get their turn. */
+    *more = part == 0 && c->end == c->room;
     return got;
 }
 
 /* ---- replies out ---- */
+
+/* Shortens pieces to so many bytes; returns how many pieces. */
+static int cut(struct iovec *pieces, int n, size_t most)
+{
+    for (int i = 0; i < n; i++) {
+        if (pieces[i].iov_len >= most) {
+            pieces[i].iov_len = most;
+            return i + 1;
+        }
+        most -= pieces[i].iov_len;
+    }
+    return n;
+}
 
 /* Sends what can be sent; false: the client is gone. */
 static bool send_replies(struct weir_server *s, struct client *c)
@@ -205,7 +212,8 @@ static bool send_replies(struct weir_server *s, struct client *c)
 
     while (c->out.pending > 0 && total < SENT_AT_ONCE) {
         struct iovec pieces[OUTBOX_PIECES];
-        int n = outbox_pieces(&c->out, pieces);
+        int n =
+            cut(pieces, outbox_pieces(&c->out, pieces), SENT_AT_ONCE - total);
         ssize_t sent = link_send(&c->link, pieces, n);
 
         if (sent == -EINTR)
@@ -400,6 +408,11 @@ void client_event(struct weir_server *s, struct client *c, uint32_t events)
             watch(s, c, false, c->sends);
         client_work(s, c);
     }
+}
+
+bool client_is_bulky(const struct client *c)
+{
+    return c->parser.left > 0 || c->out.held > 0;
 }
 
 void client_sweep(struct weir_server *s, struct client *c)

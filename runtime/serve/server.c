@@ -11,6 +11,7 @@
 
 enum {
     EVENTS = 128,
+    BULKY_AT_ONCE = 4,
     ROUNDS = 64, /* most looks at the sockets in one turn */
 };
 
@@ -197,26 +198,46 @@ static void resume_clients(struct weir_server *s)
     }
 }
 
+static void handle(struct weir_server *s, const struct epoll_event *e)
+{
+    void *what = e->data.ptr;
+
+    switch (*(enum kind *)what) {
+    case KIND_CLIENT:
+        client_event(s, what, e->events);
+        break;
+    case KIND_LISTENER:
+        listen_event(s, what);
+        break;
+    case KIND_QUEUE:
+        request_drain(s);
+        break;
+    }
+}
+
+static bool is_bulky(const struct epoll_event *e)
+{
+    return *(enum kind *)e->data.ptr == KIND_CLIENT &&
+           client_is_bulky(e->data.ptr);
+}
+
+/* Clients that move large values come after all others, and only some of them
+ * at once, by turns: a PING does not wait for 50 mebibytes. epoll tells of the
+ * others again. */
 static int look(struct weir_server *s)
 {
-    struct epoll_event events[EVENTS];
-    int n = epoll_wait(s->epoll, events, EVENTS, 0);
+    struct epoll_event events[EVENTS], bulky[EVENTS];
+    int n = epoll_wait(s->epoll, events, EVENTS, 0), n_bulky = 0;
 
     for (int i = 0; i < n; i++) {
-        void *what = events[i].data.ptr;
-
-        switch (*(enum kind *)what) {
-        case KIND_CLIENT:
-            client_event(s, what, events[i].events);
-            break;
-        case KIND_LISTENER:
-            listen_event(s, what);
-            break;
-        case KIND_QUEUE:
-            request_drain(s);
-            break;
-        }
+        if (is_bulky(&events[i]))
+            bulky[n_bulky++] = events[i];
+        else
+            handle(s, &events[i]);
     }
+    s->bulky_turn += BULKY_AT_ONCE;
+    for (int i = 0; i < n_bulky && i < BULKY_AT_ONCE; i++)
+        handle(s, &bulky[(s->bulky_turn + (uint32_t)i) % (uint32_t)n_bulky]);
     return n;
 }
 

@@ -143,6 +143,7 @@ struct weir_server {
     uint32_t queued;
     char *buffers[BUFFERS_KEPT];
     uint32_t n_buffers;
+    uint32_t bulky_turn;
     uint64_t now_ns, swept_ns;
 };
 
@@ -152,6 +153,9 @@ struct client *client_new(struct weir_server *s, int fd);
 
 /* client_event does what an event of epoll asks for. */
 void client_event(struct weir_server *s, struct client *c, uint32_t events);
+
+/* client_is_bulky says whether a large value is under way, in or out. */
+bool client_is_bulky(const struct client *c);
 
 /* client_work goes on with a client: parses what is there, runs it, and sends.
  */
