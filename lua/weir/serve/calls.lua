@@ -26,7 +26,7 @@ local FORMS = {
 --- Registers the table of commands. server.rows has the rows by the listener's
 --- numbers, server.registered the structs, which count.
 function Calls.register(server)
-  local OPS = require("weir.native.batch").OPS
+  local OPS = require("weir.core.op").number
   server.rows, server.registered, server.handlers = {}, {}, {}
   for i, row in ipairs(Commands.rows) do
     local facts = row[3]

@@ -6,7 +6,7 @@
 
 local ffi = require "ffi"
 local Errors = require "weir.serve.errors"
-local Page = require "weir.policy.prefix.page"
+local Page = require "weir.policy.shared.scan_page"
 local Paths = require "weir.observe.paths"
 local Request = require "weir.core.request"
 local glob = require "weir.serve.glob"

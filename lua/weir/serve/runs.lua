@@ -3,7 +3,7 @@
 -- back into the batch's items. Databases whose root is a C store never come by here.
 
 local ffi = require "ffi"
-local Batch = require "weir.native.batch"
+local Op = require "weir.core.op"
 local Request = require "weir.core.request"
 local status = require "weir.core.status"
 local Value = require "weir.core.value"
@@ -15,8 +15,7 @@ local NUMBER, class = status.number, status.class
 
 local Runs = {}
 
-local NAMES = {}
-for name, op in pairs(Batch.OPS) do NAMES[op] = name end
+local NAMES = Op.names
 
 local WORDS_ROOM = ffi.sizeof(ffi.new "struct weir_error".message) - 1
 
@@ -82,10 +81,10 @@ local function unload(batch, reply)
     local item, name = items[i - 1], reply[i]
     item.status = NUMBER[name]
     if name == "ok" then good = good + 1 end
-    if op == Batch.OPS.get then
+    if op == Op.number.get then
       item.value = reply:pointer(i)
       if item.value ~= nil then reply.values.at[i - 1] = nil end
-    elseif op == Batch.OPS.stat then
+    elseif op == Op.number.stat then
       item.size = reply:size(i) or 0
       item.ttl_ms = math.ceil((reply:ttl(i) or 0) * 1000)
     end
