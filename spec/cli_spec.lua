@@ -462,7 +462,7 @@ describe("weir connectors", function()
     local code, out = weir "connectors memory"
     assert.equal(0, code)
     assert.matches("capacity +64MiB +%l.-%(size, from 64 KiB%)", out)
-    assert.matches("eviction +s3fifo +%l.-%(s3fifo|lru|sieve%)", out)
+    assert.matches("eviction +s3fifo +%l.-%(s3fifo|lru|sieve|fifo%)", out)
     out = select(2, weir "connectors --common")
     assert.matches("connect_timeout +5s +%l.-%(duration, 1 ms to 1 h%)", out)
   end)
@@ -473,7 +473,7 @@ describe("weir connectors", function()
     assert.equal("memory", info.name)
     local options = {}
     for _, option in ipairs(info.options) do options[option.name] = option end
-    assert.same({ "s3fifo", "lru", "sieve" }, options.eviction.choices)
+    assert.same({ "s3fifo", "lru", "sieve", "fifo" }, options.eviction.choices)
   end)
 
   it("names the nearest for one that is not there", function()

@@ -1,21 +1,21 @@
--- l2.lua: the ancestor's multi-process interface (its L2 adapter) over any store:
--- tasks with ids, three fds that say which kind has results, a bitmap a task,
--- locks that delete honours, listeners, usage by salt.
+-- l2.lua: LMCache's interface for several processes (its L2 adapter) over any store:
+-- tasks with ids, three fds that say which kind has results, a bitmap for each task,
+-- locks that delete respects, listeners, usage by salt.
 --
 --     local l2 = weir.l2(store, { timeout = 1 })
 --     local id = l2:submit_lookup_and_lock_task(keys)
 --     -- when l2:lookup_event_fd() is readable, or after l2:wait "lookup":
 --     local found, reply = l2:query_lookup_and_lock_result(id)
 --
--- Tasks run in the host's loop, so something must run it (weir.run, nginx, luv):
--- whoever polls an fd outside of the loop waits in vain. Results wait until they
--- are fetched, each once. A key is a table (l2/keys.lua) or its text.
+-- Tasks run in the host's loop, so the loop must run (weir.run, nginx, luv): polling an
+-- fd outside of the loop would wait for ever. Results wait until they are fetched, each
+-- once. A key is a table (l2/keys.lua) or its text.
 --
--- A lock keeps delete away; whether it keeps the store from evicting depends on it.
--- Over a store that answers in place (memory, and words over nothing else) a lookup
--- takes a reference to the value, which costs no copy, and what is evicted meanwhile is
--- loaded from it (l2/pins.lua). Over any other store a lookup asks no more than whether
--- the key is there: what is evicted before the load has a 0 in the load's bitmap, and
+-- A lock prevents a delete. Whether it survives an eviction depends on the store. Over
+-- a store that answers in place (memory, and words over nothing else) a lookup keeps a
+-- reference to the value, which costs no copy, and a value that is evicted meanwhile is
+-- loaded from it (l2/pins.lua). Over any other store a lookup only checks that the key
+-- is there: a value that is evicted before the load has a 0 in the load's bitmap, and
 -- counts in stats().lost.
 
 local Arguments = require "weir.policy.shared.arguments"
@@ -47,11 +47,11 @@ local ROWS = {
   { "pin", is = "size", default = 2 ^ 28 },
 }
 
--- How long a look for what is gone may take in an adapter without a timeout.
+-- Seconds that a sweep may take in an adapter without a timeout.
 local SWEEP_TIMEOUT = 5
 
 
--- A verb's reply, and what the ledger is told with it.
+-- A verb's reply, and the time of its request, for the ledger.
 local function ask(self, verb, keys, objects, timeout)
   local asked = self.ledger:asking()
   return Asking.ask(self.store, verb, keys, objects, timeout), asked
@@ -68,10 +68,10 @@ local function find_gone(self, keys)
 end
 
 
---- Makes an adapter. `timeout`: seconds that a task may take (none); `scan`: count
---- what the store holds already towards the usage; `keys`: how many keys the usage is
---- summed over one by one, of more a random share (65536); `pin`: bytes that locks
---- may hold of a store that answers in place ("256MiB").
+--- Makes an adapter. `timeout`: seconds that a task may take (none). `scan`: count the
+--- values that the store holds already towards the usage. `keys`: how many keys the
+--- usage is summed over one by one, of more a random share (65536). `pin`: bytes that
+--- locks may hold of a store that answers in place ("256MiB").
 ---@param store weir.Store
 ---@param opts { timeout: weir.Seconds?, scan: boolean?, keys: integer?,
 ---  pin: (number|string)? }?
@@ -154,8 +154,8 @@ end
 
 -- ---- lookup and lock ----
 
--- Locks the keys until it is known which of them are there. Returns those that
--- are being deleted: whatever the store answers, they are not found. A delete that
+-- Locks the keys until it is known which of them are there. Returns those that are
+-- being deleted: they count as not found, whatever the store replies. A delete that
 -- comes later finds them locked.
 local function begin_lookup(self, keys)
   local doomed = {}
@@ -181,9 +181,9 @@ local function lookup(self, keys, doomed, timeout)
 end
 
 
---- Asks which keys are there and locks those: they cannot be deleted until they
+--- Looks up which keys are there and locks those: they cannot be deleted until they
 --- were unlocked as often as they were found. Returns the task's id. `layouts` is
---- LMCache's group_layout_descs and may be left out; the options then stand there.
+--- LMCache's group_layout_descs. It may be left out: then the options stand there.
 ---@param keys (weir.l2.Key|string)[]
 ---@param layouts any
 ---@param opts { timeout: weir.Seconds? }?
@@ -196,7 +196,7 @@ function L2:submit_lookup_and_lock_task(keys, layouts, opts)
 end
 
 
---- The keys found and locked, once; nil before the task ended and after.
+--- The keys found and locked. nil before the task has ended, and after the first call.
 ---@return weir.l2.Bitmap?, weir.Reply?
 function L2:query_lookup_and_lock_result(id)
   return self.tasks:fetch("lookup", id)
@@ -247,7 +247,7 @@ function L2:submit_load_task(keys, buffers, opts)
 end
 
 
---- The keys that were read, once; reply:size(i) says how much.
+--- The keys that were read, once. reply:size(i) is the size of a value.
 ---@return weir.l2.Bitmap?, weir.Reply?
 function L2:query_load_result(id)
   return self.tasks:fetch("load", id)
@@ -264,7 +264,7 @@ local function mark(self, keys, by)
 end
 
 
--- Takes the marks off when it is known what became of the keys.
+-- Deletes the keys, then removes their marks.
 local function remove(self, keys, timeout)
   local reply, asked = ask(self, "delete_many", keys, nil, timeout)
   mark(self, keys, -1)
@@ -274,8 +274,8 @@ local function remove(self, keys, timeout)
 end
 
 
---- Deletes the keys that are not locked, and waits for it. Returns what became of
---- each: "locked", or the status of its delete.
+--- Deletes the keys that are not locked, and waits for it. Returns for each key
+--- "locked", or the status of its delete.
 ---@return string[]
 function L2:delete(keys, opts)
   local timeout = Limits.timeout(opts, self.timeout, 2)
@@ -288,7 +288,7 @@ function L2:delete(keys, opts)
     end
   end
   mark(self, free, 1)
-  -- A task of its own: the caller may vanish while it waits.
+  -- A task of its own: the caller may be killed while it waits.
   local _, reply = assert(host.join(host.spawn(remove, self, free, timeout)))
   for j = 1, #free do outcome[slots[j]] = reply[j] end
   return outcome
@@ -304,23 +304,24 @@ function L2:listen(listener)
 end
 
 
---- The bytes stored by salt, "" for keys without one; an estimate, since a store does
---- not say what it evicts or lets expire. For each key that is stored two known ones
+--- The bytes stored by salt, "" for keys without one. It is an estimate, since a store
+--- does not tell about evictions and expiry. For each key that is stored two known ones
 --- are looked up (l2/sweep.lua): while values of one size come and go, the sum is at
---- least what was stored here and is held, and at most twice that, plus eight values.
---- What goes while nothing is stored, looked up or loaded stays counted until then.
---- Over `keys` keys it is the sum of a random share (l2/known.lua): at 65536 it is off
---- by less than 1.2 % of equal sizes 19 times in 20, for a tenant that has a hundredth
---- of the keys by less than 12 %.
+--- least the bytes that were stored here and are held, and at most twice that, plus
+--- eight values. A value that is evicted stays counted until something is stored,
+--- looked up or loaded. Over `keys` keys it is the sum of a random share
+--- (l2/known.lua): at 65536 it is off by less than 1.2 % of equal sizes 19 times in 20,
+--- for a tenant that has a hundredth of the keys by less than 12 %.
 ---@return table<string, number>
 function L2:usage()
   return self.ledger.known:usage()
 end
 
 
---- Counts: `known` keys of the usage, each standing for `weight`; keys `locked`;
---- `pinned` values and `pinned_bytes` held by locks, `unpinned` values that had no room
---- there; `lost` slots of loads whose key was locked and gone; listeners' `failures`.
+--- Statistics: `known`: keys of the usage, each standing for `weight`. `locked`: locked
+--- keys. `pinned`, `pinned_bytes`: values held by locks. `unpinned`: values that had no
+--- room there. `lost`: slots of loads whose key was locked and gone. `failures`: errors
+--- of listeners.
 ---@return table<string, number>
 function L2:stats()
   local known, pins = self.ledger.known, self.pins
@@ -343,7 +344,7 @@ function L2:lookup_event_fd() return self.tasks.events.lookup.fd end
 function L2:load_event_fd() return self.tasks.events.load.fd end
 
 
---- Waits until a result of a kind ("store", "lookup", "load") is there: true; or for
+--- Waits until a result of a kind ("store", "lookup", "load") is there: true. After
 --- `timeout` seconds: false.
 ---@param kind string
 ---@param timeout number?
@@ -353,8 +354,8 @@ function L2:wait(kind, timeout)
 end
 
 
---- Takes no more tasks, waits for those that run, closes the fds. Results can still
---- be fetched; the store stays open. A second close does nothing.
+--- Accepts no more tasks, waits for those that run, closes the fds. Results can still
+--- be fetched. The store stays open. A second close does nothing.
 ---@param timeout number? seconds (5)
 ---@return boolean? closed, weir.Error? err
 function L2:close(timeout)

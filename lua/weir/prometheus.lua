@@ -1,7 +1,7 @@
--- prometheus.lua: what a tree of stores has counted, in Prometheus' text format, made
--- from the rows of observe/schema.lua. weir.prometheus(store) is all of it for one
--- process. Several processes that answer together (the workers of nginx) collect each,
--- and join the samples.
+-- prometheus.lua: the stats of a tree in Prometheus' text format, made from the rows of
+-- observe/schema.lua. weir.prometheus(store) returns the text of one process. Several
+-- processes that answer together (the workers of nginx) collect each, and join the
+-- samples.
 
 local Counters = require "weir.observe.counters"
 local Schema = require "weir.observe.schema"
@@ -31,7 +31,7 @@ local function labels_of(path, labels)
 end
 
 
--- Where the samples of a row go: its family, with what it declares.
+-- The family of a row, which collects its samples, and the family's name.
 local function family_of(families, row, owner)
   local name = Schema.metric(row, owner)
   local family = families[name]
@@ -146,7 +146,7 @@ local function joined(collections)
 end
 
 
---- The text of what was collected, of one process or several.
+--- The text of the samples of one process or several.
 ---@param collections table<string, table>[]
 ---@return string
 function Prometheus.text(collections)

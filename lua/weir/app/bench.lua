@@ -56,7 +56,7 @@ local function reached(row)
     return nil
   end
   local order, bound, ratio = row.target:match "^([<>])= ?([%d.e+]+)(x?)$"
-  assert(order, "bench: what target is " .. row.target)
+  assert(order, "bench: no target can be read from " .. row.target)
   local value = ratio == "x" and row.ratio or row.figure
   if order == "<" then
     return value <= tonumber(bound)
@@ -154,7 +154,7 @@ function Bench.measure(name, arguments, each, under)
     Exit.fail(Exit.ERROR, "the program bench/%s has not been built", name)
   end
   local line = (under and under .. " " or "") .. quoted { path, unpack(arguments) }
-  -- What closing a pipe returns in Lua 5.1 does not tell how the program ended.
+  -- In Lua 5.1 closing a pipe does not return the program's exit code.
   local pipe, status = assert(io.popen(line .. "; echo $?")), nil
   for text in pipe:lines() do
     status = tonumber(text)

@@ -7,7 +7,7 @@
 --   define     function(command): adds arguments and options to argparse's command
 --   run        function(args, commands, parser): does it and returns an exit code, or
 --              raises Exit's. The last two are all subcommands, and argparse's parser
---   passes_on  true: what follows the first argument is not ours to read
+--   passes_on  true: the words after the first argument are passed on unread
 --   valued     of one that passes on: the options that take a value, as a set
 --   cleans_up  true: Ctrl-C is an error in run, which ends what it has started
 local argparse = require "argparse"
@@ -55,7 +55,7 @@ local function version()
 end
 
 
--- Prints what a flag asks for, and exits.
+-- Prints the text of a flag such as --version, and exits.
 local function only_print(text)
   print(text)
   if Terminal.written() then os.exit(Exit.OK) end
@@ -93,8 +93,8 @@ local function make_parser(commands)
 end
 
 
--- What argparse reads, and what is passed on: all after the first word that
--- follows the name of a command that passes on.
+-- Returns the words that argparse reads, and those that are passed on: all after the
+-- first word that follows the name of a command that passes on.
 local function split(argv, commands)
   local words, rest = {}, nil
   local command = commands[argv[1]]
@@ -114,9 +114,9 @@ local function split(argv, commands)
 end
 
 
--- What went wrong, as a sentence and an exit code. A string is a bug, or misuse by
--- a script: it keeps its place in the source, and shows the way there through the
--- script; a bug of weir's own shows all of it.
+-- An error as a sentence and an exit code. A string is a bug, or misuse by a script: it
+-- keeps its place in the source, with the calls of the script that led there. A bug of
+-- weir's own shows all calls.
 local function failure(err)
   if Exit.is(err) then return err end
   if Signals.is(err) then return { exit = Exit.SIGNALED + err.number } end
@@ -151,7 +151,7 @@ local function wants_json(words)
 end
 
 
--- Says what went wrong: to people on stderr, with --json to programs on stdout, too.
+-- Prints an error: for people on stderr, with --json for programs on stdout, too.
 local function say(err, command, json)
   if not err.message then return err.exit end
   Exit.complain(err.message .. (err.hint or ""), command)

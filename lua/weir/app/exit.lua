@@ -21,7 +21,7 @@ file or a script failed; 130 interrupted. With --json, a command that ends
 early also writes {"error":..., "exit":...} to stdout.]]
 
 
--- What fail raises.
+-- The class of the errors that fail raises.
 local Failure = {}
 
 
@@ -33,7 +33,7 @@ function Exit.fail(code, message, ...)
 end
 
 
--- A sentence without what is between the :// and the @ of a URL in it.
+-- A sentence without the part between :// and @ of a URL in it.
 local function without_passwords(text)
   return (text:gsub("://[^\n]*@", "://...@"))
 end

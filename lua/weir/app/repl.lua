@@ -60,7 +60,8 @@ local function open_all(session, targets)
 end
 
 
--- What a terminal adds: editing, history, completion, Ctrl-C, a greeting.
+-- Adds the parts that need a terminal: editing, history, completion, Ctrl-C, a
+-- greeting.
 local function be_interactive(session, targets)
   local Complete = require "weir.app.repl.complete"
   session.foreground = require("weir.app.repl.foreground").new(session.input)
@@ -72,14 +73,14 @@ local function be_interactive(session, targets)
 end
 
 
---- Runs a session inside a host; returns the exit code, which at a terminal does not
---- tell of the errors that somebody has seen.
+--- Runs a session inside a host. Returns the exit code: at a terminal 0, since the user
+--- has seen the errors.
 ---@param targets string[] URLs, connectors, policy files, each perhaps NAME=...
 ---@param opts { read_only: boolean?, json: boolean? }
 ---@return integer
 function Repl.run(targets, opts)
   local interactive = Terminal.is(0) and Terminal.is(1)
-  -- libedit is needed only where somebody types.
+  -- libedit is needed only at a terminal.
   local history = interactive and require("weir.app.repl.history").open()
   local session = Session.new {
     input = interactive and require("weir.app.repl.editor").new(history.lines)
@@ -100,7 +101,7 @@ function Repl.run(targets, opts)
 end
 
 
---- Evaluates an expression over a store again and again; for `weir watch`.
+--- Evaluates an expression over a store again and again, for `weir watch`.
 ---@param target string
 ---@param expression string
 ---@param opts { every: number, times: integer?, json: boolean? }

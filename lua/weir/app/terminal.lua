@@ -1,6 +1,6 @@
--- app/terminal.lua: what the command and the session need of the terminal and the
--- system: is there one, how wide is it, the bytes typed, and signals as something to
--- wait for instead of an interruption.
+-- app/terminal.lua: the terminal and the system, for the command and the session:
+-- whether there is a terminal, its width, the bytes typed, and signals that a task can
+-- wait for.
 
 local bit = require "bit"
 local ffi = require "ffi"
@@ -77,8 +77,8 @@ function Terminal.written()
 end
 
 
---- Lets Ctrl-C end the program as it ends others. Returns what makes it an error
---- again, "interrupted!", as luajit does.
+--- Lets Ctrl-C end the program as it ends others. Returns a function that makes it an
+--- error again, "interrupted!", as luajit does.
 function Terminal.end_by_interrupt()
   local before = C.weir_signal(Terminal.SIGINT, nil)
   return function() C.weir_signal(Terminal.SIGINT, before) end
@@ -94,8 +94,8 @@ function Terminal.use_utf8()
 end
 
 
---- The bytes that can be read from an fd now; "" at its end, nil when it would
---- have to wait or is broken.
+--- The bytes that can be read from an fd now. "" at its end, nil when reading would
+--- have to wait or failed.
 ---@return string?
 function Terminal.read(fd)
   local n = C.weir_read(fd, room, ROOM)
@@ -115,7 +115,7 @@ function Terminal.wait(fd, other)
 end
 
 
---- Makes a folder that only its owner sees; it may be there.
+--- Makes a folder that only its owner sees, if it is not there.
 function Terminal.make_folder(path)
   C.weir_mkdir(path, tonumber("700", 8))
 end
@@ -134,7 +134,7 @@ local Signals = {}
 Signals.__index = Signals
 
 
---- Keeps signals from interrupting; signals.fd is readable when one came.
+--- Keeps signals from interrupting. signals.fd is readable when one came.
 ---@param numbers integer[]
 ---@return weir.Signals
 function Terminal.signals(numbers)

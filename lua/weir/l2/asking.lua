@@ -1,5 +1,5 @@
--- l2/asking.lua: asks a store for a task of the L2 adapter, and sorts what it answers.
--- Used by l2.lua.
+-- l2/asking.lua: sends the request of an L2 task to a store, and sorts the reply by
+-- status. Used by l2.lua.
 
 local Bitmap = require "weir.l2.bitmap"
 local Reply = require "weir.core.reply"
@@ -7,8 +7,8 @@ local Reply = require "weir.core.reply"
 local Asking = {}
 
 
---- A verb's reply. What the verb raises becomes the answer of every slot, so that every
---- task ends with a result.
+--- A verb's reply. An error that the verb raises becomes the status of every slot, so
+--- that every task ends with a result.
 ---@param verb string one of the *_many
 ---@param objects table? what goes with the keys
 ---@param timeout number? seconds
@@ -27,7 +27,7 @@ function Asking.ask(store, verb, keys, objects, timeout)
 end
 
 
---- The keys of the slots with a status, and what measure(i) says of each.
+--- The keys of the slots with a status, and measure(i) of each.
 function Asking.select(keys, reply, status, measure)
   local some, sizes = {}, {}
   for i, key in ipairs(keys) do

@@ -1,4 +1,4 @@
--- l2/held.lua: tells a ledger what a store holds already. Used by l2.lua.
+-- l2/held.lua: adds the values that a store holds already to a ledger. Used by l2.lua.
 
 local BATCH = 512
 
@@ -16,7 +16,7 @@ local function stat(store, ledger, keys, limits, level)
 end
 
 
---- Notes the sizes that the store's scan tells; where it tells none, asks for them.
+--- Adds the sizes that the store's scan has, and reads those that it does not have.
 --- `timeout`: seconds for each page and batch, or nil. Errors point `level` frames up.
 return function(store, ledger, timeout, level)
   local unsized, limits = {}, timeout and { timeout = timeout } or nil

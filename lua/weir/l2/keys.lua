@@ -1,8 +1,8 @@
--- l2/keys.lua: the keys of a KV cache as the ancestor writes them, both ways:
+-- l2/keys.lua: writes and reads the keys of a KV cache in LMCache's form:
 --     model@rank@group@hash[@salt]      rank in 8 hex digits, group and hash in hex
--- A key is a table { model=, rank=, group=, hash= bytes, salt= or nil }; the salt
--- is what separates tenants, "" is none. A salt may become a part of a file's name:
--- what the ancestor refuses in one is refused here.
+-- A key is a table { model=, rank=, group=, hash= bytes, salt= or nil }. The salt
+-- separates tenants, "" is none. A salt may become a part of a file's name: characters
+-- that LMCache refuses in a salt are refused here.
 
 local Keys = {}
 
@@ -16,7 +16,7 @@ local SALT_MAX = 128
 ---@field salt string?
 
 
--- What each field must be, in the order of the text.
+-- The fields and their checks, in the order of the text.
 local FIELDS = {
   { "model", "a name without @" },
   { "rank", "a whole number below 2^32" },
@@ -67,7 +67,7 @@ local function bytes_of(hex)
 end
 
 
--- A whole number in hex, also above what %x takes.
+-- A whole number in hex, also one that is too large for %x.
 local function long_hex(x)
   local high = math.floor(x / 2 ^ 32)
   if high == 0 then return ("%x"):format(x) end
@@ -75,7 +75,7 @@ local function long_hex(x)
 end
 
 
---- The text of a key; errors point `level` frames up.
+--- The text of a key. Errors point `level` frames up.
 ---@param key weir.l2.Key
 ---@return string
 function Keys.encode(key, level)
@@ -125,7 +125,7 @@ local function check_text(text, level)
 end
 
 
---- The texts of a list of keys; what is text already stays as it is.
+--- The texts of a list of keys. A text stays as it is.
 function Keys.encode_all(keys, level)
   if type(keys) ~= "table" then
     error(("keys are a list, not a %s"):format(type(keys)), level + 1)

@@ -15,7 +15,7 @@ Known.__index = Known
 local low_bits = ffi.typeof "uint32_t"
 
 
--- entries: by key { size, at, ticket }; queue: keys by ticket, the oldest at `first`.
+-- entries: by key { size, at, ticket }. queue: keys by ticket, the oldest at `first`.
 function Known.new(most)
   return setmetatable({
     most = most, n = 0, mask = 0, weight = 1,
@@ -106,7 +106,7 @@ function Known:oldest(n)
 end
 
 
---- The bytes by salt; "" is that of keys without one.
+--- The bytes by salt. "" is the salt of keys without one.
 ---@return table<string, number>
 function Known:usage()
   local usage = {}

@@ -1,7 +1,7 @@
--- l2/ledger.lua: what an adapter knows to be stored (l2/known.lua) and who wants to
--- hear of changes. It learns from what was stored, read, found missing and deleted, and
--- from a scan. An answer may land after that of a store or a delete that was asked
--- later: it then says nothing new. Used by l2.lua.
+-- l2/ledger.lua: the keys that an adapter knows to be stored (l2/known.lua), and the
+-- listeners of changes. It learns from stores, reads, misses and deletes, and from a
+-- scan. A reply may come after the reply to a later store or delete: then it is
+-- ignored. Used by l2.lua.
 
 local Known = require "weir.l2.known"
 
@@ -9,8 +9,8 @@ local Ledger = {}
 Ledger.__index = Ledger
 
 
--- changes counts what was stored and what went: the time of `known`. gone_at: when the
--- last key went.
+-- changes counts keys stored and keys gone: it is the clock of `known`. gone_at: the
+-- time of the last key that went.
 function Ledger.new(most)
   return setmetatable({
     known = Known.new(most), listeners = {}, failures = 0, changes = 0, gone_at = 0,
@@ -19,7 +19,7 @@ end
 
 
 --- `listener`: stored(keys, sizes), accessed(keys, sizes), deleted(keys, sizes), any
---- of them. One that raises is counted in `failures`, and hurts nobody else.
+--- of them. An error of one is counted in `failures`, and the others are still called.
 function Ledger:listen(listener)
   self.listeners[#self.listeners + 1] = listener
 end
@@ -36,7 +36,7 @@ function Ledger:tell(event, keys, sizes)
 end
 
 
---- A value of that size lies under the key; nobody is told.
+--- A value of that size lies under the key. Listeners are not told.
 function Ledger:note(key, size)
   self.known:put(key, size, self.changes)
 end
@@ -50,7 +50,7 @@ function Ledger:stored(keys, sizes)
 end
 
 
---- What accessed and gone are given with the answer to what is asked now.
+--- The time of a request that is sent now: accessed and gone get it with the reply.
 function Ledger:asking()
   return self.changes
 end
@@ -66,7 +66,8 @@ function Ledger:accessed(keys, sizes, asked)
 end
 
 
---- Nothing is there under the keys; those that were known are told as deleted.
+--- Nothing is there under the keys. Listeners are told that the known ones were
+--- deleted.
 function Ledger:gone(keys, asked)
   local gone, sizes = {}, {}
   for _, key in ipairs(keys) do

@@ -8,7 +8,7 @@ local Limits = {}
 local NAMES = { "timeout" }
 
 
---- The timeout among a task's options, or `default`; errors point `level` frames up.
+--- The timeout among a task's options, or `default`. Errors point `level` frames up.
 ---@param opts { timeout: weir.Seconds? }?
 function Limits.timeout(opts, default, level)
   if opts == nil then return default end
@@ -25,9 +25,9 @@ function Limits.timeout(opts, default, level)
 end
 
 
---- The options among what a lookup has behind its keys. LMCache's newest signature has
---- the layouts of the groups there, lists or objects that are of no use here: anything
---- but a table with the name of an option, or one that is nearly such a name.
+--- The options among the arguments behind a lookup's keys. LMCache's newest signature
+--- has the layouts of the groups there: lists or objects that weir does not use. A
+--- table with the name of an option, or nearly such a name, is the options.
 function Limits.of_lookup(second, third)
   if third ~= nil or type(second) ~= "table" then return third end
   if second.timeout ~= nil then return second end

@@ -1,7 +1,7 @@
 -- l2/locks.lua: keys that must not be deleted, by count. A lookup takes its locks
--- before it asks and gives back those of keys that are not there, so that nothing
--- it found can be deleted in between. Unlocking while the lookup is on its way
--- takes the lock from it: its late answer then says "not locked".
+-- before its request and releases those of keys that are not there, so that no key
+-- that it found can be deleted in between. Unlocking while the lookup is in flight
+-- takes the lock from it: its result then says "not locked".
 
 local Locks = {}
 Locks.__index = Locks
@@ -48,7 +48,7 @@ function Locks:settle(key, found)
 end
 
 
---- Takes one lock off a key; one that is not locked stays so.
+--- Takes one lock off a key, if it is locked.
 function Locks:release(key)
   change(self.counts, key, -1)
 end

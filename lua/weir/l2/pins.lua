@@ -1,6 +1,6 @@
--- l2/pins.lua: references to the values of locked keys, so that what the store evicts
--- meanwhile can still be loaded. They hold `most` bytes at most; what has no room is
--- counted in `refused`, and its key is locked without its value. Used by l2.lua.
+-- l2/pins.lua: references to the values of locked keys, so that a value which the store
+-- evicts meanwhile can still be loaded. They hold `most` bytes at most. A value without
+-- room is counted in `refused`, and its key is locked without it. Used by l2.lua.
 
 local ffi = require "ffi"
 local bytes = require "weir.core.bytes"

@@ -1,19 +1,18 @@
--- l2/sweep.lua: keeps a ledger near to what a store holds, which never says what it
--- evicts or lets expire. For each key that is stored two known ones are looked up, the
--- oldest first, in batches; those that are gone leave the ledger. A round over all L
--- known keys takes L / 2 stores. Where each store makes one of the H held keys go, at
+-- l2/sweep.lua: keeps a ledger near to the contents of a store, which does not tell
+-- about evictions and expiry. For each key that is stored two known ones are looked up,
+-- the oldest first, in batches. Those that are gone leave the ledger. A round over all
+-- L known keys takes L / 2 stores. Where each store makes one of the H held keys go, at
 -- most L / 2 have gone since the round before, so that L <= H + L / 2: the ledger has
 -- at most twice the keys that are held, and LEAST. Used by l2.lua.
 
 local Sweep = {}
 Sweep.__index = Sweep
 
--- Nothing is looked up for less keys than LEAST; a batch has at most MOST.
+-- With fewer keys than LEAST nothing is looked up. A batch has at most MOST.
 local LEAST, MOST = 8, 256
 
 
---- find_gone(keys) asks the store and tells the ledger; it returns false when there is
---- no more to be asked.
+--- find_gone(keys) looks the keys up and updates the ledger. It returns false to stop.
 ---@param known table l2/known.lua
 ---@param find_gone fun(keys: string[]): boolean
 function Sweep.new(known, find_gone)
@@ -29,7 +28,7 @@ function Sweep:stored(n)
 end
 
 
---- Looks up what is due. One run at a time.
+--- Looks up the keys that are due. One run at a time.
 function Sweep:run()
   self.running = true
   while self.due >= 1 do

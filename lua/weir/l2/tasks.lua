@@ -1,6 +1,6 @@
--- l2/tasks.lua: work that runs in the host's loop and leaves a result under an id,
--- to be fetched once; for each kind of work an fd that is readable while results
--- wait. Used by l2.lua.
+-- l2/tasks.lua: work that runs in the host's loop and leaves a result under an id, to
+-- be fetched once. Each kind of work has an fd that is readable while results wait.
+-- Used by l2.lua.
 
 local Error = require "weir.core.error"
 local Event = require "weir.l2.event"
@@ -37,7 +37,7 @@ local function finish(self, kind, id, bitmap, reply)
 end
 
 
---- Starts work(...) that leaves no result; close waits for it, too.
+--- Starts work(...) that leaves no result. close waits for it, too.
 function Tasks:start(work, ...)
   self.running = self.running + 1
   host.spawn(function(...)
@@ -47,8 +47,8 @@ function Tasks:start(work, ...)
 end
 
 
---- Starts work(...) -> bitmap, reply, which must not raise; returns its id, or nil
---- and an error once closed.
+--- Starts work(...) -> bitmap, reply, which must not raise. Returns its id, or nil and
+--- an error once closed.
 function Tasks:submit(kind, work, ...)
   if self.closed then return nil, Error.new("skipped", "the L2 adapter is closed") end
   self.ids = self.ids + 1
@@ -59,7 +59,7 @@ function Tasks:submit(kind, work, ...)
 end
 
 
---- The bitmap and reply of an id, once; nil before and after.
+--- The bitmap and reply of an id, once. nil before and after.
 function Tasks:fetch(kind, id)
   local results = self.results[kind]
   local result = results[id]
@@ -81,7 +81,7 @@ function Tasks:pop(kind)
 end
 
 
--- Waits, at most until a time, while condition() holds; false: it still does.
+-- Waits while condition() holds, at most until a time. false: it still holds.
 local function wait_while(self, by, condition)
   while condition() do
     local left = by and by - host.now()
@@ -94,7 +94,7 @@ local function wait_while(self, by, condition)
 end
 
 
---- Waits until a result of a kind is there; false: not within `timeout` seconds.
+--- Waits until a result of a kind is there. false: not within `timeout` seconds.
 function Tasks:wait(kind, timeout)
   return wait_while(self, timeout and host.now() + timeout, function()
     return next(self.results[kind]) == nil
@@ -102,7 +102,7 @@ function Tasks:wait(kind, timeout)
 end
 
 
---- Takes no more, waits for what runs, closes the fds.
+--- Accepts no more tasks, waits for those that run, closes the fds.
 function Tasks:close(timeout)
   self.closed = true
   local ended = wait_while(self, host.now() + timeout, function()

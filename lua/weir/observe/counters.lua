@@ -1,4 +1,4 @@
--- observe/counters.lua: what every node of a policy tree counts for each op: requests,
+-- observe/counters.lua: the counters of a node of a policy tree, for each op: requests,
 -- keys by status, bytes, and the time of requests in the same histogram as stores of C.
 -- Read by stats.lua. Attempts are not operations: a retry counts its own, and the node
 -- below it counts one request for each attempt.
@@ -70,7 +70,7 @@ function Counters.record(self, req, reply, seconds)
 end
 
 
---- A latency of C as a table in seconds, as all times in Lua; nil: nothing was counted.
+--- A latency of C as a table in seconds, as all times in Lua. nil: nothing was counted.
 ---@param l ffi.cdata* struct weir_latency
 function Counters.latency(l)
   local count = tonumber(l.count)
@@ -84,7 +84,7 @@ function Counters.latency(l)
 end
 
 
---- What was counted of one op, as the stats of a store in C.
+--- The stats of one op, as those of a store in C.
 function Counters.read(counts)
   local status = {}
   for name, n in pairs(counts.other) do status[name] = n end

@@ -1,5 +1,5 @@
--- observe/explain.lua: store:explain(op, key): which way a key would go and why,
--- without running anything: a list of { path, why }, parents first, printable.
+-- observe/explain.lua: store:explain(op, key) tells which way a key would go and why,
+-- without running anything: a list of { path, why }, parents first, that prints well.
 
 local Ffi = require "weir.ffi"
 local Paths = require "weir.observe.paths"
@@ -21,7 +21,7 @@ function Explain:__tostring()
 end
 
 
--- A store that is no node is where the way ends.
+-- The way ends at a store that is no node.
 local function plan(store, op, key)
   if store.plan then return store:plan(op, key) end
   return "answers: " .. tostring(store.name), {}

@@ -1,14 +1,14 @@
--- observe/paths.lua: where each store of a tree stands: `default.tier[2].retry`. A
--- path is made of the labels of the children of words over several stores and of
--- the words below; the root's own word is left out of the others' paths. Used by
--- everything that shows a tree: tree, stats, explain, trace, check.
+-- observe/paths.lua: the place of each store of a tree: `default.tier[2].retry`. A path
+-- is made of the labels of the children of words over several stores and of the words
+-- below. The root's own word is left out of the others' paths. Used by everything that
+-- shows a tree: tree, stats, explain, trace, check.
 
 local Paths = {}
 
 local MOST = 2000 -- places
 
 
--- What a store is called in a path.
+-- The name of a store in a path.
 local function title(store)
   return store.title or store.word or store.name:match "^[%w_]+" or "store"
 end
@@ -102,8 +102,8 @@ function Paths.of(root)
 end
 
 
---- The place of a child below another place; a store that is not there, as a function
---- of a route may name it, has a place of its own.
+--- The place of a child below another place. A store that is not there, which a
+--- function of a route may name, has a place of its own.
 ---@param place table
 ---@param store weir.Store
 ---@param turn integer? which one, when the child is there several times; default: 1

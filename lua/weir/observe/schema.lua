@@ -1,13 +1,14 @@
 -- observe/schema.lua: every number that stores and policies count, declared once. From
 -- these rows come store:stats(), Prometheus, `weir stats`, .stats and the table in
--- lua/README.md. The numbers of a word stand with the word, as Word.STATS; those of a
+-- lua/README.md. The numbers of a word stand with the word, as Word.STATS. Those of a
 -- connector are declared in C (struct weir_gauge).
 --
 -- A row: { name, is = "counter"|"gauge"|"histogram"|"state"|"text", help = a sentence,
 -- unit = "bytes"|"seconds"|nil, by = label, from = field }. With `by` the value is a
 -- table, one number for each value of that label. `from` is the field of stats() that
--- has the value, "inflight.keys" for a field in a table; by default it is the name. A
--- state is one word of the list `states`. A text is for people only.
+-- has the value, "inflight.keys" for a field in a table. By default it is the name. A
+-- state is one word of the list `states`. A text is for people only. `shared`: the
+-- metric is called the same for every word and connector.
 
 local Schema = {}
 
@@ -25,7 +26,7 @@ Schema.OPS = {
     help = "time that a slice waited for a worker" },
 }
 
---- What is in flight: in stores, and in the word limit.
+--- Requests in flight: in stores, and in the word limit.
 Schema.INFLIGHT = {
   { "inflight_batches", is = "gauge", from = "inflight.batches", shared = true,
     help = "requests queued or running now" },
@@ -35,7 +36,7 @@ Schema.INFLIGHT = {
     shared = true, help = "bytes of values queued or running now" },
 }
 
---- Of every store that a connector opens, beside what is in flight.
+--- Of every store that a connector opens.
 Schema.STORE = {
   Schema.INFLIGHT[1], Schema.INFLIGHT[2], Schema.INFLIGHT[3],
   { "workers", is = "gauge", shared = true, help = "worker threads" },
@@ -60,7 +61,7 @@ function Schema.of(store)
 end
 
 
---- What a word or a connector is called in names of metrics.
+--- The name of a word or a connector in metrics.
 ---@param store weir.Store
 ---@return string
 function Schema.owner(store)
@@ -82,7 +83,7 @@ function Schema.metric(row, owner)
 end
 
 
---- The value of a row in what stats() returns for a store, or for an op.
+--- The value of a row among the stats of a store, or of an op.
 ---@param row table
 ---@param facts table
 function Schema.value(row, facts)

@@ -1,5 +1,5 @@
--- observe/stats.lua: what the stores of a tree have counted, as one table by path. What
--- each number means stands in schema.lua and, of words, with the word.
+-- observe/stats.lua: the stats of a tree as one table by path. schema.lua says what
+-- each number means.
 
 local Counters = require "weir.observe.counters"
 local Paths = require "weir.observe.paths"
@@ -7,7 +7,7 @@ local Paths = require "weir.observe.paths"
 local Stats = {}
 
 
--- What one node has counted.
+-- The stats of one node.
 local function of_node(store)
   local ops = {}
   for op, counts in pairs(store.counters) do ops[op] = Counters.read(counts) end
@@ -19,8 +19,8 @@ local function of_node(store)
 end
 
 
---- The places of a tree and what their stores have counted: { path, store, facts }. A
---- store that is used twice stands where it is first.
+--- The places of a tree with their stats: { path, store, facts }. A store that is used
+--- twice stands at its first place.
 function Stats.list(root)
   local list = {}
   for _, place in ipairs(Paths.of(root).list) do

@@ -1,6 +1,6 @@
--- observe/trace.lua: store:trace(key) runs a get and returns what happened at each
--- node, in the order in which they were asked, as data: path, op, status, bytes,
--- seconds, attempts, level, message, and the decision where the node took one.
+-- observe/trace.lua: store:trace(key) runs a get and returns the result at each node,
+-- in the order of the requests, as data: path, op, status, bytes, seconds, attempts,
+-- level, message, and the decision of the node.
 
 local Paths = require "weir.observe.paths"
 
@@ -13,7 +13,7 @@ function Trace.new()
 end
 
 
--- The entry of the store that asks: of those still at work the last that may.
+-- The entry of the parent that sent the request: the last one that is not done yet.
 local function asker(self, store)
   for i = #self, 1, -1 do
     for _, child in pairs(not self[i].status and self[i].store.children or {}) do
@@ -23,7 +23,7 @@ local function asker(self, store)
 end
 
 
---- A store is asked. Returns the entry for leave to fill.
+--- A store gets a request. Returns the entry that leave fills in.
 function Trace:enter(store, req)
   local entry = { store = store, op = req.op, n = req.n, asker = asker(self, store) }
   self[#self + 1] = entry
@@ -31,7 +31,7 @@ function Trace:enter(store, req)
 end
 
 
---- What the store did for the key of the trace.
+--- Fills in the result of a store for the key of the trace.
 function Trace.leave(entry, req, reply, seconds)
   entry.status = reply[1]
   entry.bytes = req.op == "set" and req:bytes() or reply:bytes()
@@ -43,7 +43,7 @@ function Trace.leave(entry, req, reply, seconds)
 end
 
 
---- A node says why it does what it does next.
+--- Adds a node's reason for its next step.
 function Trace:decide(store, decision)
   for i = #self, 1, -1 do
     local entry = self[i]
@@ -55,7 +55,8 @@ function Trace:decide(store, decision)
 end
 
 
--- Where a store stands that nobody of the tree asked: the root, or one out of it.
+-- The place of a store whose request came from no node: the root, or a store outside of
+-- the tree.
 local function first_place(paths, store)
   for _, place in ipairs(paths.list) do
     if place.store == store then return place end

@@ -1,5 +1,4 @@
--- observe/tree.lua: a tree of stores as data and as a drawing; store:tree() and
--- `weir run --stats` use it.
+-- observe/tree.lua: a tree of stores as data and as a drawing, for store:tree().
 
 local Paths = require "weir.observe.paths"
 

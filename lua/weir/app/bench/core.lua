@@ -1,6 +1,6 @@
--- What Lua adds to the C calls, after the C program's own figures (bench/core.c):
--- gets of 1 KiB from memory, alone, batched, through a tier; and whether memory
--- grows.
+-- weir bench core: the time that Lua adds to the C calls, after the figures of the C
+-- program (examples/bench/core.c): gets of 1 KiB from memory, alone, batched, through a
+-- tier. Also checks that memory does not grow.
 local weir = require "weir"
 local C = require("weir.ffi").C
 
@@ -17,7 +17,7 @@ local function median(list)
 end
 
 
--- Nanoseconds that fn takes, by key. What others left is collected before.
+-- Nanoseconds that fn takes for a key. Garbage of earlier cases is collected before.
 local function time(keys, fn)
   collectgarbage()
   collectgarbage()

@@ -46,7 +46,7 @@ local function output(line)
 end
 
 
--- 0 means: it did what it should.
+-- 0 means that it worked.
 local function succeeds(line)
   local code = os.execute(line .. " >/dev/null 2>&1")
   return code == 0 or code == true
@@ -69,7 +69,7 @@ local function read(path)
 end
 
 
---- A port of 127.0.0.1 where nobody listens just now.
+--- A free port of 127.0.0.1.
 ---@return integer
 function Nginx.free_port()
   local uv = require "luv"
@@ -163,7 +163,7 @@ function Nginx:workers()
 end
 
 
---- What nginx has written to its error log.
+--- The text of nginx' error log.
 function Nginx:log()
   return read(self.prefix .. "/error.log")
 end

@@ -1,7 +1,7 @@
 -- weir bench ngx [PART OF A CASE'S NAME [ROUNDS]]
 --
--- What a request costs in nginx, beside the same request done with nginx's own
--- means: lua_shared_dict, and lua-resty-redis with its pool and its pipeline.
+-- The cost of a request in nginx, beside the same request by nginx' own means:
+-- lua_shared_dict, and lua-resty-redis with its pool and its pipeline.
 -- Starts an nginx with one worker, a redis-server and wrk; both sides of a case
 -- take turns. Values are closed once they are sent, as a server should: the next
 -- one then finds their memory warm instead of having it fetched from the kernel.
@@ -82,7 +82,7 @@ local function median(list)
 end
 
 
--- What wrk says of a location; raises when a request failed.
+-- The figures of wrk for a location. Raises an error when a request failed.
 local function wrk(server, path, connections, options)
   local pipe = assert(io.popen(("wrk -t1 -c%d -d%d %s '%s%s' 2>&1"):format(connections,
     SECONDS, options or "", server.url, path)))

@@ -1,7 +1,7 @@
--- What the words cost over their store: gets of 1 KiB in batches of 64, per key, on
--- the path without faults, in CPU time, all words by turns over one memory store
--- (shard over eight). Also what a batch allocates, and whether LuaJIT gave up on a
--- hot path: a place where recording was aborted again and again.
+-- weir bench policies: the cost of each word over its store: gets of 1 KiB in batches
+-- of 64, per key, on the path without faults, in CPU time, all words by turns over one
+-- memory store (shard over eight). Also the memory that a batch allocates, and whether
+-- LuaJIT gave up on a hot path: a place where recording was aborted again and again.
 local weir = require "weir"
 
 local ROUNDS = 9
@@ -85,7 +85,7 @@ local function eight()
 end
 
 
--- { name, store, target of what it adds } over the bare store.
+-- { name, store, target of the time that it adds } over the bare store.
 local function cases(bare)
   local stack = bare:timeout(1):retry { 2 }:breaker {}
   stack = weir.route { default = weir.tier { stack, memory() } }
@@ -132,7 +132,7 @@ local function worst(places)
 end
 
 
--- A case and the bare store by turns: what it takes, and what it takes more.
+-- A case and the bare store by turns: the time of the case, and the difference.
 local function measure(case, bare, batches)
   local times, added = {}, {}
   for round = 1, ROUNDS do

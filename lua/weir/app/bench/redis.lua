@@ -1,7 +1,7 @@
 -- weir bench redis [URL] [targets|grid|workload|verbs] [PART OF A CASE'S NAME]
 --
 -- Runs the C program (examples/bench/redis.c) on a server of its own, counts its
--- system calls, and measures what the Lua verbs add. Without a word: the targets.
+-- system calls, and measures the time that Lua verbs add. Without a word: the targets.
 local Server = require "weir.app.bench.redis_server"
 local weir = require "weir"
 local Exit = require "weir.app.exit"
@@ -105,7 +105,7 @@ local function verbs(bench, Bench, server, words)
     local batches, in_c, in_lua, through = batches_of(n), {}, {}, {}
     for i = 1, VERB_ROUNDS do
       in_c[i] = c_rate(Bench, words, n)
-      -- By turns: whoever goes first has just slept, which the scheduler rewards.
+      -- By turns: the scheduler favours the one that goes first, as it has just slept.
       if i % 2 == 0 then through[i] = rate(guarded, batches, n) end
       in_lua[i] = rate(bare, batches, n)
       if i % 2 == 1 then through[i] = rate(guarded, batches, n) end

@@ -14,8 +14,8 @@ local function output(command)
 end
 
 
--- Waits until the server answers on its socket; false: it has ended, its port was
--- not free.
+-- Waits until the server replies on its socket. false: it has ended because its port
+-- was not free.
 local function answers(self)
   return os.execute(([[
     for i in $(seq 250); do
@@ -36,8 +36,8 @@ local function launch(self, options)
 end
 
 
---- start starts a server with further options as on its command line, and waits
---- until it answers. nil and a reason: it cannot.
+--- Starts a server with further options as on its command line, and waits until it
+--- replies. nil and a reason: it cannot.
 ---@param options string?
 ---@return table? server with port, socket, url, unix_url, pid
 ---@return string? reason
@@ -60,7 +60,7 @@ function Server.start(options)
 end
 
 
---- stop ends the server and removes what it left.
+--- Ends the server and removes its files.
 function Server:stop()
   os.execute(("kill -9 %d 2>/dev/null"):format(self.pid))
   os.execute("rm -rf " .. self.folder)

@@ -31,8 +31,8 @@ local function hidden_from(word)
 end
 
 
---- Overwrites with asterisks what may be a password in the last n words of the
---- command line. Without /proc nothing is done, and ps shows nothing either.
+--- Overwrites possible passwords with asterisks in the last n words of the command
+--- line. Without /proc nothing is done, and ps shows nothing either.
 ---@param n integer
 function Argv.hide(n)
   local first, last = bounds()

@@ -1,4 +1,4 @@
--- weir check: what is wrong with a policy file although it loads.
+-- weir check: finds mistakes in a policy file that loads.
 local Check = require "weir.language.check"
 local Exit = require "weir.app.exit"
 local Ffi = require "weir.ffi"

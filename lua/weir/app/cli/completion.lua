@@ -1,13 +1,13 @@
--- weir completion: what makes a shell complete the command line, from the same
--- definitions as the help. argparse writes the subcommands and options. What stands
--- in an argument's place is added here: stores by their connectors, and choices.
+-- weir completion: a script that makes a shell complete the command line, from the same
+-- definitions as the help. argparse writes the subcommands and options. The values of
+-- arguments are added here: stores by their connectors, and choices.
 local Catalog = require "weir.native.catalog"
 local Exit = require "weir.app.exit"
 local weir = require "weir"
 
 local Command = {
-  summary = "Write what makes bash or zsh complete weir's command line.",
-  description = "Write what makes a shell complete weir's command line: "
+  summary = "Write a script that makes bash or zsh complete weir's command line.",
+  description = "Write a script that makes a shell complete weir's command line: "
     .. "eval \"$(weir completion bash)\".",
 }
 
@@ -19,7 +19,7 @@ function Command.define(command)
 end
 
 
--- ---- what can be offered ----
+-- ---- candidates ----
 
 -- Whether an option is the path in the URLs of a scheme.
 local function is_path(option, scheme)
@@ -31,8 +31,8 @@ local function is_path(option, scheme)
 end
 
 
--- What URLs of a scheme begin with: "fs:///" when they have a path instead of a host;
--- nil when they have no parts.
+-- The beginning of the URLs of a scheme: "fs:///" when they have a path instead of a
+-- host, nil when they have no parts.
 local function head_of(info, scheme)
   local head
   for _, option in ipairs(info.options) do

@@ -1,5 +1,4 @@
--- weir connectors: what can be opened, and with which options. All of it comes from
--- the option tables in the connectors.
+-- weir connectors: the connectors and their options, from the tables in C.
 local Catalog = require "weir.native.catalog"
 local Columns = require "weir.app.show.columns"
 local Exit = require "weir.app.exit"

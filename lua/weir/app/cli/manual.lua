@@ -15,7 +15,8 @@ local Command = {
 function Command.define() end
 
 
--- What a subcommand tells argparse, written down: { kind, name, description, ... }.
+-- A subcommand's arguments and options, as it declares them to argparse: { kind, name,
+-- description, ... }.
 local function recorded(command)
   local list = {}
   local function record(kind)
@@ -108,14 +109,14 @@ weir reads, writes and scripts stores: values in memory, in files, in Redis, or
 behind a policy that is written in Lua. A store is named by a URL
 (fs:///var/cache?sync=data, redis://host:6379/0), by a connector's name, or by the
 path of a policy file. prod=true among a URL's options makes every change of that
-store ask first; where nobody can be asked it is refused.]]
+store ask first. Without a terminal such a change is refused.]]
 
 local SESSION = [[
-weir repl reads Lua and commands that begin with a dot. Expressions print; a line
-that is not finished asks for more; one that ends in & runs in the background; _ is
-the last result. Tab completes names, verbs, options and keys, Ctrl\-R searches the
-history, Ctrl\-C cancels what runs, Ctrl\-D ends the session. A word in quotes is read
-as Lua reads a string. The commands:]]
+weir repl reads Lua and commands that begin with a dot. It prints the values of
+expressions. A statement may have several lines. A line that ends in & runs in the
+background. _ is the last result. Tab completes names, verbs, options and keys, Ctrl\-R
+searches the history, Ctrl\-C cancels the running line, Ctrl\-D ends the session. A word
+in quotes is read as Lua reads a string. The commands:]]
 
 local STORES = [[
 A store has options, in its URL (fs:///var/cache?capacity=10GiB&sync=data) or in a
@@ -135,9 +136,9 @@ local SECRET_FORMS = {
 }
 
 local SECRETS_END = [[
-What may be a password in the command line is overwritten when weir starts, so that ps
-does not show it; it can be seen for some milliseconds before. Messages repeat nothing
-between :// and @ of a URL.]]
+weir overwrites passwords in its command line when it starts, so that ps does not show
+them. They can be seen for some milliseconds before. Messages repeat nothing between ://
+and @ of a URL.]]
 
 local ENVIRONMENT = {
   { "NO_COLOR", "If it is set and not empty, nothing is coloured." },

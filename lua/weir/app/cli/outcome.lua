@@ -1,4 +1,4 @@
--- How the subcommands tell what became of each key of a batch.
+-- app/cli/outcome.lua: prints the result of each key of a batch, for the subcommands.
 local Bytes = require "weir.app.show.bytes"
 local Exit = require "weir.app.exit"
 local Json = require "weir.app.show.json"
@@ -31,9 +31,9 @@ local function json(key, reply, i, fill)
 end
 
 
---- each goes through the slots in order. Good ones are shown by show(i), the
---- others told of on stderr; with --json all are a line, which fill(object, i)
---- completes for those without an error. Returns the exit code.
+--- Prints the slots in order. show(i) shows a good one, the others are written to
+--- stderr. With --json each is a line, and fill(object, i) adds to those without an
+--- error. Returns the exit code.
 ---@param args table with json
 ---@param keys string[]
 ---@param reply weir.Reply

@@ -1,4 +1,4 @@
--- weir rm: keys and their values away; named ones, or those that match a pattern.
+-- weir rm: deletes keys, by name or by a pattern.
 local Bytes = require "weir.app.show.bytes"
 local Exit = require "weir.app.exit"
 local Json = require "weir.app.show.json"
@@ -30,7 +30,7 @@ function Rm.define(command)
 end
 
 
--- Refuses what cannot be meant.
+-- Refuses arguments that exclude each other.
 local function check(args)
   if args.pattern and #args.key > 0 then
     Exit.fail(Exit.USAGE, "give KEYs or --pattern, not both")

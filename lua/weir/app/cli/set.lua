@@ -34,7 +34,7 @@ local function slurp(path)
   if named then file, err = io.open(path, "rb") end
   if file then bytes, err = file:read "*a" end
   if bytes then return bytes end
-  -- What open says begins with the path, what read says does not.
+  -- An error of open begins with the path, an error of read does not.
   local what = file and (named and path or "stdin") .. ": " or ""
   Exit.fail(Exit.ERROR, "cannot read %s%s", what, err)
 end

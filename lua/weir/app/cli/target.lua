@@ -11,11 +11,11 @@ local weir = require "weir"
 
 local Target = {}
 
--- Seconds that what is in flight gets at the least.
+-- Seconds that requests in flight get at the least.
 local LEAST = 0.1
 
 
---- ask asks on a terminal. Where nobody can answer, the answer is no.
+--- Asks on a terminal. Without a terminal the answer is no.
 ---@param question string
 ---@return boolean
 function Target.ask(question)
@@ -34,8 +34,8 @@ local function asks_once()
 end
 
 
---- open opens a URL, a connector or a policy file. Changes of a store that is marked
---- prod=true need somebody's consent.
+--- Opens a URL, a connector or a policy file. Changes of a store that is marked
+--- prod=true must be confirmed.
 ---@param target string
 ---@param reading boolean? it will not be written to
 ---@return weir.Store
@@ -50,7 +50,7 @@ function Target.open(target, reading)
 end
 
 
---- argument adds STORE, --timeout and --json.
+--- Adds STORE, --timeout and --json.
 function Target.define(command)
   command:argument "store"
     :description "A URL (fs:///var/cache), a connector or a policy file (kv.lua)."
@@ -63,7 +63,7 @@ function Target.define(command)
 end
 
 
---- keys adds KEY arguments.
+--- Adds KEY arguments.
 ---@param args string how many, in argparse's words
 function Target.keys(command, args)
   command:argument "key"
@@ -73,7 +73,8 @@ function Target.keys(command, args)
 end
 
 
---- close closes what a command has opened; with --timeout in what is left of that.
+--- Closes the stores that a command has opened, with --timeout in the rest of that
+--- time.
 ---@param stores weir.Store[]
 ---@param from number when the command began
 function Target.close(args, stores, from)
@@ -82,7 +83,7 @@ function Target.close(args, stores, from)
 end
 
 
---- use opens the store and returns what fn(store, options) returns.
+--- Opens the store, calls fn(store, options), closes the store. Returns fn's result.
 ---@param writing boolean? it may be written to
 function Target.use(args, fn, writing)
   return weir.run(function()

@@ -57,7 +57,7 @@ local function by_ttl(page)
 end
 
 
--- Takes out of a page what the target has.
+-- Removes the keys that the target has from a page.
 function Copy:without_existing(page)
   local reply, kept = self.to:exists_many(page.keys, { timeout = self.timeout }), 0
   for i = 1, page.n do
@@ -96,7 +96,7 @@ function Copy:page(page)
 end
 
 
--- Says what was done. Returns the exit code: 1 when keys were left out.
+-- Prints the result. Returns the exit code: 1 when keys were left out.
 function Copy:summary(walk)
   local failed, left_out = self.failures.n, walk.left_out
   self.view:object {

@@ -1,5 +1,5 @@
--- diff: what two stores hold differently. Each side is walked a page at a time and
--- the other asked for the same keys, so neither needs to fit into memory.
+-- diff: the differences between two stores. Each side is walked a page at a time, and
+-- the same keys are read from the other one, so neither needs to fit into memory.
 local Bytes = require "weir.app.show.bytes"
 local Exit = require "weir.app.exit"
 local Failures = require "weir.app.explore.failures"
@@ -43,7 +43,7 @@ function Diff:compare(keys)
 end
 
 
--- A page of the first store against what the second has of it.
+-- Compares a page of the first store with the same keys of the second.
 function Diff:forth(page)
   local reply = self.b:stat_many(page.keys, self.opts)
   local same, bytes = {}, 0
@@ -67,7 +67,7 @@ function Diff:forth(page)
 end
 
 
--- A page of the second store: what the first has not.
+-- Finds the keys of a page of the second store that the first has not.
 function Diff:back(page)
   local reply = self.a:exists_many(page.keys, self.opts)
   for i = 1, page.n do

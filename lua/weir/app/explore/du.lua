@@ -4,7 +4,7 @@ local Literal = require "weir.app.show.literal"
 local Quantity = require "weir.core.quantity"
 local Walk = require "weir.app.explore.walk"
 
--- Groups that are counted apart; what comes after that is one group.
+-- At most so many groups are counted apart. All later ones are one group.
 local GROUPS = 10000
 local OTHER = {}
 

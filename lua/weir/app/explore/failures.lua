@@ -32,8 +32,8 @@ function Failures:add(key, err)
 end
 
 
---- Counts a key that cannot be read, as it is of another type or damaged. What
---- another try could mend is no fault of the key, and raised.
+--- Counts a key that cannot be read because it has another type or is damaged. An error
+--- that may go away by itself is not the key's fault: it is raised.
 ---@param key string
 ---@param err weir.Error
 function Failures:unreadable(key, err)

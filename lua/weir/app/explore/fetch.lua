@@ -12,8 +12,8 @@ function Fetch.miss(view, key)
 end
 
 
---- The value of args.key in args.store; nil when it is not there, which it says.
---- Errors are raised.
+--- The value of args.key in args.store. A miss is printed, and returns nil. Errors are
+--- raised.
 ---@return weir.Value?
 function Fetch.value(view, args)
   local value, err = args.store:get(args.key, { timeout = args.timeout })

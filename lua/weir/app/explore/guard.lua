@@ -1,6 +1,6 @@
--- app/explore/guard.lua: a store as a session holds it: it refuses or asks before
--- changes, tells when a server is lost and when it is back, and reports each reply. All
--- else is the store's own, so that a guard can be put into any tree.
+-- app/explore/guard.lua: a store around a store of the session. It refuses changes or
+-- asks before them, tells when a server is lost and when it is back, and reports each
+-- reply. All else is the store's own, so a guard can be put into any tree.
 local Host = require "weir.host"
 local Paths = require "weir.observe.paths"
 local Quantity = require "weir.core.quantity"
@@ -14,7 +14,7 @@ local Guard = {}
 
 local CHANGES = { set = true, delete = true, touch = true }
 
--- A server that answers so was not reached.
+-- Statuses that mean that the server was not reached.
 local LOST = { unavailable = true, reset = true }
 
 -- Verbs go through run, whatever shortcuts the store has of its own.
@@ -24,7 +24,7 @@ local VERBS = {
   delete_many = true, stat_many = true, touch_many = true, get_into_many = true,
 }
 
--- Fields of a guard; the store may have others of the same names.
+-- Fields of a guard. The store may have others of the same names.
 local OWN = { "read_only", "prod", "confirm", "notice", "seen", "lost", "healthy",
   "opened_as", "scope" }
 
@@ -47,9 +47,9 @@ function Meta.__index(self, name)
 end
 
 
---- Guards a store. Fields: inner; title, what the session calls it; opened_as, the
---- connector; read_only; prod and confirm(question) -> may it be changed, by all of
---- `scope` ("this line"); notice(text); seen(req, reply, seconds).
+--- Guards a store. Fields: inner: the store; title: its name in the session; opened_as:
+--- the connector; read_only; prod and confirm(question) -> whether it may be changed,
+--- by all of `scope` ("this line"); notice(text); seen(req, reply, seconds).
 ---@return weir.Guard
 function Guard.new(fields)
   for _, name in ipairs(OWN) do fields[name] = fields[name] or false end
@@ -63,8 +63,8 @@ function Guard.is(x)
 end
 
 
---- Whether a store of a tree is marked prod=true; what stands behind a guard, that one
---- watches over.
+--- Whether a store of a tree is marked prod=true. Stores behind another guard do not
+--- count: that one asks for them.
 ---@param store weir.Store
 ---@return boolean
 function Guard.is_prod(store)
@@ -132,14 +132,14 @@ function Guard:run(req)
 end
 
 
---- Makes a share of the answers fail, instead of what it did so before.
+--- Makes a share of the replies fail. This replaces an earlier call.
 function Guard:break_some(rate, status)
   self.healthy = self:sound()
   self.inner = words.find "fault"(self.healthy, { rate = rate, status = status })
 end
 
 
---- Ends that; false when there was nothing to end.
+--- Ends that. false: there was nothing to end.
 ---@return boolean
 function Guard:heal()
   local healthy = self.healthy

@@ -1,4 +1,4 @@
--- hex: the bytes of a value, head and tail, and what they look like.
+-- hex: the bytes of a value, head and tail, and the type that they look like.
 local Bytes = require "weir.app.show.bytes"
 local Exit = require "weir.app.exit"
 local Fetch = require "weir.app.explore.fetch"

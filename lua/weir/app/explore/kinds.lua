@@ -18,7 +18,7 @@ function Kinds.key(text)
 end
 
 
---- The beginning of keys; may be empty.
+--- The beginning of keys. It may be empty.
 function Kinds.prefix(text)
   return text
 end
@@ -59,7 +59,7 @@ function Kinds.time(text)
 end
 
 
---- What reads one of some words.
+--- Returns a reader of one of some words.
 ---@param words string[]
 function Kinds.one_of(words)
   return function(text)

@@ -1,4 +1,4 @@
--- lat: how long a store takes to answer, measured now, with a histogram.
+-- lat: measures the latency of a store now, with a histogram.
 local Exit = require "weir.app.exit"
 local Host = require "weir.host"
 local Quantity = require "weir.core.quantity"
@@ -38,7 +38,7 @@ local function at(times, share)
 end
 
 
--- One question and its answer: is a key there that nobody has.
+-- The time of one exists, of a key that is not there.
 local function probe(args)
   local key = ("weir:lat:%x"):format(Host.random() * 2 ^ 52)
   local begun = Host.now()
@@ -66,12 +66,13 @@ end
 
 return {
   name = "lat",
-  summary = "Measure how long a store takes to answer.",
-  description = "Measure how long a store takes to answer: asks one after the other "
-    .. "whether some key is there, and draws how long the answers took.",
+  summary = "Measure the latency of a store.",
+  description = "Measure the latency of a store: send one exists after the other, and "
+    .. "draw a histogram of the times.",
   stores = 1,
   arguments = {
-    { name = "n", kind = "count", default = 100, help = "How often to ask; 100." },
+    { name = "n", kind = "count", default = 100,
+      help = "How many requests to send; 100." },
   },
   options = {
     { name = "every", kind = "time", default = 0.01, help = "Pause between; 10ms." },

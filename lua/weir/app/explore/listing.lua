@@ -1,6 +1,6 @@
--- app/explore/listing.lua: the keys of a store that match a pattern, some at a time,
--- with what their scan does not tell of them where that is wanted; what .ls and `weir
--- ls` are made of.
+-- app/explore/listing.lua: the keys of a store that match a pattern, some at a time. On
+-- request it adds sizes and times to live that the scan does not have. Used by .ls and
+-- `weir ls`.
 
 ---@class weir.Listing
 ---@field ended boolean   there are no more
@@ -8,7 +8,7 @@
 local Listing = {}
 Listing.__index = Listing
 
--- Keys that are asked for in one go, and keys that are looked at for those.
+-- How many keys are returned at a time, and how many are looked at for those.
 local PAGE, LOOKED = 512, 5000
 
 
@@ -21,8 +21,8 @@ local function compile(pattern)
 end
 
 
---- Begins a listing. In a pattern * stands for any bytes and ? for one; without them
---- it is the beginning of the keys.
+--- Begins a listing. In a pattern * stands for any bytes and ? for one. A pattern
+--- without them is the beginning of the keys.
 ---@param store weir.Store
 ---@param pattern string
 ---@param opts { timeout: number?, facts: boolean? } facts: sizes and times to live are
@@ -55,8 +55,8 @@ local function gather(self, most)
 end
 
 
--- Asks what the scan did not tell. A key that is gone by now, or cannot be read, stays
--- without.
+-- Reads the facts that the scan did not have. A key that is gone by now, or cannot be
+-- read, stays without them.
 local function complete(self, page)
   local keys, entries = {}, {}
   for _, entry in ipairs(page) do

@@ -1,7 +1,6 @@
--- app/explore/mistaken.lua: what was probably meant by a word that is no store: an
--- address or a folder without the scheme in front, a scheme without its slashes. Which
--- schemes there are is the connectors' to say. A word that may hold a password is not
--- repeated.
+-- app/explore/mistaken.lua: a suggestion for a word that is no store: an address or a
+-- folder without the scheme in front, a scheme without its slashes. The schemes are
+-- those of the connectors. A word that may hold a password is not repeated.
 local Catalog = require "weir.native.catalog"
 local weir = require "weir"
 
@@ -71,7 +70,7 @@ local function without_slashes(target)
 end
 
 
---- hint returns "; did you mean redis://127.0.0.1:6379?", or nothing.
+--- Returns "; did you mean redis://127.0.0.1:6379?", or nothing.
 ---@param target string
 ---@return string
 function Mistaken.hint(target)

@@ -1,7 +1,6 @@
--- app/explore/opened.lua: stores by what people write for them: a URL, a connector's
--- name or a policy file. `prod=true` among a URL's options marks a store of whose
--- changes somebody must approve; a policy file marks one of its stores by `store.prod =
--- true`.
+-- app/explore/opened.lua: opens a store by a URL, a connector's name or a policy file.
+-- `prod=true` among a URL's options marks a store whose changes must be confirmed. A
+-- policy file marks one of its stores by `store.prod = true`.
 local Catalog = require "weir.native.catalog"
 local Guard = require "weir.app.explore.guard"
 local Mistaken = require "weir.app.explore.mistaken"
@@ -9,7 +8,7 @@ local weir = require "weir"
 
 local Opened = {}
 
--- What a session calls a store of a connector, where it is not the connector.
+-- The names of stores in a session, where it is not the connector's name.
 local TITLES = { fs = "disk", rediss = "redis", ["redis+unix"] = "redis" }
 
 
@@ -28,7 +27,7 @@ local SAID = {
 }
 
 
--- Whether a URL holds a secret: then what follows an & may be a part of it.
+-- Whether a URL holds a secret: then the text after an & may be a part of it.
 local function holds_secret(url)
   if url:find("@", 1, true) then return true end
   local info = Catalog.describe(url:match("^[^:?]*"):lower())
@@ -61,7 +60,7 @@ local function without_mark(url)
 end
 
 
--- What a target is: "file", or a scheme or connector.
+-- The kind of a target: "file", or a scheme or connector.
 local function kind_of(target)
   local scheme = target:match "^([%w+.-]+)://"
   if scheme then return scheme:lower() end
@@ -70,8 +69,8 @@ local function kind_of(target)
 end
 
 
--- What a store is opened with that nobody will write to: where its connector can make
--- the place, it shall not, unless the URL says so.
+-- The options of a store that will not be written to: its connector must not make its
+-- folder, unless the URL says so.
 local function untouched(kind, url)
   local info = Catalog.describe(kind)
   for _, option in ipairs(info and info.options or {}) do
@@ -90,7 +89,7 @@ local function load_file(path)
 end
 
 
---- Opens a store; what is wrong with the target is raised.
+--- Opens a store. Raises an error that says what is wrong with the target.
 ---@param target string
 ---@param reading boolean? it will not be written to; a policy file decides for itself
 ---@return weir.Store store, { prod: boolean, title: string, opened_as: string? } marks

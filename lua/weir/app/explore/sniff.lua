@@ -1,10 +1,10 @@
--- app/explore/sniff.lua: what some bytes look like: by their first bytes, as a sentence
--- of a word or three, and how random they are. Used by hex.
+-- app/explore/sniff.lua: guesses the type of a value by its first bytes, in one to
+-- three words, and measures how random its bytes are. Used by hex.
 local Bytes = require "weir.app.show.bytes"
 
 local Sniff = {}
 
--- Magic bytes at the beginning; the first that fits.
+-- Magic bytes at the beginning. The first row that fits counts.
 local MAGIC = {
   { "\31\139", "gzip" }, { "\40\181\47\253", "zstd" }, { "\4\34\77\24", "lz4" },
   { "BZh", "bzip2" }, { "\2537zXZ\0", "xz" }, { "PK\3\4", "zip" },
@@ -40,7 +40,7 @@ local function is_text(sample)
 end
 
 
---- kind names what a value looks like.
+--- The type that a value looks like.
 ---@param value string|weir.Value
 ---@return string
 function Sniff.kind(value)

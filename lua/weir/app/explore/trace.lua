@@ -1,4 +1,4 @@
--- trace: what happened to a get at each store that was asked.
+-- trace: a get, and its result at each store on its way.
 local Exit = require "weir.app.exit"
 local Quantity = require "weir.core.quantity"
 
@@ -14,7 +14,7 @@ return {
   name = "trace",
   summary = "Get a key and show what happened at each store.",
   description = "Get a key and show what each policy and store did, in the order in "
-    .. "which they were asked: status, time, bytes, and why.",
+    .. "which they got the request: status, time, bytes, and why.",
   stores = 1,
   arguments = {
     { name = "key", kind = "key", help = "The key." },

@@ -8,7 +8,7 @@ local Unlisted = {}
 Unlisted.__index = Unlisted
 
 
--- What the stores of a tree have counted so far.
+-- The count of the stores of a tree so far.
 local function total(store)
   local all, sum = store:stats(), 0
   if all.ops then all = { all } end
@@ -28,7 +28,7 @@ function Unlisted.new(store)
 end
 
 
---- How many were left out since then, and a sentence about them; nil for none.
+--- How many were left out since then, and a sentence about them. nil: none.
 ---@return integer count, string? sentence
 function Unlisted:told()
   local n = total(self.store) - self.before

@@ -1,6 +1,6 @@
--- app/explore/view.lua: where a command writes: lines for people or objects for
--- programs. The command line and the session each make one; commands write to nothing
--- else.
+-- app/explore/view.lua: the output of a command: lines for people or objects for
+-- programs. The command line and the session each make a view. Commands write to
+-- nothing else.
 local Columns = require "weir.app.show.columns"
 local Host = require "weir.host"
 local Json = require "weir.app.show.json"
@@ -10,7 +10,7 @@ local Quantity = require "weir.core.quantity"
 
 ---@class weir.View
 ---@field json boolean  objects, one a line, are wanted instead of lines
----@field quiet boolean no progress: nobody looks
+---@field quiet boolean no progress is shown
 local View = {}
 View.__index = View
 
@@ -46,13 +46,13 @@ function View:table(rows, align)
 end
 
 
---- Says something that is no part of the result.
+--- Writes a remark, which is no part of the result.
 function View:note(format, ...)
   self.remark(format:format(...))
 end
 
 
---- Says that a walk stopped at its limit; on() goes on, which a session offers.
+--- Says that a walk stopped at its limit. A session offers to go on with on().
 function View:stopped(limit, on)
   if self.later then self.later(on) end
   self:note("stopped after %s%s", Quantity.things(limit, "key"),

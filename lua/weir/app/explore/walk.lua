@@ -1,7 +1,7 @@
 -- app/explore/walk.lua: a bounded walk over the keys of a store with their sizes, page
--- by page: what big, du, diff and cp are made of. It holds one page at a time, asks for
--- the sizes that the scan does not tell, shows its progress, and can stop at a limit
--- and go on later.
+-- by page. Used by big, du, diff and cp. It holds one page at a time, reads the sizes
+-- that the scan does not have, shows its progress, and can stop at a limit and go on
+-- later.
 local Failures = require "weir.app.explore.failures"
 local Quantity = require "weir.core.quantity"
 local Unlisted = require "weir.app.explore.unlisted"
@@ -43,7 +43,7 @@ function Walk.new(view, store, prefix, opts)
 end
 
 
--- Up to a page of keys, with what the scan tells of each.
+-- Up to a page of keys, with the facts that the scan has of each.
 local function gather(self, most)
   local page = { n = 0, keys = {}, sizes = {}, ttls = {} }
   local unknown = {}
@@ -62,8 +62,8 @@ local function gather(self, most)
 end
 
 
--- Asks what the scan did not tell. Keys that are gone by now, or cannot be read,
--- leave the page.
+-- Reads the facts that the scan did not have. Keys that are gone by now, or cannot be
+-- read, leave the page.
 local function complete(self, page, unknown)
   local asked = {}
   for i, at in ipairs(unknown) do asked[i] = page.keys[at] end

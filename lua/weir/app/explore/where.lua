@@ -1,5 +1,5 @@
--- where: which stores of a tree hold a key. Each is asked itself, past the policies
--- above it, so that copies show that no policy would use.
+-- where: which stores of a tree hold a key. It reads each store directly, not through
+-- the policies above it, so it also shows copies that no policy would use.
 local Bytes = require "weir.app.show.bytes"
 local Exit = require "weir.app.exit"
 local Fetch = require "weir.app.explore.fetch"
@@ -8,7 +8,7 @@ local Quantity = require "weir.core.quantity"
 local root_of = require "weir.app.explore.root"
 
 
--- Calls fn(place, key) for each place of a store that asks no other, with the key as
+-- Calls fn(place, key) for each place of a store without stores below, with the key as
 -- it gets there.
 local function leaves(place, key, fn)
   if #place.children == 0 then return fn(place, key) end
@@ -26,9 +26,9 @@ local function say(facts, err)
 end
 
 
--- Asks each store that holds values itself: fn(place, facts, err), where place is
--- { path, store, key }, the key as it gets there. A store with several places is
--- asked once for each key.
+-- Calls fn(place, facts, err) for each store that holds values itself, where place is
+-- { path, store, key }, the key as it gets there. A store with several places is read
+-- once for each key.
 local function each(store, key, opts, fn)
   local known = {}
   leaves(Paths.of(root_of(store)).list[1], key, function(place, inner)
@@ -46,7 +46,7 @@ return {
   each = each,
   summary = "Show which stores of a tree hold a key.",
   description = "Show which stores of a policy's tree hold a key, with its size and "
-    .. "its time to live there. Each store is asked itself, past the policies.",
+    .. "its time to live there. Each store is read directly, not through the policies.",
   stores = 1,
   arguments = {
     { name = "key", kind = "key", help = "The key." },

@@ -1,5 +1,6 @@
--- app/repl/asked.lua: how often keys were asked for, in bounded memory: when there are
--- too many, all counts are halved and those that vanish are forgotten. For .hot.
+-- app/repl/asked.lua: counts how often keys were requested, in bounded memory: when
+-- there are too many, all counts are halved and those that reach 0 are dropped. For
+-- .hot.
 local Asked = {}
 Asked.__index = Asked
 
@@ -38,7 +39,7 @@ function Asked:count(store, key)
 end
 
 
---- The entries asked for most: { store, key, count }.
+--- The entries requested most: { store, key, count }.
 ---@param most integer
 function Asked:most(most)
   local list = {}

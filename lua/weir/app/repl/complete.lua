@@ -1,11 +1,11 @@
--- app/repl/complete.lua: what a Tab may put in place of the word before the cursor.
+-- app/repl/complete.lua: the candidates of a Tab for the word before the cursor.
 local dot = require "weir.app.repl.complete.dot"
 local lua = require "weir.app.repl.complete.lua"
 
 local Complete = {}
 
 
---- What may stand in place of the end of a line, and where that end begins.
+--- The candidates for the end of a line, and where that end begins.
 ---@param session weir.Session
 ---@param line string the line up to the cursor
 ---@return string[] candidates, integer start

@@ -1,5 +1,5 @@
--- app/repl/editor.lua: reads lines from a terminal inside the host: while a line is
--- typed, everything else goes on, and what it prints appears above the line.
+-- app/repl/editor.lua: reads lines from a terminal inside the host: other tasks run
+-- while a line is typed, and their output appears above the line.
 
 local Edit = require "weir.app.repl.libedit"
 local Host = require "weir.host"
@@ -17,7 +17,7 @@ local AT_ONCE = 64
 local PASTE_ON, PASTE_OFF = "\27[?2004h", "\27[?2004l"
 
 ---@class weir.Editor
----@field signals integer? an fd: when it is readable, nobody waits for keys any more
+---@field signals integer? an fd: when it is readable, waiting for keys ends
 ---@field edit weir.Edit
 ---@field complete fun(before: string): string[], integer
 local Editor = {}
@@ -34,7 +34,7 @@ local function await(self)
 end
 
 
--- Puts what was typed in line; false at the end of the input.
+-- Reads the bytes typed into the queue of keys. false: the input has ended.
 local function take(self)
   local bytes = Terminal.read(0)
   if not bytes or bytes == "" then return false end
@@ -45,8 +45,8 @@ local function take(self)
 end
 
 
--- What libedit reads: the characters of the current key, and those after it for a
--- command that asks on (a search). That one waits for the terminal alone.
+-- The characters that libedit reads: those of the current key, and those after it for
+-- a command that reads on (a search). Such a command waits for the terminal alone.
 local function next_character(self)
   while #self.codes == 0 do
     if self.looking then return nil end
@@ -61,7 +61,7 @@ local function next_character(self)
 end
 
 
---- Makes an editor; `lines` are the history, oldest first.
+--- Makes an editor. `lines` are the history, oldest first.
 ---@param lines string[]
 ---@return weir.Editor
 function Editor.new(lines)
@@ -95,7 +95,7 @@ end
 
 
 -- A pasted text of several lines is typed line by line. Control characters in it, such
--- as tabs, go into the line and are no keys; a NUL would end the line.
+-- as tabs, go into the line and are no keys. A NUL would end the line.
 local function paste(self, text)
   local line, more = text:match "^([^\r\n]*)\r?\n?(.*)$"
   if #line < #text then
@@ -160,7 +160,7 @@ function Editor:read(prompt)
 end
 
 
---- Reads the answer to a question: what was typed or pasted before it is none.
+--- Reads the answer to a question. Text typed before the question is no answer.
 ---@param question string
 ---@return string? answer
 function Editor:ask(question)

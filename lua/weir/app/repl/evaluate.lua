@@ -1,7 +1,6 @@
--- app/repl/evaluate.lua: a text becomes a function of the session: as an expression,
--- then as statements; whether it only needs more lines is told apart. The local
--- variables of a text live on as variables of the session, so that a script can be
--- pasted.
+-- app/repl/evaluate.lua: compiles a text for the session, first as an expression, then
+-- as statements, and tells when it only needs more lines. The local variables of a text
+-- become variables of the session, so that a script can be pasted.
 
 local Evaluate = {}
 
@@ -9,12 +8,12 @@ local Evaluate = {}
 local BEGUN = "'<eof>'$"
 
 
--- What a text calls for each of its locals; no name that one types.
+-- The function that a text calls for each of its locals. No one types this name.
 local KEEP = "__keep_local"
 
 
--- Whatever follows a `local` in the text, in comments and strings, too: what is no
--- local where the text ends keeps the value that it has in the session.
+-- The names after each `local` in the text, also in comments and strings. One that is
+-- no local at the end of the text keeps its value of the session.
 local function names_of_locals(text)
   local names = {}
   for list in text:gmatch "%f[%w_]local%s+([%w_%s,\128-\255]+)" do
@@ -60,7 +59,7 @@ function Evaluate.compile(text, env)
   if not chunk then
     return nil, (first:find(BEGUN) or why:find(BEGUN)) and "more" or why
   end
-  -- A loop that is compiled cannot be interrupted; see session.lua.
+  -- A loop that is compiled cannot be interrupted: see session.lua.
   jit.off(chunk, true)
   return setfenv(chunk, env)
 end
@@ -72,7 +71,7 @@ local function passed(fine, ...)
 end
 
 
---- Calls a function that was typed: what it raises names no place of ours.
+--- Calls a function that was typed. Its errors name no place in weir's own source.
 function Evaluate.call(fn, ...)
   return passed(pcall(fn, ...))
 end

@@ -1,6 +1,6 @@
--- app/repl/foreground.lua: runs what was typed as a task that Ctrl-C ends: while it
--- waits, by killing the task; while it computes, by a hook that looks for the signal.
--- The session and its background jobs live on.
+-- app/repl/foreground.lua: runs a line as a task that Ctrl-C ends. While the task waits
+-- it is killed, while it computes a hook looks for the signal. The session and its
+-- background jobs go on.
 local Host = require "weir.host"
 local Terminal = require "weir.app.terminal"
 
@@ -39,8 +39,8 @@ local function hook(self)
 end
 
 
---- Runs fn(...) to its end. Returns whether it ended by itself, and its results or
---- the error; an interrupted one ends with Host.KILLED.
+--- Runs fn(...) to its end. Returns whether it ended by itself, and its results or the
+--- error. The error of an interruption is Host.KILLED.
 function Foreground:run(fn, ...)
   debug.sethook(function() hook(self) end, "", LOOK)
   self.task = Host.spawn(function(...)

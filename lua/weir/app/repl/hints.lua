@@ -1,6 +1,5 @@
--- app/repl/hints.lua: what to type instead of plain words, as one types them to a shell
--- or to redis-cli: `ls user:`, `get k`, `exit`. For lines that are no Lua or do
--- nothing.
+-- app/repl/hints.lua: suggests a line for plain words as they are typed in a shell or
+-- in redis-cli: `ls user:`, `get k`, `exit`. For lines that are no Lua or do nothing.
 local Commands = require "weir.app.repl.line.commands"
 local Literal = require "weir.app.show.literal"
 
@@ -35,13 +34,13 @@ local function as_verb(session, verb, rest)
 end
 
 
---- What a line may have meant: "; did you mean .ls user:?", or nothing.
+--- A suggestion for a line: "; did you mean .ls user:?", or nothing.
 ---@param session weir.Session
 ---@param text string
 ---@return string
 function Hints.of(session, text)
   local word, rest = text:match "^%s*([%a?]+)%s*([^\n]-)%s*$"
-  -- What goes on with an operator was meant as Lua.
+  -- A line that goes on with an operator was meant as Lua.
   if not word or rest:find "^[=<>~+,]" then return "" end
   local name = COMMANDS[word] or Commands.find(word) and word
   local meant

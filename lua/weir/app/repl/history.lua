@@ -34,7 +34,7 @@ local function read(path)
 end
 
 
--- Rewrites a file that has grown to twice what is kept.
+-- Rewrites a file that has twice as many lines as are kept.
 local function shorten(path, lines)
   local kept = {}
   for i = math.max(1, #lines - KEPT + 1), #lines do kept[#kept + 1] = lines[i] end
@@ -60,7 +60,7 @@ local function secret_names()
 end
 
 
---- Opens the history; one that cannot be kept is there for this session only.
+--- Opens the history. If the file cannot be written, it lasts for this session only.
 ---@return weir.History
 function History.open()
   local self = setmetatable({ lines = {}, secrets = secret_names() }, History)
@@ -78,13 +78,13 @@ end
 
 
 -- Credentials before a host, also in a URL that is refused (a raw slash in the
--- password, a misspelt scheme): what is a typo here is nearly the right password.
+-- password, a misspelt scheme): a misspelt password is nearly the right one.
 local URLS = {
   ":/.*@", "//.*@",            -- scheme://user:password@host
   "%f[%w]open%f[%W].*:%S*@%S", -- .open far user:password@host
 }
 
--- Names before an = that ask for a password, in any spelling; `passwords` does not.
+-- Names of passwords before an =, in any spelling, but not `passwords`.
 local ASSIGNED = { "pas+w?o?r?d?", "passw%w*", "pwd", "secret", "%w+_secret" }
 
 -- Commands of Redis that are followed by a password.

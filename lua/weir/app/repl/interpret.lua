@@ -1,6 +1,5 @@
--- app/repl/interpret.lua: what one text does that was typed: a dot command runs, Lua is
--- evaluated, in the background if it ends in &. Tells the session's output and exit
--- code what came of it.
+-- app/repl/interpret.lua: runs a text that was typed: a dot command, or Lua, in the
+-- background if it ends in &. Writes the result to the session's output and exit code.
 local Binding = require "weir.app.repl.line.binding"
 local Commands = require "weir.app.repl.line.commands"
 local Error = require "weir.core.error"
@@ -15,7 +14,7 @@ local words = require "weir.language.words"
 
 local Interpret = {}
 
--- What a store answers to.
+-- Tells whether a store has a method.
 local function methods()
   local list = {}
   for name, method in pairs(Store) do
@@ -27,14 +26,14 @@ local function methods()
 end
 
 
--- A name that nothing has: what the line may have meant, or the nearest name.
+-- A suggestion for an unknown name: another line, or the nearest name.
 local function unknown(session, name, source)
   local hint = source:find("^%s*" .. name .. "%f[^%w_]") and Hints.of(session, source)
   return hint and hint ~= "" and hint or words.suggest(name, session.names)
 end
 
 
--- An error as a sentence; a name that nothing has comes with the nearest one.
+-- An error as a sentence, with a suggestion for an unknown name.
 local function sentence(session, err, source)
   if Error.is(err) then return err.code .. ": " .. tostring(err) end
   local text = tostring(err)
@@ -45,7 +44,7 @@ local function sentence(session, err, source)
 end
 
 
--- What ended badly: an interruption, an error raised, or the whole session.
+-- Handles a line that failed: an interruption, an error, or the end of the session.
 local function report(session, err, source)
   if Exit.is(err) then error(err, 0) end
   if err == Host.KILLED then
@@ -57,7 +56,7 @@ local function report(session, err, source)
 end
 
 
--- Runs fn as what Ctrl-C ends, and returns what Lua's pcall would.
+-- Runs fn so that Ctrl-C can end it. Returns the same as Lua's pcall.
 local function run(session, fn, ...)
   if session.foreground then return session.foreground:run(fn, ...) end
   return pcall(fn, ...)
@@ -127,7 +126,7 @@ local function in_background(session, text)
 end
 
 
---- Runs a text; true when it needs more lines.
+--- Runs a text. true: it needs more lines.
 ---@param session weir.Session
 ---@param source string
 ---@return boolean more

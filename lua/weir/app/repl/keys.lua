@@ -1,10 +1,10 @@
--- app/repl/keys.lua: what was typed, as units: runs of text, single keys, pasted text.
--- The bytes of a terminal come in arbitrary pieces; what is incomplete (half a
+-- app/repl/keys.lua: splits typed bytes into units: runs of text, single keys, pasted
+-- text. The bytes of a terminal come in arbitrary pieces. An incomplete unit (half a
 -- character, half an escape sequence) waits for the rest.
 
 local Keys = {}
 
--- Escape sequences of keys that the line editor knows, by what it calls them; all
+-- Escape sequences of keys that the line editor knows, by its names for them. All
 -- others are dropped, since their tail would land in the line as text.
 Keys.BINDINGS = {
   ["\27[A"] = "ed-prev-history", ["\27OA"] = "ed-prev-history",
@@ -45,7 +45,7 @@ local function text_end(bytes, i)
 end
 
 
--- The escape sequence at i: the sequence and where it ends; nil while it is cut.
+-- The escape sequence at i, and where it ends. nil: it is not complete.
 local function sequence(bytes, i)
   local kind = bytes:sub(i + 1, i + 1)
   if kind == "[" then

@@ -1,6 +1,6 @@
 -- app/repl/libedit.lua: the line that is being edited, by libedit through FFI: its
--- state, its keys, its history, its drawing. What is typed comes from `next_character`,
--- so that nobody but the host ever waits for the terminal.
+-- state, its keys, its history, its drawing. Characters come from `next_character`, so
+-- that only the host waits for the terminal.
 --
 -- libedit calls back for the prompt and for characters. A callback out of compiled
 -- code kills the process, so every function here that calls libedit is kept from
@@ -83,15 +83,15 @@ function Edit.new(next_character)
 end
 
 
---- Adds a line to what the arrow keys bring back.
+--- Adds a line to the history of the arrow keys.
 function Edit:remember(line)
   L.weir_history(self.history, event, H_ENTER, (Wide.new(line)))
 end
 
 
---- Begins a line and draws the prompt. The terminal stays raw until close: what is
---- typed while a line is evaluated is keys for the next one, not edited by the
---- system, which would cut it at 4096 bytes and swallow Ctrl-D.
+--- Begins a line and draws the prompt. The terminal stays raw until close: keys that
+--- are typed while a line is evaluated go to the next one. The system would cut them at
+--- 4096 bytes and swallow Ctrl-D.
 function Edit:start(prompt)
   self.prompt, self.wide_prompt = Wide.codes(prompt), (Wide.new(prompt))
   L.weir_edit_set(self.handle, UNBUFFERED, int(0))
@@ -99,9 +99,8 @@ function Edit:start(prompt)
 end
 
 
---- Handles one key that next_character() gives; true when it ended the line. An
---- empty line and the end of the input look alike to libedit: the end is the
---- caller's to see.
+--- Handles one key that next_character() gives. true: it ended the line. An empty line
+--- and the end of the input look alike to libedit: the caller must notice the end.
 function Edit:key()
   local text = L.weir_edit_gets(self.handle, count)
   return text ~= nil and text[count[0] - 1] == 10
@@ -119,9 +118,9 @@ function Edit:line()
 end
 
 
--- Where the cursor stands after a character, as libedit lays out a line: a tab is
--- blanks up to a multiple of 8 or to the end of the row; a wide character that does
--- not fit at the end of a row goes to the next.
+-- Where the cursor stands after a character, as libedit lays out a line. A tab is
+-- blanks up to a multiple of 8 or to the end of the row. A wide character that does not
+-- fit at the end of a row goes to the next.
 local function advance(row, column, code, columns)
   if code == TAB then
     repeat column = column + 1 until column % 8 == 0 or column >= columns
@@ -150,7 +149,7 @@ local function cursor_row(self)
 end
 
 
---- Takes the line off the screen; the cursor stands where the prompt began.
+--- Removes the line from the screen. The cursor stands where the prompt began.
 function Edit:hide()
   local row = cursor_row(self)
   io.stdout:write("\r", row > 0 and ("\27[%dA"):format(row) or "", "\27[J")
@@ -183,8 +182,8 @@ function Edit:resize()
 end
 
 
---- The session was stopped and goes on: whoever ran meanwhile left the terminal as
---- it likes it, on a line of its own.
+--- The session was stopped and goes on: another program may have changed the terminal,
+--- and the cursor is on another line.
 function Edit:again()
   L.weir_edit_set(self.handle, PREPARE, int(0))
   L.weir_edit_set(self.handle, PREPARE, int(1))

@@ -1,5 +1,5 @@
--- app/repl/output.lua: how a session shows things: results in the format chosen,
--- errors, remarks, the time an evaluation took; in colour on a terminal that wants it.
+-- app/repl/output.lua: the output of a session: results in the format chosen, errors,
+-- remarks, the time of an evaluation. In colour on a terminal, unless NO_COLOR is set.
 local Error = require "weir.core.error"
 local Exit = require "weir.app.exit"
 local Json = require "weir.app.show.json"
@@ -19,11 +19,11 @@ Output.FORMATS = { "table", "json", "raw" }
 
 local RED, YELLOW, DIM, PLAIN = "\27[31m", "\27[33m", "\27[2m", "\27[m"
 
--- Raw bytes for a terminal are cut here: nobody reads more, much of it harms.
+-- Raw bytes for a terminal are cut here: more cannot be read, and may harm it.
 local RAW_MOST = 4096
 
 
---- An output over what reads the lines, which also writes them. A script's errors
+--- An output over the input of a session, which also writes lines. A script's errors
 --- and remarks go to stderr.
 ---@param input table editor.lua's or script.lua's
 ---@param interactive boolean
@@ -53,7 +53,7 @@ local function aside(self, color, text)
 end
 
 
---- Says what went wrong.
+--- Writes an error.
 function Output:fail(text)
   aside(self, RED, self.interactive and "error: " .. text or text)
 end
@@ -89,7 +89,7 @@ local function code_of(x)
 end
 
 
---- Shows what an evaluation returned. Returns the exit code that it stands for.
+--- Shows the results of an evaluation. Returns the exit code for them.
 ---@param results table with n
 ---@return integer code
 function Output:results(results)
@@ -108,7 +108,7 @@ function Output:results(results)
 end
 
 
---- Shows what the background job n returned, as results does.
+--- Shows the results of the background job n, as results does.
 ---@return integer code
 function Output:job(n, result, err)
   local failed = not result and Error.is(err)
@@ -140,7 +140,7 @@ local function printed(self, x)
 end
 
 
---- What print writes: like Lua's, but nothing spills over the screen or harms it.
+--- Replaces Lua's print: the text does not spill over the screen or harm it.
 function Output:printed(...)
   local parts = {}
   for i = 1, select("#", ...) do parts[i] = printed(self, (select(i, ...))) end

@@ -1,5 +1,5 @@
--- app/repl/script.lua: reads lines from what is no terminal, a pipe or a file, inside
--- the host: the same two functions as editor.lua, without editing.
+-- app/repl/script.lua: reads lines from a pipe or a file, inside the host: the same two
+-- functions as editor.lua, without editing.
 
 local Exit = require "weir.app.exit"
 local Host = require "weir.host"
@@ -23,7 +23,7 @@ local function await()
 end
 
 
--- Reads on; the pieces of a long line are joined once it is whole.
+-- Reads on. The pieces of a long line are joined once it is whole.
 local function fill(self)
   await()
   local bytes = Terminal.read(0)
@@ -46,11 +46,11 @@ function Script:read()
 end
 
 
---- Nobody asks a script for its last lines.
+--- A script has no history.
 function Script.remember() end
 
 
---- Writes a line of text, at once; ends the script when that cannot be.
+--- Writes a line of text at once. Ends the script when that fails.
 function Script:print(text)
   Exit.write(text, "\n")
   if not io.stdout:flush() then Exit.fail(Exit.ERROR, Exit.CUT) end

@@ -1,5 +1,5 @@
--- app/repl/session.lua: what a session holds: its stores by name, the current one, what
--- a line sees when it is evaluated, jobs in the background.
+-- app/repl/session.lua: the state of a session: its stores by name, the current one,
+-- the variables that a line sees, jobs in the background.
 local Asked = require "weir.app.repl.asked"
 local Closing = require "weir.core.closing"
 local Evaluate = require "weir.app.repl.evaluate"
@@ -24,7 +24,7 @@ Session.__index = Session
 for name, method in pairs(Stores) do Session[name] = method end
 
 
--- What a line sees: the session's stores and variables, Lua, the words. A store
+-- The variables of a line: the session's stores and variables, Lua, the words. A store
 -- that is given a name becomes one of the session's.
 local function environment(self)
   return setmetatable({}, {
@@ -88,7 +88,7 @@ function Session:worse(code)
 end
 
 
---- Runs a function beside the lines that are typed; prints what becomes of it.
+--- Runs a function in the background, and prints its result.
 function Session:background(fn, ...)
   local n = self.jobs + 1
   self.jobs = n

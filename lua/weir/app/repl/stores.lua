@@ -52,11 +52,11 @@ local function enter(self, name, store, marks)
 end
 
 
--- What LuaJIT takes for a name, UTF-8 too.
+-- A name in LuaJIT, which may have UTF-8.
 local NAME = "[%a_\128-\255][%w_\128-\255]*"
 
 
---- Opens a store; what is wrong is raised. The first one becomes the current one.
+--- Opens a store, or raises an error. The first one becomes the current one.
 ---@param target string a URL, a connector or a policy file, perhaps NAME=...
 ---@param name string? without one the target chooses
 ---@return string name
@@ -87,7 +87,7 @@ function Stores:adopt(name, store)
 end
 
 
---- Forgets a name; its store stays open, others may be made of it.
+--- Drops a name. Its store stays open, since others may be made of it.
 ---@param name string
 function Stores:forget(name)
   self.stores[name] = nil

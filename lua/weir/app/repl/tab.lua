@@ -1,5 +1,5 @@
--- app/repl/tab.lua: what a Tab does to the line: what all candidates share goes in;
--- where they part they are listed.
+-- app/repl/tab.lua: completes the line at a Tab: inserts the beginning that all
+-- candidates share, and lists them when there are several.
 local Wide = require "weir.app.repl.wide"
 
 local Tab = {}

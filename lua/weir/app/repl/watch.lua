@@ -1,5 +1,5 @@
--- app/repl/watch.lua: an expression evaluated again and again, shown when its result
--- changes; behind .watch and `weir watch`.
+-- app/repl/watch.lua: evaluates an expression again and again and shows the result when
+-- it changes, for .watch and `weir watch`.
 local Evaluate = require "weir.app.repl.evaluate"
 local Exit = require "weir.app.exit"
 local Host = require "weir.host"
@@ -10,7 +10,7 @@ local Quantity = require "weir.core.quantity"
 local Watch = {}
 
 
---- Compiles an expression; what is wrong is raised as a sentence.
+--- Compiles an expression, or raises a sentence that says what is wrong.
 ---@param text string
 ---@param env table
 ---@return function chunk
@@ -21,8 +21,8 @@ function Watch.compile(text, env)
 end
 
 
---- Splits "EXPR [s]": a last word that is a time belongs to it only if what is left
---- is an expression.
+--- Splits "EXPR [s]". A last word that looks like a time is one only if the rest is an
+--- expression.
 ---@return function chunk, number seconds
 function Watch.parse(text, env)
   local expression, last = text:match "^(.*%S)%s+(%S+)$"
@@ -33,7 +33,7 @@ function Watch.parse(text, env)
 end
 
 
--- What an evaluation gave, as text, and the exit code that it stands for.
+-- The result of an evaluation, as text, and its exit code.
 local function text_of(session, fine, result, err)
   if result == Host.KILLED then error(result, 0) end
   if fine and result ~= nil then return session.output:text(result), Exit.OK end
@@ -55,7 +55,7 @@ local function show(session, text)
 end
 
 
---- Evaluates, `times` times or for ever, and shows what differs from the last one.
+--- Evaluates `times` times or for ever, and shows results that differ from the last.
 ---@param times integer?
 ---@return integer code of the last one
 function Watch.run(session, chunk, seconds, times)

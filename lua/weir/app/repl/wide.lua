@@ -90,14 +90,14 @@ function Wide.text(wide, count)
 end
 
 
--- How libedit draws what does not print: ^A, \U+300, \U+12345.
+-- How libedit draws characters that do not print: ^A, \U+300, \U+12345.
 local function unprintable(code)
   if code < 0xA0 then return 2 end
   return code > 0xFFFF and 8 or 7
 end
 
 
---- The columns of a character, as libedit draws it; not of a tab, whose end depends on
+--- The columns of a character, as libedit draws it. Not for a tab, whose end depends on
 --- where it begins.
 ---@param code integer
 ---@return integer

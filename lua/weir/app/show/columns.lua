@@ -8,8 +8,8 @@ local function width(text)
 end
 
 
---- lines returns rows as aligned text. align is a string of l and r, one a column;
---- what is missing at its end is l. The last left column is not padded.
+--- Returns rows as aligned text. align is a string of l and r, one for each column. A
+--- missing one is l. The last left column is not padded.
 ---@param rows string[][]
 ---@param align? string
 ---@return string[]
@@ -32,7 +32,7 @@ function Columns.lines(rows, align)
 end
 
 
---- print writes them to a file, stdout by default.
+--- Writes them to a file, stdout by default.
 function Columns.print(rows, align, file)
   for _, line in ipairs(Columns.lines(rows, align)) do
     (file or io.stdout):write(line, "\n")

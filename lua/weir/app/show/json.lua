@@ -83,7 +83,7 @@ plain = function(x, depth, seen)
 end
 
 
--- ---- writing what is plain ----
+-- ---- writing plain data ----
 
 local write
 

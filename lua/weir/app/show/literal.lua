@@ -1,4 +1,4 @@
--- Bytes as Lua string literals: what a session prints can be typed back, and none
+-- Bytes as Lua string literals: the output of a session can be typed back, and no byte
 -- of it reaches the terminal as a control sequence.
 local Bytes = require "weir.app.show.bytes"
 
@@ -40,8 +40,8 @@ local function whole_characters(bytes)
 end
 
 
---- preview writes at most `room` columns or so of a string or Value: all of it when
---- it fits, else its head; the second result says whether it was all.
+--- Writes at most `room` columns or so of a string or Value: all of it when it fits,
+--- else its head. The second result says whether it was all.
 ---@param value string|weir.Value
 ---@param room integer
 ---@return string text, boolean whole

@@ -13,7 +13,7 @@ local function on_terminal()
 end
 
 
---- new returns a progress; now is a function that tells the time in seconds.
+--- Makes a progress. now is a function that returns the time in seconds.
 function Progress.new(now)
   local terminal = on_terminal()
   return setmetatable({
@@ -25,7 +25,7 @@ function Progress.new(now)
 end
 
 
---- tell shows what describe() returns, if it is time to.
+--- Shows the text that describe() returns, if it is time to.
 ---@param describe fun(): string
 function Progress:tell(describe)
   local now = self.now()

@@ -13,7 +13,7 @@ local Result = {}
 local DEPTH = 4
 local ENTRIES = 50 -- of a table or reply that are shown
 
--- Bytes of a value that are shown whole; of a larger one its head.
+-- A value of so many bytes is shown whole, of a larger one its head.
 local WHOLE, HEAD = 1024, 60
 
 
@@ -103,7 +103,7 @@ write = function(x, depth, seen)
 end
 
 
---- text writes one result; it may have several lines, and no control characters.
+--- Writes one result. It may have several lines, and no control characters.
 ---@param x any
 ---@return string
 function Result.text(x)

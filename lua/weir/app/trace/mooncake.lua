@@ -41,7 +41,7 @@ local function is_id(x)
 end
 
 
--- The ids of a line, or nil and what is wrong.
+-- The ids of a line, or nil and an error.
 local function ids_of(line)
   local good, request = pcall(cjson.decode, line)
   if not good or type(request) ~= "table" then return nil, "it is no JSON object" end
@@ -58,8 +58,8 @@ local function ids_of(line)
 end
 
 
---- Returns an iterator of lists of chunk ids, and how many there are; raises, with
---- file and line, when a line is no request.
+--- Returns an iterator of lists of chunk ids, and how many there are. Raises an error
+--- with file and line when a line is no request.
 ---@param path string
 ---@return fun(): integer[]?, integer
 return function(path)

@@ -1,5 +1,5 @@
 -- app/repl/complete/keys.lua: keys that are in a store now, for completion: a bounded
--- page, asked for with little patience.
+-- page, with a short timeout.
 local Host = require "weir.host"
 local Literal = require "weir.app.show.literal"
 

@@ -24,7 +24,7 @@ local function keys_of(t)
 end
 
 
--- Where a string is open at the end of a line: its quote and what is typed of it.
+-- The quote of a string that is open at the end of a line, and where it begins.
 local function open_string(line)
   local quote, from
   local i = 1

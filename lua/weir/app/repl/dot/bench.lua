@@ -9,8 +9,8 @@ local BATCH = 64
 local TTL = 600
 
 
--- Runs fn(batch, last) over batches of the first n keys; the seconds it took, or the
--- first error.
+-- Runs fn(batch, last) over batches of the first n keys. Returns the seconds it took,
+-- or the first error.
 local function timed(keys, n, fn)
   local begun = Host.now()
   for first = 1, n, BATCH do

@@ -1,4 +1,4 @@
--- .fault: a share of the answers of a store becomes an error.
+-- .fault: a share of the replies of a store becomes an error.
 local status = require "weir.core.status"
 
 local ERRORS = {}
@@ -11,10 +11,10 @@ return {
   name = "fault",
   summary = "Make a share of a store's answers fail.",
   description = "Make a share of a store's answers a status, without asking it; .heal "
-    .. "ends that. What is chosen follows from the keys and is the same each time.",
+    .. "ends that. The keys decide which ones, the same each time.",
   stores = 1,
   arguments = {
-    { name = "status", choices = ERRORS, help = "What they become." },
+    { name = "status", choices = ERRORS, help = "The status that they get." },
     { name = "rate", kind = "share", default = 0.1, help = "The share: 0.1 or 10%." },
   },
   run = function(view, args)

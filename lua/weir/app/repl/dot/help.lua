@@ -1,4 +1,4 @@
--- .help: what there is, or all about one word.
+-- .help: all commands, verbs and words, or all about one of them.
 local Commands = require "weir.app.repl.line.commands"
 local Topics = require "weir.app.help.topics"
 local Verbs = require "weir.app.help.verbs"
@@ -13,7 +13,7 @@ local function overview(view)
   end
   view:object { commands = commands, verbs = Verbs.names(), words = words.names() }
   view:line "Lines are Lua: redis:get \"key\", x = 1, 1 + 1. A line that ends in & runs"
-  view:line "in the background. _ is the last result. Ctrl-C ends what runs. Commands:"
+  view:line "in the background. _ is the last result. Ctrl-C ends a line. Commands:"
   view:table(rows)
   view:line("verbs of a store: %s", table.concat(Verbs.names(), " "))
   view:line("words: %s", table.concat(words.names(), " "))
@@ -23,7 +23,7 @@ end
 
 return {
   name = "help",
-  summary = "Show what there is, or all about one word.",
+  summary = "Show all commands and words, or all about one word.",
   plain = true,
   arguments = {
     { name = "word", kind = "text", optional = true, is = "topic",

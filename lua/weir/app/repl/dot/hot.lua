@@ -1,4 +1,4 @@
--- .hot: the keys that this session asked for most.
+-- .hot: the keys that this session requested most.
 local Bytes = require "weir.app.show.bytes"
 local Literal = require "weir.app.show.literal"
 local Quantity = require "weir.core.quantity"
@@ -6,9 +6,9 @@ local Quantity = require "weir.core.quantity"
 
 return {
   name = "hot",
-  summary = "Show the keys that this session asked for most.",
-  description = "Show the keys that this session asked for most, from all its stores. "
-    .. "Counts are of recent questions: old ones fade when many keys were asked for.",
+  summary = "Show the keys that this session requested most.",
+  description = "Show the keys that this session requested most, from all its stores. "
+    .. "Counts are of recent requests: old ones fade when there are many keys.",
   arguments = {
     { name = "n", kind = "count", default = 10, help = "How many to show; 10." },
   },
@@ -20,6 +20,6 @@ return {
       rows[i] = { Quantity.count(entry.count), entry.store, Literal.quote(entry.key) }
     end
     view:table(rows, "rll")
-    if #rows == 0 then view:note "nothing was asked for yet" end
+    if #rows == 0 then view:note "nothing was requested yet" end
   end,
 }

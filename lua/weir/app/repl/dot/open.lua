@@ -7,7 +7,7 @@ return {
     .. "it, too. prod=true among a URL's options makes every change ask.",
   arguments = {
     { name = "name", kind = "text", optional = true, is = "file",
-      help = "What to call it." },
+      help = "The name to give it." },
     { name = "target", kind = "text", is = "file",
       help = "A URL, a connector or a policy file." },
   },

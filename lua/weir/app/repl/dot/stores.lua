@@ -1,4 +1,4 @@
--- .stores: what is open.
+-- .stores: the open stores.
 local function facts(session, name)
   local list = {}
   if session.current == name then list[1] = "current" end

@@ -35,8 +35,8 @@ local function convert(command, row, text)
 end
 
 
--- Reads --name, --name=value and --name value; the other words stay, and all of a
--- command whose words are plain.
+-- Reads --name, --name=value and --name value. The other words stay. A command whose
+-- words are plain has no options.
 local function take_options(command, words, args)
   local rest, i = {}, 1
   while i <= #words do
@@ -131,7 +131,7 @@ local function fill(rows, args)
 end
 
 
---- The arguments of a command; what is wrong is raised as a sentence.
+--- The arguments of a command. Raises a sentence that says what is wrong.
 ---@param command table
 ---@param session weir.Session
 ---@param words table[] of tokens.lua

@@ -38,8 +38,8 @@ local function quoted_word(line, i)
 end
 
 
---- The words of a line: { text, quoted, open and quote of one that is not closed };
---- or nil and what is wrong.
+--- The words of a line: { text, quoted, open and quote of one that is not closed }, or
+--- nil and an error.
 ---@param line string
 ---@return table[]? words, string? err
 function Tokens.split(line)
