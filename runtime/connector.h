@@ -87,6 +87,7 @@ struct weir_connector {
     /* With start and finish: the bound of all calls in flight on one session;
      * 0 = 1024 items, 8 MiB. Options override it. */
     struct weir_slice window;
+    uint32_t calls; /* in flight on one session at most; 0 = 64 */
 
     /* open checks config, which lives until close, and makes the shared state.
      * scheme is that of the URL, or the connector's name. */

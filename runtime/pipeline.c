@@ -8,9 +8,11 @@
  *
  * A wait in finish ends at the earliest deadline of all slices, not only of the
  * oldest. The connector is then asked to expire each late slice: its items are
- * answered, its batch finishes, and the session goes on with the others. The
- * slice keeps its place in the ring, without a batch, until all older ones are
- * over. A connector that cannot expire loses the session.
+ * answered, its batch finishes, and the session goes on with the others. A
+ * connector that cannot expire loses the session.
+ *
+ * Slices may end in any order (weir_call_end). The list of those in flight is
+ * in the order of their start.
  *
  * A session that breaks takes all its slices with it. Their pending items may
  * have been applied: they get TIMEOUT if their deadline has passed, else RESET.
@@ -18,23 +20,76 @@
 #include "pipeline.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "finish.h"
 
 #define NO_ANSWER "no answer in time"
 
+enum { CALLS = 64 }; /* in flight at most, where the connector does not say */
+
+/* ---- the slices ---- */
+
+int pipeline_init(struct pipeline *p, struct session *session,
+                  struct stats *stats)
+{
+    const struct weir_connector *c = session->store->connector;
+
+    p->session = session;
+    p->stats = stats;
+    p->max = c->start == NULL ? 1 : c->calls ? c->calls : CALLS;
+    p->slices = calloc(p->max, sizeof *p->slices);
+    if (p->slices == NULL)
+        return -ENOMEM;
+    for (uint32_t i = p->max; i-- > 0;) {
+        p->slices[i].next = p->unused;
+        p->unused = &p->slices[i];
+    }
+    return 0;
+}
+
+void pipeline_destroy(struct pipeline *p)
+{
+    free(p->slices);
+}
+
+static struct slice *slice_take(struct pipeline *p)
+{
+    struct slice *s = p->unused;
+
+    p->unused = s->next;
+    *s = (struct slice){.previous = p->newest};
+    if (p->newest != NULL)
+        p->newest->next = s;
+    else
+        p->oldest = s;
+    p->newest = s;
+    p->n++;
+    return s;
+}
+
+static void slice_put(struct pipeline *p, struct slice *s)
+{
+    if (s->previous != NULL)
+        s->previous->next = s->next;
+    else
+        p->oldest = s->next;
+    if (s->next != NULL)
+        s->next->previous = s->previous;
+    else
+        p->newest = s->previous;
+    s->next = p->unused;
+    p->unused = s;
+    p->n--;
+}
+
 bool pipeline_has_room(const struct pipeline *p)
 {
     const struct weir_slice *window = &p->session->store->window;
 
-    return p->n == 0 || (!p->session->retiring && p->n < PIPELINE_SLICES &&
+    return p->n == 0 || (!p->session->retiring && p->n < p->max &&
                          p->items < window->items && p->bytes < window->bytes);
-}
-
-static struct slice *slice_at(struct pipeline *p, uint32_t i)
-{
-    return &p->slices[i % PIPELINE_SLICES];
 }
 
 static bool is_late(const struct slice *s, uint64_t now)
@@ -55,11 +110,7 @@ static void slice_done(struct pipeline *p, struct slice *s)
     histogram_add(&p->stats->op[b->pub.op].service, now - s->started_ns);
     p->items -= n;
     p->bytes -= s->bytes;
-    s->batch = NULL;
-    while (p->n > 0 && slice_at(p, p->oldest)->batch == NULL) {
-        p->oldest = (p->oldest + 1) % PIPELINE_SLICES;
-        p->n--;
-    }
+    slice_put(p, s);
     if (batch_answered(b, n))
         finish_batch(b);
 }
@@ -84,12 +135,10 @@ static bool has_pending(const struct slice *s)
     return false;
 }
 
-static bool any_late(struct pipeline *p, uint64_t now)
+static bool any_late(const struct pipeline *p, uint64_t now)
 {
-    for (uint32_t i = 0; i < p->n; i++) {
-        const struct slice *s = slice_at(p, p->oldest + i);
-
-        if (s->batch != NULL && is_late(s, now))
+    for (const struct slice *s = p->oldest; s != NULL; s = s->next) {
+        if (is_late(s, now))
             return true;
     }
     return false;
@@ -104,7 +153,7 @@ static void session_broke(struct pipeline *p, const struct slice *culprit,
 
     session_drop(p->session);
     while (p->n > 0) {
-        struct slice *s = slice_at(p, p->oldest);
+        struct slice *s = p->oldest;
         bool late =
             deadline ? is_late(s, now) : rc == -ETIMEDOUT && s == culprit;
 
@@ -132,15 +181,13 @@ static bool expire_slice(struct pipeline *p, struct slice *s)
 /* Expires the late slices and finds the next deadline. */
 static void expire_late(struct pipeline *p)
 {
-    uint32_t first = p->oldest, n = p->n;
     uint64_t now = weir_now(), next = 0;
 
     if (!pipeline_expires(p) || p->earliest_ns == 0 || now < p->earliest_ns)
         return;
-    for (uint32_t i = 0; i < n; i++) {
-        struct slice *s = slice_at(p, first + i);
-
-        if (s->batch == NULL || s->call.deadline_ns == 0)
+    for (struct slice *s = p->oldest, *following; s != NULL; s = following) {
+        following = s->next;
+        if (s->call.deadline_ns == 0)
             continue;
         if (is_late(s, now)) {
             if (!expire_slice(p, s))
@@ -156,23 +203,20 @@ static void expire_late(struct pipeline *p)
 
 static struct slice *slice_new(struct pipeline *p, const struct claim *claim)
 {
-    struct slice *s = slice_at(p, p->oldest + p->n);
+    struct slice *s = slice_take(p);
     struct batch *b = claim->batch;
 
-    *s = (struct slice){
-        .call = {.op = b->pub.op,
-                 .n = claim->n,
-                 .items = b->pub.items + claim->first,
-                 .deadline_ns = b->deadline_ns},
-        .batch = b,
-        .sleeper = p->session->sleeper,
-        .pipeline = p,
-        .bytes = claim->bytes,
-        .started_ns = weir_now(),
-    };
+    s->call = (struct weir_call){.op = b->pub.op,
+                                 .n = claim->n,
+                                 .items = b->pub.items + claim->first,
+                                 .deadline_ns = b->deadline_ns};
+    s->batch = b;
+    s->sleeper = p->session->sleeper;
+    s->pipeline = p;
+    s->bytes = claim->bytes;
+    s->started_ns = weir_now();
     histogram_add(&p->stats->op[b->pub.op].queue,
                   s->started_ns - b->submitted_ns);
-    p->n++;
     p->items += claim->n;
     p->bytes += claim->bytes;
     if (p->n == 1)
@@ -200,7 +244,7 @@ void pipeline_start(struct pipeline *p, const struct claim *claim)
 void pipeline_finish(struct pipeline *p)
 {
     struct session *session = p->session;
-    struct slice *s = slice_at(p, p->oldest);
+    struct slice *s = p->oldest;
     int rc;
 
     sleep_begin_finish(session->sleeper, pipeline_has_room(p));

@@ -5,19 +5,24 @@
 #include "session.h"
 #include "slice.h"
 
-enum { PIPELINE_SLICES = 64 };
-
 struct pipeline {
     struct session *session;
     struct stats *stats; /* the worker's shard */
 
-    struct slice slices[PIPELINE_SLICES]; /* a ring */
-    uint32_t oldest, n;                   /* of slices */
-    uint64_t items, bytes;                /* in all of them */
+    struct slice *slices;          /* room for as many as may be in flight */
+    struct slice *unused;          /* those that are not, by next */
+    struct slice *oldest, *newest; /* those that are, in order of their start */
+    uint32_t n, max;               /* in flight, and at most */
+    uint64_t items, bytes;         /* in all of them */
     uint64_t
         earliest_ns; /* no slice has an earlier deadline; 0 = none has any */
     bool finishing;  /* a connector's finish runs */
 };
+
+/* pipeline_init prepares a zeroed pipeline. Returns 0 or a negative errno. */
+int pipeline_init(struct pipeline *p, struct session *session,
+                  struct stats *stats);
+void pipeline_destroy(struct pipeline *p);
 
 /* pipeline_has_room says whether the window has room for another slice. */
 bool pipeline_has_room(const struct pipeline *p);

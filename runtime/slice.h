@@ -10,11 +10,12 @@ struct failure;
 
 struct slice {
     struct weir_call call;   /* first: the two are one address */
-    struct batch *batch;     /* NULL while connecting, and once it is over */
+    struct batch *batch;     /* NULL while connecting and in idle */
     struct sleeper *sleeper; /* of the worker; NULL on a host's thread */
     struct pipeline
-        *pipeline;           /* NULL while connecting and on a host's thread */
-    struct failure *failure; /* while connecting: where the reason goes */
+        *pipeline; /* NULL while connecting and on a host's thread */
+    struct slice *previous, *next; /* in the pipeline */
+    struct failure *failure;       /* while connecting: where the reason goes */
     uint64_t bytes;
     uint64_t started_ns;
 };

@@ -80,12 +80,11 @@ int worker_init(struct worker *w, struct weir_store *store, struct lane *lane,
     int rc;
 
     w->lane = lane;
-    w->pipeline.session = &w->session;
-    w->pipeline.stats = shard;
     rc = sleeper_init(&w->sleeper, &lane->sleepers, store->config.spin_ns);
     if (rc < 0)
         return rc;
-    return session_init(&w->session, store, lane, &w->sleeper);
+    rc = session_init(&w->session, store, lane, &w->sleeper);
+    return rc < 0 ? rc : pipeline_init(&w->pipeline, &w->session, shard);
 }
 
 int worker_start(struct worker *w)
@@ -100,4 +99,5 @@ void worker_destroy(struct worker *w)
     sleeper_destroy(&w->sleeper);
     if (w->session.store != NULL)
         session_destroy(&w->session);
+    pipeline_destroy(&w->pipeline);
 }

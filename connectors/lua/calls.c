@@ -32,33 +32,56 @@ static struct weir_lua_call *call_new(struct lua_store *s,
         c = malloc(sizeof *c);
     if (c == NULL)
         return NULL;
-    *c = (struct weir_lua_call){call,      call->items, call->deadline_ns,
-                                call->op,  call->n,     NULL,
-                                s->running};
+    *c = (struct weir_lua_call){.call = call,
+                                .items = call->items,
+                                .deadline_ns = call->deadline_ns,
+                                .op = call->op,
+                                .n = call->n,
+                                .older = s->running};
+    if (s->running != NULL)
+        s->running->newer = c;
     s->running = c;
     call->link = c;
     return c;
 }
 
-static void unlist(struct lua_store *s, const struct weir_lua_call *c)
+static void unlist(struct lua_store *s, struct weir_lua_call *c)
 {
-    struct weir_lua_call **at = &s->running;
-
-    while (*at != c)
-        at = &(*at)->running;
-    *at = c->running;
+    if (c->newer != NULL)
+        c->newer->older = c->older;
+    else
+        s->running = c->older;
+    if (c->older != NULL)
+        c->older->newer = c->newer;
+    s->stale |= c->deadline_ns != 0;
 }
 
+/* Tells the watch the first deadline in flight, before Lua runs. */
 static void note_earliest(struct lua_store *s)
 {
     uint64_t earliest = 0;
 
-    for (struct weir_lua_call *c = s->running; c != NULL; c = c->running) {
+    if (!s->stale)
+        return;
+    s->stale = false;
+    for (struct weir_lua_call *c = s->running; c != NULL; c = c->older) {
         if (c->deadline_ns != 0 && (earliest == 0 || c->deadline_ns < earliest))
             earliest = c->deadline_ns;
     }
     atomic_store_explicit(&s->watch.earliest_ns, earliest,
                           memory_order_relaxed);
+}
+
+static void note_deadline(struct lua_store *s, uint64_t deadline_ns)
+{
+    uint64_t earliest;
+
+    note_earliest(s);
+    earliest =
+        atomic_load_explicit(&s->watch.earliest_ns, memory_order_relaxed);
+    if (deadline_ns != 0 && (earliest == 0 || deadline_ns < earliest))
+        atomic_store_explicit(&s->watch.earliest_ns, deadline_ns,
+                              memory_order_relaxed);
 }
 
 /* Ends the calls that Lua has answered. Returns how many of them the runtime
@@ -124,7 +147,7 @@ int calls_start(void *session, struct weir_call *call)
         weir_call_end(call);
         return 0;
     }
-    note_earliest(s);
+    note_deadline(s, c->deadline_ns);
     s->shared.started = c;
     vm_call(s, LUA_START);
     end_calls(s);
@@ -134,6 +157,7 @@ int calls_start(void *session, struct weir_call *call)
 /* A turn of the loop. Returns how many calls have ended. */
 static uint32_t turn(struct lua_store *s)
 {
+    note_earliest(s);
     asks_give(s);
     vm_call(s, LUA_TURN);
     asks_take(s);

@@ -54,6 +54,34 @@ static int start_parts(struct lua_store *s, struct weir_error *err)
     return rc;
 }
 
+enum { DEEPEST = 8 };
+
+/* The policy files that this thread is loading, one from another, and whether
+ * there were too many: then that is the error of all of them. */
+static _Thread_local int depth;
+static _Thread_local bool too_deep;
+
+static int open_below(struct lua_store *s, struct weir_error *err)
+{
+    int rc = 0;
+
+    if (depth == 0)
+        too_deep = false;
+    if (depth == DEEPEST) {
+        too_deep = true;
+    } else {
+        depth++;
+        rc = start_parts(s, err);
+        depth--;
+    }
+    if (too_deep && (rc < 0 || depth == DEEPEST))
+        return weir_error_set(err, -ELOOP,
+                              "lua: %s: over %d policy files open each other: "
+                              "does one open itself?",
+                              s->config->file, DEEPEST);
+    return rc;
+}
+
 static int lua_store_open(const void *config, const char *scheme, void **state,
                           struct weir_error *err)
 {
@@ -64,7 +92,7 @@ static int lua_store_open(const void *config, const char *scheme, void **state,
     if (s == NULL)
         return weir_error_set(err, -ENOMEM, "out of memory");
     s->config = config;
-    rc = start_parts(s, err);
+    rc = open_below(s, err);
     if (rc < 0) {
         free(s);
         return rc;
@@ -125,6 +153,7 @@ const struct weir_connector weir_connector = {
      * whole batches. */
     .slice = {1024, 64 << 20},
     .window = {16384, 256 << 20},
+    .calls = 1024,
     .open = lua_store_open,
     .close = lua_store_close,
     .label = lua_store_label,

@@ -17,8 +17,8 @@
         struct weir_item *items;                                               \
         uint64_t deadline_ns;                                                  \
         uint32_t op, n;                                                        \
-        struct weir_lua_call *next;    /* in ended, or among C's spare ones */ \
-        struct weir_lua_call *running; /* C's: the next one in flight */       \
+        struct weir_lua_call *next; /* in ended, or among C's spare ones */    \
+        struct weir_lua_call *older, *newer; /* C's: of those in flight */     \
     };                                                                         \
     /* A question of weir_ask. */                                              \
     struct weir_lua_ask {                                                      \

@@ -29,7 +29,8 @@ struct lua_store {
     /* The worker's own. */
     struct weir_lua_call *running; /* in flight for the runtime */
     struct weir_lua_call *spare;   /* for further calls */
-    uint32_t late;                 /* taken back while they run in Lua */
+    bool stale;    /* the watch does not know the first deadline in flight */
+    uint32_t late; /* taken back while they run in Lua */
 };
 
 #endif

@@ -224,6 +224,7 @@
 ---@field TiB number
 ---@field fault fun(options: weir.faultStore?): weir.Store another connector, with injected faults
 ---@field fs fun(options: weir.fsStore?): weir.Store one file a value, in a folder
+---@field lua fun(options: weir.luaStore?): weir.Store a policy file: its tree as one store
 ---@field memory fun(options: weir.memoryStore?): weir.Store values in this process: sharded, bounded in bytes, with eviction
 ---@field null fun(options: weir.nullStore?): weir.Store keeps nothing
 ---@field redis fun(options: weir.redisStore?): weir.Store Redis, Valkey, KeyDB, Dragonfly over RESP
