@@ -1,12 +1,11 @@
--- native.lua: an opened connector as a store. A request becomes a batch; inline
--- stores answer it in place, for others the caller's coroutine parks until the
--- completion. Only this file and what it stands on (batch.lua, flight.lua) know
--- how Lua meets the runtime.
+-- native.lua: an opened connector as a store. A request becomes a batch. Inline stores
+-- answer it in place. For others the caller's coroutine parks until the batch
+-- completes. Only this file and those in native/ know how Lua meets the runtime.
 
 local ffi = require "ffi"
 local Batch = require "weir.native.batch"
 local Error = require "weir.core.error"
-local Flight = require "weir.native.inflight"
+local InFlight = require "weir.native.inflight"
 local Host = require "weir.host"
 local check_method = require "weir.core.method"
 local Made = require "weir.core.made"
@@ -35,17 +34,17 @@ Native.__tostring = Store.__tostring
 local store_slot = ffi.new "struct weir_store *[1]"
 local failure = ffi.new "struct weir_error"
 
--- How long close waits for what is in flight unless told otherwise.
+-- Seconds that close waits for batches in flight, unless told otherwise.
 local CLOSE_TIMEOUT = 5
 
--- What a store takes that the collector does not see: the buffers and stacks of its
--- threads. It ends stores that nothing refers to all the sooner.
+-- Memory of a store that the collector does not see: the buffers and stacks of its
+-- threads. Charging it makes the collector close unused stores sooner.
 local CHARGE = 2 * 1024 * 1024
 
 local ECHILD = 10
 
 
--- A host may know that a store opened now could never work.
+-- Raises an error if the host knows that a store opened now could not work.
 local function must_open(target)
   local can_open = Host.current().can_open
   if not can_open then return end
@@ -54,13 +53,13 @@ local function must_open(target)
 end
 
 
--- A target without what may be secret of it.
+-- The scheme of a target. The rest may contain a secret.
 local function target_name(target)
   return target:match "^([%w+.-]+)://" or target
 end
 
 
---- Opens a connector by name or URL. Its errors have no place: words.lua adds it.
+--- Opens a connector by name or URL. Its errors have no place: words.lua adds one.
 ---@param target string "memory", "fs:///var/cache?sync=data"
 ---@param options table?
 ---@return weir.Native
@@ -96,8 +95,8 @@ end
 local LATE = { timeout = true, skipped = true, unavailable = true }
 
 
--- The runtime says where a request was when its time ended: connecting, queued, sent.
--- For whoever set the time that is one condition.
+-- Gives all slots that ended by the deadline one message. The runtime's messages say
+-- where each was at that time: connecting, queued, sent.
 local function explain_late(self, req, reply, seconds)
   if Host.now() < req.deadline then return reply end
   local late
@@ -116,9 +115,10 @@ local function explain_late(self, req, reply, seconds)
 end
 
 
--- Gets by workers make new values; of what inline stores answer, sets made them.
-local function fly(self, batch, req, left)
-  local reply, how, why = Flight.run(self, batch, req, left)
+-- Runs a batch on the store's workers. A get there makes new values. The values of an
+-- inline store were made by sets.
+local function run_queued(self, batch, req, left)
+  local reply, how, why = InFlight.run(self, batch, req, left)
   if not reply then
     if how ~= "late" then return answer_all(self, req, "unsupported", why) end
     reply = answer_all(self, req, "timeout")
@@ -141,7 +141,7 @@ local function run(self, req)
   Batch.load(batch, req)
   if left then batch.deadline_ns = C.weir_now() + left * 1e9 end
   if not self.immediate then
-    local reply = fly(self, batch, req, left)
+    local reply = run_queued(self, batch, req, left)
     return left and explain_late(self, req, reply, left) or reply
   end
   C.weir_submit(self.handle, nil, batch)
@@ -167,8 +167,9 @@ function Native:run(req)
 end
 
 
---- Answers some slots of a request in a reply of the whole of it: as placing the
---- reply of a subset, without making either. For inline stores.
+--- Runs some slots of a request and puts the answers into a reply of the whole request.
+--- It does what placing the reply of a subset does, without making either. For inline
+--- stores.
 ---@param req weir.Request
 ---@param slots ffi.cdata* slot numbers, n of them
 ---@param n integer
@@ -188,8 +189,8 @@ function Native:run_slots(req, slots, n, reply)
 end
 
 
---- As Store.get_many. Where a store answers in place, looking a key up costs less
---- than finding out that it came before.
+--- Like Store.get_many. In an inline store looking a key up costs less than finding
+--- duplicates.
 function Native:get_many(keys, opts)
   local req = not opts and type(keys) == "table" and self.immediate
     and Request.plain("get", keys, #keys)
@@ -248,7 +249,7 @@ end
 
 -- ---- the rest ----
 
---- The counts of the store: by op, in flight, sessions, the connector's own.
+--- The statistics of the store: by op, in flight, sessions, and the connector's own.
 ---@return table
 function Native:stats()
   check_method(self, "stats", 2)
@@ -268,7 +269,7 @@ function Native:histogram(op, which)
 end
 
 
--- What a close returns for what the runtime says.
+-- The result of a close for the return code of the runtime.
 local function closed(self, rc)
   if rc == 0 then
     self.closed = true
@@ -294,7 +295,7 @@ function Native:begin_close(opts)
     local rc = C.weir_close(self.handle, deadline_ns, mode)
     return function() return closed(self, rc) end
   end
-  local wait = Flight.close(self, deadline_ns, mode)
+  local wait = InFlight.close(self, deadline_ns, mode)
   return function() return closed(self, wait()) end
 end
 

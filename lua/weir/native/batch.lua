@@ -1,7 +1,7 @@
--- native/batch.lua: requests to `struct weir_batch` and back to replies, over a pool of
--- batches. What the items point at must be kept by whoever submits the batch. A
--- batch frees itself when it is forgotten: in nginx a coroutine may vanish with
--- one in its hands. Used by native.lua.
+-- native/batch.lua: turns requests into `struct weir_batch` and back into replies.
+-- Batches come from a pool. The code that submits a batch keeps the memory alive that
+-- its items point at. A batch without references frees itself, since in nginx a
+-- coroutine may vanish while it holds one. Used by native.lua.
 
 local ffi = require "ffi"
 local Op = require "weir.core.op"
@@ -31,7 +31,7 @@ local function class_of(n)
 end
 
 
---- A batch for n items.
+--- Returns a batch for n items.
 function Batch.take(n)
   local capacity = class_of(n)
   local spare = pool[capacity]
@@ -46,13 +46,14 @@ function Batch.take(n)
 end
 
 
---- Frees a batch; one in flight ends on its own, unseen.
+--- Frees a batch. If it is in flight the runtime frees it when it ends.
 function Batch.free(batch)
   C.weir_batch_free(ffi_gc(batch, nil))
 end
 
 
---- Gives a batch back that is not in flight, and what values it owns.
+--- Puts a batch that is not in flight back into the pool, and drops the values that it
+--- owns.
 function Batch.put(batch)
   if batch.n > 0 then C.weir_batch_reset(batch, batch.op, 0) end
   local spare = pool[batch.capacity]
@@ -62,7 +63,7 @@ function Batch.put(batch)
 end
 
 
---- What an item of a set stores: a reference, or the bytes where they are.
+--- Gives an item of a set its value: a reference, or the address of the bytes.
 function Batch.store(item, bytes)
   if type(bytes) == "string" then
     item.data, item.size = cast(char_ptr, bytes), #bytes
@@ -106,8 +107,8 @@ local load_op = {
 }
 
 
--- Where keys are put together with what goes in front of them, until the runtime
--- has copied them.
+-- Buffer in which keys are joined with their prefix. The runtime copies the keys at
+-- submit.
 local joined, room = nil, 0
 
 local function load_joined(items, front, keys, n)
@@ -169,7 +170,7 @@ local function note_ttls(items, reply)
 end
 
 
--- Names the statuses; `good` of them are known to be.
+-- Writes the names of the statuses into the reply. good: how many slots are ok.
 local function name_statuses(items, reply, good)
   local n = reply.n
   reply.good = good
@@ -231,7 +232,7 @@ function Batch.load_slots(batch, req, slots, n)
 end
 
 
---- Puts the answers of such a batch in their slots of a reply.
+--- Puts the answers of such a batch into their slots of a reply.
 function Batch.unload_slots(batch, reply, slots, n, store)
   local items = batch.items
   if C.weir_batch_take(batch, reply:room().at, slots) == n then

@@ -1,5 +1,5 @@
--- native/catalog.lua: what a connector is and which options it takes, as Lua tables,
--- read from the option tables in C. Used by the command and the REPL.
+-- native/catalog.lua: describes connectors and their options as Lua tables, read from
+-- the option tables in C. Used by the command and the REPL.
 local ffi = require "ffi"
 local Error = require "weir.core.error"
 local Op = require "weir.core.op"
@@ -88,8 +88,8 @@ local function options(rows)
 end
 
 
---- describe tells about a connector, by its name or a URL scheme: name, help,
---- schemes, ops, inline, options. nil and an error: there is none.
+--- Describes a connector, by its name or a URL scheme: name, help, schemes, ops,
+--- inline, options. nil and an error: there is none.
 ---@param name string
 ---@return table?, weir.Error?
 function Catalog.describe(name)
@@ -109,7 +109,7 @@ function Catalog.describe(name)
 end
 
 
---- store_options lists the options that every store has.
+--- Lists the options that every store has.
 ---@return table[]
 function Catalog.store_options()
   return options(C.weir_store_options())

@@ -1,9 +1,9 @@
--- native/inflight.lua: batches on their way. Each host has one completion queue here;
--- each batch in flight has a record that keeps the batch, the request (keys, values,
--- buffers) and the waiter together until it is drained. The reply is made there and
--- then: on some hosts a waiter vanishes without a word, and what nobody takes is the
--- collector's. The end of a store comes the same way, as a batch without a request.
--- Used by native.lua.
+-- native/inflight.lua: the batches in flight. Each host has one completion queue. Each
+-- batch in flight has a record that keeps the batch, the request (keys, values,
+-- buffers) and the waiter alive until the batch is drained. The reply is made when it
+-- is drained, since on some hosts a waiter vanishes without notice. Then the collector
+-- frees the reply. The end of a store's close comes the same way, as a batch without a
+-- request. Used by native.lua.
 
 local ffi = require "ffi"
 local Batch = require "weir.native.batch"
@@ -11,14 +11,14 @@ local Host = require "weir.host"
 local Op = require "weir.core.op"
 local C = require("weir.ffi").C
 
-local Flight = {}
+local InFlight = {}
 
--- How long after its deadline a batch may still answer for itself.
+-- Seconds after its deadline in which a batch may still complete by itself.
 local GRACE = 0.02
 
 local EAGAIN, ENOMEM = 11, 12
 
--- Batches drained at once.
+-- The most batches that one drain returns.
 local MAX = 64
 local drained = ffi.new("struct weir_batch *[?]", MAX)
 local cq_slot = ffi.new "struct weir_cq *[1]"
@@ -26,7 +26,7 @@ local cq_slot = ffi.new "struct weir_cq *[1]"
 local records, ids = {}, 0 -- what is in flight, by the batch's tag
 local free_ids, n_free = {}, 0
 
--- The queue of each host, as long as the host lives.
+-- The queue of each host, for as long as the host exists.
 local queues = setmetatable({}, { __mode = "k" })
 
 
@@ -52,7 +52,7 @@ local function leave(id)
 end
 
 
-local function land(id)
+local function complete(id)
   local record = records[id]
   leave(id)
   if not record.abandoned then
@@ -68,12 +68,12 @@ local function drain(cq)
   local n
   repeat
     n = C.weir_cq_drain(cq, drained, MAX)
-    for i = 0, n - 1 do land(tonumber(drained[i].tag)) end
+    for i = 0, n - 1 do complete(tonumber(drained[i].tag)) end
   until n < MAX
 end
 
 
--- Lets go of what still flies to a queue: the runtime frees it as it ends.
+-- Frees the batches that are in flight to a queue. The runtime frees each when it ends.
 local function disown(queue)
   for id, record in pairs(records) do
     if record.queue == queue then
@@ -103,7 +103,7 @@ local function new_queue(host)
 end
 
 
--- After a fork the parent's queue is the parent's.
+-- The queue of a host. After a fork a process must not use its parent's queue.
 local function queue_of(host, pid)
   local queue = queues[host]
   if queue and queue.pid == pid then return queue end
@@ -111,8 +111,8 @@ local function queue_of(host, pid)
 end
 
 
--- Takes the caller's memory back. What was only queued has ended by now, with
--- its answers.
+-- Takes back the caller's memory. Items that were only queued have completed after the
+-- cancel, with their statuses.
 local function abandon(record)
   C.weir_batch_cancel(record.batch)
   record.queue.drain()
@@ -122,10 +122,10 @@ local function abandon(record)
 end
 
 
---- Submits a filled batch and waits for its reply, which the batch is gone with;
---- `timeout` are the seconds left, or nil. nil and "late": it is still on its way,
---- and no longer the caller's. nil, "cannot", why: nothing can wait here.
-function Flight.run(store, batch, req, timeout)
+--- Submits a filled batch and waits for its reply. The batch goes back to the pool.
+--- timeout: the seconds left, or nil. nil and "late": the batch is still in flight, and
+--- no longer the caller's. nil, "cannot", why: nothing can wait here.
+function InFlight.run(store, batch, req, timeout)
   local host = Host.current()
   local able, why = host.can_park()
   local queue = able and queue_of(host, store.pid)
@@ -151,7 +151,7 @@ function Flight.run(store, batch, req, timeout)
 end
 
 
--- Closes a store where nothing can wait: that goes on by itself, and nobody is told.
+-- Begins to close a store where nothing can wait. The close goes on by itself.
 local function close_unattended(store, batch, deadline_ns, mode)
   local rc = C.weir_cq_new(cq_slot)
   if rc < 0 then return rc end
@@ -177,10 +177,10 @@ local function begin_close(store, batch, deadline_ns, mode)
 end
 
 
---- Begins to close a store. Returns a function that waits for the end, as a task does,
---- and returns 0 or a negative errno. Where nothing can wait it returns 0 at once; when
---- there is no thread to close the store on, it blocks.
-function Flight.close(store, deadline_ns, mode)
+--- Begins to close a store. Returns a function that waits for the end and returns 0 or
+--- a negative errno. Where nothing can wait it returns 0 at once. If there is no thread
+--- that can close the store, it blocks.
+function InFlight.close(store, deadline_ns, mode)
   local batch = Batch.take(1)
   C.weir_batch_reset(batch, Op.number.get, 0)
   local begun = begin_close(store, batch, deadline_ns, mode)
@@ -202,18 +202,18 @@ end
 
 
 --- How many batches are in flight.
-function Flight.count()
+function InFlight.count()
   local n = 0
   for _ in pairs(records) do n = n + 1 end
   return n
 end
 
 
--- When the Lua state closes, nothing may touch its memory any more; the batches
--- see to that themselves.
-Flight.guard = ffi.gc(ffi.new "char[1]", function()
+-- When the Lua state closes, the queues are freed. From then on the runtime does not
+-- touch the memory of Lua.
+InFlight.guard = ffi.gc(ffi.new "char[1]", function()
   for _, queue in pairs(queues) do C.weir_cq_free(queue.cq) end
 end)
 
 
-return Flight
+return InFlight

@@ -1,14 +1,14 @@
--- native/roster.lua: the stores with workers that are open in this Lua state. Each has
--- threads and connections, so that a program which opens one for each request, and
--- drops it, would run out of both. Two things prevent that: the collector ends a store
--- that nothing refers to (native.lua), and of stores that are opened in the same way
--- there may be MOST at a time.
+-- native/roster.lua: the open stores of this Lua state that have workers. Each has
+-- threads and connections, so a program that opens one for each request, and drops it,
+-- would run out of both. Two things prevent that: the collector closes a store that
+-- nothing refers to (native.lua), and at most MOST stores with the same options may be
+-- open at a time.
 
 local Roster = {}
 
 local MOST = 32
 
--- By what they were opened with: a set of stores. A set lives as long as a store in it.
+-- Sets of stores by target and options. A set lives as long as one of its stores.
 local sets = setmetatable({}, { __mode = "v" })
 local WEAK = { __mode = "k" }
 
@@ -28,8 +28,8 @@ local function count(set)
 end
 
 
---- Whether one more store may be opened with these options; nil and why not. When there
---- are too many, those go first that nothing refers to.
+--- Whether one more store may be opened with these options; nil and why not. If there
+--- are too many, a collection closes those that nothing refers to.
 ---@return boolean? room, string? why
 function Roster.has_room(target, names, values)
   local key = key_of(target, names, values)
@@ -54,7 +54,7 @@ function Roster.enter(store, target, names, values)
 end
 
 
---- Takes a store out that is being closed.
+--- Removes a store that is being closed.
 function Roster.leave(store)
   if store.roster then store.roster[store] = nil end
 end

@@ -1,5 +1,5 @@
--- native/settings.lua: an option table of Lua to the names and words that weir_open
--- reads. Numbers of seconds and bytes stay plain numbers, which C takes as such.
+-- native/settings.lua: turns a table of options into the names and strings that
+-- weir_open reads. Numbers stay plain numbers, which C reads as seconds or bytes.
 
 local ffi = require "ffi"
 
@@ -44,8 +44,8 @@ local function describe(x)
 end
 
 
---- The settings as C takes them, how many, and the strings to keep meanwhile. Errors
---- have no place.
+--- Returns the settings for C, how many there are, and the strings to keep alive
+--- meanwhile. Its errors have no place.
 return function(target, options)
   local names, values = {}, {}
   for name, value in pairs(options) do

@@ -1,5 +1,4 @@
--- native/store_stats.lua: the statistics of a C store as a table, and what they are
--- called. Used by native.lua.
+-- native/store_stats.lua: the statistics of a C store as a table. Used by native.lua.
 
 local ffi = require "ffi"
 local Counters = require "weir.observe.counters"
