@@ -94,8 +94,8 @@ end
 --- that there would be more than 2,000 places list what is left once. The handle of a
 --- policy file stands for the tree that it serves from.
 function Paths.of(root)
-  local generation = rawget(root, "generation")
-  root = generation and generation.root or root
+  local version = rawget(root, "version")
+  root = version and version.root or root
   local found = { list = {}, path = {}, store = {} }
   visit(found, root, "", title(root), 0, nil)
   return found

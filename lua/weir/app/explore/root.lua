@@ -7,6 +7,6 @@ local Guard = require "weir.app.explore.guard"
 ---@return weir.Store
 return function(store)
   if Guard.is(store) then store = store.inner end
-  local generation = rawget(store, "generation")
-  return generation and generation.root or store
+  local version = rawget(store, "version")
+  return version and version.root or store
 end
