@@ -69,7 +69,8 @@ end
 -- `folder` is that of the header below runtime/ in a source tree.
 local function declare(name, folder)
   local installed = name == "weir.h" and "/include/" or "/include/weir/"
-  local path = ROOT .. (INSTALLED and installed or "/runtime/" .. (folder or "")) .. name
+  local source = "/runtime/" .. (folder or "")
+  local path = ROOT .. (INSTALLED and installed or source) .. name
   local file = assert(io.open(first_readable(name, { path }), "rb"))
   local text = file:read "*a"
   file:close()

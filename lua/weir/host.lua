@@ -1,6 +1,6 @@
--- host.lua: the host that is current: what owns this thread and its event loop.
--- Policies and native.lua take time, randomness, sleeping and spawning from here
--- and nowhere else, so that the same code runs under any loop and any clock.
+-- host.lua: the current host, which owns this thread and its event loop. All other code
+-- takes time, chance, sleeping and tasks from here and nowhere else, so that it runs
+-- under any loop and any clock.
 --
 -- A host is a table of plain functions:
 --   now() -> seconds              random() -> [0, 1)      sleep(seconds)
@@ -9,22 +9,22 @@
 --   prepare() -> w                park(w, timeout) -> true, or false, why
 --   wake(w)                       also before park; false: it vanished while parked
 --   timer(seconds, fn) -> handle  handle:cancel()
---   attach(queue) detach(queue)   queue.fd readable: call queue.drain()
---   stop()                        ends what runs; calls queue.close() of the rest
+--   attach(queue) detach(queue)   when queue.fd is readable: calls queue.drain()
+--   stop()                        ends the tasks; calls queue.close() of each queue
 --   can_park() -> true            or nil, why not
 --   can_open() -> true            or nil, why not; a host may lack it
 --   on_stop(fn)                   run(main, ...) -> results
 
 local Host = {
-  -- What unwinds a task that was killed, and what join then returns.
+  -- The error that unwinds a killed task. join returns it, too.
   KILLED = setmetatable({}, { __tostring = function() return "killed" end }),
 }
 
 local current
 
 
---- The host in use; inside nginx its own, elsewhere the plain waiting one, until
---- another takes over.
+--- The current host. Inside nginx its own, elsewhere the plain one, until Host.use sets
+--- another.
 function Host.current()
   if not current then
     local nginx = rawget(_G, "ngx")
@@ -43,7 +43,7 @@ function Host.use(host)
 end
 
 
--- host.now() and so on: of whichever host is current when called.
+-- Host.now() and so on: the functions of the host that is current when they are called.
 for _, name in ipairs {
   "now", "random", "sleep", "spawn", "join", "kill", "prepare", "park", "wake",
   "timer", "attach", "detach", "can_park", "on_stop",
@@ -54,7 +54,7 @@ for _, name in ipairs {
 end
 
 
---- Parks like park, for code that cannot go on when it is killed: that raises.
+--- Parks like park, for code that cannot go on when it is killed: that raises an error.
 --- Returns whether it was woken in time.
 function Host.wait(w, timeout)
   local woken, why = Host.park(w, timeout)

@@ -1,6 +1,6 @@
--- init.lua: what `require "weir"` returns. weir.NAME is a policy word (weir.tier)
--- or opens a connector (weir.memory); which there are is known to the policies'
--- registry and to the runtime, not here.
+-- init.lua: the module `require "weir"`. weir.NAME is a policy word (weir.tier) or
+-- opens a connector (weir.memory). The registry of policies and the runtime know which
+-- there are.
 
 local ffi = require "ffi"
 local Ffi = require "weir.ffi"
@@ -15,7 +15,7 @@ local open = words.opener "open"
 local weir = {}
 
 
--- What a run returned; a run that a signal ended ends the process.
+-- Returns the results of a run. If a signal ended the run, it ends the process.
 local function ran(good, ...)
   if good then return ... end
   if Signals.is((...)) then Signals.die((...)) end
@@ -23,8 +23,8 @@ local function ran(good, ...)
 end
 
 
---- Runs a function as a task of a libev host until it returns; inside a run,
---- just calls it. Returns what it returned.
+--- Runs a function as a task of a libev host until it returns, and returns its results.
+--- Inside a run it just calls the function.
 ---@param main fun(...): ...
 function weir.run(main, ...)
   if type(main) ~= "function" then
@@ -44,8 +44,8 @@ function weir.open(url, options)
 end
 
 
---- Loads a policy file; see load.lua. stores: what further words stand for; timeout:
---- seconds that the code of the file may take (5).
+--- Loads a policy file; see language/load.lua. stores: further words and their stores.
+--- timeout: seconds that the code of the file may take (5).
 ---@param source string|function
 ---@param opts { stores: table<string, weir.Store>?, timeout: number? }?
 ---@return weir.Store
@@ -54,14 +54,14 @@ function weir.load(source, opts)
 end
 
 
---- The names of the connectors that are there.
+--- The names of the connectors that are installed.
 ---@return string[]
 function weir.connectors()
   return words.connectors()
 end
 
 
---- The ancestor's multi-process interface over a store; see l2.lua.
+--- LMCache's multi-process interface over a store; see l2.lua.
 ---@param store weir.Store
 ---@param opts { timeout: weir.Seconds?, scan: boolean?, keys: integer?,
 ---  pin: (number|string)? }?
@@ -71,7 +71,7 @@ function weir.l2(store, opts)
 end
 
 
---- What a store has counted, in Prometheus' text format.
+--- The statistics of a store in Prometheus' text format.
 ---@param store weir.Store
 ---@return string
 function weir.prometheus(store)
@@ -87,14 +87,14 @@ function weir.version()
 end
 
 
---- A Value with a copy of a string's bytes; a Value that is filled as bytes come.
+--- Make a Value: of a string's bytes, or filled as bytes come.
 weir.value, weir.build = Value.new, Value.build
 
--- Tasks and time, of whichever host runs.
+-- Tasks and time of the current host.
 weir.spawn, weir.join, weir.kill = Host.spawn, Host.join, Host.kill
 weir.sleep, weir.now = Host.sleep, Host.now
 
--- What is done when a signal comes; see signals.lua.
+-- Says what the program does at a signal; see signals.lua.
 weir.on_signal = Signals.on
 
 

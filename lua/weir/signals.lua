@@ -1,7 +1,7 @@
--- signals.lua: what a program does when a signal comes (weir.on_signal), and how one
--- ends that is told to by SIGTERM or SIGINT: its tasks are unwound, what they had in
--- flight and the stores end within a bound, on_stop runs. Used by weir.run and the
--- command; other hosts have means of their own for signals.
+-- signals.lua: what a program does at a signal (weir.on_signal), and how SIGTERM and
+-- SIGINT end it: its tasks are unwound, its batches in flight and its stores end within
+-- a bound, and on_stop runs. Used by weir.run and the command. Other hosts have their
+-- own means for signals.
 
 local Closing = require "weir.core.closing"
 local Ffi = require "weir.ffi"
@@ -17,23 +17,24 @@ local NUMBERS = {
 }
 local NAMES = { "HUP", "INT", "QUIT", "USR1", "USR2", "TERM", "CONT", "WINCH" }
 
--- Those that end a run. Of others the run only hears.
+-- The signals that end a run. At others it only calls the function.
 local ENDING = { INT = true, TERM = true }
 
--- Seconds that the stores have to finish what is in flight.
+-- The time that the stores have to finish batches in flight, in seconds.
 local CLOSE = { timeout = 2 }
 
--- Seconds in which a program that computes must come to its loop.
+-- Seconds in which a busy program must come back to its event loop.
 local PATIENCE = 2
 
--- By host: what is watched, by the signal's name.
+-- The watches of each host, by the signal's name.
 local watched = setmetatable({}, { __mode = "k" })
 
--- What run raises for a signal.
+-- The class of the error that run raises for a signal.
 local Ended = { __tostring = function(self) return "ended by SIG" .. self.signal end }
 
 
---- Whether an error says that a signal ended the run: .signal is its name, .number.
+--- Whether an error says that a signal ended the run. Then .signal is its name and
+--- .number its number.
 function Signals.is(err)
   return getmetatable(err) == Ended
 end
@@ -54,8 +55,8 @@ local function act(host, watch)
 end
 
 
--- The watches of a host, until it stops. Then the stores are closed if a signal ended
--- it.
+-- The watches of a host, until it stops. When a signal ended the host, the stores are
+-- closed then.
 local function watches_of(host)
   local watches = watched[host]
   if watches then return watches end
@@ -94,10 +95,10 @@ local function check_name(name)
 end
 
 
---- Says what a program does when a signal comes: fn(name) runs as a task. After that
---- INT and TERM end the run, unless fn returns true; a second one ends the process at
---- once. Other signals do no more than to call fn. Takes the place of what was said of
---- this signal before.
+--- Sets what the program does at a signal: fn(name) runs as a task. After that INT and
+--- TERM end the run, unless fn returns true. A second INT or TERM ends the process at
+--- once. At other signals only fn is called. Replaces an earlier function for the
+--- signal.
 ---@param name string HUP, INT, QUIT, USR1, USR2, TERM, CONT or WINCH
 ---@param fn fun(name: string): boolean?
 function Signals.on(name, fn)
@@ -115,8 +116,8 @@ end
 local function nothing() end
 
 
---- As weir.run outside of a run; INT and TERM end it, and it then raises what
---- Signals.is knows.
+--- Like weir.run outside of a run. INT and TERM end it, and it then raises an error for
+--- Signals.is.
 function Signals.run(main, ...)
   return require("weir.host.ev").new().run(function(...)
     for name in pairs(ENDING) do watch(Host.current(), name, nothing) end
@@ -125,7 +126,7 @@ function Signals.run(main, ...)
 end
 
 
---- Ends the process by the signal that ended a run, as if nobody had watched it.
+--- Ends the process by the signal that ended a run, as if no function had watched it.
 function Signals.die(ended)
   C.weir_fflush(nil)
   C.weir_kill(C.weir_getpid(), ended.number)

@@ -1,4 +1,4 @@
--- core/options.lua: the options that verbs take as their last argument, checked by one
+-- core/options.lua: checks the options that verbs take as their last argument, by one
 -- table. Used by request.lua and the verbs.
 
 local Ffi = require "weir.ffi"
@@ -10,7 +10,7 @@ local Quantity = require "weir.core.quantity"
 
 local Options = {}
 
--- Each check returns the value to use, or nil; and what is expected.
+-- Each check returns the value to use or nil, and what is expected.
 local function duration(x)
   if type(x) == "string" then x = Quantity.seconds(x) end
   local good = type(x) == "number" and x > 0 and x < math.huge
@@ -99,8 +99,8 @@ local function check(op, opts, level)
 end
 
 
---- Puts a caller's options into a request; errors point `level` frames up. Of
---- timeout and deadline the nearer counts.
+--- Puts a caller's options into a request; errors point `level` frames up. Of timeout
+--- and deadline the nearer one counts.
 function Options.apply(req, opts, level)
   check(req.op, opts, level + 1)
   req.ttl, req.prefix, req.deadline = opts.ttl, opts.prefix, opts.deadline
@@ -112,7 +112,7 @@ function Options.apply(req, opts, level)
 end
 
 
---- The seconds of a duration as verbs take it (5, "5s"), or nil for nil; else an
+--- The seconds of a duration as verbs accept it (5, "5s"); nil for nil. Otherwise an
 --- error that calls it `name`, `level` frames up.
 function Options.seconds(name, x, level)
   if x == nil then return nil end

@@ -1,5 +1,5 @@
--- host/ev.lua: the host over libev, which the `weir` command and weir.run use: many
--- fds, signals. The loop returns arrays of events; no callback enters Lua.
+-- host/ev.lua: the host over libev. The `weir` command and weir.run use it: many fds,
+-- and signals. The loop returns arrays of events, so no callback enters Lua.
 
 local ffi = require "ffi"
 local Ffi = require "weir.ffi"
@@ -7,7 +7,7 @@ local tasks = require "weir.host.tasks"
 
 local Ev = {}
 
--- Events taken from the loop at once.
+-- The most events that one poll returns.
 local MAX = 256
 local FOREVER = 0xffffffffffffffffULL
 
@@ -65,8 +65,8 @@ function Ev.new()
     return ids
   end
 
-  --- Calls fn(events) in the loop while fd is ready to "read" or "write"; the
-  --- handle's cancel() must come before the fd is closed.
+  --- Calls fn(events) in the loop while fd is ready to "read" or "write". The handle's
+  --- cancel() must be called before the fd is closed.
   function host.watch(fd, kind, fn)
     local id = remember(fn)
     watch(fd, kind == "write" and L.WEIR_LOOP_WRITE or L.WEIR_LOOP_READ, id)
@@ -81,10 +81,10 @@ function Ev.new()
     }
   end
 
-  --- Calls fn() in the loop when a signal arrives. It does not keep the loop
-  --- from noticing that nothing else is awaited. After handle.ends(seconds) fn is
-  --- called for the next arrival only. A second arrival ends the process, and so does
-  --- the first one if the loop has not seen it within so many seconds.
+  --- Calls fn() in the loop when a signal arrives. A signal alone does not keep the
+  --- loop alive. After handle.ends(seconds) fn is called for the next arrival only. A
+  --- second arrival ends the process, and so does the first one if the loop has not
+  --- seen it within so many seconds.
   function host.signal(signum, fn)
     local id = remember(fn)
     must_run()

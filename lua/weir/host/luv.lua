@@ -1,14 +1,14 @@
 -- host/luv.lua: the host over libuv, for luvit, Neovim and scripts with luv. In a loop
--- that somebody else runs:
+-- that another program runs:
 --
 --     require("weir.host").use(require("weir.host.luv").new())
 --     socket:read_start(function(err, data)          -- any callback of luv's
 --       weir.spawn(function() socket:write(tostring(store:get(data))) end)
 --     end)
 --
--- or, with no loop running yet, host.run(main). A callback itself cannot wait: the
--- loop would not turn. What a task raises and nobody joins, the loop's next turn
--- raises, as luv does with errors in callbacks.
+-- or, if no loop runs yet, host.run(main). A callback itself cannot wait, since the
+-- loop would stand still. The error of a task that no task joins is raised by the
+-- loop's next turn, as luv does with errors in callbacks.
 
 local Host = require "weir.host"
 local tasks = require "weir.host.tasks"
@@ -18,7 +18,8 @@ local Luv = {}
 local function nothing() end
 
 
--- libuv refers to a handle until the close is called back, which holds it so long.
+-- libuv uses a handle until its close callback. The callback keeps the handle alive
+-- until then.
 local function close(handle)
   handle:close(function() return handle end)
 end
@@ -46,7 +47,7 @@ function Luv.new(uv)
     return false
   end
 
-  -- Does what there is to do, as the current host.
+  -- Runs one turn of the tasks, with this host as the current one.
   local function turn()
     local before = Host.use(host)
     local fine, why = pcall(host.turn)
@@ -84,7 +85,7 @@ function Luv.new(uv)
     if not uv.loop_mode() then uv.run "nowait" end
   end
 
-  -- Whoever is no task waits by turning the loop.
+  -- Code that is no task waits by turning the loop.
   host = tasks(function(seconds)
     if not seconds and not awaited() and not uv.loop_alive() then return false end
     open_handles()
@@ -102,7 +103,7 @@ function Luv.new(uv)
     return nil, "a callback of the loop cannot wait: use weir.spawn"
   end
 
-  -- What is prepared will be waited for: the loop must not end before.
+  -- A task that prepares will wait, so the loop must not end before.
   local prepare = host.prepare
   function host.prepare()
     open_handles()

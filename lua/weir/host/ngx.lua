@@ -1,15 +1,15 @@
 -- host/ngx.lua: the host inside nginx with lua-nginx-module (OpenResty), one for each
 -- worker. It becomes the current host by itself when weir is used there.
 --
--- Whoever waits holds a semaphore (ngx/waits.lua); completions come through a
--- socket that nginx watches (ngx/bell.lua); tasks belong to the worker, so that a
--- client who hangs up ends none of them (ngx/worker_tasks.lua). Of nginx's timers the
--- bell runs one, the tasks another and a leaving worker a third, without which it
--- does not end: lua_max_running_timers counts them all.
+-- A task waits on a semaphore (ngx/waits.lua). Completions come through a socket that
+-- nginx watches (ngx/bell.lua). Tasks belong to the worker, so a client that hangs up
+-- ends none of them (ngx/worker_tasks.lua). Three of nginx's timers run: one for the
+-- bell, one for the tasks, and one that fires when the worker leaves, without which the
+-- worker would not end. They count in lua_max_running_timers.
 --
--- Coroutines of one's own (coroutine.create) must not wait for a store here, as
--- they must not call ngx.sleep: lua-nginx-module crashes when the client of one
--- that waits hangs up. Use weir.spawn.
+-- Coroutines that the user makes (coroutine.create) must not wait for a store here, as
+-- they must not call ngx.sleep: lua-nginx-module crashes when the client of one that
+-- waits hangs up. Use weir.spawn.
 
 local Bell = require "weir.host.ngx.bell"
 local Ffi = require "weir.ffi"
@@ -21,10 +21,11 @@ local C = Ffi.C
 
 local Ngx = {}
 
--- A timer that never fires but when the worker leaves: then at once.
+-- The time of a timer that fires only when the worker leaves, and then at once.
 local YEAR = 31536000
 
--- The shortest sleep: nginx counts milliseconds, and none would not let others run.
+-- The shortest sleep in seconds. nginx counts milliseconds, and a sleep of 0 would not
+-- let others run.
 local TICK = 0.001
 
 
@@ -33,8 +34,8 @@ local function now()
 end
 
 
---- Makes a host. `folder`: where the bell's socket lives for the moment it takes
---- to connect; by default /dev/shm, else /tmp, else a port of the loopback.
+--- Makes a host. folder: the directory of the bell's socket while it connects; by
+--- default /dev/shm, else /tmp, else a port of the loopback.
 ---@param opts { folder: string? }?
 function Ngx.new(opts)
   local host = { name = "ngx", now = now }
@@ -99,7 +100,8 @@ function Ngx.new(opts)
     watch_leaving()
   end
 
-  -- Seeded at its first use: never before the fork, or all workers draw the same.
+  -- Seeded at its first use, which comes after the fork. Otherwise all workers would
+  -- draw the same numbers.
   function host.random()
     if not random then random = Random.new() end
     return random()
@@ -116,8 +118,8 @@ function Ngx.new(opts)
     Tasks.must_park(Waits.prepare(), math.max(seconds, TICK))
   end
 
-  --- Calls fn() as a task, also while the worker leaves: somebody may wait for it.
-  --- So it is a task that sleeps; nginx would drop a timer of its own then.
+  --- Calls fn() as a task, also while the worker leaves, since another task may wait
+  --- for it. It is a task that sleeps: nginx would drop a timer at that time.
   function host.timer(seconds, fn)
     local w, handle = Waits.prepare(), {}
     function handle.cancel()

@@ -1,6 +1,6 @@
--- host/plain.lua: the host of a script that has no event loop: a verb waits for its
+-- host/plain.lua: the host of a script without an event loop. A verb waits for its
 -- completion with poll(2), and tasks run meanwhile. It is the current host until
--- another one takes over.
+-- another one is set.
 
 local ffi = require "ffi"
 local tasks = require "weir.host.tasks"

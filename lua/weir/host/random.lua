@@ -1,5 +1,5 @@
--- host/random.lua: a xorshift generator of a host's own, so that hosts neither share
--- nor disturb the state of math.random.
+-- host/random.lua: a xorshift generator for each host, so that hosts neither share nor
+-- change the state of math.random.
 
 local bit = require "bit"
 local C = require("weir.ffi").C

@@ -71,7 +71,7 @@ local function failure(self)
 end
 
 
--- ---- the end ----
+-- ---- how a host ends ----
 
 -- Kills all tasks and runs them to their ends. A killed task cannot wait again.
 local function unwind(self)

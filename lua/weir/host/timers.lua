@@ -1,7 +1,7 @@
--- host/timers.lua: what is to happen when, as a binary heap in which each timer knows
--- its place, so that cancelling one removes it: with a time-out per operation
--- most timers never fire. Of two that are due at the same time the one that was added
--- first fires first. Used by tasks.lua and virtual.lua.
+-- host/timers.lua: timers in a binary heap. Each timer knows its place in the heap, so
+-- cancelling removes it: most timers are timeouts of operations and never fire. Of two
+-- that are due at the same time the one that was added first fires first. Used by
+-- parking.lua and virtual.lua.
 
 local Timers = {}
 Timers.__index = Timers
@@ -62,7 +62,7 @@ function Timers:add(at, fn, arg)
 end
 
 
---- Forgets a timer; does nothing when it fired or was cancelled before.
+--- Cancels a timer. It does nothing if the timer has fired or was cancelled before.
 function Timer:cancel()
   local heap, i = self.heap, self.place
   if not i then return end
@@ -79,14 +79,14 @@ function Timer:cancel()
 end
 
 
---- When the first timer is due, or nil.
+--- The time at which the first timer is due, or nil.
 function Timers:first()
   local timer = self[1]
   return timer and timer.at
 end
 
 
---- Runs what is due by a time, in order.
+--- Runs the timers that are due at a time, in order.
 function Timers:run(now)
   local timer = self[1]
   while timer and timer.at <= now do

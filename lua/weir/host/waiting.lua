@@ -1,5 +1,5 @@
--- host/waiting.lua: says of tasks that wait where they wait, and for whom. Used by
--- virtual.lua when no task can run any more.
+-- host/waiting.lua: describes waiting tasks: where each waits, and for which other.
+-- Used by virtual.lua when no task can run any more.
 
 local Waiting = {}
 

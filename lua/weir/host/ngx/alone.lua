@@ -7,7 +7,7 @@
 --
 -- `copies` is a store over `shared` that keeps copies in this worker's memory, and
 -- deletes a copy when its key is written: a tier with write = "around". Other workers
--- do not hear of that, and there can be others: `worker_processes`, and after each
+-- do not notice that, and there can be others: `worker_processes`, and after each
 -- reload, when the old worker and the new one both serve for a while. So:
 --
 -- - A worker registers before its first request: its pid, and one more in `started`.
@@ -33,16 +33,16 @@ int weir_kill(int, int) __asm__("kill");
 
 local ESRCH = 3 -- there is no such process
 
--- Seconds between two looks whether the others are still alive.
+-- Seconds between two checks whether the other workers are alive.
 local PAUSE = 0.05
 
 local dict        -- the register; nil outside of nginx
-local using       -- what `started` was when this worker began to use copies
-local retired     -- it has used copies, and may not any more
-local looked = 0  -- when it looked last
+local using       -- the value of `started` when this worker began to use copies
+local retired     -- this worker has used copies, and must not any more
+local looked = 0  -- the time of the last check
 
 
--- The master, which only checks the policy file, is no worker.
+-- Registers this process, unless it is the master, which only checks the policy file.
 local function register()
   if dict or not ngx or ngx.get_phase() == "init" then return end
   dict = ngx.shared.weir_workers
@@ -80,7 +80,7 @@ local function is_alone()
   local now = ngx.now()
   if retired or now - looked < PAUSE then return false end
   looked = now
-  -- One that starts after this changes `started`, and so ends the use.
+  -- A worker that starts after this changes `started`, and so ends the use of copies.
   if others_live() then return false end
   using = started
   return true

@@ -1,8 +1,8 @@
 -- host/ngx/bell.lua: runs a doorbell for a completion queue: a timer that waits for
--- bytes on a socket of nginx's own and drains the queue. Used by host/ngx.lua.
+-- bytes on a socket of nginx and drains the queue. Used by host/ngx.lua.
 --
--- When the worker leaves, the bell stays until nothing is in flight, then ends so
--- that the worker can; a request that still comes starts it anew.
+-- When the worker leaves, the bell stays until nothing is in flight. Then it ends, so
+-- that the worker can. A later request starts it again.
 
 local ffi = require "ffi"
 local C = require("weir.ffi").C
@@ -13,20 +13,20 @@ Bell.__index = Bell
 local slot = ffi.new "struct weir_bell *[1]"
 local failure = ffi.new "struct weir_error"
 
--- A read that times out logs an error; so this one has 24 days.
+-- The timeout of the read in ms: 24 days. nginx logs an error when a read times out.
 local FOREVER = 2147483647
 
--- A timer that nginx could not run says so to its log only: after this long the
--- bell counts as not started.
+-- nginx reports a timer that it could not run only in its log. After so many seconds
+-- the bell counts as not started.
 local PATIENCE = 1
 
--- One Lua state for http and one for stream is what a worker has; with
--- lua_code_cache off each request makes one more, which must be able to end.
+-- The number of Lua states that stay: one for http and one for stream. With
+-- lua_code_cache off each request makes one more, and that state must be able to end.
 local LASTING = 2
 local rang = false
 
 
---- Makes a bell for a queue; start it before anything waits.
+--- Makes a bell for a queue. It must be started before any task waits.
 function Bell.new(queue, folder)
   local fleeting = not rang and C.weir_bells_made() >= LASTING
   rang = true
@@ -39,7 +39,7 @@ local function release(bell)
 end
 
 
--- Whether a timer is not the one that was started last, or no longer needed.
+-- Whether a timer is no longer needed, or not the one that was started last.
 local function superseded(self, turn)
   return self.stopped or self.turn ~= turn
 end
@@ -84,7 +84,7 @@ local function close(self, sock)
 end
 
 
--- Drains at every byte, until the bell may end or breaks.
+-- Drains the queue at every byte, until the bell may end or breaks.
 local function listen(self, sock)
   local queue = self.queue
   while not self.stopped do
@@ -121,7 +121,7 @@ local function serve(_, self, turn)
 end
 
 
---- Sees to it that the bell is up, or soon will be. Returns true, or nil and why.
+--- Starts the bell if it is not up or starting. Returns true, or nil and why.
 function Bell:start()
   if self.bell then return true end
   local time = ngx.now()
@@ -135,7 +135,7 @@ function Bell:start()
 end
 
 
---- Wakes the bell to look whether it may end.
+--- Wakes the bell, so that it checks whether it may end.
 function Bell:ring()
   if self.bell then C.weir_bell_ring(self.bell) end
 end

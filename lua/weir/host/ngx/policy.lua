@@ -1,6 +1,6 @@
 -- host/ngx/policy.lua: reads a policy file in nginx's master, where no store can be
--- opened: words are real, connectors only read their options. What else one needs, as a
--- folder that it may write to, shows in the workers.
+-- opened. The words of policies are real; connectors only check their options. Faults
+-- of another kind, such as a directory without write permission, show in the workers.
 
 local ffi = require "ffi"
 local Catalog = require "weir.native.catalog"
@@ -15,8 +15,9 @@ local failure = ffi.new "struct weir_error"
 local store_slot = ffi.new "struct weir_store *[1]"
 local setting_array = ffi.typeof "struct weir_setting[?]"
 
--- weir_open reads all options before it opens anything, and stops at the first that
--- is wrong. With this one last it opens nothing, and stops there when all are right.
+-- weir_open reads all options before it opens anything, and stops at the first wrong
+-- one. With this option as the last one it opens nothing, and stops there if the others
+-- are right.
 local NO_OPTION = "(none)"
 
 
@@ -44,7 +45,7 @@ local function check_options(connector, options)
 end
 
 
--- A word that takes what another takes, and opens nothing.
+-- Makes a word that accepts what the real word accepts, and opens nothing.
 local function stand_in(name)
   if Policies.words[name] then return nil end
   local opens = name == "open"
@@ -57,8 +58,8 @@ local function stand_in(name)
 end
 
 
---- Reads a policy file and raises what is wrong with it. Returns it as a chunk that
---- weir.load takes: workers then load what was checked, whatever the file became.
+--- Reads a policy file and raises its errors. Returns it as a chunk for weir.load, so
+--- that workers load the version that was checked, whatever happens to the file.
 ---@param path string
 ---@return function
 return function(path)

@@ -1,7 +1,7 @@
--- host/ngx/waits.lua: what a coroutine of nginx waits on: a semaphore, taken from a
--- pool when it really has to wait. The coroutine may vanish while it waits (a
--- client hangs up, ngx.exit, ngx.thread.kill), without unwinding: a semaphore
--- goes back to the pool only from a waiter that came back, never otherwise.
+-- host/ngx/waits.lua: how a coroutine of nginx waits: on a semaphore, from a pool, if
+-- it really has to wait. The coroutine may vanish while it waits (a client hangs up,
+-- ngx.exit, ngx.thread.kill), without unwinding. So a semaphore goes back to the pool
+-- only from a coroutine that came back.
 
 local semaphore = require "ngx.semaphore"
 
@@ -30,7 +30,7 @@ function Waits.can_park()
 end
 
 
-local function take()
+local function get_semaphore()
   if n_spare == 0 then return assert(semaphore.new(0)) end
   local sem = pool[n_spare]
   n_spare = n_spare - 1
@@ -51,13 +51,13 @@ function Waits.prepare()
 end
 
 
--- A half is added since nginx cuts the product off.
+-- Half a millisecond is added, since nginx truncates the product.
 local function milliseconds(left)
   return (math.ceil(math.min(left, LONGEST) * 1000) + 0.5) / 1000
 end
 
 
--- Waits for a post; a post that came together with the time-out counts.
+-- Waits for a post. A post that comes together with the timeout counts.
 local function await(sem, timeout)
   local left = timeout or math.huge
   while left > 0 do
@@ -73,7 +73,7 @@ end
 --- Waits until w is woken: true; or for `timeout` seconds: false.
 function Waits.park(w, timeout)
   if not w.woken then
-    local sem = take()
+    local sem = get_semaphore()
     w.sem = sem
     local posted = await(sem, timeout)
     w.sem, w.posted = nil, nil
@@ -85,7 +85,8 @@ function Waits.park(w, timeout)
 end
 
 
---- Wakes who waits on w, or will. False: it waited, and has vanished.
+--- Wakes the coroutine that waits on w, or will. false: it has vanished while it
+--- waited.
 function Waits.wake(w)
   local sem = w.sem
   if not sem then

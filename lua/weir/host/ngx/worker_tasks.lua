@@ -1,11 +1,11 @@
 -- host/ngx/worker_tasks.lua: tasks that belong to the worker and not to the request
--- that started them: nginx ends the light threads of a request with it. A foreman, a
--- timer that waits for jobs, starts each as a light thread of its own. As nginx
--- frees what a light thread took only with its timer, a foreman starts so many
--- and leaves the rest to a new one. Used by host/ngx.lua.
+-- that started them, since nginx ends the light threads of a request with it. A
+-- foreman, a timer that waits for jobs, starts each job as a light thread of its own.
+-- nginx frees the memory of a light thread only with its timer, so a foreman starts a
+-- bounded number of them and leaves the rest to a new foreman. Used by host/ngx.lua.
 --
 -- A task must not call ngx.exit and the like: they end the foreman's timer, and with
--- it, without a word, all tasks that it has started.
+-- it, without notice, all tasks that it has started.
 
 local Host = require "weir.host"
 local Waits = require "weir.host.ngx.waits"
@@ -14,11 +14,11 @@ local co_running = coroutine.running
 
 local Tasks = {}
 
--- Threads a foreman starts in its life, and the seconds it waits for jobs.
+-- The most threads that one foreman starts, and the seconds that it waits for jobs.
 local LIFE, IDLE = 256, 1
 
--- A timer that nginx could not run says so to its log only: who waits so long looks
--- whether that has happened.
+-- nginx reports a timer that it could not run only in its log. A task that waits for
+-- longer than so many seconds checks whether that has happened.
 local PATIENCE = 1
 
 local jobs, first, last = {}, 1, 0
@@ -74,7 +74,7 @@ local function serve(_, me)
 end
 
 
--- Sees to it that a foreman takes the jobs. Returns true, or nil and why not.
+-- Starts a foreman if there is none that takes jobs. Returns true, or nil and why not.
 local function hire()
   if foreman and ngx.now() < foreman.trusted and Waits.wake(foreman.w) then
     return true
@@ -87,7 +87,7 @@ local function hire()
 end
 
 
--- Whether this code is of a task of the foreman's, who can start one more.
+-- Whether this code runs in a task of the foreman, who can start one more.
 local function is_foremans()
   local task = tasks[co_running()]
   return task and foreman and task.foreman == foreman and foreman.threads < LIFE
@@ -111,7 +111,7 @@ function Tasks.spawn(can_wait, fn, ...)
 end
 
 
--- Each starts again what nginx has dropped; true: there was something.
+-- The functions that start a dropped timer again. Each returns true if it did.
 local lookouts = {
   function()
     if first > last then return false end
@@ -121,8 +121,8 @@ local lookouts = {
 }
 
 
---- Adds a function that starts something again when nginx has dropped its timer, and
---- then returns true. Whoever waits for long calls it.
+--- Adds a function that starts a timer again when nginx has dropped it, and then
+--- returns true. Tasks that wait for long call it.
 function Tasks.look_out(fn)
   lookouts[#lookouts + 1] = fn
 end
@@ -146,8 +146,8 @@ local function wait(w, timeout)
 end
 
 
---- Waits as Waits.park does, but a task that is killed gets false, "killed", and
---- where nothing can wait one gets false and why.
+--- Waits like Waits.park. A task that is killed gets false, "killed". Where nothing can
+--- wait the result is false and why.
 function Tasks.park(w, timeout)
   local able, why = Waits.can_park()
   if not able and not w.woken then return false, why end
@@ -165,7 +165,7 @@ function Tasks.park(w, timeout)
 end
 
 
---- Waits for what ends by being woken or by its time; raises what hinders that.
+--- Waits until woken or until the timeout. Raises an error if that is not possible.
 function Tasks.must_park(w, timeout)
   local woken, why = Tasks.park(w, timeout)
   if why == "killed" then error(Host.KILLED, 0) end
@@ -192,7 +192,7 @@ function Tasks.kill(task)
 end
 
 
---- Lets the foreman end: the worker leaves.
+--- Ends the foreman, since the worker leaves.
 function Tasks.leave()
   if foreman then Waits.wake(foreman.w) end
 end
