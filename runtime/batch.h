@@ -34,6 +34,7 @@ struct batch {
     uint64_t submitted_ns;
     uint64_t deadline_ns; /* the host's, or by the store's timeout; 0 = none */
     uint64_t weight;      /* bytes, as the queue's bound counts them */
+    uint32_t share;       /* items of one slice, at most */
 
     /* Under the lane's lock; next is the cq's from finish on. */
     struct batch *next, *prev;

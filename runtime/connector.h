@@ -36,7 +36,7 @@
 
 #pragma GCC visibility push(default)
 
-enum { WEIR_CONNECTOR_ABI = 5 };
+enum { WEIR_CONNECTOR_ABI = 6 };
 
 /* One slice of a batch, in flight on one session. */
 struct weir_call {
@@ -84,6 +84,10 @@ struct weir_connector {
      * slice has at least one item. Options override it. */
     struct weir_slice slice;
 
+    /* Each key costs about the same whichever session does it: a batch is cut
+     * into one slice for each worker, if the user sets no slice_items. */
+    bool spreads;
+
     /* With start and finish: the bound of all calls in flight on one session;
      * 0 = 1024 items, 8 MiB. Options override it. */
     struct weir_slice window;
@@ -113,6 +117,12 @@ struct weir_connector {
 
     /* run does call->op on call->items[0 .. call->n). */
     int (*run)(void *session, struct weir_call *call);
+
+    /* attempt answers those items of a call that it can answer at once, OK or
+     * MISS, and leaves the others pending for run. It is called on the
+     * submitting thread, by any number of threads at once, and must not wait
+     * for anything. Optional, beside run. */
+    void (*attempt)(void *state, struct weir_call *call);
 
     /* Instead of run: start sends a call, finish waits until the oldest call is
      * answered. start may answer items of earlier calls while it waits to

@@ -94,7 +94,7 @@ void lane_learn_size(struct lane *l, uint64_t bytes, uint32_t values)
 static uint32_t slices_of(const struct lane *l, const struct batch *b)
 {
     const struct weir_slice *slice = &l->slice;
-    uint64_t by_items = (b->pub.n + slice->items - 1) / slice->items;
+    uint64_t by_items = (b->pub.n + b->share - 1) / b->share;
     uint64_t by_bytes = (b->weight + slice->bytes - 1) / slice->bytes;
     uint64_t n = by_items > by_bytes ? by_items : by_bytes;
 
@@ -195,7 +195,7 @@ static void claim_items(struct lane *l, struct batch *b, struct claim *out)
 
     while (items[first].status != WEIR_PENDING)
         first++;
-    for (end = first; end < b->pub.n && end - first < l->slice.items; end++) {
+    for (end = first; end < b->pub.n && end - first < b->share; end++) {
         uint64_t more = item_bytes(l, b, &items[end]);
 
         if (items[end].status != WEIR_PENDING ||

@@ -232,7 +232,59 @@ static int not_queued(struct weir_store *s, struct batch *b, int rc)
     return rc;
 }
 
-static int push(struct weir_store *s, struct weir_cq *cq, struct batch *b)
+/* Fewer items than this are not worth waking a second worker for. */
+#define SHARE_LEAST 2
+
+/* Returns how many items of a batch one slice may have. */
+static uint32_t share_of(const struct weir_store *s, const struct batch *b,
+                         uint32_t pending)
+{
+    uint32_t workers = b->lane->n_workers;
+    uint32_t share = (pending + workers - 1) / workers;
+
+    if (!s->connector->spreads || s->config.slice_items != 0)
+        return s->slice.items;
+    if (share < SHARE_LEAST)
+        share = SHARE_LEAST;
+    return share < s->slice.items ? share : s->slice.items;
+}
+
+/* Lets the connector answer what it can on this thread. Returns how many items
+ * are still pending. */
+static uint32_t answer_early(struct weir_store *s, struct batch *b,
+                             uint32_t pending)
+{
+    struct weir_item *items = b->pub.items;
+    uint32_t n = b->pub.n, end, left = 0;
+
+    if (s->connector->attempt == NULL ||
+        s->config.inline_choice == INLINE_FALSE ||
+        (b->deadline_ns != 0 && b->submitted_ns >= b->deadline_ns))
+        return pending;
+    atomic_fetch_add(&s->inside, 1);
+    for (uint32_t first = 0; first < n && !atomic_load(&s->closing);
+         first = end) {
+        struct slice slice = {.batch = b};
+
+        end = first + 1;
+        if (items[first].status != WEIR_PENDING)
+            continue;
+        while (end < n && items[end].status == WEIR_PENDING)
+            end++;
+        slice.call = (struct weir_call){.op = b->pub.op,
+                                        .n = end - first,
+                                        .items = items + first,
+                                        .deadline_ns = b->deadline_ns};
+        s->connector->attempt(s->state, &slice.call);
+    }
+    atomic_fetch_sub_explicit(&s->inside, 1, memory_order_release);
+    for (uint32_t i = 0; i < n; i++)
+        left += items[i].status == WEIR_PENDING;
+    return left;
+}
+
+static int push(struct weir_store *s, struct weir_cq *cq, struct batch *b,
+                uint32_t pending)
 {
     uint64_t deadline_ns = b->deadline_ns;
     int rc;
@@ -240,6 +292,7 @@ static int push(struct weir_store *s, struct weir_cq *cq, struct batch *b)
     b->cq = cq;
     b->lane = lane_of(s, b->pub.op);
     b->weight = lane_weigh(b->lane, b);
+    b->share = share_of(s, b, pending);
     cq_expect(cq);
     store_ref(s);
     store_begin(s, b);
@@ -257,7 +310,7 @@ static int submit_queued(struct weir_store *s, struct weir_cq *cq,
                          struct batch *b)
 {
     size_t key_bytes;
-    uint32_t pending;
+    uint32_t sound, pending;
 
     if (batch_accept(b) < 0)
         return -EBUSY;
@@ -266,10 +319,11 @@ static int submit_queued(struct weir_store *s, struct weir_cq *cq,
     b->deadline_ns = b->pub.deadline_ns;
     if (b->deadline_ns == 0 && s->config.timeout_ns != 0)
         b->deadline_ns = b->submitted_ns + s->config.timeout_ns;
-    pending = check_items(s, b, &key_bytes);
+    sound = check_items(s, b, &key_bytes);
+    pending = answer_early(s, b, sound);
     if (pending == 0) {
         count_batch(&s->shards[0], &b->pub, 1);
-        b->pub.errors = b->pub.n;
+        b->pub.errors = b->pub.n - sound;
         if (b->pub.errors > 0)
             store_keep_error(s, b);
         set_store(b, NULL);
@@ -282,7 +336,7 @@ static int submit_queued(struct weir_store *s, struct weir_cq *cq,
         return -ENOMEM;
     }
     atomic_store_explicit(&b->left, pending, memory_order_relaxed);
-    return push(s, cq, b);
+    return push(s, cq, b, pending);
 }
 
 int weir_submit(struct weir_store *s, struct weir_cq *cq,

@@ -373,9 +373,10 @@ int weir_open(struct weir_store **out, const char *target,
 
 /* weir_submit hands a batch to the store. Never blocks.
  * 0: accepted; the batch comes back once, through cq.
- * 1: finished in place (an inline store); it does not come through cq. A host
- * that only looks at its queue opens such a store with inline=false: then
- * workers run it, and every batch comes through cq.
+ * 1: finished in place (an inline store, or one that could answer all items at
+ * once, such as fs); it does not come through cq. A host that only looks at its
+ * queue opens such a store with inline=false: then workers run it, and every
+ * batch comes through cq.
  * -EAGAIN: the queue is full, drain first. -ESHUTDOWN: closed. -ECHILD: the
  * store or cq was made before a fork. -EINVAL: not an op, n over capacity, or
  * no cq. -EBUSY: the batch is in flight. -ENOMEM. A refused batch stays the

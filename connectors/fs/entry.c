@@ -17,11 +17,16 @@
 #include "evict.h"
 #include "folder.h"
 
+enum { ENTRY_SPAN = 512 }; /* enough for a trailer and most keys */
+
 static int entry_tail(struct fs_session *s, size_t span, struct fs_entry *e)
 {
     uint64_t size = (uint64_t)e->st.st_size;
     ssize_t got;
 
+    /* Of a larger file only the end is needed first. */
+    if (span == FS_SMALL && size > span)
+        span = ENTRY_SPAN;
     e->have = size < span ? size : span;
     got = fs_read(e->fd, s->tail, e->have, size - e->have);
     if (got < 0)
@@ -58,10 +63,13 @@ static int entry_read(struct fs_session *s, size_t span, struct fs_entry *e)
     return FS_FOUND;
 }
 
-static int entry_absent(struct fs_session *s, const struct fs_name *name)
+static int entry_absent(struct fs_session *s, const struct fs_name *name,
+                        const struct fs_ticket *ticket)
 {
     struct fs_index *index = s->fs->index;
 
+    if (s->fs->known != NULL)
+        fs_known_learn(s->fs->known, name, *ticket, NULL, -1, 0);
     /* Another process removed it. */
     if (index != NULL && fs_index_has(index, name))
         fs_recount(s->fs, name);
@@ -83,9 +91,11 @@ int fs_entry_open(struct fs_session *s, const struct fs_name *name, int flags,
 {
     int found;
 
+    if (s->fs->known != NULL)
+        e->ticket = fs_known_ticket(s->fs->known, name);
     e->fd = fs_openat(s->fs, name->path, flags | O_NONBLOCK, 0);
     if (e->fd == -ENOENT)
-        return entry_absent(s, name);
+        return entry_absent(s, name, &e->ticket);
     if (e->fd == -ELOOP || e->fd == -ENXIO || e->fd == -EISDIR) {
         e->why = "is not a file";
         e->kept = fs_set_aside(s->fs, name, NULL);
@@ -157,11 +167,23 @@ void fs_entry_corrupt(struct fs_session *s, struct weir_call *call,
     entry_answer(call, item, name, e);
 }
 
-uint64_t fs_entry_ttl(const struct fs_entry *e)
+void fs_entry_learn(struct fs_session *s, const struct fs_name *name,
+                    struct fs_entry *e)
+{
+    struct fs_fact fact = {e->trailer.value_len, e->trailer.expires_ms};
+    bool small = e->st.st_size <= FS_KEEP;
+
+    if (s->fs->known == NULL ||
+        !fs_known_learn(s->fs->known, name, e->ticket, &fact,
+                        small ? e->fd : -1, (uint64_t)e->st.st_mtime))
+        fs_entry_close(e);
+}
+
+uint64_t fs_entry_ttl(uint64_t expires_ms)
 {
     uint64_t now = fs_now_ms();
 
-    if (e->trailer.expires_ms == 0)
+    if (expires_ms == 0)
         return 0;
-    return e->trailer.expires_ms > now ? e->trailer.expires_ms - now : 1;
+    return expires_ms > now ? expires_ms - now : 1;
 }

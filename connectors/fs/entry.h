@@ -13,14 +13,16 @@ struct fs_entry {
     size_t have;     /* bytes of the end of the file in the session's tail */
     const char *key; /* points into the tail */
     const char *why; /* FS_CORRUPT: what is wrong */
-    int kept;        /* FS_CORRUPT: 0, or the negative errno for which the file
-                        could not be moved aside */
+    struct fs_ticket ticket;
+    int kept; /* FS_CORRUPT: 0, or the negative errno for which the file
+                 could not be moved aside */
 };
 
 enum fs_found { FS_FOUND, FS_ABSENT, FS_EXPIRED, FS_CORRUPT };
 
-/* fs_entry_open opens a file, reads its last span bytes, or more if its key is
- * longer, and checks them. Returns an enum fs_found or a negative errno; only
+/* fs_entry_open opens a file and reads its last span bytes, or all of it up to
+ * FS_SMALL bytes if span is FS_SMALL, or more if its key is longer, and checks
+ * them. Returns an enum fs_found or a negative errno; only
  * FS_FOUND leaves the file open. An expired file is removed and a corrupt one
  * moved aside, if the filesystem allows it. */
 int fs_entry_open(struct fs_session *s, const struct fs_name *name, int flags,
@@ -39,7 +41,12 @@ void fs_entry_corrupt(struct fs_session *s, struct weir_call *call,
                       struct weir_item *item, const struct fs_name *name,
                       struct fs_entry *e, const char *why);
 
-/* fs_entry_ttl returns the milliseconds until an entry expires; 0: never. */
-uint64_t fs_entry_ttl(const struct fs_entry *e);
+/* fs_entry_learn stores the facts of an entry that is of the name's key, then
+ * closes it or keeps it open. */
+void fs_entry_learn(struct fs_session *s, const struct fs_name *name,
+                    struct fs_entry *e);
+
+/* fs_entry_ttl returns the milliseconds until an expiry time; 0: never. */
+uint64_t fs_entry_ttl(uint64_t expires_ms);
 
 #endif

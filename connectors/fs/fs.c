@@ -23,6 +23,7 @@
 #include "owner.h"
 #include "recover.h"
 #include "root.h"
+#include "watch.h"
 
 #define OPTION(field) .offset = offsetof(struct fs_config, field)
 
@@ -99,6 +100,7 @@ static void fs_free(struct fs *fs)
     fs_owner_stop(fs);
     if (fs->root >= 0)
         close(fs->root);
+    fs_watch_stop(fs);
     fs_index_free(fs->index);
     for (int i = 0; i < FS_LOCKS; i++)
         pthread_mutex_destroy(&fs->locks[i]);
@@ -121,6 +123,7 @@ static int fs_start(struct fs *fs, struct weir_error *err)
         if (fs->index == NULL)
             return weir_error_set(err, -ENOMEM, "out of memory");
     }
+    fs_watch_start(fs);
     return fs_recover_start(fs, err);
 }
 
@@ -201,6 +204,7 @@ static int fs_run(void *session, struct weir_call *call)
     };
 
     fs_root_look(((struct fs_session *)session)->fs);
+    fs_watch_read(((struct fs_session *)session)->fs);
     for (uint32_t i = 0; i < call->n; i++) {
         if (weir_call_stopped(call) < 0) {
             weir_call_fail(call, NULL, WEIR_SKIPPED,
@@ -237,6 +241,8 @@ static size_t fs_gauges(void *state, struct weir_gauge *out, size_t max)
          fs->counters.reopened, 1, 0},
         {"recovering", "1 while the folder is still being walked",
          !fs->dry && !fs_recover_done(fs), 0, 0},
+        {"known_bytes", "memory used to answer without the filesystem",
+         fs->known ? fs_known_memory(fs->known) : 0, 0, 0},
         /* These need an index. */
         {"items", "files counted", ix.entries, 0, 0},
         {"bytes", "disk used by them and by what is being written", ix.bytes, 0,
@@ -266,11 +272,13 @@ const struct weir_connector weir_connector = {
            1u << WEIR_SCAN,
     .workers = 4,
     .slice = {.items = 32, .bytes = 1 << 20},
+    .spreads = true,
     .open = fs_open,
     .close = fs_close,
     .label = fs_label,
     .connect = fs_connect,
     .disconnect = fs_disconnect,
     .run = fs_run,
+    .attempt = fs_attempt,
     .gauges = fs_gauges,
 };

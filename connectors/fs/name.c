@@ -76,6 +76,7 @@ static void name_place(struct fs_name *out, unsigned digits)
     out->name = out->path + digits + 1;
     out->hash = XXH3_64bits(out->name, strlen(out->name));
     directory = fs_name_directory(out->hash, digits);
+    out->directory = directory;
     for (unsigned i = digits; i-- > 0; directory >>= 4)
         out->path[i] = name_digits[directory & 15];
     out->path[digits] = '/';

@@ -15,7 +15,8 @@ enum {
  * gives the order of scans. */
 struct fs_name {
     uint64_t hash;
-    const char *name; /* the part of path after the directory */
+    uint32_t directory; /* its number */
+    const char *name;   /* the part of path after the directory */
     char path[FS_PATH_MAX];
 };
 

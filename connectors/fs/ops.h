@@ -11,4 +11,8 @@ typedef void fs_op(struct fs_session *s, struct weir_call *call,
 
 fs_op fs_get, fs_stat, fs_touch, fs_set, fs_delete, fs_scan;
 
+/* fs_attempt answers the items of a call that need no system call of their own:
+ * exists, stat, and gets of keys that are not there (quick.c). */
+void fs_attempt(void *state, struct weir_call *call);
+
 #endif

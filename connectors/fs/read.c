@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "entry.h"
@@ -16,17 +17,18 @@
 #include "features.h"
 #include "folder.h"
 #include "ops.h"
+#include "watch.h"
 
 enum { READ_USED_SECONDS = 600 };
+
+static const struct timespec read_now[2] = {{.tv_nsec = UTIME_OMIT},
+                                            {.tv_nsec = UTIME_NOW}};
 
 /* Marks a file as used. Its modification time records the last use to within
  * READ_USED_SECONDS, so that the order of eviction survives a restart. */
 static void read_mark(struct fs_session *s, const struct fs_name *name,
                       const struct fs_entry *e)
 {
-    static const struct timespec now[2] = {{.tv_nsec = UTIME_OMIT},
-                                           {.tv_nsec = UTIME_NOW}};
-
     uint64_t size = fs_index_footprint((uint64_t)e->st.st_size), counted;
 
     if (s->fs->index == NULL)
@@ -37,7 +39,12 @@ static void read_mark(struct fs_session *s, const struct fs_name *name,
         counted != fs_footprint(s->fs, name->path, &e->st))
         fs_recount(s->fs, name);
     if ((uint64_t)e->st.st_mtime + READ_USED_SECONDS < fs_now_ms() / 1000)
-        futimens(e->fd, now);
+        futimens(e->fd, read_now);
+}
+
+static void read_canceled(struct weir_call *call, struct weir_item *item)
+{
+    weir_call_fail(call, item, WEIR_SKIPPED, "the caller took its buffer back");
 }
 
 /* Reads the value and checks it. -EBADMSG: it is damaged. -ECANCELED: the
@@ -137,18 +144,162 @@ static int read_refuse(struct weir_call *call, struct weir_item *item,
     return 0;
 }
 
-void fs_get(struct fs_session *s, struct weir_call *call,
-            struct weir_item *item)
+/* ---- files whose facts are known ---- */
+
+/* A known file that is being read. */
+struct read_known {
+    struct fs_fact fact;
+    struct fs_open *open; /* NULL: fd was opened for this read */
+    int fd;
+    uint64_t used_s;
+};
+
+static bool known_open(struct fs_session *s, const struct fs_name *name,
+                       struct read_known *k)
 {
-    size_t span = fs_trailer_max(item->key_len);
+    struct stat st;
+
+    if (k->open != NULL) {
+        k->fd = k->open->fd;
+        k->used_s = k->open->used_s;
+        return true;
+    }
+    k->fd = fs_openat(s->fs, name->path, O_RDONLY | O_NONBLOCK, 0);
+    k->used_s = UINT64_MAX / 2;
+    if (k->fd >= 0 && s->fs->index != NULL && fstat(k->fd, &st) == 0)
+        k->used_s = (uint64_t)st.st_mtime;
+    return k->fd >= 0;
+}
+
+/* Reads a piece of the value, and with the last one what follows it. Returns
+ * whether all of it was there. */
+static bool known_piece(struct fs_session *s, const struct read_known *k,
+                        char *to, uint64_t at, size_t n, size_t span)
+{
+    struct iovec part[2] = {{to + at, n}, {s->tail, span}};
+    bool last = at + n == k->fact.size;
+    ssize_t got;
+
+    do {
+        got = preadv(k->fd, part, last ? 2 : 1, (off_t)at);
+    } while (got < 0 && errno == EINTR);
+    return got == (ssize_t)(n + (last ? span : 0));
+}
+
+/* Reads the value and what follows it. Returns 0, -ECANCELED, or -EAGAIN: read
+ * the file as one of which nothing is known. */
+static int known_read(struct fs_session *s, struct weir_call *call,
+                      struct weir_item *item, const struct read_known *k,
+                      char *to)
+{
+    uint64_t size = k->fact.size, at = 0;
+    size_t span = fs_trailer_span(size, item->key_len);
+    bool verify = s->fs->config->verify == 0, good;
+    struct fs_trailer t;
+
+    XXH3_64bits_reset(s->hash);
+    do {
+        size_t n = size - at < FS_CHUNK ? size - at : FS_CHUNK;
+
+        if (item->data != NULL && !weir_call_lend(call))
+            return -ECANCELED;
+        good = known_piece(s, k, to, at, n, span);
+        if (good && verify)
+            XXH3_64bits_update(s->hash, to + at, n);
+        if (item->data != NULL)
+            weir_call_unlend(call);
+        at += n;
+    } while (good && at < size);
+    if (!good || fs_trailer_parse(&t, s->tail, span, size + span) != NULL ||
+        t.key_len != item->key_len ||
+        memcmp(s->tail, item->key, item->key_len) != 0 ||
+        (t.expires_ms != 0 && t.expires_ms <= fs_now_ms()))
+        return -EAGAIN;
+    if (!verify)
+        return 0;
+    XXH3_64bits_update(s->hash, s->tail, span - sizeof t);
+    return XXH3_64bits_digest(s->hash) == t.hash ? 0 : -EAGAIN;
+}
+
+static void known_used(struct fs_session *s, const struct fs_name *name,
+                       struct read_known *k)
+{
+    uint64_t now = fs_now_ms() / 1000;
+
+    if (s->fs->index == NULL)
+        return;
+    fs_index_hit(s->fs->index, name);
+    if (k->used_s + READ_USED_SECONDS >= now)
+        return;
+    futimens(k->fd, read_now);
+    if (k->open != NULL)
+        k->open->used_s = now;
+}
+
+/* Keeps the file open for the next read, or closes it. */
+static void known_close(struct fs_session *s, const struct fs_name *name,
+                        struct read_known *k, struct fs_ticket ticket, int rc)
+{
+    uint64_t most = FS_KEEP - sizeof(struct fs_trailer);
+
+    if (k->open != NULL)
+        fs_open_put(k->open);
+    else if (rc < 0 || k->fact.size > most ||
+             !fs_known_learn(s->fs->known, name, ticket, &k->fact, k->fd,
+                             k->used_s))
+        close(k->fd);
+}
+
+/* Answers a get of a file whose facts are known. False: it must be read as one
+ * of which nothing is known. */
+static bool read_known(struct fs_session *s, struct weir_call *call,
+                       struct weir_item *item, const struct fs_name *name)
+{
+    struct fs_known *known = s->fs->known;
+    struct weir_value *v = NULL;
+    struct read_known k;
+    struct fs_ticket ticket;
+    char *to;
+    int rc;
+
+    if (known == NULL)
+        return false;
+    ticket = fs_known_ticket(known, name);
+    if (fs_known_find(known, name, &k.fact, &k.open) != FS_KNOWN_FILE)
+        return false;
+    if (k.fact.size > weir_call_max_value(call) || !known_open(s, name, &k)) {
+        fs_open_put(k.open);
+        return false;
+    }
+    rc = read_place(call, item, k.fact.size, &v, &to);
+    if (rc == 0)
+        rc = known_read(s, call, item, &k, to);
+    if (rc == 0) {
+        known_used(s, name, &k);
+        item->value = v;
+        item->status = WEIR_OK;
+    } else {
+        weir_value_unref(v);
+    }
+    known_close(s, name, &k, ticket, rc);
+    if (rc == -ECANCELED)
+        read_canceled(call, item);
+    else if (rc == -ENOMEM)
+        fs_fail(call, item, ENOMEM, "reading", name->path);
+    return rc != -EAGAIN;
+}
+
+/* ---- the operations ---- */
+
+static void read_unknown(struct fs_session *s, struct weir_call *call,
+                         struct weir_item *item)
+{
     uint64_t most = weir_call_max_value(call);
     struct fs_name name;
     struct fs_entry e;
     int rc;
 
-    if (span < FS_SMALL)
-        span = FS_SMALL;
-    if (!fs_entry_for(s, call, item, &name, O_RDONLY, span, &e))
+    if (!fs_entry_for(s, call, item, &name, O_RDONLY, FS_SMALL, &e))
         return;
     if (e.trailer.value_len > most)
         rc = read_refuse(call, item, &e, most);
@@ -162,13 +313,24 @@ void fs_get(struct fs_session *s, struct weir_call *call,
         return;
     }
     if (rc == -ECANCELED)
-        weir_call_fail(call, item, WEIR_SKIPPED,
-                       "the caller took its buffer back");
+        read_canceled(call, item);
     else if (rc < 0)
         fs_fail(call, item, -rc, "reading", name.path);
     else
         read_mark(s, &name, &e);
-    fs_entry_close(&e);
+    fs_entry_learn(s, &name, &e);
+}
+
+void fs_get(struct fs_session *s, struct weir_call *call,
+            struct weir_item *item)
+{
+    struct fs_name name;
+
+    fs_name_of_key(&name, s->fs->digits, item->key, item->key_len);
+    if (read_known(s, call, item, &name))
+        return;
+    read_unknown(s, call, item);
+    fs_watch_miss(s->fs, &name);
 }
 
 void fs_stat(struct fs_session *s, struct weir_call *call,
@@ -177,13 +339,14 @@ void fs_stat(struct fs_session *s, struct weir_call *call,
     struct fs_name name;
     struct fs_entry e;
 
-    if (!fs_entry_for(s, call, item, &name, O_RDONLY,
-                      fs_trailer_max(item->key_len), &e))
-        return;
-    item->size = e.trailer.value_len;
-    item->ttl_ms = fs_entry_ttl(&e);
-    item->status = WEIR_OK;
-    fs_entry_close(&e);
+    if (fs_entry_for(s, call, item, &name, O_RDONLY,
+                     fs_trailer_max(item->key_len), &e)) {
+        item->size = e.trailer.value_len;
+        item->ttl_ms = fs_entry_ttl(e.trailer.expires_ms);
+        item->status = WEIR_OK;
+        fs_entry_learn(s, &name, &e);
+    }
+    fs_watch_miss(s->fs, &name);
 }
 
 /* Rewrites the lease with one write; the kernel runs the writes of one file one

@@ -20,6 +20,7 @@
 #include "format.h"
 #include "owner.h"
 #include "recover.h"
+#include "watch.h"
 
 enum { ROOT_LOOK_NS = 1000000000 };
 
@@ -205,6 +206,7 @@ static int root_replace(struct fs *fs, struct weir_error *err)
     if (rc < 0)
         return weir_error_set(err, rc, "cannot open the folder %s: %s",
                               fs->config->path, strerrordesc_np(-rc));
+    fs_watch_reset(fs);
     fs_owner_lose(fs);
     fs->settled = false;
     fs->counters.reopened++;
@@ -237,6 +239,11 @@ int fs_root_reopen(struct fs *fs, struct weir_error *err)
     }
     pthread_mutex_unlock(&fs->root_lock);
     return rc;
+}
+
+bool fs_root_is_due(const struct fs *fs)
+{
+    return weir_now() >= fs->look_ns;
 }
 
 void fs_root_look(struct fs *fs)

@@ -20,4 +20,7 @@ int fs_root_settle(struct fs *fs, struct weir_error *err);
 void fs_root_look(struct fs *fs);
 int fs_root_reopen(struct fs *fs, struct weir_error *err);
 
+/* fs_root_is_due returns whether the next fs_root_look will check. */
+bool fs_root_is_due(const struct fs *fs);
+
 #endif

@@ -129,7 +129,8 @@ static int scan_add(struct fs_session *s, struct scan_job *job,
         e.trailer.key_len >= item->key_len &&
         memcmp(e.key, item->key, item->key_len) == 0)
         rc = weir_page_add(&job->page, e.key, e.trailer.key_len,
-                           e.trailer.value_len, fs_entry_ttl(&e));
+                           e.trailer.value_len,
+                           fs_entry_ttl(e.trailer.expires_ms));
     fs_entry_close(&e);
     return rc;
 }

@@ -13,6 +13,7 @@
 #include "connector.h"
 
 #include "index.h"
+#include "known.h"
 #include "name.h"
 #include "trailer.h"
 
@@ -61,7 +62,8 @@ enum fs_locking {
 enum {
     FS_LOCKS = 64,
     FS_CHUNK = 256 << 10,   /* bytes read or written, then hashed in cache */
-    FS_SMALL = 16 << 10,    /* a value up to this is read with its trailer */
+    FS_SMALL = 16 << 10,    /* a file up to this is read at once */
+    FS_KEEP = 68 << 10,     /* a file up to this is kept open */
     FS_TEMP_MAX = 48,       /* the path of a temporary */
     FS_OWNER_NAME = 17,     /* 16 digits and a NUL */
     FS_DIRECTORIES = 65536, /* the largest fanout */
@@ -83,6 +85,8 @@ struct fs {
     _Atomic unsigned digits; /* of a directory's name */
     mode_t file_mode, dir_mode;
     struct fs_index *index; /* NULL: nothing is ever evicted */
+    struct fs_known *known; /* NULL: every lookup uses the filesystem */
+    struct fs_watch *watch; /* NULL if known is */
     struct fs_counters counters;
     struct fs_recovery recovery;
     atomic_bool lacks[FS_FEATURES];

@@ -30,6 +30,7 @@ struct write_job {
     const char *value;
     uint64_t size;
     uint64_t bytes; /* that the file counts as in the index */
+    uint64_t expires_ms;
     bool lent;      /* the value is the caller's memory */
     bool reserved;  /* the bytes are reserved in the index */
     bool published; /* the new value is in place: do not try again */
@@ -112,7 +113,8 @@ static int write_end(struct fs_session *s, struct weir_item *item,
         ttl_ms = (s->fs->config->ttl + 999999) / 1000000;
     for (int i = 0; i < 3; i++)
         XXH3_64bits_update(s->hash, part[i].iov_base, part[i].iov_len);
-    fs_trailer_init(&t, job->size, item->key_len, fs_expiry_ms(ttl_ms));
+    job->expires_ms = fs_expiry_ms(ttl_ms);
+    fs_trailer_init(&t, job->size, item->key_len, job->expires_ms);
     t.hash = XXH3_64bits_digest(s->hash);
     fs_trailer_seal(&t);
     return write_all(job->fd, part, 4);
@@ -158,12 +160,18 @@ static int write_content(struct fs_session *s, struct weir_call *call,
 /* Renames the temporary and counts the new file. */
 static int write_rename(struct fs *fs, struct write_job *job)
 {
+    struct fs_fact fact = {job->size, job->expires_ms};
+    struct fs_ticket ticket = {0};
     int rc = 0;
 
     fs_lock(fs, job->name.hash);
-    if (renameat(fs->root, job->temp, fs->root, job->name.path) < 0) {
+    if (fs->known != NULL)
+        ticket = fs_known_begin(fs->known, &job->name);
+    if (renameat(fs->root, job->temp, fs->root, job->name.path) < 0)
         rc = -errno;
-    } else {
+    if (fs->known != NULL)
+        fs_known_end(fs->known, &job->name, ticket, rc == 0 ? &fact : NULL);
+    if (rc == 0) {
         job->published = true;
         if (fs->index != NULL) {
             job->reserved = false;

@@ -11,11 +11,11 @@
 #include "fs_blocking.h"
 #include "fs_weir.h"
 
-enum { ROUNDS = 5, SCAN_FILES = 100000 };
+enum { ROUNDS = 9, SCAN_FILES = 100000 };
 
 #define KIB 1024u
 #define MIB 1048576u
-#define SECONDS 0.2 /* of a round */
+#define SECONDS 0.1 /* of a round */
 
 static const char *part = ""; /* of the names of the cells to run */
 
@@ -89,7 +89,7 @@ static uint32_t best_threads(const struct cell *c, const char *path)
         double rate;
 
         side_run(&s, c, SECONDS / 4);
-        rate = side_run(&s, c, SECONDS / 2);
+        rate = side_run(&s, c, SECONDS / 2).keys_s;
         blocking_close(&b);
         if (rate > most) {
             most = rate;
@@ -100,8 +100,8 @@ static uint32_t best_threads(const struct cell *c, const char *path)
 }
 
 /* Runs one round; a cold one goes over each key once. */
-static double one_round(const struct side *s, const struct cell *c,
-                        const char *path, bool cold)
+static struct outcome one_round(const struct side *s, const struct cell *c,
+                                const char *path, bool cold)
 {
     if (!cold)
         return side_run(s, c, SECONDS);
@@ -109,57 +109,70 @@ static double one_round(const struct side *s, const struct cell *c,
     return side_run(s, c, 0);
 }
 
-static void report(const struct cell *c, const char *what, double *figure,
-                   double *reference, uint32_t threads)
+/* The rounds of one side. */
+struct rounds {
+    double keys_s[ROUNDS], cpu_ns[ROUNDS];
+};
+
+/* Keeps a round; the first one (-1) does not count. */
+static void keep(struct rounds *r, int i, struct outcome o)
 {
-    char name[100], text[60];
+    if (i < 0)
+        return;
+    r->keys_s[i] = o.keys_s;
+    r->cpu_ns[i] = o.cpu_ns;
+}
+
+static void report(const struct cell *c, const char *what, struct rounds *ours,
+                   struct rounds *theirs, uint32_t threads)
+{
+    char name[100], text[60], note[100];
 
     snprintf(name, sizeof name, "fs: %s%s", c->name, what);
     snprintf(text, sizeof text, "blocking, %u threads", threads);
+    snprintf(note, sizeof note, "CPU %.2f us a key, blocking %.2f us",
+             bench_median(ours->cpu_ns, ROUNDS) / 1e3,
+             bench_median(theirs->cpu_ns, ROUNDS) / 1e3);
     bench_report(&(struct bench_row){
         .name = name,
-        .figure = bench_median(figure, ROUNDS),
+        .figure = bench_median(ours->keys_s, ROUNDS),
         .unit = "keys/s",
         .reference = text,
-        .of = bench_median(reference, ROUNDS),
+        .of = bench_median(theirs->keys_s, ROUNDS),
         .target = strstr(what, "never") ? NULL : c->target,
+        .note = note,
     });
 }
 
 static void compare(const struct cell *c, bool cold)
 {
-    double figure[2][ROUNDS], reference[ROUNDS];
-    char plain[256], ours[256], what[40];
-    uint32_t threads;
+    struct rounds figures[2], reference;
+    char plain[256], path[256], what[40];
     struct blocking b;
-    struct side theirs;
+    struct side theirs, s;
+    struct ours o;
 
-    paths(plain, ours);
-    fill(c, plain, ours);
-    threads = cold ? 8 : best_threads(c, plain);
-    theirs = blocking_open(&b, c, plain, threads);
-    for (int i = -1; i < ROUNDS; i++) { /* the first round does not count */
-        double rate = one_round(&theirs, c, plain, cold);
-
-        reference[i < 0 ? 0 : i] = rate;
+    paths(plain, path);
+    fill(c, plain, path);
+    theirs = blocking_open(&b, c, plain, cold ? 8 : best_threads(c, plain));
+    for (int i = -1; i < ROUNDS; i++) {
+        keep(&reference, i, one_round(&theirs, c, plain, cold));
         for (int v = 0; v < 2; v++) {
-            struct ours o;
-            struct side s = ours_open(&o, c, ours, options[v]);
-
+            s = ours_open(&o, c, path, options[v]);
             if (!cold)
                 side_run(&s, c, 0);
-            figure[v][i < 0 ? 0 : i] = one_round(&s, c, ours, cold);
+            keep(&figures[v], i, one_round(&s, c, path, cold));
             ours_close(&o);
         }
     }
-    blocking_close(&b);
     for (int v = 0; v < 2; v++) {
         snprintf(what, sizeof what, "%s%s", cold ? ", cold" : "",
                  v == 0 ? "" : ", verify=never");
-        report(c, what, figure[v], reference, threads);
+        report(c, what, &figures[v], &reference, b.n_threads);
     }
+    blocking_close(&b);
     cell_remove(plain);
-    cell_remove(ours);
+    cell_remove(path);
 }
 
 /* ---- scan ---- */

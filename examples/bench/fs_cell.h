@@ -9,6 +9,7 @@
 #include <ftw.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -102,15 +103,30 @@ struct side {
     uint32_t (*wait)(void *state, uint32_t *slots);
 };
 
+struct outcome {
+    double keys_s;
+    double cpu_ns; /* of this process, a key */
+};
+
+static inline double cell_cpu_ns(void)
+{
+    struct rusage u;
+
+    getrusage(RUSAGE_SELF, &u);
+    return ((double)u.ru_utime.tv_sec + (double)u.ru_stime.tv_sec) * 1e9 +
+           ((double)u.ru_utime.tv_usec + (double)u.ru_stime.tv_usec) * 1e3;
+}
+
 /* side_run keeps CELL_FLIGHT batches in flight for that many seconds, or once
- * over all keys if seconds is 0, and returns keys per second. */
-static inline double side_run(const struct side *s, const struct cell *c,
-                              double seconds)
+ * over all keys if seconds is 0. */
+static inline struct outcome side_run(const struct side *s,
+                                      const struct cell *c, double seconds)
 {
     uint32_t range = cell_range(c), at = 0, open = 0;
     uint32_t ready[CELL_FLIGHT], n = 0;
     uint64_t start = weir_now(), keys = 0, sent = 0;
     uint64_t until = start + (uint64_t)(seconds * 1e9);
+    double cpu = cell_cpu_ns();
 
     for (; n < CELL_FLIGHT; n++)
         ready[n] = n;
@@ -137,7 +153,10 @@ static inline double side_run(const struct side *s, const struct cell *c,
             keys += (uint64_t)n * c->batch;
         }
     }
-    return (double)keys * 1e9 / (double)(weir_now() - start);
+    return (struct outcome){
+        (double)keys * 1e9 / (double)(weir_now() - start),
+        (cell_cpu_ns() - cpu) / (double)keys,
+    };
 }
 
 #endif
