@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "finish.h"
 #include "forks.h"
@@ -70,11 +71,19 @@ static int parse_lanes(struct weir_store *s, const char *words,
 
 static uint32_t default_workers(const struct weir_store *s)
 {
+    long cores;
+
     if (s->config.workers > 0)
         return (uint32_t)s->config.workers;
-    if (s->connector->workers > 0)
+    if (s->connector->workers == 0)
+        return s->connector->one_worker ? 1 : 2;
+    if (s->connector->workers <= 2)
         return s->connector->workers;
-    return s->connector->one_worker ? 1 : 2;
+    /* More threads than cores only take turns. */
+    cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (cores >= s->connector->workers)
+        return s->connector->workers;
+    return cores < 2 ? 2 : (uint32_t)cores;
 }
 
 static void limit(struct weir_slice *out, int64_t items, uint64_t bytes,

@@ -256,6 +256,7 @@ static uint32_t answer_early(struct weir_store *s, struct batch *b,
 {
     struct weir_item *items = b->pub.items;
     uint32_t n = b->pub.n, end, left = 0;
+    uint64_t bytes = 0;
 
     if (s->connector->attempt == NULL ||
         s->config.inline_choice == INLINE_FALSE ||
@@ -278,8 +279,13 @@ static uint32_t answer_early(struct weir_store *s, struct batch *b,
         s->connector->attempt(s->state, &slice.call);
     }
     atomic_fetch_sub_explicit(&s->inside, 1, memory_order_release);
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++) {
         left += items[i].status == WEIR_PENDING;
+        if (items[i].status == WEIR_OK)
+            bytes += items[i].size;
+    }
+    if (b->pub.op == WEIR_GET)
+        stats_add(&s->shards[0].op[WEIR_GET].bytes_read, bytes);
     return left;
 }
 

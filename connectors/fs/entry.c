@@ -168,14 +168,15 @@ void fs_entry_corrupt(struct fs_session *s, struct weir_call *call,
 }
 
 void fs_entry_learn(struct fs_session *s, const struct fs_name *name,
-                    struct fs_entry *e)
+                    struct fs_entry *e, bool keep)
 {
-    struct fs_fact fact = {e->trailer.value_len, e->trailer.expires_ms};
-    bool small = e->st.st_size <= FS_KEEP;
+    struct fs_fact fact = {e->trailer.value_len, e->trailer.expires_ms,
+                           e->trailer.hash};
+    int fd = keep && e->st.st_size <= FS_KEEP ? e->fd : -1;
 
     if (s->fs->known == NULL ||
-        !fs_known_learn(s->fs->known, name, e->ticket, &fact,
-                        small ? e->fd : -1, (uint64_t)e->st.st_mtime))
+        !fs_known_learn(s->fs->known, name, e->ticket, &fact, fd,
+                        (uint64_t)e->st.st_mtime))
         fs_entry_close(e);
 }
 

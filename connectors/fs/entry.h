@@ -42,9 +42,9 @@ void fs_entry_corrupt(struct fs_session *s, struct weir_call *call,
                       struct fs_entry *e, const char *why);
 
 /* fs_entry_learn stores the facts of an entry that is of the name's key, then
- * closes it or keeps it open. */
+ * closes it. keep: a small file may be kept open for the next read. */
 void fs_entry_learn(struct fs_session *s, const struct fs_name *name,
-                    struct fs_entry *e);
+                    struct fs_entry *e, bool keep);
 
 /* fs_entry_ttl returns the milliseconds until an expiry time; 0: never. */
 uint64_t fs_entry_ttl(uint64_t expires_ms);

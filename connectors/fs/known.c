@@ -49,7 +49,7 @@
 enum {
     KNOWN_PARTS = 64, /* chosen by the highest bits of a name's hash */
     KNOWN_LEAST = 64,
-    KNOWN_MOST = 1 << 15, /* entries of a part: 2 Mi files, 100 MiB, in all */
+    KNOWN_MOST = 1 << 15, /* entries of a part: 2 Mi files, 112 MiB, in all */
     KNOWN_DIRECTORIES = 4096,
 };
 

@@ -16,6 +16,7 @@ struct fs_known;
 struct fs_fact {
     uint64_t size;       /* of the value */
     uint64_t expires_ms; /* 0 = never */
+    uint64_t hash;       /* as in the trailer */
 };
 
 /* A file that is open for reading. It may be used until fs_open_put, also after

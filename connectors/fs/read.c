@@ -6,10 +6,11 @@
  * help with warm files, and for cold files the workers option sets how many
  * reads are in flight. */
 
+#include "read.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "entry.h"
@@ -38,7 +39,7 @@ static void read_mark(struct fs_session *s, const struct fs_name *name,
     if (counted != 0 && counted != size &&
         counted != fs_footprint(s->fs, name->path, &e->st))
         fs_recount(s->fs, name);
-    if ((uint64_t)e->st.st_mtime + READ_USED_SECONDS < fs_now_ms() / 1000)
+    if (fs_read_is_unused((uint64_t)e->st.st_mtime))
         futimens(e->fd, read_now);
 }
 
@@ -171,69 +172,67 @@ static bool known_open(struct fs_session *s, const struct fs_name *name,
     return k->fd >= 0;
 }
 
-/* Reads a piece of the value, and with the last one what follows it. Returns
- * whether all of it was there. */
-static bool known_piece(struct fs_session *s, const struct read_known *k,
-                        char *to, uint64_t at, size_t n, size_t span)
+bool fs_read_is_sound(XXH3_state_t *hash, const struct weir_item *item,
+                      const struct fs_fact *fact)
 {
-    struct iovec part[2] = {{to + at, n}, {s->tail, span}};
-    bool last = at + n == k->fact.size;
-    ssize_t got;
+    static const char zeros[FS_TRAILER_ALIGN];
+    size_t span = fs_trailer_span(fact->size, item->key_len);
 
-    do {
-        got = preadv(k->fd, part, last ? 2 : 1, (off_t)at);
-    } while (got < 0 && errno == EINTR);
-    return got == (ssize_t)(n + (last ? span : 0));
+    XXH3_64bits_update(hash, item->key, item->key_len);
+    XXH3_64bits_update(hash, zeros,
+                       span - item->key_len - sizeof(struct fs_trailer));
+    return XXH3_64bits_digest(hash) == fact->hash;
 }
 
-/* Reads the value and what follows it. Returns 0, -ECANCELED, or -EAGAIN: read
- * the file as one of which nothing is known. */
+bool fs_read_is_expired(const struct fs_fact *fact)
+{
+    return fact->expires_ms != 0 && fact->expires_ms <= fs_now_ms();
+}
+
+bool fs_read_is_unused(uint64_t used_s)
+{
+    return used_s + READ_USED_SECONDS < fs_now_ms() / 1000;
+}
+
+/* Reads the value; its trailer is known. Returns 0, -ECANCELED, or -EAGAIN:
+ * read the file as one of which nothing is known. */
 static int known_read(struct fs_session *s, struct weir_call *call,
                       struct weir_item *item, const struct read_known *k,
                       char *to)
 {
-    uint64_t size = k->fact.size, at = 0;
-    size_t span = fs_trailer_span(size, item->key_len);
-    bool verify = s->fs->config->verify == 0, good;
-    struct fs_trailer t;
+    bool verify = s->fs->config->verify == 0;
+    uint64_t size = k->fact.size;
 
-    XXH3_64bits_reset(s->hash);
-    do {
+    if (verify)
+        XXH3_64bits_reset(s->hash);
+    for (uint64_t at = 0; at < size; at += FS_CHUNK) {
         size_t n = size - at < FS_CHUNK ? size - at : FS_CHUNK;
+        ssize_t got;
 
         if (item->data != NULL && !weir_call_lend(call))
             return -ECANCELED;
-        good = known_piece(s, k, to, at, n, span);
-        if (good && verify)
+        got = fs_read(k->fd, to + at, n, at);
+        if (got == (ssize_t)n && verify)
             XXH3_64bits_update(s->hash, to + at, n);
         if (item->data != NULL)
             weir_call_unlend(call);
-        at += n;
-    } while (good && at < size);
-    if (!good || fs_trailer_parse(&t, s->tail, span, size + span) != NULL ||
-        t.key_len != item->key_len ||
-        memcmp(s->tail, item->key, item->key_len) != 0 ||
-        (t.expires_ms != 0 && t.expires_ms <= fs_now_ms()))
-        return -EAGAIN;
-    if (!verify)
-        return 0;
-    XXH3_64bits_update(s->hash, s->tail, span - sizeof t);
-    return XXH3_64bits_digest(s->hash) == t.hash ? 0 : -EAGAIN;
+        if (got != (ssize_t)n)
+            return -EAGAIN;
+    }
+    return !verify || fs_read_is_sound(s->hash, item, &k->fact) ? 0 : -EAGAIN;
 }
 
 static void known_used(struct fs_session *s, const struct fs_name *name,
                        struct read_known *k)
 {
-    uint64_t now = fs_now_ms() / 1000;
-
     if (s->fs->index == NULL)
         return;
     fs_index_hit(s->fs->index, name);
-    if (k->used_s + READ_USED_SECONDS >= now)
+    if (!fs_read_is_unused(k->used_s))
         return;
     futimens(k->fd, read_now);
     if (k->open != NULL)
-        k->open->used_s = now;
+        k->open->used_s = fs_now_ms() / 1000;
 }
 
 /* Keeps the file open for the next read, or closes it. */
@@ -267,7 +266,8 @@ static bool read_known(struct fs_session *s, struct weir_call *call,
     ticket = fs_known_ticket(known, name);
     if (fs_known_find(known, name, &k.fact, &k.open) != FS_KNOWN_FILE)
         return false;
-    if (k.fact.size > weir_call_max_value(call) || !known_open(s, name, &k)) {
+    if (k.fact.size > weir_call_max_value(call) ||
+        fs_read_is_expired(&k.fact) || !known_open(s, name, &k)) {
         fs_open_put(k.open);
         return false;
     }
@@ -318,7 +318,7 @@ static void read_unknown(struct fs_session *s, struct weir_call *call,
         fs_fail(call, item, -rc, "reading", name.path);
     else
         read_mark(s, &name, &e);
-    fs_entry_learn(s, &name, &e);
+    fs_entry_learn(s, &name, &e, true);
 }
 
 void fs_get(struct fs_session *s, struct weir_call *call,
@@ -344,7 +344,7 @@ void fs_stat(struct fs_session *s, struct weir_call *call,
         item->size = e.trailer.value_len;
         item->ttl_ms = fs_entry_ttl(e.trailer.expires_ms);
         item->status = WEIR_OK;
-        fs_entry_learn(s, &name, &e);
+        fs_entry_learn(s, &name, &e, false);
     }
     fs_watch_miss(s->fs, &name);
 }

@@ -5,9 +5,10 @@
  * no state for a scan, keys may be set and deleted meanwhile, and a key that
  * stays is listed exactly once. Each page reads its directories anew.
  *
- * A readable name whose key does not begin with the prefix is skipped unopened.
- * All others are opened for their size and expiry, so that a scan lists what a
- * get would find. A page ends after SCAN_WORK even if it found little. */
+ * A readable name whose key does not begin with the prefix is skipped. Of the
+ * others the size and expiry are known (known.c), or the file is opened for
+ * them, so that a scan lists what a get would find. A page ends after SCAN_WORK
+ * even if it found little. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,12 +19,15 @@
 #include "entry.h"
 #include "folder.h"
 #include "ops.h"
+#include "read.h"
+#include "watch.h"
 
 enum {
     SCAN_KEYS = 1024,  /* of a page, unless the caller asks for a number */
     SCAN_WORK = 16384, /* of a page: files opened; a directory counts as 16 */
     SCAN_WORK_DIRECTORY = 16,
     SCAN_PAGE_BYTES = 4 << 20,
+    SCAN_SPAN = 512, /* enough for a trailer and most keys */
 };
 
 struct scan_row {
@@ -111,6 +115,26 @@ static int scan_list(struct fs *fs, const struct scan_job *job,
     return rc;
 }
 
+/* Adds a file whose facts are known. False: it must be opened. */
+static bool scan_add_known(struct fs *fs, struct scan_job *job,
+                           const struct fs_name *name, int *rc)
+{
+    char key[FS_NAME_MAX];
+    struct fs_fact fact;
+    int n;
+
+    if (fs->known == NULL ||
+        fs_known_find(fs->known, name, &fact, NULL) != FS_KNOWN_FILE ||
+        fs_read_is_expired(&fact))
+        return false;
+    n = fs_name_key(key, name->name);
+    if (n < 0)
+        return false;
+    *rc = weir_page_add(&job->page, key, (uint32_t)n, fact.size,
+                        fs_entry_ttl(fact.expires_ms));
+    return true;
+}
+
 /* Adds the key of a file to the page, if it is one and has the prefix. */
 static int scan_add(struct fs_session *s, struct scan_job *job,
                     const struct scan_row *row)
@@ -121,17 +145,23 @@ static int scan_add(struct fs_session *s, struct scan_job *job,
     int rc;
 
     fs_name_of_file(&name, s->fs->digits, row->name);
-    rc = fs_entry_open(s, &name, O_RDONLY, 4096, &e);
+    if (scan_add_known(s->fs, job, &name, &rc))
+        return rc;
+    rc = fs_entry_open(s, &name, O_RDONLY, SCAN_SPAN, &e);
     if (rc != FS_FOUND)
         return rc < 0 ? rc : 0;
     fs_name_of_key(&again, s->fs->digits, e.key, e.trailer.key_len);
-    if (strcmp(again.path, name.path) == 0 &&
-        e.trailer.key_len >= item->key_len &&
+    if (strcmp(again.path, name.path) != 0) {
+        fs_entry_close(&e);
+        return 0;
+    }
+    if (e.trailer.key_len >= item->key_len &&
         memcmp(e.key, item->key, item->key_len) == 0)
         rc = weir_page_add(&job->page, e.key, e.trailer.key_len,
                            e.trailer.value_len,
                            fs_entry_ttl(e.trailer.expires_ms));
-    fs_entry_close(&e);
+    fs_entry_learn(s, &name, &e, false);
+    fs_watch_miss(s->fs, &name);
     return rc;
 }
 

@@ -87,6 +87,8 @@ struct fs {
     struct fs_index *index; /* NULL: nothing is ever evicted */
     struct fs_known *known; /* NULL: every lookup uses the filesystem */
     struct fs_watch *watch; /* NULL if known is */
+    atomic_bool in_memory;  /* the files are in tmpfs */
+    atomic_bool waits;      /* every read may wait for the disk (quick.c) */
     struct fs_counters counters;
     struct fs_recovery recovery;
     atomic_bool lacks[FS_FEATURES];

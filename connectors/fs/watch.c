@@ -61,13 +61,14 @@ struct fs_watch {
 };
 
 /* Returns whether all changes of a folder are made on this machine. */
-static bool watch_is_local(int fd)
+static bool watch_is_local(struct fs *fs)
 {
     enum { XFS = 0x58465342, ZFS = 0x2fc12fc1, BCACHEFS = 0xca451a4e };
     struct statfs st;
 
-    if (fstatfs(fd, &st) < 0)
+    if (fstatfs(fs->root, &st) < 0)
         return false;
+    fs->in_memory = st.f_type == TMPFS_MAGIC || st.f_type == RAMFS_MAGIC;
     switch ((uint32_t)st.f_type) {
     case EXT4_SUPER_MAGIC:
     case TMPFS_MAGIC:
@@ -116,7 +117,7 @@ void fs_watch_start(struct fs *fs)
         return;
     pthread_mutex_init(&w->lock, NULL);
     pthread_mutex_init(&w->listing, NULL);
-    w->local = watch_is_local(fs->root);
+    w->local = watch_is_local(fs);
     for (int i = 0; i < 1 << 4 * WATCH_DIGITS_MAX; i++)
         w->directories[i].wd = -1;
     w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -228,7 +229,7 @@ void fs_watch_reset(struct fs *fs)
     if (w == NULL)
         return;
     pthread_mutex_lock(&w->lock);
-    w->local = watch_is_local(fs->root);
+    w->local = watch_is_local(fs);
     for (int i = 0; i < 1 << 4 * WATCH_DIGITS_MAX; i++) {
         struct watch_directory *d = &w->directories[i];
 

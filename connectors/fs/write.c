@@ -29,11 +29,11 @@ struct write_job {
     int fd;
     const char *value;
     uint64_t size;
-    uint64_t bytes; /* that the file counts as in the index */
-    uint64_t expires_ms;
-    bool lent;      /* the value is the caller's memory */
-    bool reserved;  /* the bytes are reserved in the index */
-    bool published; /* the new value is in place: do not try again */
+    uint64_t bytes;      /* that the file counts as in the index */
+    struct fs_fact fact; /* of the new file */
+    bool lent;           /* the value is the caller's memory */
+    bool reserved;       /* the bytes are reserved in the index */
+    bool published;      /* the new value is in place: do not try again */
 };
 
 static int write_all(int fd, struct iovec *part, int n)
@@ -113,9 +113,9 @@ static int write_end(struct fs_session *s, struct weir_item *item,
         ttl_ms = (s->fs->config->ttl + 999999) / 1000000;
     for (int i = 0; i < 3; i++)
         XXH3_64bits_update(s->hash, part[i].iov_base, part[i].iov_len);
-    job->expires_ms = fs_expiry_ms(ttl_ms);
-    fs_trailer_init(&t, job->size, item->key_len, job->expires_ms);
+    fs_trailer_init(&t, job->size, item->key_len, fs_expiry_ms(ttl_ms));
     t.hash = XXH3_64bits_digest(s->hash);
+    job->fact = (struct fs_fact){job->size, t.expires_ms, t.hash};
     fs_trailer_seal(&t);
     return write_all(job->fd, part, 4);
 }
@@ -160,7 +160,6 @@ static int write_content(struct fs_session *s, struct weir_call *call,
 /* Renames the temporary and counts the new file. */
 static int write_rename(struct fs *fs, struct write_job *job)
 {
-    struct fs_fact fact = {job->size, job->expires_ms};
     struct fs_ticket ticket = {0};
     int rc = 0;
 
@@ -170,7 +169,8 @@ static int write_rename(struct fs *fs, struct write_job *job)
     if (renameat(fs->root, job->temp, fs->root, job->name.path) < 0)
         rc = -errno;
     if (fs->known != NULL)
-        fs_known_end(fs->known, &job->name, ticket, rc == 0 ? &fact : NULL);
+        fs_known_end(fs->known, &job->name, ticket,
+                     rc == 0 ? &job->fact : NULL);
     if (rc == 0) {
         job->published = true;
         if (fs->index != NULL) {

@@ -53,26 +53,37 @@ static const char *const options[] = {"verify=always", "verify=never"};
 
 /* ---- the two sides ---- */
 
-/* Returns the paths of the two sides' folders. */
-static void paths(char plain[256], char ours[256])
+static const char *path_of(const char *name)
 {
-    snprintf(plain, 256, "%s/plain", cell_folder);
-    snprintf(ours, 256, "%s/fs", cell_folder);
+    static char paths[4][256];
+    static unsigned turn;
+    char *path = paths[turn++ % 4];
+
+    snprintf(path, 256, "%s/%s", cell_folder, name);
+    return path;
 }
 
-/* Sets all keys of a cell on both sides. */
-static void fill(const struct cell *c, const char *plain, const char *ours)
+/* Sets all keys of a cell on a side that was opened for sets. */
+static void fill_plain(const struct cell *c)
 {
     struct cell set = *c;
     struct blocking b;
-    struct ours o;
     struct side s;
 
     set.op = WEIR_SET;
-    s = blocking_open(&b, &set, plain, 2);
+    s = blocking_open(&b, &set, path_of("plain"), 2);
     side_run(&s, &set, 0);
     blocking_close(&b);
-    s = ours_open(&o, &set, ours, "");
+}
+
+static void fill_ours(const struct cell *c, const char *path)
+{
+    struct cell set = *c;
+    struct side s;
+    struct ours o;
+
+    set.op = WEIR_SET;
+    s = ours_open(&o, &set, path, "");
     side_run(&s, &set, 0);
     ours_close(&o);
 }
@@ -144,35 +155,43 @@ static void report(const struct cell *c, const char *what, struct rounds *ours,
     });
 }
 
+/* Ours are two stores, with the checksum and without, in folders of their own.
+ */
 static void compare(const struct cell *c, bool cold)
 {
+    static const char *const folders[] = {"always", "never"};
+    const char *plain = path_of("plain"), *path[2];
     struct rounds figures[2], reference;
-    char plain[256], path[256], what[40];
+    struct side theirs, s[2];
     struct blocking b;
-    struct side theirs, s;
-    struct ours o;
+    struct ours o[2];
 
-    paths(plain, path);
-    fill(c, plain, path);
+    fill_plain(c);
     theirs = blocking_open(&b, c, plain, cold ? 8 : best_threads(c, plain));
+    for (int v = 0; v < 2; v++) {
+        path[v] = path_of(folders[v]);
+        fill_ours(c, path[v]);
+        s[v] = ours_open(&o[v], c, path[v], options[v]);
+    }
     for (int i = -1; i < ROUNDS; i++) {
         keep(&reference, i, one_round(&theirs, c, plain, cold));
         for (int v = 0; v < 2; v++) {
-            s = ours_open(&o, c, path, options[v]);
-            if (!cold)
-                side_run(&s, c, 0);
-            keep(&figures[v], i, one_round(&s, c, path, cold));
-            ours_close(&o);
+            if (i < 0)
+                side_run(&s[v], c, 0);
+            keep(&figures[v], i, one_round(&s[v], c, path[v], cold));
         }
     }
     for (int v = 0; v < 2; v++) {
+        char what[40];
+
         snprintf(what, sizeof what, "%s%s", cold ? ", cold" : "",
                  v == 0 ? "" : ", verify=never");
         report(c, what, &figures[v], &reference, b.n_threads);
+        ours_close(&o[v]);
+        cell_remove(path[v]);
     }
     blocking_close(&b);
     cell_remove(plain);
-    cell_remove(path);
 }
 
 /* ---- scan ---- */
@@ -243,13 +262,13 @@ static void scan(void)
 {
     static const struct cell cell = {"scan", WEIR_SCAN, 0, 1, ">= 0.34x"};
     double figure[2][ROUNDS], reference[ROUNDS];
-    char plain[256], path[256], url[300];
+    const char *path = path_of("fs");
+    char url[300];
     struct weir_store *store;
     struct weir_cq *cq;
 
     if (strstr(cell.name, part) == NULL)
         return;
-    paths(plain, path);
     snprintf(url, sizeof url, "fs://%s", path);
     store = bench_open(url);
     weir_cq_new(&cq);

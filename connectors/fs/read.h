@@ -1,0 +1,19 @@
+/* read.h -- what reading known files has in common. */
+
+#ifndef FS_READ_H
+#define FS_READ_H
+
+#include "state.h"
+
+/* fs_read_is_sound finishes the hash of a value, as a set computes it, and
+ * returns whether it is that of the facts. */
+bool fs_read_is_sound(XXH3_state_t *hash, const struct weir_item *item,
+                      const struct fs_fact *fact);
+
+bool fs_read_is_expired(const struct fs_fact *fact);
+
+/* fs_read_is_unused returns whether a use now must be recorded in the file,
+ * whose modification time records one at used_s. */
+bool fs_read_is_unused(uint64_t used_s);
+
+#endif
