@@ -229,6 +229,16 @@ static void known_doubt(struct fs_known *k, struct known_part *p,
     }
 }
 
+/* Stores facts. An open file that has other facts is another file. */
+static void known_store(struct fs_known *k, struct known_part *p,
+                        struct known_entry *e, const struct fs_fact *fact)
+{
+    if (memcmp(&e->fact, fact, sizeof *fact) != 0)
+        known_doubt(k, p, e);
+    e->known = true;
+    e->fact = *fact;
+}
+
 /* ---- the whole ---- */
 
 struct fs_known *fs_known_new(uint32_t max_open)
@@ -369,8 +379,7 @@ bool fs_known_learn(struct fs_known *k, const struct fs_name *name,
     if (e == NULL || e->expected > 0) {
         /* Nothing is learned. */
     } else if (fact != NULL) {
-        e->known = true;
-        e->fact = *fact;
+        known_store(k, p, e, fact);
         if (fd >= 0 && e->open == NULL)
             kept = known_keep_open(k, p, e, fd, used_s);
     } else {
@@ -412,8 +421,7 @@ void fs_known_end(struct fs_known *k, const struct fs_name *name,
     if (ticket.clears == p->clears)
         e = known_find(p, name->hash, known_check(k, name));
     if (e != NULL && fact != NULL && known_is_valid(p, &ticket)) {
-        e->known = true;
-        e->fact = *fact;
+        known_store(k, p, e, fact);
     } else if (e != NULL && fact == NULL) {
         /* A rename that failed is not reported. */
         known_doubt(k, p, e);

@@ -71,7 +71,8 @@ static void quick_get(struct quick *q, struct weir_item *item,
     item->status = WEIR_OK;
 }
 
-/* Reads an open file, unless a worker must record that it was used. */
+/* Reads an open file, unless a worker must record its use or correct its count.
+ */
 static void quick_open(struct quick *q, struct weir_item *item,
                        const struct fs_name *name, const struct fs_fact *fact,
                        struct fs_open *open)
@@ -79,11 +80,9 @@ static void quick_open(struct quick *q, struct weir_item *item,
     if (fact->size == 0 || fact->size > q->left || q->fs->waits ||
         fact->size > weir_call_max_value(q->call))
         return;
-    if (q->fs->index != NULL) {
-        if (fs_read_is_unused(open->used_s))
-            return;
-        fs_index_hit(q->fs->index, name);
-    }
+    if (q->fs->index != NULL && (fs_read_is_unused(open->used_s) ||
+                                 !fs_read_hit(q->fs, name, item, fact)))
+        return;
     quick_get(q, item, fact, open->fd);
 }
 

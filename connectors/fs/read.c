@@ -155,6 +155,20 @@ struct read_known {
     uint64_t used_s;
 };
 
+/* Returns whether the facts are still those of the file that the name leads to.
+ * So a file that was opened before belongs to them. */
+static bool known_still(struct fs_session *s, const struct fs_name *name,
+                        const struct fs_fact *fact)
+{
+    struct fs_fact now;
+
+    return fs_watch_read(s->fs) &&
+           fs_known_find(s->fs->known, name, &now, NULL) == FS_KNOWN_FILE &&
+           now.size == fact->size && now.hash == fact->hash;
+}
+
+/* Opens the file. The checksum shows if it is not the known one; without a
+ * checksum the reports of changes do. */
 static bool known_open(struct fs_session *s, const struct fs_name *name,
                        struct read_known *k)
 {
@@ -169,7 +183,11 @@ static bool known_open(struct fs_session *s, const struct fs_name *name,
     k->used_s = UINT64_MAX / 2;
     if (k->fd >= 0 && s->fs->index != NULL && fstat(k->fd, &st) == 0)
         k->used_s = (uint64_t)st.st_mtime;
-    return k->fd >= 0;
+    if (k->fd < 0 || s->fs->config->verify == 0 ||
+        known_still(s, name, &k->fact))
+        return k->fd >= 0;
+    close(k->fd);
+    return false;
 }
 
 bool fs_read_is_sound(XXH3_state_t *hash, const struct weir_item *item,
@@ -222,12 +240,22 @@ static int known_read(struct fs_session *s, struct weir_call *call,
     return !verify || fs_read_is_sound(s->hash, item, &k->fact) ? 0 : -EAGAIN;
 }
 
+bool fs_read_hit(struct fs *fs, const struct fs_name *name,
+                 const struct weir_item *item, const struct fs_fact *fact)
+{
+    size_t span = fs_trailer_span(fact->size, item->key_len);
+    uint64_t counted = fs_index_hit(fs->index, name);
+
+    return counted == 0 || counted == fs_index_footprint(fact->size + span);
+}
+
 static void known_used(struct fs_session *s, const struct fs_name *name,
-                       struct read_known *k)
+                       const struct weir_item *item, struct read_known *k)
 {
     if (s->fs->index == NULL)
         return;
-    fs_index_hit(s->fs->index, name);
+    if (!fs_read_hit(s->fs, name, item, &k->fact))
+        fs_recount(s->fs, name);
     if (!fs_read_is_unused(k->used_s))
         return;
     futimens(k->fd, read_now);
@@ -275,7 +303,7 @@ static bool read_known(struct fs_session *s, struct weir_call *call,
     if (rc == 0)
         rc = known_read(s, call, item, &k, to);
     if (rc == 0) {
-        known_used(s, name, &k);
+        known_used(s, name, item, &k);
         item->value = v;
         item->status = WEIR_OK;
     } else {

@@ -10,6 +10,12 @@
 bool fs_read_is_sound(XXH3_state_t *hash, const struct weir_item *item,
                       const struct fs_fact *fact);
 
+/* fs_read_hit marks a file as used in the index, and returns whether its
+ * counted bytes are right. Another process may have replaced it, or it may have
+ * holes. */
+bool fs_read_hit(struct fs *fs, const struct fs_name *name,
+                 const struct weir_item *item, const struct fs_fact *fact);
+
 bool fs_read_is_expired(const struct fs_fact *fact);
 
 /* fs_read_is_unused returns whether a use now must be recorded in the file,

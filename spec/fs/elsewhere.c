@@ -81,6 +81,32 @@ static void replaced_by_another_size(void)
     close_fs(&c);
 }
 
+/* A get corrects the count, also after an exists has seen the new file. */
+static void replaced_and_known(void)
+{
+    struct client c = open_fs(folder_sub("d"), "capacity=1MiB", NULL);
+    struct client other = open_fs(folder_sub("d"), NULL);
+    static char large[100000];
+
+    set_all(&c, 0, 1);
+    /* Until its directory is watched, which takes a few lookups. */
+    CHECK(do_all(&c, WEIR_GET, 0, KEYS) == 1);
+    for (int i = 0; i < 20; i++)
+        CHECK(do_all(&c, WEIR_GET, 0, 1) == 1);
+    CHECK(client_set(&other, "key-0", large, sizeof large) == WEIR_OK);
+    for (int i = 0; i < 20; i++)
+        CHECK(do_all(&c, WEIR_EXISTS, 0, 1) == 1);
+    CHECK(client_is(&c, "key-0", large, sizeof large));
+    CHECK(gauge(c.store, "bytes") == 25 * 4096);
+    CHECK(client_set(&other, "key-0", "v", 1) == WEIR_OK);
+    for (int i = 0; i < 20; i++)
+        CHECK(do_all(&c, WEIR_EXISTS, 0, 1) == 1);
+    CHECK(client_is(&c, "key-0", "v", 1));
+    CHECK(gauge(c.store, "bytes") == 4096);
+    close_fs(&other);
+    close_fs(&c);
+}
+
 /* Each evicts what the other has written and counts, too. */
 static void two_that_evict(void)
 {
@@ -113,6 +139,7 @@ int main(void)
     folder_make();
     misses();
     replaced_by_another_size();
+    replaced_and_known();
     two_that_evict();
     return 0;
 }

@@ -80,8 +80,11 @@ static void *work(void *arg)
 
 static void process(unsigned number)
 {
-    /* So little that some are always being evicted. */
-    struct client c = open_fs(folder_sub("a"), "capacity=100KiB", NULL);
+    /* So little that some are always being evicted. Without a check of its own
+     * a store must not serve a mix of two values, either. */
+    struct client c =
+        open_fs(folder_sub("a"), "capacity=100KiB",
+                number % 2 ? "verify=never" : "verify=always", NULL);
     struct part parts[THREADS];
 
     for (unsigned i = 0; i < THREADS; i++) {
