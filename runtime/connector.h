@@ -76,7 +76,8 @@ struct weir_connector {
                            UNSUPPORTED */
     uint32_t max_key;   /* 0 = WEIR_KEY_MAX */
     uint64_t max_value; /* 0 = no limit but the store's max_value option */
-    uint32_t workers;   /* default of the workers option; 0 = 2 */
+    uint32_t workers;   /* default of the workers option; 0 = 2. No more than
+                           there are cores, but at least 2 */
     bool one_worker;    /* the store has one worker, whatever was asked for:
                            weir_open refuses workers over 1, and lanes */
 
