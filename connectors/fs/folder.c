@@ -167,7 +167,6 @@ int fs_status(int err)
     switch (err) {
     case ENOSPC:
     case EDQUOT:
-    case ENOMEM:
         return WEIR_NOSPACE;
     case EACCES:
     case EPERM:
@@ -175,6 +174,7 @@ int fs_status(int err)
         return WEIR_DENIED;
     case EMFILE:
     case ENFILE:
+    case ENOMEM:
         return WEIR_BUSY;
     case EFBIG:
         return WEIR_TOOBIG;

@@ -8,8 +8,8 @@
  * share a folder never tear each other's values. Each counts only the files
  * that it found and wrote itself, so together they may exceed the capacity.
  *
- * Errors of the filesystem become NOSPACE, DENIED, BUSY (no descriptors left)
- * or FAILED (the rest). */
+ * Errors of the filesystem become NOSPACE, DENIED, BUSY (no descriptors or
+ * memory left) or FAILED (the rest). */
 
 #include <errno.h>
 #include <stddef.h>

@@ -43,41 +43,49 @@ static void read_mark(struct fs_session *s, const struct fs_name *name,
         futimens(e->fd, read_now);
 }
 
-static void read_canceled(struct weir_call *call, struct weir_item *item)
+/* Reads a value to its place and, with verify, hashes it. -EBADMSG: the file is
+ * too short. -ECANCELED: the caller has abandoned the batch. */
+static int read_pieces(struct fs_session *s, struct weir_call *call,
+                       const struct weir_item *item, int fd, uint64_t size,
+                       char *to)
 {
-    weir_call_fail(call, item, WEIR_SKIPPED, "the caller took its buffer back");
-}
-
-/* Reads the value and checks it. -EBADMSG: it is damaged. -ECANCELED: the
- * caller has abandoned the batch. */
-static int read_value(struct fs_session *s, struct weir_call *call,
-                      const struct fs_entry *e, char *to, bool lent)
-{
-    uint64_t size = e->trailer.value_len;
-    size_t rest = fs_trailer_span(size, e->trailer.key_len) - sizeof e->trailer;
     bool verify = s->fs->config->verify == 0;
 
-    /* The kernel then reads twice as far ahead in a cold file. */
-    posix_fadvise(e->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    XXH3_64bits_reset(s->hash);
+    if (verify)
+        XXH3_64bits_reset(s->hash);
     for (uint64_t at = 0; at < size; at += FS_CHUNK) {
         size_t n = size - at < FS_CHUNK ? size - at : FS_CHUNK;
         ssize_t got;
 
-        if (lent && !weir_call_lend(call))
+        if (item->data != NULL && !weir_call_lend(call))
             return -ECANCELED;
-        got = fs_read(e->fd, to + at, n, at);
+        got = fs_read(fd, to + at, n, at);
         if (got == (ssize_t)n && verify)
             XXH3_64bits_update(s->hash, to + at, n);
-        if (lent)
+        if (item->data != NULL)
             weir_call_unlend(call);
         if (got < 0)
             return (int)got;
         if ((size_t)got < n)
             return -EBADMSG;
     }
-    if (!verify)
-        return 0;
+    return 0;
+}
+
+/* Reads the value of an entry and checks it. Returns as read_pieces does. */
+static int read_value(struct fs_session *s, struct weir_call *call,
+                      const struct weir_item *item, const struct fs_entry *e,
+                      char *to)
+{
+    uint64_t size = e->trailer.value_len;
+    size_t rest = fs_trailer_span(size, e->trailer.key_len) - sizeof e->trailer;
+    int rc;
+
+    /* The kernel then reads twice as far ahead in a cold file. */
+    posix_fadvise(e->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    rc = read_pieces(s, call, item, e->fd, size, to);
+    if (rc < 0 || s->fs->config->verify != 0)
+        return rc;
     XXH3_64bits_update(s->hash, e->key, rest);
     return XXH3_64bits_digest(s->hash) == e->trailer.hash ? 0 : -EBADMSG;
 }
@@ -95,54 +103,20 @@ static int read_small(struct fs_session *s, struct weir_call *call,
     return 0;
 }
 
-/* Chooses where the value of an item goes: the lent buffer or a new value (*v).
- * 1: it does not fit, and the item is answered. */
-static int read_place(struct weir_call *call, struct weir_item *item,
-                      uint64_t size, struct weir_value **v, char **to)
-{
-    item->size = size;
-    *v = NULL;
-    *to = item->data;
-    if (item->data == NULL) {
-        *v = weir_value_new(size, to);
-        return *v == NULL ? -ENOMEM : 0;
-    }
-    if (item->cap >= size)
-        return 0;
-    weir_call_fail(call, item, WEIR_TOOBIG,
-                   "the value has %llu bytes, the buffer %llu",
-                   (unsigned long long)size, (unsigned long long)item->cap);
-    return 1;
-}
-
+/* A sparse file may have any length without using the disk, so the size is
+ * checked before there is a place. */
 static int read_large(struct fs_session *s, struct weir_call *call,
                       struct weir_item *item, const struct fs_entry *e)
 {
-    struct weir_value *v;
     char *to;
-    int rc = read_place(call, item, e->trailer.value_len, &v, &to);
+    int rc;
 
-    if (rc != 0)
-        return rc < 0 ? rc : 0;
-    rc = read_value(s, call, e, to, v == NULL);
-    if (rc < 0) {
-        weir_value_unref(v);
-        return rc;
-    }
-    item->value = v;
-    item->status = WEIR_OK;
-    return 0;
-}
-
-/* A sparse file may have any length without using the disk. */
-static int read_refuse(struct weir_call *call, struct weir_item *item,
-                       const struct fs_entry *e, uint64_t most)
-{
-    item->size = e->trailer.value_len;
-    weir_call_fail(call, item, WEIR_TOOBIG,
-                   "a value of %llu bytes: max_value is %llu",
-                   (unsigned long long)item->size, (unsigned long long)most);
-    return 0;
+    if (weir_call_place(call, item, e->trailer.value_len, &to) != 0)
+        return 0;
+    rc = read_value(s, call, item, e, to);
+    if (rc == 0)
+        item->status = WEIR_OK;
+    return rc;
 }
 
 /* ---- files whose facts are known ---- */
@@ -212,34 +186,6 @@ bool fs_read_is_unused(uint64_t used_s)
     return used_s + READ_USED_SECONDS < fs_now_ms() / 1000;
 }
 
-/* Reads the value; its trailer is known. Returns 0, -ECANCELED, or -EAGAIN:
- * read the file as one of which nothing is known. */
-static int known_read(struct fs_session *s, struct weir_call *call,
-                      struct weir_item *item, const struct read_known *k,
-                      char *to)
-{
-    bool verify = s->fs->config->verify == 0;
-    uint64_t size = k->fact.size;
-
-    if (verify)
-        XXH3_64bits_reset(s->hash);
-    for (uint64_t at = 0; at < size; at += FS_CHUNK) {
-        size_t n = size - at < FS_CHUNK ? size - at : FS_CHUNK;
-        ssize_t got;
-
-        if (item->data != NULL && !weir_call_lend(call))
-            return -ECANCELED;
-        got = fs_read(k->fd, to + at, n, at);
-        if (got == (ssize_t)n && verify)
-            XXH3_64bits_update(s->hash, to + at, n);
-        if (item->data != NULL)
-            weir_call_unlend(call);
-        if (got != (ssize_t)n)
-            return -EAGAIN;
-    }
-    return !verify || fs_read_is_sound(s->hash, item, &k->fact) ? 0 : -EAGAIN;
-}
-
 bool fs_read_hit(struct fs *fs, const struct fs_name *name,
                  const struct weir_item *item, const struct fs_fact *fact)
 {
@@ -277,16 +223,39 @@ static void known_close(struct fs_session *s, const struct fs_name *name,
         close(k->fd);
 }
 
+/* Reads a known file. 0: the item is answered. */
+static int known_read(struct fs_session *s, struct weir_call *call,
+                      struct weir_item *item, const struct read_known *k)
+{
+    char *to;
+    int rc;
+
+    if (weir_call_place(call, item, k->fact.size, &to) != 0)
+        return 0;
+    rc = read_pieces(s, call, item, k->fd, k->fact.size, to);
+    if (rc == 0 && s->fs->config->verify == 0 &&
+        !fs_read_is_sound(s->hash, item, &k->fact))
+        rc = -EBADMSG;
+    if (rc == 0) {
+        item->status = WEIR_OK;
+    } else if (rc == -ECANCELED) {
+        weir_call_taken_back(call, item);
+        rc = 0;
+    } else {
+        weir_value_unref(item->value);
+        item->value = NULL;
+    }
+    return rc;
+}
+
 /* Answers a get of a file whose facts are known. False: it must be read as one
- * of which nothing is known. */
+ * of which nothing is known, which also tells what is wrong with it. */
 static bool read_known(struct fs_session *s, struct weir_call *call,
                        struct weir_item *item, const struct fs_name *name)
 {
     struct fs_known *known = s->fs->known;
-    struct weir_value *v = NULL;
-    struct read_known k;
     struct fs_ticket ticket;
-    char *to;
+    struct read_known k;
     int rc;
 
     if (known == NULL)
@@ -294,27 +263,15 @@ static bool read_known(struct fs_session *s, struct weir_call *call,
     ticket = fs_known_ticket(known, name);
     if (fs_known_find(known, name, &k.fact, &k.open) != FS_KNOWN_FILE)
         return false;
-    if (k.fact.size > weir_call_max_value(call) ||
-        fs_read_is_expired(&k.fact) || !known_open(s, name, &k)) {
+    if (fs_read_is_expired(&k.fact) || !known_open(s, name, &k)) {
         fs_open_put(k.open);
         return false;
     }
-    rc = read_place(call, item, k.fact.size, &v, &to);
-    if (rc == 0)
-        rc = known_read(s, call, item, &k, to);
-    if (rc == 0) {
+    rc = known_read(s, call, item, &k);
+    if (item->status == WEIR_OK)
         known_used(s, name, item, &k);
-        item->value = v;
-        item->status = WEIR_OK;
-    } else {
-        weir_value_unref(v);
-    }
     known_close(s, name, &k, ticket, rc);
-    if (rc == -ECANCELED)
-        read_canceled(call, item);
-    else if (rc == -ENOMEM)
-        fs_fail(call, item, ENOMEM, "reading", name->path);
-    return rc != -EAGAIN;
+    return rc == 0;
 }
 
 /* ---- the operations ---- */
@@ -322,16 +279,13 @@ static bool read_known(struct fs_session *s, struct weir_call *call,
 static void read_unknown(struct fs_session *s, struct weir_call *call,
                          struct weir_item *item)
 {
-    uint64_t most = weir_call_max_value(call);
     struct fs_name name;
     struct fs_entry e;
     int rc;
 
     if (!fs_entry_for(s, call, item, &name, O_RDONLY, FS_SMALL, &e))
         return;
-    if (e.trailer.value_len > most)
-        rc = read_refuse(call, item, &e, most);
-    else if (e.trailer.value_len <= (uint64_t)(e.key - s->tail))
+    if (e.trailer.value_len <= (uint64_t)(e.key - s->tail))
         rc = read_small(s, call, item, &e);
     else
         rc = read_large(s, call, item, &e);
@@ -341,7 +295,7 @@ static void read_unknown(struct fs_session *s, struct weir_call *call,
         return;
     }
     if (rc == -ECANCELED)
-        read_canceled(call, item);
+        weir_call_taken_back(call, item);
     else if (rc < 0)
         fs_fail(call, item, -rc, "reading", name.path);
     else

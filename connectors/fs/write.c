@@ -283,8 +283,7 @@ static void write_failed(struct fs_session *s, struct weir_call *call,
                          int rc)
 {
     if (rc == -ECANCELED)
-        weir_call_fail(call, item, WEIR_SKIPPED,
-                       "the caller took its value back");
+        weir_call_taken_back(call, item);
     else if (rc == -ETIME)
         weir_call_fail(call, item, WEIR_SKIPPED,
                        "no time was left to make room for it");

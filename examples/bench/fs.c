@@ -213,7 +213,7 @@ static void run_one(struct weir_store *store, struct weir_cq *cq,
 static double scan_all(struct weir_store *store, struct weir_cq *cq)
 {
     struct weir_batch *b = weir_batch_new(1);
-    uint64_t start = weir_now(), cursor = 0, entries = 0;
+    uint64_t start = weir_now(), cursor = 0;
 
     do {
         weir_batch_reset(b, WEIR_SCAN, 1);
@@ -221,7 +221,6 @@ static double scan_all(struct weir_store *store, struct weir_cq *cq)
         b->items[0].cursor = cursor;
         run_one(store, cq, b);
         cursor = b->items[0].cursor;
-        entries += b->items[0].size;
     } while (cursor != 0);
     weir_batch_free(b);
     return SCAN_FILES * 1e9 / (double)(weir_now() - start);

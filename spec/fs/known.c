@@ -88,6 +88,19 @@ static void answers_at_submit(void)
     close_fs(&c);
 }
 
+/* A host that asks for workers gets every batch through its queue. */
+static void leaves_all_to_workers(void)
+{
+    struct client c = open_fs(folder_sub("a"), "inline=false", NULL);
+
+    for (int i = 0; i < 100; i++) {
+        CHECK(!is_quick(&c, WEIR_EXISTS, "key-1"));
+        CHECK(c.item->status == WEIR_OK);
+        CHECK(!is_quick(&c, WEIR_GET, "another"));
+    }
+    close_fs(&c);
+}
+
 /* Each change by another program is seen by the next op. */
 static void sees_what_others_do(void)
 {
@@ -260,6 +273,7 @@ int main(void)
 {
     folder_make();
     answers_at_submit();
+    leaves_all_to_workers();
     sees_what_others_do();
     sees_directories_go();
     survives_lost_reports();
