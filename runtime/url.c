@@ -205,7 +205,8 @@ int url_parse(struct url *u, const char *target, struct weir_error *err)
         *mark++ = '\0';
         lower(u->text);
     }
-    if (!scheme_valid(u->scheme))
+    /* user:password@host is no NAME:PATH. */
+    if (!scheme_valid(u->scheme) || (mark != NULL && u->has_at && *mark != '/'))
         rc = weir_error_set(err, -EINVAL,
                             "neither a URL (NAME://...) nor the name of a "
                             "connector");

@@ -106,7 +106,7 @@ describe("generated from the definitions", function()
     assert.matches("\n  compadd %-%- [^\n]*memory", text)
     assert.matches("\n  compadd %-S '' %-%- [^\n]*fs:/// [^\n]*rediss://", text)
     assert.matches('\n    get%).-": :_weir_stores"', text)
-    assert.matches('\n    bench%).-": :%(core [^\n]*policies ngx%)"', text)
+    assert.matches('\n    bench%).-": :%(core [%l ]*ngx[%l ]*%)"', text)
     assert.matches('\n    connectors%).-": :%([^\n]*rediss[^\n]*%)"', text)
   end)
 
