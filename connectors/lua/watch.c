@@ -18,7 +18,6 @@
 #include "watch.h"
 
 #include <errno.h>
-#include <lauxlib.h>
 #include <signal.h>
 #include <time.h>
 
@@ -33,9 +32,11 @@ static void end_function(lua_State *L, lua_Debug *at)
 {
     lua_sethook(L, NULL, 0, 0);
     lua_getinfo(L, "Sl", at);
-    luaL_error(L,
-               "%s:%d: this ran on without waiting or returning, and was ended",
-               at->short_src, at->currentline);
+    lua_pushfstring(L,
+                    "%s:%d: this ran on without waiting or returning, and "
+                    "was ended",
+                    at->short_src, at->currentline);
+    lua_error(L);
 }
 
 void watch_unhook(struct watch *w)

@@ -41,8 +41,8 @@ local function started(host, store, shared)
 end
 
 
---- Loads the tree of a file. Returns start, turn, ask and stop. Raises what is wrong with
---- the file.
+--- Loads the tree of a file. Returns start, turn, ask and stop. Raises what is wrong
+--- with the file.
 ---@param address userdata of the struct weir_lua_shared
 ---@param declarations string of the structs that C shares
 ---@param file string

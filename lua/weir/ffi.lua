@@ -101,7 +101,8 @@ end
 local function load_core()
   declare "weir.h"
   ffi.cdef(LIBC)
-  local path = package.loaded["weir.library"] or find_library("libweir.so", "WEIR_LIB")
+  local path = package.loaded["weir.library"]
+    or find_library("libweir.so", "WEIR_LIB")
   local C = ffi.load(path)
   check_layout(C, path)
   return C, path

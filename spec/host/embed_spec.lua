@@ -44,6 +44,18 @@ describe("a C program #unsanitized", function()
     copied:close()
   end)
 
+  it("reads through a policy file, installed as weir is", function()
+    fill(folder .. "/kept", { color = "blue" })
+    shell.write(folder .. "/kv.lua",
+      ("return tier { memory {}, fs { path = %q } }"):format(folder .. "/kept"))
+    assert.same({ 0, "color = blue\n", "" }, { run "./tree lua:kv.lua color" })
+    assert.same({ 0, "shape: miss\n", "" }, { run "./tree lua:kv.lua shape" })
+    shell.write(folder .. "/kv.lua", "return teir { memory {} }")
+    local code, _, err = run "./tree lua:kv.lua color"
+    assert.is_true(code ~= 0)
+    assert.truthy(err:find('kv.lua:1: no word "teir"; did you mean "tier"?', 1, true))
+  end)
+
   it("copies pages of any length out of redis, and what is left of a life", function()
     local server = Server.start()
     finally(function() server:close() end)

@@ -35,8 +35,9 @@ local ANSWERS = {
   stats = function(self)
     local text = Prometheus.text { Prometheus.collect(self.store) }
     if self.failures == 0 then return text end
-    return ("%s# %d background tasks failed, the last: %s\n"):format(text, self.failures,
-      self.failure:gsub("%s", " "))
+    local failure = self.failure:gsub("%s", " ")
+    return ("%s# %d background tasks failed, the last: %s\n"):format(text,
+      self.failures, failure)
   end,
   tree = function(self) return tostring(self.store:tree()) end,
   undo = function(self) return done(self.store:undo()) end,

@@ -98,8 +98,8 @@ function Driven.new()
   end
 
   function host.signal()
-    error("weir: signals belong to the program around a lua: store, not to its policies",
-      0)
+    error("weir: signals belong to the program around a lua: store, not to its "
+      .. "policies", 0)
   end
 
   function host.attach(queue)
