@@ -173,7 +173,9 @@ fuzz: $(fuzzers) ## run the fuzzers (FUZZ=seconds each)
 c_files = $(shell find runtime connectors examples spec -name '*.[ch]')
 lint: ## check layout, style and what clang warns of (gcc: make WERROR=1)
 	$(Q)clang-format --dry-run -Werror $(c_files)
-	$(Q)clang $(LANGUAGE) $(WARN) -Werror -fsyntax-only $(filter %.c,$(c_files))
+	$(Q)clang $(LANGUAGE) $(WARN) -Werror -fsyntax-only \
+	    $(shell pkg-config --cflags $(foreach n,$(built),$($(n)_PKGS))) \
+	    $(filter %.c,$(c_files))
 	$(Q)luacheck -q lua examples spec lua/weir/app/cli/command
 
 generate: all ## rewrite what is made from the tables of words and options
