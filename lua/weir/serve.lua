@@ -124,6 +124,13 @@ function Server:bind()
 end
 
 
+--- Takes that back, so that each batch goes to the tree that serves when it comes: a
+--- store may close while a reload or an undo waits.
+function Server:unbind()
+  for i = 1, #self.stores do S.weir_server_bind(self.handle, i - 1, nil) end
+end
+
+
 --- Where it listens: a port that was 0 is named.
 ---@return string[]
 function Server:addresses()
@@ -176,30 +183,38 @@ end
 
 -- ---- life ----
 
---- Reads the policy files of all databases and the certificates again. true; nil and
---- what is wrong with one: then none has changed.
----@return boolean? reloaded, string? err
-function Server:reload()
+-- Reads the policy files again; on a failure none has changed.
+local function reload_stores(self)
   local done = {}
   for i, store in ipairs(self.stores) do
     if store.reload then
       local good, err = store:reload()
       if not good then
         for _, other in ipairs(done) do other:undo() end
-        self:bind()
         return nil, ("database %d: %s"):format(i - 1, err)
       end
       done[#done + 1] = store
     end
   end
+  return #done
+end
+
+
+--- Reads the policy files of all databases and the certificates again. true; nil and
+--- what is wrong with one: then none has changed.
+---@return boolean? reloaded, string? err
+function Server:reload()
+  self:unbind()
+  local n, err = reload_stores(self)
+  self:bind()
+  if not n then return nil, err end
   local secured, why = secure(self)
   if not secured then return nil, why end
-  if #done == 0 and not self.options.tls_cert then
+  if n == 0 and not self.options.tls_cert then
     return nil, "no database is a policy file"
   end
   self.reloads = self.reloads + 1
   self.cursors = { last = self.cursors.last }
-  self:bind()
   return true
 end
 
@@ -208,6 +223,7 @@ end
 ---@return boolean? undone, string? err
 function Server:undo()
   local undone, why = nil, "no database is a policy file"
+  self:unbind()
   for _, store in ipairs(self.stores) do
     if store.undo then
       local good, err = store:undo()

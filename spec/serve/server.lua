@@ -34,7 +34,10 @@ function Server.start(words, environment)
     .. ">%s/out 2>%s/log & echo $! >%s/pid"):format(environment or "", build, words,
     folder, folder, folder, folder))
   self.pid = tonumber(slurp(folder .. "/pid"))
-  self:wait(function() return slurp(folder .. "/log"):find "ready at unix" end)
+  self:wait(function()
+    assert(self:runs(), self:log())
+    return self:log():find "ready at unix"
+  end)
   self.port = tonumber(self:log():match "ready at 127%.0%.0%.1:(%d+)")
   self.url = ("redis://127.0.0.1:%d"):format(self.port)
   self.unix_url = "redis+unix://" .. self.socket
@@ -55,7 +58,7 @@ function Server:wait(condition)
     if held then return held end
     nap()
   end
-  error("waited in vain; the server said: " .. self:log(), 2)
+  error("waited in vain, the server said: " .. self:log(), 2)
 end
 
 

@@ -4,6 +4,7 @@
 local ffi = require "ffi"
 local Commands = require "weir.serve.commands"
 local Host = require "weir.host"
+local Op = require "weir.core.op"
 local Resp = require "weir.serve.resp"
 local S = require("weir.ffi").serve()
 
@@ -26,13 +27,12 @@ local FORMS = {
 --- Registers the table of commands. server.rows has the rows by the listener's
 --- numbers, server.registered the structs, which count.
 function Calls.register(server)
-  local OPS = require("weir.core.op").number
   server.rows, server.registered, server.handlers = {}, {}, {}
   for i, row in ipairs(Commands.rows) do
     local facts = row[3]
     local c = ffi.new "struct weir_command"
     c.name, c.arity = row[1], row[2]
-    c.op = facts.op and OPS[facts.op] or 0
+    c.op = facts.op and Op.number[facts.op] or 0
     local handler = Commands.handler(row, server.options.pretend_multi)
     c.form = handler and S.WEIR_FORM_HOST or FORMS[facts.form]
     for name, flag in pairs(FLAGS) do

@@ -15,7 +15,7 @@ local NUMBER, class = status.number, status.class
 
 local Runs = {}
 
-local NAMES = Op.names
+local GET, STAT = Op.number.get, Op.number.stat
 
 local WORDS_ROOM = ffi.sizeof(ffi.new "struct weir_error".message) - 1
 
@@ -44,14 +44,14 @@ end
 
 -- The request of a batch.
 local function load(batch)
-  local n, items, op = batch.n, batch.items, NAMES[batch.op]
+  local n, items, op = batch.n, batch.items, Op.names[batch.op]
   local keys = new_table(n, 0)
   for i = 1, n do
     local item = items[i - 1]
     keys[i] = ffi_string(item.key, item.key_len)
   end
   local req = setmetatable({ op = op, n = n, keys = keys }, Request)
-  if op == "set" then
+  if Op.sends[op] then
     local values = new_table(n, 0)
     for i = 1, n do values[i] = value_of(items[i - 1]) end
     req.values = values
@@ -81,10 +81,10 @@ local function unload(batch, reply)
     local item, name = items[i - 1], reply[i]
     item.status = NUMBER[name]
     if name == "ok" then good = good + 1 end
-    if op == Op.number.get then
+    if op == GET then
       item.value = reply:pointer(i)
       if item.value ~= nil then reply.values.at[i - 1] = nil end
-    elseif op == Op.number.stat then
+    elseif op == STAT then
       item.size = reply:size(i) or 0
       item.ttl_ms = math.ceil((reply:ttl(i) or 0) * 1000)
     end

@@ -1,6 +1,7 @@
 -- weir serve: stores and policies for any client of Redis.
 local Exit = require "weir.app.exit"
 local Options = require "weir.serve.options"
+local Signals = require "weir.signals"
 local weir = require "weir"
 
 local Serve = {
@@ -11,8 +12,6 @@ local Serve = {
     .. "have blanks between. SIGHUP reads policy files again. SIGTERM stops accepting, "
     .. "answers what is under way and closes the stores; a second one ends at once.",
 }
-
-local SIGHUP, SIGINT, SIGTERM = 1, 2, 15
 
 
 function Serve.define(command)
@@ -105,17 +104,17 @@ local function say(format, ...)
 end
 
 
--- SIGHUP reads the policy files again; SIGTERM and Ctrl-C end.
+-- SIGHUP reads the policy files again. SIGTERM and Ctrl-C end; a second one at once.
 local function watch_signals(server)
-  local host = require("weir.host").current()
-  host.signal(SIGHUP, function()
-    host.spawn(function()
-      local good, err = server:reload()
-      say("%s", good and "reloaded" or "not reloaded: " .. err)
-    end)
+  Signals.on("HUP", function()
+    local good, err = server:reload()
+    say("%s", good and "reloaded" or "not reloaded: " .. err)
   end)
-  for _, number in ipairs { SIGTERM, SIGINT } do
-    host.signal(number, function() server:stop() end)
+  for _, name in ipairs { "TERM", "INT" } do
+    Signals.on(name, function()
+      server:stop()
+      return true
+    end)
   end
 end
 
