@@ -126,8 +126,8 @@ build/spec/fuzz/%: spec/fuzz/%.c $(B)/libweir.so
 RUNS  := gcc make pkg-config libc6-dev luajit2 libev-dev libxxhash-dev lua-argparse \
          lua-cjson libluajit2-5.1-dev libhiredis-dev libssl-dev liburing-dev libedit-dev
 TESTS := lua-busted lua-check clang clang-format libclang-rt-14-dev redis-server \
-         redis-tools python3-redis nginx libnginx-mod-http-lua lua-nginx-redis lua-luv wrk tmux \
-         strace curl locales
+         redis-tools python3-redis nginx libnginx-mod-http-lua lua-nginx-redis lua-luv \
+         wrk tmux strace curl locales
 SUBMAKE = $(MAKE) -s --no-print-directory \
     $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 BUSTED = WEIR_BUILD=$(B) busted

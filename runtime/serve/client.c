@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server.h"
+#include "state.h"
 
 enum {
     READS = 8, /* most reads for one event, so that others get their turn */
@@ -120,19 +120,6 @@ void client_close(struct weir_server *s, struct client *c)
     s->stats.memory -= c->counted;
     c->counted = 0;
     release(s, c);
-}
-
-void client_resume(struct weir_server *s, struct client *c)
-{
-    if (c->is_later)
-        return;
-    c->is_later = true;
-    c->later = NULL;
-    if (s->later.last != NULL)
-        s->later.last->later = c;
-    else
-        s->later.first = c;
-    s->later.last = c;
 }
 
 /* ---- bytes in ---- */
@@ -317,7 +304,7 @@ static void settle(struct weir_server *s, struct client *c)
         c->parser.left == 0)
         give_buffer(s, c);
     if (can_run(c) && link_has_unread(&c->link))
-        client_resume(s, c);
+        later_add(s, c);
     watch(s, c, c->deaf ? can_run(c) && !c->ended : !c->ended && !c->blocked,
           c->out.pending > 0);
     count_memory(s, c);
@@ -439,7 +426,7 @@ void weir_server_kill(struct weir_server *s, struct weir_client *pub, int later)
         c->pub.flags |= WEIR_CLIENT_CLOSE;
     else
         c->killed = true;
-    client_resume(s, c);
+    later_add(s, c);
 }
 
 struct weir_client *weir_server_clients(struct weir_server *s, uint64_t after)

@@ -7,7 +7,7 @@
 #include <strings.h>
 #include <time.h>
 
-#include "server.h"
+#include "state.h"
 
 enum { NAMES = 1024 }; /* places of the table of names, a power of two */
 

@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "server.h"
+#include "state.h"
 
 enum {
     BACKLOG = 1024,

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server.h"
+#include "state.h"
 
 static const char *bytes_of(const struct client *c, uint32_t i)
 {

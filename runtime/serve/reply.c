@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "server.h"
+#include "state.h"
 
 enum { ERROR_MAX = 512 };
 

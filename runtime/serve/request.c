@@ -7,16 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server.h"
+#include "state.h"
 
 enum {
     SPARE = 64,   /* requests kept for the next ones */
     DRAINED = 64, /* batches taken from the completion queue at once */
     MARKS_END = 1 << 30,
 };
-
-/* A slot of a key that came before in the request. */
-#define AGAIN 0x80000000u
 
 static struct database *database_of(struct weir_server *s,
                                     const struct client *c)
@@ -172,7 +169,7 @@ static struct weir_item *share_item(struct request *r, const char *key,
         struct weir_item *item = &r->batch->items[i];
 
         if (item->key_len == size && memcmp(item->key, key, size) == 0) {
-            r->slots[r->n_slots++] = i | AGAIN;
+            r->slots[r->n_slots++] = i | SLOT_AGAIN;
             return item;
         }
     }
@@ -203,15 +200,6 @@ void request_part(struct request *r, struct weir_command *command, uint32_t n,
         .n = n,
         .muted = client_flags & (WEIR_CLIENT_MUTE | WEIR_CLIENT_SKIP),
     };
-}
-
-const struct weir_item *request_item(const struct request *r, uint32_t slot,
-                                     bool *again)
-{
-    uint32_t i = r->shares ? r->slots[slot] : slot;
-
-    *again = r->shares && (i & AGAIN);
-    return &r->batch->items[r->shares ? i & ~AGAIN : i];
 }
 
 /* ---- submitted ---- */
@@ -360,7 +348,7 @@ static void finish(struct weir_server *s, struct request *r)
     } else {
         answer(s, r);
     }
-    client_resume(s, c);
+    later_add(s, c);
 }
 
 void request_drain(struct weir_server *s)

@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "server.h"
+#include "state.h"
 
 enum {
     EVENTS = 128,
@@ -186,9 +186,8 @@ uint32_t weir_server_layout(void)
 
 static void resume_clients(struct weir_server *s)
 {
-    struct client *c = s->later.first;
+    struct client *c = later_take_all(s);
 
-    s->later = (struct list){NULL, NULL};
     while (c != NULL) {
         struct client *next = c->later;
 

@@ -155,7 +155,8 @@ describe("weir serve beside redis-server", function()
   it("gives the same reply to each command", function()
     local marked = {}
     for line in ALIKE:gmatch "[^\n]+" do
-      marked[#marked + 1] = "ECHO '== " .. line:gsub("[\"\\]", "_") .. "'\n" .. line .. "\n"
+      local name = line:gsub("[\"\\]", "_")
+      marked[#marked + 1] = ("ECHO '== %s'\n%s\n"):format(name, line)
     end
     local theirs, ours = both(table.concat(marked))
     assert.equal(theirs, ours)
@@ -178,7 +179,8 @@ describe("weir serve beside redis-server", function()
 
   it("refuses by name what a policy cannot do atomically", function()
     for line, words in pairs {
-      ["set a b NX"] = "SET with NX is refused", ["set a b xx"] = "SET with XX is refused",
+      ["set a b NX"] = "SET with NX is refused",
+      ["set a b xx"] = "SET with XX is refused",
       ["set a b get"] = "SET with GET is refused",
       ["set a b keepttl"] = "SET with KEEPTTL is refused",
       ["setnx a b"] = "SETNX is refused", ["incr a"] = "INCR is refused",
@@ -211,7 +213,8 @@ describe("weir serve beside redis-server", function()
   end)
 
   it("lists, kills and names clients", function()
-    assert.matches("name=fred", weir:cli("", "client setname fred\nclient list\n"), 1, true)
+    local list = weir:cli("", "client setname fred\nclient list\n")
+    assert.matches("name=fred", list, 1, true)
     assert.equal("0\n", weir:cli "client kill id 99999")
     assert.matches("cmd=client", weir:cli "client info")
   end)

@@ -33,7 +33,8 @@ describe("the redis connector over weir serve", function()
     folder = Shell.folder()
     Shell.write(folder .. "/policy.lua", POLICY)
     Shell.write(folder .. "/tier.lua", TIER)
-    Shell.run(([[cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 \
+    Shell.run(([[cd %s && openssl req -x509 -newkey ec \
+      -pkeyopt ec_paramgen_curve:P-256 \
       -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=weir \
       -addext subjectAltName=IP:127.0.0.1]]):format(folder))
     server = Server.start(("memory://?capacity=256MiB %s/policy.lua %s/tier.lua "
@@ -77,8 +78,8 @@ describe("the redis connector over weir serve", function()
   end)
 
   it("lets no client without a certificate in where --tls-ca asks for one", function()
-    local strict = Server.start(("memory:// --tls-cert %s/cert.pem --tls-key %s/key.pem "
-      .. "--tls-ca %s/cert.pem"):format(folder, folder, folder))
+    local strict = Server.start(("memory:// --tls-cert %s/cert.pem "
+      .. "--tls-key %s/key.pem --tls-ca %s/cert.pem"):format(folder, folder, folder))
     local cli = ("--tls --cacert %s/cert.pem "):format(folder)
     assert.is_nil(strict:cli(cli .. "ping"):find "PONG")
     assert.matches("PONG", strict:cli(cli

@@ -38,8 +38,8 @@ describe("a weir serve", function()
         it("survives " .. case, function()
           local before = descriptors(server)
           local code, out, err = Shell.run(
-            ("/usr/bin/python3 spec/serve/faults.py %d %s"):format(server.port, case), nil,
-            120)
+            ("/usr/bin/python3 spec/serve/faults.py %d %s"):format(server.port, case),
+            nil, 120)
           assert.equal("0 done\n", ("%d %s%s"):format(code, out, err))
           server:wait(function() return descriptors(server) <= before end)
         end)

@@ -134,8 +134,8 @@ open("%s/said", "wb").write(s.recv(99))' &]]):format(socket, folder, folder))
   end)
 
   it("takes options from the environment", function()
-    server = Server.start("", "WEIR_SERVE_STORE='memory:// null' WEIR_SERVE_READ_ONLY=yes "
-      .. "WEIR_SERVE_MAXCLIENTS=77")
+    server = Server.start("", "WEIR_SERVE_STORE='memory:// null' "
+      .. "WEIR_SERVE_READ_ONLY=yes WEIR_SERVE_MAXCLIENTS=77")
     assert.equal("77", server:info "maxclients")
     assert.matches("^READONLY", server:cli "set a b")
     assert.matches("^READONLY", server:cli "del a")
@@ -159,10 +159,10 @@ open("%s/said", "wb").write(s.recv(99))' &]]):format(socket, folder, folder))
     assert.matches("^NOPERM", server:cli(user .. "config get save"))
     assert.equal("memory\n", server:cli(admin .. "weir tree"))
     assert.equal("b\n", server:cli(admin .. "get a"))
-    assert.equal("b\n", server:cli("--user default --pass sesame --no-auth-warning get a"))
-    assert.matches("invalid multibulk|unauthenticated multibulk length",
-      server:cli("mget 1 2 3 4 5 6 7 8 9 10 11 12"):gsub("unauthenticated multibulk length",
-        "invalid multibulk|unauthenticated multibulk length"), 1, true)
+    assert.equal("b\n",
+      server:cli "--user default --pass sesame --no-auth-warning get a")
+    assert.matches("unauthenticated multibulk length",
+      server:cli "mget 1 2 3 4 5 6 7 8 9 10 11 12", 1, true)
   end)
 
   it("refuses more clients than --maxclients", function()

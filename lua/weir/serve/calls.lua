@@ -12,7 +12,8 @@ local Calls = {}
 
 local FLAGS = {
   writes = S.WEIR_COMMAND_WRITES, admin = S.WEIR_COMMAND_ADMIN,
-  no_auth = S.WEIR_COMMAND_NO_AUTH, unqueued = S.WEIR_COMMAND_UNQUEUED, ms = S.WEIR_COMMAND_MS, at = S.WEIR_COMMAND_AT,
+  no_auth = S.WEIR_COMMAND_NO_AUTH, unqueued = S.WEIR_COMMAND_UNQUEUED,
+  ms = S.WEIR_COMMAND_MS, at = S.WEIR_COMMAND_AT,
 }
 
 local FORMS = {
@@ -53,7 +54,9 @@ local function run(server, request)
     args[i] = ffi.string(request.args[i - 1].data, request.args[i - 1].size)
   end
   local out = Resp.new(client.protocol)
-  local call = { server = server, client = client, args = args, out = out, db = client.db }
+  local call = {
+    server = server, client = client, args = args, out = out, db = client.db,
+  }
   local good, err = pcall(server.handlers[request.command], call)
   if not good and err == Host.KILLED then return end
   if not good then
@@ -68,8 +71,8 @@ end
 
 --- Answers a request of the listener that has no batch.
 function Calls.answer(server, request)
-  if server.rows[request.command][3].waits then return Host.spawn(run, server, request) end
-  run(server, request)
+  local waits = server.rows[request.command][3].waits
+  if waits then Host.spawn(run, server, request) else run(server, request) end
 end
 
 

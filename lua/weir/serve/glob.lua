@@ -50,12 +50,13 @@ end
 return function(pattern, text)
   local p, t, star, resume = 1, 1, nil, nil
   while t <= #text do
-    local fits, behind = false, nil
+    local fits = false
     if p <= #pattern and byte(pattern, p) == STAR then
       star, resume, p = p, t, p + 1
       fits = true
       t = t - 1
     elseif p <= #pattern then
+      local behind
       fits, behind = takes(pattern, p, byte(text, t))
       if fits then p = behind end
     end

@@ -124,7 +124,8 @@ end
 
 
 function Sections.persistence()
-  return { { "loading", 0 }, { "async_loading", 0 }, { "rdb_changes_since_last_save", 0 },
+  return { { "loading", 0 }, { "async_loading", 0 },
+    { "rdb_changes_since_last_save", 0 },
     { "rdb_bgsave_in_progress", 0 }, { "rdb_last_bgsave_status", "ok" },
     { "aof_enabled", 0 } }
 end
@@ -160,7 +161,9 @@ end
 
 
 function Sections.cpu()
-  return { { "used_cpu_user", ("%.6f"):format(os.clock()) }, { "used_cpu_sys", "0.000000" } }
+  return {
+    { "used_cpu_user", ("%.6f"):format(os.clock()) }, { "used_cpu_sys", "0.000000" },
+  }
 end
 
 

@@ -64,7 +64,8 @@ end
 --- Gives a client a name; nil and why not.
 function Session.set_name(client, field, name)
   if name:find "[^!-~]" then
-    return nil, "ERR Client names cannot contain spaces, newlines or special characters."
+    return nil,
+      "ERR Client names cannot contain spaces, newlines or special characters."
   end
   if #name > ffi.sizeof(client[field]) - 1 then
     return nil, ("ERR a name has at most %d bytes"):format(NAME_ROOM)

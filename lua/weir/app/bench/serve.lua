@@ -7,10 +7,11 @@ local Servers = require "weir.app.bench.serve_server"
 
 local rounds = 5
 
--- What the servers of a case store is bounded by the keys: -r.
+-- -r bounds what the servers store.
 local CASES = {
   { name = "64 B, -P 1", words = "-d 64 -r 100000", n = 60000, target = ">= 0.9x" },
-  { name = "64 B, -P 16", words = "-d 64 -r 100000 -P 16", n = 600000, target = ">= 1.0x" },
+  { name = "64 B, -P 16", words = "-d 64 -r 100000 -P 16", n = 600000,
+    target = ">= 1.0x" },
   { name = "64 B, -P 128", words = "-d 64 -r 100000 -P 128", n = 1200000,
     target = ">= 1.2x" },
   { name = "MSET of 64", ops = { "mset64" }, words = "-r 100000", n = 15000,
@@ -42,8 +43,8 @@ end
 
 
 local function benchmark(port, words)
-  local pipe = assert(io.popen(("redis-benchmark -p %d --csv %s 2>/dev/null"):format(port,
-    words)))
+  local line = ("redis-benchmark -p %d --csv %s 2>/dev/null"):format(port, words)
+  local pipe = assert(io.popen(line))
   local text = pipe:read "*a"
   pipe:close()
   return text
@@ -77,9 +78,9 @@ local function compare(bench, case, ours, theirs)
       mine[i] = rate(ours.port, case, op)
     end
     bench:row {
-      case = ("%s, %s"):format(case.name, op), figure = median(mine), unit = "requests/s",
-      reference = case.reference or "redis-server", of = median(its),
-      target = case.target,
+      case = ("%s, %s"):format(case.name, op), figure = median(mine),
+      unit = "requests/s", reference = case.reference or "redis-server",
+      of = median(its), target = case.target,
     }
   end
 end
@@ -87,8 +88,8 @@ end
 
 -- Nanoseconds of the 99th percentile of PING while others move 1 MiB.
 local function ping(port)
-  local load = assert(io.popen(("timeout 4 redis-benchmark -p %d -c 50 -d 1048576 -r 20 "
-    .. "-n 1000000 -t set,get -q 2>&1"):format(port)))
+  local load = assert(io.popen(("timeout 4 redis-benchmark -p %d -c 50 -d 1048576 "
+    .. "-r 20 -n 1000000 -t set,get -q 2>&1"):format(port)))
   os.execute "sleep 1"
   local text = benchmark(port, "-c 1 -n 300 -t ping_mbulk")
   load:read "*a"

@@ -7,9 +7,9 @@ local weir = require "weir"
 local Serve = {
   summary = "Serve stores and policies to clients of Redis.",
   description = "Serve stores and policies to clients of Redis (RESP2, RESP3). Each "
-    .. "store is a database of SELECT. Every option may also come from the environment: "
-    .. "WEIR_SERVE_LISTEN stands for --listen, WEIR_SERVE_STORE for the stores; lists "
-    .. "have blanks between. SIGHUP reads policy files again. SIGTERM stops accepting, "
+    .. "store is a database of SELECT. Every option may also come from the "
+    .. "environment: WEIR_SERVE_LISTEN stands for --listen, WEIR_SERVE_STORE for the "
+    .. "stores; lists have blanks between. SIGHUP reads policy files again. SIGTERM stops accepting, "
     .. "answers what is under way and closes the stores; a second one ends at once.",
 }
 
@@ -66,7 +66,9 @@ local function options_of(args)
     local field = Options.field(row[1])
     options[field] = value_of(row, args[field])
   end
-  if options.password_file then options.password = read_password(options.password_file) end
+  if options.password_file then
+    options.password = read_password(options.password_file)
+  end
   if options.admin_password_file then
     options.admin_password = read_password(options.admin_password_file)
   end

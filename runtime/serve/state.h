@@ -1,6 +1,7 @@
-/* server.h -- what the files of the server share.
+/* state.h -- what the files of the server share.
  *
- * A turn goes down this list, and nothing calls back up but through `list`:
+ * A turn goes down this list. Nothing calls back up: what is to go on later is
+ * put into a list (later.c), which the next turn begins with.
  *
  *     server.c    turns: events, resumed clients, once a second the sweep
  *     listen.c    addresses, accepts
@@ -12,8 +13,8 @@
  * A client is in one of these states: reading (epoll tells), waiting (it has a
  * request; nothing is read), blocked (its replies wait; nothing is parsed),
  * gone (the fd is closed; it is freed when its request ends). */
-#ifndef WEIR_SERVE_SERVER_H
-#define WEIR_SERVE_SERVER_H
+#ifndef WEIR_SERVE_STATE_H
+#define WEIR_SERVE_STATE_H
 
 #include <stdbool.h>
 
@@ -33,8 +34,6 @@ enum {
     RUN_BYTES = 4 << 20,   /* of values in a run, about */
     LISTENERS = 16,
 };
-
-struct server;
 
 /* What an entry of the epoll set belongs to: the first field of each. */
 enum kind { KIND_LISTENER, KIND_CLIENT, KIND_QUEUE };
@@ -105,6 +104,19 @@ struct request {
     uint64_t reply_from; /* pending when the host began to reply */
 };
 
+/* Of a slot: its key came before in the request. */
+#define SLOT_AGAIN 0x80000000u
+
+/* request_item returns the item of a key; again: the key came before. */
+static inline const struct weir_item *request_item(const struct request *r,
+                                                   uint32_t slot, bool *again)
+{
+    uint32_t i = r->shares ? r->slots[slot] : slot;
+
+    *again = r->shares && (i & SLOT_AGAIN);
+    return &r->batch->items[r->shares ? i & ~SLOT_AGAIN : i];
+}
+
 struct database {
     struct weir_store *store; /* NULL: the host's */
     bool is_inline;
@@ -167,12 +179,18 @@ void client_resumed(struct weir_server *s, struct client *c);
 /* client_close ends a client now; it is freed when no request holds it. */
 void client_close(struct weir_server *s, struct client *c);
 
-/* client_resume goes on with a client at the next turn. */
-void client_resume(struct weir_server *s, struct client *c);
-
 /* client_sweep closes a client that was idle for too long, and gives back what
  * memory it does not need now. */
 void client_sweep(struct weir_server *s, struct client *c);
+
+/* ---- later.c ---- */
+
+/* later_add goes on with a client at the next turn. */
+void later_add(struct weir_server *s, struct client *c);
+
+/* later_take_all empties the list and returns its first client, which leads to
+ * the others by `later`. */
+struct client *later_take_all(struct weir_server *s);
 
 /* ---- listen.c ---- */
 
@@ -220,10 +238,6 @@ void request_part(struct request *r, struct weir_command *command, uint32_t n,
 
 /* request_host hands the parsed command to the host. */
 void request_host(struct weir_server *s, struct client *c, uint32_t number);
-
-/* request_item returns the item of a key; again: the key came before. */
-const struct weir_item *request_item(const struct request *r, uint32_t slot,
-                                     bool *again);
 
 /* request_run submits the open request, if there is one. */
 void request_run(struct weir_server *s);
