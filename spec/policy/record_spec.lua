@@ -88,7 +88,7 @@ describe("record", function()
     assert.same({ 5 }, list[1].sizes)
     assert.same({ 60 }, list[1].ttls)
     assert.same({ "ok", "miss" }, list[2].statuses)
-    assert.same({ 5, 0 }, list[2].sizes)
+    assert.same({ 5, false }, list[2].sizes)
   end)
 
   it("writes hashes where keys are secret", function()

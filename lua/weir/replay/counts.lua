@@ -9,11 +9,10 @@ Counts.__index = Counts
 
 -- Over time there are at most so many points; then two become one.
 local MOST_POINTS = 240
-local FIRST_WIDTH = 16 -- requests of a point at first
 
 local FIELDS = { "requests", "keys", "hits", "errors", "lead", "hit_bytes", "bytes",
   "tokens", "hit_tokens", "lead_tokens", "sets", "stored", "rejected", "set_bytes",
-  "others" }
+  "others", "unknown", "set_again" }
 
 
 function Counts.new()
@@ -26,7 +25,7 @@ end
 function Counts:reset()
   for _, name in ipairs(FIELDS) do self[name] = 0 end
   self.levels, self.latency, self.by_level = {}, Histogram.new(), {}
-  self.points, self.width, self.left = {}, FIRST_WIDTH, 0
+  self.points, self.width, self.pauses, self.before = {}, 1, 0, nil
 end
 
 
@@ -46,38 +45,35 @@ local function merge(self)
 end
 
 
-local function close_point(self)
-  local point, levels = self.points[#self.points], {}
+-- What was counted since the last point, as one more point.
+local function add_point(self)
+  local before, levels = self.before, {}
+  if self.keys == before.keys then return end
   for level, hits in pairs(self.levels) do
-    levels[level] = hits - (self.before.levels[level] or 0)
+    levels[level] = hits - (before.levels[level] or 0)
   end
-  point.keys, point.hits = self.keys - self.before.keys, self.hits - self.before.hits
-  point.lead, point.levels = self.lead - self.before.lead, levels
+  self.points[#self.points + 1] = { time = before.time, keys = self.keys - before.keys,
+    hits = self.hits - before.hits, lead = self.lead - before.lead, levels = levels }
   if #self.points == MOST_POINTS then merge(self) end
 end
 
 
-local function open_point(self, time)
+--- To be called now and then, between requests: a time at which a point may begin.
+function Counts:pause(time)
+  self.pauses = self.pauses + 1
+  if self.before and self.pauses % self.width ~= 0 then return end
+  if self.before then add_point(self) end
   local levels = {}
   for level, hits in pairs(self.levels) do levels[level] = hits end
-  self.before = { keys = self.keys, hits = self.hits, lead = self.lead,
-    levels = levels }
-  self.points[#self.points + 1] = { time = time or self.requests, keys = 0, hits = 0,
-    lead = 0, levels = {} }
-  self.left = self.width
-end
-
-
---- Must come before a get is counted in levels: it may begin a point over time.
-function Counts:begin(request)
-  if self.left == 0 then open_point(self, request.time) end
+  self.before = { time = time or self.requests, keys = self.keys, hits = self.hits,
+    lead = self.lead, levels = levels }
 end
 
 
 --- Ends the last point.
 function Counts:finish()
-  if self.left > 0 then close_point(self) end
-  self.left = 0
+  if self.before then add_point(self) end
+  self.before = nil
 end
 
 
@@ -94,8 +90,6 @@ function Counts:got(request, hits, errors, lead, hit_bytes, missed_bytes)
     self.hit_tokens = self.hit_tokens + hits * tokens
     self.lead_tokens = self.lead_tokens + lead * tokens
   end
-  self.left = self.left - 1
-  if self.left == 0 then close_point(self) end
 end
 
 

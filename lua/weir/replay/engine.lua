@@ -8,7 +8,8 @@
 -- speed "closed": `clients` tasks, each sends its next request when the last is done.
 --
 -- A get that misses is computed and set (get-or-set), or requests are done as they are
--- recorded.
+-- recorded. Where the trace says that a get hit and it does not here, the application
+-- would have computed and set it: that is done, too.
 
 local Counts = require "weir.replay.counts"
 local Request = require "weir.core.request"
@@ -26,7 +27,7 @@ local MOST_IN_FLIGHT = 65536
 
 -- Requests that are read at once, in a loop of their own that LuaJIT compiles apart
 -- from what is done with them; and between two looks at stop().
-local AT_ONCE = 256
+local AT_ONCE = 64
 
 
 --- store: what requests go to. world: of models.lua. opts: speed, factor, clients;
@@ -58,20 +59,25 @@ end
 local function count_get(self, request, req, reply)
   local counts, positions, levels = self.counts, req.positions, reply.levels
   local n, hits, errors, lead, bytes, missed = request.n, 0, 0, 0, 0, 0
-  counts:begin(request)
   local by_level, sizes, size = counts.levels, request.sizes, request.size or self.size
   for i = 1, n do
     local j = positions and positions[i] or i
     local name = reply[j]
-    local bytes_i = sizes and sizes[i] or size
+    local bytes_i = size
+    if sizes then bytes_i = sizes[i] or 0 end
     if name == "ok" or class[name] == "good" then
       local level = levels and levels[j] or 1
       by_level[level] = (by_level[level] or 0) + 1
       if hits == i - 1 then lead = i end
+      if sizes and not sizes[i] then
+        bytes_i = reply:size(j) or 0
+        counts.set_again = counts.set_again + bytes_i
+      end
       hits, bytes = hits + 1, bytes + bytes_i
     else
       missed = missed + bytes_i
       if name ~= "miss" then errors = errors + 1 end
+      if sizes and not sizes[i] then counts.unknown = counts.unknown + 1 end
     end
   end
   counts:got(request, hits, errors, lead, bytes, missed)
@@ -79,7 +85,14 @@ local function count_get(self, request, req, reply)
 end
 
 
--- A set of what a get did not find: { op, keys, values } of the unique slots.
+-- Whether what a get did not find would be computed and set.
+local function is_computed(self, request, i)
+  if not self.recorded then return true end
+  return request.statuses ~= nil and request.statuses[i] == "ok"
+end
+
+
+-- Sets what a get did not find, each key once.
 local function set_missing(self, request, req, reply)
   local keys, values, n = new_table(reply.n, 0), new_table(reply.n, 0), 0
   local positions = req.positions
@@ -89,12 +102,14 @@ local function set_missing(self, request, req, reply)
     for i = request.n, 1, -1 do first[positions[i]] = i end
   end
   for j = 1, reply.n do
-    if class[reply[j]] ~= "good" then
+    local i = first and first[j] or j
+    if class[reply[j]] ~= "good" and is_computed(self, request, i) then
       n = n + 1
       keys[n] = req.keys[j]
-      values[n] = Values.of(size_of(self, request, first and first[j] or j))
+      values[n] = Values.of(size_of(self, request, i))
     end
   end
+  if n == 0 then return end
   local set = setmetatable({ op = "set", n = n, keys = keys, values = values,
     ttl = request.ttl }, Request)
   self.counts:set(set, self.store:run(set))
@@ -109,23 +124,21 @@ local function do_get_many(self, request)
   local reply = self.store:run(req)
   phase.filling = false
   local hits = count_get(self, request, req, reply)
-  if hits < request.n and not self.recorded then
+  if hits < request.n and (not self.recorded or request.statuses) then
     set_missing(self, request, req, reply)
   end
   return reply
 end
 
 
--- The same for a request of one key, without a loop: most traces have no others.
+-- The same for a request of one key, without a loop: many traces have no others.
 local function do_get_one(self, request)
-  local keys, sizes = request.keys, request.sizes
-  local size = sizes and sizes[1] or request.size or self.size
+  local keys, size = request.keys, request.size or self.size
   local phase, counts = self.phase, self.counts
   phase.filling = true
   local reply = self.store:run(setmetatable({ op = "get", n = 1, keys = keys,
     prefix = self.prefix or nil }, Request))
   phase.filling = false
-  counts:begin(request)
   local name = reply[1]
   if class[name] == "good" then
     local level = reply.levels and reply.levels[1] or 1
@@ -164,7 +177,7 @@ end
 
 
 local function do_get(self, request)
-  if request.n == 1 then return do_get_one(self, request) end
+  if request.n == 1 and not request.sizes then return do_get_one(self, request) end
   return do_get_many(self, request)
 end
 
@@ -205,6 +218,7 @@ local function read_more(self)
     list[i], n = request, i
   end
   self.n_read, self.taken = n, 0
+  if n > 0 then self.counts:pause(list[1].time) end
   return n > 0
 end
 

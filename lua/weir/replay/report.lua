@@ -88,13 +88,21 @@ local function levels(counts)
 end
 
 
+-- The bytes that gets asked for. Where the trace does not tell the size of what was not
+-- found, that is what was set, but for what hits here and was set when it was recorded.
+local function bytes_of(counts)
+  if counts.unknown == 0 and counts.set_again == 0 then return counts.bytes end
+  return counts.hit_bytes + counts.set_bytes - counts.set_again
+end
+
+
 local function overall(counts)
   return {
     requests = counts.requests, keys = counts.keys, hits = counts.hits,
     misses = counts.keys - counts.hits - counts.errors, errors = counts.errors,
     hit_ratio = ratio(counts.hits, counts.keys),
-    bytes = counts.bytes, hit_bytes = counts.hit_bytes,
-    byte_hit_ratio = ratio(counts.hit_bytes, counts.bytes),
+    bytes = bytes_of(counts), hit_bytes = counts.hit_bytes,
+    byte_hit_ratio = ratio(counts.hit_bytes, bytes_of(counts)),
     leading_hits = counts.lead, leading_ratio = ratio(counts.lead, counts.keys),
     tokens = counts.tokens > 0 and { all = counts.tokens, hit = counts.hit_tokens,
       leading = counts.lead_tokens } or nil,

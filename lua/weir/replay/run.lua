@@ -52,14 +52,41 @@ local function about(target, paths, opts, source, mode)
 end
 
 
--- The collector's heap is small and its garbage is not; LuaJIT's traces are long. For
--- the time of a replay both get more room.
-local PAUSE = 400
-
-local function give_room()
+-- The way of one request through all policies makes longer traces than LuaJIT allows
+-- by default.
+local function allow_long_traces()
   jit.opt.start("maxrecord=20000", "maxirconst=4000", "maxtrace=10000", "maxside=1000",
     "sizemcode=128", "maxmcode=65536")
-  return collectgarbage("setpause", PAUSE)
+end
+
+
+-- An engine over a store. What the options leave open the format of the trace decides.
+local function engine_of(store, source, world, opts)
+  local recorded, prefix = opts.recorded, opts.prefix
+  if recorded == nil then recorded = source.found.recorded end
+  if prefix == nil then prefix = source.found.prefix end
+  return Engine.new(store, source, world, { speed = opts.speed, factor = opts.factor,
+    clients = opts.clients, recorded = recorded, prefix = prefix, size = opts.size,
+    warmup = opts.warmup, stop = opts.stop })
+end
+
+
+local function report_of(engine, target, paths, opts)
+  local mode = engine.recorded and "recorded" or "get-or-set"
+  return Report.of(engine, about(target, paths, opts, engine.source, mode))
+end
+
+
+-- Runs fn() with the host's time as the time of Lua and of C.
+local function in_virtual_time(host, fn)
+  local before = Host.use(host)
+  C.weir_set_now(BEGIN * 1e9)
+  local ok, err = xpcall(fn, function(e)
+    return type(e) == "string" and debug.traceback(e, 2) or e
+  end)
+  Host.use(before)
+  C.weir_set_now(0)
+  if not ok then error(err, 0) end
 end
 
 
@@ -67,41 +94,27 @@ end
 --- the file; seed; recorded: nil = as the format says.
 ---@return table report
 function Run.simulate(target, paths, opts)
-  local pause = give_room()
+  allow_long_traces()
   local source = Source.open(paths, opts)
   local host = Virtual.new { seed = opts.seed, clock = BEGIN,
     on_clock = function(seconds) C.weir_set_now(seconds * 1e9) end }
   local world = Models.world(host, { timed = (opts.speed or "max") ~= "max",
     rules = opts.rules, scale = opts.sample })
   local words, found = Guard.words()
-  local before = Host.use(host)
-  C.weir_set_now(BEGIN * 1e9)
-  local recorded = opts.recorded
-  if recorded == nil then recorded = source.found.recorded end
-  local prefix = opts.prefix
-  if prefix == nil then prefix = source.found.prefix end
-  local store, engine
-  local ok, err = xpcall(function()
-    store = open(world, target, opts.params, words)
-    engine = Engine.new(store, source, world, { speed = opts.speed,
-      factor = opts.factor, clients = opts.clients, recorded = recorded,
-      prefix = prefix, size = opts.size, warmup = opts.warmup, stop = opts.stop })
-    engine:simulate()
-  end, function(e) return type(e) == "string" and debug.traceback(e, 2) or e end)
   local report
-  if ok then
-    local said = about(target, paths, opts, source, recorded and "recorded"
-      or "get-or-set")
-    report = Report.of(engine, said)
-    report.warnings = Guard.list(found)
-    report.sample = sample_facts(opts, engine.counts, source)
-  end
+  in_virtual_time(host, function()
+    local store = open(world, target, opts.params, words)
+    local engine = engine_of(store, source, world, opts)
+    local ok, err = pcall(engine.simulate, engine)
+    if ok then
+      report = report_of(engine, target, paths, opts)
+      report.warnings = Guard.list(found)
+      report.sample = sample_facts(opts, engine.counts, source)
+    end
+    host.run(store.close, store)
+    if not ok then error(err, 0) end
+  end)
   source:close()
-  if store then pcall(store.close, store) end
-  Host.use(before)
-  C.weir_set_now(0)
-  collectgarbage("setpause", pause)
-  if not ok then error(err, 0) end
   return report
 end
 
@@ -110,17 +123,11 @@ end
 local function serve(target, paths, opts)
   local source = Source.open(paths, opts)
   local world = Models.world(Host, { live = true })
-  local recorded, prefix = opts.recorded, opts.prefix
-  if recorded == nil then recorded = source.found.recorded end
-  if prefix == nil then prefix = source.found.prefix end
   local store = Reload.open(target, { stores = Models.words(world),
     params = opts.params })
-  local engine = Engine.new(store, source, world, { speed = opts.speed,
-    factor = opts.factor, clients = opts.clients, recorded = recorded, prefix = prefix,
-    size = opts.size, warmup = opts.warmup, stop = opts.stop })
+  local engine = engine_of(store, source, world, opts)
   engine:run()
-  local report = Report.of(engine, about(target, paths, opts, source,
-    recorded and "recorded" or "get-or-set"))
+  local report = report_of(engine, target, paths, opts)
   source:close()
   store:close()
   return report

@@ -1,5 +1,5 @@
--- docs.lua: the tables of commands, errors and options, for examples/serve/README.md.
--- `make generate` writes them there.
+-- serve/docs.lua: the tables of commands, errors and options, for
+-- examples/serve/README.md. `make generate` writes them there.
 
 local Commands = require "weir.serve.commands"
 local Errors = require "weir.serve.errors"

@@ -1,9 +1,9 @@
--- errors.lua: how a status is told to a client of RESP: the one table. Clients act
--- on the first word. Those that retry do so for TRYAGAIN (busy) and CLUSTERDOWN (not
--- connected), since such a command was not applied. What may have been applied begins
--- with a word that no client retries. `ok`, `miss` and `rejected` are no errors: OK or a
--- value, nil, nil. connectors/redis/refusal.c reads the words back, so that a weir over
--- another weir sees the same status.
+-- serve/errors.lua: how a status is told to a client of RESP: the one table. Clients
+-- act on the first word. Those that retry do so for TRYAGAIN (busy) and CLUSTERDOWN
+-- (not connected), since such a command was not applied. What may have been applied
+-- begins with a word that no client retries. `ok`, `miss` and `rejected` are no errors:
+-- OK or a value, nil, nil. connectors/redis/refusal.c reads the words back, so that a
+-- weir over another weir sees the same status.
 
 local status = require "weir.core.status"
 

@@ -37,8 +37,10 @@ end
 
 local function add(request, row)
   local n = request.n + 1
+  -- The size of what was not found is not known.
+  local known = row.op == "set" or row.status == "ok"
   request.n, request.keys[n] = n, row.key
-  request.sizes[n], request.ttls[n] = row.size or 0, row.ttl or false
+  request.sizes[n], request.ttls[n] = known and row.size or false, row.ttl or false
   request.statuses[n] = row.status
 end
 
