@@ -16,7 +16,7 @@ local Node = require "weir.policy.shared.node"
 local Op = require "weir.core.op"
 local Request = require "weir.core.request"
 local Ring = require "weir.policy.record.ring"
-local Values = require "weir.replay.values"
+local Values = require "weir.replay.models.values"
 local host = require "weir.host"
 local status = require "weir.core.status"
 

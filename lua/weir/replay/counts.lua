@@ -1,7 +1,7 @@
 -- replay/counts.lua: what the client of a replay sees: hits by level, leading hits,
 -- tokens, bytes, latencies, all of them over time, too.
 
-local Histogram = require "weir.replay.histogram"
+local Histogram = require "weir.replay.models.histogram"
 local status = require "weir.core.status"
 
 local Counts = {}

@@ -14,7 +14,7 @@
 local Counts = require "weir.replay.counts"
 local Request = require "weir.core.request"
 local status = require "weir.core.status"
-local Values = require "weir.replay.values"
+local Values = require "weir.replay.models.values"
 
 local new_table = require "table.new"
 local class = status.class

@@ -4,7 +4,7 @@
 -- with options is said by the connector, which is opened without being used.
 
 local Catalog = require "weir.native.catalog"
-local Meter = require "weir.replay.meter"
+local Meter = require "weir.replay.models.meter"
 local Native = require "weir.native"
 local Quantity = require "weir.core.quantity"
 local Rules = require "weir.replay.models.rules"

@@ -9,7 +9,7 @@ local Native = require "weir.native"
 local Op = require "weir.core.op"
 local Source = require "weir.replay.source"
 local unique = require "weir.core.unique"
-local Values = require "weir.replay.values"
+local Values = require "weir.replay.models.values"
 local status = require "weir.core.status"
 local C = require("weir.ffi").C
 

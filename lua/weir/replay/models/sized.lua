@@ -6,7 +6,7 @@ local Index = require "weir.replay.models.index"
 local Reply = require "weir.core.reply"
 local Station = require "weir.replay.models.station"
 local Store = require "weir.core.store"
-local Values = require "weir.replay.values"
+local Values = require "weir.replay.models.values"
 local C = require("weir.ffi").C
 
 local Sized = setmetatable({}, { __index = Store })

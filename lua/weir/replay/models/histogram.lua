@@ -1,5 +1,5 @@
--- replay/histogram.lua: how often a number was how large, in 32 steps an octave: a
--- quantile is off by 2.2 % at most. Used for latencies and the age of what is evicted.
+-- replay/models/histogram.lua: how often a number was how large, in 32 steps an octave:
+-- a quantile is off by 2.2 % at most. For latencies and the age of what is evicted.
 
 local Histogram = {}
 Histogram.__index = Histogram

@@ -1,5 +1,5 @@
--- replay/values.lua: values that have a size and no bytes of their own: all of them
--- point at the same zeros, which the kernel never has to give memory for. One value for
+-- replay/models/values.lua: values that have a size and no bytes of their own: all of
+-- them point at the same zeros, for which the kernel gives no memory. One value for
 -- each size, referred to by every entry of that size. Used by the models and the
 -- engine.
 

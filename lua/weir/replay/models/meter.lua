@@ -1,7 +1,7 @@
--- replay/meter.lua: what one store of a replay counts, the same for every kind of
--- store.
+-- replay/models/meter.lua: what one store of a replay counts, the same for every kind
+-- of store.
 
-local Histogram = require "weir.replay.histogram"
+local Histogram = require "weir.replay.models.histogram"
 
 local Meter = {}
 Meter.__index = Meter
