@@ -122,6 +122,15 @@ describe("a replay", function()
     assert.is_true(report.errors > 400 and report.errors < 600, report.errors)
   end)
 
+  it("says how many of the copies that were made above were read there", function()
+    -- a and b are set below only, and copied up when they are found there; a is read
+    -- above afterwards, b is not.
+    local report = run(policy [[tier { memory {}, fs { path = "/x" },
+      write = "around" }]], trace { "1,a,9", "2,b,9", "3,a,9", "4,b,9", "5,a,9" })
+    local memory = report.stores[1]
+    assert.same({ 2, 0.5 }, { memory.copies, memory.copies_read })
+  end)
+
   it("counts nothing of a warm-up", function()
     local report = run(policy "memory {}", trace { "1,a,1", "2,b,1", "3,a,1", "4,b,1" },
       { warmup = 2 })

@@ -20,9 +20,14 @@ function Traces.folder()
 end
 
 
+local known = {} -- batches by path
+
+
 --- The batches of keys of a Mooncake trace, read by this line of its own.
 function Traces.batches(path)
+  if known[path] then return known[path] end
   local batches = {}
+  known[path] = batches
   for line in io.lines(path) do
     local keys = {}
     for id in line:match '"hash_ids": %[(.-)%]':gmatch "%d+" do keys[#keys + 1] = id end

@@ -7,17 +7,10 @@
 --   the time of their models. factor compresses the times.
 -- speed "closed": `clients` tasks, each sends its next request when the last is done.
 --
--- A get that misses is computed and set (get-or-set), or requests are done as they are
--- recorded. Where the trace says that a get hit and it does not here, the application
--- would have computed and set it: that is done, too.
+-- What is done with a request is in client.lua.
 
+local Client = require "weir.replay.client"
 local Counts = require "weir.replay.counts"
-local Request = require "weir.core.request"
-local status = require "weir.core.status"
-local Values = require "weir.replay.models.values"
-
-local new_table = require "table.new"
-local class = status.class
 
 local Engine = {}
 Engine.__index = Engine
@@ -37,156 +30,17 @@ function Engine.new(store, source, world, opts)
   -- Where requests overlap nobody can say that a set is a copy of what a get found.
   local in_turn = (opts.speed or "max") == "max" and not world.live
   return setmetatable({
-    store = store, source = source, world = world, host = world.host,
+    store = store, source = source, world = world, host = world.host, opts = opts,
     phase = in_turn and world.phase or {}, in_turn = in_turn, counts = Counts.new(),
-    opts = opts,
     speed = opts.speed or "max", recorded = opts.recorded, prefix = opts.prefix,
-    size = opts.size or 65536, in_flight = 0, dropped = 0, done = 0,
-    read = {}, n_read = 0, taken = 0,
+    size = opts.size or 65536, read = {}, n_read = 0, taken = 0,
+    in_flight = 0, dropped = 0, done = 0,
   }, Engine)
 end
 
 
--- ---- requests ----
-
-local function size_of(self, request, i)
-  local sizes = request.sizes
-  return sizes and sizes[i] or request.size or self.size
-end
-
-
--- What a get answered: hits by level, the leading ones, bytes.
-local function count_get(self, request, req, reply)
-  local counts, positions, levels = self.counts, req.positions, reply.levels
-  local n, hits, errors, lead, bytes, missed = request.n, 0, 0, 0, 0, 0
-  local by_level, sizes, size = counts.levels, request.sizes, request.size or self.size
-  for i = 1, n do
-    local j = positions and positions[i] or i
-    local name = reply[j]
-    local bytes_i = size
-    if sizes then bytes_i = sizes[i] or 0 end
-    if name == "ok" or class[name] == "good" then
-      local level = levels and levels[j] or 1
-      by_level[level] = (by_level[level] or 0) + 1
-      if hits == i - 1 then lead = i end
-      if sizes and not sizes[i] then
-        bytes_i = reply:size(j) or 0
-        counts.set_again = counts.set_again + bytes_i
-      end
-      hits, bytes = hits + 1, bytes + bytes_i
-    else
-      missed = missed + bytes_i
-      if name ~= "miss" then errors = errors + 1 end
-      if sizes and not sizes[i] then counts.unknown = counts.unknown + 1 end
-    end
-  end
-  counts:got(request, hits, errors, lead, bytes, missed)
-  return hits
-end
-
-
--- Whether what a get did not find would be computed and set.
-local function is_computed(self, request, i)
-  if not self.recorded then return true end
-  return request.statuses ~= nil and request.statuses[i] == "ok"
-end
-
-
--- Sets what a get did not find, each key once.
-local function set_missing(self, request, req, reply)
-  local keys, values, n = new_table(reply.n, 0), new_table(reply.n, 0), 0
-  local positions = req.positions
-  local first = nil
-  if positions then
-    first = {}
-    for i = request.n, 1, -1 do first[positions[i]] = i end
-  end
-  for j = 1, reply.n do
-    local i = first and first[j] or j
-    if class[reply[j]] ~= "good" and is_computed(self, request, i) then
-      n = n + 1
-      keys[n] = req.keys[j]
-      values[n] = Values.of(size_of(self, request, i))
-    end
-  end
-  if n == 0 then return end
-  local set = setmetatable({ op = "set", n = n, keys = keys, values = values,
-    ttl = request.ttl }, Request)
-  self.counts:set(set, self.store:run(set))
-end
-
-
-local function do_get_many(self, request)
-  local req = Request.new("get", request.keys)
-  if self.prefix then req.prefix = true end
-  local phase = self.phase
-  phase.filling = true
-  local reply = self.store:run(req)
-  phase.filling = false
-  local hits = count_get(self, request, req, reply)
-  if hits < request.n and (not self.recorded or request.statuses) then
-    set_missing(self, request, req, reply)
-  end
-  return reply
-end
-
-
--- The same for a request of one key, without a loop: many traces have no others.
-local function do_get_one(self, request)
-  local keys, size = request.keys, request.size or self.size
-  local phase, counts = self.phase, self.counts
-  phase.filling = true
-  local reply = self.store:run(setmetatable({ op = "get", n = 1, keys = keys,
-    prefix = self.prefix or nil }, Request))
-  phase.filling = false
-  local name = reply[1]
-  if class[name] == "good" then
-    local level = reply.levels and reply.levels[1] or 1
-    counts.levels[level] = (counts.levels[level] or 0) + 1
-    counts:got(request, 1, 0, 1, size, 0)
-    return reply
-  end
-  counts:got(request, 0, name == "miss" and 0 or 1, 0, 0, size)
-  if not self.recorded then
-    local set = setmetatable({ op = "set", n = 1, keys = keys,
-      values = { Values.of(size) }, ttl = request.ttl }, Request)
-    counts:set(set, self.store:run(set))
-  end
-  return reply
-end
-
-
-local function do_set(self, request)
-  local req = Request.new("set", request.keys)
-  local values, ttls = {}, request.ttls and {} or nil
-  for i = 1, request.n do values[i] = Values.of(size_of(self, request, i)) end
-  req:with_values(values, request.n, 1)
-  for i = 1, ttls and request.n or 0 do
-    ttls[req.positions and req.positions[i] or i] = request.ttls[i] or nil
-  end
-  req.ttl, req.ttls = request.ttl, ttls
-  self.counts:set(req, self.store:run(req))
-end
-
-
-local function do_other(self, request)
-  local req = Request.new(request.op, request.keys)
-  req.ttl = request.ttl
-  self.counts:other(req, self.store:run(req))
-end
-
-
-local function do_get(self, request)
-  if request.n == 1 and not request.sizes then return do_get_one(self, request) end
-  return do_get_many(self, request)
-end
-
-
-local DO = { get = do_get, set = do_set }
-
-
 local function perform(self, request)
-  local run = DO[request.op] or do_other
+  local run = Client.run
   if self.speed == "max" then
     run(self, request)
   else

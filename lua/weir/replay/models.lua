@@ -81,7 +81,7 @@ local function watch(store, meter, run)
     local good = reply.good or reply:count "good"
     local bytes = op == "get" and good > 0 and reply:bytes() or op == "set" and
       req:bytes() or 0
-    meter:count(op, reply, good, bytes)
+    meter:count(op, req.keys, reply, good, bytes)
     return reply
   end
   store.run_slots = false

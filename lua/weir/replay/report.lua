@@ -54,6 +54,7 @@ local function store_entry(entry, copies)
     latency = next(latency) and latency or nil,
     hit_ratio = get and ratio(get.ok, get.keys) or nil,
     copies = copies and meter.copies or nil,
+    copies_read = copies and meter.followed > 0 and meter.used / meter.followed or nil,
     items = gauges.items, bytes = gauges.bytes, capacity = gauges.capacity,
     capacity_items = entry.items and entry.items > 0 and entry.items or nil,
     evictions = evictions(meter, gauges),

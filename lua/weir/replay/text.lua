@@ -80,19 +80,30 @@ local function calls(store)
 end
 
 
-local function store_rows(report)
+local function traffic_rows(report)
   local rows = { { "store", "gets", "hit ratio", "read", "sets", "written", "copies",
-    "calls", "p50", "p99", "items", "holds", "evicted", "unused", "lived", "idle" } }
+    "of these read", "calls", "p50", "p99" } }
   for _, store in ipairs(report.stores) do
     local get, set = store.ops.get or {}, store.ops.set or {}
     local latency = store.latency and store.latency.get or {}
-    local evicted = store.evictions or {}
     rows[#rows + 1] = { store.label, count(get.keys or 0),
       store.hit_ratio and percent(store.hit_ratio) or "-", bytes(get.bytes or 0),
       count(set.keys or 0), bytes(set.bytes or 0),
       store.copies and count(store.copies) or "-",
-      count(calls(store)), span(latency.p50), span(latency.p99),
-      count(store.items or 0), bytes(store.bytes or 0), count(evicted.count or 0),
+      store.copies_read and percent(store.copies_read) or "-",
+      count(calls(store)), span(latency.p50), span(latency.p99) }
+  end
+  return rows
+end
+
+
+local function content_rows(report)
+  local rows = { { "store", "items", "holds", "evicted", "of these unread", "lived",
+    "idle at the end" } }
+  for _, store in ipairs(report.stores) do
+    local evicted = store.evictions or {}
+    rows[#rows + 1] = { store.label, count(store.items or 0), bytes(store.bytes or 0),
+      count(evicted.count or 0),
       evicted.unused and percent(evicted.unused / evicted.count) or "-",
       span(evicted.age and evicted.age.p50), span(evicted.idle and evicted.idle.p50) }
   end
@@ -140,7 +151,8 @@ function Text.lines(report)
   end
   add(overall(report), "lrlrlr")
   if #report.levels > 1 then add(level_rows(report), "lrrrr") end
-  add(store_rows(report), "lrrrrrrrrrrrrrrr")
+  add(traffic_rows(report), "lrrrrrrrrrr")
+  add(content_rows(report), "lrrrrrr")
   lines[#lines + 1] = ""
   promotion_lines(report, lines)
   bound_lines(report, lines)

@@ -6,6 +6,10 @@ local Histogram = require "weir.replay.models.histogram"
 local Meter = {}
 Meter.__index = Meter
 
+-- Copies that are followed at the same time, to see whether they are read. Others are
+-- made and not followed.
+local MOST = 65536
+
 
 --- label: unique among the stores; connector: its kind; rules: of its model, or nil;
 --- phase.filling: whether what is set now is a copy of what a get found.
@@ -18,6 +22,9 @@ end
 --- Starts anew: a warm-up has ended.
 function Meter:reset()
   self.ops, self.latency, self.hits, self.copies = {}, {}, 0, 0
+  -- Of the copies that were followed: how many there were, and how many were read. What
+  -- has not been read so far is in `unread`, by key.
+  self.followed, self.used, self.unread, self.n_unread = 0, 0, {}, 0
   self.evicted = { count = 0, bytes = 0, unused = 0,
     age = Histogram.new(), idle = Histogram.new() }
   return self
@@ -31,15 +38,38 @@ local function fresh(self, op)
 end
 
 
+local function follow(self, keys, reply)
+  for i = 1, reply.n do
+    if reply[i] == "ok" and not self.unread[keys[i]] and self.n_unread < MOST then
+      self.unread[keys[i]], self.n_unread = true, self.n_unread + 1
+      self.followed = self.followed + 1
+    end
+  end
+end
+
+
+-- A copy has been read, or is gone without.
+local function look_for(self, keys, reply)
+  for i = 1, reply.n do
+    if self.unread[keys[i]] then
+      self.unread[keys[i]], self.n_unread = nil, self.n_unread - 1
+      if reply[i] == "ok" then self.used = self.used + 1 end
+    end
+  end
+end
+
+
 --- Counts a batch. good: slots that are ok; bytes: that went over the wire.
-function Meter:count(op, reply, good, bytes)
+function Meter:count(op, keys, reply, good, bytes)
   local counts, n = self.ops[op] or fresh(self, op), reply.n
   counts.batches, counts.keys = counts.batches + 1, counts.keys + n
   counts.ok, counts.bytes = counts.ok + good, counts.bytes + bytes
   if op == "get" then
     self.hits = self.hits + good
+    if self.n_unread > 0 then look_for(self, keys, reply) end
   elseif op == "set" and self.phase.filling then
     self.copies = self.copies + good
+    follow(self, keys, reply)
   end
   if good == n then return end
   local miss = 0

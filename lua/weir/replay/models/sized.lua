@@ -172,7 +172,7 @@ local function apply(self, req, now)
   local reply = Reply.new(req)
   local good, bytes = OPS[req.op](self, req, reply, now)
   if not req.buffers then reply.good = good end
-  self.counted:count(req.op, reply, good, bytes)
+  self.counted:count(req.op, req.keys, reply, good, bytes)
   return reply
 end
 
@@ -236,12 +236,14 @@ function Sized:run(req)
     reply = failed(self, req)
   end
   if reply then
-    self.counted:count(req.op, reply, 0, 0)
+    self.counted:count(req.op, req.keys, reply, 0, 0)
     return reply
   end
   if not self.station then return apply(self, req, now) end
   reply = take_time(self, req)
-  if reply.good == 0 and reply.store then self.counted:count(req.op, reply, 0, 0) end
+  if reply.good == 0 and reply.store then
+    self.counted:count(req.op, req.keys, reply, 0, 0)
+  end
   return reply
 end
 
