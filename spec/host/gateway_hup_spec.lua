@@ -104,7 +104,7 @@ describe("the gateway, reloaded under load #unsanitized", function()
     assert.is_true(Nginx.eventually(function()
       gateway:get "/kv/a"
       local _, text = gateway:get "/metrics"
-      local hits = text:match 'weir_tier_hits{[^\n]*kind="1"} (%d+)'
+      local hits = text:match 'weir_tier_hits_total{[^\n]*level="1"} (%d+)'
       return gateway:workers() == 1 and tonumber(hits) > 0
     end))
   end)
