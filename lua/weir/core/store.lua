@@ -5,11 +5,13 @@
 local Closing = require "weir.core.closing"
 local Many = require "weir.core.many"
 local check_method = require "weir.core.method"
+local Op = require "weir.core.op"
 local options = require "weir.core.options"
 local Request = require "weir.core.request"
 local scan = require "weir.core.scan"
 local status = require "weir.core.status"
 local Explain = require "weir.observe.explain"
+local Ffi = require "weir.ffi"
 local Stats = require "weir.observe.stats"
 local Trace = require "weir.observe.trace"
 local Tree = require "weir.observe.tree"
@@ -197,6 +199,11 @@ end
 ---@return table[] steps
 function Store:explain(op, key)
   check_method(self, "explain", VERB)
+  if not Op.number[op] then
+    error(("explain takes an op, one of %s, not %s%s"):format(
+      table.concat(Op.list, ", "), tostring(op), Ffi.suggest(op, Op.list)), VERB)
+  end
+  if type(key) ~= "string" then error("a key is a string", VERB) end
   return Explain.run(self, op, key)
 end
 

@@ -1,5 +1,12 @@
 -- explain: which way an operation on a key would go, without running it.
 local Exit = require "weir.app.exit"
+local Op = require "weir.core.op"
+
+-- The ops of single keys.
+local ops = {}
+for _, op in ipairs(Op.list) do
+  if not Op.prefix[op] then ops[#ops + 1] = op end
+end
 
 
 return {
@@ -9,7 +16,7 @@ return {
     .. "and why. Nothing is sent.",
   stores = 1,
   arguments = {
-    { name = "op", choices = { "get", "set", "exists", "delete", "stat", "touch" },
+    { name = "op", choices = ops,
       help = "The operation." },
     { name = "key", kind = "key", help = "The key." },
   },

@@ -2,6 +2,7 @@
 -- asks before them, tells when a server is lost and when it is back, and reports each
 -- reply. All else is the store's own, so a guard can be put into any tree.
 local Host = require "weir.host"
+local Op = require "weir.core.op"
 local Paths = require "weir.observe.paths"
 local Quantity = require "weir.core.quantity"
 local Reply = require "weir.core.reply"
@@ -12,17 +13,14 @@ local words = require "weir.language.words"
 ---@field inner weir.Store
 local Guard = {}
 
-local CHANGES = { set = true, delete = true, touch = true }
-
 -- Statuses that mean that the server was not reached.
 local LOST = { unavailable = true, reset = true }
 
 -- Verbs go through run, whatever shortcuts the store has of its own.
-local VERBS = {
-  get = true, set = true, exists = true, delete = true, stat = true, touch = true,
-  get_into = true, get_many = true, set_many = true, exists_many = true,
-  delete_many = true, stat_many = true, touch_many = true, get_into_many = true,
-}
+local VERBS = { get_into = true, get_into_many = true }
+for op in pairs(Op.number) do
+  if not Op.prefix[op] then VERBS[op], VERBS[op .. "_many"] = true, true end
+end
 
 -- Fields of a guard. The store may have others of the same names.
 local OWN = { "read_only", "prod", "confirm", "notice", "seen", "lost", "healthy",
@@ -121,7 +119,7 @@ end
 
 --- Runs a request unless it is a change that may not be.
 function Guard:run(req)
-  local why = CHANGES[req.op] and refusal(self, req)
+  local why = Op.writes[req.op] and refusal(self, req)
   if why then return deny(req, why) end
   local begun = Host.now()
   local reply = self.inner:run(req)
