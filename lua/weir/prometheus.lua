@@ -81,9 +81,12 @@ local function add_numbers(family, name, labels, row, value)
 end
 
 
+-- The kinds of rows that have one sample for each number.
+local PLAIN = { counter = true, gauge = true, state = true }
+
 local function add_row(families, row, owner, labels, facts)
   local value = Schema.value(row, facts)
-  if value == nil or row.is == "text" or row.is == "histogram" then return end
+  if value == nil or not PLAIN[row.is] then return end
   local family, name = family_of(families, row, owner)
   local write = row.is == "state" and add_state or add_numbers
   write(family, name, labels, row, value)

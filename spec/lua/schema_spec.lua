@@ -6,7 +6,7 @@ local Stats = require "weir.observe.stats"
 local weir = require "weir"
 
 local KINDS = { counter = true, gauge = true, histogram = true, state = true,
-  text = true }
+  text = true, table = true }
 
 -- Fields of stats() that are no numbers.
 local OTHERS = { ops = true, name = true, word = true, gauges = true }
@@ -18,7 +18,8 @@ local function trees()
   return {
     ram(), weir.null {}, ram():retry {}, ram():breaker {}, ram():limit(4),
     ram():coalesce(), ram():negative(), ram():ttl(60, { stale = 5 }),
-    ram():admit(weir.hits(2)), ram():tap(function() end), ram():meter "m", ram():fault { 0 },
+    ram():admit(weir.hits(2)), ram():tap(function() end), ram():meter "m",
+    ram():fault { 0 },
     weir.tier { ram(), ram(), promote = weir.hits(2) }, weir.failover { ram(), ram() },
     weir.mirror { ram(), ram(), repair = true },
     weir.bysize { { 64, ram() }, ram() }, ram():readonly():delay(0.001),

@@ -3,12 +3,12 @@
 -- lua/README.md. The numbers of a word stand with the word, as Word.STATS. Those of a
 -- connector are declared in C (struct weir_gauge).
 --
--- A row: { name, is = "counter"|"gauge"|"histogram"|"state"|"text", help = a sentence,
--- unit = "bytes"|"seconds"|nil, by = label, from = field }. With `by` the value is a
+-- A row: { name, is = kind, help = a sentence, unit = "bytes"|"seconds"|nil, by = a
+-- label, from = field }. The kinds are counter, gauge, histogram, state (one word of
+-- the list `states`), and for people only, text and table. With `by` the value is a
 -- table, one number for each value of that label. `from` is the field of stats() that
--- has the value, "inflight.keys" for a field in a table. By default it is the name. A
--- state is one word of the list `states`. A text is for people only. `shared`: the
--- metric is called the same for every word and connector.
+-- has the value, "inflight.keys" for a field in a table. By default it is the name.
+-- `shared`: the metric is called the same for every word and connector.
 
 local Schema = {}
 

@@ -140,8 +140,21 @@ local function store_facts(meter)
 end
 
 
---- gets, hits: of the candidate; main_hits: of the tree; stores: by label what the
---- candidate's would have done.
+-- The numbers of tally, as observe/schema.lua declares them.
+Ghost.STATS = {
+  { "candidate", is = "text", help = "the policy file" },
+  { "gets", is = "counter", help = "keys that were shown to the candidate" },
+  { "hits", is = "counter", help = "keys that the candidate had" },
+  { "main_hits", is = "counter", help = "keys that the tree had" },
+  { "dropped", is = "counter", help = "keys that were not shown: the queue was full" },
+  { "waiting", is = "gauge", help = "keys that wait to be shown" },
+  { "failures", is = "counter", help = "requests at which the candidate failed" },
+  { "last_failure", is = "text", help = "the last of these errors" },
+  { "stores", is = "table", help = "by store of the candidate: gets, hits, sets, bytes "
+    .. "read and written" },
+}
+
+
 function Ghost:tally()
   local stores = {}
   for _, entry in ipairs(self.world.stores) do

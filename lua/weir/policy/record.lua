@@ -76,6 +76,15 @@ function Record:begin_close(opts)
 end
 
 
+-- The numbers of tally, as observe/schema.lua declares them.
+Record.STATS = {
+  { "recorded", is = "counter", help = "keys written to the file" },
+  { "dropped", is = "counter", help = "keys not written: the queue was full" },
+  { "waiting", is = "gauge", help = "keys that wait to be written" },
+  { "failed", is = "counter", help = "keys not written: the file failed" },
+}
+
+
 function Record:tally()
   return { recorded = self.written, dropped = self.ring.dropped,
     waiting = self.ring:count(), failed = self.failed }

@@ -7,7 +7,18 @@ local weir = require "weir"
 local Mistaken = {}
 
 
--- The connectors whose option for a part of the URL fits.
+local function takes_host(option)
+  return option.url == "host"
+end
+
+
+-- A connector that keeps values in a folder can make the folder.
+local function makes_folder(option)
+  return option.name == "create"
+end
+
+
+-- The connectors that have an option that fits.
 local function schemes(fits)
   local list = {}
   for _, name in ipairs(weir.connectors()) do
@@ -17,16 +28,6 @@ local function schemes(fits)
     end
   end
   return list
-end
-
-
-local function takes_host(option)
-  return option.url == "host"
-end
-
-
-local function takes_folder(option)
-  return option.url == "path" and option.required
 end
 
 
@@ -77,10 +78,10 @@ function Mistaken.hint(target)
   if target:find("://", 1, true) then return "" end
   if is_address(target) then return meant(schemes(takes_host), "://" .. target) end
   if target:find "^/" then
-    return meant(schemes(takes_folder), "://" .. encoded(target))
+    return meant(schemes(makes_folder), "://" .. encoded(target))
   end
   if is_folder(target) then
-    return meant(schemes(takes_folder), "://?path=" .. encoded(target))
+    return meant(schemes(makes_folder), "://?path=" .. encoded(target))
   end
   return without_slashes(target)
 end

@@ -39,7 +39,7 @@ end
 
 
 local function fact(row, value)
-  if value == nil then return nil end
+  if value == nil or row.is == "table" then return nil end
   if row.is == "state" or row.is == "text" then return row[1] .. " " .. value end
   local form = FORMS[row.unit] or Quantity.count
   if row.by then return labelled(row, form, value) end
