@@ -1,5 +1,5 @@
 -- The parts of the session that need no terminal.
-local Keys = require "weir.app.repl.keys"
+local Keys = require "weir.app.repl.keystrokes"
 local Literal = require "weir.app.show.literal"
 local Tokens = require "weir.app.repl.line.tokens"
 local Wide = require "weir.app.repl.wide"

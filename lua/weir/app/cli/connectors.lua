@@ -3,7 +3,7 @@ local Catalog = require "weir.native.catalog"
 local Columns = require "weir.app.show.columns"
 local Exit = require "weir.app.exit"
 local Json = require "weir.app.show.json"
-local Options = require "weir.app.help.options"
+local Options = require "weir.app.help.option_lines"
 local Topics = require "weir.app.help.topics"
 local weir = require "weir"
 

@@ -4,7 +4,7 @@ local Binding = require "weir.app.repl.line.binding"
 local Catalog = require "weir.native.catalog"
 local Commands = require "weir.app.repl.line.commands"
 local Exit = require "weir.app.exit"
-local Options = require "weir.app.help.options"
+local Options = require "weir.app.help.option_lines"
 local weir = require "weir"
 
 local Command = {

@@ -4,7 +4,7 @@ local Exit = require "weir.app.exit"
 local Json = require "weir.app.show.json"
 local Topics = require "weir.app.help.topics"
 local weir = require "weir"
-local Words = require "weir.app.help.words"
+local Meanings = require "weir.app.help.meanings"
 
 local Command = {
   summary = "List the words of policy files, or show what one means.",
@@ -39,8 +39,8 @@ local function all()
     list[#list + 1] = { name = name, kind = "connector",
       help = Catalog.describe(name).help }
   end
-  for _, name in ipairs(Words.names()) do
-    local about = Words.about(name)
+  for _, name in ipairs(Meanings.names()) do
+    local about = Meanings.about(name)
     list[#list + 1] = { name = name, kind = about.kind, help = about.help,
       example = about.example }
   end

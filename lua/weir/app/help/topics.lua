@@ -5,10 +5,10 @@ local Binding = require "weir.app.repl.line.binding"
 local Catalog = require "weir.native.catalog"
 local Commands = require "weir.app.repl.line.commands"
 local Ffi = require "weir.ffi"
-local Options = require "weir.app.help.options"
+local Options = require "weir.app.help.option_lines"
 local Verbs = require "weir.app.help.verbs"
 local words = require "weir.language.words"
-local Words = require "weir.app.help.words"
+local Meanings = require "weir.app.help.meanings"
 
 local Topics = {}
 
@@ -31,7 +31,7 @@ end
 
 
 local function word(name)
-  local about = Words.about(name)
+  local about = Meanings.about(name)
   if about then
     return described(name .. ": " .. about.help, { "example: " .. about.example },
       about.options)

@@ -3,7 +3,7 @@
 
 local Edit = require "weir.app.repl.libedit"
 local Host = require "weir.host"
-local Keys = require "weir.app.repl.keys"
+local Keys = require "weir.app.repl.keystrokes"
 local Tab = require "weir.app.repl.tab"
 local Terminal = require "weir.app.terminal"
 local Wide = require "weir.app.repl.wide"

@@ -7,7 +7,7 @@
 -- the compiler.
 
 local ffi = require "ffi"
-local Keys = require "weir.app.repl.keys"
+local Keys = require "weir.app.repl.keystrokes"
 local L = require "weir.app.repl.editline"
 local Terminal = require "weir.app.terminal"
 local Wide = require "weir.app.repl.wide"

@@ -3,7 +3,7 @@
 local beginning = require "weir.app.repl.complete.beginning"
 local Commands = require "weir.app.repl.line.commands"
 local Files = require "weir.app.repl.complete.files"
-local Keys = require "weir.app.repl.complete.keys"
+local Keys = require "weir.app.repl.complete.stored_keys"
 local Tokens = require "weir.app.repl.line.tokens"
 local Topics = require "weir.app.help.topics"
 

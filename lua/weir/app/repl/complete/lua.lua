@@ -2,8 +2,8 @@
 -- after a dot, options inside the braces of a word, keys inside the quotes of a verb.
 local beginning = require "weir.app.repl.complete.beginning"
 local Guard = require "weir.app.explore.guard"
-local Keys = require "weir.app.repl.complete.keys"
-local Options = require "weir.app.help.options"
+local Keys = require "weir.app.repl.complete.stored_keys"
+local Options = require "weir.app.help.option_lines"
 local Store = require "weir.core.store"
 local Verbs = require "weir.app.help.verbs"
 local words = require "weir.language.words"

@@ -1,11 +1,11 @@
--- app/help/words.lua: what each word of policy files means, from the tables that stand
--- with the words (HELP, EXAMPLE, OPTIONS). .help, `weir words`, completion, meta.lua
--- and the table in lua/README.md are made of it.
+-- app/help/meanings.lua: what each word of policy files means, from the tables that
+-- stand with the words (HELP, EXAMPLE, OPTIONS). .help, `weir words`, completion,
+-- meta.lua and the table in lua/README.md are made of it.
 local Policies = require "weir.language.policies"
 local Predicate = require "weir.policy.shared.predicate"
 local Quantity = require "weir.core.quantity"
 
-local Words = {}
+local Meanings = {}
 
 -- The kinds of arguments.lua as a reader sees them, and as LuaCATS writes them.
 local KINDS = {
@@ -66,7 +66,7 @@ end
 --- "predicate"), help, example, options; nil when there is no such word.
 ---@param word string
 ---@return table?
-function Words.about(word)
+function Meanings.about(word)
   local class, kind = class_of(word)
   if not class then return nil end
   local about = { name = word, kind = kind, help = class.HELP, example = class.EXAMPLE,
@@ -78,7 +78,7 @@ end
 
 --- All words that have a meaning of this sort, sorted.
 ---@return string[]
-function Words.names()
+function Meanings.names()
   local names = {}
   for _, word in ipairs(Policies.names()) do
     if class_of(word) then names[#names + 1] = word end
@@ -88,4 +88,4 @@ function Words.names()
 end
 
 
-return Words
+return Meanings

@@ -1,13 +1,13 @@
--- app/help/options.lua: the options of connectors, words, verbs and commands by name,
--- from the tables that also check them; for .help, `weir words`, `weir connectors` and
--- completion.
+-- app/help/option_lines.lua: the options of connectors, words, verbs and commands by
+-- name, from the tables that also check them; for .help, `weir words`, `weir
+-- connectors` and completion.
 local Catalog = require "weir.native.catalog"
 local Columns = require "weir.app.show.columns"
 local Commands = require "weir.app.repl.line.commands"
 local Quantity = require "weir.core.quantity"
 local Verbs = require "weir.app.help.verbs"
 local words = require "weir.language.words"
-local Words = require "weir.app.help.words"
+local Meanings = require "weir.app.help.meanings"
 
 local Options = {}
 
@@ -27,7 +27,7 @@ end
 function Options.of(name)
   local about, info = Verbs.about(name), Catalog.describe(name)
   if not about and info then return names_of(info.options, Catalog.store_options()) end
-  about = about or Words.about(name)
+  about = about or Meanings.about(name)
   return about and names_of(about.options) or {}
 end
 
@@ -122,8 +122,8 @@ function Options.named(name)
     look(lines, connector, Catalog.describe(connector).options, name)
   end
   look(lines, "every store", Catalog.store_options(), name)
-  for _, word in ipairs(Words.names()) do
-    look(lines, word, Words.about(word).options, name)
+  for _, word in ipairs(Meanings.names()) do
+    look(lines, word, Meanings.about(word).options, name)
   end
   for _, verb in ipairs(Verbs.names()) do
     look(lines, "store:" .. verb, Verbs.about(verb).options, name)

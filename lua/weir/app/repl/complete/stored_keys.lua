@@ -1,5 +1,5 @@
--- app/repl/complete/keys.lua: keys that are in a store now, for completion: a bounded
--- page, with a short timeout.
+-- app/repl/complete/stored_keys.lua: keys that are in a store now, for completion: a
+-- bounded page, with a short timeout.
 local Host = require "weir.host"
 local Literal = require "weir.app.show.literal"
 

@@ -1,6 +1,6 @@
--- app/repl/keys.lua: splits typed bytes into units: runs of text, single keys, pasted
--- text. The bytes of a terminal come in arbitrary pieces. An incomplete unit (half a
--- character, half an escape sequence) waits for the rest.
+-- app/repl/keystrokes.lua: splits typed bytes into units: runs of text, single keys,
+-- pasted text. The bytes of a terminal come in arbitrary pieces. An incomplete unit
+-- (half a character, half an escape sequence) waits for the rest.
 
 local Keys = {}
 
