@@ -177,6 +177,7 @@ lint: ## check layout, style and what clang warns of (gcc: make WERROR=1)
 	    $(shell pkg-config --cflags $(foreach n,$(built),$($(n)_PKGS))) \
 	    $(filter %.c,$(c_files))
 	$(Q)luacheck -q lua examples spec lua/weir/app/cli/command
+	$(Q).ci/circles
 
 generate: all ## rewrite what is made from the tables of words and options
 	$(Q).ci/generate

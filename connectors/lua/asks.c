@@ -13,8 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "state.h"
-#include "vm.h"
+#include "connector.h"
 
 struct question {
     struct weir_lua_ask shared; /* first: the two are one address */
@@ -160,7 +159,9 @@ int asks_put(struct asks *a, const char *words, uint64_t deadline_ns,
 static struct question *next_question(struct asks *a)
 {
     struct question *q;
+    eventfd_t wakes;
 
+    eventfd_read(a->fd, &wakes);
     pthread_mutex_lock(&a->lock);
     q = a->first;
     if (q != NULL) {
@@ -172,35 +173,28 @@ static struct question *next_question(struct asks *a)
     return q;
 }
 
-void asks_give(struct lua_store *s)
+struct weir_lua_ask *asks_next(struct asks *a)
 {
     struct question *q;
-    eventfd_t wakes;
 
-    if (!atomic_load(&s->asks.any))
-        return;
-    eventfd_read(s->asks.fd, &wakes);
-    while ((q = next_question(&s->asks)) != NULL) {
-        s->shared.asked = &q->shared;
-        vm_call(s, LUA_ASK);
-    }
+    if (!atomic_load(&a->any))
+        return NULL;
+    q = next_question(a);
+    return q != NULL ? &q->shared : NULL;
 }
 
-void asks_take(struct lua_store *s)
+void asks_take(struct asks *a, struct weir_lua_ask *list)
 {
-    struct weir_lua_ask *list = s->shared.answered;
-
-    s->shared.answered = NULL;
     while (list != NULL) {
         struct question *q = (struct question *)list;
         bool left;
 
         list = list->next;
-        pthread_mutex_lock(&s->asks.lock);
+        pthread_mutex_lock(&a->lock);
         q->answered = true;
         left = q->left;
-        pthread_cond_broadcast(&s->asks.changed);
-        pthread_mutex_unlock(&s->asks.lock);
+        pthread_cond_broadcast(&a->changed);
+        pthread_mutex_unlock(&a->lock);
         if (left)
             question_free(q);
     }

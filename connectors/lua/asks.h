@@ -8,8 +8,6 @@
 
 #include "shared.h"
 
-struct lua_store;
-
 struct asks {
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -31,10 +29,11 @@ void asks_close(struct asks *a);
 int asks_put(struct asks *a, const char *words, uint64_t deadline_ns,
              struct weir_value **out, struct weir_error *err);
 
-/* asks_give gives the questions that wait to Lua. On the worker. */
-void asks_give(struct lua_store *s);
+/* asks_next returns a question that Lua has not had, or NULL. On the worker. */
+struct weir_lua_ask *asks_next(struct asks *a);
 
-/* asks_take hands the answers of Lua to those who asked. On the worker. */
-void asks_take(struct lua_store *s);
+/* asks_take hands a list of answers of Lua to the threads that asked. On the
+ * worker. */
+void asks_take(struct asks *a, struct weir_lua_ask *list);
 
 #endif

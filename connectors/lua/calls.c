@@ -154,13 +154,28 @@ int calls_start(void *session, struct weir_call *call)
     return 0;
 }
 
+/* Gives the questions of weir_ask to Lua. */
+static void ask_lua(struct lua_store *s)
+{
+    while ((s->shared.asked = asks_next(&s->asks)) != NULL)
+        vm_call(s, LUA_ASK);
+}
+
+void calls_take_answers(struct lua_store *s)
+{
+    struct weir_lua_ask *list = s->shared.answered;
+
+    s->shared.answered = NULL;
+    asks_take(&s->asks, list);
+}
+
 /* A turn of the loop. Returns how many calls have ended. */
 static uint32_t turn(struct lua_store *s)
 {
     note_earliest(s);
-    asks_give(s);
+    ask_lua(s);
     vm_call(s, LUA_TURN);
-    asks_take(s);
+    calls_take_answers(s);
     return end_calls(s);
 }
 

@@ -14,4 +14,7 @@ void calls_idle(void *session, struct weir_call *call);
 /* calls_free frees what is left when the Lua state is gone. */
 void calls_free(struct lua_store *s);
 
+/* calls_take_answers hands the answers of Lua to the threads that asked. */
+void calls_take_answers(struct lua_store *s);
+
 #endif

@@ -108,7 +108,7 @@ static void lua_store_close(void *state)
     asks_close(&s->asks);
     watch_calm(&s->watch);
     vm_stop(s);
-    asks_take(s);
+    calls_take_answers(s);
     calls_free(s);
     watch_stop(&s->watch);
     vm_free(s);

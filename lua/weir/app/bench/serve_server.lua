@@ -17,7 +17,8 @@ end
 
 -- What starts a server in a folder; stop() ends it.
 local function launch(folder, line)
-  local pid = tonumber(output(("%s >%s/out 2>&1 </dev/null & echo $!"):format(line, folder)))
+  local pid = tonumber(output(("%s >%s/out 2>&1 </dev/null & echo $!"):format(line,
+    folder)))
   return function()
     os.execute(("kill %d; while kill -0 %d 2>/dev/null; do sleep 0.05; done; rm -rf %s")
       :format(pid, pid, folder))
