@@ -53,8 +53,9 @@ end
 
 
 -- The way of one request through all policies makes longer traces than LuaJIT allows
--- by default.
+-- by default. What was compiled for another tree fits this one badly.
 local function allow_long_traces()
+  jit.flush()
   jit.opt.start("maxrecord=20000", "maxirconst=4000", "maxtrace=10000", "maxside=1000",
     "sizemcode=128", "maxmcode=65536")
 end
