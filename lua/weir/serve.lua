@@ -15,6 +15,7 @@ local Ffi = require "weir.ffi"
 local Host = require "weir.host"
 local Info = require "weir.serve.info"
 local Options = require "weir.serve.options"
+local Reload = require "weir.serve.reload"
 local Runs = require "weir.serve.runs"
 
 local C, S = Ffi.C, Ffi.serve()
@@ -22,8 +23,14 @@ local C, S = Ffi.C, Ffi.serve()
 -- How often the listener looks at idle clients, and rates are counted: seconds.
 local TICK = 1
 
+-- How long the listener may keep the host's loop: seconds, and in one turn.
+local BUSY, BUSY_NS = 0.005, 2e6
+
 -- How often a drain looks whether the clients have their replies: seconds.
 local LOOK = 0.01
+
+-- How long tasks have to end after their stores have: seconds.
+local ENDING = 1
 
 ---@class weir.Server
 local Server = {}
@@ -60,17 +67,6 @@ local function random_id()
 end
 
 
--- Reads the certificates, if there are any; nil and what is wrong.
-local function secure(self)
-  local o = self.options
-  if not o.tls_cert then return true end
-  local rc = S.weir_server_secure(self.handle, o.tls_cert, o.tls_key or o.tls_cert,
-    o.tls_ca, failure)
-  if rc < 0 then return nil, ffi.string(failure.message) end
-  return true
-end
-
-
 -- Opens the listeners; raises what is wrong with an address.
 local function listen(self)
   for _, address in ipairs(self.options.listen) do
@@ -99,8 +95,8 @@ function Server.new(stores, options)
   self.info = Info.new(self)
   Errors.register(S, self.handle)
   Calls.register(self)
-  self:bind()
-  local secured, why = secure(self)
+  Reload.bind(self)
+  local secured, why = Reload.secure(self)
   if not secured then error(why, 0) end
   listen(self)
   return self
@@ -111,23 +107,6 @@ end
 function Server:root(db)
   local store = self.stores[db + 1]
   return store.version and store.version.root or store
-end
-
-
---- Lets the listener submit to C stores itself: a policy file may have another root
---- now.
-function Server:bind()
-  for i = 1, #self.stores do
-    local handle = self:root(i - 1).handle
-    S.weir_server_bind(self.handle, i - 1, handle or nil)
-  end
-end
-
-
---- Takes that back, so that each batch goes to the tree that serves when it comes: a
---- store may close while a reload or an undo waits.
-function Server:unbind()
-  for i = 1, #self.stores do S.weir_server_bind(self.handle, i - 1, nil) end
 end
 
 
@@ -147,15 +126,24 @@ end
 
 --- Ends a request; the client goes on at the next turn.
 function Server:done(request)
-  if self.handle then S.weir_server_done(self.handle, request) end
+  S.weir_server_done(self.handle, request)
   if self.waiter then Host.wake(self.waiter) end
 end
 
 
-local function answer_later(self, store, request)
-  self.at_work = self.at_work + 1
+--- Answers a request by fn(server, request, ...) as a task: it may wait. The listener
+--- lives until all such tasks have ended.
+function Server:work(fn, request, ...)
+  Host.spawn(function(...)
+    self.at_work = self.at_work + 1
+    fn(self, request, ...)
+    self.at_work = self.at_work - 1
+  end, ...)
+end
+
+
+local function answer_batch(self, request, store)
   Runs.answer(store, request.batch)
-  self.at_work = self.at_work - 1
   self:done(request)
 end
 
@@ -163,77 +151,34 @@ end
 local function answer(self, request)
   if request.batch == nil then return Calls.answer(self, request) end
   local store = self.stores[request.client.db + 1]
-  if not store.immediate then return Host.spawn(answer_later, self, store, request) end
+  if not store.immediate then return self:work(answer_batch, request, store) end
   Runs.answer(store, request.batch)
   S.weir_server_done(self.handle, request)
 end
 
 
---- Does all that can be done without waiting.
+--- Does what can be done without waiting, for a while: others get their turn.
 function Server:turn()
-  while S.weir_server_turn(self.handle) > 0 do
+  local from = C.weir_now()
+  local n
+  repeat
+    n = S.weir_server_turn(self.handle)
     local request = S.weir_server_next(self.handle)
     while request ~= nil do
       answer(self, request)
       request = S.weir_server_next(self.handle)
     end
-  end
+  until n == 0 or C.weir_now() - from > BUSY_NS
+  -- Clients that were answered wait for the next turn.
+  if n > 0 and self.waiter then Host.wake(self.waiter) end
 end
 
 
 -- ---- life ----
 
--- Reads the policy files again; on a failure none has changed.
-local function reload_stores(self)
-  local done = {}
-  for i, store in ipairs(self.stores) do
-    if store.reload then
-      local good, err = store:reload()
-      if not good then
-        for _, other in ipairs(done) do other:undo() end
-        return nil, ("database %d: %s"):format(i - 1, err)
-      end
-      done[#done + 1] = store
-    end
-  end
-  return #done
-end
-
-
---- Reads the policy files of all databases and the certificates again. true; nil and
---- what is wrong with one: then none has changed.
----@return boolean? reloaded, string? err
-function Server:reload()
-  self:unbind()
-  local n, err = reload_stores(self)
-  self:bind()
-  if not n then return nil, err end
-  local secured, why = secure(self)
-  if not secured then return nil, why end
-  if n == 0 and not self.options.tls_cert then
-    return nil, "no database is a policy file"
-  end
-  self.reloads = self.reloads + 1
-  self.cursors = { last = self.cursors.last }
-  return true
-end
-
-
---- Goes back to the trees before the last reload.
----@return boolean? undone, string? err
-function Server:undo()
-  local undone, why = nil, "no database is a policy file"
-  self:unbind()
-  for _, store in ipairs(self.stores) do
-    if store.undo then
-      local good, err = store:undo()
-      undone, why = undone or good, err
-    end
-  end
-  self:bind()
-  if not undone then return nil, why end
-  return true
-end
+--- Reads the policy files of all databases and the certificates again; see
+--- serve/reload.lua. undo goes back to the trees before.
+Server.reload, Server.undo = Reload.reload, Reload.undo
 
 
 --- Serves until stop is called; then stops accepting, answers what was sent, and
@@ -243,10 +188,16 @@ function Server:run()
   local watch = Host.current().watch(S.weir_server_fd(self.handle), "read", function()
     Host.wake(self.waiter)
   end)
+  local looked = Host.now()
   while not self.stopping do
     self:turn()
-    local woken = Host.wait(self.waiter, TICK)
-    if not woken then self.info:tick() end
+    -- A request that was answered at once has woken this task already: under a steady
+    -- load it would never let signals and completions in.
+    if Host.now() - looked > BUSY then
+      Host.sleep(0)
+      looked = Host.now()
+    end
+    if not Host.wait(self.waiter, TICK) then self.info:tick() end
   end
   self:drain()
   watch.cancel()
@@ -273,13 +224,20 @@ function Server:stop()
 end
 
 
---- Closes clients and listeners, then the stores, as long as the drain has left.
+--- Closes the stores, as long as the drain has left, then all clients.
 function Server:close()
-  local handle = self.handle
-  self.handle = nil
-  S.weir_server_free(ffi.gc(handle, nil))
   local left = self.deadline and math.max(self.deadline - Host.now(), 0.1) or 1
-  return Closing.all(self.stores, { timeout = self.hurry and 0.1 or left })
+  local closed, err = Closing.all(self.stores, { timeout = self.hurry and 0.1 or left })
+  local until_then = Host.now() + ENDING
+  while self.at_work > 0 and Host.now() < until_then do Host.sleep(LOOK) end
+  local handle = ffi.gc(self.handle, nil)
+  -- A policy that does not come back may still write to its batch: then the listener
+  -- stays until the process ends.
+  if self.at_work == 0 then
+    S.weir_server_free(handle)
+    self.handle = nil
+  end
+  return closed, err
 end
 
 

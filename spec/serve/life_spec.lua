@@ -99,6 +99,33 @@ describe("weir serve", function()
     end
   end)
 
+  it("ends within --drain while a policy waits for a store that hangs", function()
+    server = Server.start(policy [[return fault { target = "memory", delay = "1h" }
+      :coalesce()]] .. " --drain 1s")
+    for _ = 1, 3 do
+      os.execute(("redis-cli -p %d set slow 1 >/dev/null 2>&1 &"):format(server.port))
+      os.execute(("redis-cli -p %d weir trace a >/dev/null 2>&1 &"):format(server.port))
+    end
+    server:wait(function() return server:info "requests_waiting" == "7" end)
+    server:signal(TERM)
+    server:wait(function() return not server:runs() end)
+    assert.is_nil(server:log():find("traceback", 1, true))
+    assert.equal(0, server:code())
+  end)
+
+  it("hears signals while clients never pause", function()
+    server = Server.start(policy [[return memory {} :readonly()]])
+    for _, words in ipairs { "-t get -P 16", "echo hello" } do
+      os.execute(("redis-benchmark -p %d -n 100000000 -c 50 -q %s >/dev/null 2>&1 &")
+        :format(server.port, words))
+    end
+    server:wait(function() return tonumber(server:info "connected_clients") > 100 end)
+    server:signal(HUP)
+    server:wait(function() return server:log():find "reloaded" end)
+    server:signal(TERM)
+    server:wait(function() return not server:runs() end)
+  end)
+
   it("is there again after kill -9, also on its unix socket", function()
     local path = folder .. "/again"
     server = Server.start("memory:// --listen unix:" .. path)

@@ -30,9 +30,11 @@ function Server.start(words, environment)
   local folder = Shell.folder()
   local self = setmetatable({ folder = folder, socket = folder .. "/s" }, Server)
   local build = os.getenv "WEIR_BUILD" or "build"
-  os.execute(("%s %s/weir serve %s --listen 127.0.0.1:0 --listen unix:%s/s "
-    .. ">%s/out 2>%s/log & echo $! >%s/pid"):format(environment or "", build, words,
-    folder, folder, folder, folder))
+  local line = ("echo $$ >%s/pid; exec env %s %s/weir serve %s --listen 127.0.0.1:0 "
+    .. "--listen unix:%s/s"):format(folder, environment or "", build, words, folder)
+  os.execute(("{ sh -c %s; echo $? >%s/code; } >%s/out 2>%s/log &"):format(
+    Shell.quote(line), folder, folder, folder))
+  self:wait(function() return slurp(folder .. "/pid"):find "\n" end)
   self.pid = tonumber(slurp(folder .. "/pid"))
   self:wait(function()
     assert(self:runs(), self:log())
@@ -67,6 +69,12 @@ function Server:cli(words, input, seconds)
   local _, out, err = Shell.run(("redis-cli -p %d %s"):format(self.port, words), input,
     seconds)
   return out .. err
+end
+
+
+--- code returns the exit code of a server that has ended.
+function Server:code()
+  return self:wait(function() return tonumber(slurp(self.folder .. "/code")) end)
 end
 
 

@@ -14,8 +14,9 @@ local Quantity = require "weir.core.quantity"
 local Bench = {}
 Bench.__index = Bench
 
-Bench.NAMES = { "core", "memory", "fs", "redis", "policies", "lua", "replay", "ngx",
-  "serve" }
+Bench.NAMES = {
+  "core", "memory", "fs", "redis", "policies", "lua", "replay", "ngx", "serve",
+}
 
 
 --- new returns a collector.

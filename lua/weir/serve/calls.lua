@@ -72,7 +72,7 @@ end
 --- Answers a request of the listener that has no batch.
 function Calls.answer(server, request)
   local waits = server.rows[request.command][3].waits
-  if waits then Host.spawn(run, server, request) else run(server, request) end
+  if waits then server:work(run, request) else run(server, request) end
 end
 
 

@@ -10,8 +10,8 @@ local Serve = {
     .. "store is a database of SELECT. Every option may also come from the "
     .. "environment: WEIR_SERVE_LISTEN stands for --listen, WEIR_SERVE_STORE for the "
     .. "stores; lists have blanks between. SIGHUP reads policy files again. SIGTERM "
-    .. "stops accepting, "
-    .. "answers what is under way and closes the stores; a second one ends at once.",
+    .. "stops accepting, answers what is under way and closes the stores; a second one "
+    .. "ends at once.",
 }
 
 
