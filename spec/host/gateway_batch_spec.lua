@@ -85,7 +85,7 @@ describe("a batch to the gateway #unsanitized", function()
     end
     local function keys_read()
       local _, text = get "/metrics"
-      return tonumber(text:match('weir_keys_total{node="deadline.alone.coalesce",'
+      return tonumber(text:match('weir_keys_total{node="alone.coalesce",'
         .. 'worker="0",op="get",status="ok"} (%d+)'))
     end
     local before = keys_read()
