@@ -9,10 +9,7 @@
 
 #include "ops.h"
 
-enum {
-    SHARDS_MAX = 256,
-    SHARDS_AUTO_MAX = 64,
-};
+enum { SHARDS_AUTO_MAX = 64 };
 
 /* A value must fit in a shard with many others: the default has a shard for
  * each of these. */
@@ -85,7 +82,7 @@ static const struct weir_option MEMORY_OPTIONS[] = {
                 "of two; 0 = one for each 256 MiB",
         .type = WEIR_INTEGER,
         .value = "0",
-        .max = SHARDS_MAX,
+        .max = MEMORY_SHARDS_MAX,
         OPTION(shards),
     },
     {.name = NULL},

@@ -2,7 +2,9 @@
  *
  * Most of an operation's time is waiting for memory: for a bucket, an entry, a
  * value. So a group of items goes through these together, and each step loads
- * what the next one reads. A group takes each shard's lock once. */
+ * what the next one reads. The lock of a shard is held for one step of its
+ * items: other threads may use the shard between two steps, and then a step
+ * has loaded something in vain. */
 #include "ops.h"
 
 #include "get.h"
@@ -49,48 +51,92 @@ static op_locked *const OPS[WEIR_OPS] = {
     [WEIR_DELETE] = delete_locked, [WEIR_TOUCH] = touch_locked,
 };
 
-/* Loads the entries of the turn's items, and the values of a get. */
-static void turn_load(const struct turn *t, const struct place *places,
-                      const struct weir_item *items, uint32_t n)
+/* Items that are worked on together. */
+struct group {
+    struct weir_call *call;
+    struct weir_item *items;
+    uint32_t n; /* of those in order: items that need a shard */
+    struct place places[MEMORY_GROUP];
+    uint8_t order[MEMORY_GROUP]; /* by shard, then as they came */
+};
+
+/* Locks the shard of a place, if another one is locked. */
+static void turn_pass(struct turn *t, const struct place *at)
 {
+    if (t->shard == at->shard)
+        return;
+    if (t->shard != NULL)
+        lock_release(&t->shard->lock);
+    t->shard = at->shard;
+    lock_acquire(&t->shard->lock);
+    t->now_ms = shard_time(t->shard);
+}
+
+static void turn_end(struct turn *t)
+{
+    if (t->shard != NULL)
+        lock_release(&t->shard->lock);
+    entry_free_all(t->dead);
+}
+
+/* Loads the entry of each item, which is at most `steps` behind the first of
+ * its bucket; and the value of a get, if its entry is there. A bucket of two
+ * entries on average has few with more than three. */
+static void group_load(const struct group *g, int steps)
+{
+    struct turn t = {.call = g->call};
+
+    for (uint32_t k = 0; k < g->n; k++) {
+        uint32_t i = g->order[k];
+        const struct place *at = &g->places[i];
+        struct entry *e;
+
+        turn_pass(&t, at);
+        e = table_prefetch_next(&at->shard->table, at->key.hash, steps);
+        if (e != NULL && g->call->op == WEIR_GET)
+            get_fetch(e, &g->items[i]);
+    }
+    turn_end(&t);
+}
+
+/* Does what group_load does in all its steps, for items of one shard, whose
+ * lock is held. That is faster, since a step goes on from where the last one
+ * was. */
+static void group_load_one(const struct group *g)
+{
+    const struct shard *s = g->places[g->order[0]].shard;
     struct entry *found[MEMORY_GROUP];
-    uint32_t hashes[MEMORY_GROUP], of[MEMORY_GROUP], left = 0;
+    uint32_t hashes[MEMORY_GROUP];
 
-    for (uint32_t i = 0; i < n; i++) {
-        if (places[i].shard == t->shard) {
-            hashes[left] = places[i].key.hash;
-            of[left++] = i;
-        }
-    }
-    table_prefetch_all(&t->shard->table, hashes, found, left);
-    for (uint32_t i = 0; i < left && t->call->op == WEIR_GET; i++)
-        get_fetch(found[i], &items[of[i]]);
+    for (uint32_t k = 0; k < g->n; k++)
+        hashes[k] = g->places[g->order[k]].key.hash;
+    table_prefetch_all(&s->table, hashes, found, g->n);
+    for (uint32_t k = 0; k < g->n && g->call->op == WEIR_GET; k++)
+        get_fetch(found[k], &g->items[g->order[k]]);
 }
 
-/* Runs the items of one shard, and clears the shard of their places. */
-static void turn_run(struct shard *s, struct weir_call *call,
-                     struct place *places, struct weir_item *items, uint32_t n)
+static void group_run(struct group *g, bool one_shard)
 {
-    struct turn t = {.call = call, .shard = s};
+    struct turn t = {.call = g->call};
 
-    lock_acquire(&s->lock);
-    t.now_ms = shard_time(s);
-    if (n > 1)
-        turn_load(&t, places, items, n);
-    for (uint32_t i = 0; i < n; i++) {
-        if (places[i].shard != s)
-            continue;
-        places[i].shard = NULL;
-        OPS[call->op](&t, &places[i], &items[i]);
+    if (one_shard && g->n > 1) {
+        turn_pass(&t, &g->places[g->order[0]]);
+        group_load_one(g);
     }
-    lock_release(&s->lock);
-    entry_free_all(t.dead);
+    for (uint32_t k = 0; k < g->n; k++) {
+        uint32_t i = g->order[k];
+
+        turn_pass(&t, &g->places[i]);
+        OPS[g->call->op](&t, &g->places[i], &g->items[i]);
+    }
+    turn_end(&t);
 }
 
-static void memory_locate(const struct memory *m, const struct weir_item *item,
-                          struct place *at)
+static void group_locate(struct group *g, const struct memory *m, uint32_t i)
 {
+    const struct weir_item *item = &g->items[i];
     uint64_t hash = weir_hash(item->key, item->key_len, m->seed);
+    struct place *at = &g->places[i];
 
     at->shard = &m->shards[hash >> 32 & (m->n_shards - 1)];
     at->key.bytes = item->key;
@@ -102,23 +148,70 @@ static void memory_locate(const struct memory *m, const struct weir_item *item,
     table_prefetch_bucket(&at->shard->table, at->key.hash);
 }
 
+/* Puts those of the first n items that need a shard in order. */
+static void group_sort(struct group *g, const struct memory *m, uint32_t n)
+{
+    uint8_t ends[MEMORY_SHARDS_MAX], sum = 0;
+
+    memset(ends, 0, m->n_shards);
+    for (uint32_t i = 0; i < n; i++) {
+        if (g->places[i].shard != NULL)
+            ends[g->places[i].shard - m->shards]++;
+    }
+    for (uint32_t s = 0; s < m->n_shards; s++)
+        ends[s] = sum += ends[s];
+    g->n = sum;
+    for (uint32_t i = n; i-- > 0;) {
+        if (g->places[i].shard != NULL)
+            g->order[--ends[g->places[i].shard - m->shards]] = (uint8_t)i;
+    }
+}
+
+/* Does the same when there is nothing to sort. */
+static void group_keep(struct group *g, uint32_t n)
+{
+    g->n = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        g->order[g->n] = (uint8_t)i;
+        g->n += g->places[i].shard != NULL;
+    }
+}
+
+/* Whether the store is so small that the processor's cache has all of it. The
+ * first shard stands for the others. */
+static bool memory_cached(const struct memory *m)
+{
+    enum { BUCKETS = 4096 };
+
+    return (uint64_t)m->n_shards * table_buckets(&m->shards[0].table) <=
+           BUCKETS;
+}
+
 static void memory_group(struct memory *m, struct weir_call *call,
                          struct weir_item *items, uint32_t n)
 {
-    struct place places[MEMORY_GROUP];
+    struct group g; /* places are filled as needed: zeroing them takes time */
 
+    g.call = call;
+    g.items = items;
     for (uint32_t i = 0; i < n; i++)
-        memory_locate(m, &items[i], &places[i]);
+        group_locate(&g, m, i);
     for (uint32_t i = 0; i < n && n > 1; i++)
-        table_prefetch_first(&places[i].shard->table, places[i].key.hash);
+        table_prefetch_first(&g.places[i].shard->table, g.places[i].key.hash);
     for (uint32_t i = 0; i < n && call->op == WEIR_SET; i++)
-        set_prepare(m, &places[i], call, &items[i]);
-    for (uint32_t i = 0; i < n; i++) {
-        if (places[i].shard != NULL)
-            turn_run(places[i].shard, call, places, items, n);
+        set_prepare(m, &g.places[i], call, &items[i]);
+    if (n == 1 || m->n_shards == 1)
+        group_keep(&g, n);
+    else
+        group_sort(&g, m, n);
+    if (m->n_shards > 1 && n > 1) {
+        if (!memory_cached(m))
+            group_load(&g, 1);
+        group_load(&g, 2);
     }
+    group_run(&g, m->n_shards == 1);
     for (uint32_t i = 0; i < n && call->op == WEIR_GET; i++)
-        get_answer(call, &places[i], &items[i]);
+        get_answer(call, &g.places[i], &items[i]);
 }
 
 int memory_run(void *session, struct weir_call *call)

@@ -14,12 +14,14 @@ struct memory {
     struct shard *shards;
 };
 
-/* Items of a batch that are processed together. */
-enum { MEMORY_GROUP = 32 };
+enum {
+    MEMORY_SHARDS_MAX = 256,
+    MEMORY_GROUP = 32, /* items of a batch that are worked on together */
+};
 
 /* An item's key, the shard it belongs to, and the entry. */
 struct place {
-    struct shard *shard; /* NULL: the item needs no shard any more */
+    struct shard *shard; /* NULL: the item has been answered */
     struct table_key key;
     struct entry *e; /* of a set: the new one; NULL: the value has no room */
     struct weir_value *value; /* of a get: a reference, or NULL */
@@ -27,12 +29,12 @@ struct place {
     bool size_only;
 };
 
-/* The part of a group that belongs to one shard, whose lock is held. */
+/* A walk over the items of a group, with the lock of one shard at a time. */
 struct turn {
     struct weir_call *call;
-    struct shard *shard;
-    uint64_t now_ms;    /* 0: nothing in the shard expires */
-    struct entry *dead; /* to be freed without the lock */
+    struct shard *shard; /* whose lock is held */
+    uint64_t now_ms;     /* 0: nothing in the shard expires */
+    struct entry *dead;  /* to be freed without the lock */
 };
 
 #endif

@@ -93,8 +93,9 @@ static void table_shrink(struct table *t)
 struct entry *table_find(const struct table *t, const struct table_key *key)
 {
     struct entry *e = t->buckets[linear_bucket(t->size, key->hash)];
+    uint32_t low = key->hash & ((1u << ENTRY_HASH_LOW) - 1);
 
-    while (e != NULL && (entry_hash(e) != key->hash || e->key_len != key->len ||
+    while (e != NULL && (e->hash_low != low || e->key_len != key->len ||
                          memcmp(entry_key(e), key->bytes, key->len) != 0))
         e = entry_chain(e);
     return e;
@@ -103,32 +104,55 @@ struct entry *table_find(const struct table *t, const struct table_key *key)
 /* Stands for the end of a bucket, so that a step needs no branch for it. */
 static struct entry table_none;
 
-/* Returns e if it has the hash, else its successor, and starts to load that. No
- * branch depends on the comparison: a wrong guess would wait for memory. */
-static struct entry *table_step(struct entry *e, uint32_t hash)
+/* Returns e if it has the hash, else its successor. No branch depends on the
+ * comparison: a wrong guess would wait for memory. */
+static struct entry *table_step(struct entry *e, uint32_t hash, bool *equal)
 {
-    bool equal = entry_hash(e) == hash;
-    struct entry *next = equal ? e : entry_chain(e);
+    struct entry *next;
 
-    next = next != NULL ? next : &table_none;
-    __builtin_prefetch(next);
-    __builtin_prefetch((const char *)next + (equal ? 64 : sizeof *e - 1));
-    return next;
+    *equal = entry_hash(e) == hash;
+    next = *equal ? e : entry_chain(e);
+    return next != NULL ? next : &table_none;
+}
+
+/* Loads the head of an entry, or what follows the head if that was loaded. */
+static void table_load(const struct entry *e, bool loaded)
+{
+    __builtin_prefetch(e);
+    __builtin_prefetch((const char *)e + (loaded ? 64 : sizeof *e - 1));
+}
+
+static struct entry *table_first(const struct table *t, uint32_t hash)
+{
+    struct entry *e = t->buckets[linear_bucket(t->size, hash)];
+
+    return e != NULL ? e : &table_none;
+}
+
+struct entry *table_prefetch_next(const struct table *t, uint32_t hash,
+                                  int steps)
+{
+    struct entry *e = table_first(t, hash);
+    bool equal = false;
+
+    for (; steps > 0; steps--)
+        e = table_step(e, hash, &equal);
+    table_load(e, equal);
+    return equal ? e : NULL;
 }
 
 void table_prefetch_all(const struct table *t, const uint32_t *hashes,
                         struct entry **found, uint32_t n)
 {
-    enum { STEPS = 2 }; /* to the third entry of a bucket of two on average */
+    bool equal;
 
-    for (uint32_t i = 0; i < n; i++) {
-        struct entry *e = t->buckets[linear_bucket(t->size, hashes[i])];
-
-        found[i] = e != NULL ? e : &table_none;
-    }
-    for (int step = 0; step < STEPS; step++) {
-        for (uint32_t i = 0; i < n; i++)
-            found[i] = table_step(found[i], hashes[i]);
+    for (uint32_t i = 0; i < n; i++)
+        found[i] = table_first(t, hashes[i]);
+    for (int step = 0; step < 2; step++) {
+        for (uint32_t i = 0; i < n; i++) {
+            found[i] = table_step(found[i], hashes[i], &equal);
+            table_load(found[i], equal);
+        }
     }
 }
 

@@ -70,9 +70,9 @@ static inline uint64_t table_bytes(const struct table *t)
 
 /* What follows loads into the processor's cache what a table_find of a hash
  * will read. A batch that does so for all its keys waits for memory once, and
- * not once a key. table_prefetch_bucket and table_prefetch_first need no lock:
- * they read a size that another thread may change, and at worst load a line
- * that is not needed. */
+ * not once a key. table_prefetch_next and table_prefetch_all need the lock.
+ * The others read a size that another thread may change, and at worst load a
+ * line that is not needed. */
 
 static inline struct entry **table_guess(const struct table *t, uint32_t hash)
 {
@@ -80,6 +80,12 @@ static inline struct entry **table_guess(const struct table *t, uint32_t hash)
                           __atomic_load_n(&t->size.mask, __ATOMIC_RELAXED)};
 
     return &t->buckets[linear_bucket(size, hash)];
+}
+
+/* table_buckets returns the number of buckets. */
+static inline uint32_t table_buckets(const struct table *t)
+{
+    return __atomic_load_n(&t->size.n, __ATOMIC_RELAXED);
 }
 
 static inline void table_prefetch_entry(const struct entry *e)
@@ -101,10 +107,16 @@ static inline void table_prefetch_first(const struct table *t, uint32_t hash)
         __atomic_load_n(table_guess(t, hash), __ATOMIC_RELAXED));
 }
 
-/* table_prefetch_all loads the entries of n hashes. It goes through all buckets
- * together, an entry of each at a time. found[i] becomes the entry of hash i if
- * it is among the first three of its bucket, else some entry: not an answer,
- * but what to load more of. */
+/* table_prefetch_next loads the head of the entry that is `steps` behind the
+ * first of the bucket. If an entry before it has the hash, it loads what
+ * follows the head of that one, and returns it; else NULL. The entries before
+ * it should have been loaded. */
+struct entry *table_prefetch_next(const struct table *t, uint32_t hash,
+                                  int steps);
+
+/* table_prefetch_all loads the first three entries of the buckets of n hashes,
+ * an entry of each at a time. found[i] becomes the entry of hash i if it is one
+ * of these, else some entry: not an answer, but what to load more of. */
 void table_prefetch_all(const struct table *t, const uint32_t *hashes,
                         struct entry **found, uint32_t n);
 
