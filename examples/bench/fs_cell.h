@@ -77,8 +77,8 @@ static inline void cell_prepare(void)
     atexit(cell_cleanup);
 }
 
-/* Writes a file's pages to the disk and drops them from the page cache. */
-static int cell_cool(const char *path, const struct stat *st, int flag,
+/* Drops a file from the page cache; its pages must be on the disk. */
+static int cell_drop(const char *path, const struct stat *st, int flag,
                      struct FTW *ftw)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -88,10 +88,20 @@ static int cell_cool(const char *path, const struct stat *st, int flag,
     (void)ftw;
     if (fd < 0)
         return 0;
-    fdatasync(fd);
     posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
     close(fd);
     return 0;
+}
+
+/* Makes all files of a folder cold. */
+static inline void cell_cool(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0 || syncfs(fd) < 0)
+        bench_die(path, strerror(errno));
+    close(fd);
+    nftw(path, cell_drop, 16, FTW_PHYS);
 }
 
 /* A side of a comparison: it starts a batch and waits for finished ones. */
