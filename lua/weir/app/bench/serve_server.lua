@@ -20,8 +20,9 @@ local function launch(folder, line)
   local pid = tonumber(output(("%s >%s/out 2>&1 </dev/null & echo $!"):format(line,
     folder)))
   return function()
-    os.execute(("kill %d; while kill -0 %d 2>/dev/null; do sleep 0.05; done; rm -rf %s")
-      :format(pid, pid, folder))
+    os.execute(([[kill %d 2>/dev/null
+      while kill -0 %d 2>/dev/null; do sleep 0.05; done
+      rm -rf %s]]):format(pid, pid, folder))
   end, pid
 end
 
@@ -65,18 +66,32 @@ bench:
    - 127.0.0.1:%d:1
 ]]
 
---- A nutcracker before a redis-server; nil: there is none here.
+--- A nutcracker before a redis-server; nil and why not.
 function Servers.nutcracker(redis_port)
-  if os.execute "command -v nutcracker >/dev/null 2>&1" ~= 0 then return nil end
-  local folder, port = output "mktemp -d":match "%S+", math.random(20000, 60000)
-  local file = assert(io.open(folder .. "/conf.yml", "w"))
-  file:write(CONF:format(port, redis_port))
+  if os.execute "command -v nutcracker >/dev/null 2>&1" ~= 0 then
+    return nil, "no nutcracker here: apt-get install nutcracker"
+  end
+  for _ = 1, 5 do
+    local folder, port = output "mktemp -d":match "%S+", math.random(20000, 60000)
+    local file = assert(io.open(folder .. "/conf.yml", "w"))
+    file:write(CONF:format(port, redis_port))
+    file:close()
+    local stop, pid = launch(folder,
+      ("nutcracker -c %s/conf.yml -s %d -m 65536"):format(folder, port + 1))
+    if answers(port) then return { port = port, stop = stop, pid = pid } end
+    stop()
+  end
+  return nil, "nutcracker does not start"
+end
+
+
+--- The seconds of CPU that a process has used.
+function Servers.cpu(pid)
+  local file = assert(io.open(("/proc/%d/stat"):format(pid)))
+  local user, system = file:read "*a":match("%) %a" .. (" %S+"):rep(10)
+    .. " (%d+) (%d+)")
   file:close()
-  local stop, pid = launch(folder, ("nutcracker -c %s/conf.yml -s %d -m 65536"):format(
-    folder, port + 1))
-  if answers(port) then return { port = port, stop = stop, pid = pid } end
-  stop()
-  return nil
+  return (user + system) / 100
 end
 
 
