@@ -118,36 +118,46 @@ local function pings(bench, case, ours, theirs)
 end
 
 
--- The servers of a case: ours, the reference, and what stops them.
-local function start(case)
+-- The servers of a case: ours, the reference; each is put into `started`, too. nil:
+-- there is no nutcracker.
+local function start(case, started)
   local redis = assert(Redis.start())
-  local function stop_redis() redis:stop() end
+  table.insert(started, function() redis:stop() end)
   if case.server == "proxy" then
     local other, why = Servers.nutcracker(redis.port)
     if not other then
-      stop_redis()
       io.stderr:write("bench serve: ", why, "\n")
       return nil
     end
+    table.insert(started, other.stop)
     local ours = Servers.weir(redis.url)
-    return ours, other, function() ours.stop() other.stop() stop_redis() end
+    table.insert(started, ours.stop)
+    return ours, other
   end
   local ours = case.server == "tier" and Servers.weir(nil, TIER)
     or Servers.weir "memory://?capacity=1GiB"
-  return ours, redis, function() ours.stop() stop_redis() end
+  table.insert(started, ours.stop)
+  return ours, redis
 end
 
 
-local function run(bench, case)
-  local ours, theirs, stop = start(case)
+local function measure(bench, case, started)
+  local ours, theirs = start(case, started)
   if not ours then return end
   if case.server == "tier" then
     for _, server in ipairs { ours, theirs } do
       benchmark(server.port, "-t set -d 64 -r 10000 -n 20000 -c 4")
     end
   end
-  local good, err = pcall(case.run and pings or compare, bench, case, ours, theirs)
-  stop()
+  local what = case.run and pings or compare
+  what(bench, case, ours, theirs)
+end
+
+
+local function run(bench, case)
+  local started = {}
+  local good, err = pcall(measure, bench, case, started)
+  while #started > 0 do table.remove(started)() end
   if not good then error(err, 0) end
 end
 
