@@ -122,6 +122,21 @@ static void script_set(struct script_server *server, const struct nonsense *n,
     server->nonsense = n->words;
 }
 
+/* Whether the session is replaced after such an error, if it is older than a
+ * second (see refusal.c): on a busy machine it is. */
+static bool renews(const struct nonsense *kind)
+{
+    static const char *const CODES[] = {"-READONLY", "-NOAUTH", "-LOADING",
+                                        "-MASTERDOWN", "-CLUSTERDOWN"};
+
+    for (size_t i = 0; i < sizeof CODES / sizeof *CODES; i++) {
+        if (strncmp(kind->words, CODES[i], strlen(CODES[i])) == 0 &&
+            kind->status != 0)
+            return true;
+    }
+    return false;
+}
+
 /* One kind at one position of a pipeline of n gets on one session. */
 static void singles(struct script_server *server, struct weir_store *s,
                     const struct nonsense *kind, int position, uint32_t n)
@@ -148,7 +163,8 @@ static void singles(struct script_server *server, struct weir_store *s,
         CHECK(count_status(b, WEIR_MISS) == 0);
     }
     recovers(s, b, n);
-    CHECK((atomic_load(&server->accepted) == accepted) == (kind->status != 0));
+    CHECK(renews(kind) ||
+          (atomic_load(&server->accepted) == accepted) == (kind->status != 0));
     weir_batch_free(b);
 }
 
@@ -213,7 +229,7 @@ static void one_too_many(struct script_server *server, struct weir_store *s,
         CHECK(last->items[i].status != WEIR_OK || is_true(&last->items[i]));
     }
     recovers(s, last, 4);
-    CHECK(atomic_load(&server->accepted) == accepted + 1);
+    CHECK(atomic_load(&server->accepted) > accepted);
     weir_batch_free(first);
     weir_batch_free(last);
 }
