@@ -97,7 +97,8 @@ describe("when nginx #unsanitized", function()
     get "/quick"
     get "/task"
     server:signal "QUIT"
-    assert.is_true(seconds_to_go() < plain + 0.5)
+    -- A worker that weir keeps alive would stay for ever. A busy machine is slow.
+    assert.is_true(seconds_to_go() < plain + 5)
   end)
 
   it("quits gracefully the last answer is given, then it is gone", function()
