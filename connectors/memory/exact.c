@@ -43,6 +43,6 @@ bool exact_forget(struct exact *x, const struct entry *e)
 
 void exact_free(struct exact *x)
 {
-    release_queue(&x->queue);
+    release_queues((struct queue *[]){&x->queue}, 1);
     table_free(&x->table);
 }

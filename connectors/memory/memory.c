@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "ops.h"
+#include "release.h"
 
 enum { SHARDS_AUTO_MAX = 64 };
 
@@ -107,10 +108,24 @@ static uint32_t memory_shards(const struct memory_config *config)
     return n;
 }
 
+/* Frees the entries of all shards together: they lie side by side in memory. */
+static void memory_release(struct memory *m)
+{
+    struct queue *queues[2 * MEMORY_SHARDS_MAX];
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < m->n_shards; i++) {
+        queues[n++] = &m->shards[i].eviction.small;
+        queues[n++] = &m->shards[i].eviction.main;
+    }
+    release_queues(queues, n);
+}
+
 static void memory_close(void *state)
 {
     struct memory *m = state;
 
+    memory_release(m);
     for (uint32_t i = 0; i < m->n_shards; i++)
         shard_free(&m->shards[i]);
     free(m->shards);

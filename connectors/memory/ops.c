@@ -46,16 +46,16 @@ typedef void op_locked(struct turn *t, struct place *at,
                        struct weir_item *item);
 
 static op_locked *const OPS[WEIR_OPS] = {
-    [WEIR_GET] = get_locked,       [WEIR_SET] = set_locked,
-    [WEIR_EXISTS] = exists_locked, [WEIR_STAT] = stat_locked,
-    [WEIR_DELETE] = delete_locked, [WEIR_TOUCH] = touch_locked,
+    [WEIR_GET] = get_locked,     [WEIR_EXISTS] = exists_locked,
+    [WEIR_STAT] = stat_locked,   [WEIR_DELETE] = delete_locked,
+    [WEIR_TOUCH] = touch_locked,
 };
 
 /* Items that are worked on together. */
 struct group {
     struct weir_call *call;
     struct weir_item *items;
-    uint32_t n; /* of those in order: items that need a shard */
+    uint32_t n;
     struct place places[MEMORY_GROUP];
     uint8_t order[MEMORY_GROUP]; /* by shard, then as they came */
 };
@@ -99,30 +99,27 @@ static void group_load(const struct group *g, int steps)
     turn_end(&t);
 }
 
-/* Does what group_load does in all its steps, for items of one shard, whose
- * lock is held. That is faster, since a step goes on from where the last one
- * was. */
+/* Does what group_load does in all its steps, in a store of one shard. That is
+ * faster, since a step goes on from where the last one was. */
 static void group_load_one(const struct group *g)
 {
-    const struct shard *s = g->places[g->order[0]].shard;
+    struct shard *s = g->places[0].shard;
     struct entry *found[MEMORY_GROUP];
     uint32_t hashes[MEMORY_GROUP];
 
-    for (uint32_t k = 0; k < g->n; k++)
-        hashes[k] = g->places[g->order[k]].key.hash;
+    for (uint32_t i = 0; i < g->n; i++)
+        hashes[i] = g->places[i].key.hash;
+    lock_acquire(&s->lock);
     table_prefetch_all(&s->table, hashes, found, g->n);
-    for (uint32_t k = 0; k < g->n && g->call->op == WEIR_GET; k++)
-        get_fetch(found[k], &g->items[g->order[k]]);
+    for (uint32_t i = 0; i < g->n && g->call->op == WEIR_GET; i++)
+        get_fetch(found[i], &g->items[i]);
+    lock_release(&s->lock);
 }
 
-static void group_run(struct group *g, bool one_shard)
+static void group_run(struct group *g)
 {
     struct turn t = {.call = g->call};
 
-    if (one_shard && g->n > 1) {
-        turn_pass(&t, &g->places[g->order[0]]);
-        group_load_one(g);
-    }
     for (uint32_t k = 0; k < g->n; k++) {
         uint32_t i = g->order[k];
 
@@ -130,6 +127,22 @@ static void group_run(struct group *g, bool one_shard)
         OPS[g->call->op](&t, &g->places[i], &g->items[i]);
     }
     turn_end(&t);
+}
+
+/* A set at a time, since malloc is fastest when what was freed last comes back
+ * next; and what it does needs no lock. */
+static void group_set(struct group *g, const struct memory *m)
+{
+    for (uint32_t k = 0; k < g->n; k++) {
+        struct turn t = {.call = g->call};
+        uint32_t i = g->order[k];
+
+        if (!set_prepare(m, &g->places[i], g->call, &g->items[i]))
+            continue;
+        turn_pass(&t, &g->places[i]);
+        set_locked(&t, &g->places[i], &g->items[i]);
+        turn_end(&t);
+    }
 }
 
 static void group_locate(struct group *g, const struct memory *m, uint32_t i)
@@ -148,33 +161,25 @@ static void group_locate(struct group *g, const struct memory *m, uint32_t i)
     table_prefetch_bucket(&at->shard->table, at->key.hash);
 }
 
-/* Puts those of the first n items that need a shard in order. */
-static void group_sort(struct group *g, const struct memory *m, uint32_t n)
+/* Puts the items in the order of their shards. */
+static void group_sort(struct group *g, const struct memory *m)
 {
     uint8_t ends[MEMORY_SHARDS_MAX], sum = 0;
 
     memset(ends, 0, m->n_shards);
-    for (uint32_t i = 0; i < n; i++) {
-        if (g->places[i].shard != NULL)
-            ends[g->places[i].shard - m->shards]++;
-    }
+    for (uint32_t i = 0; i < g->n; i++)
+        ends[g->places[i].shard - m->shards]++;
     for (uint32_t s = 0; s < m->n_shards; s++)
         ends[s] = sum += ends[s];
-    g->n = sum;
-    for (uint32_t i = n; i-- > 0;) {
-        if (g->places[i].shard != NULL)
-            g->order[--ends[g->places[i].shard - m->shards]] = (uint8_t)i;
-    }
+    for (uint32_t i = g->n; i-- > 0;)
+        g->order[--ends[g->places[i].shard - m->shards]] = (uint8_t)i;
 }
 
-/* Does the same when there is nothing to sort. */
-static void group_keep(struct group *g, uint32_t n)
+/* Leaves them as they are. */
+static void group_keep(struct group *g)
 {
-    g->n = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        g->order[g->n] = (uint8_t)i;
-        g->n += g->places[i].shard != NULL;
-    }
+    for (uint32_t i = 0; i < g->n; i++)
+        g->order[i] = (uint8_t)i;
 }
 
 /* Whether the store is so small that the processor's cache has all of it. The
@@ -187,6 +192,20 @@ static bool memory_cached(const struct memory *m)
            BUCKETS;
 }
 
+/* Loads what the items need. A single one would only wait twice. */
+static void group_load_all(const struct group *g, const struct memory *m)
+{
+    for (uint32_t i = 0; i < g->n; i++)
+        table_prefetch_first(&g->places[i].shard->table, g->places[i].key.hash);
+    if (m->n_shards == 1) {
+        group_load_one(g);
+        return;
+    }
+    if (!memory_cached(m))
+        group_load(g, 1);
+    group_load(g, 2);
+}
+
 static void memory_group(struct memory *m, struct weir_call *call,
                          struct weir_item *items, uint32_t n)
 {
@@ -194,22 +213,19 @@ static void memory_group(struct memory *m, struct weir_call *call,
 
     g.call = call;
     g.items = items;
+    g.n = n;
     for (uint32_t i = 0; i < n; i++)
         group_locate(&g, m, i);
-    for (uint32_t i = 0; i < n && n > 1; i++)
-        table_prefetch_first(&g.places[i].shard->table, g.places[i].key.hash);
-    for (uint32_t i = 0; i < n && call->op == WEIR_SET; i++)
-        set_prepare(m, &g.places[i], call, &items[i]);
     if (n == 1 || m->n_shards == 1)
-        group_keep(&g, n);
+        group_keep(&g);
     else
-        group_sort(&g, m, n);
-    if (m->n_shards > 1 && n > 1) {
-        if (!memory_cached(m))
-            group_load(&g, 1);
-        group_load(&g, 2);
-    }
-    group_run(&g, m->n_shards == 1);
+        group_sort(&g, m);
+    if (n > 1)
+        group_load_all(&g, m);
+    if (call->op == WEIR_SET)
+        group_set(&g, m);
+    else
+        group_run(&g);
     for (uint32_t i = 0; i < n && call->op == WEIR_GET; i++)
         get_answer(call, &g.places[i], &items[i]);
 }

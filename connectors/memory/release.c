@@ -14,21 +14,32 @@ enum {
     DIGITS = 4, /* 4 + 4 * 11 = 48 bits of address */
 };
 
-/* Walks from both ends, since a step of one walk can overlap one of the other.
- */
-static void release_list(const struct queue *q, struct entry **list)
+/* Takes the entry at each end of a queue off it. */
+static uint64_t release_ends(struct queue *q, struct entry **list)
 {
-    struct entry *old = q->oldest, *new = q->newest;
-    uint64_t n = q->items;
+    uint64_t n = q->items < 2 ? q->items : 2;
 
-    for (uint64_t i = 0; i < n / 2; i++) {
-        list[i] = old;
-        list[n - 1 - i] = new;
-        old = entry_newer(old);
-        new = entry_older(new);
+    if (n > 0) {
+        list[0] = q->oldest;
+        q->oldest = entry_newer(q->oldest);
     }
-    if (n % 2 == 1)
-        list[n / 2] = old;
+    if (n > 1) {
+        list[1] = q->newest;
+        q->newest = entry_older(q->newest);
+    }
+    q->items -= n;
+    return n;
+}
+
+/* Walks through all queues, from both ends, by turns: while one step waits for
+ * memory, those of the other walks go on. */
+static void release_list(struct queue *const *queues, uint32_t n_queues,
+                         struct entry **list, uint64_t n)
+{
+    for (uint64_t i = 0; i < n;) {
+        for (uint32_t k = 0; k < n_queues; k++)
+            i += release_ends(queues[k], &list[i]);
+    }
 }
 
 static unsigned release_digit(const struct entry *e, int digit)
@@ -82,21 +93,25 @@ static void release_unsorted(struct queue *q)
     }
 }
 
-void release_queue(struct queue *q)
+void release_queues(struct queue *const *queues, uint32_t n_queues)
 {
-    size_t bytes = q->items * 2 * sizeof(struct entry *);
     struct entry **lists;
+    uint64_t n = 0;
 
-    if (q->items == 0)
+    for (uint32_t k = 0; k < n_queues; k++)
+        n += queues[k]->items;
+    if (n == 0)
         return;
-    lists = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+    lists = mmap(NULL, n * 2 * sizeof *lists, PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (lists != MAP_FAILED) {
-        release_list(q, lists);
-        release_sorted(lists, lists + q->items, q->items);
-        munmap(lists, bytes);
-    } else {
-        release_unsorted(q);
+        release_list(queues, n_queues, lists, n);
+        release_sorted(lists, lists + n, n);
+        munmap(lists, n * 2 * sizeof *lists);
     }
-    *q = (struct queue){0};
+    for (uint32_t k = 0; k < n_queues; k++) {
+        if (lists == MAP_FAILED)
+            release_unsorted(queues[k]);
+        *queues[k] = (struct queue){0};
+    }
 }

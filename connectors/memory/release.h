@@ -4,7 +4,7 @@
 
 #include "queue.h"
 
-/* release_queue frees all entries of a queue, and empties it. */
-void release_queue(struct queue *q);
+/* release_queues frees all entries of the queues, and empties these. */
+void release_queues(struct queue *const *queues, uint32_t n_queues);
 
 #endif

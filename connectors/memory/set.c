@@ -75,20 +75,21 @@ static struct entry *set_entry(const struct memory *m, const struct place *at,
     return e;
 }
 
-void set_prepare(const struct memory *m, struct place *at,
+bool set_prepare(const struct memory *m, struct place *at,
                  struct weir_call *call, struct weir_item *item)
 {
     uint64_t size = item->value != NULL ? item->value->size : item->size;
 
     if (!shard_fits(at->shard, size))
-        return;
+        return true;
     at->e = set_entry(m, at, call, item, size);
-    if (at->e == NULL) {
-        at->shard = NULL;
-    } else if (!shard_fits(at->shard, entry_charge(at->e))) {
+    if (at->e == NULL)
+        return false;
+    if (!shard_fits(at->shard, entry_charge(at->e))) {
         entry_free(at->e);
         at->e = NULL;
     }
+    return true;
 }
 
 /* The value has no room. The older value of its key goes, too, since a reader

@@ -5,9 +5,8 @@
 
 #include "store.h"
 
-/* set_prepare makes the entry of an item. It answers the item, and clears the
- * shard of its place, if it cannot. */
-void set_prepare(const struct memory *m, struct place *at,
+/* set_prepare makes the entry of an item. False: it has answered the item. */
+bool set_prepare(const struct memory *m, struct place *at,
                  struct weir_call *call, struct weir_item *item);
 
 /* set_locked puts the entry of an item in, and answers it. */

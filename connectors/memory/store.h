@@ -21,7 +21,7 @@ enum {
 
 /* An item's key, the shard it belongs to, and the entry. */
 struct place {
-    struct shard *shard; /* NULL: the item has been answered */
+    struct shard *shard;
     struct table_key key;
     struct entry *e; /* of a set: the new one; NULL: the value has no room */
     struct weir_value *value; /* of a get: a reference, or NULL */
