@@ -19,7 +19,7 @@
  *       synthetic    10,523 10,954   50,796 52,104    77,953  77,953
  *
  *   Blocks return later than the paper remembers them. Independent requests
- *   have no such pattern: they lose up to 0.7 % (Zipf, exponent 0.9).
+ *   have no such pattern: they lose up to 0.8 % (Zipf, exponent 0.9).
  * - It looks at EVICTION_LOOKS entries at most for a victim.
  * The option `exact` removes both differences.
  *
