@@ -25,8 +25,8 @@ void fs_index_free(struct fs_index *ix);
  * whole blocks of 4 KiB, as most filesystems allocate. */
 uint64_t fs_index_footprint(uint64_t file_size);
 
-/* fs_index_reserve counts bytes that are about to be written; fs_index_release
- * takes them back if they were not written. */
+/* fs_index_reserve counts bytes before they are written. fs_index_release takes
+ * them back if they were not written. */
 void fs_index_reserve(struct fs_index *ix, uint64_t bytes);
 void fs_index_release(struct fs_index *ix, uint64_t bytes);
 

@@ -1,4 +1,4 @@
-/* known.c -- what is known about files without asking the filesystem.
+/* known.c -- facts about files that need no system call to look up.
  *
  * WHAT MUST HOLD
  * Other processes may change the folder at any time. The kernel reports every
@@ -29,7 +29,7 @@
  * counted after its report was lost.
  *
  * Names are compared by two independent 64-bit hashes, one of them with a
- * random seed, so nobody can choose names that collide. Names that are hashes
+ * random seed, so that names cannot be chosen to collide. Names that are hashes
  * of long keys are never in the table, because only their trailer has the key.
  *
  * Each part has a lock and a table with linear probing. A part that is full

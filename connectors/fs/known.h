@@ -1,4 +1,4 @@
-/* known.h -- what is known about files without asking the filesystem. */
+/* known.h -- facts about files that need no system call to look up. */
 
 #ifndef FS_KNOWN_H
 #define FS_KNOWN_H

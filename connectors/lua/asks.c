@@ -3,7 +3,7 @@
  * A question is put on a list and the worker is woken. The thread that asks
  * waits on the condition until its question has an answer, its deadline passes
  * or the store closes. It then leaves the question to Lua if Lua has it:
- * whoever is last frees it. */
+ * the one that uses it last frees it. */
 #include "asks.h"
 
 #include <errno.h>

@@ -129,8 +129,8 @@ static void group_run(struct group *g)
     turn_end(&t);
 }
 
-/* A set at a time, since malloc is fastest when what was freed last comes back
- * next; and what it does needs no lock. */
+/* Sets one value at a time: malloc is fastest when the block that was freed
+ * last is asked for next. Allocating needs no lock of a shard. */
 static void group_set(struct group *g, const struct memory *m)
 {
     for (uint32_t k = 0; k < g->n; k++) {

@@ -7,6 +7,7 @@ local ffi = require "ffi"
 local Asks = require "weir.connector.asks"
 local Calls = require "weir.connector.calls"
 local Driven = require "weir.host.driven"
+local Ffi = require "weir.ffi"
 local Host = require "weir.host"
 local Reload = require "weir.language.reload"
 
@@ -47,7 +48,7 @@ end
 ---@param declarations string of the structs that C shares
 ---@param file string
 return function(address, declarations, file)
-  ffi.cdef(declarations)
+  Ffi.declare(declarations)
   local shared = ffi.cast("struct weir_lua_shared *", address)
   local host = Driven.new()
   Host.use(host)

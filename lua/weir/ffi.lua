@@ -146,6 +146,14 @@ function Ffi.serve()
 end
 
 
+--- Declares further structs, or functions of libweir that are not in weir.h: those of
+--- connector.h, for the connector that runs Lua.
+---@param declarations string
+function Ffi.declare(declarations)
+  ffi.cdef(declarations)
+end
+
+
 --- A system library with these of its functions declared: the first of `names` that
 --- is there, or libc.
 ---@param names string[]?

@@ -10,6 +10,7 @@
 local ffi = require "ffi"
 local Calls = require "weir.serve.calls"
 local Closing = require "weir.core.closing"
+local Cursors = require "weir.core.cursors"
 local Errors = require "weir.serve.errors"
 local Ffi = require "weir.ffi"
 local Host = require "weir.host"
@@ -90,7 +91,7 @@ function Server.new(stores, options)
   local self = setmetatable({
     stores = stores, options = options, limits = limits, ports = {}, port = 0,
     handle = ffi.gc(slot[0], S.weir_server_free), reloads = 0, run_id = random_id(),
-    cursors = { last = 0 }, at_work = 0,
+    cursors = Cursors.new(), at_work = 0,
   }, Server)
   self.info = Info.new(self)
   Errors.register(S, self.handle)

@@ -14,7 +14,7 @@ static const char *bytes_of(const struct client *c, uint32_t i)
                               : c->buffer + c->start + arg->at;
 }
 
-/* Forgets what was queued. */
+/* Forgets the commands in the queue. */
 void multi_end(struct client *c)
 {
     free(c->multi);

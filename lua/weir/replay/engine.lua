@@ -18,8 +18,8 @@ Engine.__index = Engine
 -- Requests in flight, of an open loop: one more is counted as dropped.
 local MOST_IN_FLIGHT = 65536
 
--- Requests that are read at once, in a loop of their own that LuaJIT compiles apart
--- from what is done with them; and between two looks at stop().
+-- Requests read in one go. Reading has a loop of its own, so that LuaJIT compiles it
+-- apart from running them. stop() is called once in so many requests.
 local AT_ONCE = 64
 
 
@@ -27,7 +27,7 @@ local AT_ONCE = 64
 --- recorded: do requests as recorded; prefix; size: bytes of a value without one;
 --- warmup: requests that do not count; stop(engine): whether to end early.
 function Engine.new(store, source, world, opts)
-  -- Where requests overlap nobody can say that a set is a copy of what a get found.
+  -- Copies can be told from sets only while requests do not overlap.
   local in_turn = (opts.speed or "max") == "max" and not world.live
   return setmetatable({
     store = store, source = source, world = world, host = world.host, opts = opts,

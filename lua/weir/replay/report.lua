@@ -89,8 +89,8 @@ local function levels(counts)
 end
 
 
--- The bytes that gets asked for. Where the trace does not tell the size of what was not
--- found, that is what was set, but for what hits here and was set when it was recorded.
+-- The bytes that gets asked for. A trace may not tell the size of a miss. Then it is
+-- the size of the set that followed, unless the get hits in this run.
 local function bytes_of(counts)
   if counts.unknown == 0 and counts.set_again == 0 then return counts.bytes end
   return counts.hit_bytes + counts.set_bytes - counts.set_again

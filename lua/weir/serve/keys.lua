@@ -1,8 +1,8 @@
 -- serve/keys.lua: commands over many keys: SCAN, KEYS, RANDOMKEY, DBSIZE; and PERSIST.
 --
 -- The cursor of a C store is a number, and is SCAN's, so that it outlives the server.
--- Policies have cursors of Lua: those are kept in a table, and SCAN's cursor is their
--- number there; of too many the oldest is forgotten, and its scan ends with an error.
+-- Cursors of policies are kept under numbers (core/cursors.lua). A scan whose cursor
+-- was forgotten ends with an error.
 
 local ffi = require "ffi"
 local Errors = require "weir.serve.errors"
@@ -13,30 +13,16 @@ local glob = require "weir.serve.glob"
 
 local Keys = {}
 
-local CURSORS = 10000 -- of policies, kept for clients that scan
 local KEYS_MAX = 100000 -- answered by KEYS
 local PAGE = 10 -- COUNT when none is said, as Redis has it
-
--- Cursors that are Lua's begin here: those of C stores have other bits.
-local FIRST, LARGEST = 2 ^ 52, 2 ^ 40
 
 
 -- ---- cursors ----
 
-local function keep(server, cursor)
-  local kept = server.cursors
-  kept.last = kept.last + 1
-  kept[kept.last] = cursor
-  kept[kept.last - CURSORS] = nil
-  return FIRST + kept.last
-end
-
-
 -- The cursor of SCAN as text.
 local function name_cursor(server, cursor)
-  if cursor == nil then return "0" end
-  if type(cursor) == "table" then return ("%.0f"):format(keep(server, cursor)) end
-  return (tostring(ffi.cast("uint64_t", cursor)):gsub("ULL$", ""))
+  local number = ffi.cast("uint64_t", server.cursors:number(cursor))
+  return (tostring(number):gsub("ULL$", ""))
 end
 
 
@@ -55,9 +41,8 @@ local function find_cursor(server, store, text)
   local n = read_number(text)
   if not n then return nil, "ERR invalid cursor" end
   if n == 0 then return false end
-  local at = tonumber(n) - FIRST
-  if store.handle or at < 0 or at > LARGEST then return n end
-  local cursor = server.cursors[at]
+  if store.handle then return n end
+  local cursor = server.cursors:find(n)
   if not cursor then return nil, "ERR this cursor is forgotten: begin again with 0" end
   return cursor
 end

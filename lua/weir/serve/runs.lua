@@ -3,6 +3,7 @@
 -- back into the batch's items. Databases whose root is a C store never come by here.
 
 local ffi = require "ffi"
+local Items = require "weir.native.items"
 local Op = require "weir.core.op"
 local Request = require "weir.core.request"
 local status = require "weir.core.status"
@@ -30,33 +31,16 @@ local function value_of(item)
 end
 
 
--- Times to live in seconds by slot, where an item has one.
-local function load_ttls(req, items)
-  for i = 1, req.n do
-    local ms = items[i - 1].ttl_ms
-    if ms > 0 then
-      req.ttls = req.ttls or {}
-      req.ttls[i] = tonumber(ms) / 1000
-    end
-  end
-end
-
-
 -- The request of a batch.
 local function load(batch)
   local n, items, op = batch.n, batch.items, Op.names[batch.op]
-  local keys = new_table(n, 0)
-  for i = 1, n do
-    local item = items[i - 1]
-    keys[i] = ffi_string(item.key, item.key_len)
-  end
-  local req = setmetatable({ op = op, n = n, keys = keys }, Request)
+  local req = setmetatable({ op = op, n = n, keys = Items.keys(items, n) }, Request)
   if Op.sends[op] then
     local values = new_table(n, 0)
     for i = 1, n do values[i] = value_of(items[i - 1]) end
     req.values = values
   end
-  if op == "set" or op == "touch" then load_ttls(req, items) end
+  if op == "set" or op == "touch" then Items.load_ttls(items, req) end
   return req
 end
 
@@ -84,11 +68,9 @@ local function unload(batch, reply)
     if op == GET then
       item.value = reply:pointer(i)
       if item.value ~= nil then reply.values.at[i - 1] = nil end
-    elseif op == STAT then
-      item.size = reply:size(i) or 0
-      item.ttl_ms = math.ceil((reply:ttl(i) or 0) * 1000)
     end
   end
+  if op == STAT then Items.unload_stat(items, reply) end
   if good < reply.n then explain(batch, reply) end
 end
 

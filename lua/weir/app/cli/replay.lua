@@ -44,7 +44,7 @@ function Command.define(command)
 end
 
 
--- Ctrl-C is something to look at now and then: what is known by then is printed.
+-- Looks for Ctrl-C now and then. After it, the results so far are printed.
 local function watch(args)
   local signals = Terminal.signals { Terminal.SIGINT }
   local progress = not args.json and Progress.new(os.clock)
