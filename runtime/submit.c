@@ -132,31 +132,43 @@ static struct stats *inline_shard(struct weir_store *s)
     return &s->shards[mine % s->n_shards];
 }
 
-/* Runs each group of pending items that stand side by side. There are several
- * only if items between them were answered already. */
+/* Finds the next items, from one on, that stand side by side and are pending.
+ * Returns the index after them, or 0 if there are none. There are several such
+ * groups only if items between them were answered already. */
+static uint32_t pending_group(struct batch *b, uint32_t first,
+                              struct slice *slice)
+{
+    struct weir_item *items = b->pub.items;
+    uint32_t n = b->pub.n, end;
+
+    while (first < n && items[first].status != WEIR_PENDING)
+        first++;
+    if (first == n)
+        return 0;
+    end = first + 1;
+    while (end < n && items[end].status == WEIR_PENDING)
+        end++;
+    *slice = (struct slice){.batch = b,
+                            .call = {.op = b->pub.op,
+                                     .n = end - first,
+                                     .items = items + first,
+                                     .deadline_ns = b->deadline_ns}};
+    return end;
+}
+
+/* Runs the pending items of a batch. Returns how many are errors. */
 static uint32_t run_pending(struct weir_store *s, struct batch *b,
                             struct stats *shard)
 {
-    struct weir_item *items = b->pub.items;
-    uint32_t n = b->pub.n, end, errors = 0;
+    uint32_t end = 0, errors = 0;
+    struct slice slice;
 
-    for (uint32_t first = 0; first < n; first = end) {
-        struct slice slice = {.batch = b};
-        int rc;
+    while ((end = pending_group(b, end, &slice)) != 0) {
+        int rc = s->connector->run(s->state, &slice.call);
 
-        end = first + 1;
-        if (items[first].status != WEIR_PENDING)
-            continue;
-        while (end < n && items[end].status == WEIR_PENDING)
-            end++;
-        slice.call = (struct weir_call){.op = b->pub.op,
-                                        .n = end - first,
-                                        .items = items + first,
-                                        .deadline_ns = b->deadline_ns};
-        rc = s->connector->run(s->state, &slice.call);
         if (rc < 0)
             weir_call_fail(&slice.call, NULL, WEIR_FAILED, "%s", strerror(-rc));
-        errors += finish_items(b, shard, items + first, end - first);
+        errors += finish_items(b, shard, slice.call.items, slice.call.n);
     }
     return errors;
 }
@@ -255,7 +267,8 @@ static uint32_t answer_early(struct weir_store *s, struct batch *b,
                              uint32_t pending)
 {
     struct weir_item *items = b->pub.items;
-    uint32_t n = b->pub.n, end, left = 0;
+    uint32_t n = b->pub.n, end = 0, left = 0;
+    struct slice slice;
     uint64_t bytes = 0;
 
     if (s->connector->attempt == NULL ||
@@ -263,21 +276,9 @@ static uint32_t answer_early(struct weir_store *s, struct batch *b,
         (b->deadline_ns != 0 && b->submitted_ns >= b->deadline_ns))
         return pending;
     atomic_fetch_add(&s->inside, 1);
-    for (uint32_t first = 0; first < n && !atomic_load(&s->closing);
-         first = end) {
-        struct slice slice = {.batch = b};
-
-        end = first + 1;
-        if (items[first].status != WEIR_PENDING)
-            continue;
-        while (end < n && items[end].status == WEIR_PENDING)
-            end++;
-        slice.call = (struct weir_call){.op = b->pub.op,
-                                        .n = end - first,
-                                        .items = items + first,
-                                        .deadline_ns = b->deadline_ns};
+    while (!atomic_load(&s->closing) &&
+           (end = pending_group(b, end, &slice)) != 0)
         s->connector->attempt(s->state, &slice.call);
-    }
     atomic_fetch_sub_explicit(&s->inside, 1, memory_order_release);
     for (uint32_t i = 0; i < n; i++) {
         left += items[i].status == WEIR_PENDING;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "pingpong.h"
 
 enum {
     ROUNDS = 7, /* of figure and reference by turns */
@@ -160,50 +161,6 @@ static void bench_small(struct weir_store *tree, struct weir_store *memory,
 }
 
 /* ---- one operation there and back ---- */
-
-static cpu_set_t cpus; /* that we may use */
-
-/* Puts the calling thread, and those it starts, on the nth CPU or, when there
- * are not so many, leaves it free. */
-static void cpu_use(int nth)
-{
-    cpu_set_t set;
-    int cpu = 0;
-
-    while (cpu < CPU_SETSIZE && (!CPU_ISSET(cpu, &cpus) || nth-- > 0))
-        cpu++;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    sched_setaffinity(0, sizeof set, cpu < CPU_SETSIZE ? &set : &cpus);
-}
-
-struct pong {
-    int there, back;
-};
-
-static void *pong_run(void *arg)
-{
-    struct pong *p = arg;
-    eventfd_t n;
-
-    while (eventfd_read(p->there, &n) == 0 && n < 1000)
-        eventfd_write(p->back, 1);
-    return NULL;
-}
-
-static double pong_round(const struct pong *p, double *samples, unsigned n)
-{
-    eventfd_t x;
-
-    for (unsigned i = 0; i < n; i++) {
-        uint64_t start = weir_now();
-
-        eventfd_write(p->there, 1);
-        eventfd_read(p->back, &x);
-        samples[i] = (double)(weir_now() - start);
-    }
-    return bench_median(samples, n);
-}
 
 static double trip_round(struct weir_store *s, struct weir_cq *cq,
                          struct weir_batch *b, double *samples, unsigned n)
