@@ -130,7 +130,7 @@ TESTS := lua-busted lua-check clang clang-format libclang-rt-14-dev redis-server
          wrk tmux strace curl locales
 SUBMAKE = $(MAKE) -s --no-print-directory \
     $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
-BUSTED = WEIR_BUILD=$(B) busted
+SPECS = WEIR_BUILD=$(B) .ci/specs
 
 deps: ## install what is missing, from Debian's packages
 	$(Q).ci/deps $(RUNS) $(TESTS)
@@ -143,10 +143,10 @@ demo: ## show a KV cache at work (TRACE=file.jsonl, ARGS=--help)
 test: ## run the specs (ONLY=spec/policy runs a part)
 	$(Q).ci/deps $(RUNS) $(TESTS)
 	+$(Q)$(SUBMAKE) tests
-	$(Q)$(BUSTED) $(ONLY)
+	$(Q)$(SPECS) $(ONLY)
 
 soak: tests ## run what is random or racy for longer (WEIR_SOAK=seconds)
-	$(Q)WEIR_SOAK=$(or $(WEIR_SOAK),600) $(BUSTED) $(ONLY)
+	$(Q)WEIR_SOAK=$(or $(WEIR_SOAK),600) $(SPECS) $(ONLY)
 
 bench: all ## measure, each figure beside its reference (NAME=core)
 	$(Q)$(B)/weir bench $(NAME)
@@ -156,12 +156,13 @@ under_address = LD_PRELOAD=$(shell $(CC) -print-file-name=libasan.so) \
     ASAN_OPTIONS=detect_leaks=0 WEIR_BUILD=build/address \
     WEIR_LIB=$(CURDIR)/build/address/libweir.so
 sanitize: ## run specs under ASan and UBSan, C programs under TSan (SHORT=1: those)
-	+$(Q)failed=; \
-	$(SUBMAKE) SAN=address tests && $(under_address) \
-	    busted --exclude-tags=unsanitized $(if $(SHORT),spec/programs_spec.lua) \
-	    || failed=1; \
-	$(SUBMAKE) SAN=thread tests && WEIR_BUILD=build/thread \
-	    busted spec/programs_spec.lua || failed=1; \
+	+$(Q)$(SUBMAKE) SAN=address tests
+	+$(Q)$(SUBMAKE) SAN=thread tests
+	$(Q)failed=; \
+	$(under_address) .ci/specs $(if $(SHORT),spec/programs_spec.lua) \
+	    -- --exclude-tags=unsanitized & address=$$!; \
+	WEIR_BUILD=build/thread .ci/specs spec/programs_spec.lua || failed=1; \
+	wait $$address || failed=1; \
 	test -z "$$failed"
 
 fuzz: $(fuzzers) ## run the fuzzers (FUZZ=seconds each)
