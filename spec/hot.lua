@@ -28,6 +28,9 @@ local MAKE = {
     local a = memory()
     return weir.byop { get = a, default = a }
   end,
+  percent = function() return weir.percent { 30, memory(), 30, memory(), memory() } end,
+  warmup = function() return weir.warmup { memory(), memory() } end,
+  shadow = function() return memory():shadow { memory(), compare = true } end,
   guarded = function()
     return memory():timeout(1):breaker {}:retry { 2 }:deadline(2)
   end,

@@ -57,6 +57,13 @@
 ---@field queue? integer batches that may wait; over that they are skipped
 ---@field order? "fifo"|"lifo" which waiting batch goes next
 
+---@class weir.MigrateOptions
+---@field from weir.Store the store until then
+---@field to weir.Store the store from then on
+---@field at string|number when the requests change over
+---@field over? weir.Time time before and after it in which writes delete in the other store
+---@field old_copies? integer keys of which a store may hold an old copy that could not be deleted yet
+
 ---@class weir.MirrorOptions
 ---@field [integer] weir.Store
 ---@field ack? "all"|"first"|integer how many stores must have a write before the caller gets the reply
@@ -70,6 +77,9 @@
 ---@field [1]? weir.Time
 ---@field ttl? weir.Time how long a miss is remembered
 ---@field max? integer misses remembered at most; over that the oldest is dropped
+
+---@class weir.PercentOptions
+---@field seed? integer two percents over each other need two seeds to choose other keys
 
 ---@class weir.PolicyOptions
 ---@field run fun(self: weir.Node, req: weir.Request): weir.Reply answers a request
@@ -98,9 +108,19 @@
 ---@field on? string|string[] error statuses to retry; default: those that may go away by themselves
 ---@field wait_for_breaker? boolean whether to wait for an open breaker, up to cap, instead of giving up
 
+---@class weir.ShadowOptions
+---@field [1]? weir.Store
+---@field to? weir.Store the store that sees the traffic as well
+---@field share? number share of the keys that are shown
+---@field seed? integer another seed chooses other keys
+---@field compare? boolean whether the answers of gets are compared
+---@field timeout? weir.Time how long the other store may take for a request
+---@field inflight? integer requests that may wait for the other store; more are dropped
+---@field bytes? weir.Size bytes of values that may be held meanwhile; more are dropped
+
 ---@class weir.ShardOptions
 ---@field [integer] weir.Store
----@field hash? "rendezvous"|"jump"|"ketama"|"slots" how a key picks its store
+---@field hash? string how a key picks its store
 ---@field weights? number[] one number for each store: its share of the keys, relative to the others
 ---@field names? string[] one name for each store, hashed instead of what the store is called
 ---@field key? string Lua pattern: hash its capture, or its match, instead of the whole key
@@ -127,6 +147,12 @@
 ---@field lease? weir.Time time that a refresh has; default: a tenth of the time to live, 1 to 10 s
 ---@field pause? weir.Time pause after a failed refresh; default: a tenth, 1 s or more
 ---@field keys? integer values whose times are remembered; further ones have no stale time
+
+---@class weir.WarmupOptions
+---@field ttl? weir.Time longest time to live of a copy; without it, what the value has left
+---@field fill_queue? integer keys that may wait to be copied; over that the oldest is dropped
+---@field fill_bytes? weir.Size bytes that may wait to be copied; over that the oldest is dropped
+---@field old_copies? integer keys of which a store may hold an old copy that could not be deleted yet
 
 ---@class weir.EveryStoreOptions
 ---@field workers? integer threads, each with its own session; 0 = the connector's choice
@@ -232,19 +258,22 @@
 ---@field always weir.Predicate Yes to every key.
 ---@field any fun(...: weir.Rule): weir.Predicate Yes if one of these predicates or functions says yes.
 ---@field below fun(share: number): weir.Predicate Yes while less than this share of the store's capacity is in use. A store that does not tell its capacity counts as empty.
----@field byop fun(given: table<string, weir.Store>): weir.Node Each op goes to the store that is named for it, or to default.
+---@field byop fun(given: table<string, weir.Store>): weir.Node Each op goes to the store that is named for it, for its group (reads, writes), or to default.
 ---@field bysize fun(given: weir.BysizeOptions): weir.Node Each value goes to the first store whose size limit it fits. A get tries the stores in order.
 ---@field fail fun(status: string): weir.Node A store that answers every key with one status.
 ---@field failover fun(given: weir.FailoverOptions): weir.Node What the first store could not do goes to the next one. It never serves a value older than the last write.
 ---@field hits fun(given: integer|weir.HitsOptions, more?: weir.HitsOptions): weir.Predicate Yes to a key that was seen n times or more.
 ---@field maxsize fun(bytes: weir.Size): weir.Predicate Yes to a value of so many bytes or fewer.
+---@field migrate fun(given: weir.MigrateOptions): weir.Node Requests go to one store until a moment and to another one afterwards. Around that moment writes also delete in the other one.
 ---@field mirror fun(given: weir.MirrorOptions): weir.Node The same values in every store. A write goes to all of them at once.
 ---@field never weir.Predicate No to every key.
+---@field percent fun(given: weir.PercentOptions): weir.Node A share of the keys goes to each store and the rest to the last one, by the hash of the key.
 ---@field policy fun(given: weir.PolicyOptions): weir.Node A word of your own: a store made of a function from request to reply.
 ---@field prob fun(p: number): weir.Predicate Yes by chance, with a probability of p.
 ---@field route fun(given: table<string, weir.Store>|fun(key: string): weir.Store): weir.Node Each key goes to the store of the longest prefix that it begins with, or to default. route(fn) sends it to the store that fn(key) returns.
 ---@field shard fun(given: weir.ShardOptions): weir.Node Each key goes to the store that the hash of the key picks, or to several of them.
 ---@field tier fun(given: weir.TierOptions): weir.Node One store made of several, the fastest first, the authority last. A get goes down until a store has the value, and a copy goes up.
+---@field warmup fun(given: weir.WarmupOptions): weir.Node An empty store in front of a full one. What the empty store lacks is read from the full one and copied.
 
 ---@class weir.Store
 ---@field admit fun(self: weir.Store, given: weir.Rule|(weir.Rule[]|weir.AdmitOptions)): weir.Node Only values that the predicates agree to are stored. A refused set is rejected, and an older copy is deleted.
@@ -261,6 +290,7 @@
 ---@field readonly fun(self: weir.Store): weir.Node Reads pass; set, delete and touch are denied.
 ---@field record fun(self: weir.Store, given: string|weir.RecordOptions, more?: weir.RecordOptions): weir.Node Writes each request and its answer to a file that weir replay reads. Requests do not wait for the file.
 ---@field retry fun(self: weir.Store, given?: integer|weir.RetryOptions, more?: weir.RetryOptions): weir.Node Repeats a request for the keys that another attempt may help, within a budget.
+---@field shadow fun(self: weir.Store, given: weir.Store|weir.ShadowOptions, more?: weir.ShadowOptions): weir.Node Shows a share of the traffic to another store as well. The replies are the first store's.
 ---@field tap fun(self: weir.Store, fn: fun(req: weir.Request, reply: weir.Reply)): weir.Node Calls a function with each request and its reply. The function changes neither.
 ---@field timeout fun(self: weir.Store, seconds: weir.Time): weir.Node Limits the time of each request. Keys without a reply by then get timeout.
 ---@field ttl fun(self: weir.Store, given: weir.Time|weir.TtlOptions, more?: weir.TtlOptions): weir.Node Values that are set without a time to live get one. With stale, an expired value is served while one caller refreshes it.

@@ -117,6 +117,26 @@ function WORDS.bysize(desc, op, key, size, prefix)
   end
 end
 
+function WORDS.percent(desc, op, key, size, prefix)
+  local x = Chance.of(prefix .. key, 1)
+  for i, kid in ipairs(desc.kids) do
+    if x < 0.4 * i or i == #desc.kids then return expect(kid, op, key, size, prefix) end
+  end
+end
+
+function WORDS.warmup(desc, op, key, size, prefix)
+  local list = all(desc, op, key, size, prefix)
+  if op == "set" then return list[1] end
+  return READS[op] and best(list) or worst(list)
+end
+
+function WORDS.migrate(desc, op, key, size, prefix)
+  local list, at = all(desc, op, key, size, prefix), desc.params.at
+  local here = at > 0 and 1 or 2
+  if op == "delete" and math.abs(at) < 1e6 then return worst(list) end
+  return list[here]
+end
+
 function WORDS.prefix(desc, op, key, size, prefix)
   return expect(desc.kids[1], op, key, size, "p/" .. prefix)
 end

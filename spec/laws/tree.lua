@@ -30,6 +30,11 @@ local function single(word, given)
     function(kids) return words[word](kids[1], given) end }
 end
 
+local HASHES = { "rendezvous", "jump", "ketama", "slots", "ch3", "crc32" }
+
+-- Seconds from now: long before the change, shortly before, shortly after, long after.
+local MOMENTS = { 2e6, 1e5, -1e5, -2e6 }
+
 local MANY = {
   tier = { { 2, 3 }, function(random)
     return { write = pick(random, { "through", "around" }),
@@ -42,7 +47,7 @@ local MANY = {
     return words.route { a = kids[1], ["b"] = kids[3] or kids[2], default = kids[2] }
   end },
   shard = { { 2, 3 }, function(random)
-    return { hash = pick(random, { "rendezvous", "jump", "ketama", "slots" }),
+    return { hash = pick(random, HASHES),
       replicas = pick(random, { 1, 1, 2 }) }
   end, function(kids, p)
     kids.hash, kids.replicas, kids.names = p.hash, p.replicas, {}
@@ -71,6 +76,22 @@ local MANY = {
   byop = { { 1, 1 }, function() return {} end, function(kids)
     return words.byop { default = kids[1] }
   end },
+  percent = { { 2, 3 }, function() return {} end, function(kids)
+    local list = {}
+    for i, kid in ipairs(kids) do
+      if i < #kids then list[#list + 1] = 40 end
+      list[#list + 1] = kid
+    end
+    return words.percent(list)
+  end },
+  warmup = { { 2, 2 }, function() return {} end, function(kids)
+    return words.warmup(kids)
+  end },
+  migrate = { { 2, 2 }, function(random) return { at = pick(random, MOMENTS) } end,
+    function(kids, p)
+      return words.migrate { from = kids[1], to = kids[2], at = os.time() + p.at,
+        over = 1e6 }
+    end },
 }
 
 local ONE = {
@@ -92,6 +113,9 @@ local ONE = {
   delay = single("delay", { 0.001, spread = 0.5 }),
   fault = single("fault", { 0.2, status = "busy", seed = 7 }),
   readonly = single "readonly",
+  shadow = { 1, function() return { text = "shadow" } end, function(kids)
+    return words.shadow(kids[1], { words.fail "busy" })
+  end },
 }
 
 local NAMES = {}

@@ -23,6 +23,8 @@ local function trees()
     weir.tier { ram(), ram(), promote = weir.hits(2) }, weir.failover { ram(), ram() },
     weir.mirror { ram(), ram(), repair = true },
     weir.bysize { { 64, ram() }, ram() }, ram():readonly():delay(0.001),
+    weir.warmup { ram(), ram() }, ram():shadow { ram(), compare = true },
+    weir.migrate { from = ram(), to = ram(), at = 0 },
   }
 end
 

@@ -1,3 +1,5 @@
+local Ch3 = require "weir.policy.shard.ch3"
+local Crc32 = require "weir.policy.shard.crc32"
 local fake = require "fake"
 local script = require "fake.store"
 local Jump = require "weir.policy.shard.jump"
@@ -5,8 +7,11 @@ local md5 = require "weir.policy.shard.md5"
 local Slots = require "weir.policy.shard.slots"
 local weir = require "weir"
 
-local HASHES = { "rendezvous", "ketama", "slots", "jump" }
+local HASHES = { "rendezvous", "ketama", "slots", "jump", "ch3", "crc32" }
 local NAMES = { "10.0.1.1:11211", "10.0.1.2:11211", "10.0.1.3:11211" }
+
+-- Where zlib says that key1 to key12 are among three.
+local CRC32 = { 2, 2, 1, 1, 2, 2, 3, 3, 3, 1, 2, 2 }
 
 -- Where key1 to key12 are among NAMES. Those of ketama were computed with Python's
 -- hashlib from libketama's definition, the others with this code: they must stay.
@@ -53,7 +58,29 @@ describe("placement", function()
     assert.equal("668a72d5ba17f08e62dabcafad6db14b", hex(("x"):rep(56)))
   end)
 
-  it("does not care for the order of the children, but for jump", function()
+  it("computes CRC-32 as zlib does", function()
+    assert.same({ 0, 3421780262, 222957957 },
+      { Crc32.of "", Crc32.of "123456789", Crc32.of "hello world" })
+    local place, owners_of = placement("crc32", NAMES), {}
+    for i = 1, 12 do owners_of[i] = place:owner("key" .. i) end
+    assert.same(CRC32, owners_of)
+    assert.same({ 3, 1 }, place:owners("key7", 2))
+  end)
+
+  -- The sums over 100,000 keys are those that the tests of mcrouter publish.
+  it("computes ch3 as mcrouter does", function()
+    assert.same({ 97, 72, 0 },
+      { Ch3.bucket("sample", 100), Ch3.bucket("", 100), Ch3.bucket("sample", 1) })
+    assert.same({ 5167780, 6173600 },
+      { Ch3.bucket("sample", 2 ^ 23), Ch3.bucket("", 2 ^ 23) })
+    for n, want in pairs { [2] = 1346413954, [10] = 2894016351, [1000] = 2251851331 } do
+      local sum = 0
+      for i = 0, 99999 do sum = (sum * 31 + Ch3.bucket("k" .. i, n)) % 2 ^ 32 end
+      assert.equal(want, sum, n .. " stores")
+    end
+  end)
+
+  it("does not care for the order of the children where it knows names", function()
     local turned = { NAMES[3], NAMES[1], NAMES[2] }
     for hash in pairs(GOLDEN) do
       assert.same(owners(hash, NAMES, 500), owners(hash, turned, 500), hash)
@@ -75,14 +102,14 @@ describe("placement", function()
 
   it("spreads evenly, or by weight", function()
     for _, hash in ipairs(HASHES) do
-      local counts = { 0, 0, 0 }
-      local place = placement(hash, NAMES, hash ~= "jump" and { 1, 2, 3 } or nil)
+      local counts, even = { 0, 0, 0 }, not GOLDEN[hash]
+      local place = placement(hash, NAMES, not even and { 1, 2, 3 } or nil)
       for i = 1, 6000 do
         local at = place:owner("key" .. i)
         counts[at] = counts[at] + 1
       end
       for i = 1, 3 do
-        local share = hash == "jump" and 2000 or 1000 * i
+        local share = even and 2000 or 1000 * i
         assert.is_true(math.abs(counts[i] - share) < 0.3 * share,
           ("%s: %d of %d"):format(hash, counts[i], share))
       end

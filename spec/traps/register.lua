@@ -61,6 +61,15 @@ Register.TREES = {
     return weir.tier { a, b }:ttl(1e6, { stale = 10 }):negative { ttl = 1e6 }
       :coalesce(), { a, b }
   end,
+  ["warmup"] = function(host)
+    local a, b = three(host)
+    return weir.warmup { a, b }, { a, b }
+  end,
+  ["migrate, in the middle of it"] = function(host)
+    local a, b = three(host)
+    return weir.migrate { from = a, to = b, at = os.time() + 20, over = 1e4 },
+      { a, b }
+  end,
   ["retry over a tier"] = function(host)
     local a, b = three(host)
     return weir.tier { a, b }:retry { 2, budget = false }, { a, b }

@@ -20,11 +20,12 @@ local Policies = {}
 -- The words over many stores, over one, and over none.
 local KINDS = {
   tier = "many", route = "many", bysize = "many", byop = "many", shard = "many",
-  mirror = "many", failover = "many",
+  mirror = "many", failover = "many", percent = "many", warmup = "many",
+  migrate = "many",
   admit = "one", retry = "one", timeout = "one", deadline = "one", breaker = "one",
   limit = "one", coalesce = "one", negative = "one", ttl = "one", prefix = "one",
   readonly = "one", tap = "one", meter = "one", delay = "one", fault = "one",
-  record = "one", ghost = "one",
+  record = "one", ghost = "one", shadow = "one",
   fail = "none",
 }
 

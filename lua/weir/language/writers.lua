@@ -31,7 +31,7 @@ end
 -- keeps copies.
 local function may_write(way)
   for i, step in ipairs(way) do
-    if step[1].word == "byop" and Op.reads[step[2]] then
+    if step[1].word == "byop" and (Op.reads[step[2]] or step[2] == "reads") then
       return keeper(way, i) ~= nil
     end
   end

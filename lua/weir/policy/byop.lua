@@ -1,7 +1,8 @@
 -- byop { get = near, set = far, default = far }: sends each op to its own store, as
--- mcrouter's OperationSelectorRoute. Ops without a store of their own go to default. If
--- there is no default they are unsupported. A scan without a store of its own goes to
--- the store of get. A batch is never split.
+-- mcrouter's OperationSelectorRoute. Ops without a store of their own go to that of
+-- their group, reads or writes, then to default. If there is none of these they are
+-- unsupported. A scan without a store of its own goes to the store of get. A batch is
+-- never split.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Ffi = require "weir.ffi"
@@ -11,14 +12,19 @@ local Reply = require "weir.core.reply"
 
 local Byop = Node.word "byop"
 
-Byop.HELP = "Each op goes to the store that is named for it, or to default."
+Byop.HELP = "Each op goes to the store that is named for it, for its group (reads, "
+  .. "writes), or to default."
 Byop.EXAMPLE = "byop { get = near, default = far }"
 Byop.OPTIONS = {}
 
 local NOWHERE = "byop: no store for %s, and no default"
 
 local LABELS = { unpack(Op.list) }
-LABELS[#LABELS + 1] = "default"
+for _, label in ipairs { "reads", "writes", "default" } do
+  LABELS[#LABELS + 1] = label
+end
+
+local GROUPS = { reads = true, writes = true, default = true }
 
 
 function Byop.new(given)
@@ -27,7 +33,7 @@ function Byop.new(given)
   end
   local children = {}
   for op, store in pairs(given) do
-    if not Op.number[op] and op ~= "default" then
+    if not Op.number[op] and not GROUPS[op] then
       error(("byop: there is no op %s%s"):format(Arguments.show(op),
         Ffi.suggest(op, LABELS)), 0)
     end
@@ -40,7 +46,8 @@ end
 -- A scan lists the keys that a get finds.
 local function store_for(self, op)
   local children = self.children
-  return children[op] or op == "scan" and children.get or children.default
+  return children[op] or op == "scan" and children.get
+    or children[Op.writes[op] and "writes" or "reads"] or children.default
 end
 
 
@@ -57,8 +64,11 @@ function Byop:plan(op)
   if own then return op .. " has a store of its own", { own } end
   local other = store_for(self, op)
   if not other then return NOWHERE:format(op), {} end
-  local default = other == self.children.default
-  return default and "default" or "lists what get finds", { other }
+  local group = Op.writes[op] and "writes" or "reads"
+  if op == "scan" and other == self.children.get then
+    return "lists what get finds", { other }
+  end
+  return other == self.children[group] and group or "default", { other }
 end
 
 

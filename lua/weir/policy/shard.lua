@@ -1,8 +1,9 @@
 -- shard { s1, s2, ..., hash="rendezvous", weights=, names=, key=, tags=, replicas= }:
--- sends each key to the store that a hash picks. The four hashes are in policy/shard/.
--- A child is known by its name (names=, else the name of the store), so the order of
--- the children does not matter, except with "jump", which knows only the order. If a
--- store is down its slots are errors. Keys are never silently sent to another store.
+-- sends each key to the store that a hash picks. The hashes are in policy/shard/. A
+-- child is known by its name (names=, else the name of the store), so the order of the
+-- children does not matter, except with "jump", "ch3" and "crc32", which know only the
+-- order. If a store is down its slots are errors. Keys are never silently sent to
+-- another store.
 --
 -- hash = "slots" spreads keys over independent servers by the hash slots of Redis
 -- Cluster (CRC16, {tags}); each gets a share of the 16384. It is no client of a
@@ -34,12 +35,14 @@ Shard.HELP = "Each key goes to the store that the hash of the key picks, or to s
   .. "of them."
 Shard.EXAMPLE = "shard { a, b, c, replicas = 2 }"
 Shard.OPTIONS = {
-  { "hash", is = { "rendezvous", "jump", "ketama", "slots" }, default = "rendezvous",
-    help = "how a key picks its store",
+  { "hash", is = { "rendezvous", "jump", "ketama", "slots", "ch3", "crc32" },
+    default = "rendezvous", help = "how a key picks its store",
     values = { rendezvous = "the highest hash of key and store name wins",
       jump = "Google's jump hash; only the order of the stores counts",
       ketama = "as memcached clients do",
-      slots = "CRC16 hash slots as in Redis Cluster, a range for each store" } },
+      slots = "CRC16 hash slots as in Redis Cluster, a range for each store",
+      ch3 = "mcrouter's consistent hash; only the order of the stores counts",
+      crc32 = "CRC-32 modulo the number of stores; only their order counts" } },
   { "weights", is = "list", type = "number[]",
     help = "one number for each store: its share of the keys, relative to the others" },
   { "names", is = "list", type = "string[]",

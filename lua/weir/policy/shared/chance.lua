@@ -1,5 +1,5 @@
 -- policy/shared/chance.lua: chance that depends on a key and a seed alone, so that the
--- rest of the batch does not matter. Used by fault and delay.
+-- rest of the batch does not matter. Used by fault, delay, percent and shadow.
 
 local bit = require "bit"
 local C = require("weir.ffi").C

@@ -1,7 +1,7 @@
 -- policy/shared/lent.lua: copies between values and the caller's buffers. A request
 -- that may outlive its caller must not write into the caller's buffers. It reads into
 -- memory of its own, and values that came in time are copied (law 7). Used by timeout,
--- coalesce, mirror.
+-- coalesce, mirror, warmup, shadow.
 
 local ffi = require "ffi"
 local Value = require "weir.core.value"

@@ -1,9 +1,10 @@
 -- policy/shared/promotion.lua: makes copies of values in other stores, in the
 -- background and in small batches. A copy is made only if the key was not written since
 -- the read began, and never during a write of the key. A value that has expired is not
--- copied: its source is asked for the time to live just before. The queue is bounded;
+-- copied: its source is asked for the time to live just before. With `longest` set, no
+-- copy lives longer than that many seconds. The queue is bounded;
 -- when it is full the oldest entry is dropped. A failure changes no reply, and is
--- counted. Used by tier and mirror.
+-- counted. Used by tier, mirror and warmup.
 --
 -- A store that hangs does not hold up the copies of others. After LONGEST seconds its
 -- turn is abandoned. If that turn was writing, its keys stay locked until the write has
@@ -111,7 +112,9 @@ local function alive(self, entries, source)
     if facts[i] == "miss" then
       self.counts.expired = self.counts.expired + 1
     elseif facts[i] == "ok" or facts[i] == "unsupported" then
-      entry.ttl, entry.asked = facts:ttl(i), asked
+      local ttl, longest = facts:ttl(i), self.longest
+      entry.ttl, entry.asked = longest and math.min(ttl or longest, longest) or ttl,
+        asked
       kept[#kept + 1] = entry
     else
       self.counts.failed = self.counts.failed + 1

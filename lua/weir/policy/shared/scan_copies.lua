@@ -1,6 +1,6 @@
 -- policy/shared/scan_copies.lua: a scan over stores that hold copies of the same keys.
 -- It lists each key once, and only if a read would find it. Used by tier, mirror,
--- failover and bysize.
+-- failover, bysize and warmup.
 --
 -- No list of keys is kept. The stores are listed from the last to the first, which is
 -- the order in which copies do not move. A key is left out if a store that was listed

@@ -1,6 +1,6 @@
 -- policy/shared/split.lua: sends each slot of a batch to the store that owns its key,
--- all stores at once, and puts the answers into the places of the slots. Used by route
--- and shard, which pick the owner in different ways.
+-- all stores at once, and puts the answers into the places of the slots. Used by
+-- route, shard and percent, which pick the owner in different ways.
 
 local ffi = require "ffi"
 local Parallel = require "weir.policy.shared.parallel"

@@ -2,8 +2,8 @@
 -- a later, acknowledged write could neither overwrite nor delete. Reads do not ask the
 -- store for these keys until a delete has succeeded. The option old_copies of the word
 -- bounds their number. When there is no room, the write must not be acknowledged, and
--- that is counted. Used by tier, mirror, failover and bysize, one for each store that
--- holds copies.
+-- that is counted. Used by tier, mirror, failover, bysize, warmup and migrate, one for
+-- each store that holds copies.
 
 local host = require "weir.host"
 local Reply = require "weir.core.reply"
