@@ -33,7 +33,7 @@ end
 
 
 describe("examples/policies", function()
-  for _, name in ipairs { "around", "failover", "own", "reload", "shards" } do
+  for _, name in ipairs { "around", "failover", "moving", "own", "reload", "shards" } do
     it(name .. ".lua prints what it promises", function()
       local path = ("examples/policies/%s.lua"):format(name)
       local code, out, err = shell.run("build/weir run " .. path)
