@@ -45,6 +45,36 @@ describe("a ledger", function()
     assert.equal(1, released)
   end)
 
+  it("releases a bounded number with each slot that is taken", function()
+    local n, released = 50000, 0
+    local take, keep = Hold.ledger(function() released = released + 1 end)
+    for _ = 1, n do keep(take(), {}) end
+    collectgarbage()
+    collectgarbage "stop"
+    local most, calls = 0, 0
+    while released < n and calls < n do
+      local before = released
+      take()
+      most, calls = math.max(most, released - before), calls + 1
+    end
+    collectgarbage "restart"
+    assert.equal(n, released)
+    assert.is_true(most <= 64, most)
+    assert.is_true(calls <= 3 * n / 64, calls)
+  end)
+
+  it("releases all in the end when no slot is taken any more", function()
+    local n, released = 50000, 0
+    local take, keep = Hold.ledger(function() released = released + 1 end)
+    for _ = 1, n do keep(take(), {}) end
+    for _ = 1, 2 + math.ceil(n / 16384) do
+      local before = released
+      collectgarbage() -- which may end a collection that was under way first
+      assert.is_true(released - before <= 2 * 16384)
+    end
+    assert.equal(n, released)
+  end)
+
   it("uses its slots again", function()
     local take, keep = Hold.ledger(function() end)
     local most = 0
