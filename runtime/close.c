@@ -14,9 +14,9 @@
  * every LOOK_NS.
  *
  * Teardown goes in this order: stop the lanes, end and join the workers, end
- * the reaper, close the connector. weir_store_free then frees workers and
- * reaper, since no thread of the host uses the store any more. The rest of the
- * store lives until its last batch is drained.
+ * the reaper and the watcher, close the connector. weir_store_free then frees
+ * workers and reaper, since no thread of the host uses the store any more. The
+ * rest of the store lives until its last batch is drained.
  *
  * weir_close_begin and weir_store_drop close on a thread of their own. When a
  * process exits, it waits up to GRACE_NS for these threads, so that a
@@ -173,6 +173,7 @@ int weir_close(struct weir_store *s, uint64_t deadline_ns, int mode)
         if (rc == 0) {
             end_asks(s);
             reaper_stop(&s->reaper);
+            watcher_stop(&s->watcher);
             s->connector->close(s->state);
             s->closed = true;
         }

@@ -10,6 +10,7 @@
  *         check ...... before a session that was idle is used again
  *         run ........ once for each slice of a batch; or start and finish
  *       disconnect ... on the same thread
+ *       watch ........ on a thread of its own, if a host watches the store
  *     close .......... once, after every worker has disconnected
  *
  * Errors:  open and connect return a negative errno and a sentence. run, start
@@ -36,7 +37,7 @@
 
 #pragma GCC visibility push(default)
 
-enum { WEIR_CONNECTOR_ABI = 6 };
+enum { WEIR_CONNECTOR_ABI = 7 };
 
 /* One slice of a batch, in flight on one session. */
 struct weir_call {
@@ -172,6 +173,25 @@ struct weir_connector {
      * workers. Optional. */
     int (*ask)(void *state, const char *words, uint64_t deadline_ns,
                struct weir_value **out, struct weir_error *err);
+
+    /* watch tells the hosts which keys of the backend changed: set, deleted,
+     * expired or evicted, by anyone. It runs on a thread of its own, beside all
+     * sessions, from the first weir_watch_new until close. First it makes sure
+     * that every later change will come to its notice; then it calls
+     * weir_tell_regained, and weir_tell_changed for each changed key. It
+     * returns a negative errno, and why with weir_call_fail, when changes may
+     * go unnoticed. The runtime tells the hosts so, and calls it again after a
+     * backoff; after -ENOTSUP, which says that the backend cannot tell of
+     * changes, not before a minute has passed. It waits only in weir_call_wait,
+     * whose call has no op and no items, and returns when that says -ECANCELED.
+     * It may set call->deadline_ns, which bounds its waits; 0 = none. Optional.
+     */
+    int (*watch)(void *state, struct weir_call *call);
+
+    /* can_watch says whether the options allow watch: 0, or -ENOTSUP and a
+     * sentence with what to do. Any thread may call it. Optional: without it
+     * they do. */
+    int (*can_watch)(void *state, struct weir_error *err);
 };
 
 /* The symbol that a connector's shared object exports. */
@@ -262,6 +282,20 @@ void weir_call_answer_value(struct weir_call *call, struct weir_item *item,
  * answered (memory is short, or was taken back). */
 struct weir_value *weir_call_value(struct weir_call *call,
                                    struct weir_item *item);
+
+/* ---- events: called in watch, with its call ---- */
+
+/* weir_tell_changed tells that a key has changed. Does not block. */
+void weir_tell_changed(struct weir_call *call, const char *key,
+                       uint32_t key_len);
+
+/* weir_tell_regained tells that every change from now on will be told.
+ * weir_tell_lost tells that it will not; a return from watch does so, too. One
+ * after the other they tell that any number of keys have changed. */
+void weir_tell_regained(struct weir_call *call);
+void weir_tell_lost(struct weir_call *call);
+
+/* ---- for all connectors ---- */
 
 /* weir_seed returns a random number for a hash that clients must not guess;
  * always the same one after weir_set_now, so that a simulation does the same

@@ -31,7 +31,7 @@ static double jitter(void)
 }
 
 /* "Equal jitter": one half of the delay is fixed, the other is random. */
-static uint64_t backoff(const struct store_config *config, uint32_t failures)
+uint64_t health_backoff(const struct store_config *config, uint32_t failures)
 {
     uint64_t delay = config->backoff_ns;
 
@@ -59,7 +59,7 @@ enum ready health_ready(struct health *h, const struct store_config *config,
         *failure = h->last;
         ready = without_session(h);
     } else if (h->failures > 0) {
-        h->retry_ns = now + backoff(config, h->failures + 1);
+        h->retry_ns = now + health_backoff(config, h->failures + 1);
     }
     pthread_mutex_unlock(&h->lock);
     return ready;
@@ -88,7 +88,7 @@ enum ready health_failed(struct health *h, const struct store_config *config,
 
     pthread_mutex_lock(&h->lock);
     h->failures++;
-    h->retry_ns = weir_now() + backoff(config, h->failures);
+    h->retry_ns = weir_now() + health_backoff(config, h->failures);
     h->last = *failure;
     ready = without_session(h);
     pthread_mutex_unlock(&h->lock);

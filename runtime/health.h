@@ -46,6 +46,9 @@ void health_lost(struct health *h);
 enum ready health_failed(struct health *h, const struct store_config *config,
                          const struct failure *failure);
 
+/* health_backoff returns how long to wait after so many failures in a row. */
+uint64_t health_backoff(const struct store_config *config, uint32_t failures);
+
 /* health_retry_ns returns the time when the backoff ends. */
 uint64_t health_retry_ns(struct health *h);
 

@@ -7,15 +7,18 @@
 struct sleeper;
 struct pipeline;
 struct failure;
+struct watcher;
 
 struct slice {
     struct weir_call call;   /* first: the two are one address */
-    struct batch *batch;     /* NULL while connecting and in idle */
+    struct batch *batch;     /* NULL while connecting, in idle and in watch */
     struct sleeper *sleeper; /* of the worker; NULL on a host's thread */
     struct pipeline
-        *pipeline; /* NULL while connecting and on a host's thread */
+        *pipeline; /* NULL while connecting, in watch and on a host's thread */
     struct slice *previous, *next; /* in the pipeline */
-    struct failure *failure;       /* while connecting: where the reason goes */
+    struct failure *failure; /* while connecting and in watch: where the reason
+                                goes */
+    struct watcher *watcher; /* in watch */
     uint64_t bytes;
     uint64_t started_ns;
 };

@@ -10,6 +10,7 @@ void store_init_locks(struct weir_store *s)
     pthread_mutex_init(&s->close_lock, NULL);
     pthread_mutex_init(&s->lock, NULL);
     thread_cond_init(&s->ended);
+    watcher_init(&s->watcher);
     atomic_init(&s->refs, 1);
 }
 
@@ -24,6 +25,7 @@ void store_unref(struct weir_store *s)
         return;
     for (uint32_t i = 0; i < s->n_lanes; i++)
         lane_destroy(&s->lanes[i]);
+    watcher_destroy(&s->watcher);
     pthread_cond_destroy(&s->ended);
     pthread_mutex_destroy(&s->lock);
     pthread_mutex_destroy(&s->close_lock);

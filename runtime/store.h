@@ -8,6 +8,7 @@
 #include "reaper.h"
 #include "stats.h"
 #include "store_options.h"
+#include "watch.h"
 
 enum {
     STORE_LANES = 8,
@@ -36,6 +37,7 @@ struct weir_store {
     uint32_t n_shards;
     struct stats *shards;
     struct reaper reaper;
+    struct watcher watcher;
 
     _Atomic bool closing;
     _Atomic uint32_t refs;   /* the host, closing threads, undrained batches */

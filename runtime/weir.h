@@ -67,6 +67,9 @@
  *   backoff       the time after a failed connect in which none is tried
  *   inline store  one without workers. Submit runs the batch itself
  *   bell          a socket that a completion queue rings
+ *   event         news of a store that answers no batch: a key has changed
+ *   watch         a host's wish for the events of a store
+ *   sight         whether a store notices every change in its backend
  *   copy          a value that an upper store keeps for a lower one
  *   authority     the store that decides which value a key has
  *   stats         numbers that a user reads. Counters are their fields in C
@@ -87,7 +90,7 @@ extern "C" {
 /* cdef: begin -- plain C only, because lua/weir/ffi.lua reads these lines. */
 
 enum {
-    WEIR_ABI = 6,          /* changes with any struct or function below */
+    WEIR_ABI = 7,          /* changes with any struct or function below */
     WEIR_KEY_MAX = 65536,  /* the longest key */
     WEIR_OPS = 8,          /* every enum weir_op is less */
     WEIR_STATUSES = 16,    /* every enum weir_status is less */
@@ -433,6 +436,67 @@ const char *weir_store_name(const struct weir_store *s);
 int weir_ask(struct weir_store *s, const char *words, uint64_t deadline_ns,
              struct weir_value **out, struct weir_error *err);
 
+/* ---- events of stores: what changed in the backend ---- */
+
+/* A host that keeps copies of values wants to know when they are old. It makes
+ * a watch:
+ *
+ *     weir_watch_new(&watch, store, cq, MY_TAG, &err);
+ *
+ * When there are events, a batch of no items and with that tag comes out of the
+ * queue, as a finished batch does. Then the host reads them all:
+ *
+ *     while ((n = weir_watch_read(watch, events, 64)) > 0)
+ *         ...
+ */
+enum weir_event_kind {
+    WEIR_EVENT_CHANGED = 1, /* the key was set, deleted, evicted or expired, by
+                               anyone: also by this store */
+    WEIR_EVENT_LOST,        /* from now on changes may go unnoticed */
+    WEIR_EVENT_REGAINED,    /* changes are noticed again. Those in between are
+                               not told: all older copies are suspect */
+};
+
+struct weir_event {
+    const char *key; /* changed: the key, until the next weir_watch_read */
+    uint32_t key_len;
+    uint32_t kind; /* enum weir_event_kind */
+};
+
+struct weir_watch;
+
+/* weir_watch_new asks for the events of a store, which come through cq. A watch
+ * begins without sight; WEIR_EVENT_REGAINED comes when the store sees. Events
+ * are buffered until they are read, up to 16384 or 1 MiB. More than that are
+ * told as sight lost and regained; so is a change of all keys. Closing the
+ * store loses sight. -ENOTSUP: the store cannot tell of changes, and err says
+ * what to do. -ESHUTDOWN: it is closed. -ECHILD: the store or cq was made
+ * before a fork. -ENOMEM, -EAGAIN: there is no thread to be had. */
+int weir_watch_new(struct weir_watch **out, struct weir_store *s,
+                   struct weir_cq *cq, uint64_t tag, struct weir_error *err);
+
+/* weir_watch_read fills in up to max events, oldest first, and returns how
+ * many. 0: there are none, and the next one sends the batch again. Read until
+ * it returns 0; a host may also read without having drained the batch. One
+ * thread at a time may read a watch. Never blocks. */
+int weir_watch_read(struct weir_watch *w, struct weir_event *out, int max);
+
+/* weir_watch_free ends a watch. The batch is not sent any more; one in the
+ * queue is freed. Store, queue and watch may be freed in any order. NULL is
+ * allowed. Do not free a watch while another thread may be reading it or
+ * draining its queue. */
+void weir_watch_free(struct weir_watch *w);
+
+/* weir_store_can_watch returns 0 if the store can tell of changes as it is
+ * configured. -ENOTSUP: it cannot, and err says what to do. -ESHUTDOWN: it is
+ * closed. */
+int weir_store_can_watch(struct weir_store *s, struct weir_error *err);
+
+/* weir_store_sees returns 1 while every change in the backend is noticed. 0: it
+ * is not, or no watch has been made. err says why the last attempt failed, with
+ * code 0 if none did. */
+int weir_store_sees(struct weir_store *s, struct weir_error *err);
+
 /* weir_store_inline returns 1 for an inline store, else 0. */
 int weir_store_inline(const struct weir_store *s);
 
@@ -605,8 +669,8 @@ uint32_t weir_longest_prefix(const char *bytes, size_t n,
 
 /* weir_layout writes the sizes of the structs above, in the order value, item,
  * scan_entry, batch, error, op_stats, store_stats, gauge, option,
- * connector_info, status_info, prefix, op_info. Returns WEIR_ABI. A binding
- * compares both with its own. */
+ * connector_info, status_info, prefix, op_info, event. Returns WEIR_ABI. A
+ * binding compares both with its own. */
 uint32_t weir_layout(uint32_t *sizes, size_t n);
 
 /* weir_version returns "MAJOR.MINOR.PATCH". */

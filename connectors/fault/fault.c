@@ -88,6 +88,12 @@ static const struct weir_option FAULT_OPTIONS[] = {
      .value = "1",
      .help = "the same seed gives the same faults",
      OPTION(seed)},
+    {.name = "events",
+     .type = WEIR_BOOLEAN,
+     .value = "false",
+     .help = "whether weir_ask makes it send events: changed KEY, lost, "
+             "regained, break",
+     OPTION(events)},
     {.name = NULL},
 };
 
@@ -122,10 +128,16 @@ static int fault_open(const void *config, const char *scheme, void **state,
     if (f == NULL)
         return weir_error_set(err, -ENOMEM, "out of memory");
     f->config = config;
+    rc = tell_init(&f->tell);
+    if (rc < 0) {
+        free(f);
+        return weir_error_set(err, rc, "fault: %s", strerror(-rc));
+    }
     rc = fault_rates(f, err);
     if (rc == 0)
         rc = weir_inner_open(&f->target, f->config->target, err);
     if (rc < 0) {
+        tell_destroy(&f->tell);
         free(f);
         return rc;
     }
@@ -139,6 +151,7 @@ static void fault_close(void *state)
     struct fault *f = state;
 
     weir_inner_close(f->target);
+    tell_destroy(&f->tell);
     pthread_mutex_destroy(&f->lock);
     free(f);
 }
@@ -255,6 +268,41 @@ static size_t fault_gauges(void *state, struct weir_gauge *out, size_t max)
     return 1 + c->gauges(f->target->state, out + (max > 0), max ? max - 1 : 0);
 }
 
+/* ---- events ---- */
+
+static int fault_can_watch(void *state, struct weir_error *err)
+{
+    const struct fault *f = state;
+
+    if (f->config->events)
+        return 0;
+    return weir_error_set(err, -ENOTSUP,
+                          "fault: sends no events: set events=true");
+}
+
+static int fault_watch(void *state, struct weir_call *call)
+{
+    return tell_watch(&((struct fault *)state)->tell, call);
+}
+
+static int fault_ask(void *state, const char *words, uint64_t deadline_ns,
+                     struct weir_value **out, struct weir_error *err)
+{
+    struct fault *f = state;
+    const char *answer = "told";
+    int rc = fault_can_watch(state, err);
+
+    (void)deadline_ns;
+    if (rc == 0 && strcmp(words, "help") == 0)
+        answer = tell_help;
+    else if (rc == 0)
+        rc = tell_ask(&f->tell, words, err);
+    if (rc < 0)
+        return rc;
+    *out = weir_value_copy(answer, strlen(answer));
+    return *out != NULL ? 0 : weir_error_set(err, -ENOMEM, "out of memory");
+}
+
 const struct weir_connector weir_connector = {
     .abi = WEIR_CONNECTOR_ABI,
     .name = "fault",
@@ -273,4 +321,7 @@ const struct weir_connector weir_connector = {
     .run = fault_run,
     .interrupt = fault_interrupt,
     .gauges = fault_gauges,
+    .ask = fault_ask,
+    .watch = fault_watch,
+    .can_watch = fault_can_watch,
 };

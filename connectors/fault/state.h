@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "connector.h"
+#include "tell.h"
 
 /* The fault that an item meets. The rates of all kinds add up to at most 1. */
 enum fault_kind {
@@ -30,6 +31,7 @@ struct fault_config {
     int64_t after, count;
     const char *match;
     int64_t seed;
+    bool events;
 };
 
 enum { FAULT_TURNS = 1 << 16 };
@@ -47,6 +49,8 @@ struct fault {
 
     /* How many items had a key, by the hash of op and key. */
     _Atomic uint32_t turns[FAULT_TURNS];
+
+    struct tell tell;
 
     pthread_mutex_t lock; /* guards the inner pointer of each session */
 };

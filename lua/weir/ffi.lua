@@ -9,7 +9,7 @@ local Ffi = {}
 -- What the structs are called in the order in which weir_layout measures them.
 local LAYOUT = {
   "value", "item", "scan_entry", "batch", "error", "op_stats", "store_stats",
-  "gauge", "option", "connector_info", "status_info", "prefix", "op_info",
+  "gauge", "option", "connector_info", "status_info", "prefix", "op_info", "event",
 }
 
 -- What is needed of libc, under names of our own: whoever embeds weir may have

@@ -189,6 +189,7 @@
 ---@field count? integer number of faults to inject; 0 = no limit
 ---@field match? string prefix of the keys that meet faults; default: all keys
 ---@field seed? integer the same seed gives the same faults
+---@field events? boolean whether weir_ask makes it send events: changed KEY, lost, regained, break
 
 ---@class weir.fsStore: weir.EveryStoreOptions
 ---@field path string folder to keep values in
