@@ -26,6 +26,8 @@ struct redis_config {
     bool tls, verify;
     const char *ca, *cert, *key;
     const char *server_name;
+    bool tracking;
+    uint64_t tracking_timeout;
 };
 
 enum { REDIS_PREFIX_MAX = 1024 };

@@ -12,6 +12,7 @@
 
 #include "session.h"
 #include "tls.h"
+#include "tracking.h"
 #include "vtable.h"
 
 #define OPTION(kind, field, words)                                             \
@@ -64,6 +65,12 @@ static const struct weir_option redis_options[] = {
     {OPTION(WEIR_PATH, key, "file with the client's key, if not in cert")},
     {OPTION(WEIR_STRING, server_name,
             "name in the server's certificate, if not the host")},
+    {OPTION(WEIR_BOOLEAN, tracking,
+            "learn which keys others change, for coherent (Redis 6)"),
+     .value = "false"},
+    {OPTION(WEIR_DURATION, tracking_timeout,
+            "tracking notices within this time that the server is gone"),
+     .value = "1s", .min = 10000000, .max = 3600000000000},
     {0},
 };
 
@@ -178,4 +185,6 @@ const struct weir_connector weir_connector = {
     .finish = redis_finish,
     .expire = redis_expire,
     .gauges = redis_gauges,
+    .watch = redis_watch,
+    .can_watch = redis_can_watch,
 };

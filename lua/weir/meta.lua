@@ -243,6 +243,8 @@
 ---@field cert? string file with the client's certificate
 ---@field key? string file with the client's key, if not in cert
 ---@field server_name? string name in the server's certificate, if not the host
+---@field tracking? boolean learn which keys others change, for coherent (Redis 6)
+---@field tracking_timeout? weir.Time tracking notices within this time that the server is gone
 
 ---@class weir
 ---@field KiB number
