@@ -4,10 +4,9 @@
  * that is small. A larger value is a reference to one of the runtime's. Every
  * field belongs to the lock of the shard that the entry is in.
  *
- * The head has room for three links because malloc aligns to 16 bytes and a
- * process has 48 bits of address space: a link takes 44 bits. */
-#ifndef MEMORY_ENTRY_H
-#define MEMORY_ENTRY_H
+ * The head has room for three links because a link takes 44 bits (link.h). */
+#ifndef ENTRY_H
+#define ENTRY_H
 
 #include <malloc.h>
 #include <stdbool.h>
@@ -16,12 +15,11 @@
 #include <string.h>
 
 #include "connector.h"
+#include "link.h"
 
 enum {
     ENTRY_HASH_BITS = 30,
     ENTRY_HASH_LOW = 20, /* of these, the bits that share a word with older */
-    ENTRY_LINK_BITS = 44,
-    ENTRY_LINK_SHIFT = 4,
 };
 
 /* The value's size, or one of the two that lie above the largest size. */
@@ -33,17 +31,17 @@ enum {
 };
 
 struct entry {
-    uint64_t chain : ENTRY_LINK_BITS; /* the next in its bucket or dead list */
+    uint64_t chain : LINK_BITS; /* the next in its bucket or dead list */
     uint64_t key_len : 17;
     uint64_t hits : 2;    /* as the eviction policy counts them */
     uint64_t is_main : 1; /* s3fifo: in the main queue, not the small one */
 
-    uint64_t newer : ENTRY_LINK_BITS; /* in its eviction queue */
-    uint64_t size : 9;                /* 0 to ENTRY_SIZE_ONLY */
-    uint64_t timed : 1;               /* a word holds when it expires */
+    uint64_t newer : LINK_BITS; /* in its eviction queue */
+    uint64_t size : 9;          /* 0 to ENTRY_SIZE_ONLY */
+    uint64_t timed : 1;         /* a word holds when it expires */
     uint64_t hash_high : ENTRY_HASH_BITS - ENTRY_HASH_LOW;
 
-    uint64_t older : ENTRY_LINK_BITS;
+    uint64_t older : LINK_BITS;
     uint64_t hash_low : ENTRY_HASH_LOW;
 
     /* When it expires, if timed. The reference or the size, if size says so.
@@ -51,30 +49,19 @@ struct entry {
     uint64_t words[];
 };
 
-static inline struct entry *entry_at(uint64_t link)
-{
-    return (struct entry *)(uintptr_t)(link << ENTRY_LINK_SHIFT);
-}
-
-/* entry_link returns the entry as chain, newer and older hold it; NULL is 0. */
-static inline uint64_t entry_link(const struct entry *e)
-{
-    return (uintptr_t)e >> ENTRY_LINK_SHIFT;
-}
-
 static inline struct entry *entry_chain(const struct entry *e)
 {
-    return entry_at(e->chain);
+    return link_at(e, e->chain);
 }
 
 static inline struct entry *entry_newer(const struct entry *e)
 {
-    return entry_at(e->newer);
+    return link_at(e, e->newer);
 }
 
 static inline struct entry *entry_older(const struct entry *e)
 {
-    return entry_at(e->older);
+    return link_at(e, e->older);
 }
 
 static inline uint32_t entry_hash(const struct entry *e)
@@ -129,8 +116,7 @@ static inline struct entry *entry_new(const char *key, uint32_t key_len,
 
     if (e == NULL)
         return NULL;
-    if (entry_at((entry_link(e) << (64 - ENTRY_LINK_BITS)) >>
-                 (64 - ENTRY_LINK_BITS)) != e) {
+    if (link_to(e) >> LINK_BITS != 0) {
         free(e); /* an address beyond 48 bits */
         return NULL;
     }

@@ -20,7 +20,7 @@ enum { EVICTION_LOOKS = 128 };
 struct eviction {
     struct queue small; /* s3fifo: entries on probation */
     struct queue main;  /* all others */
-    struct entry *hand; /* sieve: the next to look at; NULL = the oldest */
+    uint64_t hand;      /* sieve: link to the next to look at; 0 = the oldest */
     bool exact;
     bool
         by_items; /* s3fifo: the small queue's share is of entries, not bytes */
@@ -80,10 +80,15 @@ static inline uint64_t eviction_bytes(const struct eviction *ev)
     return eviction_entry_bytes(ev) + ghost_bytes(&ev->ghost);
 }
 
+static inline bool eviction_exact(const struct eviction *ev)
+{
+    return exact_wanted(ev->exact);
+}
+
 /* eviction_looks returns how many entries a search for a victim may look at. */
 static inline uint64_t eviction_looks(const struct eviction *ev)
 {
-    return ev->exact ? UINT64_MAX : EVICTION_LOOKS;
+    return eviction_exact(ev) ? UINT64_MAX : EVICTION_LOOKS;
 }
 
 #endif

@@ -21,7 +21,7 @@ void exact_add(struct exact *x, const struct entry *e, uint64_t keys)
     struct entry *key;
 
     while (x->queue.items > 0 && x->queue.items >= keys)
-        exact_remove(x, x->queue.oldest);
+        exact_remove(x, queue_oldest(&x->queue));
     key = entry_new(entry_key(e), e->key_len, entry_hash(e), 0, false);
     if (key == NULL || keys == 0) {
         free(key);

@@ -2,8 +2,8 @@
  *
  * What ghost.h does, but as the paper on S3-FIFO has it: a FIFO of whole keys.
  * It needs some 50 bytes a key, which the capacity does not count. */
-#ifndef MEMORY_EXACT_H
-#define MEMORY_EXACT_H
+#ifndef EXACT_H
+#define EXACT_H
 
 #include "queue.h"
 #include "table.h"
@@ -12,6 +12,12 @@ struct exact {
     struct table table; /* entries without a value */
     struct queue queue;
 };
+
+/* exact_wanted says whether a policy shall be exact; never in an shm store. */
+static inline bool exact_wanted(bool option)
+{
+    return option;
+}
 
 /* exact_init reserves address space for that many keys. -ENOMEM. */
 int exact_init(struct exact *x, uint64_t max_keys);

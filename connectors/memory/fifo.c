@@ -27,7 +27,7 @@ static void fifo_remove(struct eviction *ev, struct entry *e)
 
 static struct entry *fifo_victim(struct eviction *ev)
 {
-    struct entry *e = ev->main.oldest;
+    struct entry *e = queue_oldest(&ev->main);
 
     if (e != NULL)
         queue_remove(&ev->main, e);

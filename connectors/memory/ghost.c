@@ -15,16 +15,22 @@ enum {
 int ghost_init(struct ghost *g, uint64_t max_keys)
 {
     uint64_t max = max_keys / GHOST_LINE + 1;
+    void *lines;
 
     if (max > UINT32_MAX / 2)
         max = UINT32_MAX / 2;
     *g = (struct ghost){.max = (uint32_t)max};
-    g->lines = mmap(NULL, max * sizeof *g->lines, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (g->lines != MAP_FAILED)
-        return 0;
-    g->lines = NULL;
-    return -ENOMEM;
+    lines = mmap(NULL, max * sizeof(struct ghost_line), PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (lines == MAP_FAILED)
+        return -ENOMEM;
+    g->lines = link_to(lines);
+    return 0;
+}
+
+static uint16_t *ghost_at(struct ghost *g, uint32_t i)
+{
+    return link_clamp(g, (struct ghost_line *)link_at(g, g->lines) + i);
 }
 
 /* 0 stands for an empty place. */
@@ -35,9 +41,9 @@ static uint16_t ghost_mark(uint32_t hash)
     return mark == 0 ? 1 : mark;
 }
 
-static uint16_t *ghost_line(struct ghost *g, uint32_t hash)
+static uint16_t *ghost_of(struct ghost *g, uint32_t hash)
 {
-    return g->lines[linear_bucket(g->size, hash)];
+    return ghost_at(g, linear_bucket(g->size, hash));
 }
 
 void ghost_add(struct ghost *g, uint32_t hash)
@@ -46,7 +52,7 @@ void ghost_add(struct ghost *g, uint32_t hash)
 
     if (g->size.n == 0)
         return;
-    line = ghost_line(g, hash);
+    line = ghost_of(g, hash);
     memmove(line + 1, line, (GHOST_LINE - 1) * sizeof *line);
     line[0] = ghost_mark(hash);
 }
@@ -57,7 +63,7 @@ bool ghost_forget(struct ghost *g, uint32_t hash)
 
     if (g->size.n == 0)
         return false;
-    line = ghost_line(g, hash);
+    line = ghost_of(g, hash);
     for (size_t i = 0; i < GHOST_LINE; i++) {
         if (line[i] == mark) {
             memmove(line + i, line + i + 1,
@@ -75,8 +81,8 @@ static void ghost_split(struct ghost *g)
 {
     g->size = linear_grown(g->size);
     if (g->size.n > 1)
-        memcpy(g->lines[g->size.n - 1], g->lines[linear_source(g->size)],
-               sizeof *g->lines);
+        memcpy(ghost_at(g, g->size.n - 1), ghost_at(g, linear_source(g->size)),
+               sizeof(struct ghost_line));
 }
 
 void ghost_grow(struct ghost *g, uint64_t keys)
@@ -93,13 +99,13 @@ void ghost_shrink(struct ghost *g, uint64_t keys)
     for (int i = 0; i < 2 && g->size.n / 4 > keys / GHOST_LINE + 1; i++) {
         g->size = linear_shrunk(g->size);
         if (ghost_bytes(g) % GHOST_PAGE == 0)
-            madvise(g->lines[g->size.n], GHOST_PAGE, MADV_DONTNEED);
+            madvise(ghost_at(g, g->size.n), GHOST_PAGE, MADV_DONTNEED);
     }
 }
 
 void ghost_free(struct ghost *g)
 {
-    if (g->lines != NULL)
-        munmap(g->lines, g->max * sizeof *g->lines);
+    if (g->lines != 0)
+        munmap(link_at(g, g->lines), g->max * sizeof(struct ghost_line));
     *g = (struct ghost){0};
 }

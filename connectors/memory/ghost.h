@@ -12,11 +12,16 @@
 #include <stdint.h>
 
 #include "linear.h"
+#include "link.h"
 
 enum { GHOST_LINE = 32 }; /* marks in a line of 64 bytes */
 
+struct ghost_line {
+    uint16_t marks[GHOST_LINE];
+};
+
 struct ghost {
-    uint16_t (*lines)[GHOST_LINE];
+    uint64_t lines;     /* link to the first */
     struct linear size; /* n = 0: it remembers nothing yet */
     uint32_t max;       /* lines there is address space for */
     uint32_t added;     /* keys since the last new line */
@@ -44,7 +49,7 @@ void ghost_free(struct ghost *g);
 
 static inline uint64_t ghost_bytes(const struct ghost *g)
 {
-    return (uint64_t)g->size.n * sizeof *g->lines;
+    return (uint64_t)g->size.n * sizeof(struct ghost_line);
 }
 
 #endif

@@ -10,7 +10,7 @@ static void lru_insert(struct eviction *ev, struct entry *e)
 
 static void lru_hit(struct eviction *ev, struct entry *e)
 {
-    if (ev->main.newest == e)
+    if (queue_newest(&ev->main) == e)
         return;
     queue_remove(&ev->main, e);
     queue_push(&ev->main, e);
@@ -29,7 +29,7 @@ static void lru_replace(struct eviction *ev, struct entry *old, struct entry *e)
 
 static struct entry *lru_victim(struct eviction *ev)
 {
-    struct entry *e = ev->main.oldest;
+    struct entry *e = queue_oldest(&ev->main);
 
     if (e != NULL)
         queue_remove(&ev->main, e);

@@ -5,30 +5,40 @@
 #include "entry.h"
 
 struct queue {
-    struct entry *newest, *oldest;
+    uint64_t newest, oldest; /* links */
     uint64_t items;
     uint64_t bytes; /* the sum of the entries' charges */
 };
+
+static inline struct entry *queue_newest(const struct queue *q)
+{
+    return link_at(q, q->newest);
+}
+
+static inline struct entry *queue_oldest(const struct queue *q)
+{
+    return link_at(q, q->oldest);
+}
 
 /* Makes e the neighbour of `newer` and `older`, either of which may be NULL. */
 static inline void queue_join(struct queue *q, struct entry *newer,
                               struct entry *e, struct entry *older)
 {
-    e->newer = entry_link(newer);
-    e->older = entry_link(older);
+    e->newer = link_to(newer);
+    e->older = link_to(older);
     if (newer != NULL)
-        newer->older = entry_link(e);
+        newer->older = link_to(e);
     else
-        q->newest = e;
+        q->newest = link_to(e);
     if (older != NULL)
-        older->newer = entry_link(e);
+        older->newer = link_to(e);
     else
-        q->oldest = e;
+        q->oldest = link_to(e);
 }
 
 static inline void queue_push(struct queue *q, struct entry *e)
 {
-    queue_join(q, NULL, e, q->newest);
+    queue_join(q, NULL, e, queue_newest(q));
     q->items++;
     q->bytes += entry_charge(e);
 }
@@ -40,11 +50,11 @@ static inline void queue_remove(struct queue *q, struct entry *e)
     if (newer != NULL)
         newer->older = e->older;
     else
-        q->newest = older;
+        q->newest = e->older;
     if (older != NULL)
         older->newer = e->newer;
     else
-        q->oldest = newer;
+        q->oldest = e->newer;
     q->items--;
     q->bytes -= entry_charge(e);
 }

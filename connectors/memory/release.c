@@ -20,12 +20,12 @@ static uint64_t release_ends(struct queue *q, struct entry **list)
     uint64_t n = q->items < 2 ? q->items : 2;
 
     if (n > 0) {
-        list[0] = q->oldest;
-        q->oldest = entry_newer(q->oldest);
+        list[0] = queue_oldest(q);
+        q->oldest = list[0]->newer;
     }
     if (n > 1) {
-        list[1] = q->newest;
-        q->newest = entry_older(q->newest);
+        list[1] = queue_newest(q);
+        q->newest = list[1]->older;
     }
     q->items -= n;
     return n;
@@ -87,7 +87,7 @@ static void release_sorted(struct entry **list, struct entry **spare,
 /* Without memory for the lists, in the order of the queue. */
 static void release_unsorted(struct queue *q)
 {
-    for (struct entry *e = q->oldest, *newer; e != NULL; e = newer) {
+    for (struct entry *e = queue_oldest(q), *newer; e != NULL; e = newer) {
         newer = entry_newer(e);
         entry_free(e);
     }

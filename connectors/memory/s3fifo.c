@@ -45,13 +45,13 @@ enum {
 
 static int s3fifo_init(struct eviction *ev, uint64_t max_items)
 {
-    return ev->exact ? exact_init(&ev->keys, max_items)
-                     : ghost_init(&ev->ghost, max_items * GHOSTS);
+    return eviction_exact(ev) ? exact_init(&ev->keys, max_items)
+                              : ghost_init(&ev->ghost, max_items * GHOSTS);
 }
 
 static void s3fifo_close(struct eviction *ev)
 {
-    if (ev->exact)
+    if (eviction_exact(ev))
         exact_free(&ev->keys);
     else
         ghost_free(&ev->ghost);
@@ -70,8 +70,8 @@ static uint64_t s3fifo_main(const struct eviction *ev)
 
 static void s3fifo_insert(struct eviction *ev, struct entry *e)
 {
-    e->is_main = ev->exact ? exact_forget(&ev->keys, e)
-                           : ghost_forget(&ev->ghost, entry_hash(e));
+    e->is_main = eviction_exact(ev) ? exact_forget(&ev->keys, e)
+                                    : ghost_forget(&ev->ghost, entry_hash(e));
     queue_push(s3fifo_queue(ev, e), e);
 }
 
@@ -111,11 +111,11 @@ static void s3fifo_drop(struct eviction *ev, struct entry *e)
     uint64_t keys = s3fifo_main(ev);
 
     s3fifo_remove(ev, e);
-    if (!ev->exact)
+    if (!eviction_exact(ev))
         ghost_grow(&ev->ghost, keys * GHOSTS);
     if (e->is_main)
         return;
-    if (ev->exact)
+    if (eviction_exact(ev))
         exact_add(&ev->keys, e, keys);
     else
         ghost_add(&ev->ghost, entry_hash(e));
@@ -135,10 +135,11 @@ static struct entry *s3fifo_victim(struct eviction *ev)
     struct entry *e = NULL;
 
     for (; looks > 0; looks--) {
-        bool small = ev->small.oldest != NULL &&
-                     (s3fifo_small_full(ev) || ev->main.oldest == NULL);
+        struct entry *main = queue_oldest(&ev->main);
+        struct entry *probing = queue_oldest(&ev->small);
+        bool small = probing != NULL && (s3fifo_small_full(ev) || main == NULL);
 
-        e = small ? ev->small.oldest : ev->main.oldest;
+        e = small ? probing : main;
         if (e == NULL)
             break;
         if (small && e->hits >= HITS_TO_STAY)

@@ -40,7 +40,7 @@ bool shard_fits(const struct shard *s, uint64_t bytes)
 {
     /* The last term: touch may make an entry timed. */
     uint64_t empty = sizeof *s + TABLE_MIN * sizeof *s->table.buckets +
-                     sizeof *s->eviction.ghost.lines + 16;
+                     sizeof(struct ghost_line) + 16;
 
     return s->config.capacity >= empty && bytes <= s->config.capacity - empty;
 }
@@ -69,7 +69,7 @@ static bool shard_expired(const struct entry *e, uint64_t now_ms)
 
 static void shard_bury(struct entry *e, struct entry **dead)
 {
-    e->chain = entry_link(*dead);
+    e->chain = link_to(*dead);
     *dead = e;
 }
 
@@ -147,7 +147,7 @@ static void shard_load_victims(const struct shard *s)
                                           &s->eviction.main};
 
     for (int i = 0; i < 2; i++) {
-        const struct entry *e = queues[i]->oldest;
+        const struct entry *e = queue_oldest(queues[i]);
 
         if (e == NULL)
             continue;

@@ -26,8 +26,8 @@ static void sieve_hit(struct eviction *ev, struct entry *e)
 
 static void sieve_remove(struct eviction *ev, struct entry *e)
 {
-    if (ev->hand == e)
-        ev->hand = entry_newer(e);
+    if (link_at(ev, ev->hand) == e)
+        ev->hand = e->newer;
     queue_remove(&ev->main, e);
 }
 
@@ -36,22 +36,22 @@ static void sieve_replace(struct eviction *ev, struct entry *old,
 {
     e->hits = 1;
     queue_replace(&ev->main, old, e);
-    if (ev->hand == old)
-        ev->hand = e;
+    if (link_at(ev, ev->hand) == old)
+        ev->hand = link_to(e);
 }
 
 static struct entry *sieve_victim(struct eviction *ev)
 {
-    struct entry *e = ev->hand;
+    struct entry *e = link_at(ev, ev->hand);
     uint64_t looks = eviction_looks(ev);
 
     if (e == NULL)
-        e = ev->main.oldest;
+        e = queue_oldest(&ev->main);
     for (; e != NULL && e->hits && looks > 1; looks--) {
         e->hits = 0;
-        e = entry_newer(e) != NULL ? entry_newer(e) : ev->main.oldest;
+        e = entry_newer(e) != NULL ? entry_newer(e) : queue_oldest(&ev->main);
     }
-    ev->hand = e;
+    ev->hand = link_to(e);
     if (e != NULL)
         sieve_remove(ev, e);
     return e;

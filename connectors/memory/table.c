@@ -47,7 +47,7 @@ static void table_link(struct table *t, uint32_t bucket, struct entry *prev,
                        struct entry *e)
 {
     if (prev != NULL)
-        prev->chain = entry_link(e);
+        prev->chain = link_to(e);
     else
         __atomic_store_n(&t->buckets[bucket], e, __ATOMIC_RELAXED);
 }
@@ -170,7 +170,7 @@ void table_insert(struct table *t, struct entry *e)
         prev = next;
         next = entry_chain(next);
     }
-    e->chain = entry_link(next);
+    e->chain = link_to(next);
     table_link(t, bucket, prev, e);
 }
 
