@@ -1,4 +1,4 @@
-/* dial.c -- connects a socket within the deadline of the call.
+/* dial.c -- connects a socket within the deadline of the attempt.
  *
  * A host's addresses are tried one after the other. Each gets an equal share of
  * the time left, so that an address that drops packets does not use up all of
@@ -50,9 +50,9 @@ static void dial_tune(int fd, const struct redis_config *config, bool tcp)
 }
 
 /* Waits for a connect in progress, at most share nanoseconds. */
-static int dial_wait(int fd, struct weir_call *call, uint64_t share)
+static int dial_wait(int fd, struct attempt *at, uint64_t share)
 {
-    int rc = weir_call_wait(call, fd, POLLOUT, share);
+    int rc = attempt_wait(at, fd, POLLOUT, share);
     socklen_t len = sizeof rc;
 
     if (rc < 0)
@@ -65,25 +65,24 @@ static int dial_wait(int fd, struct weir_call *call, uint64_t share)
 /* Connects one socket. connect returns EAGAIN on a unix socket whose queue is
  * full. */
 static int dial_connect(int fd, const struct sockaddr *to, socklen_t len,
-                        struct weir_call *call, uint64_t share)
+                        struct attempt *at, uint64_t share)
 {
     int rc;
 
     while (connect(fd, to, len) < 0) {
         if (errno == EINPROGRESS || errno == EINTR)
-            return dial_wait(fd, call, share);
+            return dial_wait(fd, at, share);
         if (errno != EAGAIN)
             return -errno;
-        rc = weir_call_wait(call, -1, 0, BACKLOG_RETRY_NS);
-        if (rc < 0 && weir_call_stopped(call) != 0)
+        rc = attempt_wait(at, -1, 0, BACKLOG_RETRY_NS);
+        if (rc < 0 && attempt_stopped(at) != 0)
             return rc;
     }
     return 0;
 }
 
-static int dial_one(const struct redis_config *config,
-                    const struct sockaddr *to, socklen_t len,
-                    struct weir_call *call, uint64_t share)
+static int dial_one(struct attempt *at, const struct sockaddr *to,
+                    socklen_t len, uint64_t share)
 {
     int fd =
         socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -91,8 +90,8 @@ static int dial_one(const struct redis_config *config,
 
     if (fd < 0)
         return -errno;
-    dial_tune(fd, config, to->sa_family != AF_UNIX);
-    rc = dial_connect(fd, to, len, call, share);
+    dial_tune(fd, at->config, to->sa_family != AF_UNIX);
+    rc = dial_connect(fd, to, len, at, share);
     if (rc == 0)
         return fd;
     close(fd);
@@ -101,35 +100,35 @@ static int dial_one(const struct redis_config *config,
 
 /* ---- a unix socket ---- */
 
-static int dial_unix(const struct redis_config *config, struct weir_call *call)
+static int dial_unix(struct attempt *at)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
+    const char *path = at->config->socket;
     int rc;
 
-    memcpy(to.sun_path, config->socket, strlen(config->socket) + 1);
-    rc = dial_one(config, (struct sockaddr *)&to, sizeof to, call, UINT64_MAX);
+    memcpy(to.sun_path, path, strlen(path) + 1);
+    rc = dial_one(at, (struct sockaddr *)&to, sizeof to, UINT64_MAX);
     if (rc == -ETIMEDOUT)
-        weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
-                       NO_CONNECTION ": no answer from %s", config->socket);
+        attempt_fail(at, WEIR_UNAVAILABLE, NO_CONNECTION ": no answer from %s",
+                     path);
     else if (rc < 0)
-        weir_call_fail(call, NULL, WEIR_UNAVAILABLE, "cannot connect: %s",
-                       strerror(-rc));
+        attempt_fail(at, WEIR_UNAVAILABLE, "cannot connect: %s", strerror(-rc));
     return rc;
 }
 
 /* ---- a host ---- */
 
 /* Returns the share of the time left for the first of these addresses. */
-static uint64_t dial_share(const struct weir_call *call,
+static uint64_t dial_share(const struct attempt *at,
                            const struct addrinfo *left)
 {
-    uint64_t now = weir_now(), n = 0;
+    uint64_t now = weir_now(), deadline = attempt_deadline(at), n = 0;
 
-    if (call->deadline_ns == 0)
+    if (deadline == 0)
         return UINT64_MAX;
     for (; left != NULL; left = left->ai_next)
         n++;
-    return call->deadline_ns > now ? (call->deadline_ns - now) / n : 0;
+    return deadline > now ? (deadline - now) / n : 0;
 }
 
 /* Writes an address as "127.0.0.1:6379". */
@@ -146,44 +145,40 @@ static void dial_address(const struct addrinfo *a, char *out, size_t cap)
 }
 
 /* A name may have several addresses, so the sentence names the last one. */
-static void dial_explain(const struct redis_config *config,
-                         struct weir_call *call, const char *address, int rc)
+static void dial_explain(struct attempt *at, const char *address, int rc)
 {
-    bool known = strstr(address, config->host) != NULL;
+    bool known = strstr(address, at->host) != NULL;
 
     if (rc == -ETIMEDOUT)
-        weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
-                       NO_CONNECTION ": no answer from %s", address);
+        attempt_fail(at, WEIR_UNAVAILABLE, NO_CONNECTION ": no answer from %s",
+                     address);
     else
-        weir_call_fail(call, NULL, WEIR_UNAVAILABLE, "cannot connect%s%s: %s",
-                       known ? "" : " to ", known ? "" : address,
-                       strerror(-rc));
+        attempt_fail(at, WEIR_UNAVAILABLE, "cannot connect%s%s: %s",
+                     known ? "" : " to ", known ? "" : address, strerror(-rc));
 }
 
-static int dial_host(const struct redis_config *config, struct weir_call *call)
+static int dial_host(struct attempt *at)
 {
     struct addrinfo *list;
     char address[80] = "";
-    int rc = resolve(call, config->host, (int)config->port, &list);
+    int rc = resolve(at, &list);
 
     if (rc < 0)
         return rc;
     rc = -EHOSTUNREACH;
     for (struct addrinfo *a = list; a != NULL; a = a->ai_next) {
         dial_address(a, address, sizeof address);
-        rc = dial_one(config, a->ai_addr, a->ai_addrlen, call,
-                      dial_share(call, a));
-        if (rc >= 0 || weir_call_stopped(call) != 0)
+        rc = dial_one(at, a->ai_addr, a->ai_addrlen, dial_share(at, a));
+        if (rc >= 0 || attempt_stopped(at) != 0)
             break;
     }
     freeaddrinfo(list);
     if (rc < 0)
-        dial_explain(config, call, address, rc);
+        dial_explain(at, address, rc);
     return rc;
 }
 
-int dial(const struct redis_config *config, struct weir_call *call)
+int dial(struct attempt *at)
 {
-    return config->socket != NULL ? dial_unix(config, call)
-                                  : dial_host(config, call);
+    return at->host == NULL ? dial_unix(at) : dial_host(at);
 }

@@ -1,4 +1,4 @@
-/* greet.c -- AUTH, CLIENT SETNAME, SELECT, PING, in one round trip.
+/* greet.c -- AUTH, CLIENT SETNAME, SELECT, READONLY, PING, in one round trip.
  *
  * hiredis formats the commands and parses the replies, since speed does not
  * matter here. The PING shows before the first batch whether the server needs a
@@ -18,11 +18,18 @@
 /* The most bytes of the replies to all greetings. */
 enum { GREET_MAX = 64 << 10 };
 
-enum greeting { GREET_AUTH, GREET_NAME, GREET_SELECT, GREET_PING, GREETINGS };
+enum greeting {
+    GREET_AUTH,
+    GREET_NAME,
+    GREET_SELECT,
+    GREET_READONLY,
+    GREET_PING,
+    GREETINGS
+};
 
 struct greet {
     struct link *link;
-    struct weir_call *call;
+    struct attempt *at;
     char *text; /* the commands */
     size_t len;
     uint8_t sent[GREETINGS]; /* enum greeting, in order */
@@ -51,23 +58,27 @@ static int greet_add(struct greet *g, enum greeting what, int argc,
     return text != NULL ? 0 : -ENOMEM;
 }
 
-static int greet_write(struct greet *g, const struct redis_config *c,
-                       bool named)
+static int greet_write(struct greet *g)
 {
+    const struct attempt *at = g->at;
+    const struct redis_config *c = at->config;
     char db[24];
     int rc = 0;
 
-    snprintf(db, sizeof db, "%lld", (long long)c->db);
-    if (c->password != NULL && c->user != NULL)
+    snprintf(db, sizeof db, "%lld", (long long)at->db);
+    if (at->password != NULL && at->user != NULL)
         rc = greet_add(g, GREET_AUTH, 3,
-                       (const char *[]){"AUTH", c->user, c->password});
-    else if (c->password != NULL && *c->password != '\0')
-        rc = greet_add(g, GREET_AUTH, 2, (const char *[]){"AUTH", c->password});
-    if (rc == 0 && named)
+                       (const char *[]){"AUTH", at->user, at->password});
+    else if (at->password != NULL && *at->password != '\0')
+        rc =
+            greet_add(g, GREET_AUTH, 2, (const char *[]){"AUTH", at->password});
+    if (rc == 0 && at->named)
         rc = greet_add(g, GREET_NAME, 3,
                        (const char *[]){"CLIENT", "SETNAME", c->client_name});
-    if (rc == 0 && c->db != 0)
+    if (rc == 0 && at->db != 0)
         rc = greet_add(g, GREET_SELECT, 2, (const char *[]){"SELECT", db});
+    if (rc == 0 && at->readonly)
+        rc = greet_add(g, GREET_READONLY, 1, (const char *[]){"READONLY"});
     if (rc == 0 && c->ping)
         rc = greet_add(g, GREET_PING, 1, (const char *[]){"PING"});
     return rc;
@@ -81,8 +92,8 @@ static int greet_send(struct greet *g)
         ssize_t n = g->link->send(g->link, &iov, 1);
 
         if (n == -EAGAIN)
-            n = weir_call_wait(g->call, g->link->fd, link_events(g->link, true),
-                               UINT64_MAX);
+            n = attempt_wait(g->at, g->link->fd, link_events(g->link, true),
+                             UINT64_MAX);
         else if (n > 0)
             iov = (struct iovec){(char *)iov.iov_base + n,
                                  iov.iov_len - (size_t)n};
@@ -112,14 +123,14 @@ static int greet_receive(struct greet *g)
     ssize_t n = g->link->receive(g->link, &iov, 1);
 
     if (n == -EAGAIN)
-        return weir_call_wait(g->call, g->link->fd, link_events(g->link, false),
-                              UINT64_MAX);
+        return attempt_wait(g->at, g->link->fd, link_events(g->link, false),
+                            UINT64_MAX);
     if (n < 0)
         return (int)n;
     g->received += (size_t)n;
     if (redisReaderFeed(g->reader, bytes, (size_t)n) != REDIS_OK)
         return -ENOMEM;
-    return weir_call_stopped(g->call);
+    return attempt_stopped(g->at);
 }
 
 /* Returns the next reply, or NULL and a negative errno in *rc. */
@@ -159,10 +170,9 @@ static int greet_judge(struct greet *g, enum greeting what,
         (refusal_of_command(&error) ||
          (status != WEIR_DENIED && status != WEIR_UNAVAILABLE)))
         return 0;
-    weir_call_fail(g->call, NULL,
-                   status == WEIR_DENIED ? WEIR_DENIED : WEIR_UNAVAILABLE,
-                   "the server rejects the connection: -%.*s",
-                   (int)error.length, error.text);
+    attempt_fail(g->at, status == WEIR_DENIED ? WEIR_DENIED : WEIR_UNAVAILABLE,
+                 "the server rejects the connection: -%.*s", (int)error.length,
+                 error.text);
     return -EACCES;
 }
 
@@ -183,40 +193,39 @@ static int greet_listen(struct greet *g)
     return rc;
 }
 
-static void greet_explain(struct weir_call *call, int rc)
+static void greet_explain(struct attempt *at, int rc)
 {
     if (rc == -ETIMEDOUT)
-        weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
-                       NO_CONNECTION
-                       ": the server does not reply to the greeting");
+        attempt_fail(at, WEIR_UNAVAILABLE,
+                     NO_CONNECTION
+                     ": the server does not reply to the greeting");
     else if (rc == -EKEYREJECTED)
-        weir_call_fail(call, NULL, WEIR_DENIED,
-                       "the server rejects the client's certificate, or "
-                       "requires one");
+        attempt_fail(at, WEIR_DENIED,
+                     "the server rejects the client's certificate, or "
+                     "requires one");
     else
-        weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
-                       rc == -EPROTO    ? "no Redis answers there"
-                       : rc == -EBADMSG ? "TLS failed"
-                                        : "no greeting: %s",
-                       strerror(-rc));
+        attempt_fail(at, WEIR_UNAVAILABLE,
+                     rc == -EPROTO    ? "no Redis answers there"
+                     : rc == -EBADMSG ? "TLS failed"
+                                      : "no greeting: %s",
+                     strerror(-rc));
 }
 
-int greet(struct link *l, const struct redis_config *config, bool named,
-          struct weir_call *call)
+int greet(struct link *l, struct attempt *at)
 {
-    struct greet g = {.link = l, .call = call, .reader = redisReaderCreate()};
-    int rc = g.reader != NULL ? greet_write(&g, config, named) : -ENOMEM;
+    struct greet g = {.link = l, .at = at, .reader = redisReaderCreate()};
+    int rc = g.reader != NULL ? greet_write(&g) : -ENOMEM;
 
     if (rc == 0)
         rc = greet_send(&g);
     if (rc == 0 || rc == -EPIPE || rc == -ECONNRESET)
         rc = greet_listen(&g); /* the server may have sent the reason */
     if (rc < 0 && rc != -EACCES)
-        greet_explain(call, rc);
+        greet_explain(at, rc);
     if (g.reader != NULL)
         redisReaderFree(g.reader);
     free(g.text);
-    if (named && !g.named && (rc == -EPIPE || rc == -ECONNRESET))
+    if (at->named && !g.named && (rc == -EPIPE || rc == -ECONNRESET))
         return -ENOTSUP;
     return rc;
 }

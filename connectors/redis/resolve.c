@@ -16,7 +16,8 @@
 
 #include "message.h"
 
-/* Shared by the thread and the worker. The last one to leave frees it. */
+/* Shared by the thread and the one that waits for it. The last one to leave
+ * frees it. */
 struct lookup {
     _Atomic int users;
     _Atomic bool is_done; /* rc and list are written */
@@ -72,7 +73,7 @@ static int lookup_start(struct lookup *l)
     return -rc;
 }
 
-static int lookup_wait(struct lookup *l, struct weir_call *call)
+static int lookup_wait(struct lookup *l, struct attempt *at)
 {
     int rc;
 
@@ -81,7 +82,7 @@ static int lookup_wait(struct lookup *l, struct weir_call *call)
         return 0;
     rc = lookup_start(l);
     if (rc == 0)
-        rc = weir_call_wait(call, l->done, POLLIN, UINT64_MAX);
+        rc = attempt_wait(at, l->done, POLLIN, UINT64_MAX);
     if (rc > 0 && !atomic_load(&l->is_done))
         rc = -EIO;
     return rc < 0 ? rc : 0;
@@ -101,26 +102,25 @@ static struct lookup *lookup_new(const char *host, int port)
     return l;
 }
 
-int resolve(struct weir_call *call, const char *host, int port,
-            struct addrinfo **out)
+int resolve(struct attempt *at, struct addrinfo **out)
 {
-    struct lookup *l = lookup_new(host, port);
+    struct lookup *l = lookup_new(at->host, at->port);
     int rc;
 
     if (l == NULL)
         return -ENOMEM;
-    rc = lookup_wait(l, call);
+    rc = lookup_wait(l, at);
     if (rc == 0 && l->rc == 0) {
         *out = l->list;
         l->list = NULL;
     } else {
         if (rc == -ETIMEDOUT)
-            weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
-                           NO_CONNECTION ": host %s is not found yet", host);
+            attempt_fail(at, WEIR_UNAVAILABLE,
+                         NO_CONNECTION ": host %s is not found yet", at->host);
         else
-            weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
-                           "cannot find host %s: %s", host,
-                           rc < 0 ? strerror(-rc) : gai_strerror(l->rc));
+            attempt_fail(at, WEIR_UNAVAILABLE, "cannot find host %s: %s",
+                         at->host,
+                         rc < 0 ? strerror(-rc) : gai_strerror(l->rc));
         rc = rc < 0 ? rc : -EHOSTUNREACH;
     }
     lookup_leave(l);

@@ -4,12 +4,11 @@
 
 #include <netdb.h>
 
-#include "connector.h"
+#include "attempt.h"
 
-/* resolve finds the addresses of a host name or a literal address. The caller
- * frees them with freeaddrinfo. On failure it reports the reason with
- * weir_call_fail and returns a negative errno. */
-int resolve(struct weir_call *call, const char *host, int port,
-            struct addrinfo **out);
+/* resolve finds the addresses of the host of an attempt, a name or a literal
+ * address. The caller frees them with freeaddrinfo. On failure it reports the
+ * reason with attempt_fail and returns a negative errno. */
+int resolve(struct attempt *at, struct addrinfo **out);
 
 #endif

@@ -213,28 +213,27 @@ static int tls_expect(SSL *tls, const char *name)
            SSL_set1_host(tls, name) == 1;
 }
 
-static int tls_explain(struct link *l, struct weir_call *call, int rc)
+static int tls_explain(struct link *l, struct attempt *at, int rc)
 {
     long verdict = SSL_get_verify_result(l->tls);
 
     if (rc == -ETIMEDOUT)
-        weir_call_fail(call, NULL, WEIR_UNAVAILABLE,
-                       NO_CONNECTION ": the TLS handshake is not over");
+        attempt_fail(at, WEIR_UNAVAILABLE,
+                     NO_CONNECTION ": the TLS handshake is not over");
     else if (verdict != X509_V_OK)
-        weir_call_fail(call, NULL, WEIR_DENIED,
-                       "the server's certificate is not accepted: %s",
-                       X509_verify_cert_error_string(verdict));
+        attempt_fail(at, WEIR_DENIED,
+                     "the server's certificate is not accepted: %s",
+                     X509_verify_cert_error_string(verdict));
     else if (rc == -EBADMSG || rc == -EKEYREJECTED)
-        weir_call_fail(call, NULL,
-                       rc == -EBADMSG ? WEIR_UNAVAILABLE : WEIR_DENIED,
-                       "TLS handshake failed: %s", tls_reason());
+        attempt_fail(at, rc == -EBADMSG ? WEIR_UNAVAILABLE : WEIR_DENIED,
+                     "TLS handshake failed: %s", tls_reason());
     else
-        weir_call_fail(call, NULL, WEIR_UNAVAILABLE, "TLS handshake failed: %s",
-                       strerror(-rc));
+        attempt_fail(at, WEIR_UNAVAILABLE, "TLS handshake failed: %s",
+                     strerror(-rc));
     return rc;
 }
 
-static int tls_shake(struct link *l, struct weir_call *call)
+static int tls_shake(struct link *l, struct attempt *at)
 {
     for (;;) {
         short on;
@@ -249,16 +248,16 @@ static int tls_shake(struct link *l, struct weir_call *call)
         error = tls_outcome(l, rc, &on, POLLIN);
         if (error != -EAGAIN)
             return (int)error;
-        rc = weir_call_wait(call, l->fd, on, UINT64_MAX);
+        rc = attempt_wait(at, l->fd, on, UINT64_MAX);
         if (rc < 0)
             return rc;
     }
 }
 
-int tls_begin(struct link *l, SSL_CTX *context,
-              const struct redis_config *config, struct weir_call *call)
+int tls_begin(struct link *l, SSL_CTX *context, struct attempt *at)
 {
-    const char *name = redis_server_name(config);
+    const char *name =
+        at->config->server_name != NULL ? at->config->server_name : at->host;
     int rc;
 
     l->tls = SSL_new(context);
@@ -266,8 +265,7 @@ int tls_begin(struct link *l, SSL_CTX *context,
         l->end = tls_end;
     if (l->tls == NULL || SSL_set_fd(l->tls, l->fd) != 1 ||
         (name != NULL && !tls_expect(l->tls, name))) {
-        weir_call_fail(call, NULL, WEIR_UNAVAILABLE, "no TLS session: %s",
-                       tls_reason());
+        attempt_fail(at, WEIR_UNAVAILABLE, "no TLS session: %s", tls_reason());
         return -EIO;
     }
     l->send = tls_send;
@@ -275,6 +273,6 @@ int tls_begin(struct link *l, SSL_CTX *context,
     l->is_quiet = tls_is_quiet;
     l->tls_read_on = POLLIN;
     l->tls_write_on = POLLOUT;
-    rc = tls_shake(l, call);
-    return rc < 0 ? tls_explain(l, call, rc) : 0;
+    rc = tls_shake(l, at);
+    return rc < 0 ? tls_explain(l, at, rc) : 0;
 }
