@@ -27,9 +27,15 @@ enum { SINGLES = 16 };
 /* The guesses learn no larger size: 512 MiB is the limit of Redis. */
 #define LEARN_MAX ((int64_t)512 << 20)
 
+/* Returns item i of a command. */
+static struct weir_item *command_item(const struct command *command, uint32_t i)
+{
+    return progress_item(command->progress, command->first + i);
+}
+
 static struct weir_item *first_item(const struct command *command)
 {
-    return &command->progress->call->items[command->first];
+    return progress_item(command->progress, command->first);
 }
 
 /* Whether the first item has no answer yet. Items of late calls have one. */
@@ -181,11 +187,10 @@ static void answer_error(struct redis_session *s, const struct reply *error)
 static void answer_ok(struct redis_session *s)
 {
     struct command *command = pipeline_oldest(s);
-    struct weir_item *item = first_item(command);
     bool wanted = is_wanted(command);
 
     for (uint32_t i = 0; i < command->n && wanted; i++)
-        item[i].status = WEIR_OK;
+        command_item(command, i)->status = WEIR_OK;
     pipeline_replied(s);
 }
 
@@ -195,14 +200,15 @@ static int answer_count(struct redis_session *s, int64_t found)
 {
     struct command *command = pipeline_oldest(s);
     struct progress *p = command->progress;
-    struct weir_item *item = first_item(command);
     bool all = p->call->op == WEIR_EXISTS && found == command->n;
 
     if (found < 0 || found > command->n)
         return fail_unexpected(s, "a number of keys");
     for (uint32_t i = 0; i < command->n && (found == 0 || all); i++) {
-        if (item[i].status == WEIR_PENDING)
-            item[i].status = all ? WEIR_OK : WEIR_MISS;
+        struct weir_item *item = command_item(command, i);
+
+        if (item->status == WEIR_PENDING)
+            item->status = all ? WEIR_OK : WEIR_MISS;
     }
     if (found != 0 && !all) {
         p->refused = true;

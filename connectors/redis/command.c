@@ -170,15 +170,14 @@ static uint64_t run_most(const struct redis_session *s, uint32_t op)
 static struct run run_find(const struct redis_session *s,
                            const struct progress *p)
 {
-    const struct weir_call *call = p->call;
     struct run run = {0};
     uint64_t most;
 
     if (p->pass != PASS_FIRST || s->no_multi || !s->redis->config->multi)
         return run;
-    most = run_most(s, call->op);
-    for (uint32_t i = p->next_item; i < call->n && run.n < most; i++) {
-        if (!run_add(s, p, &call->items[i], &run))
+    most = run_most(s, p->call->op);
+    for (uint32_t i = p->next_item; i < p->n && run.n < most; i++) {
+        if (!run_add(s, p, progress_item(p, i), &run))
             break;
     }
     if (run.n < MULTI_MIN)
@@ -189,11 +188,9 @@ static struct run run_find(const struct redis_session *s,
 static void put_mget(struct redis_session *s, struct progress *p,
                      const struct run *run)
 {
-    const struct weir_item *items = p->call->items + p->next_item;
-
     put_head(&s->out, run->n + 1, "$4\r\nMGET\r\n");
     for (uint32_t i = 0; i < run->n; i++)
-        put_key(s, &items[i]);
+        put_key(s, progress_item(p, p->next_item + i));
     pipeline_add(s, p, EXPECT_VALUES, p->next_item, run->n,
                  run->n * window_weight(s));
 }
@@ -201,14 +198,15 @@ static void put_mget(struct redis_session *s, struct progress *p,
 static void put_mset(struct redis_session *s, struct progress *p,
                      const struct run *run)
 {
-    const struct weir_item *items = p->call->items + p->next_item;
     uint64_t weight = 0;
 
     put_head(&s->out, 2 * run->n + 1, "$4\r\nMSET\r\n");
     for (uint32_t i = 0; i < run->n; i++) {
-        put_key(s, &items[i]);
-        put_value(s, &items[i]);
-        weight += window_value_size(&items[i]);
+        const struct weir_item *item = progress_item(p, p->next_item + i);
+
+        put_key(s, item);
+        put_value(s, item);
+        weight += window_value_size(item);
     }
     pipeline_add(s, p, EXPECT_OK, p->next_item, run->n, weight);
 }
@@ -225,12 +223,11 @@ bool command_counts(struct redis_session *s, const struct weir_call *call)
 /* Puts one EXISTS for the items without an answer, as many as fit. */
 static bool put_count(struct redis_session *s, struct progress *p)
 {
-    struct weir_call *call = p->call;
     uint32_t first = p->next_item, end = first, n = 0, segments = 0;
     size_t bytes = 0;
 
-    for (; end < call->n; end++) {
-        struct weir_item *item = &call->items[end];
+    for (; end < p->n; end++) {
+        struct weir_item *item = progress_item(p, end);
 
         if (item->status != WEIR_PENDING)
             continue;
@@ -244,8 +241,8 @@ static bool put_count(struct redis_session *s, struct progress *p)
         return false;
     put_head(&s->out, n + 1, "$6\r\nEXISTS\r\n");
     for (uint32_t i = first; i < end; i++) {
-        if (call->items[i].status == WEIR_PENDING)
-            put_key(s, &call->items[i]);
+        if (progress_item(p, i)->status == WEIR_PENDING)
+            put_key(s, progress_item(p, i));
     }
     pipeline_add(s, p, EXPECT_COUNT, first, end - first, 0);
     p->next_item = end;
@@ -346,7 +343,7 @@ static bool put_run(struct redis_session *s, struct progress *p,
 
 static bool put_one(struct redis_session *s, struct progress *p)
 {
-    struct weir_item *item = &p->call->items[p->next_item];
+    struct weir_item *item = progress_item(p, p->next_item);
     size_t bytes = 2 * key_room(s, item);
 
     if (p->call->op == WEIR_SET && is_copied(s, item))
@@ -361,9 +358,9 @@ static bool put_one(struct redis_session *s, struct progress *p)
 /* Answers the next n items if their memory, which was taken back, was lent. */
 static void skip_abandoned(struct progress *p, uint32_t n)
 {
-    struct weir_item *item = &p->call->items[p->next_item];
+    for (uint32_t i = p->next_item; n > 0; n--, i++) {
+        struct weir_item *item = progress_item(p, i);
 
-    for (; n > 0; n--, item++) {
         if (is_lent(item))
             weir_call_taken_back(p->call, item);
     }
@@ -373,7 +370,7 @@ static void skip_abandoned(struct progress *p, uint32_t n)
 static struct run run_single(const struct redis_session *s,
                              const struct progress *p)
 {
-    const struct weir_item *item = &p->call->items[p->next_item];
+    const struct weir_item *item = progress_item(p, p->next_item);
     bool lent = p->call->op == WEIR_SET && is_lent(item);
 
     return (struct run){.lent = lent, .refers = lent && !is_copied(s, item)};
@@ -407,10 +404,10 @@ bool command_put(struct redis_session *s, struct progress *p)
 
     if (call->op == WEIR_SCAN)
         return scan_put(s, p);
-    while (p->next_item < call->n &&
-           call->items[p->next_item].status != WEIR_PENDING)
+    while (p->next_item < p->n &&
+           progress_item(p, p->next_item)->status != WEIR_PENDING)
         p->next_item++;
-    if (p->next_item == call->n)
+    if (p->next_item == p->n)
         return true;
     if (p->pass == PASS_COUNT)
         return put_count(s, p);

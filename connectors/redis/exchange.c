@@ -43,11 +43,11 @@ static void exchange_put(struct redis_session *s)
             return;
         /* A scan leaves the queue with each command: the next one needs the
          * cursor from its reply. */
-        if (p->next_item < p->call->n &&
+        if (p->next_item < p->n &&
             (p->call->op != WEIR_SCAN || p->in_flight == 0))
             continue;
         s->to_send = p->next_to_send;
-        if (p->next_item == p->call->n && p->in_flight == 0)
+        if (p->next_item == p->n && p->in_flight == 0)
             pipeline_advance(s, p);
     }
 }
@@ -58,18 +58,17 @@ static void exchange_put(struct redis_session *s)
 static bool exchange_withdraw(struct redis_session *s)
 {
     const struct command *command;
-    struct weir_call *call;
+    struct progress *p;
     uint32_t i = 0;
     bool begun;
 
     while (pipeline_at(s, i)->end <= s->out.sent)
         i++;
     command = pipeline_at(s, i);
-    call = command->progress->call;
+    p = command->progress;
     begun = command->begin != s->out.sent || s->link.tls != NULL;
-    fail_items(call, command->first,
-               begun ? call->n - command->first : command->n, WEIR_SKIPPED,
-               "the batch was abandoned");
+    fail_items(p, command->first, begun ? p->n - command->first : command->n,
+               WEIR_SKIPPED, "the batch was abandoned");
     if (begun)
         return false;
     outbox_drop(&s->out, command->end - command->begin);

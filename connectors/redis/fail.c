@@ -11,12 +11,12 @@
 #include "message.h"
 #include "pipeline.h"
 
-void fail_items(struct weir_call *call, uint32_t first, uint32_t n, int status,
+void fail_items(struct progress *p, uint32_t first, uint32_t n, int status,
                 const char *why)
 {
     for (uint32_t i = first; i < first + n; i++) {
-        if (call->items[i].status == WEIR_PENDING)
-            weir_call_fail(call, &call->items[i], status, "%s", why);
+        if (progress_item(p, i)->status == WEIR_PENDING)
+            weir_call_fail(p->call, progress_item(p, i), status, "%s", why);
     }
 }
 
@@ -64,13 +64,11 @@ static const char *fail_reason(const struct redis_session *s, int rc)
 static void fail_answered(struct redis_session *s, const char *why)
 {
     for (struct progress *p = s->calls; p != NULL; p = p->next) {
-        struct weir_call *call = p->call;
-
-        for (uint32_t i = 0; i < call->n && !p->late; i++) {
-            struct weir_item *item = &call->items[i];
+        for (uint32_t i = 0; i < p->n && !p->late; i++) {
+            struct weir_item *item = progress_item(p, i);
 
             if (item->status == WEIR_OK || item->status == WEIR_MISS)
-                weir_call_fail(call, item, WEIR_RESET, "%s", why);
+                weir_call_fail(p->call, item, WEIR_RESET, "%s", why);
         }
     }
 }
@@ -89,11 +87,10 @@ int fail_session(struct redis_session *s, const struct progress *culprit,
         const struct command *command = pipeline_at(s, i);
 
         if (command->end <= s->out.sent)
-            fail_items(command->progress->call, command->first, command->n,
-                       sent, why);
+            fail_items(command->progress, command->first, command->n, sent,
+                       why);
     }
     for (struct progress *p = s->calls; p != NULL; p = p->next)
-        fail_items(p->call, 0, p->call->n,
-                   p == culprit ? unsent : WEIR_UNAVAILABLE, why);
+        fail_items(p, 0, p->n, p == culprit ? unsent : WEIR_UNAVAILABLE, why);
     return rc;
 }

@@ -5,7 +5,7 @@
 #include "session.h"
 
 /* fail_items answers the pending ones of n items with status. */
-void fail_items(struct weir_call *call, uint32_t first, uint32_t n, int status,
+void fail_items(struct progress *p, uint32_t first, uint32_t n, int status,
                 const char *why);
 
 /* fail_unexpected notes the bytes that were received instead of what the

@@ -8,7 +8,7 @@
  *
  * read_timeout holds for these replies, too. More than LATE_MAX commands in
  * flight for late calls end the session. */
-#include "vtable.h"
+#include "late.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,6 +18,7 @@
 #include "fail.h"
 #include "message.h"
 #include "pipeline.h"
+#include "vtable.h"
 
 /* The other half is for calls that are not late. */
 enum { LATE_MAX = REDIS_COMMANDS / 2 };
@@ -28,16 +29,16 @@ struct late {
     struct weir_item items[];
 };
 
-static struct weir_call *late_call(const struct weir_call *call)
+static struct weir_call *late_call(const struct progress *p)
 {
-    struct late *late = calloc(1, sizeof *late + call->n * sizeof *late->items);
+    struct late *late = calloc(1, sizeof *late + p->n * sizeof *late->items);
 
     if (late == NULL)
         return NULL;
-    late->call.op = call->op;
-    late->call.n = call->n;
+    late->call.op = p->call->op;
+    late->call.n = p->n;
     late->call.items = late->items;
-    for (uint32_t i = 0; i < call->n; i++)
+    for (uint32_t i = 0; i < p->n; i++)
         late->items[i].status = WEIR_TIMEOUT;
     return &late->call;
 }
@@ -60,28 +61,24 @@ static int late_own(struct redis_session *s, const struct progress *p)
  * have been applied, SKIPPED for the others. */
 static void late_answer(const struct progress *p)
 {
-    struct weir_call *call = p->call;
+    for (uint32_t i = 0; i < p->n; i++) {
+        struct weir_item *item = progress_item(p, i);
 
-    for (uint32_t i = 0; i < call->n; i++) {
-        if (call->items[i].status != WEIR_PENDING)
+        if (item->status != WEIR_PENDING)
             continue;
         if (i < p->next_item || p->repeated)
-            weir_call_fail(call, &call->items[i], WEIR_TIMEOUT, NO_ANSWER);
+            weir_call_fail(p->call, item, WEIR_TIMEOUT, NO_ANSWER);
         else
-            weir_call_fail(call, &call->items[i], WEIR_SKIPPED,
+            weir_call_fail(p->call, item, WEIR_SKIPPED,
                            "deadline passed while it was queued");
     }
 }
 
-int redis_expire(void *session, struct weir_call *call)
+int late_expire(struct redis_session *s, struct progress *p)
 {
-    struct redis_session *s = session;
-    struct progress *p = call->link;
     struct weir_call *own;
     int rc;
 
-    if (p == NULL)
-        return 0;
     if (p->done) {
         pipeline_end(s, p);
         return 0;
@@ -89,7 +86,7 @@ int redis_expire(void *session, struct weir_call *call)
     rc = late_own(s, p);
     if (rc == -EBUSY)
         return rc; /* the batch was abandoned: its caller does not wait */
-    own = late_call(call);
+    own = late_call(p);
     late_answer(p);
     if (rc < 0 || own == NULL) {
         free(own);
@@ -98,13 +95,20 @@ int redis_expire(void *session, struct weir_call *call)
     if (s->in.filling && pipeline_oldest(s)->progress == p)
         inbox_discard(&s->in);
     pipeline_unqueue(s, p);
+    free(p->part);
+    p->part = NULL;
     p->call = own;
     p->late = true;
-    p->next_item = own->n;
+    p->next_item = p->n;
     s->late_commands += p->in_flight;
     if (p->in_flight == 0)
         pipeline_end(s, p);
     return s->late_commands > LATE_MAX ? fail_session(s, NULL, -EOVERFLOW) : 0;
+}
+
+int redis_expire(void *session, struct weir_call *call)
+{
+    return call->link != NULL ? late_expire(session, call->link) : 0;
 }
 
 /* Reads replies to late calls without waiting. -ETIMEDOUT: the server has been

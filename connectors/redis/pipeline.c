@@ -68,6 +68,16 @@ void pipeline_unqueue(struct redis_session *s, const struct progress *p)
         s->last_to_send = before;
 }
 
+void pipeline_add_progress(struct redis_session *s, struct progress *p)
+{
+    if (s->calls == NULL)
+        s->calls = p;
+    else
+        s->last_call->next = p;
+    s->last_call = p;
+    pipeline_queue(s, p);
+}
+
 struct progress *pipeline_start(struct redis_session *s, struct weir_call *call)
 {
     struct progress *p = calloc(1, sizeof *p);
@@ -75,12 +85,8 @@ struct progress *pipeline_start(struct redis_session *s, struct weir_call *call)
     if (p == NULL)
         return NULL;
     p->call = call;
-    if (s->calls == NULL)
-        s->calls = p;
-    else
-        s->last_call->next = p;
-    s->last_call = p;
-    pipeline_queue(s, p);
+    p->n = call->n;
+    pipeline_add_progress(s, p);
     return p;
 }
 
@@ -88,6 +94,7 @@ static void pipeline_free(struct progress *p)
 {
     if (p->late)
         free(p->call);
+    free(p->part);
     free(p->pattern);
     free(p->page.data);
     free(p);
@@ -116,10 +123,10 @@ void pipeline_clear(struct redis_session *s)
     window_remove(s, s->weight);
 }
 
-static bool has_pending(const struct weir_call *call)
+static bool has_pending(const struct progress *p)
 {
-    for (uint32_t i = 0; i < call->n; i++) {
-        if (call->items[i].status == WEIR_PENDING)
+    for (uint32_t i = 0; i < p->n; i++) {
+        if (progress_item(p, i)->status == WEIR_PENDING)
             return true;
     }
     return false;
@@ -131,7 +138,7 @@ void pipeline_advance(struct redis_session *s, struct progress *p)
         pipeline_end(s, p);
         return;
     }
-    if (!has_pending(p->call)) {
+    if (!has_pending(p)) {
         p->done = true;
         return;
     }
@@ -171,7 +178,7 @@ static void pipeline_remove(struct redis_session *s,
     window_remove(s, command->weight);
     s->late_commands -= p->late;
     p->in_flight--;
-    if (p->next_item < p->call->n) {
+    if (p->next_item < p->n) {
         /* A scan has left the queue until its cursor is known. */
         if (p->call->op == WEIR_SCAN)
             pipeline_queue(s, p);

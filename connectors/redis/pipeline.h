@@ -9,6 +9,10 @@
 struct progress *pipeline_start(struct redis_session *s,
                                 struct weir_call *call);
 
+/* pipeline_add_progress does the same with a progress that was made for a part
+ * of a call, and owns it from now on. */
+void pipeline_add_progress(struct redis_session *s, struct progress *p);
+
 /* pipeline_queue puts a call at the end of the queue of calls with commands to
  * put. pipeline_unqueue removes it from the queue if it is there. */
 void pipeline_queue(struct redis_session *s, struct progress *p);

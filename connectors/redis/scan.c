@@ -71,7 +71,7 @@ static void put_pattern(struct outbox *o, const struct progress *p)
 
 bool scan_put(struct redis_session *s, struct progress *p)
 {
-    struct weir_item *item = &p->call->items[p->next_item];
+    struct weir_item *item = progress_item(p, p->next_item);
     uint64_t count = item->cap != 0 ? item->cap : SCAN_COUNT;
     struct outbox *o = &s->out;
 
@@ -113,7 +113,7 @@ static void scan_end(struct redis_session *s)
 {
     struct command *command = pipeline_oldest(s);
     struct progress *p = command->progress;
-    struct weir_item *item = &p->call->items[command->first];
+    struct weir_item *item = progress_item(p, command->first);
 
     s->page_stage = SCAN_REPLY;
     p->cursor = s->page_cursor;
@@ -133,7 +133,7 @@ static void scan_keep(struct redis_session *s, const char *key, size_t len)
 {
     struct command *command = pipeline_oldest(s);
     struct progress *p = command->progress;
-    struct weir_item *item = &p->call->items[command->first];
+    struct weir_item *item = progress_item(p, command->first);
     size_t prefix = s->redis->prefix_len;
 
     if (len < prefix || memcmp(key, s->redis->config->prefix, prefix) != 0 ||

@@ -28,14 +28,14 @@ enum expect {
 };
 
 /* A RESP command in flight: it is in the outbox or sent, and its reply has not
- * been read completely. It carries n items of a call, beginning with first. */
+ * been read completely. It carries n items, beginning with first. */
 struct command {
-    struct progress *progress; /* of its call */
-    uint64_t begin, end;       /* outbox.put before and after the command */
-    uint64_t weight;           /* bytes of its values, guessed for a get */
-    uint32_t first, n;         /* the items that the reply still answers */
-    uint8_t expects;           /* enum expect */
-    bool array_begun;          /* EXPECT_VALUES: the array's head was read */
+    struct progress *progress;
+    uint64_t begin, end; /* outbox.put before and after the command */
+    uint64_t weight;     /* bytes of its values, guessed for a get */
+    uint32_t first, n;   /* the items that the reply still answers */
+    uint8_t expects;     /* enum expect */
+    bool array_begun;    /* EXPECT_VALUES: the array's head was read */
 };
 
 /* Most calls need one pass over their items, some need up to three. */
@@ -47,10 +47,12 @@ enum pass {
     PASS_SINGLE, /* one command for each item without an answer: final */
 };
 
-/* The progress of a call through a session: the items that were put in
- * commands, the replies that are missing. */
+/* The progress of a call, or of a part of it, through a session:
+ * the items that were put in commands, the replies that are missing. */
 struct progress {
     struct weir_call *call;        /* if late: an own one, nothing pending */
+    struct weir_item **part;       /* its items; NULL: all of the call */
+    uint32_t n;                    /* how many */
     struct progress *next;         /* on the session, in order of start */
     struct progress *next_to_send; /* in the queue to_send */
     uint32_t next_item;            /* the next item to put in this pass */
@@ -68,6 +70,13 @@ struct progress {
     uint32_t rounds; /* SCAN commands sent for this page */
     struct weir_page page;
 };
+
+/* progress_item returns item i, counted in the progress. */
+static inline struct weir_item *progress_item(const struct progress *p,
+                                              uint32_t i)
+{
+    return p->part != NULL ? p->part[i] : &p->call->items[i];
+}
 
 struct redis_session {
     struct redis *redis;

@@ -64,8 +64,8 @@ bool window_open(struct redis_session *s, const struct progress *p)
 {
     uint64_t value = s->value_guess, window, refill;
 
-    if (p->call->op == WEIR_SET && p->next_item < p->call->n)
-        value = window_value_size(&p->call->items[p->next_item]);
+    if (p->call->op == WEIR_SET && p->next_item < p->n)
+        value = window_value_size(progress_item(p, p->next_item));
     window = window_bytes(value);
     refill = window / 2;
     if (takes_turns(s, p)) {
