@@ -227,7 +227,12 @@ describe("weir serve beside redis-server", function()
   end)
 
   it("tells COMMAND what there is", function()
-    assert.is_true(tonumber(weir:cli "command count") > 50)
+    local count = tonumber(weir:cli "command count")
+    assert.is_true(count > 50)
+    for _, words in ipairs { "command", "command info" } do
+      local _, n = ("\n" .. weir:cli("--no-raw " .. words)):gsub("\n *%d+%)  1%) ", "")
+      assert.equal(count, n, words)
+    end
     assert.matches("Returns the value of a key", weir:cli "command docs get", 1, true)
     assert.matches("readonly", weir:cli "command info get")
     assert.matches("(nil)", weir:cli "--no-raw command info nosuch", 1, true)

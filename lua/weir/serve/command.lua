@@ -50,7 +50,7 @@ end
 
 -- The rows that words name; false where there is none.
 local function named(args)
-  if #args == 2 then return Commands.rows end
+  if #args <= 2 then return Commands.rows end
   local rows = {}
   for i = 3, #args do rows[i - 2] = Commands.by_name[args[i]:lower()] or false end
   return rows
@@ -66,7 +66,8 @@ function Subs.info(call)
 end
 
 
-local GROUPS = { session = "connection", clients = "connection", keys = "generic" }
+local GROUPS = { session = "connection", clients = "connection", keys = "generic",
+  cluster = "cluster" }
 
 local function group_of(row)
   local facts = row[3]
