@@ -99,6 +99,10 @@ function Server.new(stores, options)
   Reload.bind(self)
   local secured, why = Reload.secure(self)
   if not secured then error(why, 0) end
+  local cluster = options.cluster
+  if cluster then
+    S.weir_server_cluster(self.handle, cluster.self, cluster.n, options.announce)
+  end
   listen(self)
   return self
 end

@@ -381,6 +381,9 @@ static void run_alone(struct weir_server *s, struct client *c,
         reply_refuse(s, c, row, BAD_COUNT, row->name);
     } else if (!is_allowed(s, c, row)) {
         row->errors++;
+    } else if (!cluster_owns(s, c, row)) {
+        row->errors++;
+        cluster_refuse(s, c, row);
     } else if (fault != NULL) {
         row->errors++;
         reply_refuse(s, c, row, fault, row->name);
@@ -408,7 +411,8 @@ static bool is_plain_data(const struct weir_server *s, const struct client *c,
            (c->pub.flags & (WEIR_CLIENT_USER | WEIR_CLIENT_MULTI)) ==
                WEIR_CLIENT_USER &&
            !(row->flags & WEIR_COMMAND_ADMIN) &&
-           !(row->flags & WEIR_COMMAND_WRITES && s->limits.read_only);
+           !(row->flags & WEIR_COMMAND_WRITES && s->limits.read_only) &&
+           cluster_owns(s, c, row);
 }
 
 bool dispatch(struct weir_server *s, struct client *c)

@@ -1,6 +1,7 @@
 /* listen.c -- addresses, and clients that come in. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -139,7 +140,7 @@ static int listen_unix(const char *address, const char *path, uint32_t mode,
     return say(err, rc, address, strerror(-rc));
 }
 
-static int port_of(int fd)
+int weir_serve_port(int fd)
 {
     struct sockaddr_storage a;
     socklen_t len = sizeof a;
@@ -160,17 +161,39 @@ static void watch(struct weir_server *s, struct listener *l, bool on)
     epoll_ctl(s->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, l->fd, &e);
 }
 
+int weir_serve_socket(const char *address, uint32_t mode,
+                      struct weir_error *err)
+{
+    if (strncmp(address, "unix:", 5) == 0)
+        return listen_unix(address, address + 5, mode, err);
+    return listen_tcp(address, err);
+}
+
+/* The socket of "fd:5"; -1: the address is another one. */
+static int given_socket(const char *address)
+{
+    char *end;
+    long fd;
+
+    if (strncmp(address, "fd:", 3) != 0)
+        return -1;
+    fd = strtol(address + 3, &end, 10);
+    return *end == '\0' && end > address + 3 && fd >= 0 && fd <= INT_MAX
+               ? (int)fd
+               : -1;
+}
+
 int weir_server_listen(struct weir_server *s, const char *address,
                        uint32_t mode, struct weir_error *err)
 {
     struct listener *l = &s->listeners[s->n_listeners];
     bool is_unix = strncmp(address, "unix:", 5) == 0;
-    int fd;
+    int fd = given_socket(address);
 
     if (s->n_listeners == LISTENERS)
         return say(err, -ENOSPC, address, "there are 16 addresses already");
-    fd = is_unix ? listen_unix(address, address + 5, mode, err)
-                 : listen_tcp(address, err);
+    if (fd < 0)
+        fd = weir_serve_socket(address, mode, err);
     if (fd < 0)
         return fd;
     *l = (struct listener){.kind = KIND_LISTENER, .fd = fd, .is_unix = is_unix};
@@ -179,7 +202,7 @@ int weir_server_listen(struct weir_server *s, const char *address,
     l->path = is_unix ? strdup(address + 5) : NULL;
     s->n_listeners++;
     watch(s, l, true);
-    return port_of(fd);
+    return weir_serve_port(fd);
 }
 
 void weir_server_deaf(struct weir_server *s)

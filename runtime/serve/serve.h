@@ -75,7 +75,9 @@ struct weir_command {
     uint32_t op;    /* enum weir_op of a data command */
     uint32_t form;  /* enum weir_form */
     uint32_t flags; /* enum weir_command_flags */
-    uint32_t reserved;
+    /* Which arguments are keys; 0: none. The last counts from the end when it
+     * is negative. */
+    int8_t first_key, last_key, key_step, reserved;
     uint64_t calls;  /* out: how often it came */
     uint64_t errors; /* out: how often its reply was an error */
 };
@@ -168,13 +170,35 @@ int weir_server_secure(struct weir_server *s, const char *cert, const char *key,
                        const char *ca, struct weir_error *err);
 
 /* weir_server_listen accepts clients at an address: "127.0.0.1:6379",
- * "[::1]:6379", "unix:/run/weir.sock" (mode: its permissions). Returns the
- * port, 0 for a unix socket. Port 0 takes a free one. */
+ * "[::1]:6379", "unix:/run/weir.sock" (mode: its permissions), or "fd:5", a
+ * socket that listens already. Returns the port, 0 for a unix socket. Port 0
+ * takes a free one. */
 int weir_server_listen(struct weir_server *s, const char *address,
                        uint32_t mode, struct weir_error *err);
 
+/* weir_serve_socket makes a socket that listens at an address, for
+ * weir_server_listen("fd:N"): also in another process. Returns its fd. */
+int weir_serve_socket(const char *address, uint32_t mode,
+                      struct weir_error *err);
+
+/* weir_serve_port returns the port of a socket, 0 of a unix socket. */
+int weir_serve_port(int fd);
+
 /* weir_server_deaf closes the listeners; clients stay. */
 void weir_server_deaf(struct weir_server *s);
+
+/* weir_server_cluster makes the server one of several processes that share the
+ * 16384 hash slots of Redis Cluster. Process i of n owns the slots from
+ * weir_serve_first_slot(i, n) to the one before the first slot of i + 1. A
+ * command with a key of another process is answered MOVED: the host is
+ * `announce`, or where NULL the address that the client came by; the ports of
+ * the processes are consecutive. The string must stay in place. */
+void weir_server_cluster(struct weir_server *s, uint32_t self, uint32_t n,
+                         const char *announce);
+uint32_t weir_serve_first_slot(uint32_t i, uint32_t n);
+
+/* weir_serve_slot returns the hash slot of a key, which may have a {tag}. */
+uint32_t weir_serve_slot(const char *key, uint64_t size);
 
 /* weir_server_command registers the next command; returns its number. The row
  * stays the caller's and must stay in place. -EEXIST: the name is taken. */
@@ -229,6 +253,23 @@ uint64_t weir_server_busy(struct weir_server *s);
 
 void weir_server_stats(const struct weir_server *s,
                        struct weir_server_stats *out);
+
+/* ---- processes ---- */
+
+/* weir_process_pair makes two connected sockets; both close at an exec.
+ * -errno. */
+int weir_process_pair(int32_t pair[2]);
+
+/* weir_process_start runs a program in a process group of its own. Of the
+ * descriptors that close at an exec it inherits n. Returns its pid, or -errno.
+ */
+int weir_process_start(const char *program, const char *const *arguments,
+                       const char *const *environment, const int32_t *inherited,
+                       uint32_t n);
+
+/* weir_process_ended returns how a child ended: its exit code, or 256 + the
+ * signal. -EAGAIN: it runs. */
+int weir_process_ended(int pid);
 
 /* weir_server_layout returns the sum of the sizes of the structs above, so that
  * a binding notices another version. */

@@ -7,6 +7,7 @@
  *     listen.c    addresses, accepts
  *     client.c    a client's life: read, parse, run, write
  *     dispatch.c  one command into the open request of its client, or an error
+ *     cluster.c   which process a command's keys belong to
  *     request.c   a request's life: opened, submitted, answered
  *     reply.c     statuses of items as the replies of their commands
  *
@@ -138,6 +139,8 @@ struct weir_server {
     struct weir_cq *cq;
     enum kind cq_kind;
     uint64_t flying;
+    uint32_t self, processes; /* of the cluster; 0 processes: none */
+    const char *announce;     /* host for MOVED; NULL: the client's */
 
     struct weir_command **commands;
     uint32_t n_commands;
@@ -208,6 +211,17 @@ struct weir_command *dispatch_find(const struct weir_server *s,
 /* dispatch puts the parsed command of a client in the open request. false: the
  * open request must be run first. */
 bool dispatch(struct weir_server *s, struct client *c);
+
+/* ---- cluster.c ---- */
+
+/* cluster_owns says whether the keys of the parsed command are in one slot of
+ * this process. Always true without a cluster, or without keys. */
+bool cluster_owns(const struct weir_server *s, const struct client *c,
+                  const struct weir_command *row);
+
+/* cluster_refuse answers a command that cluster_owns was false for. */
+void cluster_refuse(struct weir_server *s, struct client *c,
+                    const struct weir_command *row);
 
 /* ---- multi.c ---- */
 

@@ -24,18 +24,55 @@ local function slurp(path)
 end
 
 
---- start serves what `words` say (stores and options, quoted for the shell), and waits
---- until it is ready. `environment`: assignments in front of the command.
-function Server.start(words, environment)
+-- Starts weir serve with these words, and waits until it has a pid.
+local function launch(words, environment)
   local folder = Shell.folder()
   local self = setmetatable({ folder = folder, socket = folder .. "/s" }, Server)
   local build = os.getenv "WEIR_BUILD" or "build"
-  local line = ("echo $$ >%s/pid; exec env %s %s/weir serve %s --listen 127.0.0.1:0 "
-    .. "--listen unix:%s/s"):format(folder, environment or "", build, words, folder)
+  local line = ("echo $$ >%s/pid; exec env %s %s/weir serve %s --listen 127.0.0.1:0")
+    :format(folder, environment or "", build, words:gsub("@", folder))
   os.execute(("{ sh -c %s; echo $? >%s/code; } >%s/out 2>%s/log &"):format(
     Shell.quote(line), folder, folder, folder))
   self:wait(function() return slurp(folder .. "/pid"):find "\n" end)
   self.pid = tonumber(slurp(folder .. "/pid"))
+  return self
+end
+
+
+--- starting runs a server of n processes, and returns without waiting for them.
+function Server.starting(n, words, environment)
+  local self = launch(words .. " --processes " .. n, environment)
+  self.n = n
+  return self
+end
+
+
+--- wait_for_processes reads the ports and the pids of the processes when all are ready.
+function Server:wait_for_processes()
+  self:wait(function()
+    assert(self:runs(), self:log())
+    return self:log():find(("(process %d: "):format(self.n), 1, true)
+  end)
+  self.ports, self.pids = {}, {}
+  for port, i, pid in self:log():gmatch ":(%d+) %(process (%d+): (%d+)%)" do
+    self.ports[tonumber(i)], self.pids[tonumber(i)] = tonumber(port), tonumber(pid)
+  end
+  self.port = self.ports[1]
+end
+
+
+--- cluster serves by n processes and waits until they are ready: .ports, .pids.
+function Server.cluster(n, words, environment)
+  local self = Server.starting(n, words, environment)
+  self:wait_for_processes()
+  return self
+end
+
+
+--- start serves what `words` say (stores and options, quoted for the shell), and waits
+--- until it is ready. `environment`: assignments in front of the command.
+function Server.start(words, environment)
+  local self = launch(words .. " --listen unix:@/s", environment)
   self:wait(function()
     assert(self:runs(), self:log())
     return self:log():find "ready at unix"
@@ -84,15 +121,15 @@ function Server:info(field)
 end
 
 
-function Server:signal(number)
-  ffi.C.weir_spec_kill(self.pid, number)
+function Server:signal(number, pid)
+  ffi.C.weir_spec_kill(pid or self.pid, number)
 end
 
 
 --- runs says whether the process is there.
-function Server:runs()
-  return slurp(("/proc/%d/stat"):format(self.pid)):match "%) (%a)" ~= nil
-    and slurp(("/proc/%d/stat"):format(self.pid)):match "%) (%a)" ~= "Z"
+function Server:runs(pid)
+  local state = slurp(("/proc/%d/stat"):format(pid or self.pid)):match "%) (%a)"
+  return state ~= nil and state ~= "Z"
 end
 
 

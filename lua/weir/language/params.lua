@@ -12,6 +12,9 @@ local Quantity = require "weir.core.quantity"
 local Params = {
   -- What --set gave this process: texts by name.
   given = {},
+  -- Values by name that a file may use: those of weir itself, such as the number of a
+  -- process. No file need declare them, and --set wins over them.
+  offered = {},
   -- Of all files that were loaded: { type, default, help } by name.
   declared = {},
 }
@@ -83,7 +86,7 @@ function Params.word(given)
   return function(name, default, about)
     local row = describe(name, default, about)
     Params.declared[name] = row
-    local text = given and given[name] or Params.given[name]
+    local text = given and given[name] or Params.given[name] or Params.offered[name]
     if text ~= nil then return value_of(row, text) end
     if default == nil then
       error(("param %s has no default: --set %s=... gives it a value"):format(name,

@@ -39,6 +39,8 @@ function Calls.register(server)
     for name, flag in pairs(FLAGS) do
       if facts[name] then c.flags = c.flags + flag end
     end
+    local keys = facts.keys or { 0, 0, 0 }
+    c.first_key, c.last_key, c.key_step = keys[1], keys[2], keys[3]
     local number = S.weir_server_command(server.handle, c)
     assert(number == i - 1, row[1])
     server.rows[number], server.registered[i] = row, c

@@ -100,6 +100,13 @@ Commands.rows = {
   { "client", -2, { by = "clients" },
     "ID, INFO, LIST, KILL, SETNAME, GETNAME, SETINFO, NO-EVICT, NO-TOUCH, REPLY." },
 
+  { "cluster", -2, { by = "cluster" },
+    "INFO, MYID, NODES, SLOTS, SHARDS, KEYSLOT: with --processes." },
+  { "readonly", 1, { by = "cluster" },
+    "OK with --processes: there are no replicas to read from." },
+  { "readwrite", 1, { by = "cluster" }, "As READONLY." },
+  { "asking", 1, { by = "cluster" }, "OK with --processes: no slot ever moves." },
+
   -- ---- the server ----
   { "info", -1, { by = "info" }, "Tells about the server, in sections." },
   { "command", -1, { by = "command" }, "COUNT, DOCS, INFO, LIST." },

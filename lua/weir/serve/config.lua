@@ -14,7 +14,7 @@ local function settings(server)
   local function yes(x) return x and "yes" or "no" end
   return {
     { "appendonly", "no" },
-    { "cluster-enabled", "no" },
+    { "cluster-enabled", yes(o.cluster) },
     { "databases", tostring(#server.stores) },
     { "errors", o.errors },
     { "maxclients", tostring(tonumber(limits.max_clients)) },

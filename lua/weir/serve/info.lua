@@ -78,7 +78,7 @@ function Sections.server(self)
   local up = math.floor(Host.now() - self.begun)
   return {
     { "redis_version", self.server.REDIS_VERSION },
-    { "redis_mode", "standalone" },
+    { "redis_mode", self.server.options.cluster and "cluster" or "standalone" },
     { "weir_version", ffi.string(C.weir_version()) },
     { "os", "Linux" },
     { "arch_bits", 64 },
@@ -191,8 +191,8 @@ function Sections.commandstats(self)
 end
 
 
-function Sections.cluster()
-  return { { "cluster_enabled", 0 } }
+function Sections.cluster(self)
+  return { { "cluster_enabled", self.server.options.cluster and 1 or 0 } }
 end
 
 

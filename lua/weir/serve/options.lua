@@ -9,6 +9,8 @@ local Quantity = require "weir.core.quantity"
 
 local Options = {}
 
+local MOST_PROCESSES = 256
+
 local function zero_or(kind)
   return function(text)
     if text == "0" then return 0 end
@@ -38,6 +40,16 @@ local READ = {
     local n = text:match "^%d+$" and tonumber(text)
     if n then return n end
     return nil, ("'%s' is no descriptor"):format(text)
+  end,
+  processes = function(text)
+    local n = text:match "^%d+$" and tonumber(text)
+    if n and n >= 1 and n <= MOST_PROCESSES then return n end
+    return nil, ("'%s' is no number of processes from 1 to %d"):format(text,
+      MOST_PROCESSES)
+  end,
+  host = function(text)
+    if text:find "^[%w.:_-]+$" then return text end
+    return nil, ("'%s' is no host name or address"):format(text)
   end,
   count = Kinds.count,
   size = zero_or "size",
@@ -71,6 +83,12 @@ Options.rows = {
   { "read-only", "flag", "no", nil, "Refuse what writes." },
   { "pretend-multi", "flag", "no", nil,
     "Let MULTI queue commands and EXEC run them one by one. It is no transaction." },
+  { "processes", "processes", "1", "<n>",
+    "How many processes serve. Each owns a part of the hash slots of Redis Cluster and "
+    .. "listens at a port of its own: the ports that follow that of --listen." },
+  { "announce", "host", nil, "<host>",
+    "The host that clients of --processes are told. Without it: the address that the "
+    .. "client came by." },
   { "drain", "time", "5s", "<time>",
     "After SIGTERM, how long commands under way and stores have to end." },
   { "pidfile", "path", nil, "<path>", "A file to write the process's number to." },
@@ -98,7 +116,9 @@ function Options.read(row, text)
 end
 
 
---- Options with the defaults of those that are not given.
+--- Options with the defaults of those that are not given. Beside the rows there are
+--- password and admin_password, and of one of several processes cluster: { self, n: the
+--- first is 0; run: 32 hexadecimal digits, for the names of all }.
 function Options.complete(options)
   local all = {}
   for _, row in ipairs(Options.rows) do
@@ -106,7 +126,9 @@ function Options.complete(options)
     all[field] = options[field]
     if all[field] == nil and row[3] then all[field] = Options.read(row, row[3]) end
   end
-  all.password, all.admin_password = options.password, options.admin_password
+  for _, field in ipairs { "password", "admin_password", "cluster" } do
+    all[field] = options[field]
+  end
   return all
 end
 

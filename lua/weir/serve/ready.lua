@@ -8,11 +8,13 @@ struct weir_unix_address { unsigned short family; char path[108]; };
 int weir_socket(int, int, int) __asm__("socket");
 long weir_sendto(int, const void *, size_t, int, const struct weir_unix_address *,
                  unsigned) __asm__("sendto");
+int weir_fcntl(int, int, ...) __asm__("fcntl");
 ]])
 
 local Ready = {}
 
 local AF_UNIX, SOCK_DGRAM, NOSIGNAL = 1, 2, 0x4000
+local SETFD, CLOEXEC = 2, 1
 
 
 -- A datagram to $NOTIFY_SOCKET, if there is one. @ in front: an abstract name.
@@ -33,6 +35,15 @@ local function write_pidfile(path, pid)
   if not file then error("weir serve: cannot write the pidfile: " .. err, 0) end
   file:write(pid, "\n")
   file:close()
+end
+
+
+--- Keeps --ready-fd from the processes that this one starts: who waits for its end
+--- would wait for theirs.
+function Ready.keep(options)
+  if options.ready_fd then
+    C.weir_fcntl(options.ready_fd, SETFD, ffi.new("int", CLOEXEC))
+  end
 end
 
 

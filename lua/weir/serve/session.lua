@@ -104,7 +104,7 @@ local function greet(call)
   out:bulk "id"
   out:integer(tonumber(client.id))
   out:bulk "mode"
-  out:bulk "standalone"
+  out:bulk(call.server.options.cluster and "cluster" or "standalone")
   out:bulk "role"
   out:bulk "master"
   out:bulk "modules"

@@ -102,17 +102,18 @@ local function open_all(targets)
 end
 
 
+-- The number of this process, when there are several.
+local number
+
 local function say(format, ...)
-  io.stderr:write("weir serve: ", format:format(...), "\n")
+  local who = number and ("weir serve: process %d: "):format(number) or "weir serve: "
+  io.stderr:write(who, format:format(...), "\n")
 end
 
 
 -- SIGHUP reads the policy files again. SIGTERM and Ctrl-C end; a second one at once.
-local function watch_signals(server)
-  Signals.on("HUP", function()
-    local good, err = server:reload()
-    say("%s", good and "reloaded" or "not reloaded: " .. err)
-  end)
+local function watch_signals(server, reload)
+  Signals.on("HUP", reload)
   for _, name in ipairs { "TERM", "INT" } do
     Signals.on(name, function()
       server:stop()
@@ -122,26 +123,68 @@ local function watch_signals(server)
 end
 
 
-local function serve(args)
+-- Calls fn; what it raises ends the command.
+local function try(fn, ...)
+  local good, result = pcall(fn, ...)
+  if not good then Exit.fail(Exit.ERROR, "%s", tostring(result)) end
+  return result
+end
+
+
+-- Serves in this process. socket: to the supervisor, if there is one.
+local function serve(targets, options, socket)
   local Ready = require "weir.serve.ready"
   local Server = require "weir.serve"
-  local options = options_of(args)
-  local server
-  local stores = open_all(targets_of(args))
-  local good, err = pcall(function() server = Server.new(stores, options) end)
-  if not good then Exit.fail(Exit.ERROR, "%s", tostring(err)) end
-  watch_signals(server)
-  for _, address in ipairs(server:addresses()) do say("ready at %s", address) end
-  Ready.tell(server)
+  local stores = open_all(targets)
+  local server = try(Server.new, stores, options)
+  watch_signals(server, function()
+    local good, err = server:reload()
+    say("%s", good and "reloaded" or "not reloaded: " .. err)
+  end)
+  if socket then
+    local Process = require "weir.serve.process"
+    Process.when_alone(socket, function() server:stop() end)
+    Process.tell(socket)
+  else
+    for _, address in ipairs(server:addresses()) do say("ready at %s", address) end
+    Ready.tell(server)
+  end
   server:run()
-  Ready.tell_stopping(server)
+  if not socket then Ready.tell_stopping(server) end
   server:close()
+  return Exit.OK
+end
+
+
+-- Starts the processes that serve, and keeps them.
+local function supervise(options)
+  local Ready = require "weir.serve.ready"
+  local Supervisor = require "weir.serve.supervisor"
+  if options.errors == "short" then
+    Exit.fail(Exit.USAGE, "--errors short is for a client that knows no MOVED: it "
+      .. "needs a server of one process")
+  end
+  Ready.keep(options)
+  local supervisor = try(Supervisor.new, options, say)
+  watch_signals(supervisor, function() supervisor:reload() end)
+  return supervisor:run()
+end
+
+
+-- Options as one of several processes has them.
+local function options_of_child(options)
+  local place, addresses, socket = require("weir.serve.process").mine()
+  options.cluster, options.listen, number = place, addresses, place.self + 1
+  return options, socket
 end
 
 
 function Serve.run(args)
-  weir.run(serve, args)
-  return Exit.OK
+  local targets, options = targets_of(args), options_of(args)
+  local complete = Options.complete(options)
+  if complete.processes == 1 then return weir.run(serve, targets, options) end
+  if not os.getenv "WEIR_SERVE_PROCESS" then return weir.run(supervise, complete) end
+  return weir.run(serve, targets, options_of_child(options))
 end
 
 
