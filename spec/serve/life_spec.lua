@@ -172,6 +172,38 @@ open("%s/said", "wb").write(s.recv(99))' &]]):format(socket, folder, folder))
     assert.matches("WEIR_SERVE_ERRORS: 'shrt' is none of long, short", err, 1, true)
   end)
 
+  it("gives params of policy files the values of --set", function()
+    local path = policy [[local store = memory { capacity = param("ram", "1MiB") }
+      return param("sealed", false) and store:readonly() or store]]
+    server = Server.start(path)
+    assert.equal("memory\n", server:cli "weir tree")
+    server:close()
+    server = Server.start(path .. " --set sealed=true --set ram=2MiB")
+    assert.equal("readonly\n  memory\n", server:cli "weir tree")
+    assert.matches('"capacity":2097152', server:cli "weir stats", 1, true)
+    policy [[return param("sealed", false) and memory {} :readonly() :coalesce()]]
+    assert.equal("OK\n", server:cli "weir reload")
+    assert.equal("coalesce\n  readonly\n    memory\n", server:cli "weir tree")
+    server:close()
+    server = Server.cluster(2, path, "WEIR_SERVE_SET='sealed=true'")
+    assert.matches("readonly", server:cli "weir tree", 1, true)
+  end)
+
+  it("says what is wrong with --set", function()
+    local path = policy [[return memory { capacity = param("ram", "1MiB") }]]
+    for words, said in pairs {
+      ["--set rem=2MiB"] = '--set: no param is called "rem"; did you mean "ram"?',
+      ["--set ram"] = "--set: 'ram' is not name=value",
+      ["--set ram=much"] = 'param ram is a size such as 64MiB, not "much"',
+    } do
+      local build = os.getenv "WEIR_BUILD" or "build"
+      local code, _, err = Shell.run(("%s/weir serve %s --listen 127.0.0.1:0 %s")
+        :format(build, path, words), nil, 20)
+      assert.is_true(code == 2 or code == 3, err)
+      assert.matches(said, err, 1, true)
+    end
+  end)
+
   it("lets in who knows the password, and admins by another one", function()
     Shell.write(folder .. "/user", "sesame\n")
     Shell.write(folder .. "/admin", "root\n")

@@ -3,7 +3,7 @@
 --
 --     local capacity = param("capacity", "1GiB", "memory of the first tier")
 --
--- and `weir run`, `repl`, `check`, `replay` --set capacity=2GiB, or `weir sweep
+-- and `weir run`, `serve`, `repl`, `check`, `replay` --set capacity=2GiB, or `weir sweep
 -- capacity=1GiB,2GiB`, give it another value than its default. Used by load.lua.
 
 local Ffi = require "weir.ffi"

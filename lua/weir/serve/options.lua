@@ -60,6 +60,8 @@ local READ = {
 Options.rows = {
   { "listen", "list", "127.0.0.1:6379", "<address>",
     "Where to listen: HOST:PORT, [IPV6]:PORT or unix:/PATH; may be repeated." },
+  { "set", "list", nil, "<name>=<value>",
+    "Give a param(...) of the policy files another value; may be repeated." },
   { "mode", "mode", "0600", "<mode>", "The permissions of unix sockets." },
   { "password-file", "path", nil, "<path>",
     "A file whose first line is what clients AUTH with." },

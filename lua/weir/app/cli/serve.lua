@@ -90,14 +90,16 @@ local function targets_of(args)
 end
 
 
-local function open_all(targets)
+local function open_all(targets, params)
   local Opened = require "weir.app.explore.opened"
+  Exit.params(params or {})
   local stores = {}
   for i, target in ipairs(targets) do
     local good, store = pcall(Opened.open, target)
     if not good then Exit.fail(Exit.ERROR, "%s", tostring(store)) end
     stores[i] = store
   end
+  Exit.params_used()
   return stores
 end
 
@@ -135,7 +137,7 @@ end
 local function serve(targets, options, socket)
   local Ready = require "weir.serve.ready"
   local Server = require "weir.serve"
-  local stores = open_all(targets)
+  local stores = open_all(targets, options.set)
   local server = try(Server.new, stores, options)
   watch_signals(server, function()
     local good, err = server:reload()
