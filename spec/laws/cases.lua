@@ -323,7 +323,8 @@ end
 
 function Cases.scan(seed)
   local random = fake.generator(seed)
-  local desc = random_tree(random, seed, { faults = 0, only = words_without "fault" })
+  local desc = random_tree(random, seed, { faults = 0, lists = true,
+    only = words_without "fault" })
   local host = fake.host { seed = seed }
   local root, leaves = tree.build(host, desc)
   for _, leaf in ipairs(leaves) do leaf.most = tree.pick(random, { 1, 2, 3 }) end

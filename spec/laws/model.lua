@@ -13,6 +13,10 @@ local expect
 
 
 local function leaf(desc, op, key)
+  if desc.origin then
+    if not READS[op] then return "error" end
+    op = "get" -- of the store that its function reads
+  end
   local fault = desc.faults[op .. " " .. key]
   if fault then return status.class[fault] end
   if op == "set" then return "good" end

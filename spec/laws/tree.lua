@@ -3,6 +3,7 @@
 
 local Policies = require "weir.language.policies"
 local script = require "fake.store"
+local status = require "weir.core.status"
 
 local words = Policies.words
 
@@ -138,6 +139,7 @@ local function leaf(random, count, opts)
       end
     end
   end
+  desc.origin = not opts.lists and random() < 0.15
   if opts.slow then
     desc.takes = random() < 0.5 and random() * opts.slow or nil
     desc.deaf = opts.deaf and random() < 0.5
@@ -147,7 +149,8 @@ end
 
 
 --- A random description. opts: faults, a rate; slow, seconds at most; deaf; only, a
---- list of words; word, the one at the root.
+--- list of words; lists: no leaf is an origin, which lists no keys. word: the one at
+--- the root.
 function Tree.random(random, depth, opts, count, word)
   count = count or { leaves = 0 }
   if depth == 0 or not word and random() < 0.2 then return leaf(random, count, opts) end
@@ -163,6 +166,20 @@ function Tree.random(random, depth, opts, count, word)
 end
 
 
+-- An origin whose function reads a store.
+local function origin_over(store)
+  return words.origin(function(keys, req)
+    local reply = store:run(req:with { op = "get" })
+    local values, errors = {}, {}
+    for i, key in ipairs(keys) do
+      values[key] = reply:string(i)
+      errors[key] = status.class[reply[i]] == "error" and reply[i] or nil
+    end
+    return values, errors
+  end)
+end
+
+
 local function build_leaf(host, desc, prefix, leaves)
   local store = script.store(host, desc.leaf, { takes = desc.takes, deaf = desc.deaf })
   for key, value in pairs(desc.data) do store.data[prefix .. key] = value end
@@ -171,7 +188,7 @@ local function build_leaf(host, desc, prefix, leaves)
   end
   store.maybe_applied = false
   leaves[#leaves + 1] = store
-  return store
+  return desc.origin and origin_over(store) or store
 end
 
 
@@ -205,8 +222,9 @@ end
 function Tree.text(desc, indent)
   indent = indent or "    "
   if desc.leaf then
-    return ("%s%s data { %s } faults { %s } takes=%s deaf=%s"):format(indent, desc.leaf,
-      facts(desc.data), facts(desc.faults), tostring(desc.takes), tostring(desc.deaf))
+    return ("%s%s data { %s } faults { %s } takes=%s deaf=%s%s"):format(indent,
+      desc.leaf, facts(desc.data), facts(desc.faults), tostring(desc.takes),
+      tostring(desc.deaf), desc.origin and " origin" or "")
   end
   local lines = { ("%s%s { %s }"):format(indent, desc.word, facts(desc.params)) }
   for _, kid in ipairs(desc.kids) do

@@ -52,6 +52,7 @@ local function may_recover(node)
   if node.word == "fail" then return status.retry[node.status] ~= "no" end
   if node.handle then return not node.immediate end
   return not node.word or node.word == "policy" or node.word == "fault"
+    or node.word == "origin"
 end
 
 
@@ -83,6 +84,17 @@ function RULES.null(node)
     local store = Node.bottom(child)
     if store.handle and store.name == "null" then
       return ("[%d] is a null, which keeps nothing: leave it out"):format(i)
+    end
+  end
+end
+
+
+-- Each set would fail at an origin above the authority.
+function RULES.origin(node)
+  if node.word ~= "tier" then return nil end
+  for i = 1, #node.children - 1 do
+    if Node.bottom(node.children[i]).word == "origin" then
+      return ("[%d] is an origin, which keeps nothing: it belongs last"):format(i)
     end
   end
 end

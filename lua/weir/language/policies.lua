@@ -25,8 +25,7 @@ local KINDS = {
   admit = "one", retry = "one", timeout = "one", deadline = "one", breaker = "one",
   limit = "one", coalesce = "one", negative = "one", ttl = "one", prefix = "one",
   readonly = "one", tap = "one", meter = "one", delay = "one", fault = "one",
-  record = "one", ghost = "one", shadow = "one",
-  fail = "none",
+  record = "one", ghost = "one", shadow = "one", fail = "none", origin = "none",
 }
 
 
