@@ -253,7 +253,9 @@ end
 ---@return table
 function Native:stats()
   check_method(self, "stats", 2)
-  return Stats.read(self)
+  local facts = Stats.read(self)
+  facts.fetch = self.loading and self.loading:tally() or nil
+  return facts
 end
 
 

@@ -124,7 +124,7 @@ function Prometheus.collect(store, labels)
   for _, place in ipairs(Stats.list(store)) do
     local common = labels_of(place.path, labels or {})
     for op in pairs(place.facts.ops) do add_op(families, place, op, common) end
-    for _, row in ipairs(Schema.of(place.store)) do
+    for _, row in ipairs(Schema.of(place.store, place.facts)) do
       add_row(families, row, Schema.owner(place.store), common, place.facts)
     end
   end

@@ -27,8 +27,11 @@ local function boolean(x)
   return x, "true or false"
 end
 
-local ALL = {}
-for _, name in ipairs(Op.list) do ALL[name] = true end
+-- fetch is a verb and no op: it gets, loads and sets.
+local ALL, SETS = { fetch = true }, { fetch = true }
+for _, name in ipairs(Op.list) do
+  ALL[name], SETS[name] = true, Op.sends[name]
+end
 
 -- The one table: the options of verbs, what each must be, and which ops take it. Those
 -- without a check are checked where they are used (scan.lua, native.lua).
@@ -37,8 +40,14 @@ local ROWS = {
     help = "longest time the call may take" },
   { "deadline", check = clock, ops = ALL, takes = "number",
     help = "when the call must end, on the host's clock (weir.now)" },
-  { "ttl", check = duration, ops = Op.sends, takes = "time",
+  { "ttl", check = duration, ops = SETS, takes = "time",
     help = "time to live of the value" },
+  { "neg_ttl", check = duration, ops = { fetch = true }, takes = "time",
+    help = "how long the loader's nil is remembered; default: not at all" },
+  { "stale_while", check = duration, ops = { fetch = true }, takes = "time",
+    help = "how long a value past its ttl is served at once, while one task loads" },
+  { "stale_if_error", check = duration, ops = { fetch = true }, takes = "time",
+    help = "how long a value past its ttl is served when the loader fails" },
   { "prefix", check = boolean, ops = Op.lookups, takes = "boolean",
     help = "only the values before the first miss of the list are needed" },
   { "prefix", ops = { scan = true }, takes = "string",
@@ -109,6 +118,16 @@ function Options.apply(req, opts, level)
     local by = Host.now() + duration(opts.timeout)
     req.deadline = math.min(req.deadline or by, by)
   end
+end
+
+
+--- The options of fetch: checked, times in seconds. Errors point `level` frames up.
+---@return table
+function Options.read(op, opts, level)
+  check(op, opts, level + 1)
+  local read = {}
+  for name, x in pairs(opts) do read[name] = (OPTIONS[name].check(x)) end
+  return read
 end
 
 

@@ -11,6 +11,7 @@
 
 local Arguments = require "weir.policy.shared.arguments"
 local Blame = require "weir.core.blame"
+local Fetch = require "weir.loading.fetch"
 local Own = require "weir.language.own"
 local Predicate = require "weir.policy.shared.predicate"
 local Store = require "weir.core.store"
@@ -127,6 +128,8 @@ function Policies.kind(word)
   return KINDS[word]
 end
 
+
+for name, verb in pairs(Fetch) do Store[name] = verb end
 
 for word, kind in pairs(KINDS) do
   if kind == "one" then

@@ -142,7 +142,7 @@ end
 
 
 -- The handle is not shown in trees: these methods show the tree of the file.
-for _, method in ipairs { "tree", "stats", "explain" } do
+for _, method in ipairs { "tree", "explain" } do
   Handle[method] = function(self, ...)
     local root = self.version.root
     return root[method](root, ...)

@@ -53,11 +53,41 @@ Schema.STORE = {
 }
 
 
---- The rows of a store or node beside OPS: { row, ... }.
+--- Of every store on which the verb fetch was used.
+Schema.FETCH = {
+  { "fetch_loads", is = "counter", from = "fetch.loads", shared = true,
+    help = "calls of loaders by fetch" },
+  { "fetch_keys", is = "counter", from = "fetch.keys", shared = true,
+    help = "keys that these calls were for" },
+  { "fetch_joined", is = "counter", from = "fetch.joined", shared = true,
+    help = "keys that waited for another caller's load" },
+  { "fetch_absent", is = "counter", from = "fetch.absent", shared = true,
+    help = "keys that were known to be absent" },
+  { "fetch_stale", is = "counter", from = "fetch.stale", shared = true,
+    help = "values served past their time" },
+  { "fetch_failed", is = "counter", from = "fetch.failed", shared = true,
+    help = "keys that a loader failed to load" },
+  { "fetch_late", is = "counter", from = "fetch.late", shared = true,
+    help = "loads ended because the loader had not returned in time" },
+  { "fetch_superseded", is = "counter", from = "fetch.superseded", shared = true,
+    help = "loaded keys not stored because they were written meanwhile" },
+  { "fetch_unstored", is = "counter", from = "fetch.unstored", shared = true,
+    help = "loaded values that the store did not take" },
+  { "fetch_loading", is = "gauge", from = "fetch.loading", shared = true,
+    help = "keys being loaded now" },
+}
+
+
+--- The rows of a store or node beside OPS: { row, ... }. facts: its stats.
 ---@param store weir.Store
+---@param facts table
 ---@return table[]
-function Schema.of(store)
-  return store.STATS or store.stats_rows and store:stats_rows() or {}
+function Schema.of(store, facts)
+  local own = store.STATS or store.stats_rows and store:stats_rows() or {}
+  if not facts.fetch then return own end
+  local rows = { unpack(own) }
+  for _, row in ipairs(Schema.FETCH) do rows[#rows + 1] = row end
+  return rows
 end
 
 

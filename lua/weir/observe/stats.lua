@@ -23,11 +23,14 @@ end
 --- twice stands at its first place.
 function Stats.list(root)
   local list = {}
-  for _, place in ipairs(Paths.of(root).list) do
+  for i, place in ipairs(Paths.of(root).list) do
     local store = place.store
     local facts = not place.again and (store.counters and of_node(store)
       or store.handle and store:stats()) or nil
     if facts then
+      -- The handle of a policy file stands where its tree does.
+      local loading = store.loading or i == 1 and root.loading
+      facts.fetch = loading and loading:tally() or nil
       list[#list + 1] = { path = place.path, store = store, facts = facts }
     end
   end

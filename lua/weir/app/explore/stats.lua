@@ -56,7 +56,7 @@ local function show(view, place)
   end
   if #rows > 1 then view:table(rows, "lrrrrl") end
   local plain = {}
-  for _, row in ipairs(Schema.of(place.store)) do
+  for _, row in ipairs(Schema.of(place.store, facts)) do
     local text = fact(row, Schema.value(row, facts))
     if text and (row.by or row.is == "text") then view:line("  %s", text) end
     if text and not row.by and row.is ~= "text" then plain[#plain + 1] = text end

@@ -11,6 +11,11 @@ local ROWS = {
   { "get_string", "key, opts", "string; nil for a miss; nil, err",
     "Reads a value as a plain Lua string, for what takes nothing else (ngx.print, "
     .. "table.concat, cjson.decode, a table's key).", "get" },
+  { "fetch", "key, loader, opts",
+    "value, nil, true when it is past its time; nil: there is none; nil, err",
+    "Reads a value, or loads it with loader(key) and stores it. Of many callers at the "
+    .. "same time one loads and the others wait. The loader returns a value, nil if "
+    .. "there is none, or nil and an error.", "fetch" },
   { "set", "key, value, opts", "true; false, err when not admitted; nil, err",
     "Stores a value under a key.", "set" },
   { "exists", "key, opts", "true or false; nil, err",
@@ -50,6 +55,10 @@ local ROWS = {
     .. "nothing.", "close" },
   { "get_many", "keys, opts", "a reply",
     "Reads the values of a list of keys. A key that comes twice is read once.", "get" },
+  { "fetch_many", "keys, loader, opts", "a reply",
+    "As fetch, for a list of keys. loader(keys) is called once, with all keys that are "
+    .. "missing, and returns values by key; return values, errors fails single keys.",
+    "fetch" },
   { "set_many", "keys, values, opts", "a reply",
     "Stores values[i] under keys[i]. Of a key that comes twice the last value stays.",
     "set" },
