@@ -48,6 +48,17 @@ describe("weir check", function()
     only("retry", "retry", function() return memory {}:retry { 3 } end)
   end)
 
+  it("finds a hedge that never sends again", function()
+    only("hedge", "hedge", function() return memory {}:hedge {} end)
+    local message = only("hedge", "hedge", function()
+      return fault(memory {}, {}):delay(0.01):timeout(0.1):hedge { delay = 0.1 }
+    end)
+    assert.matches("delay = 0.1 is not shorter than the 0.1 s", message)
+    assert.same({}, findings(function()
+      return fault(memory {}, {}):delay(0.01):timeout(0.1):hedge {}
+    end))
+  end)
+
   it("finds a breaker outside a retry", function()
     only("breaker", "breaker", function()
       return fault(memory {}, {}):retry { 2 }:timeout(1):breaker {}

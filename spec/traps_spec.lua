@@ -310,6 +310,19 @@ describe("trap", function()
       end)
     end
 
+    it("with hedges below and above a retry, of a store that is slow, too", function()
+      local host = fake.host()
+      local slow = store(host, "slow", { takes = 1 })
+      local function hedge(s) return s:hedge { delay = 0.1, budget = 0.05 } end
+      local tree = hedge(hedge(slow):retry { 3, budget = SHARE })
+      host:main(function()
+        for i = 1, OPS do tree:get("k" .. i) end
+      end)
+      local most = OPS * 1.05 * 1.05 + 2
+      assert.is_true(slow.asked <= most, slow.asked .. " of " .. most)
+      assert.is_true(slow.asked > OPS)
+    end)
+
     it("and nested ones share a slot's attempts when there is no budget", function()
       assert.equal(4, attempts(function(s)
         return s:retry { 3, budget = false }:retry { 3, budget = false }

@@ -6,6 +6,7 @@
 ---@alias weir.Time number|string seconds, or "50ms"
 ---@alias weir.Size number|string bytes, or "64KiB"
 ---@alias weir.Rule weir.Predicate|fun(key: string, info: table): boolean
+---@alias weir.Percentile { name: string, percentile: number }
 
 ---@class weir.AdmitOptions
 ---@field seen? integer keys counted for hits(n); the key not seen for longest starts anew
@@ -48,6 +49,11 @@
 ---@field file? string the candidate
 ---@field queue? integer keys that may wait to be shown; more are dropped and counted
 ---@field keys? integer keys that a store of the candidate without a capacity knows at most
+
+---@class weir.HedgeOptions
+---@field delay? weir.Time|weir.Percentile time without an answer after which a read is sent again
+---@field max? integer further requests for one read; each after another delay
+---@field budget? number further requests allowed, as a share of all reads
 
 ---@class weir.LimitOptions
 ---@field [1]? integer
@@ -272,6 +278,7 @@
 ---@field never weir.Predicate No to every key.
 ---@field percent fun(given: weir.PercentOptions): weir.Node A share of the keys goes to each store and the rest to the last one, by the hash of the key.
 ---@field origin fun(fn: fun(keys: string[], req: weir.Request): table<string, any>?, any): weir.Node A store made of a function that loads values: the last tier of a tree.
+---@field p fun(n: number): weir.Percentile The time within which n of 100 recent requests had their answer.
 ---@field policy fun(given: weir.PolicyOptions): weir.Node A word of your own: a store made of a function from request to reply.
 ---@field prob fun(p: number): weir.Predicate Yes by chance, with a probability of p.
 ---@field route fun(given: table<string, weir.Store>|fun(key: string): weir.Store): weir.Node Each key goes to the store of the longest prefix that it begins with, or to default. route(fn) sends it to the store that fn(key) returns.
@@ -287,6 +294,7 @@
 ---@field delay fun(self: weir.Store, given: weir.Time|weir.DelayOptions, more?: weir.DelayOptions): weir.Node Waits before it passes a request on, as a slow store would.
 ---@field fault fun(self: weir.Store, given?: number|weir.FaultOptions, more?: weir.FaultOptions): weir.Node Answers a share of the keys with an error instead of reading the store.
 ---@field ghost fun(self: weir.Store, given: string|weir.GhostOptions, more?: weir.GhostOptions): weir.Node Shows the same traffic to another policy file whose stores keep no values, and counts what it would have done.
+---@field hedge fun(self: weir.Store, given?: weir.HedgeOptions): weir.Node Sends a read again when its answer takes long, and takes the first good answer.
 ---@field limit fun(self: weir.Store, given?: integer|weir.LimitOptions, more?: weir.LimitOptions): weir.Node Limits the keys and bytes in flight, and the keys a second. What is over the limit waits in a queue or is skipped.
 ---@field meter fun(self: weir.Store, label: string): weir.Node Counts requests under a name that stays when the tree changes.
 ---@field negative fun(self: weir.Store, given?: weir.Time|weir.NegativeOptions, more?: weir.NegativeOptions): weir.Node Remembers misses, so that a key that is not there is not read again and again.

@@ -104,6 +104,7 @@ local ONE = {
   deadline = single("deadline", 60),
   breaker = single("breaker", { min = 1000, window = 1000 }),
   limit = single("limit", { inflight = 100, bytes = 1e6, rate = 1e6 }),
+  hedge = single("hedge", { delay = 0.03, budget = 1 }),
   coalesce = single "coalesce",
   negative = single("negative", { ttl = 1000 }),
   ttl = single("ttl", 1000),

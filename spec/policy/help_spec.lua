@@ -1,15 +1,18 @@
 -- Every word of policy files says what it means, and so does each of its options:
 -- .help, completion, meta.lua and `weir words` read it from these tables.
+local Percentile = require "weir.policy.hedge.percentile"
 local Policies = require "weir.language.policies"
 local Predicate = require "weir.policy.shared.predicate"
 
 
--- Calls fn(word, about) for every word over stores and every predicate.
+-- Calls fn(word, about) for every word.
 local function each_word(fn)
   for _, word in ipairs(Policies.names()) do
     local module = "weir.policy." .. word
     if Predicate.words[word] then
       fn(word, Predicate.ABOUT[word])
+    elseif Percentile.words[word] then
+      fn(word, Percentile.ABOUT[word])
     elseif package.searchpath(module, package.path) then
       fn(word, require(module))
     end

@@ -76,6 +76,32 @@ function RULES.breaker(node)
 end
 
 
+-- The seconds that a word around a hedge, or below it, allows a request.
+local function shortest_time(node, stack)
+  local outer = above(stack, function(other) return TIMED[other.word] end)
+  local most = outer and outer.seconds
+  local child = node.child
+  while Node.is_wrapper(child) do
+    if TIMED[child.word] then most = math.min(most or child.seconds, child.seconds) end
+    child = child.child
+  end
+  return most
+end
+
+
+function RULES.hedge(node, stack)
+  if node.word ~= "hedge" then return nil end
+  if node.child.immediate then
+    return "the store below answers in place, so there is nothing to wait for"
+  end
+  local delay, most = node.options.delay, shortest_time(node, stack)
+  if type(delay) == "number" and most and delay >= most then
+    return ("never sends again: delay = %g is not shorter than the %g s that a "
+      .. "request may take"):format(delay, most)
+  end
+end
+
+
 -- A null keeps nothing. With hit = true it even answers for values that the others
 -- have.
 function RULES.null(node)

@@ -13,6 +13,7 @@ local Arguments = require "weir.policy.shared.arguments"
 local Blame = require "weir.core.blame"
 local Fetch = require "weir.loading.fetch"
 local Own = require "weir.language.own"
+local Percentile = require "weir.policy.hedge.percentile"
 local Predicate = require "weir.policy.shared.predicate"
 local Store = require "weir.core.store"
 
@@ -26,7 +27,8 @@ local KINDS = {
   admit = "one", retry = "one", timeout = "one", deadline = "one", breaker = "one",
   limit = "one", coalesce = "one", negative = "one", ttl = "one", prefix = "one",
   readonly = "one", tap = "one", meter = "one", delay = "one", fault = "one",
-  record = "one", ghost = "one", shadow = "one", fail = "none", origin = "none",
+  record = "one", ghost = "one", shadow = "one", hedge = "one", fail = "none",
+  origin = "none",
 }
 
 
@@ -104,6 +106,7 @@ local SIZES = { KiB = 2 ^ 10, MiB = 2 ^ 20, GiB = 2 ^ 30, TiB = 2 ^ 40 }
 Policies.words = setmetatable({ policy = Own.new }, {
   __index = function(words, word)
     local meaning = SIZES[word] or Predicate.words[word]
+      or Percentile.words[word]
     if KINDS[word] then
       meaning = function(...) return Policies.make(word, ...) end
     end
@@ -116,7 +119,7 @@ Policies.words = setmetatable({ policy = Own.new }, {
 --- All words, for suggestions.
 function Policies.names()
   local names = { "policy" }
-  for _, list in ipairs { KINDS, SIZES, Predicate.words } do
+  for _, list in ipairs { KINDS, SIZES, Predicate.words, Percentile.words } do
     for word in pairs(list) do names[#names + 1] = word end
   end
   return names

@@ -29,6 +29,7 @@ local HEADINGS = {
   { "one", "over one store, also as a method (store:retry {}):" },
   { "none", "without stores:" },
   { "predicate", "predicates, for promote = and admit:" },
+  { "time", "times that are measured, for delay =:" },
 }
 
 

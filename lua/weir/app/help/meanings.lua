@@ -1,6 +1,7 @@
 -- app/help/meanings.lua: what each word of policy files means, from the tables that
 -- stand with the words (HELP, EXAMPLE, OPTIONS). .help, `weir words`, completion,
 -- meta.lua and the table in lua/README.md are made of it.
+local Percentile = require "weir.policy.hedge.percentile"
 local Policies = require "weir.language.policies"
 local Predicate = require "weir.policy.shared.predicate"
 local Quantity = require "weir.core.quantity"
@@ -56,6 +57,7 @@ end
 -- Where HELP, EXAMPLE and OPTIONS of a word stand, or nil.
 local function class_of(word)
   if Predicate.words[word] then return Predicate.ABOUT[word], "predicate" end
+  if Percentile.words[word] then return Percentile.ABOUT[word], "time" end
   if word == "policy" then return require "weir.language.own", "none" end
   local kind = Policies.kind(word)
   return kind and require("weir.policy." .. word), kind
@@ -63,7 +65,7 @@ end
 
 
 --- What a word means: name, kind ("many", "one", "none": over how many stores; or
---- "predicate"), help, example, options; nil when there is no such word.
+--- "predicate", "time"), help, example, options; nil when there is no such word.
 ---@param word string
 ---@return table?
 function Meanings.about(word)
