@@ -59,6 +59,10 @@ describe("weir check", function()
     end))
   end)
 
+  it("finds an adaptive limit that has nothing to find out", function()
+    only("limit", "limit", function() return memory {}:limit { adaptive = "vegas" } end)
+  end)
+
   it("finds a breaker outside a retry", function()
     only("breaker", "breaker", function()
       return fault(memory {}, {}):retry { 2 }:timeout(1):breaker {}

@@ -57,11 +57,16 @@
 
 ---@class weir.LimitOptions
 ---@field [1]? integer
----@field inflight? integer keys in flight at most
+---@field inflight? integer keys in flight at most; with adaptive, at the beginning: 20 by default
+---@field adaptive? "gradient"|"vegas" find out how many keys may be in flight from how long requests take
+---@field min? integer least limit of adaptive, in keys
+---@field max? integer highest limit of adaptive, in keys
 ---@field bytes? weir.Size bytes in flight at most
 ---@field rate? number keys a second at most
+---@field burst? integer keys that may go at once after a pause; default: those of a second
 ---@field queue? integer batches that may wait; over that they are skipped
 ---@field order? "fifo"|"lifo" which waiting batch goes next
+---@field shed? boolean whether to skip a batch that cannot be answered before its deadline
 
 ---@class weir.MigrateOptions
 ---@field from weir.Store the store until then

@@ -103,7 +103,12 @@ local ONE = {
   timeout = single("timeout", 50),
   deadline = single("deadline", 60),
   breaker = single("breaker", { min = 1000, window = 1000 }),
-  limit = single("limit", { inflight = 100, bytes = 1e6, rate = 1e6 }),
+  limit = { 1, function(random)
+    return { adaptive = pick(random, { false, "gradient", "vegas" }) }
+  end, function(kids, p)
+    return words.limit(kids[1], { inflight = 100, bytes = 1e6, rate = 1e6,
+      burst = 1000, adaptive = p.adaptive or nil })
+  end },
   hedge = single("hedge", { delay = 0.03, budget = 1 }),
   coalesce = single "coalesce",
   negative = single("negative", { ttl = 1000 }),

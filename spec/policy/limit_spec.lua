@@ -75,6 +75,120 @@ describe("limit", function()
     end)
   end)
 
+  it("lets a burst through after a pause, then the rate", function()
+    far.takes = nil
+    local tree = far:limit { rate = 10, burst = 30 }
+    host:main(function()
+      local begun = host.now()
+      for i = 1, 30 do tree:get("k" .. i) end
+      assert.equal(0, host.now() - begun)
+      for i = 1, 10 do tree:get("k" .. i) end
+      assert.near(1, host.now() - begun, 0.01)
+    end)
+    tree = far:limit { rate = 10, burst = 1 }
+    host:main(function()
+      local begun = host.now()
+      for i = 1, 11 do tree:get("k" .. i) end
+      assert.near(1, host.now() - begun, 0.01)
+    end)
+    assert.error_matches(function() far:limit { 3, burst = 4 } end,
+      "burst belongs to rate")
+  end)
+
+  -- ---- shed ----
+
+  it("does not begin what cannot be answered in time, if told to", function()
+    local tree = far:limit { shed = true }
+    host:main(function()
+      for _ = 1, 5 do tree:get "k" end
+      far.calls = 0
+      host.spawn(function() tree:get "k" end)
+      local begun = host.now()
+      local _, err = tree:get("k", { timeout = 0.5 })
+      assert.equal("skipped", err.code)
+      assert.equal(0, host.now() - begun)
+      assert.matches("limit of far: too late: a get takes about 1 s, with 0 s to wait, "
+        .. "and 0.5 s are left", err.message)
+      assert.equal(1, far.calls)
+      assert.is_nil((select(2, tree:get("none", { timeout = 1.5 }))))
+      assert.equal(2, far.calls)
+    end)
+    assert.equal(1, tree:tally().late)
+    assert.equal(0, tree:tally().shed)
+  end)
+
+  it("measures each op by itself", function()
+    function far.takes(req) return req.op == "set" and 1 or 0.01 end
+    local tree = far:limit { shed = true }
+    host:main(function()
+      for _ = 1, 5 do
+        assert(tree:set("a", "1"))
+        tree:get "k"
+      end
+      host.spawn(function() tree:set("a", "1") end)
+      assert.equal("skipped", select(2, tree:set("a", "2", { timeout = 0.5 })).code)
+      assert.is_truthy(tree:get("k", { timeout = 0.5 }))
+    end)
+  end)
+
+  it("counts the time to wait for a turn, too", function()
+    local tree = far:limit { 1, shed = true }
+    host:main(function()
+      tree:get "k"
+      for _ = 1, 3 do host.spawn(function() tree:get "k" end) end
+      far.calls = 0
+      local begun = host.now()
+      local _, err = tree:get("k", { timeout = 3 })
+      assert.equal(0, host.now() - begun)
+      assert.matches("too late: a get takes about 1 s, with 3 s to wait", err.message)
+      assert.is_truthy(tree:get("k", { timeout = 4.5 }))
+      assert.equal(3, far.calls)
+    end)
+  end)
+
+  it("takes a batch out of the queue when its time is over, not at its deadline",
+    function()
+      local tree = far:limit { 1, shed = true }
+      host:main(function()
+        tree:get "k"
+        function far.takes() return 5 end
+        host.spawn(function() tree:get "k" end)
+        far.calls = 0
+        local begun = host.now()
+        local _, err = tree:get("k", { timeout = 3 })
+        assert.equal("skipped", err.code)
+        assert.near(2, host.now() - begun, 1e-6)
+        assert.equal(0, far.calls)
+      end)
+      assert.equal(1, tree:tally().late)
+    end)
+
+  it("learns that a store has become faster", function()
+    function far.takes() return 5 end
+    local tree, answered = far:limit { shed = true }, 0
+    host:main(function()
+      for _ = 1, 20 do tree:get("k", { timeout = 0.1 }) end
+      far.calls = 0
+      for _ = 1, 100 do tree:get("k", { timeout = 0.1 }) end
+      -- Most are skipped; a trial may go after each pause.
+      assert.is_true(far.calls <= 2, far.calls)
+      function far.takes() return 0.001 end
+      for _ = 1, 100 do
+        host.sleep(0.05)
+        if tree:get("k", { timeout = 0.1 }) then answered = answered + 1 end
+      end
+    end)
+    assert.is_true(answered > 75, answered)
+  end)
+
+  it("tells a trace why a batch was skipped", function()
+    local tree = far:limit { 1, queue = 0 }
+    host:main(function()
+      host.spawn(function() tree:get "a" end)
+      assert.matches("^full: inflight = 1", tree:trace("k")[1].decision)
+    end)
+  end)
+
   it("serves the last first if told to", function()
     local order = {}
     local tree = far:limit { 1, order = "lifo" }
@@ -200,6 +314,7 @@ describe("limit", function()
   end)
 
   it("must limit something", function()
-    assert.error_matches(function() far:limit {} end, "needs inflight, bytes or rate")
+    assert.error_matches(function() far:limit {} end,
+      "needs inflight, adaptive, bytes, rate or shed")
   end)
 end)

@@ -62,6 +62,14 @@ function RULES.retry(node)
 end
 
 
+-- A store that answers in place has one request in flight at most.
+function RULES.limit(node)
+  if node.word == "limit" and node.adaptive and node.child.immediate then
+    return "adaptive finds nothing out: the store below answers in place"
+  end
+end
+
+
 -- A breaker outside would count several attempts as one call, and let all of them pass.
 function RULES.breaker(node)
   if node.word ~= "breaker" then return nil end

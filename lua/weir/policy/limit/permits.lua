@@ -27,17 +27,17 @@ end
 
 local function refill(self)
   local now = host.now()
-  self.tokens = math.min(self.rate, self.tokens + (now - self.refilled) * self.rate)
+  self.tokens = math.min(self.burst, self.tokens + (now - self.refilled) * self.rate)
   self.refilled = now
 end
 
 
---- Seconds until there are tokens for n keys. A batch over a second's worth passes when
---- the bucket is full and leaves it in debt.
+--- Seconds until there are tokens for n keys. A batch over what the bucket holds passes
+--- when it is full and leaves it in debt.
 function Permits.tokens_after(self, n)
   if not self.rate then return 0 end
   refill(self)
-  local lacking = math.min(n, self.rate) - self.tokens
+  local lacking = math.min(n, self.burst) - self.tokens
   return lacking > 1e-9 and lacking / self.rate or 0
 end
 
@@ -136,14 +136,14 @@ local function leave(self, entry)
 end
 
 
---- Waits in the queue. false: the deadline came first.
-function Permits.wait(self, req, bytes)
+--- Waits in the queue, until the time `by` if given. false: that came first.
+function Permits.wait(self, req, bytes, by)
   local entry = { n = req.n, bytes = bytes, waiter = host.prepare() }
   self.waiting[#self.waiting + 1] = entry
   self.queued = self.queued + 1
   pump(self)
   if entry.granted then return true end
-  local left = req.deadline and math.max(req.deadline - host.now(), 0)
+  local left = by and math.max(by - host.now(), 0)
   local _, why = host.park(entry.waiter, left)
   if why == "killed" then
     if entry.granted then
