@@ -14,11 +14,15 @@
 ---@class weir.BreakerOptions
 ---@field fail? number share of failed calls that opens the breaker
 ---@field window? integer how many of the last calls are looked at
+---@field period? weir.Time look only at calls of so long; default: however old
 ---@field min? integer calls needed before the breaker may open
 ---@field open? weir.Time how long it stays open before it probes the store
 ---@field max_open? weir.Time longest time open; the time doubles after each failed probe
 ---@field probes? integer calls that must all succeed to close it
----@field slow? weir.Time a call that takes longer counts as failed
+---@field slow? weir.Time a call that takes longer counts as failed, or as slow with slow_share
+---@field slow_share? number share of slow calls that opens the breaker
+---@field on? string|string[] error statuses that count; default: those that say the store is unwell
+---@field on_change? fun(state: string, before: string) called at each change of state; an error in it is counted
 
 ---@class weir.BysizeOptions
 ---@field [integer] weir.Store|{ [1]: weir.Size, [2]: weir.Store }

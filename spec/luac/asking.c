@@ -43,6 +43,28 @@ static void reload(void)
     weir_cq_free(cq);
 }
 
+static void breaker(void)
+{
+    struct weir_store *store = tree_open(
+        "br.lua", "return route { a = memory {}:breaker {}, default = "
+                  "memory {}:breaker {} }\n");
+    struct weir_cq *cq = new_cq();
+
+    CHECK(ask(store, "breaker") == 0 && says("closed       a.breaker"));
+    CHECK(ask(store, "breaker open") == -EINVAL && says("say which"));
+    CHECK(ask(store, "breaker opn a.breaker") == -EINVAL &&
+          says("did you mean \"open\"?"));
+    CHECK(ask(store, "breaker open a.breker") == -EINVAL &&
+          says("did you mean \"a.breaker\"?"));
+    CHECK(ask(store, "breaker open a.breaker") == 0 && says("forced_open"));
+    CHECK(do_one(store, cq, WEIR_SET, "a") == WEIR_SKIPPED);
+    CHECK(do_one(store, cq, WEIR_SET, "b") == WEIR_OK);
+    CHECK(ask(store, "breaker reset a.breaker") == 0 && says("closed"));
+    CHECK(do_one(store, cq, WEIR_SET, "a") == WEIR_OK);
+    weir_store_free(store);
+    weir_cq_free(cq);
+}
+
 static void others(void)
 {
     struct weir_store *store;
@@ -124,6 +146,7 @@ int main(void)
     deadline_s(100);
     tree();
     reload();
+    breaker();
     others();
     stuck();
     crowd();

@@ -230,6 +230,20 @@ describe("a script of the session", function()
     assert.matches("s, level 2\n$", err)
   end)
 
+  it("shows the breakers of a store, and sets one by hand", function()
+    local lines = "kv = memory {} :breaker {}\n.breaker kv\n.breaker kv open\n"
+      .. "kv:get 'a'\n.breaker kv\n.breaker kv reset\nkv:get 'a'\n"
+      .. ".breaker memory\n"
+    local _, out, err = script(lines)
+    assert.matches("^breaker  closed\nbreaker  forced_open\nnil\n", out)
+    assert.matches("breaker is forced_open\n", err)
+    assert.matches("skipped: breaker: open, forced by hand until it is reset", err)
+    assert.matches("breaker is closed\n", err)
+    assert.matches("there is no breaker\n", err)
+    _, _, err = script "kv = memory {} :breaker {}\n.breaker kv opn\n"
+    assert.matches("did you mean", err)
+  end)
+
   it("reloads a policy file unless it is wrong, and undoes", function()
     local folder = shell.folder()
     local path = folder .. "/kv.lua"

@@ -74,6 +74,19 @@ describe("weir serve", function()
     assert.equal("memory\n", server:cli "weir tree")
   end)
 
+  it("shows the breakers, and sets one by hand", function()
+    server = Server.start(policy [[return memory {} :breaker {}]])
+    assert.equal("closed       breaker\n", server:cli "weir breaker")
+    assert.equal("breaker is forced_open\n", server:cli "weir breaker open")
+    assert.matches("forced by hand until it is reset", server:cli "get k")
+    assert.equal("forced_open  breaker\n", server:cli "weir breaker")
+    assert.matches("did you mean \"reset\"", server:cli "weir breaker rest")
+    assert.matches("no breaker at \"x\"; there are breaker",
+      server:cli "weir breaker reset x")
+    assert.equal("breaker is closed\n", server:cli "weir breaker RESET breaker")
+    assert.equal("OK\n", server:cli "set k v")
+  end)
+
   it("answers what is under way at SIGTERM, and ends", function()
     server = Server.start(policy [[return memory { inline = false } :delay("300ms")]])
     local out = folder .. "/out"

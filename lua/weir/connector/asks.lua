@@ -1,6 +1,7 @@
 -- connector/asks.lua: what weir_ask can ask a tree. Used by connector.lua.
 
 local ffi = require "ffi"
+local Breakers = require "weir.observe.breakers"
 local Ffi = require "weir.ffi"
 local Prometheus = require "weir.prometheus"
 local C = Ffi.C
@@ -8,6 +9,8 @@ local C = Ffi.C
 local Asks = {}
 
 local HELP = [[
+breaker          the breakers and their states
+breaker SET PATH sets one: open, disable, reset; a single one needs no path
 explain OP KEY   which way an op goes for a key, and why
 help             this list
 reload           read the file again; a file that does not load changes nothing
@@ -25,6 +28,12 @@ end
 
 -- Each returns its answer, or raises why there is none.
 local ANSWERS = {
+  breaker = function(self, rest)
+    local action, path = rest:match "^(%S+) ?(.*)$"
+    if not action then return Breakers.text(self.store) end
+    return ("%s is %s"):format(Breakers.force(self.store, action,
+      path ~= "" and path or nil))
+  end,
   explain = function(self, rest)
     local op, key = rest:match "^(%S+) (.+)$"
     if not op then error("explain takes an op and a key: explain get user:1", 0) end

@@ -1,20 +1,26 @@
--- breaker { fail=.5, window=100, min=20, open=5, max_open=60, probes=1, slow= }: a
--- circuit breaker as Envoy's and resilience4j's. Each call counts once, with its worst
--- infrastructure status. Misses, rejections and mistakes of the caller are no failures.
--- The sample is the last `window` calls. After each call, also a good one, the breaker
--- opens if the sample has at least `min` calls and a share of at least `fail` of them
--- failed. While it is open, for `open` seconds, every slot is skipped. Then exactly
--- `probes` calls pass. If all are good the breaker closes. If one fails it opens for
--- twice as long as before, up to max_open.
+-- breaker { fail=.5, window=100, period=, min=20, slow=, slow_share=, on=, open=5,
+-- max_open=60, probes=1, on_change= }: a circuit breaker as Envoy's and resilience4j's.
+-- Each call counts once, with its worst infrastructure status. Misses, rejections and
+-- mistakes of the caller are no failures, and with `on` only its statuses are. The
+-- sample is the last `window` calls, of the last `period`. After each call, also a good
+-- one, the breaker opens if the sample has at least `min` calls and a share of at least
+-- `fail` of them failed, or a share of at least `slow_share` was slow. While it is
+-- open, for `open` seconds, every slot is skipped. Then exactly `probes` calls pass. If
+-- all are good the breaker closes. If one fails it opens for twice as long as before,
+-- up to max_open.
 --
 -- Each change of state begins an epoch. The reply to a call of an earlier epoch is
 -- ignored. A probe that never comes back loses its permit after a while. So the breaker
--- always recovers by itself.
+-- always recovers by itself. The exceptions are the two states that only an operator
+-- enters and leaves (Breaker:force): forced_open skips every slot, disabled lets every
+-- call pass and learns nothing.
 
 local Arguments = require "weir.policy.shared.arguments"
 local host = require "weir.host"
 local Node = require "weir.policy.shared.node"
 local Reply = require "weir.core.reply"
+local State = require "weir.policy.breaker.state"
+local Statuses = require "weir.policy.shared.statuses"
 
 local Breaker = Node.word "breaker"
 
@@ -26,6 +32,8 @@ Breaker.OPTIONS = {
     help = "share of failed calls that opens the breaker" },
   { "window", is = "count", default = 100,
     help = "how many of the last calls are looked at" },
+  { "period", is = "seconds",
+    help = "look only at calls of so long; default: however old" },
   { "min", is = "count", default = 20,
     help = "calls needed before the breaker may open" },
   { "open", is = "seconds", default = 5,
@@ -35,7 +43,13 @@ Breaker.OPTIONS = {
   { "probes", is = "count", default = 1,
     help = "calls that must all succeed to close it" },
   { "slow", is = "seconds",
-    help = "a call that takes longer counts as failed" },
+    help = "a call that takes longer counts as failed, or as slow with slow_share" },
+  { "slow_share", is = "share",
+    help = "share of slow calls that opens the breaker" },
+  { "on", is = Statuses.errors, type = "string|string[]",
+    help = "error statuses that count; default: those that say the store is unwell" },
+  { "on_change", is = "callable", type = "fun(state: string, before: string)",
+    help = "called at each change of state; an error in it is counted" },
 }
 
 -- The statuses that show that the backend is unwell. Others are about the request or
@@ -43,110 +57,75 @@ Breaker.OPTIONS = {
 local UNWELL = { busy = true, unavailable = true, timeout = true, reset = true,
   failed = true }
 
-
 function Breaker.new(child, ...)
   local options = Arguments.read("breaker", Breaker.OPTIONS, ...)
   if options.min > options.window then
     error("breaker: min is over window: it would never open", 0)
+  elseif options.slow_share and not options.slow then
+    error("breaker: slow_share needs slow, the time over which a call is slow", 0)
   end
+  local changes = {}
+  for _, state in ipairs(State.NAMES) do changes[state] = 0 end
   return Breaker:node {
     children = { child }, child = child, options = options, state = "closed",
-    epoch = 0, ring = {}, at = 0, calls = 0, failures = 0,
-    wait = options.open, changes = { open = 0, half_open = 0, closed = 0 }, shed = 0,
+    counts = options.on or UNWELL, epoch = 0, sample = State.sample(options),
+    wait = options.open, changes = changes, shed = 0, failures = 0,
   }
 end
 
 
--- ---- states ----
-
-local function enter(self, state)
-  self.state = state
-  self.epoch = self.epoch + 1
-  self.ring, self.at, self.calls, self.failures = {}, 0, 0, 0
-  self.changes[state] = self.changes[state] + 1
-end
-
-
-local function trip(self, wait)
-  enter(self, "open")
-  self.wait = math.min(wait, self.options.max_open)
-  self.until_time = host.now() + self.wait
-end
-
-
-local function half_open(self)
-  enter(self, "half_open")
-  self.permits, self.passed, self.lost_at = self.options.probes, 0, nil
-end
-
-
--- Whether a call may pass now. In the state half_open it uses up a permit.
-local function admit(self)
-  if self.state == "closed" then return true end
-  local now = host.now()
-  if self.state == "open" then
-    if now < self.until_time then return false end
-    half_open(self)
-  elseif self.lost_at and now >= self.lost_at then
-    half_open(self)
-  end
-  if self.permits == 0 then return false end
-  self.permits = self.permits - 1
-  self.lost_at = now + self.wait
-  return true
+--- Sets the state by hand: "open" skips every call, "disable" lets every call pass,
+--- both until "reset", which closes the breaker and forgets what it has seen.
+---@param action string
+function Breaker:force(action)
+  local ok, err = pcall(State.force, self, action)
+  if not ok then error(err, 2) end
 end
 
 
 -- ---- outcomes ----
 
-local function remember(self, failed)
-  local window = self.options.window
-  self.at = self.at % window + 1
-  if self.calls == window then
-    self.failures = self.failures - self.ring[self.at]
-  else
-    self.calls = self.calls + 1
-  end
-  self.ring[self.at] = failed and 1 or 0
-  if failed then self.failures = self.failures + 1 end
-  local options = self.options
-  local most = math.max(options.fail * self.calls, 1)
-  if self.calls >= options.min and self.failures >= most then
-    trip(self, options.open)
+local function remember(self, failed, slow)
+  local options, sample = self.options, self.sample
+  sample:add(failed, slow)
+  if sample.calls < options.min then return end
+  local share = options.slow_share
+  if sample.failures >= math.max(options.fail * sample.calls, 1)
+    or share and sample.slow >= math.max(share * sample.calls, 1) then
+    State.trip(self, options.open)
   end
 end
 
 
 local function probed(self, failed)
-  if failed then return trip(self, self.wait * 2) end
+  if failed then return State.trip(self, self.wait * 2) end
   self.passed = self.passed + 1
-  if self.passed >= self.options.probes then
-    self.wait = self.options.open
-    enter(self, "closed")
-  end
+  if self.passed >= self.options.probes then State.close(self) end
 end
 
 
 -- "ok", "failed", or nil: no slot was sent, so the call says nothing about the backend.
-local function outcome(self, reply, seconds)
-  local slow = self.options.slow
-  if slow and seconds > slow then return "failed" end
+local function outcome(self, reply)
   if reply.n > 0 and reply:all "good" then return "ok" end
   local sent = false
   for i = 1, reply.n do
     local status = reply[i]
-    if UNWELL[status] then return "failed" end
+    if self.counts[status] then return "failed" end
     sent = sent or status ~= "skipped"
   end
   return sent and "ok" or nil
 end
 
 
-local function learn(self, result)
+-- In the state half_open a slow probe is a failed one.
+local function learn(self, result, slow)
+  local failed = result == "failed" or slow and not self.options.slow_share
   if self.state == "closed" then
-    if result then remember(self, result == "failed") end
-  elseif result then
-    probed(self, result == "failed")
+    if result or slow then remember(self, failed, slow) end
+  elseif self.state ~= "half_open" then
+    return
+  elseif result or slow then
+    probed(self, failed or slow)
   else
     self.permits = self.permits + 1
   end
@@ -155,21 +134,22 @@ end
 
 local function shed(self, req)
   self.shed = self.shed + req.n
-  local left = math.max((self.until_time or 0) - host.now(), 0)
-  local reply = Reply.uniform(req, "skipped",
-    ("%s: open, tries again in %.3g s"):format(self.name, left), self.name, left)
+  local after = State.left(self)
+  local reply = Reply.uniform(req, "skipped", after
+    and ("%s: open, tries again in %.3g s"):format(self.name, after)
+    or self.name .. ": open, forced by hand until it is reset", self.name, after)
   for i = 1, req.n do reply:note("open", i, true) end
   return reply
 end
 
 
 function Breaker:answer(req)
-  if not admit(self) then return shed(self, req) end
-  local epoch, timed = self.epoch, self.options.slow
-  local begun = timed and host.now()
+  if not State.admit(self) then return shed(self, req) end
+  local epoch, limit = self.epoch, self.options.slow
+  local begun = limit and host.now()
   local reply = self.child:run(req)
   if epoch == self.epoch then
-    learn(self, outcome(self, reply, timed and host.now() - begun))
+    learn(self, outcome(self, reply), limit and host.now() - begun > limit)
   end
   return reply
 end
@@ -177,40 +157,52 @@ end
 
 local STATE = { "state", "epoch", "wait", "until_time", "permits", "passed", "lost_at",
   "changes", "shed" }
-local SAMPLE = { "ring", "at", "calls", "failures" }
 
 --- Takes over the state of the node before a reload. A sample of another size is not
 --- comparable, so it begins empty.
 function Breaker:remember(old)
   for _, name in ipairs(STATE) do self[name] = old[name] end
-  if self.options.window ~= old.options.window then return end
-  for _, name in ipairs(SAMPLE) do self[name] = old[name] end
+  local new, before = self.options, old.options
+  if new.window == before.window and new.period == before.period
+    and new.slow == before.slow then
+    self.sample = old.sample
+  end
 end
 
 
 -- What tally returns.
 Breaker.STATS = {
-  { "state", is = "state", states = { "closed", "open", "half_open" },
+  { "state", is = "state", states = State.NAMES,
     help = "1 for the state that the breaker is in, 0 for the others" },
   { "changes", is = "counter", by = "state", help = "times that it entered a state" },
   { "shed", is = "counter", help = "keys skipped because it was open" },
   { "failures", is = "gauge", help = "failed calls among the last ones" },
+  { "slow", is = "gauge", help = "slow calls among the last ones" },
   { "calls", is = "gauge", help = "how many of the last calls are looked at now" },
+  { "on_change_failures", is = "counter", help = "errors raised by on_change" },
+  { "last_failure", is = "text", help = "the last of them" },
 }
 
 function Breaker:tally()
+  local sample = self.sample
+  sample:expire()
   return { state = self.state, changes = self.changes, shed = self.shed,
-    failures = self.failures, calls = self.calls }
+    failures = sample.failures, slow = sample.slow, calls = sample.calls,
+    on_change_failures = self.failures, last_failure = self.last_failure }
 end
 
 
+local WHY = { closed = "closed", disabled = "disabled: every call passes",
+  forced_open = "forced open: skipped until it is reset" }
+
 function Breaker:plan()
-  local ready = self.state == "open" and host.now() >= self.until_time
-  if self.state == "open" and not ready then
-    return ("open: skipped for %.3g s more"):format(self.until_time - host.now()), {}
+  local why = WHY[self.state]
+  if self.state == "open" and State.left(self) > 0 then
+    why = ("open: skipped for %.3g s more"):format(State.left(self))
+    return why, {}
   end
-  return self.state == "closed" and "closed" or "half open: a probe passes",
-    { self.child }
+  return why or "half open: a probe passes",
+    self.state ~= "forced_open" and { self.child } or {}
 end
 
 

@@ -19,28 +19,16 @@ local Node = require "weir.policy.shared.node"
 local Op = require "weir.core.op"
 local Paths = require "weir.observe.paths"
 local status = require "weir.core.status"
+local Statuses = require "weir.policy.shared.statuses"
 
 local Retry = Node.word "retry"
 
 local NONE = {}
 
 
-local function statuses(x, word)
-  local set = {}
-  for _, name in ipairs(type(x) == "table" and x or { x }) do
-    if status.class[name] ~= "error" then
-      error(("%s: on is a list of error statuses, not %s"):format(word,
-        Arguments.show(name)), 0)
-    end
-    set[name] = true
-  end
-  return set
-end
-
-
-local function share_or_none(x, word)
+local function share_or_none(x, what)
   if x == false or type(x) == "number" and x >= 0 then return x end
-  error(("%s: budget is a share such as 0.2, or false for none, not %s"):format(word,
+  error(("%s is a share such as 0.2, or false for none, not %s"):format(what,
     Arguments.show(x)), 0)
 end
 
@@ -63,7 +51,7 @@ Retry.OPTIONS = {
       none = "not at all" } },
   { "budget", is = share_or_none, type = "number|false", default = 0.2,
     help = "retries allowed, as a share of first attempts; false = no limit" },
-  { "on", is = statuses, type = "string|string[]",
+  { "on", is = Statuses.errors, type = "string|string[]",
     help = "error statuses to retry; default: those that may go away by themselves" },
   { "wait_for_breaker", is = "boolean", default = false,
     help = "whether to wait for an open breaker, up to cap, instead of giving up" },

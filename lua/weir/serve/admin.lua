@@ -1,5 +1,6 @@
 -- serve/admin.lua: WEIR, the console over redis-cli.
 
+local Breakers = require "weir.observe.breakers"
 local Errors = require "weir.serve.errors"
 local Json = require "weir.app.show.json"
 local subcommands = require "weir.serve.subcommands"
@@ -10,6 +11,8 @@ local HELP = {
   "WEIR EXPLAIN op key    which way an op would go, without running it",
   "WEIR TRACE key         a get, and what happened at each store",
   "WEIR SAMPLE [n]        the first n keys of a scan (10)",
+  "WEIR BREAKER           the breakers and their states",
+  "WEIR BREAKER SET path  sets one: OPEN, DISABLE, RESET; a single one needs no path",
   "WEIR RELOAD            read the policy files again",
   "WEIR UNDO              go back to the trees before the last reload",
 }
@@ -69,6 +72,16 @@ function Subs.sample(call)
   end)
   if not good then return call.out:error(Errors.text(keys)) end
   call.out:list(keys)
+end
+
+
+function Subs.breaker(call)
+  local action, path = call.args[3], call.args[4]
+  local root = call.server:root(call.db)
+  if not action then return call.out:text(Breakers.text(root)) end
+  local good, where, state = pcall(Breakers.force, root, action:lower(), path)
+  if not good then return call.out:error("ERR " .. where) end
+  call.out:text(("%s is %s"):format(where, state))
 end
 
 

@@ -10,7 +10,7 @@ local NAMES = {
   "help", "stores", "use", "open", "close", "load", "reload", "undo",
   "ls", "head", "hex", "stat", "where", "big", "hot", "du", "more",
   "explain", "trace", "tree", "stats", "lat", "watch", "bench",
-  "diff", "cp", "fault", "heal",
+  "diff", "cp", "fault", "heal", "breaker",
   "time", "format", "quit",
 }
 
