@@ -119,7 +119,7 @@ build/spec/fuzz/%: spec/fuzz/%.c $(B)/libweir.so
 -include $(shell find build -name '*.d' 2>/dev/null)
 .SECONDARY:
 .PHONY: all tests deps demo test soak bench sanitize fuzz lint generate stage install \
-        uninstall clean help
+        uninstall install-python uninstall-python clean help
 
 # ---- what people type ----
 
@@ -212,7 +212,8 @@ stage: all
 	    'Name: weir' 'Description: connector runtime' 'Version: $(VERSION)' \
 	    'Cflags: -I$${prefix}/include -I$${prefix}/include/weir' \
 	    'Libs: -L$${prefix}/lib -lweir' > $(S)/lib/pkgconfig/weir.pc
-	for f in README.md LICENSE lua/README.md $$(find examples -type f); do \
+	for f in README.md LICENSE lua/README.md \
+	    $$(find examples -name __pycache__ -prune -o -type f -print); do \
 	    install -Dm $$(test -x $$f && echo 755 || echo 644) $$f $(S)/share/doc/weir/$$f; \
 	done
 
@@ -225,8 +226,25 @@ uninstall: ## remove what install put below PREFIX
 	.ci/take $(D)
 	$(if $(DESTDIR),,@.ci/ldcache)
 
+# The Python modules have a list of their own.
+PYTHON ?= python3
+P := build/stage-python
+python_list   := lib/weir/installed-python
+python_folder  = $(shell $(PYTHON) .ci/python_folder $(PREFIX))
+install-python: ## install the Python modules below PREFIX, for PYTHON (python3)
+	rm -rf $(P)
+	install -d $(P)/lib/weir
+	cd examples/python && for f in $$(find . -path './weir/*.py' -o -name 'weir_*.py'); \
+	    do install -Dm 644 $$f ../../$(P)/$(python_folder)/$$f; done
+	.ci/put $(P) $(D) $(python_list)
+	rm -rf $(P) $(P).list
+	@$(PYTHON) .ci/python_folder $(PREFIX) --advice
+
+uninstall-python: ## remove what install-python put below PREFIX
+	.ci/take $(D) $(python_list)
+
 clean: ## remove build/
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 18

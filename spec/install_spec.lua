@@ -85,6 +85,23 @@ describe("an installed weir #unsanitized", function()
       :format(prefix))))
   end)
 
+  it("has Python modules that find its library, and that go by themselves", function()
+    local python = "PYTHON=/usr/bin/python3 PREFIX=" .. prefix
+    local list = ("cd %s && find . | sort"):format(prefix)
+    local _, before = shell.run(list)
+    local code, out, err = shell.run("make install-python " .. python)
+    assert.equal(0, code, err)
+    local path = assert(out:match "PYTHONPATH=(%S+)")
+    local show = "from weir import library; print(library.path)"
+    code, out, err = shell.run(("cd / && env -u WEIR_LIB PYTHONPATH=%s "
+      .. "PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -c '%s'"):format(path, show))
+    assert.same({ 0, "" }, { code, err })
+    assert.matches("^" .. prefix:gsub("%p", "%%%0") .. "/lib/libweir%.so%.%d+\n$", out)
+    code, _, err = shell.run("make uninstall-python " .. python)
+    assert.equal(0, code, err)
+    assert.same({ 0, before, "" }, { shell.run(list) })
+  end)
+
   it("can be read by all, whatever the installer's umask", function()
     local here = shell.folder()
     assert.equal(0, (shell.run("umask 077 && make install PREFIX=" .. here, nil, 300)))

@@ -1,0 +1,67 @@
+"""Calls that block: a batch is submitted, and the calling thread waits for it.
+
+A call takes a desk: a queue and a batch for it alone. So threads never wait
+for each other, and neither does a signal handler for the call that it
+interrupts. The wait is Python's own poll. Therefore Ctrl-C ends it at once:
+the batch is then cancelled and freed with the desk, and the memory that was
+lent to it is given back.
+"""
+import os
+import select
+from typing import List, Optional
+
+from . import library
+from .batch import Batch
+from .queue import Queue
+
+# Desks that are kept for the next calls, and the largest batch of those.
+DESKS, LARGEST = 64, 4096
+
+
+class Desk:
+    """A queue and a batch, for one call at a time."""
+
+    def __init__(self):
+        self.batch: Optional[Batch] = None
+        self.queue = Queue()
+        self.poller = select.poll()
+        self.poller.register(self.queue.fd, select.POLLIN)
+
+    def make_room(self, n: int) -> Batch:
+        """The batch, with room for n items at least."""
+        if self.batch is None or self.batch.capacity < n:
+            self.batch = Batch(max(8, 1 << max(n - 1, 0).bit_length()))
+        return self.batch
+
+    def wait(self) -> None:
+        """Waits until the batch has come back."""
+        while not self.queue.drain():
+            self.poller.poll()
+
+
+spare: List[Desk] = []
+
+
+def take_desk() -> Desk:
+    """A desk for one call."""
+    try:
+        return spare.pop()
+    except IndexError:
+        return Desk()
+
+
+def put_desk(desk: Desk) -> None:
+    """Keeps a desk for the next call."""
+    if len(spare) < DESKS and desk.batch.capacity <= LARGEST:
+        spare.append(desk)
+
+
+# In the child of a fork the desks of the parent are of no use.
+os.register_at_fork(after_in_child=spare.clear)
+
+
+def deadline_of(timeout: Optional[float]) -> int:
+    """The time at which a call ends, as weir.h counts it. 0: the store's."""
+    if timeout is None:
+        return 0
+    return library.now() + max(int(timeout * 1e9), 1)

@@ -1,0 +1,45 @@
+"""Folders and stores for the tests."""
+import os
+import shutil
+import tempfile
+import time
+
+TREE = "return tier { memory { capacity = '32MiB' }, fs { path = '%s' } }\n"
+
+
+def folder(test):
+    """A folder that ends with the test, in memory where there is such a
+    place."""
+    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    path = tempfile.mkdtemp(prefix="weir-python-", dir=shared)
+    test.addCleanup(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
+def policy(test, text=None):
+    """The URL of a policy file: by default memory over files."""
+    path = folder(test)
+    with open(path + "/kv.lua", "w", encoding="utf-8") as file:
+        file.write(text or TREE % (path + "/values"))
+    return "lua:%s/kv.lua" % path
+
+
+def urls(test):
+    """A store of each kind: one that answers in place, one with workers, one
+    that may answer at once, one whose answers come from Lua."""
+    return {
+        "memory": "memory://?capacity=64MiB",
+        "workers": "memory://?capacity=64MiB&inline=false",
+        "fs": "fs://%s" % folder(test),
+        "lua": policy(test),
+    }
+
+
+def wait_until(what, seconds=20):
+    """Waits until what() is true. False: it did not become true in time."""
+    end = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.002)
+    return True

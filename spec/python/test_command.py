@@ -1,0 +1,54 @@
+"""python -m weir."""
+import os
+import subprocess
+import sys
+import unittest
+
+import folders
+
+MODULES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..",
+                       "examples", "python")
+
+
+def run(*words, given=b""):
+    """Runs the command: (exit code, stdout, stderr)."""
+    done = subprocess.run(
+        [sys.executable, "-m", "weir", *words], input=given, timeout=60,
+        env={**os.environ, "PYTHONPATH": MODULES}, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE)
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+class Command(unittest.TestCase):
+
+    def test_the_calls_of_a_store(self):
+        url = "fs://" + folders.folder(self)
+        for words, expected in (
+                (("set", url, "user/1", "ada"), (0, b"", "")),
+                (("get", url, "user/1"), (0, b"ada", "")),
+                (("get", url, "none"), (1, b"", "")),
+                (("exists", url, "user/1"), (0, b"", "")),
+                (("exists", url, "none"), (1, b"", "")),
+                (("stat", url, "user/1"), (0, b"3 bytes, ttl -\n", "")),
+                (("ls", url, "user/"), (0, b"user/1\n", "")),
+                (("rm", url, "user/1"), (0, b"", "")),
+                (("rm", url, "user/1"), (1, b"", ""))):
+            with self.subTest(words=words):
+                self.assertEqual(run(*words), expected)
+
+    def test_a_value_from_stdin(self):
+        url = "fs://" + folders.folder(self)
+        self.assertEqual(run("set", url, "key", "-", given=b"\0\xff")[0], 0)
+        self.assertEqual(run("get", url, "key"), (0, b"\0\xff", ""))
+
+    def test_an_error_is_one_line(self):
+        self.assertEqual(run("get", "rediss", "key")[0], 2)
+        code, out, err = run("get", "memroy", "key")
+        self.assertEqual((code, out), (2, b""))
+        self.assertTrue(err.startswith("weir: "), err)
+        self.assertEqual(err.count("\n"), 1, err)
+
+    def test_words_for_a_policy_file(self):
+        code, out, err = run("ask", folders.policy(self), "tree")
+        self.assertEqual((code, err), (0, ""))
+        self.assertIn(b"tier", out)
