@@ -8,7 +8,7 @@
 #include "reaper.h"
 #include "stats.h"
 #include "store_options.h"
-#include "watch.h"
+#include "watcher.h"
 
 enum {
     STORE_LANES = 8,

@@ -27,8 +27,6 @@
  * Teardown. weir_close interrupts the thread and joins it before it closes the
  * connector. A watch holds references on its store and its queue, so all three
  * may be freed in any order. */
-#include "watch.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +38,7 @@
 #include "slice.h"
 #include "store.h"
 #include "thread.h"
+#include "watcher.h"
 
 /* The bound of a buffer. */
 enum { EVENTS_MAX = 16384, EVENTS_BYTES = 1 << 20 };
@@ -248,32 +247,6 @@ static int watcher_start(struct weir_store *s)
         sleeper_destroy(&all->sleeper);
     all->started = rc == 0;
     return rc;
-}
-
-void watcher_init(struct watcher *all)
-{
-    pthread_mutex_init(&all->lock, NULL);
-}
-
-void watcher_destroy(struct watcher *all)
-{
-    if (all->started)
-        sleeper_destroy(&all->sleeper);
-    pthread_mutex_destroy(&all->lock);
-}
-
-void watcher_stop(struct watcher *all)
-{
-    bool started;
-
-    pthread_mutex_lock(&all->lock);
-    all->stopped = true;
-    started = all->started;
-    pthread_mutex_unlock(&all->lock);
-    if (!started)
-        return;
-    sleeper_interrupt(&all->sleeper);
-    pthread_join(all->thread, NULL);
 }
 
 /* ---- the host's side ---- */

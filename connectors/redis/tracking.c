@@ -20,11 +20,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dial.h"
-#include "greet.h"
+#include "open.h"
 #include "pushes.h"
 #include "refusal.h"
-#include "tls.h"
 
 /* Longest time to connect and to begin: 5 s. */
 #define BEGIN_NS 5000000000u
@@ -54,36 +52,6 @@ int redis_can_watch(void *state, struct weir_error *err)
 }
 
 /* ---- beginning ---- */
-
-static int tracking_link(struct tracking *t, bool named)
-{
-    const struct redis_config *c = t->redis->config;
-    int rc = dial(c, t->call);
-
-    if (rc < 0)
-        return rc;
-    link_init(&t->link, rc, false);
-    rc = 0;
-    if (t->redis->tls != NULL)
-        rc = tls_begin(&t->link, t->redis->tls, c, t->call);
-    if (rc == 0)
-        rc = greet(&t->link, c, named, t->call);
-    return rc;
-}
-
-static int tracking_connect(struct tracking *t)
-{
-    const char *name = t->redis->config->client_name;
-    bool named =
-        name != NULL && *name != '\0' && !atomic_load(&t->redis->nameless);
-    int rc = tracking_link(t, named);
-
-    if (rc != -ENOTSUP)
-        return rc;
-    link_close(&t->link);
-    rc = tracking_link(t, false);
-    return rc == -ENOTSUP ? -ECONNRESET : rc;
-}
 
 /* Sends a command that fits the socket's buffer. */
 static int tracking_send(struct tracking *t, const char *text, size_t len)
@@ -283,11 +251,12 @@ static int tracking_run(struct tracking *t)
 int redis_watch(void *state, struct weir_call *call)
 {
     struct tracking t = {.redis = state, .call = call};
+    struct attempt at = open_attempt(t.redis, call);
     int rc = pushes_init(&t.pushes);
 
     call->deadline_ns = weir_now() + BEGIN_NS;
     if (rc == 0)
-        rc = tracking_connect(&t);
+        rc = open_link(&t.link, t.redis, &at);
     if (rc == 0)
         rc = tracking_ask(&t);
     if (rc == 0)

@@ -285,9 +285,9 @@
 ---@field migrate fun(given: weir.MigrateOptions): weir.Node Requests go to one store until a moment and to another one afterwards. Around that moment writes also delete in the other one.
 ---@field mirror fun(given: weir.MirrorOptions): weir.Node The same values in every store. A write goes to all of them at once.
 ---@field never weir.Predicate No to every key.
----@field percent fun(given: weir.PercentOptions): weir.Node A share of the keys goes to each store and the rest to the last one, by the hash of the key.
 ---@field origin fun(fn: fun(keys: string[], req: weir.Request): table<string, any>?, any): weir.Node A store made of a function that loads values: the last tier of a tree.
 ---@field p fun(n: number): weir.Percentile The time within which n of 100 recent requests had their answer.
+---@field percent fun(given: weir.PercentOptions): weir.Node A share of the keys goes to each store and the rest to the last one, by the hash of the key.
 ---@field policy fun(given: weir.PolicyOptions): weir.Node A word of your own: a store made of a function from request to reply.
 ---@field prob fun(p: number): weir.Predicate Yes by chance, with a probability of p.
 ---@field route fun(given: table<string, weir.Store>|fun(key: string): weir.Store): weir.Node Each key goes to the store of the longest prefix that it begins with, or to default. route(fn) sends it to the store that fn(key) returns.

@@ -3,8 +3,8 @@
 --
 --     local capacity = param("capacity", "1GiB", "memory of the first tier")
 --
--- and `weir run`, `serve`, `repl`, `check`, `replay` --set capacity=2GiB, or `weir sweep
--- capacity=1GiB,2GiB`, give it another value than its default. Used by load.lua.
+-- and `weir run`, `serve`, `repl`, `check`, `replay` --set capacity=2GiB, or `weir
+-- sweep capacity=1GiB,2GiB`, give it another value than its default. Used by load.lua.
 
 local Ffi = require "weir.ffi"
 local Quantity = require "weir.core.quantity"

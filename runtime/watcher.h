@@ -1,6 +1,6 @@
-/* watch.h -- the events of a store, on their way to the hosts that watch it. */
-#ifndef WEIR_WATCH_H
-#define WEIR_WATCH_H
+/* watcher.h -- what a store keeps of those that watch it; watch.c says how. */
+#ifndef WEIR_WATCHER_H
+#define WEIR_WATCHER_H
 
 #include <pthread.h>
 #include <stdbool.h>
