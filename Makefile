@@ -40,7 +40,8 @@ lacking = $(strip $(foreach p,$($(1)_PKGS),\
 left_out := $(strip $(foreach n,$(names),$(if $(call lacking,$(n)),$(n))))
 built    := $(filter-out $(left_out),$(names))
 
-runtime    := $(B)/libweir.so $(B)/libweir-ev.so $(B)/libweir-serve.so
+runtime    := $(B)/libweir.so $(B)/libweir-ev.so $(B)/libweir-serve.so \
+              $(B)/libweir-codec.so
 connectors := $(built:%=$(B)/connectors/%.so)
 doubles    := $(patsubst %.c,$(B)/%.so,$(wildcard spec/connectors/*.c))
 programs   := $(patsubst %.c,$(B)/%,$(filter-out spec/connectors/% spec/fuzz/%,\
@@ -75,6 +76,11 @@ $(B)/libweir-serve.so: $(call obj,$(wildcard runtime/serve/*.c)) | $(B)/libweir.
 	$(call say,LD)
 	$(Q)$(LD_ALL) -shared -Wl,-rpath,'$$ORIGIN' -o $@ $^ $(LIBWEIR) -lssl -lcrypto
 
+$(B)/libweir-codec.so: $(call obj,$(wildcard runtime/codec/*.c)) | $(B)/libweir.so
+	$(call say,LD)
+	$(Q)$(LD_ALL) -shared -Wl,-z,nodelete -Wl,-rpath,'$$ORIGIN' -o $@ $^ $(LIBWEIR) \
+	    -lzstd -llz4 -lxxhash -lcrypto
+
 define connector_rule
 $(call obj,$(call files_of,$(1))): cflags = $(if $($(1)_PKGS),\
   $(shell pkg-config --cflags $($(1)_PKGS)))
@@ -100,6 +106,8 @@ $(programs) $(benches): | $(B)/libweir.so
 	$(Q)$(LD_ALL) -Wl,-rpath,'$$ORIGIN/..:$$ORIGIN/../..:$$ORIGIN/../../..' \
 	    -o $@ $(filter %.o,$^) $(LIBWEIR) $(libs) -ldl -lm
 
+$(B)/spec/codec/%: libs = -lweir-codec
+$(filter $(B)/spec/codec/%,$(programs)): | $(B)/libweir-codec.so
 $(B)/spec/serve/%: libs = -lweir-serve -lhiredis
 $(filter $(B)/spec/serve/%,$(programs)): | $(B)/libweir-serve.so
 
@@ -124,10 +132,11 @@ build/spec/fuzz/%: spec/fuzz/%.c $(B)/libweir.so
 # ---- what people type ----
 
 RUNS  := gcc make pkg-config libc6-dev luajit2 libev-dev libxxhash-dev lua-argparse \
-         lua-cjson libluajit2-5.1-dev libhiredis-dev libssl-dev liburing-dev libedit-dev
+         lua-cjson libluajit2-5.1-dev libhiredis-dev libssl-dev libzstd-dev liblz4-dev \
+         liburing-dev libedit-dev
 TESTS := lua-busted lua-check clang clang-format libclang-rt-14-dev redis-server \
          redis-tools python3-redis nginx libnginx-mod-http-lua lua-nginx-redis lua-luv \
-         wrk tmux strace curl locales
+         wrk tmux strace curl locales zstd
 SUBMAKE = $(MAKE) -s --no-print-directory \
     $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 SPECS = WEIR_BUILD=$(B) .ci/specs
@@ -194,12 +203,12 @@ stage: all
 	install -m 755 $(B)/libweir.so $(S)/lib/libweir.so.$(VERSION)
 	ln -sf libweir.so.$(VERSION) $(S)/lib/libweir.so.$(ABI)
 	ln -sf libweir.so.$(ABI) $(S)/lib/libweir.so
-	install -m 755 $(B)/libweir-ev.so $(B)/libweir-serve.so $(S)/lib
+	install -m 755 $(filter-out %/libweir.so,$(runtime)) $(S)/lib
 	install -m 755 $(connectors) $(S)/lib/weir/connectors
 	install -m 755 $(benches) $(S)/lib/weir/bench
 	install -m 644 runtime/weir.h $(S)/include
 	install -m 644 runtime/connector.h $(wildcard runtime/loop.h) \
-	    runtime/serve/serve.h $(S)/include/weir
+	    runtime/serve/serve.h runtime/codec/codec.h $(S)/include/weir
 	cd lua && find weir -name '*.lua' -exec install -Dm 644 {} ../$(S)/share/lua/5.1/{} \;
 	sed 's|@LUA@|../share/lua/5.1|' lua/weir/app/cli/command > $(S)/bin/weir
 	chmod 755 $(S)/bin/weir

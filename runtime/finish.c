@@ -193,7 +193,8 @@ bool finish_deliver(struct batch *b)
 
     b->store = NULL;
     b->store_name = NULL;
-    store_unref(store);
+    if (store != NULL) /* NULL: the batch of a job */
+        store_unref(store);
     returned = batch_return(b);
     cq_forget(cq);
     return returned;

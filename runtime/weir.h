@@ -436,6 +436,17 @@ const char *weir_store_name(const struct weir_store *s);
 int weir_ask(struct weir_store *s, const char *words, uint64_t deadline_ns,
              struct weir_value **out, struct weir_error *err);
 
+/* ---- work of the host's ---- */
+
+/* weir_job_start runs fn(arg) on a thread of the runtime, then hands b, a batch
+ * of no items, back through cq. For work that would block the host's loop.
+ * There are at most as many threads as cores; jobs begin in their order. What
+ * arg points at must stay until fn has returned, also if the batch or cq is
+ * freed before: fn runs nevertheless. -ECHILD: cq was made before a fork.
+ * -EINVAL: b has items. -EBUSY: b is in flight. -EAGAIN, -ENOMEM. */
+int weir_job_start(struct weir_cq *cq, struct weir_batch *b,
+                   void (*fn)(void *arg), void *arg);
+
 /* ---- events of stores: what changed in the backend ---- */
 
 /* A host that keeps copies of values wants to know when they are old. It makes

@@ -31,6 +31,7 @@ local MAKE = {
   percent = function() return weir.percent { 30, memory(), 30, memory(), memory() } end,
   warmup = function() return weir.warmup { memory(), memory() } end,
   shadow = function() return memory():shadow { memory(), compare = true } end,
+  coded = function() return memory():checksum():compress { above = 1 } end,
   guarded = function()
     return memory():timeout(1):breaker {}:retry { 2 }:deadline(2)
   end,

@@ -96,6 +96,8 @@ describe("lua/README.md", function()
     local list = examples()
     assert.is_true(#list >= 24, #list .. " examples")
     shell.write(folder .. "/candidate.lua", "return memory {}")
+    shell.write(folder .. "/keys.txt", "1 " .. ("a"):rep(64) .. "\n")
+    shell.run("chmod 600 " .. folder .. "/keys.txt")
     for _, example in ipairs(list) do
       -- Files that an example names lie in the folder of the spec.
       example = example:gsub('"(%l+%.%l+)"', '"' .. folder .. '/%1"')

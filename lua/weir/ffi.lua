@@ -146,6 +146,18 @@ function Ffi.serve()
 end
 
 
+local codec_library
+
+--- The codecs; loaded at the first call.
+function Ffi.codec()
+  if not codec_library then
+    declare("codec.h", "codec/")
+    codec_library = ffi.load((Ffi.library:gsub("libweir%.so.*$", "libweir-codec.so")))
+  end
+  return codec_library
+end
+
+
 --- Declares further structs, or functions of libweir that are not in weir.h: those of
 --- connector.h, for the connector that runs Lua.
 ---@param declarations string

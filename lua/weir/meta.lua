@@ -28,6 +28,29 @@
 ---@field [integer] weir.Store|{ [1]: weir.Size, [2]: weir.Store }
 ---@field old_copies? integer keys of which a store may hold an old copy that could not be deleted yet
 
+---@class weir.ChecksumOptions
+---@field plain? "refuse"|"accept" what a get does with a value that was stored without this word
+---@field apart? weir.Size requests with so many bytes are coded on a thread of their own
+---@field max? weir.Size bytes of a decoded value; a larger one is toobig
+
+---@class weir.CompressOptions
+---@field [1]? "zstd"|"lz4"
+---@field codec? "zstd"|"lz4" how values are compressed
+---@field level? number zstd: -7 to 22 (3); lz4: over 1, to 12, is slower and smaller
+---@field above? weir.Size smaller values are not compressed
+---@field worth? number a value that does not shrink to this share is not compressed
+---@field dictionary? string the path of a dictionary made by zstd --train, for small values alike
+---@field plain? "refuse"|"accept" what a get does with a value that was stored without this word
+---@field apart? weir.Size requests with so many bytes are coded on a thread of their own
+---@field max? weir.Size bytes of a decoded value; a larger one is toobig
+
+---@class weir.CryptOptions
+---@field [1]? string
+---@field key_file? string a file of lines NUMBER and 64 hexadecimal digits; the first one encrypts
+---@field plain? "refuse"|"accept" what a get does with a value that was stored without this word
+---@field apart? weir.Size requests with so many bytes are coded on a thread of their own
+---@field max? weir.Size bytes of a decoded value; a larger one is toobig
+
 ---@class weir.DelayOptions
 ---@field [1]? weir.Time
 ---@field seconds? weir.Time how long to wait
@@ -298,7 +321,10 @@
 ---@class weir.Store
 ---@field admit fun(self: weir.Store, given: weir.Rule|(weir.Rule[]|weir.AdmitOptions)): weir.Node Only values that the predicates agree to are stored. A refused set is rejected, and an older copy is deleted.
 ---@field breaker fun(self: weir.Store, given?: weir.BreakerOptions): weir.Node Stops the calls to a store that keeps failing. After a pause it probes the store, and closes by itself when the store is well.
+---@field checksum fun(self: weir.Store, given?: weir.ChecksumOptions): weir.Node The store below holds a checksum with each value. A damaged value is corrupt.
 ---@field coalesce fun(self: weir.Store, wait?: weir.Time): weir.Node Many readers of one key at the same time cause one read of the store.
+---@field compress fun(self: weir.Store, given?: "zstd"|"lz4"|weir.CompressOptions, more?: weir.CompressOptions): weir.Node The store below holds compressed values.
+---@field crypt fun(self: weir.Store, given: string|weir.CryptOptions, more?: weir.CryptOptions): weir.Node The store below holds encrypted values.
 ---@field deadline fun(self: weir.Store, seconds: weir.Time): weir.Node Limits the time of the whole operation, retries and queues included.
 ---@field delay fun(self: weir.Store, given: weir.Time|weir.DelayOptions, more?: weir.DelayOptions): weir.Node Waits before it passes a request on, as a slow store would.
 ---@field fault fun(self: weir.Store, given?: number|weir.FaultOptions, more?: weir.FaultOptions): weir.Node Answers a share of the keys with an error instead of reading the store.

@@ -33,7 +33,8 @@ end
 
 
 describe("examples/policies", function()
-  for _, name in ipairs { "around", "failover", "moving", "own", "reload", "shards" } do
+  local names = { "around", "codecs", "failover", "moving", "own", "reload", "shards" }
+  for _, name in ipairs(names) do
     it(name .. ".lua prints what it promises", function()
       local path = ("examples/policies/%s.lua"):format(name)
       local code, out, err = shell.run("build/weir run " .. path)

@@ -145,6 +145,15 @@ function WORDS.prefix(desc, op, key, size, prefix)
   return expect(desc.kids[1], op, key, size, "p/" .. prefix)
 end
 
+-- A coded value has a head. These are too small to be compressed.
+function WORDS.compress(desc, op, key, size, prefix)
+  return expect(desc.kids[1], op, key, size + 16, prefix)
+end
+
+function WORDS.checksum(desc, op, key, size, prefix)
+  return expect(desc.kids[1], op, key, size + 24, prefix)
+end
+
 function WORDS.readonly(desc, op, key, size, prefix)
   if not READS[op] then return "error" end
   return expect(desc.kids[1], op, key, size, prefix)

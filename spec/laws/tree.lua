@@ -120,6 +120,8 @@ local ONE = {
   delay = single("delay", { 0.001, spread = 0.5 }),
   fault = single("fault", { 0.2, status = "busy", seed = 7 }),
   readonly = single "readonly",
+  compress = single("compress", { above = 1, plain = "accept" }),
+  checksum = single("checksum", { plain = "accept" }),
   shadow = { 1, function() return { text = "shadow" } end, function(kids)
     return words.shadow(kids[1], { words.fail "busy" })
   end },

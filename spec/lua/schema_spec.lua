@@ -24,6 +24,7 @@ local function trees()
     weir.mirror { ram(), ram(), repair = true },
     weir.bysize { { 64, ram() }, ram() }, ram():readonly():delay(0.001),
     weir.warmup { ram(), ram() }, ram():shadow { ram(), compare = true },
+    ram():compress(), ram():checksum(),
     weir.migrate { from = ram(), to = ram(), at = 0 },
   }
 end

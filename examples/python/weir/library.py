@@ -19,7 +19,7 @@ from ctypes import (CDLL, POINTER, PyDLL, Structure, c_char, c_char_p, c_int,
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 # WEIR_ABI of runtime/weir.h. It changes with any struct or function there.
-ABI = 6
+ABI = 7
 SONAME = "libweir.so.%d" % ABI
 
 

@@ -23,12 +23,11 @@ local Policies = {}
 local KINDS = {
   tier = "many", route = "many", bysize = "many", byop = "many", shard = "many",
   mirror = "many", failover = "many", percent = "many", warmup = "many",
-  migrate = "many",
-  admit = "one", retry = "one", timeout = "one", deadline = "one", breaker = "one",
-  limit = "one", coalesce = "one", negative = "one", ttl = "one", prefix = "one",
-  readonly = "one", tap = "one", meter = "one", delay = "one", fault = "one",
-  record = "one", ghost = "one", shadow = "one", hedge = "one", fail = "none",
-  origin = "none",
+  migrate = "many", admit = "one", retry = "one", timeout = "one", deadline = "one",
+  breaker = "one", limit = "one", coalesce = "one", negative = "one", ttl = "one",
+  prefix = "one", readonly = "one", tap = "one", meter = "one", delay = "one",
+  fault = "one", record = "one", ghost = "one", shadow = "one", compress = "one",
+  checksum = "one", crypt = "one", hedge = "one", fail = "none", origin = "none",
 }
 
 

@@ -201,6 +201,30 @@ function InFlight.close(store, deadline_ns, mode)
 end
 
 
+--- Runs fn(arg), a function of C, on a thread of the runtime and waits for its end:
+--- true. false: nothing can wait here, or there is no thread. `keep` stays alive until
+--- the end, also if the task is killed meanwhile.
+function InFlight.job(fn, arg, keep)
+  local host = Host.current()
+  local queue = host.can_park() and queue_of(host, C.weir_getpid())
+  if not queue then return false end
+  local batch = Batch.take(1)
+  C.weir_batch_reset(batch, Op.number.get, 0)
+  local record = { batch = batch, host = host, queue = queue, keep = keep,
+    waiter = host.prepare() }
+  local id = enter(record)
+  if C.weir_job_start(queue.cq, batch, fn, arg) < 0 then
+    leave(id)
+    Batch.put(batch)
+    return false
+  end
+  local _, reason = host.park(record.waiter)
+  if record.reply then return true end
+  record.abandoned = true
+  error(reason == "killed" and Host.KILLED or reason, 0)
+end
+
+
 --- How many batches are in flight.
 function InFlight.count()
   local n = 0
