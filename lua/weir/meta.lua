@@ -284,6 +284,18 @@
 ---@field tracking? boolean learn which keys others change, for coherent (Redis 6)
 ---@field tracking_timeout? weir.Time tracking notices within this time that the server is gone
 
+---@class weir.shmStore: weir.EveryStoreOptions
+---@field name? string name of the mapping, which is the file /dev/shm/weir.NAME
+---@field path? string file of the mapping, instead of a name
+---@field capacity? weir.Size memory to use, all of it taken when the mapping is made, and fixed; 0 = as it was, or 64MiB
+---@field eviction? "auto"|"s3fifo"|"lru"|"sieve"|"fifo" which entry goes when a shard is full, fixed when the mapping is made; auto = as it was, or s3fifo
+---@field shards? integer parts with a lock and a share of the capacity each, a power of two, fixed when the mapping is made; 0 = as it was, or one for each 64 MiB
+---@field ttl? weir.Time when an entry expires that was set without a time to live; 0 = never
+---@field create? boolean whether to make the mapping when it is missing
+---@field destroy? boolean whether to remove the mapping's name when the store is closed; processes that have it open keep it
+---@field mode? string permissions of a mapping that is made, in octal
+---@field verify? "repaired"|"always" which values are checked against their checksum when they are read: those in a shard that was repaired after a crash, or all
+
 ---@class weir
 ---@field KiB number
 ---@field MiB number
@@ -295,6 +307,7 @@
 ---@field memory fun(options: weir.memoryStore?): weir.Store values in this process: sharded, bounded in bytes, with eviction
 ---@field null fun(options: weir.nullStore?): weir.Store keeps nothing
 ---@field redis fun(options: weir.redisStore?): weir.Store Redis, Valkey, KeyDB, Dragonfly over RESP
+---@field shm fun(options: weir.shmStore?): weir.Store values in memory that the processes of a machine share
 ---@field all fun(...: weir.Rule): weir.Predicate Yes if all of these predicates or functions say yes.
 ---@field always weir.Predicate Yes to every key.
 ---@field any fun(...: weir.Rule): weir.Predicate Yes if one of these predicates or functions says yes.

@@ -7,25 +7,33 @@ local weir = require "weir"
 local Mistaken = {}
 
 
-local function takes_host(option)
-  return option.url == "host"
+local function has(info, field, value)
+  for _, option in ipairs(info.options) do
+    if option[field] == value then return true end
+  end
+  return false
 end
 
 
--- A connector that keeps values in a folder can make the folder.
-local function makes_folder(option)
-  return option.name == "create"
+-- A connector that reaches a server has a port.
+local function takes_address(info)
+  return has(info, "url", "port")
 end
 
 
--- The connectors that have an option that fits.
+-- A connector that keeps values in a folder can make the folder. One whose URL may have
+-- a name instead of a path makes something else.
+local function makes_folder(info)
+  return has(info, "name", "create") and not has(info, "url", "host")
+end
+
+
+-- The connectors that fit.
 local function schemes(fits)
   local list = {}
   for _, name in ipairs(weir.connectors()) do
     local info = Catalog.describe(name)
-    for _, option in ipairs(info and info.options or {}) do
-      if fits(option) then list[#list + 1] = name end
-    end
+    if info and fits(info) then list[#list + 1] = name end
   end
   return list
 end
@@ -76,7 +84,7 @@ end
 ---@return string
 function Mistaken.hint(target)
   if target:find("://", 1, true) then return "" end
-  if is_address(target) then return meant(schemes(takes_host), "://" .. target) end
+  if is_address(target) then return meant(schemes(takes_address), "://" .. target) end
   if target:find "^/" then
     return meant(schemes(makes_folder), "://" .. encoded(target))
   end

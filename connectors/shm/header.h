@@ -1,0 +1,45 @@
+/* header.h -- the first bytes of a mapping's file. */
+#ifndef SHM_HEADER_H
+#define SHM_HEADER_H
+
+#include "map.h"
+
+enum { HEADER_VERSION = 1 };
+
+struct header {
+    char magic[8];
+    uint32_t version;
+    uint32_t shards;
+    uint64_t capacity;
+    uint64_t seed;
+    uint32_t eviction;
+    uint32_t unit;
+    char boot[40]; /* the kernel's boot id */
+    uint64_t sum;  /* of what stands before */
+};
+
+/* header_new fills in the header of a new mapping. */
+void header_new(struct header *h, const struct map_wish *wish);
+
+/* header_write_unmade marks a file as being made, header_write writes the
+ * header of one that is. A negative errno. */
+int header_write_unmade(int fd);
+int header_write(int fd, const struct header *h);
+
+enum { HEADER_SOUND, HEADER_NONE, HEADER_OLD };
+
+/* header_read reads and checks the header of a file of that size. HEADER_NONE:
+ * the file is empty, or its maker died. HEADER_OLD: sound, but from an earlier
+ * boot. -EINVAL and a sentence: it is not a mapping of this version. */
+int header_read(struct header *h, int fd, uint64_t size,
+                struct weir_error *err);
+
+/* header_agrees checks that a mapping is what a store asks for. -EINVAL and a
+ * sentence. */
+int header_agrees(const struct header *h, const struct map_wish *wish,
+                  struct weir_error *err);
+
+/* header_policy returns the eviction policy of a number, as in map_wish. */
+const struct eviction_policy *header_policy(uint32_t eviction);
+
+#endif

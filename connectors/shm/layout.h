@@ -1,0 +1,62 @@
+/* layout.h -- where the parts of a mapping are; computed from its capacity and
+ * its number of shards alone. */
+#ifndef SHM_LAYOUT_H
+#define SHM_LAYOUT_H
+
+#include <stdint.h>
+
+#include "link.h"
+
+struct shard;
+
+enum {
+    LAYOUT_CONTROL = 8192,      /* the header, and the seats from SEATS_AT on */
+    LAYOUT_SHARD_LEAST = 65536, /* bytes */
+    LAYOUT_SHARDS_MAX = 256,
+};
+
+struct layout {
+    uint64_t capacity; /* of the file */
+    uint32_t shards;   /* a power of two */
+    uint32_t segment;  /* bytes of a shard */
+
+    /* Offsets in a shard. */
+    uint32_t buckets_at;
+    uint32_t ghosts_at;
+    uint32_t chains_at;
+
+    uint32_t bucket_mask;
+    uint32_t ghost_lines;
+    uint32_t first, end; /* the units that entries are made of */
+};
+
+/* layout_shards returns the number of shards that a capacity has by itself. */
+uint32_t layout_shards(uint64_t capacity);
+
+/* layout_of fills in the layout of a capacity, which has at least
+ * layout_least(shards) bytes and at most layout_most(shards). */
+void layout_of(struct layout *l, uint64_t capacity, uint32_t shards);
+
+uint64_t layout_least(uint32_t shards);
+uint64_t layout_most(uint32_t shards);
+
+static inline uint32_t *layout_buckets(const struct layout *l,
+                                       const struct shard *s)
+{
+    return (uint32_t *)(window_of(s) + l->buckets_at);
+}
+
+/* layout_chain returns the word of a unit in the table of chains. */
+static inline uint32_t *layout_chain(const struct layout *l,
+                                     const struct shard *s, uint32_t unit)
+{
+    return (uint32_t *)(window_of(s) + l->chains_at) + unit;
+}
+
+/* layout_has says whether entries are made of a unit of that number. */
+static inline int layout_has(const struct layout *l, uint32_t unit)
+{
+    return unit >= l->first && unit < l->end;
+}
+
+#endif

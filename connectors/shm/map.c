@@ -1,0 +1,335 @@
+/* map.c -- see map.h. */
+#include "map.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "header.h"
+
+enum {
+    SEATS_AT = 4096,       /* in the control part */
+    SETUP_WAIT_MS = 10000, /* for another process that makes the mapping */
+    SETUP_LOOK_MS = 5,
+};
+
+static const off_t MAP_SETUP_AT = (off_t)1 << 41;
+
+/* ---- the file ---- */
+
+/* Waits for the lock under which a mapping is made and opened. */
+static int setup_lock(int fd, struct weir_error *err)
+{
+    struct flock byte = {
+        .l_type = F_WRLCK,
+        .l_whence = SEEK_SET,
+        .l_start = MAP_SETUP_AT,
+        .l_len = 1,
+    };
+    struct timespec pause = {0, SETUP_LOOK_MS * 1000000};
+
+    for (int ms = 0; fcntl(fd, F_OFD_SETLK, &byte) < 0; ms += SETUP_LOOK_MS) {
+        if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+            return weir_error_set(err, -errno, "cannot lock: %s",
+                                  strerror(errno));
+        if (ms >= SETUP_WAIT_MS)
+            return weir_error_set(err, -ETIMEDOUT,
+                                  "another process has been making the "
+                                  "mapping for %d s",
+                                  SETUP_WAIT_MS / 1000);
+        nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
+static void setup_unlock(int fd)
+{
+    struct flock byte = {
+        .l_type = F_UNLCK,
+        .l_whence = SEEK_SET,
+        .l_start = MAP_SETUP_AT,
+        .l_len = 1,
+    };
+
+    fcntl(fd, F_OFD_SETLK, &byte);
+}
+
+static int file_no_space(int fd, uint64_t capacity, struct weir_error *err)
+{
+    struct statvfs fs = {0};
+
+    fstatvfs(fd, &fs);
+    return weir_error_set(
+        err, -ENOSPC,
+        "a mapping of %llu MiB does not fit: its filesystem has %llu of %llu "
+        "MiB free. Choose a smaller capacity, or a path on another filesystem, "
+        "or enlarge this one (docker run --shm-size, an emptyDir of medium "
+        "Memory at /dev/shm, mount -o remount,size=)",
+        (unsigned long long)capacity >> 20,
+        (unsigned long long)fs.f_bavail * fs.f_frsize >> 20,
+        (unsigned long long)fs.f_blocks * fs.f_frsize >> 20);
+}
+
+/* Gives the file zeroed pages for its whole size, so that no write to the
+ * mapping ever meets a full filesystem. */
+static int file_allocate(int fd, uint64_t capacity, struct weir_error *err)
+{
+    int rc = header_write_unmade(fd);
+
+    if (rc == 0 && ftruncate(fd, 0) < 0)
+        rc = -errno;
+    if (rc == 0)
+        rc = header_write_unmade(fd);
+    if (rc == 0)
+        rc = -posix_fallocate(fd, 0, (off_t)capacity);
+    if (rc == -ENOSPC || rc == -EFBIG)
+        return file_no_space(fd, capacity, err);
+    if (rc < 0)
+        return weir_error_set(err, rc, "cannot allocate %llu bytes: %s",
+                              (unsigned long long)capacity, strerror(-rc));
+    return 0;
+}
+
+/* Opens the file. -ENOENT without a sentence: it is not there. *made: it was
+ * not. */
+static int file_open(const struct map_wish *wish, bool *made)
+{
+    int flags = O_RDWR | O_CLOEXEC | (wish->name != NULL ? O_NOFOLLOW : 0);
+    int fd = open(wish->path, flags);
+
+    *made = false;
+    if (fd >= 0 || errno != ENOENT || !wish->create)
+        return fd < 0 ? -errno : fd;
+    fd = open(wish->path, flags | O_CREAT | O_EXCL, wish->mode);
+    if (fd < 0)
+        return errno == EEXIST ? file_open(wish, made) : -errno;
+    *made = true;
+    fchmod(fd, wish->mode); /* whatever the umask is */
+    return fd;
+}
+
+/* Whether the path still names the file, which another one may have removed
+ * between open and lock. */
+static bool file_named(const char *path, const struct stat *file)
+{
+    struct stat now;
+
+    return stat(path, &now) == 0 && now.st_dev == file->st_dev &&
+           now.st_ino == file->st_ino;
+}
+
+/* ---- address space ---- */
+
+/* Maps the shards, each at the start of its window. What follows a shard in its
+ * window is memory, too: a link with wrong bits points there, or into the
+ * shard. */
+static int map_windows(struct map *m, int fd)
+{
+    uint64_t all = m->layout.shards * WINDOW_SIZE, spare;
+    char *at = mmap(NULL, all + WINDOW_SIZE, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    off_t offset = LAYOUT_CONTROL;
+
+    if (at == MAP_FAILED)
+        return -errno;
+    m->windows = window_of(at + WINDOW_SIZE - 1);
+    spare = (uint64_t)(m->windows - at);
+    if (spare > 0)
+        munmap(at, spare);
+    if (spare < WINDOW_SIZE)
+        munmap(m->windows + all, WINDOW_SIZE - spare);
+    for (uint32_t i = 0; i < m->layout.shards; i++) {
+        if (mmap(map_shard(m, i), m->layout.segment, PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_FIXED, fd, offset) == MAP_FAILED)
+            return -errno;
+        offset += m->layout.segment;
+    }
+    return 0;
+}
+
+static void map_unmap(struct map *m)
+{
+    if (m->windows != NULL)
+        munmap(m->windows, m->layout.shards * WINDOW_SIZE);
+    if (m->control != NULL)
+        munmap(m->control, LAYOUT_CONTROL);
+    m->windows = m->control = NULL;
+}
+
+static int map_memory(struct map *m, int fd, struct weir_error *err)
+{
+    void *control =
+        mmap(NULL, LAYOUT_CONTROL, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    int rc = control == MAP_FAILED ? -errno : 0;
+
+    if (rc == 0) {
+        m->control = control;
+        rc = map_windows(m, fd);
+    }
+    if (rc < 0)
+        return weir_error_set(err, rc,
+                              "no address space for %u shards of 256 MiB: %s",
+                              m->layout.shards, strerror(-rc));
+    return 0;
+}
+
+/* ---- opening ---- */
+
+static void map_describe(struct map *m, const struct header *h)
+{
+    layout_of(&m->layout, h->capacity, h->shards);
+    m->seed = h->seed;
+    m->policy = header_policy(h->eviction);
+}
+
+static int map_sane(const struct header *h, struct weir_error *err)
+{
+    if ((h->shards & (h->shards - 1)) != 0)
+        return weir_error_set(err, -EINVAL,
+                              "option shards: expected a power of two, got %u",
+                              h->shards);
+    if (h->capacity < layout_least(h->shards) ||
+        h->capacity > layout_most(h->shards))
+        return weir_error_set(
+            err, -EINVAL,
+            "option capacity: expected %llu to %llu bytes with %u shards, got "
+            "%llu",
+            (unsigned long long)layout_least(h->shards),
+            (unsigned long long)layout_most(h->shards), h->shards,
+            (unsigned long long)h->capacity);
+    return 0;
+}
+
+int map_check(const struct map_wish *wish, struct weir_error *err)
+{
+    struct header h;
+
+    header_new(&h, wish);
+    return map_sane(&h, err);
+}
+
+static int map_make(struct map *m, int fd, const struct header *h,
+                    struct weir_error *err)
+{
+    int rc = map_sane(h, err);
+
+    if (rc == 0)
+        rc = file_allocate(fd, h->capacity, err);
+    if (rc < 0) {
+        ftruncate(fd, 0);
+        return rc;
+    }
+    map_describe(m, h);
+    rc = map_memory(m, fd, err);
+    if (rc < 0)
+        return rc;
+    for (uint32_t i = 0; i < m->layout.shards; i++)
+        shard_format(&m->layout, map_shard(m, i));
+    rc = header_write(fd, h);
+    return rc < 0 ? weir_error_set(err, rc, "cannot write the header: %s",
+                                   strerror(-rc))
+                  : 0;
+}
+
+/* Makes or opens the mapping of a file, under the setup lock. */
+static int map_enter(struct map *m, int fd, const struct map_wish *wish,
+                     uint64_t size, struct weir_error *err)
+{
+    struct map_wish same = *wish;
+    struct header h, fresh;
+    int rc = header_read(&h, fd, size, err);
+
+    if (rc < 0)
+        return rc;
+    if (rc == HEADER_OLD) {
+        same.capacity = h.capacity;
+        same.shards = h.shards;
+        same.eviction = (int)h.eviction;
+    }
+    header_new(&fresh, &same);
+    if (rc == HEADER_NONE && !wish->create)
+        return weir_error_set(err, -ENOENT, "there is no mapping %s",
+                              wish->path);
+    if (rc == HEADER_NONE)
+        return map_make(m, fd, &fresh, err);
+    if (header_agrees(&h, wish, err) < 0)
+        return err->code;
+    if (rc == HEADER_OLD)
+        return map_make(m, fd, &fresh, err);
+    map_describe(m, &h);
+    return map_memory(m, fd, err);
+}
+
+/* One try. 1: the file was removed meanwhile, try again. */
+static int map_try(struct map *m, const struct map_wish *wish,
+                   struct weir_error *err)
+{
+    struct stat st;
+    bool made;
+    int fd = file_open(wish, &made), rc;
+
+    if (fd < 0)
+        return fd;
+    rc = setup_lock(fd, err);
+    if (rc == 0 && (fstat(fd, &st) < 0 || !file_named(wish->path, &st)))
+        rc = 1;
+    if (rc == 0 && !S_ISREG(st.st_mode))
+        rc = weir_error_set(err, -EINVAL, "it is not a regular file");
+    if (rc == 0) {
+        m->device = st.st_dev;
+        m->inode = st.st_ino;
+        rc = map_enter(m, fd, wish, (uint64_t)st.st_size, err);
+        if (rc < 0 && made)
+            unlink(wish->path);
+    }
+    if (rc == 0)
+        rc = seats_take(&m->seats, fd,
+                        (struct seats_shared *)(m->control + SEATS_AT), err);
+    if (rc == 0) {
+        setup_unlock(fd);
+        return 0;
+    }
+    map_unmap(m);
+    close(fd);
+    return rc;
+}
+
+int map_open(struct map *m, const struct map_wish *wish, struct weir_error *err)
+{
+    int rc = 1;
+
+    _Static_assert(sizeof(struct header) <= SEATS_AT &&
+                       SEATS_AT + sizeof(struct seats_shared) <= LAYOUT_CONTROL,
+                   "the control part holds both");
+    memset(m, 0, sizeof *m);
+    m->path = wish->path;
+    err->code = 0;
+    for (int tries = 0; tries < 100 && rc == 1; tries++)
+        rc = map_try(m, wish, err);
+    if (rc == 0 || err->code != 0)
+        return rc;
+    if (rc == -ENOENT)
+        return weir_error_set(err, rc,
+                              wish->create ? "the folder of %s does not exist"
+                                           : "there is no mapping %s",
+                              wish->path);
+    if (rc == 1)
+        rc = -EAGAIN;
+    return weir_error_set(err, rc, "cannot open %s: %s", wish->path,
+                          strerror(-rc));
+}
+
+void map_close(struct map *m, bool destroy)
+{
+    struct stat st = {.st_dev = m->device, .st_ino = m->inode};
+
+    if (destroy && m->seats.fd >= 0 && file_named(m->path, &st))
+        unlink(m->path);
+    seats_leave(&m->seats);
+    map_unmap(m);
+}

@@ -1,0 +1,59 @@
+/* map.h -- the file behind an shm store, and its place in this process.
+ *
+ * The file begins with a header, which never changes: what was chosen when the
+ * mapping was made, and a checksum. Then come the seats (seats.h), then the
+ * shards. A process that makes the file, or opens it, holds a lock on the byte
+ * MAP_SETUP_AT, so that nobody sees it half made; one that died while making it
+ * leaves a header that says so, and the next one starts anew. A mapping that an
+ * earlier boot of the machine left in a file is emptied: its locks and times
+ * mean nothing any more. */
+#ifndef SHM_MAP_H
+#define SHM_MAP_H
+
+#include <sys/types.h>
+
+#include "layout.h"
+#include "seats.h"
+#include "shard.h"
+
+/* What a store is opened with. */
+struct map_wish {
+    const char *path;
+    const char *name;  /* of the mapping; NULL: only the path is known */
+    uint64_t capacity; /* 0 = as it was, or 64 MiB */
+    uint32_t shards;   /* 0 = as it was, or what layout_shards says */
+    int eviction;      /* 0 = as it was, or s3fifo; 1.. = its number */
+    mode_t mode;
+    bool create;
+};
+
+struct map {
+    struct layout layout;
+    struct seats seats;
+    uint64_t seed; /* of the keys' hash */
+    const struct eviction_policy *policy;
+    const char *path;
+    char *control;
+    char *windows; /* one after the other; each begins with a struct shard */
+    dev_t device;
+    ino_t inode;
+};
+
+/* map_open makes or opens a mapping. wish->path lives until map_close. */
+int map_open(struct map *m, const struct map_wish *wish,
+             struct weir_error *err);
+
+/* map_check says what is wrong with the numbers of a wish, and touches no file.
+ */
+int map_check(const struct map_wish *wish, struct weir_error *err);
+
+/* map_close gives the mapping back. destroy: its name is removed, too, if it
+ * still names this mapping; processes that have it open keep it. */
+void map_close(struct map *m, bool destroy);
+
+static inline struct shard *map_shard(const struct map *m, uint32_t i)
+{
+    return (struct shard *)(m->windows + i * WINDOW_SIZE);
+}
+
+#endif

@@ -1,0 +1,59 @@
+/* seats.h -- the processes that have a mapping open.
+ *
+ * Each open takes a seat: a byte of the file, far behind its end, that it locks
+ * (F_OFD_SETLK), and a slot in the mapping. The kernel drops the file lock when
+ * the last process that has the descriptor ends. Process ids would not work:
+ * containers that share a mapping number their processes independently, and
+ * numbers return. A child of fork closes the descriptor at once, so that it
+ * does not keep its parent's seat.
+ *
+ * A holder of locks is the seat and how often it has been taken: so a lock that
+ * a dead process held is never taken for one of the process that has its seat
+ * now. */
+#ifndef SHM_SEATS_H
+#define SHM_SEATS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "connector.h"
+
+enum {
+    SEATS = 255,
+    SEAT_BITS = 8, /* of a holder; the rest but LOCK_WAITERS counts takings */
+};
+
+/* In the mapping. */
+struct seats_shared {
+    struct {
+        _Atomic uint32_t takings;
+        _Atomic uint32_t pid; /* for people; 0 = free */
+    } slots[SEATS];
+    _Atomic uint64_t taken_over; /* locks of the dead */
+};
+
+struct seats {
+    int fd; /* -1: closed in a child of fork */
+    uint32_t holder;
+    uint32_t seat;
+    struct seats_shared *shared;
+    struct seats *next; /* of all in the process */
+};
+
+/* seats_take takes a seat. fd is seats's from now on. -EMFILE and a sentence:
+ * all are taken. */
+int seats_take(struct seats *s, int fd, struct seats_shared *shared,
+               struct weir_error *err);
+
+/* seats_leave gives the seat back and closes the descriptor. */
+void seats_leave(struct seats *s);
+
+/* seats_alive says whether the holder of a lock, with or without LOCK_WAITERS,
+ * has its seat. */
+bool seats_alive(const struct seats *s, uint32_t word);
+
+/* seats_taken returns how many there are. */
+uint32_t seats_taken(const struct seats *s);
+
+#endif

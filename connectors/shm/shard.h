@@ -1,0 +1,143 @@
+/* shard.h -- one part of a mapping: a lock and what it guards.
+ *
+ * A shard lies at the start of its window and has, in this order: struct shard,
+ * the buckets of its hash table, the lines of its ghosts, the table of chains,
+ * and the units (chain.h). Where each of them begins is computed from the
+ * capacity (layout.h), and never read from the mapping.
+ *
+ * What a crash leaves: whoever changes more than the two bits of `hits` sets
+ * `dirty` before, and clears it when all is consistent again. A shard that is
+ * dirty when its lock is acquired belonged to a process that died, and is
+ * repaired (repair.h). An entry is live when its bit in the table of chains
+ * is set. That is the last thing that a set does, and the first that a delete
+ * undoes: so no reader ever sees a value that was written in part.
+ *
+ * What an altered mapping leads to: every number that comes from the mapping is
+ * checked before it is used, or is a link, which stays in the window whatever
+ * it is. What does not fit ends an operation with -EUCLEAN. The caller repairs
+ * the shard then and tries once more. */
+#ifndef SHM_SHARD_H
+#define SHM_SHARD_H
+
+#include "layout.h"
+#include "lock.h"
+
+#include "entry.h"
+
+#include "exact.h"
+
+#include "../memory/eviction.h"
+
+struct shard_counters {
+    uint64_t evictions;
+    uint64_t expired;
+    uint64_t rejected;
+    uint64_t hits_small; /* s3fifo: of entries in the small queue */
+    uint64_t hits_main;
+    uint64_t repairs;
+    uint64_t lost;    /* entries that a repair could not keep */
+    uint64_t corrupt; /* values whose checksum was wrong */
+};
+
+struct shard {
+    _Alignas(64) struct lock lock;
+    uint32_t dirty;
+    uint32_t free_head;  /* the first of a chain of free units */
+    uint32_t fresh;      /* no unit from here on was ever used */
+    uint32_t free_units; /* of both kinds */
+    uint32_t sweep;      /* the bucket where the search for expired ones is */
+    uint64_t items;
+    uint64_t expiring; /* entries that have a time to live */
+    struct eviction eviction;
+    struct shard_counters counters;
+};
+
+/* What an operation on a shard works with. */
+struct hold {
+    const struct layout *layout;
+    const struct eviction_policy *policy;
+    struct shard *s;
+    uint64_t now_ms; /* 0: nothing in the shard expires */
+};
+
+/* A key, and its hash of ENTRY_HASH_BITS bits. */
+struct shard_key {
+    const char *bytes;
+    uint32_t len;
+    uint32_t hash;
+};
+
+struct shard_value {
+    const char *bytes;
+    uint32_t size;
+    uint64_t expires_ms;
+    uint64_t sum; /* shard_sum of the bytes */
+};
+
+/* shard_format makes an empty shard of zeroed memory. */
+void shard_format(const struct layout *l, struct shard *s);
+
+/* shard_sum returns the checksum of a value. */
+uint64_t shard_sum(const char *bytes, uint64_t size);
+
+/* shard_head_sum computes the checksum of a head, and of the key that follows
+ * it. -EUCLEAN. */
+int shard_head_sum(const struct hold *h, const struct entry *e, uint32_t *sum);
+
+/* shard_find sets *e to the entry of a key that has not expired, or to NULL.
+ * -EUCLEAN. */
+int shard_find(const struct hold *h, const struct shard_key *key,
+               struct entry **e);
+
+/* shard_hit counts a read of an entry. */
+void shard_hit(const struct hold *h, struct entry *e);
+
+/* shard_fits says whether an entry of these lengths fits an empty shard. */
+bool shard_fits(const struct layout *l, uint64_t key_len, uint64_t size);
+
+/* shard_put stores a value that fits under a key, in place of the one that it
+ * had, and evicts others until it has room. -EUCLEAN. */
+int shard_put(const struct hold *h, const struct shard_key *key,
+              const struct shard_value *value);
+
+/* shard_drop takes an entry out. -EUCLEAN. */
+int shard_drop(const struct hold *h, struct entry *e);
+
+/* shard_expire sets when an entry expires; 0 = never. -EUCLEAN. */
+int shard_expire(const struct hold *h, struct entry *e, uint64_t expires_ms);
+
+/* shard_adopt puts a live entry into the table and into its queue, when a shard
+ * is repaired. 1: done, 0: there is an entry with its key already. -EUCLEAN. */
+int shard_adopt(const struct hold *h, struct entry *e,
+                const struct shard_key *key);
+
+/* shard_now_ms is the clock of expiry. */
+uint64_t shard_now_ms(void);
+
+static inline uint32_t *shard_bucket(const struct hold *h, uint32_t hash)
+{
+    return layout_buckets(h->layout, h->s) + (hash & h->layout->bucket_mask);
+}
+
+/* A test that kills processes at named points defines it; else it is nothing.
+ */
+#ifndef SHM_POINT
+#define SHM_POINT(name) ((void)0)
+#endif
+
+/* shard_begin marks the shard as inconsistent, shard_end as consistent. What a
+ * process does between the two is repaired when it dies there: so the compiler
+ * must not move anything across. */
+static inline void shard_begin(const struct hold *h)
+{
+    __atomic_store_n(&h->s->dirty, 1, __ATOMIC_RELEASE);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline void shard_end(const struct hold *h)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    __atomic_store_n(&h->s->dirty, 0, __ATOMIC_RELEASE);
+}
+
+#endif

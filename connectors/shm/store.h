@@ -1,0 +1,49 @@
+/* store.h -- an opened shm store. */
+#ifndef SHM_STORE_H
+#define SHM_STORE_H
+
+#include "map.h"
+
+struct shm_config {
+    const char *name;
+    const char *path;
+    bool create;
+    bool destroy;
+    uint64_t capacity;
+    int eviction; /* 0 = auto */
+    int64_t shards;
+    uint64_t ttl_ns;
+    int verify;
+    const char *mode;
+};
+
+enum { SHM_VERIFY_REPAIRED, SHM_VERIFY_ALWAYS };
+
+struct shm {
+    const struct shm_config *config;
+    uint64_t default_ttl_ms; /* 0 = none */
+    bool dry;                /* opened to be checked only: there is no map */
+    char path[512];
+    struct map map;
+};
+
+/* shm_hold acquires the lock of a shard, and repairs the shard if a process
+ * died while it changed it. -EBUSY: a living process does not release it. */
+int shm_hold(struct shm *m, uint32_t shard, struct hold *h);
+
+/* shm_release releases the lock. */
+void shm_release(struct shm *m, const struct hold *h);
+
+/* shm_busy answers an item (NULL: all pending ones) after -EBUSY. */
+void shm_busy(struct weir_call *call, struct weir_item *item);
+
+/* shm_altered answers an item when a shard was found damaged again right after
+ * its repair. */
+void shm_altered(struct weir_call *call, struct weir_item *item);
+
+int shm_run(void *session, struct weir_call *call);
+
+/* shm_scan answers a scan's item with one page of keys. */
+void shm_scan(struct shm *m, struct weir_call *call, struct weir_item *item);
+
+#endif
