@@ -378,8 +378,11 @@ int weir_open(struct weir_store **out, const char *target,
  * 0: accepted; the batch comes back once, through cq.
  * 1: finished in place (an inline store, or one that could answer all items at
  * once, such as fs); it does not come through cq. A host that only looks at its
- * queue opens such a store with inline=false: then workers run it, and every
- * batch comes through cq.
+ * queue opens such a store with inline=false. Then workers run it, and 1 is
+ * left for a batch of which nothing can be run: no items, only bad keys, an op
+ * that the store cannot do. For these and for refused batches such a host keeps
+ * a list, and rings itself at the socket of weir_cq_notify_socket, as
+ * examples/python/weir/jobs.py does.
  * -EAGAIN: the queue is full, drain first. -ESHUTDOWN: closed. -ECHILD: the
  * store or cq was made before a fork. -EINVAL: not an op, n over capacity, or
  * no cq. -EBUSY: the batch is in flight. -ENOMEM. A refused batch stays the
