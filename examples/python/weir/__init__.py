@@ -22,6 +22,7 @@ asking.py    the calls before they are sent
 waiting.py   a thread waits for a call
 aio.py       asyncio awaits one
 store.py     weir.Store
+jobs.py      calls in the background, for engines that poll a descriptor
 """
 from .asking import Entry
 from .errors import Error

@@ -11,17 +11,14 @@ does not touch the memory that was lent any more.
 import asyncio
 import os
 import weakref
-from typing import Any, AsyncIterator, Dict, List, Optional, Sequence
+from typing import Any, AsyncIterator, Dict, Optional, Sequence
 
 from . import asking, library
 from .asking import Call, Entry, listed
-from .batch import Batch, Key
+from .batch import Batch, Batches, Key
 from .queue import Queue
 from .reply import Reply, Stat
-from .waiting import LARGEST, deadline_of
-
-SPARE = 64
-
+from .waiting import deadline_of
 
 class Channel:
     """The queue of an event loop, and the calls that wait for it."""
@@ -29,18 +26,7 @@ class Channel:
     def __init__(self):
         self.queue = Queue()
         self.waiting: Dict[int, asyncio.Future] = {}
-        self.spare: List[Batch] = []
-
-    def take_batch(self, n: int) -> Batch:
-        """A batch with room for n items."""
-        if self.spare and self.spare[-1].capacity >= n:
-            return self.spare.pop()
-        return Batch(max(8, 1 << max(n - 1, 0).bit_length()))
-
-    def put_batch(self, batch: Batch) -> None:
-        """Keeps a batch for the next call."""
-        if len(self.spare) < SPARE and batch.capacity <= LARGEST:
-            self.spare.append(batch)
+        self.batches = Batches()
 
     def on_readable(self) -> None:
         """Continues the calls whose batches have come back."""
@@ -85,7 +71,7 @@ class AsyncCalls:
 
     async def _await(self, call: Call, timeout: Optional[float]) -> Reply:
         channel = channel_here()
-        batch = channel.take_batch(len(call.keys))
+        batch = channel.batches.take(len(call.keys))
         try:
             call.fill(batch)
             batch.head.deadline_ns = deadline_of(timeout)
@@ -97,7 +83,7 @@ class AsyncCalls:
         except BaseException:
             batch.free()
             raise
-        channel.put_batch(batch)
+        channel.batches.put(batch)
         return reply
 
     async def _await_one(self, call: Call, timeout: Optional[float]) -> Any:

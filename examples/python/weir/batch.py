@@ -10,7 +10,7 @@ them, and the memory that is lent, until the batch is drained or freed.
 import ctypes
 from array import array
 from itertools import accumulate
-from typing import Any, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from . import library
 from .buffers import Lent
@@ -52,7 +52,7 @@ def key_bytes(i: int, key: Key) -> bytes:
 
 
 def small_sizes(values: Sequence[Any]) -> Optional[List[int]]:
-    """The sizes of values, if all are small and of kinds that can be joined."""
+    """The sizes of values, if they are small and of kinds that can be joined."""
     kinds = set(map(type, values))
     if kinds <= {bytes, bytearray}:
         sizes = list(map(len, values))
@@ -183,3 +183,32 @@ class Batch:
 
     def __del__(self):
         self.free()
+
+
+class Batches:
+    """Batches that wait for their next use. Any thread may take and put."""
+
+    SPARE = 64      # of a capacity
+    LARGEST = 4096  # capacity of those that are kept
+
+    def __init__(self):
+        self.spare: Dict[int, List[Batch]] = {}
+
+    def take(self, n: int) -> Batch:
+        """A batch with room for n items."""
+        capacity = room_for(n)
+        try:
+            return self.spare[capacity].pop()
+        except LookupError:
+            return Batch(capacity)
+
+    def put(self, batch: Batch) -> None:
+        """Keeps a batch for its next use."""
+        spare = self.spare.setdefault(batch.capacity, [])
+        if batch.capacity <= self.LARGEST and len(spare) < self.SPARE:
+            spare.append(batch)
+
+
+def room_for(n: int) -> int:
+    """The capacity of a batch for n items: a power of two."""
+    return max(8, 1 << max(n - 1, 0).bit_length())

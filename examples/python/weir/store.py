@@ -198,7 +198,8 @@ class Store(AsyncCalls):
                                    library.CLOSE_DRAIN)
         if code < 0:
             raise Error(CODES.get(-code, "failed"),
-                        "%s: cannot close: %s" % (self.name, os.strerror(-code)))
+                        "%s: cannot close: %s"
+                        % (self.name, os.strerror(-code)))
         self._closed = True
 
     def __enter__(self) -> "Store":

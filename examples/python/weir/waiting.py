@@ -11,11 +11,11 @@ import select
 from typing import List, Optional
 
 from . import library
-from .batch import Batch
+from .batch import Batch, Batches, room_for
 from .queue import Queue
 
-# Desks that are kept for the next calls, and the largest batch of those.
-DESKS, LARGEST = 64, 4096
+# Desks that are kept for the next calls.
+DESKS = 64
 
 
 class Desk:
@@ -30,7 +30,7 @@ class Desk:
     def make_room(self, n: int) -> Batch:
         """The batch, with room for n items at least."""
         if self.batch is None or self.batch.capacity < n:
-            self.batch = Batch(max(8, 1 << max(n - 1, 0).bit_length()))
+            self.batch = Batch(room_for(n))
         return self.batch
 
     def wait(self) -> None:
@@ -52,7 +52,7 @@ def take_desk() -> Desk:
 
 def put_desk(desk: Desk) -> None:
     """Keeps a desk for the next call."""
-    if len(spare) < DESKS and desk.batch.capacity <= LARGEST:
+    if len(spare) < DESKS and desk.batch.capacity <= Batches.LARGEST:
         spare.append(desk)
 
 
