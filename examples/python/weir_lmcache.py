@@ -22,6 +22,7 @@ It reads the tuples (id, ok, error, results) of drain_completions() so:
             that was not there any more, because the store evicted it, is
             deleted, too.
 """
+import operator
 from typing import Any, List, Sequence, Tuple
 
 from weir import Reply, Store
@@ -81,13 +82,13 @@ def reason(reply: Reply) -> str:
 
 
 def complete_get(call: Call, reply: Reply) -> Result:
-    wanted = [memoryview(buffer).nbytes for buffer in call.buffers]
-    loaded = [size == expected for size, expected in zip(reply, wanted)]
+    rooms = [memoryview(buffer).nbytes for buffer in call.buffers]
+    loaded = list(map(operator.eq, reply, rooms))
     error = reason(reply)
-    for key, size, expected in zip(call.keys, reply, wanted):
-        if not error and size is not None and size != expected:
-            error = "%s: the value has %d bytes, its buffer %d" % (
-                key, size, expected)
+    if not error and not all(loaded):
+        error = next(("%s: the value has %d bytes, its buffer %d" % bad
+                      for bad in zip(call.keys, reply, rooms)
+                      if bad[1] not in (None, bad[2])), "")
     return not error, error, loaded
 
 

@@ -64,3 +64,17 @@ class Command(unittest.TestCase):
         code, out, err = run("ask", folders.policy(self), "tree")
         self.assertEqual((code, err), (0, ""))
         self.assertIn(b"tier", out)
+
+
+class Drive(unittest.TestCase):
+
+    def test_compares_the_ways_and_finds_each_byte_right(self):
+        done = subprocess.run(
+            [sys.executable, os.path.join(MODULES, "drive.py"), "--tasks", "1",
+             "--seconds", "0"], env={**os.environ, "PYTHONPATH": MODULES},
+            timeout=60, stdout=subprocess.PIPE, universal_newlines=True)
+        self.assertEqual(done.returncode, 0)
+        for line in ("1 x 256 values of 64 B", "1 x 8 values of 4 MiB",
+                     "redis, connector "):
+            self.assertIn(line, done.stdout)
+        self.assertRegex(done.stdout, r"memory, connector .* \d\.\d\dx C API")

@@ -193,7 +193,7 @@ class Results(Case):
     def test_a_value_that_is_not_admitted_is_not_stored(self):
         adapter = self.adapter("memory://?capacity=1MiB&max_value=8MiB")
         (ok, error, results), = adapter.wait(
-            adapter.store(["small", "large"], [chunk(10, 1), chunk(4 << 20, 2)]))
+            adapter.store(["small", "big"], [chunk(10, 1), chunk(4 << 20, 2)]))
         self.assertEqual((ok, results), (False, [True, False]))
         self.assertNotEqual(error, "")
 

@@ -10,7 +10,7 @@ them, and the memory that is lent, until the batch is drained or freed.
 import ctypes
 from array import array
 from itertools import accumulate
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 from . import library
 from .buffers import Lent
@@ -52,7 +52,7 @@ def key_bytes(i: int, key: Key) -> bytes:
 
 
 def small_sizes(values: Sequence[Any]) -> Optional[List[int]]:
-    """The sizes of values, if they are small and of kinds that can be joined."""
+    """The sizes of values that are small, and of kinds that can be joined."""
     kinds = set(map(type, values))
     if kinds <= {bytes, bytearray}:
         sizes = list(map(len, values))
@@ -98,14 +98,15 @@ class Batch:
             self.set_column(KEY_LEN, lengths)
 
     @staticmethod
-    def places(joined: bytes, lengths: List[int]) -> List[int]:
+    def places(joined: bytes, lengths: List[int]) -> Iterable[int]:
         """Where each part of joined bytes begins."""
-        return list(accumulate(lengths[:-1],
-                               initial=library.bytes_address(joined)))
+        return accumulate(lengths[:-1], initial=library.bytes_address(joined))
 
-    def set_column(self, word: int, numbers: Sequence[int]) -> None:
+    def set_column(self, word: int, numbers: Iterable[int]) -> None:
         """Sets one field of all items."""
-        self.words[word:WORDS * self.n:WORDS] = array("Q", numbers)
+        if not isinstance(numbers, memoryview):
+            numbers = array("Q", numbers)
+        self.words[word:WORDS * self.n:WORDS] = numbers
 
     def send(self, values: Sequence[Any]) -> None:
         """Gives the items of a set their values."""

@@ -132,5 +132,5 @@ class Jobs:
 def no_answer(call: Call) -> Reply:
     """The reply to a call that a store did not end before it was closed."""
     n = len(call.keys)
-    return Reply(call.op, bytes([library.NUMBERS["skipped"]]) * n, [None] * n, None,
-                 "closed without an answer")
+    return Reply(call.op, bytes([library.NUMBERS["skipped"]]) * n, [None] * n,
+                 n, "closed without an answer")

@@ -27,14 +27,14 @@ class Reply(Sequence):
     reply.check(): raises the first error, if there is one; returns the reply
     """
 
-    def __init__(self, op: int, codes: bytes, results: List[Any],
-                 sizes: Optional[List[int]], message: str):
+    def __init__(self, op: int, codes: bytes, results: List[Any], errors: int,
+                 message: str = "", sizes: Optional[List[int]] = None):
+        self.errors = errors
         self._op = op
         self._codes = codes
         self._results = results
-        self._sizes = sizes
         self._message = message
-        self.errors = sum(map(codes.count, ERRORS))
+        self._sizes = sizes
 
     def __len__(self) -> int:
         return len(self._results)
@@ -84,6 +84,8 @@ GOOD = library.OK
 
 def truths(batch: Batch, codes: bytes) -> List[bool]:
     """Results that are yes or no."""
+    if codes.count(GOOD) == len(codes):
+        return [True] * len(codes)
     return [code == GOOD for code in codes]
 
 
@@ -94,6 +96,8 @@ def values(batch: Batch, codes: bytes) -> List[Optional[memoryview]]:
 
 def sizes(batch: Batch, codes: bytes) -> List[Optional[int]]:
     """The sizes of the values that a get wrote to lent memory."""
+    if codes.count(GOOD) == len(codes):
+        return batch.sizes()
     return [size if code == GOOD else None
             for size, code in zip(batch.sizes(), codes)]
 
@@ -122,10 +126,12 @@ Reading = Callable[[Batch, bytes], List[Any]]
 def read(batch: Batch, reading: Reading) -> Reply:
     """The reply of a batch that has come back. It does not need the batch
     afterwards."""
-    codes = batch.statuses()
-    failed = bool(batch.head.errors)
-    reply = Reply(batch.op, codes, reading(batch, codes),
-                  batch.sizes() if failed else None,
-                  batch.message() if failed else "")
+    codes, errors = batch.statuses(), batch.head.errors
+    results = reading(batch, codes)
+    if errors:
+        reply = Reply(batch.op, codes, results, errors, batch.message(),
+                      batch.sizes())
+    else:
+        reply = Reply(batch.op, codes, results, 0)
     batch.finish()
     return reply

@@ -9,7 +9,7 @@ from .asking import Call, Entry, listed
 from .batch import Key
 from .errors import Error
 from .reply import Reply, Stat
-from .values import hold
+from .values import take_value
 from .waiting import deadline_of, put_desk, take_desk
 
 Option = Union[str, int, float, bool]
@@ -187,8 +187,7 @@ class Store(AsyncCalls):
         if code < 0:
             raise Error(CODES.get(-code, "failed"), library.told(
                 failure, "%s: no answer to %r" % (self.name, words)))
-        value = library.Value.from_address(answer.value)
-        return bytes(hold(value, answer)).decode()
+        return bytes(take_value(answer)).decode()
 
     def close(self, timeout: Optional[float] = 5) -> None:
         """Ends the store. Calls that run may end, until the timeout (None:

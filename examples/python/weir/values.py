@@ -9,9 +9,10 @@ done for small values.
 """
 import ctypes
 import functools
+import itertools
 import operator
 from array import array
-from typing import List, Optional
+from typing import Any, List, Optional
 
 from . import library
 
@@ -29,36 +30,58 @@ class Held(ctypes.c_ubyte * (1 << 62)):
     __del__ = property(operator.attrgetter("end"))
 
 
-def hold(value: library.Value, cell: ctypes.c_void_p) -> memoryview:
+def hold(data: int, size: int, cell: ctypes.c_void_p) -> memoryview:
     """A view of a value. At its end it drops a reference of the value whose
     address the cell has then, if it has one."""
-    memory = Held.from_address(value.data)
+    memory = Held.from_address(data)
     memory.end = functools.partial(library.value_unref, cell)
-    return memoryview(memory)[:value.size].cast("B").toreadonly()
+    return memoryview(memory)[:size].cast("B").toreadonly()
+
+
+def take_value(cell: ctypes.c_void_p) -> memoryview:
+    """The value whose address a cell has, with the caller's reference."""
+    value = library.Value.from_address(cell.value)
+    return hold(value.data, value.size, cell)
 
 
 def take_values(words: memoryview, n: int) -> List[Optional[memoryview]]:
     """The values of the n items of a drained batch, whose memory `words` is.
     Those that are kept do not belong to the batch afterwards."""
-    values: List[Optional[memoryview]] = []
-    pointers = words[5:8 * n:8].tolist()
-    left = pointers[:]
-    cells = bytearray(8 * n)
-    value_at, string_at = library.Value.from_address, ctypes.string_at
-    cell_in = ctypes.c_void_p.from_buffer
-    for i, pointer in enumerate(pointers):
-        if not pointer:
-            values.append(None)
-            continue
-        value = value_at(pointer)
-        if value.size <= COPIED:
-            values.append(memoryview(string_at(value.data or 0, value.size)))
-        else:
-            values.append(hold(value, cell_in(cells, 8 * i)))
-            left[i] = 0
-    taken, left = array("Q", map(operator.sub, pointers, left)), array("Q", left)
-    owners = memoryview(cells).cast("Q")
+    places = [i for i, at in enumerate(words[5:8 * n:8].tolist()) if at]
+    if not places:
+        return [None] * n
+    pointers = [words[8 * i + 5] for i in places]
+    # struct weir_value: the address of the bytes, and their number.
+    heads = memoryview(b"".join(map(
+        library.bytes_at, pointers, itertools.repeat(16)))).cast("Q")
+    datas, sizes = heads[0::2].tolist(), heads[1::2].tolist()
+    large = [k for k, size in enumerate(sizes) if size > COPIED]
+    for k in large:
+        sizes[k] = 0
+    views: List[Any] = list(map(memoryview, map(
+        library.bytes_at, datas, sizes)))
+    if large:
+        cells = bytearray(8 * n)
+        for k in large:
+            cell = ctypes.c_void_p.from_buffer(cells, 8 * places[k])
+            views[k] = hold(datas[k], heads[2 * k + 1], cell)
+        give_to_views(words, n, cells, [places[k] for k in large])
+    if len(places) == n:
+        return views
+    values: List[Optional[memoryview]] = [None] * n
+    for i, view in zip(places, views):
+        values[i] = view
+    return values
+
+
+def give_to_views(words: memoryview, n: int, cells: bytearray,
+                  places: List[int]) -> None:
+    """Moves the references of some items from the batch to the cells."""
+    left = words[5:8 * n:8].tolist()
+    taken = array("Q", bytes(8 * n))
+    for i in places:
+        taken[i], left[i] = left[i], 0
+    remaining, owners = array("Q", left), memoryview(cells).cast("Q")
     # The references change hands here. An exception before leaves all of them
     # to the batch, one after it to the views.
-    words[5:8 * n:8], owners[:] = left, taken
-    return values
+    words[5:8 * n:8], owners[:] = remaining, taken
