@@ -18,7 +18,8 @@ from ctypes import (CDLL, POINTER, PyDLL, Structure, c_char, c_char_p, c_int,
                     c_void_p, py_object)
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-# WEIR_ABI of runtime/weir.h. It changes with any struct or function there.
+# WEIR_ABI of runtime/weir.h, which changes with any struct or function there.
+# `make generate` writes it.
 ABI = 7
 SONAME = "libweir.so.%d" % ABI
 
