@@ -5,16 +5,16 @@
 --     build/weir run examples/policies/around.lua [TRACE.jsonl]
 --
 --     policy                         top hits   share  below  computed  top writes
---     write-through, promote always     58040  81.4 %   5074      8145       13219
---     write-around, promote always      51992  73.0 %  11122      8145       11122
---     write-around, promote hits(2)     46177  64.8 %  16937      8145        9496
+--     write-through, promote always     58164  81.6 %   4950      8145       13095
+--     write-around, promote always      52148  73.2 %  10966      8145       10966
+--     write-around, promote hits(2)     46266  64.9 %  16848      8145        9407
 --
 -- Mooncake's conversation trace says the opposite of these made-up sessions:
 --
 --     policy                         top hits  share  below  computed  top writes
---     write-through, promote always     16098  5.6 %  89612    182790      272402
---     write-around, promote always      19836  6.9 %  85874    182790       85874
---     write-around, promote hits(2)     21783  7.6 %  83927    182790       39783
+--     write-through, promote always     17744  6.2 %  87966    182790      270756
+--     write-around, promote always      21384  7.4 %  84326    182790       84326
+--     write-around, promote hits(2)     21902  7.6 %  83808    182790       39664
 local Columns = require "weir.app.show.columns"
 local mooncake = require "weir.app.trace.mooncake"
 local sessions = require "weir.app.trace.sessions"

@@ -69,6 +69,10 @@ class WeirConnector:
         return [(number, *COMPLETIONS[call.op](call, reply))
                 for number, call, reply in self._jobs.drain()]
 
+    def ask(self, words: str) -> str:
+        """Asks the store something, as weir.Store.ask does."""
+        return self._jobs.store.ask(words)
+
     def close(self, timeout: float = 5) -> None:
         """Ends the store. What runs may end within so many seconds. Each
         submission has a completion then, which can still be drained."""

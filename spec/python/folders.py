@@ -1,6 +1,8 @@
 """Folders and stores for the tests."""
 import os
 import shutil
+import socket
+import subprocess
 import tempfile
 import time
 
@@ -22,6 +24,32 @@ def policy(test, text=None):
     with open(path + "/kv.lua", "w", encoding="utf-8") as file:
         file.write(text or TREE % (path + "/values"))
     return "lua:%s/kv.lua" % path
+
+
+class Redis:
+    """A redis-server at a port of 127.0.0.1."""
+
+    def __init__(self, test):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1",
+             "--save", "", "--dir", folder(test)], stdout=subprocess.DEVNULL,
+            env={k: v for k, v in os.environ.items() if k != "LD_PRELOAD"})
+        test.addCleanup(self.stop)
+        test.assertTrue(wait_until(self.answers))
+
+    def answers(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            return True
+        except OSError:
+            return False
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
 
 
 def urls(test):

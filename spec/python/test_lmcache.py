@@ -7,12 +7,15 @@ import sys
 import threading
 import time
 import unittest
+import unittest.mock
 import weakref
 
 import folders
 from adapter import Adapter, load
 from test_process import resident
 
+TREE = os.path.normpath(os.path.join(os.path.dirname(
+    os.path.abspath(__file__)), "..", ".."))
 SOAK = int(os.environ.get("WEIR_SOAK", 0))
 
 
@@ -372,3 +375,39 @@ class Ends(Case):
         number = connector.submit_batch_exists(["key"])
         self.assertEqual(self.completions(connector, 1),
                          [(number, True, "", [False])])
+
+
+class ExamplePolicy(Case):
+
+    def test_of_examples_lmcache_goes_on_without_redis(self):
+        redis = folders.Redis(self)
+        variables = {"KV_DIR": folders.folder(self),
+                     "KV_REDIS": "127.0.0.1:%d" % redis.port}
+        with unittest.mock.patch.dict(os.environ, variables):
+            adapter = self.adapter("lua:%s/examples/lmcache/kv.lua" % TREE)
+        keys, chunks = ["hot", "cold"], [chunk(70000, 1), chunk(70000, 2)]
+        into = [memoryview(bytearray(70000)) for _ in keys]
+        self.assertEqual(adapter.wait(adapter.store(keys, chunks)),
+                         [(True, "", [True, True])])
+        # The second read of a chunk brings it up, in the background.
+        adapter.wait(adapter.load(keys[:1], into[:1]))
+        adapter.wait(adapter.load(keys[:1], into[:1]))
+        self.assertTrue(folders.wait_until(
+            lambda: 'node="coalesce.tier[1].memory",op="set"} 1' in
+            self.sets(adapter), 20), self.sets(adapter))
+        redis.stop()
+        for _ in range(3):
+            (_, _, found), = adapter.wait(adapter.load(keys, into))
+            self.assertEqual(found, [True, False])
+            self.assertEqual(into[0], chunks[0])
+            (_, _, found), = adapter.wait(adapter.lookup(keys))
+            self.assertEqual(found, [True, False])
+        (ok, error, _), = adapter.wait(adapter.store(["new"], chunks[:1]))
+        self.assertIs(ok, False)
+        self.assertNotEqual(error, "")
+
+    def sets(self, adapter):
+        return "\n".join(line for line
+                         in adapter.connector.ask("stats").split("\n")
+                         if line.startswith("weir_batches_total")
+                         and '"set"' in line)
