@@ -67,7 +67,8 @@ static int parse_query(struct url *u, char *query, struct weir_error *err)
     return 0;
 }
 
-/* authority is user:password@host:port, each part optional. */
+/* authority is user:password@host:port, each part optional, or
+ * user:password@host:port,host:port,... */
 static int parse_authority(struct url *u, char *authority,
                            struct weir_error *err)
 {
@@ -85,6 +86,11 @@ static int parse_authority(struct url *u, char *authority,
         }
         if (*authority != '\0')
             u->part[WEIR_URL_USER] = authority;
+    }
+    if (strchr(host, ',') != NULL) {
+        /* A list of hosts, each with its own port, is the connector's. */
+        u->part[WEIR_URL_HOST] = host;
+        return 0;
     }
     if (*host == '[') {
         char *end = strchr(++host, ']');
