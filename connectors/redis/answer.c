@@ -8,6 +8,7 @@
 #include "answer.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "fail.h"
 #include "pipeline.h"
@@ -160,6 +161,15 @@ static void answer_unfit(struct redis_session *s, const struct reply *error)
         (verdict == REFUSAL_OF_SERVER || now - s->unfit_since >= RENEW_NS);
 }
 
+/* Whether a cluster's node answered with an error that its items survive. */
+static bool answer_elsewhere(struct redis_session *s, struct command *command,
+                             const struct reply *error)
+{
+    return command->expects == EXPECT_STATUS ||
+           (command->expects != EXPECT_PAGE &&
+            s->routing->redirect(s, command, error));
+}
+
 /* Answers the items of a command with an error, unless another command can be
  * tried for them. */
 static void answer_error(struct redis_session *s, const struct reply *error)
@@ -167,6 +177,10 @@ static void answer_error(struct redis_session *s, const struct reply *error)
     struct command *command = pipeline_oldest(s);
     struct progress *p = command->progress;
 
+    if (s->routing != NULL && answer_elsewhere(s, command, error)) {
+        pipeline_replied(s);
+        return;
+    }
     answer_unfit(s, error);
     if (command->expects == EXPECT_VALUES || command->expects == EXPECT_COUNT ||
         (command->expects == EXPECT_OK && command->n > 1)) {
@@ -177,7 +191,8 @@ static void answer_error(struct redis_session *s, const struct reply *error)
         s->no_unlink = true;
     } else if (first_item(command)->status == WEIR_PENDING) {
         weir_call_fail(p->call, first_item(command), refusal_status(error),
-                       "-%.*s", (int)error->length, error->text);
+                       "%s-%.*s", s->node != NULL ? s->node : "",
+                       (int)error->length, error->text);
     }
     if (command->expects == EXPECT_PAGE)
         scan_reset(p);
@@ -262,6 +277,11 @@ static bool is_value(const struct command *command)
            (command->expects == EXPECT_VALUES && command->array_begun);
 }
 
+static bool expects_ok(const struct command *command)
+{
+    return command->expects == EXPECT_OK || command->expects == EXPECT_STATUS;
+}
+
 /* Reads one line, and the value after it if it has been received. */
 static int answer_line(struct redis_session *s)
 {
@@ -284,9 +304,12 @@ static int answer_line(struct redis_session *s)
 
         if (rc < 0)
             return rc;
-    } else if (line.type == REPLY_STATUS && command->expects == EXPECT_OK &&
+    } else if (line.type == REPLY_STATUS && expects_ok(command) &&
                line.length == 2 && line.text[0] == 'O' && line.text[1] == 'K') {
         answer_ok(s);
+    } else if (line.type == REPLY_STATUS && command->expects == EXPECT_QUEUED &&
+               line.length == 6 && memcmp(line.text, "QUEUED", 6) == 0) {
+        pipeline_replied(s);
     } else if (line.type == REPLY_ARRAY && command->expects == EXPECT_VALUES &&
                !command->array_begun && line.number == command->n) {
         command->array_begun = true;
@@ -302,7 +325,7 @@ static bool is_page(struct redis_session *s)
     size_t len;
     const char *at = inbox_at(&s->in, &len);
 
-    return pipeline_oldest(s)->expects == EXPECT_PAGE &&
+    return command_lists_keys(pipeline_oldest(s)) &&
            (s->page_stage != 0 || len == 0 || at[0] != REPLY_ERROR);
 }
 
@@ -336,7 +359,7 @@ static int answer_some(struct redis_session *s)
 
     if (s->in.filling) {
         if (inbox_filled(&s->in, &bad)) {
-            if (pipeline_oldest(s)->expects != EXPECT_PAGE)
+            if (!command_lists_keys(pipeline_oldest(s)))
                 answer_value(s);
             return 1;
         }

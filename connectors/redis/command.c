@@ -21,7 +21,7 @@ enum {
     MULTI_MAX = 128,   /* the most keys in one command */
     MGET_VALUE = 2048, /* longer values gain nothing from an MGET */
     MSET_VALUE = 8192, /* longer values gain nothing from an MSET */
-    PUT_MAX = 2,       /* the most commands that one command_put adds */
+    PUT_MAX = 4,       /* the most commands that one command_put adds */
 };
 
 /* The server adds this to the time of day in a signed 64-bit number. */
@@ -165,6 +165,14 @@ static uint64_t run_most(const struct redis_session *s, uint32_t op)
     return most < MULTI_MAX ? most : MULTI_MAX;
 }
 
+/* Whether two pending items may be in one command of many keys. */
+static bool one_slot(const struct redis_session *s, const struct progress *p,
+                     uint32_t i, uint32_t j)
+{
+    return p->errand == NULL || (progress_item(p, j)->status == WEIR_PENDING &&
+                                 s->routing->same_slot(p, i, j));
+}
+
 /* Finds the items for the next command. n is 0 if they are too few for one
  * command of many keys. */
 static struct run run_find(const struct redis_session *s,
@@ -177,7 +185,8 @@ static struct run run_find(const struct redis_session *s,
         return run;
     most = run_most(s, p->call->op);
     for (uint32_t i = p->next_item; i < p->n && run.n < most; i++) {
-        if (!run_add(s, p, progress_item(p, i), &run))
+        if (!one_slot(s, p, p->next_item, i) ||
+            !run_add(s, p, progress_item(p, i), &run))
             break;
     }
     if (run.n < MULTI_MIN)
@@ -223,7 +232,8 @@ bool command_counts(struct redis_session *s, const struct weir_call *call)
 /* Puts one EXISTS for the items without an answer, as many as fit. */
 static bool put_count(struct redis_session *s, struct progress *p)
 {
-    uint32_t first = p->next_item, end = first, n = 0, segments = 0;
+    uint32_t first = p->next_item, begin = first, end = first, n = 0;
+    uint32_t segments = 0;
     size_t bytes = 0;
 
     for (; end < p->n; end++) {
@@ -231,6 +241,10 @@ static bool put_count(struct redis_session *s, struct progress *p)
 
         if (item->status != WEIR_PENDING)
             continue;
+        if (n > 0 && !one_slot(s, p, begin, end))
+            break;
+        if (n == 0)
+            begin = end;
         if (bytes + key_room(s, item) > OUTBOX_BYTES - FRAME || n == MULTI_MAX)
             break;
         bytes += key_room(s, item);
@@ -251,12 +265,23 @@ static bool put_count(struct redis_session *s, struct progress *p)
 
 /* ---- one command for one key ---- */
 
+/* Puts ASKING, which holds for one command, if the node must be told that we
+ * come by an ASK. */
+static void put_asking(struct redis_session *s, struct progress *p)
+{
+    if (!p->asking)
+        return;
+    put_text(&s->out, "*1\r\n$6\r\nASKING\r\n");
+    pipeline_add(s, p, EXPECT_STATUS, p->next_item, 0, 0);
+}
+
 static void put_set(struct redis_session *s, struct progress *p,
                     struct weir_item *item)
 {
     uint64_t ttl = ttl_ms(s, item);
     struct outbox *o = &s->out;
 
+    put_asking(s, p);
     put_head(o, ttl != 0 ? 5 : 3, "$3\r\nSET\r\n");
     put_key(s, item);
     put_value(s, item);
@@ -270,6 +295,7 @@ static void put_set(struct redis_session *s, struct progress *p,
 static void put_touch(struct redis_session *s, struct progress *p,
                       struct weir_item *item)
 {
+    put_asking(s, p);
     if (item->ttl_ms != 0) {
         put_head(&s->out, 3, "$7\r\nPEXPIRE\r\n");
         put_key(s, item);
@@ -280,6 +306,7 @@ static void put_touch(struct redis_session *s, struct progress *p,
         put_head(&s->out, 2, "$7\r\nPERSIST\r\n");
         put_key(s, item);
         pipeline_add(s, p, EXPECT_IGNORED, p->next_item, 1, 0);
+        put_asking(s, p);
         put_head(&s->out, 2, "$6\r\nEXISTS\r\n");
         put_key(s, item);
     }
@@ -291,6 +318,7 @@ static void put_plain(struct redis_session *s, struct progress *p,
                       struct weir_item *item, const char *name,
                       enum expect expects)
 {
+    put_asking(s, p);
     put_head(&s->out, 2, name);
     put_key(s, item);
     pipeline_add(s, p, expects, p->next_item, 1,
@@ -402,13 +430,15 @@ bool command_put(struct redis_session *s, struct progress *p)
     struct weir_call *call = p->call;
     struct run run = {0};
 
-    if (call->op == WEIR_SCAN)
+    if (progress_is_scan(p))
         return scan_put(s, p);
     while (p->next_item < p->n &&
            progress_item(p, p->next_item)->status != WEIR_PENDING)
         p->next_item++;
     if (p->next_item == p->n)
         return true;
+    if (p->by_slot)
+        return s->routing->put(s, p);
     if (p->pass == PASS_COUNT)
         return put_count(s, p);
     if (call->op == WEIR_GET || call->op == WEIR_SET)

@@ -10,7 +10,7 @@
 
 /* Filled from the option table in redis.c. Times are nanoseconds. */
 struct redis_config {
-    const char *host;
+    const char *host; /* with cluster: a list of addresses */
     int64_t port;
     const char *socket; /* a unix socket, instead of host and port */
     const char *user, *password;
@@ -28,13 +28,18 @@ struct redis_config {
     const char *server_name;
     bool tracking;
     uint64_t tracking_timeout;
+    bool cluster;
+    int read; /* enum read_from */
 };
 
 enum { REDIS_PREFIX_MAX = 1024 };
 
 /* The shared state of a store. */
+struct cluster;
+
 struct redis {
     const struct redis_config *config;
+    struct cluster *cluster; /* cluster.h, or NULL */
     size_t prefix_len;
     SSL_CTX *tls;              /* NULL: no TLS */
     _Atomic bool nameless;     /* the server hangs up on CLIENT SETNAME */

@@ -10,8 +10,18 @@
 /* The size of values before one was seen: a first batch requests only a few. */
 enum { FIRST_GUESS = 65536 };
 
-/* Frees all that a session holds, connected or not. */
-static void session_free(struct redis_session *s)
+int session_begin(struct redis_session *s, struct redis *r)
+{
+    int rc;
+
+    s->redis = r;
+    s->loaded = &r->loaded;
+    s->value_guess = s->reply_guess = FIRST_GUESS;
+    rc = outbox_init(&s->out);
+    return rc == 0 ? inbox_init(&s->in) : rc;
+}
+
+void session_end(struct redis_session *s)
 {
     pipeline_clear(s);
     link_close(&s->link);
@@ -23,22 +33,17 @@ int redis_connect(void *state, void *session, struct weir_call *call)
 {
     struct redis_session *s = session;
     struct attempt at = open_attempt(state, call);
-    int rc;
+    int rc = session_begin(s, state);
 
-    s->redis = state;
-    s->value_guess = s->reply_guess = FIRST_GUESS;
-    rc = outbox_init(&s->out);
-    if (rc == 0)
-        rc = inbox_init(&s->in);
     if (rc == 0)
         rc = open_link(&s->link, s->redis, &at);
     if (rc < 0)
-        session_free(s);
+        session_end(s);
     s->connected_ns = weir_now();
     return rc;
 }
 
 void redis_disconnect(void *session)
 {
-    session_free(session);
+    session_end(session);
 }

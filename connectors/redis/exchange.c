@@ -43,8 +43,7 @@ static void exchange_put(struct redis_session *s)
             return;
         /* A scan leaves the queue with each command: the next one needs the
          * cursor from its reply. */
-        if (p->next_item < p->n &&
-            (p->call->op != WEIR_SCAN || p->in_flight == 0))
+        if (p->next_item < p->n && (!progress_is_scan(p) || p->in_flight == 0))
             continue;
         s->to_send = p->next_to_send;
         if (p->next_item == p->n && p->in_flight == 0)
@@ -86,8 +85,7 @@ static int exchange_flush(struct redis_session *s)
     return rc == -ECANCELED ? -ECONNABORTED : rc;
 }
 
-/* Puts and sends as many commands as possible now. */
-static int exchange_send(struct redis_session *s)
+int exchange_send(struct redis_session *s)
 {
     uint64_t put, sent = s->out.sent;
     int rc;
@@ -130,10 +128,7 @@ int exchange_receive(struct redis_session *s)
     return 0;
 }
 
-/* Reads the replies that the server sent before it closed the connection, which
- * send has reported as rc. Returns rc, or an error in these replies. */
-static int exchange_drain(struct redis_session *s, struct weir_call *call,
-                          int rc)
+int exchange_drain(struct redis_session *s, struct weir_call *call, int rc)
 {
     while (weir_call_look(call) == 0 &&
            inbox_receive(&s->in, &s->link, &s->readable) > 0) {
@@ -184,24 +179,28 @@ static int exchange_poll(struct redis_session *s, struct weir_call *call,
     return weir_call_wait(call, s->link.fd, events, limit);
 }
 
-/* Waits until the link is ready. -ETIMEDOUT: the server was silent for
- * read_timeout or took nothing for write_timeout. Commands sent meanwhile do
- * not restart read_timeout. */
-static int exchange_wait(struct redis_session *s, struct weir_call *call)
+/* Commands sent meanwhile do not restart read_timeout. */
+uint64_t exchange_limit(struct redis_session *s, uint64_t now)
 {
     const struct redis_config *config = s->redis->config;
     bool due = s->n_commands > 0 && pipeline_oldest(s)->end <= s->out.sent;
-    uint64_t now = weir_now(), limit, write;
-    int rc;
+    uint64_t read, write;
 
-    limit = time_left(&s->silent_since, due, config->read_timeout, now);
+    read = time_left(&s->silent_since, due, config->read_timeout, now);
     write = time_left(&s->blocked_since, s->send_blocked, config->write_timeout,
                       now);
-    if (write < limit)
-        limit = write;
-    if (limit == 0)
+    return read < write ? read : write;
+}
+
+int exchange_wait(struct redis_session *s, struct weir_call *call,
+                  uint64_t limit)
+{
+    uint64_t now = weir_now(), own = exchange_limit(s, now);
+    int rc;
+
+    if (own == 0)
         return -ETIMEDOUT;
-    rc = exchange_poll(s, call, limit, now);
+    rc = exchange_poll(s, call, own < limit ? own : limit, now);
     if (rc > 0)
         s->readable = rc & ~POLLOUT;
     return rc;
@@ -231,7 +230,8 @@ static int exchange_round(struct redis_session *s, struct weir_call *call,
     if (rc == -EPIPE || rc == -ECONNRESET)
         rc = exchange_drain(s, call, rc);
     if (rc == 0 && !p->done)
-        rc = s->readable ? weir_call_look(call) : exchange_wait(s, call);
+        rc = s->readable ? weir_call_look(call)
+                         : exchange_wait(s, call, UINT64_MAX);
     if (rc >= 0 && s->readable)
         rc = exchange_receive(s);
     return rc;

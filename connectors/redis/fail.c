@@ -76,11 +76,13 @@ static void fail_answered(struct redis_session *s, const char *why)
 int fail_session(struct redis_session *s, const struct progress *culprit,
                  int rc)
 {
-    const char *why = fail_reason(s, rc);
+    char why[200];
     int sent = rc == -ETIMEDOUT ? WEIR_TIMEOUT : WEIR_RESET;
     int unsent =
         rc == -ETIMEDOUT || rc == -ECANCELED ? WEIR_SKIPPED : WEIR_UNAVAILABLE;
 
+    snprintf(why, sizeof why, "%s%s", s->node != NULL ? s->node : "",
+             fail_reason(s, rc));
     if (rc == -EPROTO)
         fail_answered(s, why);
     for (uint32_t i = 0; i < s->n_commands; i++) {

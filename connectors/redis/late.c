@@ -97,6 +97,9 @@ int late_expire(struct redis_session *s, struct progress *p)
     pipeline_unqueue(s, p);
     free(p->part);
     p->part = NULL;
+    if (p->errand != NULL)
+        s->routing->ended(p);
+    p->errand = NULL;
     p->call = own;
     p->late = true;
     p->next_item = p->n;

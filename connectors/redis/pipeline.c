@@ -140,6 +140,10 @@ void pipeline_advance(struct redis_session *s, struct progress *p)
     }
     if (!has_pending(p)) {
         p->done = true;
+        if (p->errand != NULL) {
+            s->routing->ended(p);
+            pipeline_end(s, p);
+        }
         return;
     }
     p->repeated = true;
@@ -180,7 +184,7 @@ static void pipeline_remove(struct redis_session *s,
     p->in_flight--;
     if (p->next_item < p->n) {
         /* A scan has left the queue until its cursor is known. */
-        if (p->call->op == WEIR_SCAN)
+        if (progress_is_scan(p))
             pipeline_queue(s, p);
     } else if (p->in_flight == 0) {
         pipeline_advance(s, p);

@@ -44,7 +44,8 @@ void pipeline_replied(struct redis_session *s);
 void pipeline_withdraw(struct redis_session *s, uint32_t i);
 
 /* pipeline_advance moves a call with no commands to put and none in flight to
- * its next pass, or marks it as done. A late call is freed. */
+ * its next pass, or marks it as done. A late call and a part of a cluster's
+ * errand are freed then. */
 void pipeline_advance(struct redis_session *s, struct progress *p);
 
 /* pipeline_end frees a call that has no commands in flight. */

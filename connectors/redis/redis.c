@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "cluster.h"
 #include "session.h"
 #include "tls.h"
 #include "tracking.h"
@@ -20,7 +21,8 @@
     .offset = offsetof(struct redis_config, field)
 
 static const struct weir_option redis_options[] = {
-    {OPTION(WEIR_STRING, host, "name or address of the server"),
+    {OPTION(WEIR_STRING, host,
+            "name or address of the server; of a cluster's nodes: h1:7000,h2"),
      .value = "127.0.0.1", .url = WEIR_URL_HOST},
     {OPTION(WEIR_INTEGER, port, "port of the server"), .value = "6379",
      .min = 1, .max = 65535, .url = WEIR_URL_PORT},
@@ -71,8 +73,46 @@ static const struct weir_option redis_options[] = {
     {OPTION(WEIR_DURATION, tracking_timeout,
             "tracking notices within this time that the server is gone"),
      .value = "1s", .min = 10000000, .max = 3600000000000},
+    {OPTION(WEIR_BOOLEAN, cluster,
+            "a Redis Cluster: ask these nodes for the others"),
+     .value = "false"},
+    {OPTION(WEIR_ENUM, read, "nodes of a cluster that gets go to"),
+     .value = "master", .choices = "master|replica|nearest"},
     {0},
 };
+
+static int redis_refuse_cluster(const struct redis_config *c,
+                                struct weir_error *err)
+{
+    if (c->socket != NULL)
+        return weir_error_set(err, -EINVAL,
+                              "redis: option socket: a cluster is reached by "
+                              "host and port");
+    if (c->db != 0)
+        return weir_error_set(err, -EINVAL,
+                              "redis: option db: a cluster has only database "
+                              "0, got %lld",
+                              (long long)c->db);
+    if (c->tracking)
+        return weir_error_set(err, -EINVAL,
+                              "redis: option tracking: a cluster is not "
+                              "tracked, only a single server");
+    return 0;
+}
+
+static int redis_refuse_single(const struct redis_config *c,
+                               struct weir_error *err)
+{
+    if (strchr(c->host, ',') != NULL)
+        return weir_error_set(err, -EINVAL,
+                              "redis: option host: a list of addresses needs "
+                              "cluster=true");
+    if (c->read != READ_MASTER)
+        return weir_error_set(err, -EINVAL,
+                              "redis: option read: expected option cluster, "
+                              "too");
+    return 0;
+}
 
 static int redis_refuse(const struct redis_config *c, struct weir_error *err)
 {
@@ -94,7 +134,18 @@ static int redis_refuse(const struct redis_config *c, struct weir_error *err)
     if (c->key != NULL && c->cert == NULL)
         return weir_error_set(err, -EINVAL,
                               "redis: option key: expected option cert, too");
-    return 0;
+    return c->cluster ? redis_refuse_cluster(c, err)
+                      : redis_refuse_single(c, err);
+}
+
+static void redis_close(void *state)
+{
+    struct redis *r = state;
+
+    if (r->cluster != NULL)
+        cluster_close(r->cluster);
+    SSL_CTX_free(r->tls);
+    free(r);
 }
 
 static int redis_open(const void *config, const char *scheme, void **state,
@@ -118,19 +169,13 @@ static int redis_open(const void *config, const char *scheme, void **state,
     r->prefix_len = strlen(c->prefix);
     if (tls)
         rc = tls_context(c, &r->tls, err);
+    if (rc == 0 && c->cluster)
+        rc = cluster_open(r, err);
     if (rc < 0)
-        free(r);
+        redis_close(r);
     else
         *state = r;
     return rc;
-}
-
-static void redis_close(void *state)
-{
-    struct redis *r = state;
-
-    SSL_CTX_free(r->tls);
-    free(r);
 }
 
 static void redis_label(void *state, char *out, size_t cap)
@@ -139,6 +184,8 @@ static void redis_label(void *state, char *out, size_t cap)
 
     if (c->socket != NULL)
         snprintf(out, cap, "redis %s", c->socket);
+    else if (c->cluster)
+        snprintf(out, cap, "redis cluster %s", c->host);
     else
         snprintf(out, cap,
                  strchr(c->host, ':') ? "redis [%s]:%d" : "redis %s:%d",
@@ -156,7 +203,70 @@ static size_t redis_gauges(void *state, struct weir_gauge *out, size_t max)
             .value = atomic_load(&r->left_out),
             .counter = 1,
         };
-    return 1;
+    return r->cluster == NULL
+               ? 1
+               : 1 + cluster_gauges(r->cluster, out + 1, max > 0 ? max - 1 : 0);
+}
+
+/* ---- a single server, or a cluster ---- */
+
+_Static_assert(sizeof(struct cluster_session) <= sizeof(struct redis_session),
+               "a session has room for either");
+_Static_assert(offsetof(struct cluster_session, redis) ==
+                   offsetof(struct redis_session, redis),
+               "both begin with the store");
+
+static struct cluster_session *cluster_of(void *session)
+{
+    struct cluster_session *s = session;
+
+    return s->redis->cluster != NULL ? s : NULL;
+}
+
+static int either_connect(void *state, void *session, struct weir_call *call)
+{
+    struct redis *r = state;
+
+    return r->cluster != NULL ? cluster_connect(session, r, call)
+                              : redis_connect(r, session, call);
+}
+
+static void either_disconnect(void *session)
+{
+    struct cluster_session *s = cluster_of(session);
+
+    if (s != NULL)
+        cluster_disconnect(s);
+    else
+        redis_disconnect(session);
+}
+
+static int either_check(void *session)
+{
+    struct cluster_session *s = cluster_of(session);
+
+    return s != NULL ? cluster_check(s) : redis_check(session);
+}
+
+static int either_start(void *session, struct weir_call *call)
+{
+    struct cluster_session *s = cluster_of(session);
+
+    return s != NULL ? cluster_start(s, call) : redis_start(session, call);
+}
+
+static int either_finish(void *session, struct weir_call *call)
+{
+    struct cluster_session *s = cluster_of(session);
+
+    return s != NULL ? cluster_finish(s, call) : redis_finish(session, call);
+}
+
+static int either_expire(void *session, struct weir_call *call)
+{
+    struct cluster_session *s = cluster_of(session);
+
+    return s != NULL ? cluster_expire(s, call) : redis_expire(session, call);
 }
 
 #define OP(op) (1u << WEIR_##op)
@@ -178,12 +288,12 @@ const struct weir_connector weir_connector = {
     .open = redis_open,
     .close = redis_close,
     .label = redis_label,
-    .connect = redis_connect,
-    .disconnect = redis_disconnect,
-    .check = redis_check,
-    .start = redis_start,
-    .finish = redis_finish,
-    .expire = redis_expire,
+    .connect = either_connect,
+    .disconnect = either_disconnect,
+    .check = either_check,
+    .start = either_start,
+    .finish = either_finish,
+    .expire = either_expire,
     .gauges = redis_gauges,
     .watch = redis_watch,
     .can_watch = redis_can_watch,

@@ -116,6 +116,11 @@ static void scan_end(struct redis_session *s)
     struct weir_item *item = progress_item(p, command->first);
 
     s->page_stage = SCAN_REPLY;
+    if (p->by_slot) {
+        s->routing->listed(s, command);
+        pipeline_replied(s);
+        return;
+    }
     p->cursor = s->page_cursor;
     if (item->status == WEIR_PENDING && p->page.keys == 0 && p->cursor != 0 &&
         p->rounds < SCAN_ROUNDS) {
@@ -141,6 +146,10 @@ static void scan_keep(struct redis_session *s, const char *key, size_t len)
         return;
     if (len == prefix || len - prefix > WEIR_KEY_MAX) {
         atomic_fetch_add(&s->redis->left_out, 1);
+        return;
+    }
+    if (p->by_slot) {
+        s->routing->keep(s, p, key + prefix, len - prefix);
         return;
     }
     if (p->page.size > SCAN_PAGE_MAX - 2 * WEIR_KEY_MAX) {
@@ -222,6 +231,7 @@ static int scan_key(struct redis_session *s, const struct reply *line,
 
 int scan_read(struct redis_session *s)
 {
+    enum expect expects = (enum expect)pipeline_oldest(s)->expects;
     struct reply line;
     size_t len;
     const char *at = inbox_at(&s->in, &len);
@@ -236,8 +246,14 @@ int scan_read(struct redis_session *s)
         return fail_unexpected(s, "a line of a SCAN's reply");
     if (used == 0)
         return 0;
+    if (s->page_stage == SCAN_REPLY && expects == EXPECT_KEYS)
+        s->page_stage = SCAN_KEYS;
     switch (s->page_stage) {
     case SCAN_CURSOR:
+        if (expects == EXPECT_EXEC && line.type == REPLY_INTEGER) {
+            s->page_stage = SCAN_KEYS;
+            break;
+        }
         return scan_cursor(s, &line, (size_t)used);
     case SCAN_KEY:
         return scan_key(s, &line, (size_t)used);
@@ -251,7 +267,7 @@ int scan_read(struct redis_session *s)
             line.number > SCAN_KEYS_MAX)
             return fail_unexpected(s, "keys");
         s->page_bytes = 0;
-        s->page_left = (uint64_t)line.number;
+        s->page_keys = s->page_left = (uint64_t)line.number;
         s->page_stage = SCAN_KEY;
         break;
     }

@@ -25,6 +25,10 @@ enum expect {
     EXPECT_TTL,     /* PTTL */
     EXPECT_IGNORED, /* PERSIST: any integer. The next command decides */
     EXPECT_PAGE,    /* SCAN: a cursor and an array of keys */
+    EXPECT_STATUS,  /* ASKING, MULTI: +OK. It says nothing about an item */
+    EXPECT_QUEUED,  /* a command in a transaction: +QUEUED, or an error */
+    EXPECT_EXEC,    /* EXEC (sweep.c): an integer and an array of keys */
+    EXPECT_KEYS,    /* CLUSTER GETKEYSINSLOT: an array of keys */
 };
 
 /* A RESP command in flight: it is in the outbox or sent, and its reply has not
@@ -47,12 +51,15 @@ enum pass {
     PASS_SINGLE, /* one command for each item without an answer: final */
 };
 
-/* The progress of a call, or of a part of it, through a session:
+struct errand;
+
+/* The progress of a call, or of a cluster node's part of it, through a session:
  * the items that were put in commands, the replies that are missing. */
 struct progress {
     struct weir_call *call;        /* if late: an own one, nothing pending */
     struct weir_item **part;       /* its items; NULL: all of the call */
     uint32_t n;                    /* how many */
+    struct errand *errand;         /* of a cluster (errand.h), else NULL */
     struct progress *next;         /* on the session, in order of start */
     struct progress *next_to_send; /* in the queue to_send */
     uint32_t next_item;            /* the next item to put in this pass */
@@ -62,6 +69,9 @@ struct progress {
     bool refused;                  /* the server refused a command for many
                                       keys: go on with PASS_SINGLE */
     bool repeated;                 /* this is not its first pass */
+    bool asking;                   /* put ASKING before each command; by_slot:
+                                      put no transaction */
+    bool by_slot;                  /* a part of a scan of a cluster (sweep.c) */
     bool late; /* the runtime has the answers: discard the replies */
 
     char *pattern; /* scan: MATCH of the current item */
@@ -71,6 +81,13 @@ struct progress {
     struct weir_page page;
 };
 
+/* progress_is_scan returns whether a progress puts SCAN commands, each with the
+ * cursor from the reply before. */
+static inline bool progress_is_scan(const struct progress *p)
+{
+    return p->call->op == WEIR_SCAN && !p->by_slot;
+}
+
 /* progress_item returns item i, counted in the progress. */
 static inline struct weir_item *progress_item(const struct progress *p,
                                               uint32_t i)
@@ -78,8 +95,42 @@ static inline struct weir_item *progress_item(const struct progress *p,
     return p->part != NULL ? p->part[i] : &p->call->items[i];
 }
 
+/* command_lists_keys returns whether the reply has keys (scan.c). */
+static inline bool command_lists_keys(const struct command *command)
+{
+    return command->expects == EXPECT_PAGE || command->expects == EXPECT_EXEC ||
+           command->expects == EXPECT_KEYS;
+}
+
+struct redis_session;
+struct reply;
+
+/* What a cluster does with the parts of calls (cluster.c). */
+struct routing {
+    /* redirect takes the items of a command that a node answered with an error,
+     * if the error says that they can be sent elsewhere or later. false: it is
+     * to be answered with the error. */
+    bool (*redirect)(struct redis_session *s, struct command *command,
+                     const struct reply *error);
+    /* same_slot returns whether two items of a part have one slot. */
+    bool (*same_slot)(const struct progress *p, uint32_t i, uint32_t j);
+    /* ended notes that a part leaves its session. */
+    void (*ended)(struct progress *p);
+    /* For parts of a scan: put is command_put, keep adds a key without the
+     * store's prefix, listed notes that a command's keys were read. */
+    bool (*put)(struct redis_session *s, struct progress *p);
+    void (*keep)(struct redis_session *s, struct progress *p, const char *key,
+                 size_t len);
+    void (*listed)(struct redis_session *s, struct command *command);
+};
+
 struct redis_session {
     struct redis *redis;
+    const struct routing *routing; /* of a node of a cluster, else NULL */
+    struct peer *peer;             /* of a cluster (peer.h), else NULL */
+    const char
+        *node; /* begins its sentences: "node 10.0.0.1:7000: "; or NULL */
+    _Atomic uint32_t *loaded; /* sessions that receive loads (window.c) */
     struct link link;
     struct outbox out;
     struct inbox in;
@@ -95,14 +146,15 @@ struct redis_session {
     uint64_t reply_guess; /* bytes of a get's reply: nil counts as 0 */
     uint64_t weight;      /* the weights of all commands in flight */
     bool window_full;     /* put nothing until the window has room again */
-    bool counted;         /* in redis->loaded */
+    bool counted;         /* in *loaded */
 
     bool no_multi;   /* the server refuses MGET, MSET or EXISTS of many keys */
     bool no_unlink;  /* the server refuses UNLINK */
     uint8_t singles; /* so many exists still begin with PASS_SINGLE */
 
     uint8_t page_stage; /* scan.c: the part of the reply that comes next */
-    uint64_t page_left; /* keys of the reply to read */
+    uint64_t page_keys; /* keys of the reply */
+    uint64_t page_left; /* of them, to read */
     uint64_t page_bytes;
     uint64_t page_cursor;
 
@@ -118,5 +170,10 @@ struct redis_session {
     uint64_t blocked_since; /* write_timeout: nothing can be sent */
     char unexpected[96];    /* sentence about a reply against the protocol */
 };
+
+/* session_begin makes the buffers of a zeroed session. Returns 0 or -ENOMEM.
+ * session_end frees all that a session has, connected or not. */
+int session_begin(struct redis_session *s, struct redis *r);
+void session_end(struct redis_session *s);
 
 #endif

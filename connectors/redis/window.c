@@ -43,7 +43,7 @@ static bool receives_loads(const struct redis_session *s,
 static bool takes_turns(const struct redis_session *s, const struct progress *p)
 {
     return receives_loads(s, p) &&
-           atomic_load_explicit(&s->redis->loaded, memory_order_relaxed) > 1;
+           atomic_load_explicit(s->loaded, memory_order_relaxed) > 1;
 }
 
 uint64_t window_weight(const struct redis_session *s)
@@ -86,9 +86,9 @@ static void window_count(struct redis_session *s, bool loaded)
         return;
     s->counted = loaded;
     if (loaded)
-        atomic_fetch_add_explicit(&s->redis->loaded, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(s->loaded, 1, memory_order_relaxed);
     else
-        atomic_fetch_sub_explicit(&s->redis->loaded, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(s->loaded, 1, memory_order_relaxed);
 }
 
 void window_add(struct redis_session *s, const struct progress *p,

@@ -258,7 +258,7 @@
 ---@field hit? boolean whether every key exists; false = no key exists
 
 ---@class weir.redisStore: weir.EveryStoreOptions
----@field host? string name or address of the server
+---@field host? string name or address of the server; of a cluster's nodes: h1:7000,h2
 ---@field port? integer port of the server
 ---@field socket? string a unix socket, instead of host and port
 ---@field user? string user to log in as (ACL)
@@ -283,6 +283,8 @@
 ---@field server_name? string name in the server's certificate, if not the host
 ---@field tracking? boolean learn which keys others change, for coherent (Redis 6)
 ---@field tracking_timeout? weir.Time tracking notices within this time that the server is gone
+---@field cluster? boolean a Redis Cluster: ask these nodes for the others
+---@field read? "master"|"replica"|"nearest" nodes of a cluster that gets go to
 
 ---@class weir.shmStore: weir.EveryStoreOptions
 ---@field name? string name of the mapping, which is the file /dev/shm/weir.NAME

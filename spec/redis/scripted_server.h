@@ -35,6 +35,7 @@ struct script_server {
     bool (*_Atomic play)(int fd); /* sends the reply to a GET or SCAN, its way;
                                      false: the connection ends; or NULL */
     const char *_Atomic hated; /* a command that ends the connection, or NULL */
+    const char *_Atomic slots; /* the reply to CLUSTER SLOTS, or NULL */
     const char *_Atomic endless; /* said to who connects, again and again */
     _Atomic int commands;        /* counted since then */
     _Atomic int accepted;        /* connections so far */
@@ -126,7 +127,8 @@ static inline int script_right(char *out, size_t cap, struct script_words *w)
         return snprintf(out, cap, "+OK\r\n");
     if (strncmp(w->word[0], "PING", 4) == 0)
         return snprintf(out, cap, "+PONG\r\n");
-    if (strncmp(w->word[0], "CLIENT", 6) == 0)
+    if (strncmp(w->word[0], "CLIENT", 6) == 0 ||
+        strncmp(w->word[0], "ASKING", 6) == 0)
         return snprintf(out, cap, "+OK\r\n");
     return snprintf(out, cap, ":1\r\n");
 }
@@ -136,10 +138,13 @@ static inline int script_reply(struct script_server *s, char *out, size_t cap,
                                struct script_words *w)
 {
     int n = 0, greeting = strncmp(w->word[0], "PING", 4) == 0 ||
-                          strncmp(w->word[0], "CLIENT", 6) == 0;
+                          strncmp(w->word[0], "CLIENT", 6) == 0 ||
+                          strncmp(w->word[0], "ASKING", 6) == 0;
 
-    const char *nonsense = s->nonsense;
+    const char *nonsense = s->nonsense, *slots = s->slots;
 
+    if (slots != NULL && strncmp(w->word[0], "CLUSTER", 7) == 0)
+        return snprintf(out, cap, "%s", slots);
     if (greeting || nonsense == NULL ||
         (atomic_fetch_add(&s->commands, 1) != s->position && s->position >= 0))
         return script_right(out, cap, w);

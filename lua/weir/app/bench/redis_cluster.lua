@@ -1,0 +1,185 @@
+-- app/bench/redis_cluster.lua: a Redis Cluster of one's own on free ports of
+-- 127.0.0.1, holding all in memory. For benchmarks and specs.
+local Cluster = {}
+Cluster.__index = Cluster
+
+local TRIES = 5
+local TIMEOUT_MS = 1000
+
+
+local function output(command)
+  local pipe = assert(io.popen("env -u LD_PRELOAD " .. command))
+  local text = pipe:read "*a"
+  pipe:close()
+  return (text:gsub("%s+$", ""))
+end
+
+
+local function quietly(command)
+  return os.execute(("env -u LD_PRELOAD %s >/dev/null 2>&1"):format(command)) == 0
+end
+
+
+-- Starts a node, which does not know the others yet.
+local function launch(self, port, options)
+  local node = { port = port, folder = ("%s/%d"):format(self.folder, port) }
+  os.execute("mkdir " .. node.folder)
+  node.line = ([[redis-server --port %d --bind 127.0.0.1 --dir %s --save '' \
+    --cluster-enabled yes --cluster-node-timeout %d --repl-diskless-sync-delay 0 \
+    --loglevel warning %s]]):format(port, node.folder, TIMEOUT_MS, options)
+  self.nodes[#self.nodes + 1] = node
+  self:run(node)
+end
+
+
+local function answers(node)
+  return os.execute(([[
+    for i in $(seq 250); do
+      env -u LD_PRELOAD redis-cli -p %d ping >/dev/null 2>&1 && exit 0
+      kill -0 %d 2>/dev/null || exit 1
+      sleep 0.02
+    done
+    exit 1]]):format(node.port, node.pid)) == 0
+end
+
+
+-- Starts n nodes side by side. false: a port was not free.
+local function launch_all(self, n, options)
+  local base = math.random(20000, 45000)
+  self.nodes = {}
+  for i = 1, n do launch(self, base + i, options) end
+  for _, node in ipairs(self.nodes) do
+    if not answers(node) then return false end
+  end
+  return true
+end
+
+
+local function join(self, replicas)
+  local all = {}
+  for i, node in ipairs(self.nodes) do all[i] = "127.0.0.1:" .. node.port end
+  self.url = ("redis://%s/?cluster=true"):format(table.concat(all, ","))
+  return quietly(("redis-cli --cluster create %s --cluster-replicas %d --cluster-yes")
+    :format(table.concat(all, " "), replicas)) and self:settled()
+end
+
+
+--- Starts masters with so many replicas each, and further options of redis-server,
+--- and waits until they agree. nil and a reason: they cannot.
+---@param masters integer
+---@param replicas integer
+---@param options string?
+---@return table? cluster with nodes ({ port, pid }), url
+---@return string? reason
+function Cluster.start(masters, replicas, options)
+  if not quietly "sh -c 'command -v redis-server'" then
+    return nil, "no redis-server here: apt-get install redis-server"
+  end
+  local self = setmetatable({ folder = output "mktemp -d", nodes = {} }, Cluster)
+  for _ = 1, TRIES do
+    if launch_all(self, masters * (1 + replicas), options or "")
+      and join(self, replicas) then
+      return self
+    end
+    self:kill_all()
+  end
+  self:stop()
+  return nil, "redis-server does not start as a cluster"
+end
+
+
+--- Starts a node's server, again if it was killed.
+function Cluster:run(node)
+  node.pid = tonumber(output(("sh -c '%s >/dev/null 2>&1 & echo $!'")
+    :format(node.line:gsub("'", [['"'"']]))))
+end
+
+
+--- Runs a command on a node by redis-cli, and returns what it wrote.
+function Cluster:command(node, words)
+  return output(("timeout 5 redis-cli -p %d %s 2>&1"):format(node.port, words))
+end
+
+
+local function is_settled(self, node)
+  return self:command(node, "cluster info"):find("cluster_state:ok", 1, true)
+    and not self:command(node, "info replication")
+      :find("master_link_status:down", 1, true)
+end
+
+
+--- Waits until each node sees all slots served, and each replica is in sync. A node
+--- with the field `gone` is left out.
+function Cluster:settled()
+  for _ = 1, 500 do
+    local good = true
+    for _, node in ipairs(self.nodes) do
+      good = good and (node.gone or is_settled(self, node))
+    end
+    if good then return true end
+    os.execute "sleep 0.02"
+  end
+  return false
+end
+
+
+--- Sends a signal to a node's process: "KILL", "STOP", "CONT".
+function Cluster:signal(node, name)
+  os.execute(("kill -%s %d 2>/dev/null"):format(name, node.pid))
+end
+
+
+--- The nodes that are masters with slots, as the first node that replies sees them.
+function Cluster:masters()
+  local masters = {}
+  for _, node in ipairs(self.nodes) do
+    local lines = self:command(node, "cluster nodes")
+    local line = ":(%d+)@%d+%S* (%S+) [^\n]*connected([^\n]*)"
+    for port, flags, slots in lines:gmatch(line) do
+      if flags:find "master" and not flags:find "fail" and slots:find "%d" then
+        for _, other in ipairs(self.nodes) do
+          if other.port == tonumber(port) then masters[#masters + 1] = other end
+        end
+      end
+    end
+    if #masters > 0 then return masters end
+  end
+  return masters
+end
+
+
+--- The id of a node.
+function Cluster:id(node)
+  node.id = node.id or self:command(node, "cluster myid"):match "%x+"
+  return node.id
+end
+
+
+--- Moves slots there and back again, so many times in all, without waiting for it.
+--- Then the file `done` is there.
+function Cluster:move_in_background(times, slots, from, to, done)
+  os.execute(([[(
+    from=%s to=%s
+    for i in $(seq %d); do
+      env -u LD_PRELOAD redis-cli --cluster reshard 127.0.0.1:%d --cluster-from $from \
+        --cluster-to $to --cluster-slots %d --cluster-yes --cluster-pipeline 10
+      kept=$from from=$to to=$kept
+    done
+    touch %s) >/dev/null 2>&1 &]]):format(self:id(from), self:id(to), times, to.port,
+    slots, done))
+end
+
+
+function Cluster:kill_all()
+  for _, node in ipairs(self.nodes) do self:signal(node, "KILL") end
+end
+
+
+--- Ends the servers and removes their files.
+function Cluster:stop()
+  self:kill_all()
+  os.execute("rm -rf " .. self.folder)
+end
+
+
+return Cluster

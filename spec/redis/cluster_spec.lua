@@ -1,0 +1,287 @@
+-- The redis connector on a Redis Cluster of real nodes: the contract, and values that
+-- tell their key and version while slots move, a node hangs, a master is killed.
+-- With WEIR_SOAK=SECONDS there are more keys, more moves, and each phase takes longer.
+local Cluster = require "weir.app.bench.redis_cluster"
+local contract = require "contract"
+local weir = require "weir"
+
+local SOAK = tonumber(os.getenv "WEIR_SOAK")
+local KEYS = SOAK and 100000 or 3000
+local MOVES = SOAK and 20 or 2
+local SLOTS = SOAK and 500 or 100
+local PATIENCE = 20
+local BATCH = 128
+
+local made = 0
+
+
+local function fresh_prefix()
+  made = made + 1
+  return ("spec%d:"):format(made)
+end
+
+
+-- A model of what a store was told: versions by key. A write that got no clear answer
+-- leaves two versions possible.
+local Model = {}
+Model.__index = Model
+
+
+function Model.new(store)
+  return setmetatable({ store = store, acked = {}, maybe = {}, errors = 0 }, Model)
+end
+
+
+function Model.value(_, key, version)
+  return ("%d=%d:%s"):format(key, version, ("x"):rep(key % 40))
+end
+
+
+local function names(keys)
+  local list = {}
+  for i, key in ipairs(keys) do list[i] = "key" .. key end
+  return list
+end
+
+
+local function some()
+  local keys, seen = {}, {}
+  while #keys < BATCH do
+    local key = math.random(KEYS)
+    if not seen[key] then keys[#keys + 1] = key end
+    seen[key] = true
+  end
+  return keys
+end
+
+
+function Model:write(keys)
+  local values = {}
+  for i, key in ipairs(keys) do
+    self.maybe[key] = (self.maybe[key] or 0) + 1
+    values[i] = self:value(key, self.maybe[key])
+  end
+  local reply = self.store:set_many(names(keys), values, { timeout = 1 })
+  for i, key in ipairs(keys) do
+    if reply.status[i] == "ok" then
+      self.acked[key] = self.maybe[key]
+    else
+      self.errors = self.errors + 1
+    end
+  end
+end
+
+
+-- A value that is read is one that was written, and not before the last that was
+-- acknowledged.
+function Model:read(keys)
+  local reply = self.store:get_many(names(keys), { timeout = 1 })
+  for i, key in ipairs(keys) do
+    if reply.status[i] == "ok" then
+      local value = reply:string(i)
+      local version = tonumber(value:match "=(%d+):")
+      assert.equal(self:value(key, version), value)
+      assert(version >= (self.acked[key] or 0) and version <= (self.maybe[key] or 0),
+        ("key %d: version %d of %d to %d"):format(key, version, self.acked[key] or 0,
+          self.maybe[key] or 0))
+    else
+      assert.not_equal("miss", reply.status[i])
+      self.errors = self.errors + 1
+    end
+  end
+end
+
+
+function Model:all()
+  local list = {}
+  for key = 1, KEYS do list[key] = key end
+  return list
+end
+
+
+-- Writes each key, in batches.
+function Model:fill()
+  for first = 1, KEYS, BATCH do
+    local keys = {}
+    for key = first, math.min(first + BATCH - 1, KEYS) do keys[#keys + 1] = key end
+    self:write(keys)
+  end
+end
+
+
+-- Reads and writes until a condition holds and a round went without an error.
+function Model:work(done)
+  local limit = weir.now() + PATIENCE + (SOAK or 0)
+  repeat
+    assert(weir.now() < limit, "what was awaited did not happen")
+    self.errors = 0
+    self:write(some())
+    self:read(some())
+  until self.errors == 0 and done()
+end
+
+
+local function gauges(store) return store:stats().gauges end
+
+
+local function maps_sent(cluster)
+  local n = 0
+  for _, node in ipairs(cluster.nodes) do
+    local stats = cluster:command(node, "info commandstats")
+    n = n + (tonumber(stats:match "cluster|slots:calls=(%d+)") or 0)
+  end
+  return n
+end
+
+
+-- Connections of a store with that client name, at all nodes.
+local function connections(cluster, name)
+  local n = 0
+  for _, node in ipairs(cluster.nodes) do
+    local _, count = cluster:command(node, "client list"):gsub(" name=" .. name, "")
+    n = n + count
+  end
+  return n
+end
+
+
+local function nobody() return true end
+
+
+describe("a redis cluster", function()
+  local cluster
+
+  setup(function() cluster = assert(Cluster.start(3, 1)) end)
+  teardown(function() cluster:stop() end)
+
+  contract {
+    open = function(options)
+      options.prefix = fresh_prefix()
+      return weir.open(cluster.url, options)
+    end,
+  }
+
+  it("sends keys with one hash tag in commands for many keys", function()
+    local store = weir.open(cluster.url, { prefix = fresh_prefix(), workers = 1 })
+    local keys, values = {}, {}
+    for i = 1, 100 do keys[i], values[i] = "{tag}" .. i, "value " .. i end
+    assert.is_true(store:set_many(keys, values):all "good")
+    store:get_many(keys) -- the first one learns how long the values are
+    local owner
+    for _, node in ipairs(cluster:masters()) do
+      cluster:command(node, "config resetstat")
+    end
+    local reply = store:get_many(keys)
+    for i = 1, 100 do assert.equal(values[i], reply:string(i)) end
+    for _, node in ipairs(cluster:masters()) do
+      local stats = cluster:command(node, "info commandstats")
+      if stats:find "cmdstat_mget:" then owner = stats end
+      assert.is_nil(stats:find "cmdstat_get:")
+    end
+    assert.matches("cmdstat_mget:calls=%d,", owner)
+    local n = 0
+    for _ in store:scan { prefix = "{tag}" } do n = n + 1 end
+    assert.equal(100, n)
+    store:close()
+  end)
+
+  it("refuses what a cluster has not, by name", function()
+    for suffix, words in pairs {
+      ["&db=3"] = "option db: a cluster has only database 0, got 3",
+      ["&socket=/tmp/x"] = "option socket: a cluster is reached by host and port",
+      ["&tracking=true"] = "option tracking: a cluster is not tracked",
+      ["&read=none"] = "option read",
+    } do
+      local opened, err = pcall(weir.open, cluster.url .. suffix)
+      assert.is_false(opened)
+      assert.matches(words, tostring(err), 1, true)
+    end
+    local opened, err = pcall(weir.open, "redis://a:1,b:2")
+    assert.is_false(opened)
+    assert.matches("option host: a list of addresses needs cluster=true",
+      tostring(err), 1, true)
+  end)
+
+  for _, read in ipairs { "replica", "nearest" } do
+    it("reads from a " .. read .. " what the master was told", function()
+      local store = weir.open(cluster.url, { prefix = fresh_prefix(), read = read })
+      for i = 1, 20 do assert(store:set("k" .. i, "v" .. i)) end
+      for i = 1, 20 do
+        local limit = weir.now() + PATIENCE
+        while tostring(store:get("k" .. i)) ~= "v" .. i do
+          assert(weir.now() < limit, "the replica has not the value")
+        end
+      end
+      if read == "replica" then
+        local replicas = 0
+        for _, node in ipairs(cluster.nodes) do
+          local stats = cluster:command(node, "info commandstats")
+          if stats:find "cmdstat_readonly" then replicas = replicas + 1 end
+        end
+        assert.is_true(replicas > 0)
+      end
+      store:close()
+    end)
+  end
+
+  it("answers right while slots move back and forth, and scans all keys", function()
+    local store = weir.open(cluster.url,
+      { prefix = fresh_prefix(), client_name = "mover" })
+    local model = Model.new(store)
+    model:fill()
+    local maps, begun = maps_sent(cluster), weir.now()
+    local masters, done = cluster:masters(), cluster.folder .. "/moved"
+    cluster:move_in_background(MOVES, SLOTS, masters[1], masters[2], done)
+    model:work(function()
+      local found = {}
+      for key in store:scan {} do found[key] = true end
+      for key = 1, KEYS do assert(found["key" .. key], "the scan left out a key") end
+      local file = io.open(done)
+      if file then file:close() end
+      return file
+    end)
+    assert.equal(0, model.errors)
+    model:read(model:all())
+    assert.is_true(gauges(store).moved > 0)
+    -- One map at once, then at most one a second but for the first few.
+    assert.is_true(maps_sent(cluster) - maps <= 6 + (weir.now() - begun))
+    store:close()
+    assert.equal(0, connections(cluster, "mover"))
+  end)
+
+  it("goes on with the replica of a master that hangs, and after it wakes", function()
+    local store = weir.open(cluster.url, { prefix = fresh_prefix() })
+    local model = Model.new(store)
+    model:fill()
+    local hung = cluster:masters()[1]
+    cluster:signal(hung, "STOP")
+    model:work(nobody)
+    cluster:signal(hung, "CONT")
+    local limit = weir.now() + PATIENCE
+    model:work(function()
+      assert(weir.now() < limit)
+      return cluster:command(hung, "info replication"):find "role:slave"
+    end)
+    assert(cluster:settled())
+    model:read(model:all())
+    assert.equal(0, model.errors)
+    store:close()
+  end)
+
+  it("goes on with the replica of a master that is killed", function()
+    local store = weir.open(cluster.url,
+      { prefix = fresh_prefix(), client_name = "heir" })
+    local model = Model.new(store)
+    model:fill()
+    local killed = cluster:masters()[1]
+    local replica = cluster:command(killed, "wait 1 1000")
+    cluster:signal(killed, "KILL")
+    model:work(nobody)
+    model:read(model:all())
+    assert.equal("1", replica)
+    assert.equal(0, model.errors)
+    store:close()
+    killed.gone = true
+    assert.equal(0, connections(cluster, "heir"))
+  end)
+end)
