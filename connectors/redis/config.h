@@ -10,7 +10,7 @@
 
 /* Filled from the option table in redis.c. Times are nanoseconds. */
 struct redis_config {
-    const char *host; /* with cluster: a list of addresses */
+    const char *host; /* with cluster or master: a list of addresses */
     int64_t port;
     const char *socket; /* a unix socket, instead of host and port */
     const char *user, *password;
@@ -29,17 +29,22 @@ struct redis_config {
     bool tracking;
     uint64_t tracking_timeout;
     bool cluster;
-    int read; /* enum read_from */
+    int read;           /* enum read_from */
+    const char *master; /* host is a list of sentinels */
+    const char *sentinel_user, *sentinel_password;
 };
 
 enum { REDIS_PREFIX_MAX = 1024 };
 
 /* The shared state of a store. */
 struct cluster;
+struct master;
 
 struct redis {
     const struct redis_config *config;
     struct cluster *cluster; /* cluster.h, or NULL */
+    struct master *master;   /* master.h: sentinels know it, or NULL */
+    int64_t db;              /* to select */
     size_t prefix_len;
     SSL_CTX *tls;              /* NULL: no TLS */
     _Atomic bool nameless;     /* the server hangs up on CLIENT SETNAME */

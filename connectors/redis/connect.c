@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "open.h"
+#include "master.h"
 #include "pipeline.h"
 
 /* The size of values before one was seen: a first batch requests only a few. */
@@ -33,12 +33,17 @@ int redis_connect(void *state, void *session, struct weir_call *call)
 {
     struct redis_session *s = session;
     struct attempt at = open_attempt(state, call);
+    uint32_t turn = master_turn(state);
     int rc = session_begin(s, state);
 
+    s->turn = turn;
+
     if (rc == 0)
-        rc = open_link(&s->link, s->redis, &at);
+        rc = master_open(&s->link, s->redis, &at);
     if (rc < 0)
         session_end(s);
+    else
+        master_listen(s->redis);
     s->connected_ns = weir_now();
     return rc;
 }

@@ -21,6 +21,7 @@
 #include "answer.h"
 #include "command.h"
 #include "fail.h"
+#include "master.h"
 #include "pipeline.h"
 #include "vtable.h"
 #include "window.h"
@@ -261,5 +262,5 @@ int redis_finish(void *session, struct weir_call *call)
         pipeline_end(s, p);
     if (s->n_commands == 0)
         s->readable = false;
-    return s->renew;
+    return s->renew || s->turn != master_turn(s->redis);
 }

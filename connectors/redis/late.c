@@ -16,6 +16,7 @@
 #include "answer.h"
 #include "exchange.h"
 #include "fail.h"
+#include "master.h"
 #include "message.h"
 #include "pipeline.h"
 #include "vtable.h"
@@ -134,7 +135,7 @@ int redis_check(void *session)
 {
     struct redis_session *s = session;
 
-    if (s->renew)
+    if (s->renew || s->turn != master_turn(s->redis))
         return -ESTALE;
     if (s->n_commands > 0) {
         int rc = late_check(s);

@@ -17,7 +17,7 @@ struct attempt open_attempt(const struct redis *r, struct weir_call *call)
         .port = (int)c->port,
         .user = c->user,
         .password = c->password,
-        .db = c->db,
+        .db = r->db,
         .named = c->client_name != NULL && *c->client_name != '\0',
         .call = call,
         .end = -1,

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 
 #include "cluster.h"
+#include "master.h"
 #include "session.h"
 #include "tls.h"
 #include "tracking.h"
@@ -22,7 +23,8 @@
 
 static const struct weir_option redis_options[] = {
     {OPTION(WEIR_STRING, host,
-            "name or address of the server; of a cluster's nodes: h1:7000,h2"),
+            "name or address of the server; of a cluster or of sentinels a "
+            "list: h1:7000,h2"),
      .value = "127.0.0.1", .url = WEIR_URL_HOST},
     {OPTION(WEIR_INTEGER, port, "port of the server"), .value = "6379",
      .min = 1, .max = 65535, .url = WEIR_URL_PORT},
@@ -78,6 +80,12 @@ static const struct weir_option redis_options[] = {
      .value = "false"},
     {OPTION(WEIR_ENUM, read, "nodes of a cluster that gets go to"),
      .value = "master", .choices = "master|replica|nearest"},
+    {OPTION(WEIR_STRING, master,
+            "the master's name (NAME/DB), host being its sentinels"),
+     .url = WEIR_URL_PATH, .scheme = "redis+sentinel"},
+    {OPTION(WEIR_STRING, sentinel_user, "user to log in to sentinels as")},
+    {OPTION(WEIR_SECRET, sentinel_password,
+            "password to log in to sentinels with")},
     {0},
 };
 
@@ -93,6 +101,10 @@ static int redis_refuse_cluster(const struct redis_config *c,
                               "redis: option db: a cluster has only database "
                               "0, got %lld",
                               (long long)c->db);
+    if (c->master != NULL)
+        return weir_error_set(err, -EINVAL,
+                              "redis: option master: a cluster needs no "
+                              "sentinels");
     if (c->tracking)
         return weir_error_set(err, -EINVAL,
                               "redis: option tracking: a cluster is not "
@@ -103,10 +115,18 @@ static int redis_refuse_cluster(const struct redis_config *c,
 static int redis_refuse_single(const struct redis_config *c,
                                struct weir_error *err)
 {
-    if (strchr(c->host, ',') != NULL)
+    if (c->master == NULL && strchr(c->host, ',') != NULL)
         return weir_error_set(err, -EINVAL,
                               "redis: option host: a list of addresses needs "
-                              "cluster=true");
+                              "cluster=true or master=NAME");
+    if (c->master != NULL && c->socket != NULL)
+        return weir_error_set(err, -EINVAL,
+                              "redis: option socket: sentinels are reached by "
+                              "host and port");
+    if (c->sentinel_user != NULL && c->sentinel_password == NULL)
+        return weir_error_set(err, -EINVAL,
+                              "redis: option sentinel_user: expected option "
+                              "sentinel_password, too");
     if (c->read != READ_MASTER)
         return weir_error_set(err, -EINVAL,
                               "redis: option read: expected option cluster, "
@@ -144,6 +164,7 @@ static void redis_close(void *state)
 
     if (r->cluster != NULL)
         cluster_close(r->cluster);
+    master_destroy(r);
     SSL_CTX_free(r->tls);
     free(r);
 }
@@ -169,6 +190,8 @@ static int redis_open(const void *config, const char *scheme, void **state,
     r->prefix_len = strlen(c->prefix);
     if (tls)
         rc = tls_context(c, &r->tls, err);
+    if (rc == 0)
+        rc = master_init(r, strcmp(scheme, "redis+sentinel") == 0, err);
     if (rc == 0 && c->cluster)
         rc = cluster_open(r, err);
     if (rc < 0)
@@ -186,6 +209,8 @@ static void redis_label(void *state, char *out, size_t cap)
         snprintf(out, cap, "redis %s", c->socket);
     else if (c->cluster)
         snprintf(out, cap, "redis cluster %s", c->host);
+    else if (c->master != NULL)
+        snprintf(out, cap, "redis master %s of %s", c->master, c->host);
     else
         snprintf(out, cap,
                  strchr(c->host, ':') ? "redis [%s]:%d" : "redis %s:%d",
@@ -195,6 +220,7 @@ static void redis_label(void *state, char *out, size_t cap)
 static size_t redis_gauges(void *state, struct weir_gauge *out, size_t max)
 {
     struct redis *r = state;
+    size_t left = max > 0 ? max - 1 : 0;
 
     if (max > 0)
         out[0] = (struct weir_gauge){
@@ -203,9 +229,9 @@ static size_t redis_gauges(void *state, struct weir_gauge *out, size_t max)
             .value = atomic_load(&r->left_out),
             .counter = 1,
         };
-    return r->cluster == NULL
-               ? 1
-               : 1 + cluster_gauges(r->cluster, out + 1, max > 0 ? max - 1 : 0);
+    if (r->cluster != NULL)
+        return 1 + cluster_gauges(r->cluster, out + 1, left);
+    return r->master != NULL ? 1 + master_gauges(r, out + 1, left) : 1;
 }
 
 /* ---- a single server, or a cluster ---- */
@@ -275,7 +301,7 @@ const struct weir_connector weir_connector = {
     .abi = WEIR_CONNECTOR_ABI,
     .name = "redis",
     .help = "Redis, Valkey, KeyDB, Dragonfly over RESP",
-    .schemes = "rediss redis+unix",
+    .schemes = "rediss redis+unix redis+sentinel",
     .options = redis_options,
     .config_size = sizeof(struct redis_config),
     .session_size = sizeof(struct redis_session),

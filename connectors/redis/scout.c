@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "open.h"
+#include "query.h"
 #include "slots_reply.h"
 #include "thread.h"
 
@@ -35,62 +36,11 @@
     ((uint64_t)5000000000) /* a silent node is left out so long                \
                             */
 
-enum { REPLY_MAX = 8 << 20, REPLY_STEP = 64 << 10 };
-
 static const char QUESTION[] = "*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n";
 
 /* ---- one node ---- */
 
-/* A question to a node. */
-struct query {
-    struct attempt at;
-    struct endpoint node;
-    struct link link;
-    char *bytes; /* of the reply */
-    size_t len;
-};
-
-static int query_send(struct query *q)
-{
-    struct iovec rest = {(char *)QUESTION, sizeof QUESTION - 1};
-
-    while (rest.iov_len > 0) {
-        ssize_t n = q->link.send(&q->link, &rest, 1);
-
-        if (n == -EAGAIN)
-            n = attempt_wait(&q->at, q->link.fd, link_events(&q->link, true),
-                             UINT64_MAX);
-        else if (n > 0)
-            rest = (struct iovec){(char *)rest.iov_base + n,
-                                  rest.iov_len - (size_t)n};
-        if (n < 0)
-            return (int)n;
-    }
-    return 0;
-}
-
-/* Receives once, or waits for data. */
-static int query_receive(struct query *q)
-{
-    char *grown = realloc(q->bytes, q->len + REPLY_STEP);
-    struct iovec room = {grown + q->len, REPLY_STEP};
-    ssize_t n;
-
-    if (grown == NULL)
-        return -ENOMEM;
-    q->bytes = grown;
-    if (q->len > REPLY_MAX)
-        return -EPROTO;
-    n = q->link.receive(&q->link, &room, 1);
-    if (n == -EAGAIN)
-        return attempt_wait(&q->at, q->link.fd, link_events(&q->link, false),
-                            UINT64_MAX);
-    if (n > 0)
-        q->len += (size_t)n;
-    return n < 0 ? (int)n : attempt_stopped(&q->at);
-}
-
-static int query_refused(struct query *q, const char *error, size_t len)
+static int map_refused(struct query *q, const char *error, size_t len)
 {
     static const char OFF[] = "ERR This instance has cluster support disabled";
 
@@ -104,7 +54,8 @@ static int query_refused(struct query *q, const char *error, size_t len)
     return -EACCES;
 }
 
-static int query_listen(struct query *q, struct draft *out)
+static int map_receive(struct query *q, const struct endpoint *node,
+                       struct draft *out)
 {
     ptrdiff_t used = 0;
     int rc = 0;
@@ -114,11 +65,11 @@ static int query_listen(struct query *q, struct draft *out)
         size_t len;
 
         draft_init(out);
-        used = q->len > 0 ? slots_reply_read(q->bytes, q->len, &q->node, out,
-                                             &error, &len)
-                          : 0;
+        used = q->len > 0
+                   ? slots_reply_read(q->bytes, q->len, node, out, &error, &len)
+                   : 0;
         if (used > 0)
-            return error != NULL ? query_refused(q, error, len) : 0;
+            return error != NULL ? map_refused(q, error, len) : 0;
         if (used < 0)
             return (int)used;
         rc = query_receive(q);
@@ -127,14 +78,15 @@ static int query_listen(struct query *q, struct draft *out)
 }
 
 /* Asks a node for its map. */
-static int query_run(struct cluster *c, struct query *q, struct draft *out)
+static int map_fetch(struct cluster *c, struct query *q,
+                     const struct endpoint *node, struct draft *out)
 {
     int rc = open_link(&q->link, c->redis, &q->at);
 
     if (rc == 0) {
-        rc = query_send(q);
+        rc = query_send(q, QUESTION);
         if (rc == 0)
-            rc = query_listen(q, out);
+            rc = map_receive(q, node, out);
         if (rc < 0 && q->at.status == 0)
             attempt_fail(&q->at, WEIR_UNAVAILABLE, "CLUSTER SLOTS: %s",
                          rc == -EPROTO ? "a reply against the protocol"
@@ -144,25 +96,25 @@ static int query_run(struct cluster *c, struct query *q, struct draft *out)
         attempt_fail(&q->at, WEIR_UNAVAILABLE, "the node knows no slots");
         rc = -ENOENT;
     }
-    link_close(&q->link);
-    free(q->bytes);
+    query_end(q);
     return rc;
 }
 
 /* ---- all nodes ---- */
 
-static void scout_note(struct scout *s, int status, const struct query *q)
+static void scout_note(struct scout *s, int status, const struct endpoint *node,
+                       const char *why)
 {
     char address[ENDPOINT_HOST + 16] = "";
 
-    if (q != NULL)
-        endpoint_write(&q->node, address, sizeof address);
+    if (node != NULL)
+        endpoint_write(node, address, sizeof address);
     pthread_mutex_lock(&s->lock);
     s->status = status;
     s->why[0] = '\0';
-    if (q != NULL)
+    if (node != NULL)
         snprintf(s->why, sizeof s->why, "no map of the cluster: %.60s: %.180s",
-                 address, q->at.why);
+                 address, why);
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -170,18 +122,18 @@ static void scout_note(struct scout *s, int status, const struct query *q)
 static void try_node(struct cluster *c, const struct endpoint *node,
                      struct draft **best, struct draft **spare)
 {
-    struct query q = {.at = open_attempt(c->redis, NULL), .node = *node};
+    struct query q = {.at = open_attempt(c->redis, NULL)};
     struct draft *fetched = *spare;
     int rc;
 
-    q.at.host = q.node.host;
-    q.at.port = q.node.port;
+    q.at.host = node->host;
+    q.at.port = node->port;
     q.at.end = c->scout.end;
     q.at.deadline_ns = weir_now() + NODE_NS;
-    rc = query_run(c, &q, fetched);
+    rc = map_fetch(c, &q, node, fetched);
     if (rc < 0) {
         if ((*best)->n_slots == 0)
-            scout_note(&c->scout, q.at.status, &q);
+            scout_note(&c->scout, q.at.status, node, q.at.why);
         return;
     }
     if (fetched->n_slots <= (*best)->n_slots)
@@ -250,7 +202,7 @@ static void run_round(struct cluster *c, struct draft *drafts)
     ask_nodes(c, &best, &spare);
     if (best->n_slots > 0) {
         map_install(&c->map, best);
-        scout_note(s, WEIR_OK, NULL);
+        scout_note(s, WEIR_OK, NULL, NULL);
         atomic_fetch_add(&s->maps, 1);
     }
     ring(s);

@@ -159,6 +159,7 @@ struct redis_session {
     uint64_t page_cursor;
 
     uint32_t late_commands; /* in flight for late calls */
+    uint32_t turn;          /* of the master (master.h), when it connected */
     bool renew;             /* this server cannot serve us: connect anew */
     uint64_t connected_ns;  /* time of connect */
     uint64_t unfit_since;   /* time of the first error that says so; 0: none */

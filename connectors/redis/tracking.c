@@ -20,7 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "open.h"
+#include "master.h"
 #include "pushes.h"
 #include "refusal.h"
 
@@ -256,7 +256,7 @@ int redis_watch(void *state, struct weir_call *call)
 
     call->deadline_ns = weir_now() + BEGIN_NS;
     if (rc == 0)
-        rc = open_link(&t.link, t.redis, &at);
+        rc = master_open(&t.link, t.redis, &at);
     if (rc == 0)
         rc = tracking_ask(&t);
     if (rc == 0)

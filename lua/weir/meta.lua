@@ -258,7 +258,7 @@
 ---@field hit? boolean whether every key exists; false = no key exists
 
 ---@class weir.redisStore: weir.EveryStoreOptions
----@field host? string name or address of the server; of a cluster's nodes: h1:7000,h2
+---@field host? string name or address of the server; of a cluster or of sentinels a list: h1:7000,h2
 ---@field port? integer port of the server
 ---@field socket? string a unix socket, instead of host and port
 ---@field user? string user to log in as (ACL)
@@ -285,6 +285,10 @@
 ---@field tracking_timeout? weir.Time tracking notices within this time that the server is gone
 ---@field cluster? boolean a Redis Cluster: ask these nodes for the others
 ---@field read? "master"|"replica"|"nearest" nodes of a cluster that gets go to
+---@field master? string the master's name (NAME/DB), host being its sentinels
+---@field sentinel_user? string user to log in to sentinels as
+---@field sentinel_password? string password to log in to sentinels with
+---@field sentinel_password_file? string file whose first line is the sentinel_password, read when the store is opened
 
 ---@class weir.shmStore: weir.EveryStoreOptions
 ---@field name? string name of the mapping, which is the file /dev/shm/weir.NAME

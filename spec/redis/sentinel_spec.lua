@@ -1,0 +1,185 @@
+-- The redis connector with a master that sentinels know: a master, a replica and three
+-- sentinels of its own. With WEIR_SOAK there is a second failover.
+local shell = require "shell"
+local weir = require "weir"
+
+local PATIENCE = 30
+-- Sentinels take ten seconds to make a replica of an old master.
+local soak = os.getenv "WEIR_SOAK" and it or function() end
+
+local SENTINEL = [[
+port %d
+bind 127.0.0.1
+dir %s
+sentinel monitor mymaster 127.0.0.1 %d 2
+sentinel down-after-milliseconds mymaster 500
+sentinel failover-timeout mymaster 2000
+]]
+
+
+local function run(line)
+  local _, out = shell.run("env -u LD_PRELOAD " .. line)
+  return (out:gsub("%s+$", ""))
+end
+
+
+local function await(what, condition)
+  local limit = weir.now() + PATIENCE
+  while not condition() do
+    assert(weir.now() < limit, what)
+    weir.sleep(0.02)
+  end
+end
+
+
+local Group = {}
+Group.__index = Group
+
+
+local function launch(self, port, line)
+  local pipe = assert(io.popen(("env -u LD_PRELOAD sh -c 'exec %s >/dev/null 2>&1' "
+    .. "& echo $!"):format(line)))
+  self.pids[port] = pipe:read "*n"
+  pipe:close()
+end
+
+
+local function ask(port, words)
+  return run(("redis-cli -p %d %s 2>&1"):format(port, words))
+end
+
+
+local function server(self, port, options)
+  launch(self, port, ("redis-server --port %d --bind 127.0.0.1 --dir %s --save \"\" "
+    .. "--dbfilename %d.rdb --repl-diskless-sync-delay 0 %s"):format(port, self.folder,
+    port, options))
+end
+
+
+-- Five ports in a row; nil: one was not free.
+local function start()
+  local base = math.random(20000, 45000)
+  local self = setmetatable({ folder = shell.folder(), pids = {}, sentinels = {},
+    master = base, replica = base + 1 }, Group)
+  server(self, base, "")
+  server(self, base + 1, "--replicaof 127.0.0.1 " .. base)
+  for i = 1, 3 do
+    local port = base + 1 + i
+    local path = ("%s/%d.conf"):format(self.folder, port)
+    shell.write(path, SENTINEL:format(port, self.folder, base))
+    launch(self, port, ("redis-server %s --sentinel"):format(path))
+    self.sentinels[i] = port
+  end
+  return self
+end
+
+
+function Group:ready()
+  return ask(self.replica, "info replication"):find "master_link_status:up"
+    and ask(self.sentinels[1], "sentinel master mymaster"):find
+      "num%-slaves\n1\n.*num%-other%-sentinels\n2"
+    and ask(self.sentinels[3], "sentinel master mymaster"):find
+      "num%-slaves\n1\n.*num%-other%-sentinels\n2"
+end
+
+
+function Group:signal(port, name)
+  os.execute(("kill -%s %d 2>/dev/null"):format(name, self.pids[port]))
+end
+
+
+function Group:stop()
+  for port in pairs(self.pids) do self:signal(port, "KILL") end
+  shell.remove(self.folder)
+end
+
+
+function Group:url(name)
+  local list = { "127.0.0.1:1" } -- a dead one first
+  for _, port in ipairs(self.sentinels) do list[#list + 1] = "127.0.0.1:" .. port end
+  return ("redis+sentinel://%s/%s"):format(table.concat(list, ","), name)
+end
+
+
+-- The port of the master, as a sentinel knows it.
+function Group:named()
+  return tonumber(ask(self.sentinels[2], "sentinel get-master-addr-by-name mymaster")
+    :match "\n(%d+)$")
+end
+
+
+local function set_again(store, key, value)
+  await("no set succeeded", function()
+    return store:set(key, value, { timeout = 1 })
+  end)
+end
+
+
+describe("redis behind sentinels", function()
+  local group
+
+  setup(function()
+    for _ = 1, 3 do
+      group = start()
+      local ready = pcall(await, "", function() return group:ready() end)
+      if ready then return end
+      group:stop()
+    end
+    error "no sentinels"
+  end)
+  teardown(function() group:stop() end)
+
+  it("connects to the master of that name, and to that database", function()
+    local store = weir.open(group:url "mymaster/2")
+    assert(store:set("a", "1"))
+    assert.equal("1", tostring(store:get "a"))
+    assert.equal("1", ask(group.master, "-n 2 get a"))
+    store:close()
+  end)
+
+  it("says which sentinel knows no such master", function()
+    local store = weir.open(group:url "another")
+    local value, err = store:get "a"
+    assert.is_nil(value)
+    assert.equal("unavailable", err.code)
+    assert.matches("sentinel 127.0.0.1:%d+: .*knows no master named \"another\"",
+      tostring(err))
+    store:close()
+    local opened, why = pcall(weir.open, "redis+sentinel://127.0.0.1:1")
+    assert.is_false(opened)
+    assert.matches("option master: expected the name", tostring(why), 1, true)
+  end)
+
+  it("leaves a master that hangs when sentinels tell of another one", function()
+    local store = weir.open(group:url "mymaster/0", { workers = 1 })
+    assert(store:set("kept", "3"))
+    local old = group:named()
+    assert.equal("1", ask(old, "wait 1 2000"))
+    group:signal(old, "STOP")
+    set_again(store, "after", "4")
+    local new = group:named()
+    assert.not_equal(old, new)
+    assert.equal("4", ask(new, "get after"))
+    assert.equal("3", tostring(store:get "kept"))
+    assert.equal(1, store:stats().gauges.masters)
+    group:signal(old, "CONT")
+    store:close()
+  end)
+
+  soak("goes on with the new master after a failover that was asked for", function()
+    local store = weir.open(group:url "mymaster/0", { workers = 1 })
+    assert(store:set("before", "1"))
+    local old = group:named()
+    await("the old master is no replica yet", function()
+      return ask(old, "wait 1 100") == "1"
+    end)
+    await("the sentinel does not fail over", function()
+      return ask(group.sentinels[1], "sentinel failover mymaster") == "OK"
+    end)
+    await("no failover", function() return group:named() ~= old end)
+    set_again(store, "after", "2")
+    assert.equal("2", ask(group:named(), "get after"))
+    assert.equal("1", tostring(store:get "before"))
+    store:close()
+  end)
+end)
