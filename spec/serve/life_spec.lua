@@ -185,6 +185,16 @@ open("%s/said", "wb").write(s.recv(99))' &]]):format(socket, folder, folder))
     assert.matches("WEIR_SERVE_ERRORS: 'shrt' is none of long, short", err, 1, true)
   end)
 
+  it("puts no bytes of an earlier error into an error", function()
+    server = Server.start(policy [[return require("weir").policy {
+      run = function(_, req) error(req.keys[1], 0) end }]])
+    local long = ("long"):rep(20)
+    assert.equal("ERR " .. long .. "\n\n", server:cli("get " .. long))
+    assert.equal("ERR short\n\n", server:cli "get short")
+    -- More than there is room for.
+    assert.matches("^ERR x+\n\n$", server:cli("get " .. ("x"):rep(5000)))
+  end)
+
   it("gives params of policy files the values of --set", function()
     local path = policy [[local store = memory { capacity = param("ram", "1MiB") }
       return param("sealed", false) and store:readonly() or store]]

@@ -45,13 +45,18 @@ local function load(batch)
 end
 
 
+-- Puts the words of an error into a batch. The batch may have those of an earlier one:
+-- the NUL at the end ends the text.
+local function put_words(batch, words)
+  ffi.copy(batch.error.message, words:sub(1, WORDS_ROOM))
+end
+
+
 -- The words of the first error among the slots.
 local function explain(batch, reply)
   for i = 1, reply.n do
     if class[reply[i]] == "error" then
-      local words = tostring(reply:error(i))
-      ffi.copy(batch.error.message, words, math.min(#words, WORDS_ROOM))
-      return
+      return put_words(batch, tostring(reply:error(i)))
     end
   end
 end
@@ -77,8 +82,7 @@ end
 
 -- A tree that raised is a bug of a policy: each slot fails, the server goes on.
 local function fail(batch, why)
-  local words = tostring(why)
-  ffi.copy(batch.error.message, words, math.min(#words, WORDS_ROOM))
+  put_words(batch, tostring(why))
   for i = 0, batch.n - 1 do batch.items[i].status = NUMBER.failed end
 end
 
