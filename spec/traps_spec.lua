@@ -67,6 +67,29 @@ describe("trap", function()
       end)
     end)
 
+    -- The set that runs, and those that wait for it: the last one is made for both.
+    for what, faults in pairs { ["set by others at once"] = {},
+      ["set by others at once, and the last one fails"] = { "ok", "timeout" } } do
+      it("what was " .. what, function()
+        local n = fake.orders(function(host)
+          local top, far = store(host, "top"), store(host, "far")
+          far.faults.k = { unpack(faults) }
+          local tree, told = weir.tier { top, far }, {}
+          host:main(function()
+            for i = 1, 3 do
+              host.spawn(function() told[i] = tree:set("k", "v" .. i) or "error" end)
+            end
+          end)
+          assert.equal(3, #told)
+          assert.is_nil(next(tree.generations.locked))
+          assert(top.data.k == nil and told[3] == "error" or top.data.k == far.data.k,
+            tostring(top.data.k) .. " over " .. tostring(far.data.k))
+          if #faults == 0 then assert.equal("v3", far.data.k) end
+        end)
+        assert.is_true(n > 10, n)
+      end)
+    end
+
     -- Pauses the promotion of a value with 5 s to live; returns the top afterwards.
     local function expire(await, pause)
       local host = fake.host()

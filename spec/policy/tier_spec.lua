@@ -293,6 +293,92 @@ describe("tier", function()
     end)
   end)
 
+  describe("over an authority that is slower than its callers", function()
+    local tree, told
+
+    before_each(function()
+      far = script.store(host, "far", { takes = 0.01 })
+      tree, told = weir.tier { top, far }, {}
+    end)
+
+    -- Starts a write as a task; what it is told goes to told[name].
+    local function start(name, store, verb, ...)
+      host.spawn(function(...)
+        local good, err = store[verb](store, ...)
+        told[name] = err and err.code or good
+      end, ...)
+    end
+
+    it("makes the last of the sets that wait for a key for all of them", function()
+      host:main(function()
+        host:hold "far.set"
+        start(0, tree, "set", "k", "v0")
+        for i = 1, 50 do start(i, tree, "set", "k", "v" .. i) end
+        assert.same({ "set k" }, far.log)
+        host:release "far.set"
+        host.sleep(1)
+        assert.same({ "set k", "set k" }, far.log)
+        assert.equal("v50", far.data.k)
+        assert.equal("v50", tostring(tree:get "k"))
+        for i = 0, 50 do assert.is_true(told[i]) end
+        assert.is_nil(next(tree.generations.locked))
+      end)
+    end)
+
+    it("keeps deletes and batches in their places among sets", function()
+      host:main(function()
+        host:hold "far.set"
+        start(0, tree, "set", "k", "v0")
+        for i = 1, 3 do start(i, tree, "set", "k", "v" .. i) end
+        start("gone", tree, "delete", "k")
+        for i = 4, 6 do start(i, tree, "set", "k", "v" .. i) end
+        start("many", tree, "set_many", { "k", "l" }, { "m", "m" })
+        for i = 7, 9 do start(i, tree, "set", "k", "v" .. i) end
+        host:release "far.set"
+        host.sleep(1)
+        assert.same({ "set k", "set k", "delete k", "set k", "set k,l", "set k" },
+          far.log)
+        assert.equal("v9", far.data.k)
+        assert.is_true(told.gone)
+        for i = 0, 9 do assert.is_true(told[i]) end
+      end)
+    end)
+
+    it("lets the earlier sets try when the last one fails", function()
+      host:main(function()
+        host:hold "far.set"
+        start(0, tree, "set", "k", "v0")
+        for i = 1, 3 do start(i, tree, "set", "k", "v" .. i) end
+        far.faults.k = { "ok", "failed" }
+        host:release "far.set"
+        host.sleep(1)
+        assert.equal("failed", told[3])
+        assert.is_true(told[1] and told[2])
+        assert.equal("v2", far.data.k)
+        assert.equal("v2", tostring(tree:get "k"))
+      end)
+    end)
+
+    it("goes on without sets that give up while they wait", function()
+      host:main(function()
+        host:hold "far.set"
+        start(0, tree, "set", "k", "v0")
+        local hasty = tree:deadline(0.1)
+        start("first", hasty, "set", "k", "first")
+        start(1, tree, "set", "k", "v1")
+        start("last", hasty, "set", "k", "last")
+        host.sleep(1)
+        assert.equal("skipped", told.first)
+        assert.equal("skipped", told.last)
+        host:release "far.set"
+        host.sleep(1)
+        assert.same({ "set k", "set k" }, far.log)
+        assert.equal("v1", far.data.k)
+        assert.is_true(told[0] and told[1])
+      end)
+    end)
+  end)
+
   describe("over a store that hangs", function()
     -- A policy of one's own without a bound: what `when` picks takes an hour.
     local function hanging(store, when)

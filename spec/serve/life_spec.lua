@@ -185,6 +185,17 @@ open("%s/said", "wb").write(s.recv(99))' &]]):format(socket, folder, folder))
     assert.matches("WEIR_SERVE_ERRORS: 'shrt' is none of long, short", err, 1, true)
   end)
 
+  it("lets many clients set one key of a slow store within a deadline", function()
+    server = Server.start(policy [[return tier { memory {},
+      fault { target = "memory", delay = "60ms" } } :coalesce() :deadline(1)]])
+    local code, out = Shell.run(("redis-benchmark -p %d -t set -n 400 -c 100 -q 2>&1 "
+      .. "</dev/null"):format(server.port))
+    assert.equal(0, code, out)
+    assert.is_nil(out:find "[Ee]rror", out)
+    assert.equal("0", server:cli("info errorstats"):match "errorstat_set:count=(%d+)"
+      or "0")
+  end)
+
   it("puts no bytes of an earlier error into an error", function()
     server = Server.start(policy [[return require("weir").policy {
       run = function(_, req) error(req.keys[1], 0) end }]])

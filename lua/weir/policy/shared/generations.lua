@@ -9,12 +9,14 @@
 -- A lock lasts as long as one write. The write runs in a task of its own, so it always
 -- gives its locks back. A write that hangs keeps its locks, since it may still be
 -- applied. Other writes of its keys wait for LONGEST seconds at most and are then
--- skipped. A timeout around the store that hangs ends such a write.
+-- skipped. A timeout around the store that hangs ends such a write. Of sets that wait
+-- for one key the last is made for all (write_queue.lua).
 
 local bit = require "bit"
 local ffi = require "ffi"
 local Detach = require "weir.policy.shared.detach"
 local host = require "weir.host"
+local Queue = require "weir.policy.shared.write_queue"
 local Reply = require "weir.core.reply"
 local C = require("weir.ffi").C
 
@@ -114,32 +116,43 @@ local function first_locked(self, req)
 end
 
 
--- Waits until a lock is given back. A task that gives up removes its waiter.
-local function await(waiters, seconds)
-  local waiter = host.prepare()
-  waiters[#waiters + 1] = waiter
-  local woken, why = host.park(waiter, seconds)
+-- Waits until a lock is given back, or a later set has been made instead of a write
+-- that waits. A task that gives up leaves the queue.
+local function await(queue, waiting, seconds)
+  waiting.waiter, waiting.queue = host.prepare(), queue
+  queue[#queue + 1] = waiting
+  local woken, why = host.park(waiting.waiter, seconds)
   if woken then return true end
-  for i = 1, #waiters do
-    if waiters[i] == waiter then table.remove(waiters, i) break end
+  queue = waiting.queue
+  for i = 1, #queue do
+    if queue[i] == waiting then table.remove(queue, i) break end
   end
-  if why == "killed" then error(host.KILLED, 0) end
+  if why == "killed" then
+    Queue.settle(waiting, false)
+    error(host.KILLED, 0)
+  end
   return false
 end
 
 
---- Locks all keys of a request, or none. Waits until they are free. false: the deadline
---- or LONGEST seconds passed.
+--- Locks all keys of a request, or none. Waits until they are free. Returns whether it
+--- has them: not if the deadline or LONGEST seconds passed, or if a later set was made
+--- instead. The second result is how it waited, if it did.
 function Generations:lock(req)
   local by = math.min(req.deadline or math.huge, host.now() + LONGEST)
-  local busy = first_locked(self, req)
+  local busy, waiting = first_locked(self, req), nil
   while busy do
+    waiting = waiting or Queue.entry(req)
     local left = by - host.now()
-    if left <= 0 or not await(self.locked[busy], left) then return false end
+    if left <= 0 or not await(self.locked[busy], waiting, left) then
+      Queue.settle(waiting, false)
+      return false, waiting
+    end
+    if waiting.replaced then return false, waiting end
     busy = first_locked(self, req)
   end
   for i = 1, req.n do self.locked[req.keys[i]] = {} end
-  return true
+  return true, waiting
 end
 
 
@@ -153,9 +166,10 @@ end
 
 --- Unlocks a key.
 function Generations:free(key)
-  local waiters = self.locked[key]
+  local queue = self.locked[key]
   self.locked[key] = nil
-  for i = 1, #waiters do host.wake(waiters[i]) end
+  Queue.combine(queue)
+  for i = 1, #queue do host.wake(queue[i].waiter) end
 end
 
 
@@ -164,10 +178,15 @@ function Generations:unlock(req)
 end
 
 
+-- The reply; false: the keys stayed locked for too long.
 local function locked(self, req, fn, node)
-  if not self:lock(req) then return false end
+  local got, waiting = self:lock(req)
+  if not got then
+    return waiting.replaced and Reply.uniform(req, "ok", nil, node.name) or false
+  end
   local ok, reply = pcall(fn, node, req)
   self:bump(req)
+  if waiting then Queue.settle(waiting, ok and reply[1] == "ok") end
   self:unlock(req)
   if not ok then error(reply, 0) end
   return reply
