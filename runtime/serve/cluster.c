@@ -7,7 +7,7 @@
 
 #include "state.h"
 
-enum { SLOTS = 16384, MANY = -1 };
+enum { SLOTS = 16384, NONE = -1, MANY = -2 };
 
 /* CRC16 (XMODEM), by the high byte of what has been summed up. */
 static uint16_t crc_rows[256];
@@ -63,11 +63,12 @@ void weir_server_cluster(struct weir_server *s, uint32_t self, uint32_t n,
     s->announce = announce;
 }
 
-/* The slot of all keys of the parsed command. MANY: they are in several. */
+/* The slot of all keys of the parsed command. NONE: it has no keys. MANY: they
+ * are in several slots. */
 static int slot_of(const struct client *c, const struct weir_command *row)
 {
     const struct parser *p = &c->parser;
-    int n = (int)p->n_args, slot = MANY;
+    int n = (int)p->n_args, slot = NONE;
     int last = row->last_key < 0 ? n + row->last_key : row->last_key;
 
     for (int i = row->first_key; i <= last && i < n; i += row->key_step) {
@@ -76,7 +77,7 @@ static int slot_of(const struct client *c, const struct weir_command *row)
                                              : c->buffer + c->start + arg->at;
         int found = (int)weir_serve_slot(key, arg->size);
 
-        if (slot != MANY && found != slot)
+        if (slot != NONE && found != slot)
             return MANY;
         slot = found;
     }
@@ -96,7 +97,7 @@ bool cluster_owns(const struct weir_server *s, const struct client *c,
     if (s->processes == 0 || row->first_key == 0)
         return true;
     slot = slot_of(c, row);
-    return slot != MANY && owner_of(s, slot) == s->self;
+    return slot == NONE || (slot != MANY && owner_of(s, slot) == s->self);
 }
 
 void cluster_refuse(struct weir_server *s, struct client *c,

@@ -4,6 +4,7 @@
 local Nginx = require "weir.app.bench.nginx"
 local Server = require "serve.server"
 local Shell = require "shell"
+local Tmux = require "tmux"
 local http = require "host.http"
 
 local POLICY = [[return tier { memory { capacity = "64MiB" },
@@ -68,6 +69,49 @@ describe("weir serve serves", function()
     server:cli "-n 1 set small 1"
     local out = server:cli "-n 1 --bigkeys"
     assert.matches('Biggest string found .*"large".* has 100000 bytes', out)
+  end)
+
+  it("redis-cli --memkeys", function()
+    local out = server:cli "-n 1 --memkeys"
+    assert.matches('Biggest string found .*"large".* has 100005 bytes', out)
+  end)
+
+  it("redis-cli --hotkeys with the refusal of Redis", function()
+    assert.matches("Error: ERR An LFU maxmemory policy is not selected",
+      server:cli "-n 1 --hotkeys", 1, true)
+  end)
+
+  it("a person at redis-cli", function()
+    local terminal = Tmux.start("redis-cli -p " .. server.port,
+      { REDISCLI_HISTFILE = "/dev/null" })
+    local place = "127.0.0.1:" .. server.port
+    -- The screen ends with a reply and the next prompt.
+    local function expect(reply, prompt)
+      local last = reply .. "\n" .. (prompt or place .. ">")
+      terminal:wait_for(function(screen) return screen:sub(-#last) == last end, last)
+    end
+    terminal:wait(">$")
+    for _, step in ipairs { { 'set typed "two words"', "OK" },
+      { "get typed", '"two words"' }, { "get untyped", "(nil)" },
+      { "lpush typed 1", "(error) ERR LPUSH is refused: weir stores strings only" },
+      { "3 ping", "PONG\nPONG\nPONG" },
+      { "dbsize x", "(error) ERR wrong number of arguments for 'dbsize' command" },
+      { "select 1", "OK", place .. "[1]>" } } do
+      terminal:enter(step[1])
+      expect(step[2], step[3])
+    end
+    terminal:enter "quit"
+    terminal:wait "exit code: 0"
+    terminal:close()
+  end)
+
+  it("weir get and weir set of a redis:// URL", function()
+    local build = os.getenv "WEIR_BUILD" or "build"
+    local code, out = Shell.run(("%s/weir set %s/1 url 'by url' && %s/weir get %s/1 url")
+      :format(build, server.url, build, server.url))
+    assert.equal(0, code)
+    assert.matches("by url", out, 1, true)
+    assert.equal("by url\n", server:cli "-n 1 get url")
   end)
 
   it("redis-cli --stat", function()

@@ -67,7 +67,7 @@ end
 
 
 local GROUPS = { session = "connection", clients = "connection", keys = "generic",
-  cluster = "cluster" }
+  object = "generic", cluster = "cluster" }
 
 local function group_of(row)
   local facts = row[3]

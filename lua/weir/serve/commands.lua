@@ -87,6 +87,11 @@ Commands.rows = {
   { "dbsize", 1, { by = "keys", waits = true },
     "Returns how many keys there are, where the stores know it; else an error." },
 
+  { "memory", -2, { by = "object", waits = true, keys = { 2, 2, 1 } },
+    "USAGE key: the bytes of a key and its value." },
+  { "object", -2, { by = "object", waits = true, keys = { 2, 2, 1 } },
+    "ENCODING key: raw. FREQ is refused: stores do not tell." },
+
   -- ---- connections ----
   { "auth", -2, { by = "session", no_auth = true }, "Logs in: AUTH [user] password." },
   { "hello", -1, { by = "session", no_auth = true },
@@ -113,6 +118,7 @@ Commands.rows = {
   { "config", -2, { by = "config", admin = true },
     "GET pattern; RESETSTAT. SET is refused: the policy file is the place." },
   { "time", 1, { by = "session" }, "Returns the Unix time: seconds, microseconds." },
+  { "role", 1, { by = "session", no_auth = true }, "master, without replicas." },
   { "lolwut", -1, { by = "session" }, "Says which version this is." },
   { "weir", -2, { by = "admin", admin = true, waits = true },
     "HELP, TREE, STATS, EXPLAIN, TRACE, SAMPLE, RELOAD, UNDO." },
@@ -126,6 +132,7 @@ local REFUSED = {
   [STRINGS_ONLY] = { "lpush", "rpush", "lpop", "rpop", "lrange", "llen", "hset", "hget",
     "hgetall", "hmget", "hmset", "hdel", "sadd", "srem", "smembers", "scard", "zadd",
     "zrange", "zscore", "zrem", "xadd", "xread", "xrange", "pfadd", "geoadd" },
+  ["WEIR TRACE shows the way of a key"] = { "monitor" },
   ["weir has no channels"] = { "subscribe", "psubscribe", "publish", "unsubscribe" },
   ["policies are written in Lua on the server's side"] = { "eval", "evalsha", "script",
     "fcall", "function" },
@@ -133,7 +140,8 @@ local REFUSED = {
   ["weir persists as its stores do"] = { "save", "bgsave", "bgrewriteaof", "lastsave",
     "shutdown" },
   ["weir removes no database at once; use weir rm"] = { "flushdb", "flushall" },
-  ["weir does not replicate"] = { "replicaof", "slaveof", "psync", "wait" },
+  ["weir does not replicate"] = { "replicaof", "slaveof", "psync", "sync",
+    "replconf", "wait" },
 }
 
 for why, names in pairs(REFUSED) do

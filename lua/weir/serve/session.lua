@@ -190,6 +190,14 @@ function Session.time(call)
 end
 
 
+function Session.role(call)
+  call.out:array(3)
+  call.out:bulk "master"
+  call.out:integer(0)
+  call.out:array(0)
+end
+
+
 function Session.lolwut(call)
   call.out:text(("weir ver. %s\n"):format(ffi.string(C.weir_version())))
 end

@@ -1,15 +1,15 @@
 -- policy/shared/write_queue.lua: the writes that wait for the lock of a key, in the
 -- order in which they came. Used by generations.lua.
 --
--- Many callers may set one key at once, faster than a slow store can write it. Then each
--- set that waits would wait for all before it, and most would pass their deadlines. But
--- while sets wait at the same time, each may count as made just before the next one:
--- nobody can have read a value in between. So the last of several sets is made for all,
--- and the earlier ones are told its success. If it fails, or gives up, each of them goes
--- on to wait for itself.
+-- Many callers may set one key at once, faster than a slow store can write it. Then
+-- each set that waits would wait for all before it, and most would pass their
+-- deadlines. But while sets wait at the same time, each may count as made just before
+-- the next one: nobody can have read a value in between. So the last of several sets is
+-- made for all, and the earlier ones are told its success. If it fails, or gives up,
+-- each of them goes on to wait for itself.
 --
--- Only sets of a single key are combined, and only those that stand together at the head
--- of the queue: a delete or a batch between them keeps its place.
+-- Only sets of a single key are combined, and only those that stand together at the
+-- head of the queue: a delete or a batch between them keeps its place.
 
 local host = require "weir.host"
 
