@@ -185,6 +185,20 @@ open("%s/said", "wb").write(s.recv(99))' &]]):format(socket, folder, folder))
     assert.matches("WEIR_SERVE_ERRORS: 'shrt' is none of long, short", err, 1, true)
   end)
 
+  it("lists keys after a reload, and forgets the cursors of before", function()
+    server = Server.start(policy [[return tier { memory {},
+      memory { inline = false } }]])
+    local lines = {}
+    for i = 1, 100 do lines[i] = ("SET k%d x\n"):format(i) end
+    Shell.run("redis-cli -p " .. server.port, table.concat(lines))
+    local cursor = server:cli("scan 0 count 10"):match "%d+"
+    assert.is_true(tonumber(cursor) > 0)
+    assert.equal("OK\n", server:cli "weir reload")
+    assert.matches("this cursor is forgotten", server:cli("scan " .. cursor), 1, true)
+    local _, n = server:cli("--scan"):gsub("k%d+\n", "")
+    assert.equal(100, n)
+  end)
+
   it("lets many clients set one key of a slow store within a deadline", function()
     server = Server.start(policy [[return tier { memory {},
       fault { target = "memory", delay = "60ms" } } :coalesce() :deadline(1)]])

@@ -12,8 +12,10 @@ local MOST = 10000
 local FIRST, LARGEST = 2 ^ 52, 2 ^ 40
 
 
-function Cursors.new()
-  return setmetatable({ last = 0 }, Cursors)
+--- last: the number after which these begin, so that they differ from earlier ones.
+---@param last number? the field of the earlier ones
+function Cursors.new(last)
+  return setmetatable({ last = last or 0 }, Cursors)
 end
 
 

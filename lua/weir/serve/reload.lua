@@ -2,6 +2,7 @@
 -- load. Which stores the listener submits to by itself is decided here, too.
 
 local ffi = require "ffi"
+local Cursors = require "weir.core.cursors"
 local S = require("weir.ffi").serve()
 
 local Reload = {}
@@ -68,7 +69,7 @@ function Reload.reload(self)
     return nil, "no database is a policy file"
   end
   self.reloads = self.reloads + 1
-  self.cursors = { last = self.cursors.last }
+  self.cursors = Cursors.new(self.cursors.last)
   return true
 end
 
