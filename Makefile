@@ -126,8 +126,8 @@ build/spec/fuzz/%: spec/fuzz/%.c $(B)/libweir.so
 
 -include $(shell find build -name '*.d' 2>/dev/null)
 .SECONDARY:
-.PHONY: all tests deps demo test soak bench sanitize fuzz lint generate stage install \
-        uninstall install-python uninstall-python clean help
+.PHONY: all tests deps demo test test-clients soak bench sanitize fuzz lint generate stage \
+        install uninstall install-python uninstall-python clean help
 
 # ---- what people type ----
 
@@ -153,6 +153,13 @@ test: ## run the specs (ONLY=spec/policy runs a part)
 	$(Q).ci/deps $(RUNS) $(TESTS)
 	+$(Q)$(SUBMAKE) tests
 	$(Q)$(SPECS) $(ONLY)
+
+# npm fetches the clients: they are no part of make test.
+test-clients: all ## drive Redis clients of node against weir serve (fetches them by npm)
+	$(Q)command -v npm >/dev/null || .ci/deps nodejs npm
+	$(Q)mkdir -p build/clients && cp spec/clients/* build/clients
+	$(Q)cd build/clients && npm install --ignore-scripts --no-audit --no-fund
+	$(Q)cd build/clients && node run.mjs $(abspath $(B))/weir
 
 soak: tests ## run what is random or racy for longer (WEIR_SOAK=seconds)
 	$(Q)WEIR_SOAK=$(or $(WEIR_SOAK),600) $(SPECS) $(ONLY)
