@@ -344,7 +344,37 @@ function Cases.scan(seed)
 end
 
 
-Cases.KINDS = { "model", "batches", "deadlines", "kills", "buffers", "scan" }
+-- ---- peek: what a get finds, and nothing changes ----
+
+local CHANGES = { set = true, delete = true, touch = true }
+
+function Cases.peek(seed)
+  local random = fake.generator(seed)
+  local desc = random_tree(random, seed, { faults = 0, lists = true,
+    only = words_without "fault" })
+  local host = fake.host { seed = seed }
+  local root, leaves = tree.build(host, desc)
+  for _, key in ipairs(tree.KEYS) do
+    local value = settle(host, function()
+      local found, err = root:peek(key)
+      check(not err, "peek: %s is an error", key)
+      return found
+    end)
+    for _, leaf in ipairs(leaves) do
+      for _, line in ipairs(leaf.log) do
+        check(not CHANGES[line:match "^%S+"], "peek: %s got %q", leaf.name, line)
+      end
+    end
+    local found = settle(host, function() return root:get(key) end)
+    check(not value or found and tostring(found) == tostring(value),
+      "peek: %s is %s, a get finds %s", key, tostring(value), tostring(found))
+    for _, leaf in ipairs(leaves) do leaf.log = {} end
+  end
+  return desc
+end
+
+
+Cases.KINDS = { "model", "batches", "deadlines", "kills", "buffers", "scan", "peek" }
 
 
 --- Runs the case of a seed; on failure says how to run it again.

@@ -21,6 +21,8 @@ local new_table = require "table.new"
 ---@field deadline number?  absolute, in the host's seconds
 ---@field prefix boolean?   only the leading good slots are of use
 ---@field limit table?      attempts shared by nested retries
+---@field peek boolean?     a get that changes nothing: no copies, loads, refreshes
+---@field purge boolean?    a delete of copies only: origins have nothing to delete
 ---@field front string?      goes in front of each key; only C stores see it
 ---@field origin integer[]? where each slot stood when limit was made
 ---@field trace table?      collects what happened where
@@ -178,7 +180,7 @@ end
 -- Whether a request has any of the fields that few have. A table with all of them would
 -- be three times as large.
 local function has_more(self)
-  return self.op ~= "get" or self.buffers or self.limit
+  return self.op ~= "get" or self.buffers or self.limit or self.peek
 end
 
 
@@ -215,6 +217,7 @@ function Request:within(deadline)
     copy.buffers, copy.caps, copy.given = self.buffers, self.caps, self.given
     copy.cursors, copy.page = self.cursors, self.page
     copy.limit, copy.origin = self.limit, self.origin
+    copy.peek, copy.purge = self.peek, self.purge
   end
   return copy
 end
@@ -252,6 +255,7 @@ local function pick_more(self, some, slots, n)
   some.given = self.given
   some.cursors, some.page = pick(self.cursors, slots, n), self.page
   some.limit, some.origin = self.limit, places(self, slots, n)
+  some.peek, some.purge = self.peek, self.purge
 end
 
 

@@ -12,6 +12,7 @@
 local Arguments = require "weir.policy.shared.arguments"
 local Blame = require "weir.core.blame"
 local Fetch = require "weir.loading.fetch"
+local Look = require "weir.loading.look"
 local Own = require "weir.language.own"
 local Percentile = require "weir.policy.hedge.percentile"
 local Predicate = require "weir.policy.shared.predicate"
@@ -131,7 +132,9 @@ function Policies.kind(word)
 end
 
 
-for name, verb in pairs(Fetch) do Store[name] = verb end
+for _, verbs in ipairs { Fetch, Look } do
+  for name, verb in pairs(verbs) do Store[name] = verb end
+end
 
 for word, kind in pairs(KINDS) do
   if kind == "one" then

@@ -133,7 +133,7 @@ end
 function Coalesce:answer(req)
   local child = self.child
   if req.op == "get" then
-    if child.immediate then return child:run(req) end
+    if child.immediate or req.peek then return child:run(req) end
     return read(self, req)
   end
   local reply = child:run(req)

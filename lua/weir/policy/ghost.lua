@@ -54,7 +54,7 @@ end
 
 function Ghost:answer(req)
   local reply = self.child:run(req)
-  if req.op ~= "scan" then self.ring:add(req, reply) end
+  if req.op ~= "scan" and not req.peek then self.ring:add(req, reply) end
   return reply
 end
 

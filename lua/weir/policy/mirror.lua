@@ -109,7 +109,7 @@ local function read_in_order(self, req, since)
     if reply:all "good" then break end
     slots = reply:residual_slots()
   end
-  if self.repairs and req.op == "get" and next(found) then
+  if self.repairs and req.op == "get" and not req.peek and next(found) then
     for i, at in pairs(found) do mend(self, req, reply, i, at, missing, since) end
     self.repairs:start()
   end
@@ -124,7 +124,7 @@ local function read_fastest(self, req, since)
     note_missing(missing, at, answer)
     for i in pairs(won) do source[i] = at end
   end)
-  if self.repairs and req.op == "get" then
+  if self.repairs and req.op == "get" and not req.peek then
     for i, at in pairs(source) do mend(self, private, reply, i, at, missing, since) end
     self.repairs:start()
   end

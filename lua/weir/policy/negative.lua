@@ -59,7 +59,7 @@ end
 local function run_child(self, req)
   local since = self.generations:now()
   local reply = self.child:run(req)
-  learn(self, req, reply, since)
+  if not req.peek then learn(self, req, reply, since) end
   return reply
 end
 

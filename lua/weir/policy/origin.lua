@@ -11,8 +11,9 @@
 -- slot. fn may wait, as all code in tasks may. If the request has a deadline, fn runs
 -- in a task of its own. It should end by req.deadline: later its results are dropped.
 --
--- An origin is read only: set, touch and delete are `unsupported`. So is stat, which
--- would load the value. An exists loads it.
+-- An origin is read only: set, touch and delete are `unsupported`. A purge finds nothing
+-- to delete there. stat is `unsupported`, since it would load the value. exists loads
+-- it.
 
 local Arguments = require "weir.policy.shared.arguments"
 local host = require "weir.host"
@@ -84,9 +85,19 @@ local function load_by(self, req)
 end
 
 
+local function degraded(req)
+  local reply = Reply.new(req)
+  for i = 1, req.n do reply:set(i, "miss", { degraded = true }) end
+  return reply
+end
+
+
 local READS = { get = true, exists = true }
 
 function Origin:answer(req)
+  -- What a function would return is not known: a miss that no word remembers.
+  if req.peek then return degraded(req) end
+  if req.purge then return Reply.uniform(req, "miss") end
   if not READS[req.op] then
     return Reply.uniform(req, "unsupported", ("origin: a function has no %s"):format(
       req.op), self.name)

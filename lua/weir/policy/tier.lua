@@ -156,7 +156,7 @@ local function read(self, req)
   reply.levels = walk.levels
 
   -- 3. Values found below are copied up, in the background.
-  if req.op == "get" then
+  if req.op == "get" and not req.peek then
     if #left > 0 then Promote.not_found(self, req, walk, left) end
     if #walk.below > 0 then Promote.found(self, req, reply, walk, since) end
   end

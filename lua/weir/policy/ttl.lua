@@ -145,7 +145,11 @@ local function get(self, req)
   local now = host.now()
   for i = 1, req.n do
     local by = reply[i] == "ok" and self.times:get(req.keys[i])
-    if by and by <= now then Refresh.past(self, reply, i, req.keys[i], now) end
+    if by and req.peek then
+      reply:set(i, "ok", { ttl = by - now, stale = by <= now })
+    elseif by and by <= now then
+      Refresh.past(self, reply, i, req.keys[i], now)
+    end
   end
   return reply
 end

@@ -80,7 +80,9 @@ local function read(self, req)
   local answer = self.suspects[WARM]:read(rest)
   answer.req = rest
   self.counts.warm = self.counts.warm + answer:count "good"
-  if req.op == "get" then fill(self, req, answer, slots, missed, since) end
+  if req.op == "get" and not req.peek then
+    fill(self, req, answer, slots, missed, since)
+  end
   return reply:merge(answer, slots)
 end
 

@@ -16,6 +16,14 @@ local ROWS = {
     "Reads a value, or loads it with loader(key) and stores it. Of many callers at the "
     .. "same time one loads and the others wait. The loader returns a value, nil if "
     .. "there is none, or nil and an error.", "fetch" },
+  { "peek", "key, opts",
+    "value, nil, { ttl =, stale =, level = }; nil for a miss; nil, err",
+    "Reads a value as it lies there: no copy is made, no loader called, no refresh "
+    .. "begun. A value past its time is returned, too, marked stale. ttl is the time "
+    .. "that it has left, below 0 past it, nil if it does not expire.", "get" },
+  { "purge", "key, opts", "true; false when there was none; nil, err",
+    "Removes a value from all stores above the origins, and forgets that it is absent. "
+    .. "Unlike delete it succeeds although an origin cannot delete.", "delete" },
   { "set", "key, value, opts", "true; false, err when not admitted; nil, err",
     "Stores a value under a key.", "set" },
   { "exists", "key, opts", "true or false; nil, err",
@@ -65,6 +73,8 @@ local ROWS = {
   { "exists_many", "keys, opts", "a reply", "As exists, for a list of keys.",
     "exists" },
   { "delete_many", "keys, opts", "a reply", "As delete, for a list of keys.",
+    "delete" },
+  { "purge_many", "keys, opts", "a reply", "As purge, for a list of keys.",
     "delete" },
   { "stat_many", "keys, opts", "a reply", "As stat, for a list of keys.", "stat" },
   { "touch_many", "keys, ttl, opts", "a reply", "As touch, for a list of keys.",
