@@ -171,6 +171,8 @@
 ---@field promote? weir.Rule which values found below are copied up: a predicate or fn(key, info)
 ---@field delete? "all" which stores a delete goes to
 ---@field fail_open? boolean whether an error of the authority is told as a miss, marked degraded
+---@field stale_while? weir.Time how long a value past its time is served while one caller reads below
+---@field stale_if_error? weir.Time how long a value past its time is served if the stores below fail
 ---@field promote_queue? integer keys that may wait to be copied up; over that the oldest is dropped
 ---@field promote_bytes? weir.Size bytes that may wait to be copied up; over that the oldest is dropped
 ---@field seen? integer keys counted for hits(n); the key not seen for longest starts anew
@@ -181,6 +183,7 @@
 ---@field seconds? weir.Time time to live of values that are set without one
 ---@field jitter? number up to this share is taken off, key by key, so that keys expire apart
 ---@field stale? weir.Time how long an expired value is still served, while it is refreshed
+---@field stale_if_error? weir.Time how long an expired value is served if what is below, or a loader, fails
 ---@field refresh? fun(key: string): any fn(key) that returns the new value; runs in the background
 ---@field lease? weir.Time time that a refresh has; default: a tenth of the time to live, 1 to 10 s
 ---@field pause? weir.Time pause after a failed refresh; default: a tenth, 1 s or more

@@ -39,9 +39,11 @@ local MOMENTS = { 2e6, 1e5, -1e5, -2e6 }
 local MANY = {
   tier = { { 2, 3 }, function(random)
     return { write = pick(random, { "through", "around" }),
-      promote = pick(random, { "always", "never", "hits(2)", "maxsize(2)" }) }
+      promote = pick(random, { "always", "never", "hits(2)", "maxsize(2)" }),
+      stale = random() < 0.3 }
   end, function(kids, p)
     kids.write, kids.promote = p.write, PROMOTE[p.promote]
+    if p.stale then kids.stale_while, kids.stale_if_error = 10, 100 end
     return words.tier(kids)
   end },
   route = { { 2, 3 }, function() return {} end, function(kids)

@@ -1,6 +1,8 @@
 -- ttl: how long values live, and how those past their time are made anew.
 local fake = require "fake"
+local ffi = require "ffi"
 local script = require "fake.store"
+local weir = require "weir"
 
 local host, far
 local function setup_store()
@@ -274,5 +276,126 @@ describe("ttl, when it can note no more times,", function()
   it("needs stale for what is about stale values", function()
     assert.error_matches(function() far:ttl(10, { lease = 1 }) end,
       "lease needs stale")
+  end)
+end)
+
+describe("stale_if_error", function()
+  local top
+  before_each(function()
+    setup_store()
+    top = script.store(host, "top")
+  end)
+  after_each(fake.leave)
+
+  -- Reads x when its copy in the top is past its time and the store below is down.
+  local function read_late(tree, seconds)
+    far.data.x = "old"
+    tree:get "x"
+    host.sleep(seconds)
+    far.down = "unavailable"
+    return tree:get_many { "x" }
+  end
+
+  it("of ttl serves the old value when the stores below a tier fail", function()
+    local tree = weir.tier { top:ttl(10, { stale_if_error = 100 }), far }
+    host:main(function()
+      local reply = read_late(tree, 11)
+      assert.equal("old", reply:string(1))
+      assert.is_true(reply.stale[1])
+      assert.equal(1, reply:level(1))
+      assert.equal(1, tree:tally().stale)
+      local buffer = ffi.new "char[8]"
+      assert.equal(3, tree:get_into("x", buffer))
+      assert.equal("old", ffi.string(buffer, 3))
+      far.down, far.data.x = nil, "new"
+      assert.equal("new", tostring(tree:get "x"))
+      host.sleep(0)
+      assert.equal("new", top.data.x)
+    end)
+  end)
+
+  it("does so for its time and no longer", function()
+    local tree = weir.tier { top:ttl(10, { stale_if_error = 100 }), far }
+    host:main(function()
+      assert.equal("unavailable", read_late(tree, 111)[1])
+    end)
+  end)
+
+  it("serves the refresher, and stale the others", function()
+    local tree = weir.tier { top:ttl(10, { stale = 5, stale_if_error = 100 }), far }
+    host:main(function()
+      far.data.x = "old"
+      tree:get "x"
+      host.sleep(11)
+      far.down, far.takes = "unavailable", 1
+      for _ = 1, 10 do
+        host.spawn(function()
+          local reply = tree:get_many { "x" }
+          assert.same({ "old", true }, { reply:string(1), reply.stale[1] })
+        end)
+      end
+      host.sleep(2)
+      assert.equal(2, far:count "get")
+    end)
+  end)
+
+  it("gives fetch the old value when the loader fails", function()
+    local tree = far:ttl(10, { stale_if_error = 100 })
+    host:main(function()
+      tree:set("x", "old")
+      host.sleep(11)
+      local value, err, stale = tree:fetch("x", function() error "down" end)
+      assert.same({ "old", true }, { tostring(value), stale })
+      assert.is_nil(err)
+      assert.equal("new", tostring(tree:fetch("x", function() return "new" end)))
+    end)
+  end)
+
+  it("of tier keeps copies of values with a time to live", function()
+    local tree = weir.tier { top, far, stale_while = 5, stale_if_error = 100 }
+    host:main(function()
+      assert(tree:set("x", "old", { ttl = 10 }))
+      assert(tree:set("y", "kept"))
+      host.sleep(11)
+      far.down = "unavailable"
+      for _ = 1, 3 do
+        local reply = tree:get_many { "x", "y" }
+        assert.same({ "old", "kept" }, { reply:string(1), reply:string(2) })
+        assert.same({ true }, reply.stale)
+      end
+      host.sleep(100)
+      assert.equal("unavailable", select(2, tree:get "x").code)
+    end)
+  end)
+
+  it("is over when the stores below say that there is no value", function()
+    local tree = weir.tier { top, far, stale_while = 50, stale_if_error = 100 }
+    host:main(function()
+      assert(tree:set("x", "old", { ttl = 10 }))
+      host.sleep(11)
+      assert.is_nil(tree:get "x")
+      assert.is_nil(tree:get "x")
+      assert.is_nil(top.data.x)
+    end)
+  end)
+
+  it("does not lengthen the time of copies further up", function()
+    local middle = script.store(host, "middle")
+    local tree = weir.tier { top, middle:ttl(10, { stale = 100 }), far }
+    host:main(function()
+      middle:set("x", "v", { ttl = 999 })
+      tree.children[2]:set("x", "v")
+      host.sleep(4)
+      assert.equal("v", tostring(tree:get "x"))
+      host.sleep(0)
+      assert.is_true(top.expires.x <= host.now() + 6.01)
+      assert.equal(6, tree.children[2]:stat "x".ttl)
+    end)
+  end)
+
+  it("does not go together with refresh", function()
+    assert.error_matches(function()
+      far:ttl(10, { stale = 1, stale_if_error = 1, refresh = print })
+    end, "leave out stale_if_error")
   end)
 end)

@@ -27,6 +27,11 @@ Register.TREES = {
     local a, b, c = three(host)
     return weir.tier { a, b, c, write = "around" }, { a, b, c }
   end,
+  ["tier that serves old values"] = function(host)
+    local a, b, c = three(host)
+    return weir.tier { a, b, c, stale_while = 2, stale_if_error = 100 }:ttl(3),
+      { a, b, c }
+  end,
   ["tier with admission on top"] = function(host)
     local a, b = three(host)
     return weir.tier { a:admit(weir.prob(0.5)), b }, { a, b }

@@ -12,7 +12,7 @@ local Merge = {}
 
 -- The facts of slots besides status and value (Reply:note).
 local FACTS = {
-  "sizes", "ttls", "messages", "stores", "levels", "tries", "stale", "degraded",
+  "sizes", "ttls", "messages", "stores", "levels", "tries", "stale", "degraded", "held",
   "cursors", "copies", "afters", "open", "maybe",
 }
 

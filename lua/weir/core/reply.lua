@@ -23,6 +23,7 @@ local class, rank = status.class, status.rank
 ---@field after number?  seconds until it is worth asking again (limit, breaker)
 ---@field afters number[]? the same by slot, where replies were put together
 ---@field open boolean[]? slots that an open breaker skipped
+---@field held weir.Value[]? with a stale miss: the old value, served if all else fails
 ---@field maybe boolean[]? of a delete: an attempt without an answer may have removed it
 ---@field copies integer[]? of a mirror's write: the copies that landed, by slot
 ---@field message string? the first error in words

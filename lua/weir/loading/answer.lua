@@ -127,6 +127,17 @@ local function join_or_start(state, req, slots, loader, how, old)
 end
 
 
+-- Serves the old value of a slot, if there is one.
+local function serve_old(state, reply, i, old)
+  local held = reply.held and reply.held[i]
+  if not held and not old then return false end
+  if held then reply:set(i, "ok", { value = held }) end
+  state.counts.stale = state.counts.stale + 1
+  reply:set(i, "ok", { stale = true })
+  return true
+end
+
+
 -- Puts the result of a load into a slot. old: its value may be served if there is none.
 local function settle(self, state, reply, i, load, key, old)
   local j = load.slot[key]
@@ -136,10 +147,7 @@ local function settle(self, state, reply, i, load, key, old)
     reply:drop(i)
     return reply:set(i, "miss")
   end
-  if old then
-    state.counts.stale = state.counts.stale + 1
-    return reply:set(i, "ok", { stale = true })
-  end
+  if serve_old(state, reply, i, old) then return end
   reply:drop(i)
   reply:set(i, failure and "failed" or "timeout", { store = self.name,
     message = failure or self.name .. ": the loader did not return in time" })
@@ -149,10 +157,8 @@ end
 -- Answers slots for which there is no time left.
 local function expire(self, state, reply, slots, old)
   for _, i in ipairs(slots) do
-    if old[i] then
-      state.counts.stale = state.counts.stale + 1
-      reply:set(i, "ok", { stale = true })
-    elseif status.class[reply[i]] ~= "error" then
+    local served = serve_old(state, reply, i, old[i])
+    if not served and status.class[reply[i]] ~= "error" then
       reply:set(i, "timeout", { store = self.name,
         message = self.name .. ": no time left to load" })
     end
@@ -199,12 +205,8 @@ end
 local function serve_paused(state, req, reply, missing, old)
   local left = {}
   for _, i in ipairs(missing) do
-    if old[i] and state:is_paused(req.keys[i]) then
-      state.counts.stale = state.counts.stale + 1
-      reply:set(i, "ok", { stale = true })
-    else
-      left[#left + 1] = i
-    end
+    local paused = old[i] and state:is_paused(req.keys[i])
+    if not paused or not serve_old(state, reply, i, true) then left[#left + 1] = i end
   end
   return left
 end

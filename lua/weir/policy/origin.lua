@@ -11,9 +11,9 @@
 -- slot. fn may wait, as all code in tasks may. If the request has a deadline, fn runs
 -- in a task of its own. It should end by req.deadline: later its results are dropped.
 --
--- An origin is read only: set, touch and delete are `unsupported`. A purge finds nothing
--- to delete there. stat is `unsupported`, since it would load the value. exists loads
--- it.
+-- An origin is read only: set, touch and delete are `unsupported`. A purge finds
+-- nothing to delete there. stat is `unsupported`, since it would load the value. exists
+-- loads it.
 
 local Arguments = require "weir.policy.shared.arguments"
 local host = require "weir.host"

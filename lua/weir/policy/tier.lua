@@ -20,6 +20,7 @@ local Op = require "weir.core.op"
 local Predicate = require "weir.policy.shared.predicate"
 local Promote = require "weir.policy.tier.promote"
 local Promotion = require "weir.policy.shared.promotion"
+local Stale = require "weir.policy.tier.stale"
 local status = require "weir.core.status"
 local Suspects = require "weir.policy.shared.suspects"
 local Write = require "weir.policy.tier.write"
@@ -41,6 +42,10 @@ Tier.OPTIONS = {
     values = { all = "every store" } },
   { "fail_open", is = "boolean", default = false,
     help = "whether an error of the authority is told as a miss, marked degraded" },
+  { "stale_while", is = "seconds",
+    help = "how long a value past its time is served while one caller reads below" },
+  { "stale_if_error", is = "seconds",
+    help = "how long a value past its time is served if the stores below fail" },
   { "promote_queue", is = "count", default = 1024,
     help = "keys that may wait to be copied up; over that the oldest is dropped" },
   { "promote_bytes", is = "size", default = 64 * 2 ^ 20,
@@ -55,13 +60,15 @@ function Tier.new(given)
   local stores, named = Arguments.stores("tier", given, 2)
   local options = Arguments.read("tier", Tier.OPTIONS, named)
   local generations, n = Generations.new(), #stores
+  Stale.keep(stores, options.stale_while, options.stale_if_error, options.seen)
   local node = Tier:node {
     children = stores, depth = n, mode = options.write, generations = generations,
     promotion = Promotion.new(generations, options.promote_queue,
       options.promote_bytes),
     decide = Decide.new(options.promote, stores[1], options.seen),
     suspects = {},
-    found = {}, missed = {}, errors = {}, counts = { repaired = 0, degraded = 0 },
+    found = {}, missed = {}, errors = {},
+    counts = { repaired = 0, degraded = 0, stale = 0 },
     fail_open = options.fail_open,
   }
   for level = 1, n do
@@ -104,6 +111,9 @@ local function note(walk, level, answer, slots)
     if answer[j] ~= "ok" then
       left[#left + 1] = i
       missed[i] = answer[j] == "miss"
+      if missed[i] and answer.stale and answer.stale[j] then
+        Stale.note(walk, level, i, answer.held and answer.held[j])
+      end
     else
       walk.levels[i] = level
       if level > 1 then walk.below[#walk.below + 1] = i end
@@ -155,6 +165,8 @@ local function read(self, req)
   end
   reply.levels = walk.levels
 
+  if walk.stale then Stale.finish(self, req, reply, walk) end
+
   -- 3. Values found below are copied up, in the background.
   if req.op == "get" and not req.peek then
     if #left > 0 then Promote.not_found(self, req, walk, left) end
@@ -197,6 +209,7 @@ Tier.STATS = {
   Suspects.STATS[1], Suspects.STATS[2],
   { "forgotten", is = "counter", help = "keys dropped from the count of hits" },
   { "degraded", is = "counter", help = "errors of the authority told as misses" },
+  { "stale", is = "counter", help = "values past their time served for an error" },
 }
 
 function Tier:tally()
@@ -205,7 +218,7 @@ function Tier:tally()
     promotions = self.promotion.counts, promote_yes = self.decide.yes,
     promote_no = self.decide.no, repaired = self.counts.repaired, old_copies = old,
     old_copies_refused = refused, forgotten = self.decide:forgotten(),
-    degraded = self.counts.degraded }
+    degraded = self.counts.degraded, stale = self.counts.stale }
 end
 
 

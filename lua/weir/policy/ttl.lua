@@ -8,6 +8,11 @@
 -- refresh = fn(key) -> value a background task does that, and no caller gets a miss.
 -- (memcached's meta commands: win, stale.)
 --
+-- stale_if_error (seconds): a value past its time is kept so much longer, for callers
+-- whose refresh fails. The miss that a caller gets to refresh a value carries the old
+-- one (reply.held): a tier above serves it if the stores below fail, and so does fetch
+-- if its loader does. Past `stale`, every caller gets such a miss.
+--
 -- A refresher has a lease of `lease` seconds. Then another one is chosen. The default
 -- is a tenth of t, from 1 to 10 s; with refresh 10 s; and never over half of stale.
 -- After a refresh that fails (an error, nil, or a value that could not be stored) the
@@ -19,7 +24,7 @@
 -- value, it is set without the stale time, so it ends on time, and is counted
 -- (untimed).
 
-local Arguments = require "weir.policy.shared.arguments"
+local Given = require "weir.policy.ttl.given"
 local host = require "weir.host"
 local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
@@ -35,63 +40,48 @@ local Ttl = Node.word "ttl"
 Ttl.HELP = "Values that are set without a time to live get one. With stale, an expired "
   .. "value is served while one caller refreshes it."
 Ttl.EXAMPLE = "ram:ttl(60, { jitter = 0.1, stale = 10 })"
-Ttl.OPTIONS = {
-  { "seconds", at = 1, is = "seconds", required = "a time, such as 60 or \"1h\"",
-    help = "time to live of values that are set without one" },
-  { "jitter", is = "share", default = 0,
-    help = "up to this share is taken off, key by key, so that keys expire apart" },
-  { "stale", is = "seconds",
-    help = "how long an expired value is still served, while it is refreshed" },
-  { "refresh", is = "callable", type = "fun(key: string): any",
-    help = "fn(key) that returns the new value; runs in the background" },
-  { "lease", is = "seconds",
-    help = "time that a refresh has; default: a tenth of the time to live, 1 to 10 s" },
-  { "pause", is = "seconds",
-    help = "pause after a failed refresh; default: a tenth, 1 s or more" },
-  { "keys", is = "count", default = 65536,
-    help = "values whose times are remembered; further ones have no stale time" },
-}
+Ttl.OPTIONS = Given.OPTIONS
 
--- Bounds of the default lease, in seconds.
-local SHORTEST, LONGEST = 1, 10
+-- What stat says of a value past its time, in seconds.
+local LEAST = 0.001
 
 
-local function default_lease(given)
-  local tenth = math.max(given.seconds / 10, SHORTEST)
-  local lease = given.refresh and LONGEST or math.min(tenth, LONGEST)
-  return math.min(lease, given.stale / 2)
-end
-
-
-local function default_pause(given)
-  return math.max(given.seconds / 10, math.min(SHORTEST, given.stale / 2))
-end
-
-
-function Ttl.new(child, ...)
-  local given = Arguments.read("ttl", Ttl.OPTIONS, ...)
-  local stale = given.stale
-  for _, name in ipairs { "refresh", "lease", "pause" } do
-    if given[name] and not stale then
-      error(("ttl: %s needs stale: how long an old value may be served"):format(name),
-        0)
-    end
-  end
+-- Makes a node. Without given.seconds values have only the times they are set with.
+local function make(child, given)
+  local keep = math.max(given.stale or 0, given.stale_if_error or 0)
+  keep = keep > 0 and keep or nil
   return Ttl:node {
     children = { child }, child = child, seconds = given.seconds,
-    jitter = given.jitter, keep = stale, refresh = given.refresh, most = given.keys,
-    lease = stale and (given.lease or default_lease(given)),
-    pause = stale and (given.pause or default_pause(given)),
-    times = stale and Times.new(given.keys, stale),
+    jitter = given.jitter, keep = keep, stale = given.stale or 0,
+    stale_if_error = given.stale_if_error or 0,
+    refresh = given.refresh, most = given.keys,
+    lease = keep and Given.lease(given), pause = keep and Given.pause(given),
+    times = keep and Times.new(given.keys, keep),
     generations = given.refresh and Generations.new() or nil,
     counts = { stale = 0, refreshes = 0, failed = 0, untimed = 0 },
   }
 end
 
 
+--- A node that keeps old values of a store, for tier.
+---@param child weir.Store
+---@param stale number? seconds
+---@param stale_if_error number? seconds
+---@param keys integer
+function Ttl.keeper(child, stale, stale_if_error, keys)
+  return make(child, { jitter = 0, stale = stale, stale_if_error = stale_if_error,
+    keys = keys })
+end
+
+
+function Ttl.new(child, ...)
+  return make(child, Given.read(...))
+end
+
+
 local function time_of(self, req, i)
   local own = req:ttl_of(i)
-  if own then return own end
+  if own or not self.seconds then return own end
   return self.seconds * (1 - self.jitter * host.random())
 end
 
@@ -122,18 +112,28 @@ local function note(self, key, name, time)
 end
 
 
+-- The value that was set never expires.
+local function forget_time(self, key, name)
+  if name == "ok" then self.times:drop(key) end
+end
+
+
 local function set(self, req)
   local inner, n, kept = req:within(req.deadline), req.n, can_note(self, req)
   local fresh, ttls = new_table(n, 0), new_table(n, 0)
   for i = 1, n do
     fresh[i] = time_of(self, req, i)
-    ttls[i] = fresh[i] + (kept[i] and self.keep or 0)
+    ttls[i] = fresh[i] and fresh[i] + (kept[i] and self.keep or 0)
   end
   inner.ttls = ttls
   local reply = self.child:run(inner)
   local now = host.now()
   for i = 1, self.keep and n or 0 do
-    if kept[i] then note(self, req.keys[i], reply[i], now + fresh[i]) end
+    if not fresh[i] then
+      forget_time(self, req.keys[i], reply[i])
+    elseif kept[i] then
+      note(self, req.keys[i], reply[i], now + fresh[i])
+    end
   end
   return reply
 end
@@ -148,7 +148,7 @@ local function get(self, req)
     if by and req.peek then
       reply:set(i, "ok", { ttl = by - now, stale = by <= now })
     elseif by and by <= now then
-      Refresh.past(self, reply, i, req.keys[i], now)
+      Refresh.past(self, req, reply, i, now)
     end
   end
   return reply
@@ -178,6 +178,19 @@ local function touch(self, req)
 end
 
 
+-- The time that is left is the one for which the value is fresh.
+local function stat(self, req)
+  local reply = self.child:run(req)
+  if not self.keep or self.times.count == 0 then return reply end
+  local now = host.now()
+  for i = 1, req.n do
+    local by = reply[i] == "ok" and self.times:get(req.keys[i])
+    if by then reply:note("ttls", i, math.max(by - now, LEAST)) end
+  end
+  return reply
+end
+
+
 local function delete(self, req)
   local reply = self.child:run(req)
   for i = 1, self.keep and req.n or 0 do
@@ -192,7 +205,7 @@ local function pass(self, req)
 end
 
 
-local OPS = { set = set, get = get, touch = touch, delete = delete }
+local OPS = { set = set, get = get, touch = touch, delete = delete, stat = stat }
 
 -- A refresh that began before a write must not store the old value again. A touch
 -- writes no value.
@@ -236,7 +249,9 @@ end
 
 
 function Ttl:plan(op)
-  if op == "set" then return ("to live %g s"):format(self.seconds), { self.child } end
+  if op == "set" and self.seconds then
+    return ("to live %g s"):format(self.seconds), { self.child }
+  end
   return "passes", { self.child }
 end
 

@@ -3,6 +3,7 @@
 -- stale.
 
 local host = require "weir.host"
+local Lent = require "weir.policy.shared.lent"
 
 local Refresh = {}
 
@@ -25,17 +26,28 @@ local function refresh(self, key)
 end
 
 
+-- Makes the caller of slot i refresh the value: it gets a miss.
+local function send_down(self, req, reply, i, late)
+  if late < self.stale_if_error then
+    reply:note("held", i, Lent.keep(req, reply, i))
+  end
+  reply:drop(i)
+  reply:set(i, "miss", { stale = true })
+end
+
+
 --- Serves the value of slot i, which is past its time, or makes this caller refresh it.
-function Refresh.past(self, reply, i, key, now)
+function Refresh.past(self, req, reply, i, now)
+  local key = req.keys[i]
+  local late = now - self.times:get(key)
   local mine = not self.times:leased(key, now)
   if mine then
     self.times:lease(key, now + self.lease)
     self.counts.refreshes = self.counts.refreshes + 1
     if self.refresh then host.spawn(refresh, self, key) end
   end
-  if mine and not self.refresh then
-    reply:drop(i)
-    reply:set(i, "miss", { stale = true })
+  if late >= self.stale or mine and not self.refresh then
+    send_down(self, req, reply, i, late)
   else
     self.counts.stale = self.counts.stale + 1
     reply:set(i, reply[i], { stale = true })
