@@ -37,7 +37,7 @@
 
 #pragma GCC visibility push(default)
 
-enum { WEIR_CONNECTOR_ABI = 7 };
+enum { WEIR_CONNECTOR_ABI = 8 };
 
 /* One slice of a batch, in flight on one session. */
 struct weir_call {
@@ -192,6 +192,14 @@ struct weir_connector {
      * sentence with what to do. Any thread may call it. Optional: without it
      * they do. */
     int (*can_watch)(void *state, struct weir_error *err);
+
+    /* keep_evicted and read_evicted are weir_evicted_keep and
+     * weir_evicted_read. Any thread may call keep_evicted at any time between
+     * open and close, and one at a time read_evicted. Neither blocks. Optional,
+     * both or none. */
+    void (*keep_evicted)(void *state, uint32_t kinds, uint64_t items,
+                         uint64_t bytes);
+    int (*read_evicted)(void *state, struct weir_evicted *out, int max);
 };
 
 /* The symbol that a connector's shared object exports. */

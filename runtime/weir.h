@@ -90,7 +90,7 @@ extern "C" {
 /* cdef: begin -- plain C only, because lua/weir/ffi.lua reads these lines. */
 
 enum {
-    WEIR_ABI = 7,          /* changes with any struct or function below */
+    WEIR_ABI = 8,          /* changes with any struct or function below */
     WEIR_KEY_MAX = 65536,  /* the longest key */
     WEIR_OPS = 8,          /* every enum weir_op is less */
     WEIR_STATUSES = 16,    /* every enum weir_status is less */
@@ -511,6 +511,38 @@ int weir_store_can_watch(struct weir_store *s, struct weir_error *err);
  * code 0 if none did. */
 int weir_store_sees(struct weir_store *s, struct weir_error *err);
 
+/* ---- evicted values: what a store drops by itself ---- */
+
+/* A host that keeps elsewhere what a store has no room for asks the store to
+ * keep dropped values in a queue, and reads the queue after its writes. */
+enum weir_evicted_why {
+    WEIR_EVICTED_CAPACITY = 1, /* for lack of room */
+    WEIR_EVICTED_EXPIRED,      /* its time had come */
+    WEIR_EVICTED_REPLACED,     /* another value was set under its key */
+};
+
+struct weir_evicted {
+    struct weir_value *value; /* a reference, the reader's */
+    const char *key;          /* until the next weir_evicted_read */
+    uint64_t ttl_ms;          /* what it had left; 0 = it never expires */
+    uint32_t key_len;
+    uint32_t why; /* enum weir_evicted_why */
+};
+
+/* weir_evicted_keep sets which dropped values a store keeps: kinds has the bit
+ * 1 << why for each kind. 0 ends it and drops the queue. The queue holds up to
+ * so many values and bytes, beside the store's capacity. Values over that are
+ * dropped and counted in the gauge evicted_lost. Returns 0; -ENOTSUP: the store
+ * drops nothing, or does not tell; -ESHUTDOWN: it is closed; -ECHILD: it was
+ * made before a fork. Does not block. */
+int weir_evicted_keep(struct weir_store *s, uint32_t kinds, uint64_t items,
+                      uint64_t bytes);
+
+/* weir_evicted_read takes up to max values from the queue, oldest first, and
+ * returns how many, or an error as weir_evicted_keep does. One thread at a time
+ * may read a store's queue. Never blocks. */
+int weir_evicted_read(struct weir_store *s, struct weir_evicted *out, int max);
+
 /* weir_store_inline returns 1 for an inline store, else 0. */
 int weir_store_inline(const struct weir_store *s);
 
@@ -683,8 +715,8 @@ uint32_t weir_longest_prefix(const char *bytes, size_t n,
 
 /* weir_layout writes the sizes of the structs above, in the order value, item,
  * scan_entry, batch, error, op_stats, store_stats, gauge, option,
- * connector_info, status_info, prefix, op_info, event. Returns WEIR_ABI. A
- * binding compares both with its own. */
+ * connector_info, status_info, prefix, op_info, event, evicted. Returns
+ * WEIR_ABI. A binding compares both with its own. */
 uint32_t weir_layout(uint32_t *sizes, size_t n);
 
 /* weir_version returns "MAJOR.MINOR.PATCH". */

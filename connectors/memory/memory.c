@@ -125,6 +125,7 @@ static void memory_close(void *state)
 {
     struct memory *m = state;
 
+    evicted_free(&m->evicted);
     memory_release(m);
     for (uint32_t i = 0; i < m->n_shards; i++)
         shard_free(&m->shards[i]);
@@ -242,6 +243,31 @@ static struct totals memory_totals(struct memory *m)
     return sum;
 }
 
+static void memory_keep_evicted(void *state, uint32_t kinds, uint64_t items,
+                                uint64_t bytes)
+{
+    struct memory *m = state;
+
+    evicted_keep(&m->evicted, kinds, items, bytes);
+}
+
+static int memory_read_evicted(void *state, struct weir_evicted *out, int max)
+{
+    struct memory *m = state;
+
+    return evicted_read(&m->evicted, out, max);
+}
+
+static uint64_t memory_lost(struct memory *m)
+{
+    uint64_t lost;
+
+    lock_acquire(&m->evicted.lock);
+    lost = m->evicted.lost;
+    lock_release(&m->evicted.lock);
+    return lost;
+}
+
 static size_t memory_gauges(void *state, struct weir_gauge *out, size_t max)
 {
     struct memory *m = state;
@@ -259,6 +285,8 @@ static size_t memory_gauges(void *state, struct weir_gauge *out, size_t max)
          sum.counters.hits_small, 1, 0},
         {"hits_main", "s3fifo: hits of entries in the main queue",
          sum.counters.hits_main, 1, 0},
+        {"evicted_lost", "dropped values that were to be kept: no room",
+         memory_lost(m), 1, 0},
     };
     size_t n = sizeof gauges / sizeof *gauges;
 
@@ -280,4 +308,6 @@ const struct weir_connector weir_connector = {
     .close = memory_close,
     .run = memory_run,
     .gauges = memory_gauges,
+    .keep_evicted = memory_keep_evicted,
+    .read_evicted = memory_read_evicted,
 };

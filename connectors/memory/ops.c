@@ -72,11 +72,12 @@ static void turn_pass(struct turn *t, const struct place *at)
     t->now_ms = shard_time(t->shard);
 }
 
-static void turn_end(struct turn *t)
+static void turn_end(struct turn *t, struct memory *m)
 {
     if (t->shard != NULL)
         lock_release(&t->shard->lock);
-    entry_free_all(t->dead);
+    if (t->dead != NULL)
+        evicted_bury(&m->evicted, t->dead);
 }
 
 /* Loads the entry of each item, which is at most `steps` behind the first of
@@ -96,7 +97,7 @@ static void group_load(const struct group *g, int steps)
         if (e != NULL && g->call->op == WEIR_GET)
             get_fetch(e, &g->items[i]);
     }
-    turn_end(&t);
+    lock_release(&t.shard->lock);
 }
 
 /* Does what group_load does in all its steps, in a store of one shard. That is
@@ -116,7 +117,7 @@ static void group_load_one(const struct group *g)
     lock_release(&s->lock);
 }
 
-static void group_run(struct group *g)
+static void group_run(struct group *g, struct memory *m)
 {
     struct turn t = {.call = g->call};
 
@@ -126,12 +127,12 @@ static void group_run(struct group *g)
         turn_pass(&t, &g->places[i]);
         OPS[g->call->op](&t, &g->places[i], &g->items[i]);
     }
-    turn_end(&t);
+    turn_end(&t, m);
 }
 
 /* Sets one value at a time: malloc is fastest when the block that was freed
  * last is asked for next. Allocating needs no lock of a shard. */
-static void group_set(struct group *g, const struct memory *m)
+static void group_set(struct group *g, struct memory *m)
 {
     for (uint32_t k = 0; k < g->n; k++) {
         struct turn t = {.call = g->call};
@@ -141,7 +142,7 @@ static void group_set(struct group *g, const struct memory *m)
             continue;
         turn_pass(&t, &g->places[i]);
         set_locked(&t, &g->places[i], &g->items[i]);
-        turn_end(&t);
+        turn_end(&t, m);
     }
 }
 
@@ -225,7 +226,7 @@ static void memory_group(struct memory *m, struct weir_call *call,
     if (call->op == WEIR_SET)
         group_set(&g, m);
     else
-        group_run(&g);
+        group_run(&g, m);
     for (uint32_t i = 0; i < n && call->op == WEIR_GET; i++)
         get_answer(call, &g.places[i], &items[i]);
 }

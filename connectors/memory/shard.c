@@ -67,32 +67,35 @@ static bool shard_expired(const struct entry *e, uint64_t now_ms)
     return expires_ms != 0 && expires_ms <= now_ms;
 }
 
-static void shard_bury(struct entry *e, struct entry **dead)
+/* why: an enum weir_evicted_why, or 0. */
+static void shard_bury(struct entry *e, unsigned why, struct entry **dead)
 {
+    e->hits = why;
     e->chain = link_to(*dead);
     *dead = e;
 }
 
 /* Takes an entry out that the policy has taken out. */
-static void shard_take_out(struct shard *s, struct entry *e,
+static void shard_take_out(struct shard *s, struct entry *e, unsigned why,
                            struct entry **dead)
 {
     table_remove(&s->table, e);
     s->expiring -= entry_expires(e) != 0;
-    shard_bury(e, dead);
+    shard_bury(e, why, dead);
 }
 
 void shard_drop(struct shard *s, struct entry *e, struct entry **dead)
 {
     s->config.policy->remove(&s->eviction, e);
-    shard_take_out(s, e, dead);
+    shard_take_out(s, e, 0, dead);
 }
 
 static void shard_drop_expired(struct shard *s, struct entry *e,
                                struct entry **dead)
 {
     s->counters.expired++;
-    shard_drop(s, e, dead);
+    s->config.policy->remove(&s->eviction, e);
+    shard_take_out(s, e, WEIR_EVICTED_EXPIRED, dead);
 }
 
 struct entry *shard_find(struct shard *s, const struct table_key *key,
@@ -187,7 +190,7 @@ static struct entry *shard_make_room(struct shard *s, uint64_t charge,
             break;
         if (e == old)
             old = NULL;
-        shard_take_out(s, e, dead);
+        shard_take_out(s, e, WEIR_EVICTED_CAPACITY, dead);
         s->counters.evictions++;
         shard_load_victims(s);
     }
@@ -212,5 +215,5 @@ void shard_put(struct shard *s, struct entry *e, struct entry **dead)
     s->config.policy->replace(&s->eviction, old, e);
     table_replace(&s->table, old, e);
     s->expiring -= entry_expires(old) != 0;
-    shard_bury(old, dead);
+    shard_bury(old, WEIR_EVICTED_REPLACED, dead);
 }

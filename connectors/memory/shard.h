@@ -2,7 +2,8 @@
  *
  * A key belongs to one shard by its hash; shards share nothing. All functions
  * but the first three need the lock. None frees an entry: what leaves a shard
- * goes on a list of the dead, for the caller to free without the lock. */
+ * goes on a list of the dead, for the caller to free without the lock. Its hits
+ * then say why it left: an enum weir_evicted_why, 0 for deleted. */
 #ifndef MEMORY_SHARD_H
 #define MEMORY_SHARD_H
 

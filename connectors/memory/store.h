@@ -2,6 +2,7 @@
 #ifndef MEMORY_STORE_H
 #define MEMORY_STORE_H
 
+#include "evicted.h"
 #include "shard.h"
 
 struct memory {
@@ -12,6 +13,7 @@ struct memory {
     bool bodies;       /* false: values have a size and no bytes */
     uint32_t n_shards; /* a power of two */
     struct shard *shards;
+    struct evicted evicted;
 };
 
 enum {

@@ -1,0 +1,49 @@
+/* evicted.h -- the queue of entries that a memory store dropped, for a host
+ * that keeps their values elsewhere. Entries come into the queue as they are,
+ * uncopied, so a store that keeps none pays for one comparison. */
+#ifndef MEMORY_EVICTED_H
+#define MEMORY_EVICTED_H
+
+#include <stdatomic.h>
+
+#include "entry.h"
+#include "lock.h"
+
+struct evicted {
+    _Atomic uint32_t kinds; /* a bit for each enum weir_evicted_why that is
+                               kept; 0: none */
+
+    struct lock lock;              /* guards what follows, but for taken */
+    struct entry *oldest, *newest; /* linked by chain */
+    uint64_t items, bytes, max_items, max_bytes;
+    uint64_t lost;
+
+    struct entry *taken; /* the reader's: freed at its next read */
+};
+
+/* evicted_add puts those of the dead entries into the queue that are to be kept
+ * and have room, and frees the others. Their `hits` say why they were dropped:
+ * an enum weir_evicted_why, 0 for what is never kept. */
+void evicted_add(struct evicted *ev, struct entry *dead);
+
+/* evicted_keep sets what is kept from now on. What is in the queue stays if any
+ * kind is kept. */
+void evicted_keep(struct evicted *ev, uint32_t kinds, uint64_t max_items,
+                  uint64_t max_bytes);
+
+/* evicted_read is read_evicted of connector.h. */
+int evicted_read(struct evicted *ev, struct weir_evicted *out, int max);
+
+/* evicted_free empties the queue. */
+void evicted_free(struct evicted *ev);
+
+/* evicted_bury frees dead entries, or keeps them. */
+static inline void evicted_bury(struct evicted *ev, struct entry *dead)
+{
+    if (atomic_load_explicit(&ev->kinds, memory_order_relaxed) == 0)
+        entry_free_all(dead);
+    else
+        evicted_add(ev, dead);
+}
+
+#endif
