@@ -59,8 +59,11 @@
 
 ---@class weir.FailoverOptions
 ---@field [integer] weir.Store
----@field on? "error"|"miss" what makes a read go on to the next store
----@field order? "listed"|"least_failures" in which order the stores are tried
+---@field on? string|string[] what goes on: "error", "miss" (and any error), or a list of statuses
+---@field order? "listed"|"least_failures"|"hash" in which order the stores are tried
+---@field max_tries? integer stores tried at most for a key; default: all
+---@field budget? number keys that may go on after a failure, as a share of all; default: any
+---@field fail_open? boolean whether an error of all stores is told as a miss, marked degraded
 ---@field ttl? weir.Time time to live of values that are set in another store than the first
 ---@field stand_ins? integer keys that may lie in a stand-in store; it takes no further ones
 ---@field old_copies? integer keys of which a store may hold an old copy that could not be deleted yet

@@ -18,6 +18,9 @@ struct weir_codec {
 /* head_put writes the head of a coded value. */
 void head_put(char *at, uint32_t kind, uint32_t key_id, uint64_t length);
 
+/* head_is says whether a value begins with a head. */
+bool head_is(const struct weir_value *v);
+
 /* An encoder makes the coded value of an item, or stores it. A decoder makes
  * the value of what follows the head, length bytes of it, and returns enum
  * weir_coded. Both set item->out. */

@@ -3,6 +3,7 @@
 -- are "good", "miss" or "error" (laws 4 and 6).
 
 local Chance = require "weir.policy.shared.chance"
+local Order = require "weir.policy.failover.order"
 local status = require "weir.core.status"
 
 local Model = {}
@@ -109,7 +110,11 @@ end
 function WORDS.failover(desc, op, key, size, prefix)
   local list = all(desc, op, key, size, prefix)
   if op == "delete" then return worst(list) end
-  return in_turn(list, desc.params.on == "miss" and READS[op])
+  local tried = {}
+  for turn, at in ipairs(Order.of(desc.node, prefix .. key)) do
+    if turn <= desc.params.max then tried[turn] = list[at] end
+  end
+  return in_turn(tried, desc.params.on == "miss" and READS[op])
 end
 
 function WORDS.bysize(desc, op, key, size, prefix)

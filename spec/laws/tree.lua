@@ -66,9 +66,10 @@ local MANY = {
     return words.mirror(kids)
   end },
   failover = { { 2, 3 }, function(random)
-    return { on = pick(random, { "error", "miss" }) }
+    return { on = pick(random, { "error", "miss" }),
+      order = pick(random, { "listed", "hash" }), max = pick(random, { 2, 3 }) }
   end, function(kids, p)
-    kids.on = p.on
+    kids.on, kids.order, kids.max_tries = p.on, p.order, p.max
     return words.failover(kids)
   end },
   bysize = { { 2, 3 }, function() return {} end, function(kids)

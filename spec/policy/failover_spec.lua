@@ -170,4 +170,145 @@ describe("failover", function()
     assert.equal(1, a.calls)
     assert.equal(5, b.calls)
   end)
+
+  -- ---- what goes on, where, and how much ----
+
+  it("goes on after the statuses that it is told, and no others", function()
+    b.data.x, b.data.y, b.data.z = "1", "2", "3"
+    a.faults.x, a.faults.y = "unavailable", "corrupt"
+    host:main(function()
+      local tree = weir.failover { a, b, on = { "unavailable", "timeout" } }
+      local reply = tree:get_many { "x", "y", "z" }
+      assert.same({ "ok", "corrupt", "miss" }, { reply[1], reply[2], reply[3] })
+      tree = weir.failover { a, b, on = { "corrupt", "miss" } }
+      reply = tree:get_many { "x", "y", "z" }
+      assert.same({ "unavailable", "ok", "ok" }, { reply[1], reply[2], reply[3] })
+      a.down = "denied"
+      assert.equal("denied", select(2, tree:set("k", "v")).code)
+      assert.is_nil(b.data.k)
+      assert.matches("on = corrupt, miss", tree:explain("get", "k")[1].why)
+    end)
+    assert.error_matches(function() weir.failover { a, b, on = { "misss" } } end,
+      "failover: on is a list of error statuses, not \"misss\"")
+  end)
+
+  it("asks max_tries stores at most, of those that the key could be in", function()
+    local c = script.store(host, "c", { data = { k = "v" } })
+    a.down, b.down = "unavailable", "busy"
+    local tree = weir.failover { a, b, c, max_tries = 2 }
+    host:main(function()
+      assert.equal("busy", select(2, tree:get "k").code)
+      assert.equal("busy", select(2, tree:set("k", "w")).code)
+      assert.equal(0, c.calls)
+      assert.matches("2 at most", tree:explain("get", "k")[1].why)
+    end)
+    -- With least_failures the order changes, so a miss says nothing about the others.
+    a.down, b.down = nil, nil
+    tree = weir.failover { a, b, c, max_tries = 1, order = "least_failures" }
+    host:main(function() assert.equal("v", tostring(tree:get "k")) end)
+  end)
+
+  it("sends on no more keys than its budget allows", function()
+    a.down = "unavailable"
+    local tree = weir.failover { a, b, budget = 0.1 }
+    host:main(function()
+      for i = 1, 500 do tree:get("k" .. i) end
+      for i = 1, 500 do tree:set("s" .. i, "v") end
+    end)
+    assert.is_true(b.asked >= 100 and b.asked <= 110, b.asked)
+    assert.equal(1000 - b.asked, tree:tally().over_budget)
+    a.down = nil
+    host:main(function() assert.is_nil((select(2, tree:get "k1"))) end)
+  end)
+
+  it("can tell the errors of all stores as misses, which are marked", function()
+    local tree = weir.failover { a, b, fail_open = true }
+    a.down, b.down = "timeout", "unavailable"
+    host:main(function()
+      local reply = tree:get_many { "k" }
+      assert.equal("miss", reply[1])
+      assert.is_true(reply.degraded[1])
+      assert.equal("unavailable", select(2, tree:set("k", "v")).code)
+      assert.has_error(function() for _ in tree:scan {} do error "no" end end)
+    end)
+    assert.equal(1, tree:tally().degraded)
+  end)
+
+  it("gives each key an order of its own with hash", function()
+    local stores, tree = {}, { order = "hash" }
+    for i = 1, 4 do
+      stores[i] = script.store(host, "s" .. i)
+      tree[i] = stores[i]
+    end
+    tree = weir.failover(tree)
+    local keys, values = {}, {}
+    for i = 1, 1200 do keys[i], values[i] = "k" .. i, "v" .. i end
+    local function held()
+      local counts = {}
+      for i, store in ipairs(stores) do
+        counts[i] = 0
+        for _ in pairs(store.data) do counts[i] = counts[i] + 1 end
+      end
+      return counts
+    end
+    host:main(function()
+      assert.is_true(tree:set_many(keys, values):all "good")
+      for _, n in ipairs(held()) do assert.is_true(n > 200 and n < 400, n) end
+      local before = held()
+      stores[2].data, stores[2].down = {}, "unavailable"
+      assert.is_true(tree:set_many(keys, values):all "good")
+      -- The keys of the one that is down spread over all others.
+      for i, n in ipairs(held()) do
+        local more = n - (i == 2 and 0 or before[i])
+        assert.is_true(i == 2 and n == 0 or more > 50, i .. ": " .. more)
+      end
+      local reply = tree:get_many(keys)
+      for i = 1, #keys do assert.equal(values[i], reply:string(i)) end
+      stores[2].down = nil
+      assert.is_true(tree:set_many(keys, values):all "good")
+      assert.same(before, held())
+    end)
+  end)
+
+  it("tries the stores in the order that explain tells", function()
+    local c = script.store(host, "c")
+    local tree = weir.failover { a, b, c, order = "hash" }
+    host:main(function()
+      for i = 1, 30 do
+        local key, order = "k" .. i, {}
+        for k, step in ipairs(tree:explain("get", key)) do
+          if k > 1 then order[#order + 1] = step.name end
+        end
+        local asked = {}
+        for _, store in ipairs { a, b, c } do
+          store.script = function()
+            asked[#asked + 1] = store.name
+            return "reset"
+          end
+        end
+        tree:get(key)
+        assert.same(order, asked)
+      end
+    end)
+  end)
+
+  it("says which store answered, in reply and trace", function()
+    a.data.x, a.faults.y, b.data.y = "1", "reset", "2"
+    host:main(function()
+      local tree = weir.failover { a, b }
+      local reply = tree:get_many { "x", "y", "z" }
+      assert.same({ 1, 2 }, { reply:level(1), reply:level(2) })
+      assert.is_nil(reply:level(3))
+      local steps = tree:trace "y"
+      assert.equal("[1] leaves 1 of 1", steps[1].decision)
+      assert.equal(2, steps[1].level)
+      a.down = "unavailable"
+      reply = tree:set_many({ "x" }, { "3" })
+      assert.equal(2, reply:level(1))
+      -- The child counts, not the tier below it.
+      a.down, b.data.w = nil, "4"
+      reply = weir.failover { weir.tier { a, b }, b }:get_many { "w" }
+      assert.equal(1, reply:level(1))
+    end)
+  end)
 end)

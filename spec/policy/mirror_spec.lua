@@ -186,4 +186,16 @@ describe("mirror", function()
     assert.error_matches(function() weir.mirror { a, b, ack = "most" } end,
       '"all", "first" or a number')
   end)
+
+  it("says which store answered", function()
+    for _, read in ipairs { "first", "fastest" } do
+      local one, two = script.store(host, "one"), script.store(host, "two")
+      one.data.x, two.data.y = "1", "2"
+      host:main(function()
+        local reply = weir.mirror { one, two, read = read }:get_many { "x", "y", "z" }
+        assert.same({ 1, 2 }, { reply:level(1), reply:level(2) }, read)
+        assert.is_nil(reply:level(3))
+      end)
+    end
+  end)
 end)

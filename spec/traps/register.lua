@@ -53,6 +53,15 @@ Register.TREES = {
     local a, b, c = three(host)
     return weir.failover { a, b, c, order = "least_failures" }, { a, b, c }
   end,
+  ["failover by hash"] = function(host)
+    local a, b, c = three(host)
+    return weir.failover { a, b, c, order = "hash" }, { a, b, c }
+  end,
+  ["failover of two tries after some statuses, with a budget"] = function(host)
+    local a, b, c = three(host)
+    return weir.failover { a, b, c, max_tries = 2, budget = 0.3,
+      on = { "unavailable", "timeout", "busy" } }, { a, b, c }
+  end,
   ["bysize"] = function(host)
     local a, b, c = three(host)
     return weir.bysize { { 3, a }, { 5, b }, c }, { a, b, c }

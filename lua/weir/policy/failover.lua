@@ -1,8 +1,11 @@
--- failover { a, b, on="error", order="listed", ttl=, stand_ins=65536, old_copies=65536
--- }: sends the slots that failed at a to b, and so on, as mcrouter's FailoverRoute.
--- With on = "miss" the slots that a misses go on, too. A slot is a miss only if no
--- store that was asked had an error. Deletes and touches go to all children. ttl is the
--- time to live of sets that land at another child than the first.
+-- failover { a, b, on="error", order="listed", max_tries=, budget=, fail_open=, ttl=,
+-- stand_ins=65536, old_copies=65536 }: sends the slots that failed at a to b, and so
+-- on, as mcrouter's FailoverRoute. on says what goes on: errors, some statuses, or
+-- misses, too. A slot is a miss only if no store that was asked had an error. Deletes
+-- and touches go to all children. ttl is the time to live of sets that land at another
+-- child than the first. A key goes to max_tries children at most, and the budget bounds
+-- the keys that go on, as a share of all, so that a store that stands in is not
+-- overrun. A miss goes on in any case if another child may know better.
 --
 -- A set that lands at b while a is down leaves an older copy in a. A set that lands at
 -- a again leaves an older copy in b. Such copies are deleted or suspect, and suspect
@@ -12,14 +15,19 @@
 -- than old_copies suspect is an error.
 
 local Arguments = require "weir.policy.shared.arguments"
+local Budget = require "weir.policy.shared.budget"
 local Copies = require "weir.policy.shared.scan_copies"
+local degrade = require "weir.policy.shared.degrade"
+local FailoverRead = require "weir.policy.failover.read"
 local FailoverWrite = require "weir.policy.failover.write"
 local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
 local Op = require "weir.core.op"
+local Order = require "weir.policy.failover.order"
 local Parallel = require "weir.policy.shared.parallel"
 local status = require "weir.core.status"
 local StandIns = require "weir.policy.failover.stand_ins"
+local Statuses = require "weir.policy.shared.statuses"
 local Suspects = require "weir.policy.shared.suspects"
 
 local Failover = Node.word "failover"
@@ -28,13 +36,20 @@ Failover.HELP = "What the first store could not do goes to the next one. It neve
   .. "serves a value older than the last write."
 Failover.EXAMPLE = "failover { far, ram, ttl = 60 }"
 Failover.OPTIONS = {
-  { "on", is = { "error", "miss" }, default = "error",
-    help = "what makes a read go on to the next store",
-    values = { error = "an error", miss = "an error or a miss" } },
-  { "order", is = { "listed", "least_failures" }, default = "listed",
+  { "on", is = Statuses.failures, type = "string|string[]",
+    default = Statuses.failures "error",
+    help = 'what goes on: "error", "miss" (and any error), or a list of statuses' },
+  { "order", is = { "listed", "least_failures", "hash" }, default = "listed",
     help = "in which order the stores are tried",
     values = { listed = "as they are written",
-      least_failures = "the one that failed least comes first" } },
+      least_failures = "the one that failed least comes first",
+      hash = "each key has an order of its own, so the load is spread" } },
+  { "max_tries", is = "count",
+    help = "stores tried at most for a key; default: all" },
+  { "budget", is = "share",
+    help = "keys that may go on after a failure, as a share of all; default: any" },
+  { "fail_open", is = "boolean", default = false,
+    help = "whether an error of all stores is told as a miss, marked degraded" },
   { "ttl", is = "seconds",
     help = "time to live of values that are set in another store than the first" },
   { "stand_ins", is = "count", default = 65536,
@@ -51,32 +66,20 @@ function Failover.new(given)
   local options = Arguments.read("failover", Failover.OPTIONS, named)
   local generations, suspects, stand_ins = Generations.new(), {}, {}
   local node = Failover:node {
-    children = stores, on = options.on, order = options.order, extra = options.ttl,
-    generations = generations, suspects = suspects, stand_ins = stand_ins,
-    failures = {}, counts = { failed_over = 0 },
+    children = stores, on = options.on.set, said = options.on.name,
+    order = options.order, listed = {}, orders = Order.by_hash(#stores),
+    max_tries = options.max_tries or #stores, share = options.budget,
+    budget = options.budget and Budget.new(), fail_open = options.fail_open,
+    extra = options.ttl, generations = generations, suspects = suspects,
+    stand_ins = stand_ins, failures = {},
+    counts = { failed_over = 0, over_budget = 0, degraded = 0 },
   }
   for i, store in ipairs(stores) do
     suspects[i] = Suspects.new(store, generations, options.old_copies)
     stand_ins[i] = StandIns.new(options.stand_ins)
-    node.failures[i] = 0
+    node.failures[i], node.listed[i] = 0, i
   end
   return node
-end
-
-
--- ---- the order of the children ----
-
-function Failover:ranking()
-  local order = {}
-  for i = 1, #self.children do order[i] = i end
-  if self.order == "least_failures" then
-    table.sort(order, function(a, b)
-      local left, right = self.failures[a], self.failures[b]
-      if left ~= right then return left < right end
-      return a < b
-    end)
-  end
-  return order
 end
 
 
@@ -87,78 +90,29 @@ function Failover:note(at, reply)
 end
 
 
--- ---- reading ----
-
--- Whether a store that stood in for the first may have the key.
-local function may_stand_in(self, key)
-  for at = 2, #self.children do
-    if self.stand_ins[at]:has(key) then return true end
-  end
-  return false
-end
-
-
--- The slots that go on to the next child. A miss is final if it is the first child's,
--- the first child is asked first, and no other child stood in for it.
-local function unfinished(self, req, reply)
-  local slots, goes_on = {}, self.on == "miss" or self.order ~= "listed"
-  for i = 1, reply.n do
-    local name = reply[i]
-    if status.class[name] == "error"
-      or name == "miss" and (goes_on or may_stand_in(self, req.keys[i])) then
-      slots[#slots + 1] = i
-    end
-  end
-  return slots
-end
-
-
--- Forgets keys that a store which stood in does not have any more.
-local function note_lost(self, at, req, answer, slots, since)
-  local stand_ins = self.stand_ins[at]
-  if stand_ins:count() == 0 then return end
-  for j = 1, answer.n do
-    local key = req.keys[slots and slots[j] or j]
-    if answer[j] == "miss" and self.generations:quiet(key, since) then
-      stand_ins:missed(key)
-    end
-  end
-end
-
-
 local function read(self, req)
-  local order, reply = self:ranking(), nil
-  local slots
-  local since = self.generations:now()
-  for turn, at in ipairs(order) do
-    if turn == 1 then
-      reply = self.suspects[at]:read(req)
-      self:note(at, reply)
-      note_lost(self, at, req, reply, nil, since)
-    else
-      self.counts.failed_over = self.counts.failed_over + #slots
-      local answer = self.suspects[at]:read(req:subset(slots))
-      self:note(at, answer)
-      note_lost(self, at, req, answer, slots, since)
-      reply:merge(answer, slots)
-    end
-    if reply:all "good" then break end
-    slots = unfinished(self, req, reply)
-    if #slots == 0 then break end
-  end
-  return reply
+  local reply = Order.run(self, req, FailoverRead.run)
+  return self.fail_open and degrade(self, reply) or reply
 end
 
 
 -- A read may end at the first child, so a scan asks whether a read finds the keys of
--- another child.
+-- another child. With max_tries a read may fail although another child has the key.
 local function read_finds(self, at, req)
   if at == 1 and self.order == "listed" then return nil end
-  return read(self, req)
+  local answer = Order.run(self, req, FailoverRead.run)
+  if self.max_tries == #self.children then return answer end
+  for i = 1, req.n do
+    if status.class[answer[i]] == "error" then answer:set(i, "miss") end
+  end
+  return answer
 end
 
 
--- ---- the rest ----
+local function set(self, req)
+  return Order.run(self, req, FailoverWrite.set)
+end
+
 
 local function everywhere(self, req)
   local requests = {}
@@ -185,9 +139,10 @@ end
 local EVERYWHERE = { delete = true, touch = true }
 
 function Failover:answer(req)
+  if self.budget then self.budget:earn(req.n, self.share) end
   if Op.lookups[req.op] then return read(self, req) end
   if req.op == "scan" then return Copies.scan(self, req, nil, read_finds) end
-  local write = EVERYWHERE[req.op] and everywhere or FailoverWrite.set
+  local write = EVERYWHERE[req.op] and everywhere or set
   return self.generations:write(self, req, write)
 end
 
@@ -195,6 +150,9 @@ end
 -- What tally returns.
 Failover.STATS = {
   { "failed_over", is = "counter", help = "keys that went to a further store" },
+  { "over_budget", is = "counter",
+    help = "keys that did not go on, for want of budget" },
+  { "degraded", is = "counter", help = "errors of all stores told as misses" },
   { "failures", is = "gauge", by = "store",
     help = "failures of a store lately, by its position; they fade" },
   Suspects.STATS[1], Suspects.STATS[2],
@@ -206,17 +164,20 @@ Failover.STATS = {
 function Failover:tally()
   local old, refused = Suspects.stats(self.suspects)
   local stand_ins, turned_away = Suspects.stats(self.stand_ins)
-  return { failed_over = self.counts.failed_over, failures = self.failures,
+  local counts = self.counts
+  return { failed_over = counts.failed_over, over_budget = counts.over_budget,
+    degraded = counts.degraded, failures = self.failures,
     old_copies = old, old_copies_refused = refused, stand_ins = stand_ins,
     stand_ins_refused = turned_away }
 end
 
 
-function Failover:plan(op)
+function Failover:plan(op, key)
   if EVERYWHERE[op] or Op.prefix[op] then return "at every child", self.children end
   local list = {}
-  for i, at in ipairs(self:ranking()) do list[i] = self.children[at] end
-  return "the first, and the next for what it leaves; on = " .. self.on, list
+  for i, at in ipairs(Order.of(self, key)) do list[i] = self.children[at] end
+  return ("the first, and the next for what it leaves; on = %s%s"):format(self.said,
+    self.max_tries < #list and (", %d at most"):format(self.max_tries) or ""), list
 end
 
 

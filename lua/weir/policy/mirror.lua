@@ -13,6 +13,7 @@
 -- to be copied; over that the oldest is dropped and counted. When old_copies=65536 keys
 -- of a store are unconfirmed, a write of one more waits for all stores.
 
+local Answered = require "weir.policy.shared.answered"
 local Arguments = require "weir.policy.shared.arguments"
 local Copies = require "weir.policy.shared.scan_copies"
 local Generations = require "weir.policy.shared.generations"
@@ -102,6 +103,7 @@ local function read_in_order(self, req, since)
   for at = 1, #self.children do
     local answer = self.suspects[at]:read(slots and req:subset(slots) or req)
     note_missing(missing, at, answer, slots)
+    Answered.by(answer, at)
     for j = 1, answer.n do
       if at > 1 and answer[j] == "ok" then found[slots[j]] = at end
     end
@@ -122,6 +124,7 @@ local function read_fastest(self, req, since)
   local private = Lent.private(req)
   local reply = Race.run(self.suspects, private, function(at, answer, won)
     note_missing(missing, at, answer)
+    Answered.by(answer, at)
     for i in pairs(won) do source[i] = at end
   end)
   if self.repairs and req.op == "get" and not req.peek then

@@ -12,7 +12,7 @@
 
 local Arguments = require "weir.policy.shared.arguments"
 local backoff = require "weir.policy.retry.backoff"
-local Budget = require "weir.policy.retry.budget"
+local Budget = require "weir.policy.shared.budget"
 local Doubt = require "weir.policy.retry.doubt"
 local host = require "weir.host"
 local Node = require "weir.policy.shared.node"

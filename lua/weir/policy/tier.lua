@@ -14,6 +14,7 @@
 local Arguments = require "weir.policy.shared.arguments"
 local Copies = require "weir.policy.shared.scan_copies"
 local Decide = require "weir.policy.shared.decide"
+local degrade = require "weir.policy.shared.degrade"
 local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
 local Op = require "weir.core.op"
@@ -21,7 +22,6 @@ local Predicate = require "weir.policy.shared.predicate"
 local Promote = require "weir.policy.tier.promote"
 local Promotion = require "weir.policy.shared.promotion"
 local Stale = require "weir.policy.tier.stale"
-local status = require "weir.core.status"
 local Suspects = require "weir.policy.shared.suspects"
 local Write = require "weir.policy.tier.write"
 
@@ -121,19 +121,6 @@ local function note(walk, level, answer, slots)
   end
   walk.missed[level] = missed
   return left
-end
-
-
--- fail_open is for callers that would rather compute a value anew than wait for a store
--- that is down. They get a miss, marked degraded: the key may exist.
-local function degrade(self, reply)
-  for i = 1, reply.n do
-    if status.class[reply[i]] == "error" then
-      reply:set(i, "miss", { degraded = true })
-      self.counts.degraded = self.counts.degraded + 1
-    end
-  end
-  return reply
 end
 
 

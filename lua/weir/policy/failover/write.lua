@@ -3,6 +3,8 @@
 -- copies of the key. These are deleted, or become suspect. Both tables are bounded:
 -- when there is no room, the set is not sent to a stand-in, or not acknowledged.
 
+local Answered = require "weir.policy.shared.answered"
+local FailoverRead = require "weir.policy.failover.read"
 local Lent = require "weir.policy.shared.lent"
 local Reply = require "weir.core.reply"
 local status = require "weir.core.status"
@@ -16,7 +18,7 @@ local function doubtful(self, req, stored, other)
   local slots = {}
   for _, i in ipairs(stored) do
     local key = req.keys[i]
-    if self.order ~= "listed" or self.stand_ins[other]:has(key)
+    if self.order == "least_failures" or self.stand_ins[other]:has(key)
       or self.suspects[other]:has(key) then
       slots[#slots + 1] = i
     end
@@ -62,12 +64,14 @@ local function settle(self, req, reply, stored, at, failed)
 end
 
 
-local function unfinished_set(reply, slots)
+local function unfinished_set(self, reply, slots, tried)
   local left = {}
   for _, i in ipairs(slots) do
-    if status.class[reply[i]] == "error" then left[#left + 1] = i end
+    if status.class[reply[i]] == "error" and self.on[reply[i]] then
+      left[#left + 1] = i
+    end
   end
-  return left
+  return FailoverRead.afford(self, left, tried)
 end
 
 
@@ -82,8 +86,8 @@ end
 
 -- Notes the keys before they are sent to a stand-in. The store may hold them from then
 -- on, even if its reply is an error. Returns the slots that could be noted.
-local function noted(self, at, req, slots, reply)
-  if at == 1 then return slots end
+local function noted(self, at, req, slots, reply, first)
+  if at == first then return slots end
   local list = {}
   for _, i in ipairs(slots) do
     if self.stand_ins[at]:add(req.keys[i], self.extra or req:ttl_of(i)) then
@@ -96,31 +100,31 @@ local function noted(self, at, req, slots, reply)
 end
 
 
-local function stand_in(self, at, req, slots)
+local function send(self, at, req, slots, first)
   local sub = req:subset(slots)
-  if at ~= 1 and self.extra then sub.ttl, sub.ttls = self.extra, nil end
+  if at ~= first and self.extra then sub.ttl, sub.ttls = self.extra, nil end
   local answer = self.children[at]:run(sub)
   self:note(at, answer)
-  return answer
+  return Answered.by(answer, at)
 end
 
 
---- Runs a set of a failover, under the locks of its keys.
-function FailoverWrite.set(self, req)
+--- Runs a set of a failover over the children of an order, under the locks of its keys.
+function FailoverWrite.set(self, req, order)
   local reply = Reply.uniform(req, "skipped", "failover: no store was asked")
   local failed = {}
   local slots = Lent.all(req.n)
-  for _, at in ipairs(self:ranking()) do
-    local sent = noted(self, at, req, slots, reply)
-    local answer = #sent > 0 and stand_in(self, at, req, sent)
+  for turn, at in ipairs(order) do
+    local sent = noted(self, at, req, slots, reply, order[1])
+    local answer = #sent > 0 and send(self, at, req, sent, order[1])
     local stored = {}
     for j, i in ipairs(sent) do
       reply:adopt(i, answer, j)
       if answer[j] == "ok" then stored[#stored + 1] = i end
     end
     settle(self, req, reply, stored, at, failed)
-    slots = unfinished_set(reply, slots)
-    if #slots == 0 then break end
+    slots = unfinished_set(self, reply, slots, turn)
+    if #slots == 0 or turn == #order then break end
     self.counts.failed_over = self.counts.failed_over + #slots
     failed[at] = true
   end

@@ -1,4 +1,4 @@
--- policy/shared/statuses.lua: reads an option that is a list of error statuses. Used by
+-- policy/shared/statuses.lua: reads an option that is a list of statuses. Used by
 -- retry, breaker, failover.
 
 local Arguments = require "weir.policy.shared.arguments"
@@ -24,6 +24,28 @@ function Statuses.errors(x, what)
     set[name] = true
   end
   return set
+end
+
+
+--- What a failover goes on after: { name, set }. x: "error", for all errors; "miss",
+--- for misses, too; or a list of error statuses, and perhaps "miss".
+function Statuses.failures(x, what)
+  local list, set = type(x) == "table" and x or { x }, {}
+  if x == "error" or x == "miss" then
+    set = Statuses.errors(ERRORS, what)
+    set.miss = x == "miss" or nil
+    return { name = x, set = set }
+  end
+  local names = {}
+  for i, name in ipairs(list) do
+    if name == "miss" then
+      set.miss = true
+    else
+      set[name] = Statuses.errors(name, what)[name]
+    end
+    names[i] = name
+  end
+  return { name = table.concat(names, ", "), set = set }
 end
 
 

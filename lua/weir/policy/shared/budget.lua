@@ -1,7 +1,7 @@
--- policy/retry/budget.lua: bounds the further attempts to a share of the recent
+-- policy/shared/budget.lua: bounds the further attempts to a share of the recent
 -- requests, plus a floor to begin with (Finagle's RetryBudget). It counts keys. A store
 -- has one budget for all retries over it, so during an outage it gets at most keys x (1
--- + share) + floor attempts.
+-- + share) + floor attempts. Used by retry and failover.
 
 local Node = require "weir.policy.shared.node"
 
@@ -15,12 +15,18 @@ local MOST = 100
 local of = setmetatable({}, { __mode = "k" })
 
 
+--- A budget.
+function Budget.new()
+  return setmetatable({ tokens = Budget.FLOOR }, Budget)
+end
+
+
 --- The budget of the store below a node.
 function Budget.of(store)
   local key = Node.bottom(store)
   local budget = of[key]
   if not budget then
-    budget = setmetatable({ tokens = Budget.FLOOR }, Budget)
+    budget = Budget.new()
     of[key] = budget
   end
   return budget
