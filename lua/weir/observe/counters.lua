@@ -9,6 +9,7 @@ local C = require("weir.ffi").C
 local Counters = {}
 
 local HISTOGRAM = tonumber(C.WEIR_HISTOGRAM)
+local max = math.max
 local bucket_of = C.weir_histogram_bucket
 -- Doubles: LuaJIT adds to them without making an object, even where it interprets.
 local Buckets = ffi.typeof("double[$]", HISTOGRAM)
@@ -54,7 +55,7 @@ function Counters.record(self, req, reply, seconds)
   counts.batches = counts.batches + 1
   counts.keys = counts.keys + n
   counts.seconds = counts.seconds + seconds
-  if seconds > counts.longest then counts.longest = seconds end
+  counts.longest = max(counts.longest, seconds)
   if reply.good == n then
     counts.ok = counts.ok + n
   else
@@ -65,7 +66,7 @@ function Counters.record(self, req, reply, seconds)
   elseif op == "set" then
     counts.bytes = counts.bytes + req:bytes()
   end
-  local bucket = bucket_of(seconds > 0 and seconds * 1e9 or 0)
+  local bucket = bucket_of(max(seconds, 0) * 1e9)
   counts.buckets[bucket] = counts.buckets[bucket] + 1
 end
 

@@ -13,6 +13,7 @@ local Node = require "weir.policy.shared.node"
 local Split = require "weir.policy.shared.split"
 
 local Percent = Node.word "percent"
+Percent.REUSES = true
 
 Percent.HELP = "A share of the keys goes to each store and the rest to the last one, "
   .. "by the hash of the key."
@@ -70,7 +71,7 @@ function Percent.new(given)
   local options = Arguments.read("percent", Percent.OPTIONS, named)
   local stores, bounds = read(given)
   return Percent:node { children = stores, stores = stores, bounds = bounds,
-    seed = options.seed, assign = Split.assigner(pick) }
+    seed = options.seed }
 end
 
 
@@ -90,7 +91,7 @@ end
 
 function Percent:answer(req)
   if req.op == "scan" then return Chain.scan(req, parts(self)) end
-  return Split.run(self, req)
+  return Split.run(self, req, pick)
 end
 
 

@@ -16,6 +16,7 @@ local longest_prefix = C.weir_longest_prefix
 local Prefixes = ffi.typeof "struct weir_prefix[?]"
 
 local Route = Node.word "route"
+Route.REUSES = true
 
 Route.HELP = "Each key goes to the store of the longest prefix that it begins with, or "
   .. "to default. route(fn) sends it to the store that fn(key) returns."
@@ -45,14 +46,9 @@ local function sorted(at)
 end
 
 
--- Returns a function from a key to the index of its store.
-local function picker(at, default)
-  local rows, list = sorted(at)
-  local n, stores = #list, { [0] = default }
-  for i = 1, n do stores[i] = at[list[i]] end
-  return function(_, key)
-    return stores[longest_prefix(key, #key, rows, n)]
-  end
+-- The index of a key's store.
+local function pick_by_prefix(self, key)
+  return self.by_row[longest_prefix(key, #key, self.rows, self.n_rows)]
 end
 
 
@@ -69,9 +65,12 @@ local function by_prefix(given)
   if #stores == 0 then error("route: needs at least one prefix", 0) end
   local default = at.default or 0
   at.default = nil
-  local pick = picker(at, default)
+  local rows, list = sorted(at)
+  local by_row = { [0] = default }
+  for i, prefix in ipairs(list) do by_row[i] = at[prefix] end
   return Route:node { children = children, stores = stores, prefixes = at,
-    default = default, pick = pick, assign = Split.assigner(pick) }
+    default = default, pick = pick_by_prefix, rows = rows, n_rows = #list,
+    list = list, by_row = by_row }
 end
 
 
@@ -93,7 +92,6 @@ function Route.new(how)
   if type(how) == "function" then
     local stores = {}
     return Route:node { fn = how, known = {}, pick = pick_by_function,
-      assign = Split.assigner(pick_by_function),
       children = stores, stores = stores, immediate = false, bounded = false }
   end
   if type(how) ~= "table" or type(how.run) == "function" then
@@ -135,7 +133,7 @@ end
 
 function Route:answer(req)
   if req.op == "scan" then return scan(self, req) end
-  return Split.run(self, req, NOWHERE)
+  return Split.run(self, req, self.pick, NOWHERE)
 end
 
 

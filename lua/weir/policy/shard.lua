@@ -30,6 +30,7 @@ local status = require "weir.core.status"
 local find = string.find
 
 local Shard = Node.word "shard"
+Shard.REUSES = "immediate"
 
 Shard.HELP = "Each key goes to the store that the hash of the key picks, or to several "
   .. "of them."
@@ -136,13 +137,9 @@ local function owners(self, key)
 end
 
 
--- For each copy, the function that assigns keys to the stores that hold it.
-local function copies_of(replicas)
-  local list = {}
-  for turn = 1, replicas > 1 and replicas or 0 do
-    list[turn] = Split.assigner(function(self, key) return owners(self, key)[turn] end)
-  end
-  return list
+-- The store that holds the copy number self.turn.
+local function owner_of_copy(self, key)
+  return owners(self, key)[self.turn]
 end
 
 
@@ -156,7 +153,6 @@ function Shard.new(given)
   local names = names_of(stores, options.names)
   return Shard:node {
     children = stores, stores = stores, options = options, names = names,
-    assign = Split.assigner(owner), copies = copies_of(options.replicas),
     placement = Placement.new(names, check_weights(options.weights, #stores)),
     part = hashed_part(options, Placement), replicas = options.replicas,
     generations = options.replicas > 1 and Generations.new() or nil,
@@ -168,9 +164,9 @@ end
 
 -- Runs a request on the stores that hold the copy number `turn`.
 local function run_copy(self, turn, req)
-  local copy = { name = self.name, stores = self.stores, assign = self.copies[turn],
+  local copy = { name = self.name, stores = self.stores, turn = turn,
     part = self.part, placement = self.placement, replicas = self.replicas }
-  return Split.run(copy, req)
+  return Split.run(copy, req, owner_of_copy)
 end
 
 
@@ -235,7 +231,7 @@ end
 
 function Shard:answer(req)
   if req.op == "scan" then return Chain.scan(req, parts(self)) end
-  if self.replicas == 1 then return Split.run(self, req) end
+  if self.replicas == 1 then return Split.run(self, req, owner) end
   if Op.lookups[req.op] then return read_copies(self, req) end
   return self.generations:write(self, req, write_copies)
 end

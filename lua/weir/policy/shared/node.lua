@@ -7,6 +7,7 @@ local Counters = require "weir.observe.counters"
 local host = require "weir.host"
 local Reply = require "weir.core.reply"
 local Store = require "weir.core.store"
+local Levels = require "weir.policy.shared.levels"
 local Made = require "weir.core.made"
 local Paths = require "weir.observe.paths"
 local Trace = require "weir.observe.trace"
@@ -17,6 +18,10 @@ local record = Counters.record
 ---@field word string      the word it was made by
 ---@field children table   its stores, by position or by name
 ---@field counters table   read by observe/stats.lua
+---@field reuses boolean?  when run has returned, nothing refers to the request, and
+---  nothing but the caller to the reply, so both are used again
+---@field REUSES (boolean|"immediate")? of the word: whether that is so if it is so of
+---  all children ("immediate": and run never waits)
 ---@field STATS table[]?   of the word: what tally returns, as observe/schema.lua says
 local Node = setmetatable({}, { __index = Store })
 Node.__index = Node
@@ -44,26 +49,6 @@ function Node.bottom(store)
 end
 
 
--- Every node has a copy of run. LuaJIT inlines one and the same function at most three
--- deep, and a stack of policies is deeper than that.
-local RUN = [[
-local host, record, trace, late = ...
-return function(self, req)
-  local begun = host.now()
-  if req.trace then return trace(self, req, begun) end
-  local deadline, reply = req.deadline
-  if deadline and begun >= deadline then
-    reply = late(self, req)
-  else
-    reply = self:answer(req)
-  end
-  reply.req = req
-  record(self.counters, req, reply, host.now() - begun)
-  return reply
-end
-]]
-
-
 local function late(self, req)
   return Reply.uniform(req, "skipped", "the deadline had passed", self.name)
 end
@@ -77,6 +62,22 @@ local function traced(self, req, begun)
   local seconds = host.now() - begun
   record(self.counters, req, reply, seconds)
   Trace.leave(entry, req, reply, seconds)
+  return reply
+end
+
+
+-- What run of a node is; see levels.lua.
+local function run(self, req)
+  local begun = host.now()
+  if req.trace then return traced(self, req, begun) end
+  local deadline, reply = req.deadline
+  if deadline and begun >= deadline then
+    reply = late(self, req)
+  else
+    reply = self:answer(req)
+  end
+  reply.req = req
+  record(self.counters, req, reply, host.now() - begun)
   return reply
 end
 
@@ -100,7 +101,11 @@ function Node:node(fields)
     node.immediate = over_all(node.children, "immediate")
   end
   if node.bounded == nil then node.bounded = over_all(node.children, "bounded") end
-  node.run = assert(loadstring(RUN, "=run"))(host, record, traced, late)
+  node.reuses = self.REUSES and (self.REUSES ~= "immediate" or node.immediate)
+    and over_all(node.children, "reuses") or false
+  node.level = Levels.of(node.children)
+  node.run = Levels.copy(self, run, node.level)
+  node.answer = Levels.copy(self, node.answer, node.level)
   Made.announce(node)
   return node
 end

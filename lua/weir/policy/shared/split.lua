@@ -36,12 +36,11 @@ local function give_back(array, n)
 end
 
 
--- Finds the owner of each slot, 0 for none, and how many slots each owner has. It is
--- compiled for every node: a shared loop would be compiled for the pick of the first
--- node, and every key of the others would leave that trace.
+-- Finds the owner of each slot, 0 for none, and how many slots each owner has. There is
+-- one for each pick: a shared loop would be compiled for the first pick, and every key
+-- of the others would leave that trace.
 local ASSIGN = [[
-local pick = ...
-return function(self, req, owner, counts)
+return function(self, req, owner, counts, pick)
   local keys = req.keys
   for i = 1, req.n do
     local at = pick(self, keys[i])
@@ -98,11 +97,12 @@ end
 
 local Split = {}
 
+local assigners = setmetatable({}, { __mode = "k" }) -- by pick
 
---- Makes the loop for pick(self, key), which returns the index of the key's store in
---- self.stores, or 0 for none. A node keeps it as `assign`.
-function Split.assigner(pick)
-  return assert(loadstring(ASSIGN, "=assign"))(pick)
+local function assigner(pick)
+  local assign = assert(loadstring(ASSIGN, "=assign"))()
+  assigners[pick] = assign
+  return assign
 end
 
 
@@ -131,12 +131,24 @@ local function split(self, req, owner, counts, message)
 end
 
 
---- Runs a request over self.stores. A slot without an owner is answered invalid with
---- `message`.
-function Split.run(self, req, message)
+-- The same as run, for a request for one key.
+local function run_one(self, req, pick, message)
+  local store = self.stores[pick(self, req.keys[1])]
+  if store then return store:run(req) end
+  return Reply.uniform(req, "invalid", message, self.name)
+end
+
+
+--- Runs a request over self.stores. pick(self, key) returns the index of the key's
+--- store there, or 0 for none: such a slot is answered invalid with `message`. A word
+--- has few picks, and they take what differs from node to node from self: what LuaJIT
+--- makes of a pick is then used for all nodes.
+function Split.run(self, req, pick, message)
   local n = req.n
+  if n == 1 then return run_one(self, req, pick, message) end
   local owner, counts = new_indices(n + 1), new_table(#self.stores, 1)
-  self:assign(req, owner, counts)
+  local assign = assigners[pick] or assigner(pick)
+  assign(self, req, owner, counts, pick)
   for at = 0, #self.stores do counts[at] = counts[at] or 0 end
   local sole = sole_owner(self, owner, counts, n)
   if not sole then return split(self, req, owner, counts, message) end
