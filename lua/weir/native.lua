@@ -76,6 +76,7 @@ function Native.open(target, options)
     name = ffi.string(C.weir_store_name(handle)),
     immediate = C.weir_store_inline(handle) == 1,
     bounded = true,
+    reuses = C.weir_store_inline(handle) == 1,
     pid = C.weir_getpid(),
     opened = { target = target, names = keep[1], values = keep[2] },
   }, Native)

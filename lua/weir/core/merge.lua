@@ -10,11 +10,13 @@ local class, rank = status.class, status.rank
 ---@class weir.Reply
 local Merge = {}
 
--- The facts of slots besides status and value (Reply:note).
+-- The facts of slots besides status and value (Reply:note). A reply that is used again
+-- is cleared of them (reply.lua).
 local FACTS = {
   "sizes", "ttls", "messages", "stores", "levels", "tries", "stale", "degraded", "held",
   "cursors", "copies", "afters", "open", "maybe",
 }
+Merge.FACTS = FACTS
 
 
 --- The slots that are not good: a next store may be asked for these.

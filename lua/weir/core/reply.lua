@@ -5,7 +5,8 @@
 
 local ffi = require "ffi"
 local Error = require "weir.core.error"
-local make_room = require "weir.core.room"
+local Room = require "weir.core.room"
+local Lend = require "weir.core.lend"
 local Merge = require "weir.core.merge"
 local status = require "weir.core.status"
 local Value = require "weir.core.value"
@@ -38,7 +39,10 @@ Reply.__index = Reply
 ---@return weir.Reply
 function Reply.new(n)
   local req
-  if type(n) == "table" then req, n = n, n.n end
+  if type(n) == "table" then
+    req, n = n, n.n
+    if req.pooled then return Lend.reply(Reply, req) end
+  end
   local self = new_table(n, 8)
   self.n, self.req, self.status = n, req, self
   setmetatable(self, Reply)
@@ -68,7 +72,7 @@ end
 function Reply:room()
   local values = self.values
   if not values then
-    values = make_room(self, self.n)
+    values = Room.of(self, self.n)
     self.values = values
   end
   return values
@@ -281,6 +285,11 @@ end
 function Reply:close()
   if self.values then C.weir_values_unref(self.values) end
 end
+
+
+--- Gives a reply back that answered a lent request; does nothing with another one.
+--- Nothing may refer to it any more.
+Reply.give_back = Lend.take_reply
 
 
 for name, method in pairs(Merge) do Reply[name] = method end

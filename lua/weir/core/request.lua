@@ -3,6 +3,7 @@
 -- nearer deadline. A request is never changed once run.
 
 local bytes = require "weir.core.bytes"
+local Lend = require "weir.core.lend"
 local options = require "weir.core.options"
 local unique = require "weir.core.unique"
 local Value = require "weir.core.value"
@@ -57,6 +58,35 @@ function Request.one(op, key, opts, level)
   if opts then options.apply(req, opts, level + 1) end
   return req
 end
+
+
+--- A request for one key, a string, from a pool: give_back takes it back.
+---@return weir.Request
+function Request.lend(op, key)
+  local req = Lend.request(Request)
+  local keys = req.own_keys
+  keys[1] = key
+  req.op, req.keys = op, keys
+  return req
+end
+
+
+--- Like within, for a request that the caller gives back when it is answered.
+---@param deadline number? absolute, in the host's seconds
+---@return weir.Request
+function Request:relend(deadline)
+  if not self.pooled then return self:within(deadline) end
+  local req, own = Lend.request(Request), self.deadline
+  req.op, req.keys, req.values, req.ttl = self.op, self.keys, self.values, self.ttl
+  req.deadline = own and own < deadline and own or deadline
+  req.sum, req.limit = self.sum, self.limit
+  return req
+end
+
+
+--- Gives a lent request back; does nothing with another one. Nothing may refer to it
+--- any more.
+Request.give_back = Lend.take_request
 
 
 --- A request for keys as they are, duplicates included; nil: they are no list of
@@ -118,6 +148,14 @@ function Request:with_values(values, n, level)
   for i = 1, n do
     list[positions and positions[i] or i] = bytes.value(values[i], level + 1)
   end
+  self.values = list
+end
+
+
+--- The same for a request for one key.
+function Request:with_value(value, level)
+  local list = self.own_values or {}
+  list[1] = bytes.value(value, level + 1)
   self.values = list
 end
 

@@ -48,8 +48,11 @@ local take_slot, keep_slot = Hold.ledger(function(slot)
 end)
 
 
+local Room = {}
+
+
 --- Makes an array for n values. They are dropped when the collector takes `owner`.
-return function(owner, n)
+function Room.of(owner, n)
   local slot = take_slot()
   local values = from_pool(n)
   values.n = n
@@ -57,3 +60,14 @@ return function(owner, n)
   keep_slot(slot, owner)
   return values
 end
+
+
+--- Makes an array for one value that belongs to nobody.
+function Room.lasting()
+  local values = ffi_gc(Values(1), unref)
+  values.n = 1
+  return values
+end
+
+
+return Room

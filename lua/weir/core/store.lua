@@ -47,7 +47,7 @@ end
 -- Errors of the request point at the caller of the verb.
 local VERB = 2
 
-local one = Request.one
+local one, lend = Request.one, Request.lend
 
 
 -- Makes the request of a verb for one key.
@@ -58,14 +58,38 @@ local function request(self, op, key, opts)
 end
 
 
+-- The same for a verb that gives the request and the reply back at its end.
+local function lent_request(self, op, key, opts)
+  if type(self) == "table" and self.reuses and not opts and type(key) == "string" then
+    return lend(op, key)
+  end
+  check_method(self, op, VERB + 1)
+  local req = one(op, key, opts, VERB + 1)
+  return req
+end
+
+
+local function give_back(req, reply)
+  if req.pooled then
+    reply:give_back()
+    req:give_back()
+  end
+end
+
+
 -- The result of a verb for the one slot of a reply: `yes` for good, `no` for a miss, or
--- nil and an error.
-local function outcome(reply, yes, no)
+-- nil and an error. The verb is done with the request and the reply.
+local function outcome(req, reply, yes, no)
   local name = reply[1]
-  if class[name] == "good" then return yes end
-  if name == "miss" then return no end
-  if name == "rejected" then return false, reply:error(1) end
-  return nil, reply:error(1)
+  if class[name] == "good" or name == "miss" then
+    give_back(req, reply)
+    if name ~= "miss" then return yes end
+    return no
+  end
+  local err = reply:error(1)
+  give_back(req, reply)
+  if name == "rejected" then return false, err end
+  return nil, err
 end
 
 
@@ -74,9 +98,9 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number?, prefix: boolean? }?
 ---@return weir.Value? value, weir.Error? err
 function Store:get(key, opts)
-  local reply = self:run(request(self, "get", key, opts))
-  if class[reply[1]] == "good" then return reply:take(1) end
-  return outcome(reply)
+  local req = lent_request(self, "get", key, opts)
+  local reply = self:run(req)
+  return outcome(req, reply, reply:take(1))
 end
 
 
@@ -87,11 +111,11 @@ end
 ---@return string? text, weir.Error? err
 function Store:get_string(key, opts)
   check_method(self, "get_string", VERB)
-  local reply = self:run(request(self, "get", key, opts))
+  local req = lent_request(self, "get", key, opts)
+  local reply = self:run(req)
   local text = reply:string(1)
-  if not text then return outcome(reply) end
   reply:drop(1)
-  return text
+  return outcome(req, reply, text)
 end
 
 
@@ -101,9 +125,9 @@ end
 ---@param opts { ttl: weir.Seconds?, timeout: weir.Seconds?, deadline: number? }?
 ---@return boolean? stored, weir.Error? err
 function Store:set(key, value, opts)
-  local req = request(self, "set", key, opts)
-  req:with_values({ value }, 1, VERB)
-  return outcome(self:run(req), true)
+  local req = lent_request(self, "set", key, opts)
+  req:with_value(value, VERB)
+  return outcome(req, self:run(req), true)
 end
 
 
@@ -112,7 +136,8 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number?, prefix: boolean? }?
 ---@return boolean? there, weir.Error? err
 function Store:exists(key, opts)
-  return outcome(self:run(request(self, "exists", key, opts)), true, false)
+  local req = lent_request(self, "exists", key, opts)
+  return outcome(req, self:run(req), true, false)
 end
 
 
@@ -122,7 +147,8 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return boolean? removed, weir.Error? err
 function Store:delete(key, opts)
-  return outcome(self:run(request(self, "delete", key, opts)), true, false)
+  local req = lent_request(self, "delete", key, opts)
+  return outcome(req, self:run(req), true, false)
 end
 
 
@@ -131,8 +157,9 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return { size: number, ttl: number? }? facts, weir.Error? err
 function Store:stat(key, opts)
-  local reply = self:run(request(self, "stat", key, opts))
-  return outcome(reply, { size = reply:size(1), ttl = reply:ttl(1) })
+  local req = request(self, "stat", key, opts)
+  local reply = self:run(req)
+  return outcome(req, reply, { size = reply:size(1), ttl = reply:ttl(1) })
 end
 
 
@@ -142,9 +169,9 @@ end
 ---@param opts { timeout: weir.Seconds?, deadline: number? }?
 ---@return boolean? touched, weir.Error? err
 function Store:touch(key, ttl, opts)
-  local req = request(self, "touch", key, opts)
+  local req = lent_request(self, "touch", key, opts)
   req.ttl = options.seconds("a time to live", ttl, VERB)
-  return outcome(self:run(req), true, false)
+  return outcome(req, self:run(req), true, false)
 end
 
 
@@ -159,7 +186,7 @@ function Store:get_into(key, buffer, opts)
   local req = request(self, "get", key, opts)
   req:with_buffers({ buffer }, 1, VERB)
   local reply = self:run(req)
-  return outcome(reply, reply:size(1))
+  return outcome(req, reply, reply:size(1))
 end
 
 

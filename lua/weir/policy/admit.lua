@@ -13,6 +13,7 @@ local Reply = require "weir.core.reply"
 local status = require "weir.core.status"
 
 local Admit = Node.word "admit"
+Admit.REUSES = true
 
 Admit.HELP = "Only values that the predicates agree to are stored. A refused set is "
   .. "rejected, and an older copy is deleted."

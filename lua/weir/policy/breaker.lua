@@ -23,6 +23,7 @@ local State = require "weir.policy.breaker.state"
 local Statuses = require "weir.policy.shared.statuses"
 
 local Breaker = Node.word "breaker"
+Breaker.REUSES = true
 
 Breaker.HELP = "Stops the calls to a store that keeps failing. After a pause it probes "
   .. "the store, and closes by itself when the store is well."

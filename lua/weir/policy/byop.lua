@@ -11,6 +11,7 @@ local Op = require "weir.core.op"
 local Reply = require "weir.core.reply"
 
 local Byop = Node.word "byop"
+Byop.REUSES = true
 
 Byop.HELP = "Each op goes to the store that is named for it, for its group (reads, "
   .. "writes), or to default."

@@ -22,6 +22,7 @@ local Op = require "weir.core.op"
 local Reply = require "weir.core.reply"
 
 local Coalesce = Node.word "coalesce"
+Coalesce.REUSES = "immediate"
 
 Coalesce.HELP = "Many readers of one key at the same time cause one read of the store."
 Coalesce.EXAMPLE = "tree:coalesce()"

@@ -6,6 +6,7 @@ local Node = require "weir.policy.shared.node"
 local Timeout = require "weir.policy.timeout"
 
 local Deadline = Node.word "deadline"
+Deadline.REUSES = true
 
 Deadline.HELP = "Limits the time of the whole operation, retries and queues included."
 Deadline.EXAMPLE = 'tree:deadline("500ms")'

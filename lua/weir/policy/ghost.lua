@@ -21,6 +21,7 @@ local host = require "weir.host"
 local status = require "weir.core.status"
 
 local Ghost = Node.word "ghost"
+Ghost.REUSES = true
 
 Ghost.HELP = "Shows the same traffic to another policy file whose stores keep no "
   .. "values, and counts what it would have done."

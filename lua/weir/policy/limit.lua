@@ -24,6 +24,7 @@ local Schema = require "weir.observe.schema"
 local Service = require "weir.policy.limit.service"
 
 local Limit = Node.word "limit"
+Limit.REUSES = "immediate"
 
 Limit.HELP = "Limits the keys and bytes in flight, and the keys a second. What is over "
   .. "the limit waits in a queue or is skipped."

@@ -6,6 +6,7 @@ local Arguments = require "weir.policy.shared.arguments"
 local Node = require "weir.policy.shared.node"
 
 local Meter = Node.word "meter"
+Meter.REUSES = true
 
 Meter.HELP = "Counts requests under a name that stays when the tree changes."
 Meter.EXAMPLE = 'far:meter "checkout"'

@@ -15,6 +15,7 @@ local Page = require "weir.policy.shared.scan_page"
 local Reply = require "weir.core.reply"
 
 local Negative = Node.word "negative"
+Negative.REUSES = "immediate"
 
 Negative.HELP = "Remembers misses, so that a key that is not there is not read again "
   .. "and again."

@@ -10,6 +10,7 @@ local Reply = require "weir.core.reply"
 local new_table = require "table.new"
 
 local Prefix = Node.word "prefix"
+Prefix.REUSES = true
 
 Prefix.HELP = "The store below sees every key with a prefix in front. A scan takes it "
   .. "off again."
@@ -61,7 +62,7 @@ end
 
 
 local function run_child(self, req)
-  local inner = req:within(req.deadline)
+  local inner = req:relend(req.deadline)
   if self.child.handle then
     -- A C store copies keys anyway: no string is made for it.
     inner.front = self.text
@@ -69,6 +70,7 @@ local function run_child(self, req)
     inner.keys = lengthen(self.text, req.keys, req.n)
   end
   local reply = self.child:run(inner)
+  inner:give_back()
   if req.op == "scan" then return strip(self, reply) end
   return reply
 end

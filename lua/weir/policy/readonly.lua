@@ -5,6 +5,7 @@ local Op = require "weir.core.op"
 local Reply = require "weir.core.reply"
 
 local Readonly = Node.word "readonly"
+Readonly.REUSES = true
 
 Readonly.HELP = "Reads pass; set, delete and touch are denied."
 Readonly.EXAMPLE = "far:readonly()"

@@ -13,6 +13,7 @@ local status = require "weir.core.status"
 local C = require("weir.ffi").C
 
 local Record = Node.word "record"
+Record.REUSES = true
 
 Record.HELP = "Writes each request and its answer to a file that weir replay reads. "
   .. "Requests do not wait for the file."

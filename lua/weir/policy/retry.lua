@@ -22,6 +22,7 @@ local status = require "weir.core.status"
 local Statuses = require "weir.policy.shared.statuses"
 
 local Retry = Node.word "retry"
+Retry.REUSES = true
 
 local NONE = {}
 
@@ -193,14 +194,25 @@ local function earns(self, account)
 end
 
 
+-- Counts the attempts for itself and for the retries below.
+local function answer_first(self, req)
+  local account = { used = {}, budget = self.budget }
+  local inner = req:relend(req.deadline or math.huge)
+  inner.limit = account
+  local reply = self.child:run(inner)
+  if not reply:all "good" and reply:any "error" then
+    reply = persist(self, inner, reply, account)
+  end
+  reply.req = req
+  inner:give_back()
+  return reply
+end
+
+
 function Retry:answer(req)
   local account = req.limit
   if self.budget and earns(self, account) then self.budget:earn(req.n, self.share) end
-  if not account and self.nested then
-    account = { used = {}, budget = self.budget }
-    req = req:within(req.deadline or math.huge)
-    req.limit = account
-  end
+  if not account and self.nested then return answer_first(self, req) end
   local reply = self.child:run(req)
   if reply:all "good" or not reply:any "error" then return reply end
   return persist(self, req, reply, account or { used = {} })

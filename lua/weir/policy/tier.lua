@@ -26,6 +26,7 @@ local Suspects = require "weir.policy.shared.suspects"
 local Write = require "weir.policy.tier.write"
 
 local Tier = Node.word "tier"
+Tier.REUSES = "immediate"
 
 Tier.HELP = "One store made of several, the fastest first, the authority last. A get "
   .. "goes down until a store has the value, and a copy goes up."

@@ -15,6 +15,7 @@ local Node = require "weir.policy.shared.node"
 local Reply = require "weir.core.reply"
 
 local Timeout = Node.word "timeout"
+Timeout.REUSES = true
 
 Timeout.HELP = "Limits the time of each request. Keys without a reply by then get "
   .. "timeout."
@@ -53,10 +54,12 @@ end
 
 
 function Timeout:answer(req)
-  local inner = req:within(host.now() + self.seconds)
-  local child = self.child
-  if child.bounded then return child:run(inner) end
-  return run_detached(self, req, inner)
+  local by, child = host.now() + self.seconds, self.child
+  if not child.bounded then return run_detached(self, req, req:within(by)) end
+  local inner = req:relend(by)
+  local reply = child:run(inner)
+  inner:give_back()
+  return reply
 end
 
 

@@ -36,6 +36,7 @@ local Times = require "weir.policy.ttl.times"
 local new_table = require "table.new"
 
 local Ttl = Node.word "ttl"
+Ttl.REUSES = "immediate"
 
 Ttl.HELP = "Values that are set without a time to live get one. With stale, an expired "
   .. "value is served while one caller refreshes it."
