@@ -67,6 +67,32 @@ describe("a get of one key", function()
 end)
 
 
+describe("a tier", function()
+  local top, far = memory(), memory()
+  local store = weir.tier { top, far, promote = weir.never }
+
+  it("leaves little to the collector for a set of one key", function()
+    local bytes = garbage(function(n)
+      for _ = 1, n do assert(store:set("key", "value")) end
+    end)
+    assert.is_true(bytes < 700, bytes) -- 1000 with lists and requests of its own
+  end)
+
+  it("leaves little to the collector for a miss, and for a value below", function()
+    local bytes = garbage(function(n)
+      for _ = 1, n do assert(store:get "none" == nil) end
+    end)
+    assert.is_true(bytes < 600, bytes) -- 1480 with lists and requests of its own
+    assert.is_true(store:set("low", "value"))
+    assert.is_true(top:delete "low")
+    bytes = garbage(function(n)
+      for _ = 1, n do assert(store:get "low" == "value") end
+    end)
+    assert.is_true(bytes < 1100, bytes) -- 1680 with lists and requests of its own
+  end)
+end)
+
+
 describe("a request and a reply that are used again", function()
   it("hold nothing of the call before", function()
     local fields = { "good", "sum", "lead", "after", "left", "message", "store" }

@@ -17,6 +17,7 @@ local Decide = require "weir.policy.shared.decide"
 local degrade = require "weir.policy.shared.degrade"
 local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
+local One = require "weir.policy.tier.one"
 local Op = require "weir.core.op"
 local Predicate = require "weir.policy.shared.predicate"
 local Promote = require "weir.policy.tier.promote"
@@ -67,12 +68,13 @@ function Tier.new(given)
     promotion = Promotion.new(generations, options.promote_queue,
       options.promote_bytes),
     decide = Decide.new(options.promote, stores[1], options.seen),
-    suspects = {},
+    suspects = {}, above = {},
     found = {}, missed = {}, errors = {},
     counts = { repaired = 0, degraded = 0, stale = 0 },
     fail_open = options.fail_open,
   }
   for level = 1, n do
+    node.above[level] = { unpack(stores, 1, level - 1) }
     node.found[level], node.missed[level], node.errors[level] = 0, 0, 0
     node.suspects[level] = Suspects.new(stores[level], generations, options.old_copies)
   end
@@ -134,17 +136,22 @@ local function read(self, req)
     reply.levels = nil
     return reply
   end
-  count(self, 1, reply)
+  local since, first = self.generations:now(), 1
+  if req.n == 1 and not req.trace then
+    reply, first = One.descend(self, req, reply)
+    if One.finish(self, req, reply, first, since) then return reply end
+  end
+  count(self, first, reply)
   if req.trace then
     req.trace:decide(self, ("level 1 has %d of %d"):format(reply:count "good", req.n))
   end
 
   -- 2. Each tier below is asked for the slots that are left. Its answer replaces the
   -- one from above, so a slot ends as a miss or an error only if the authority said so.
-  local since = self.generations:now()
   local walk = { levels = {}, below = {}, missed = {} }
-  local left = note(walk, 1, reply, nil)
-  for level = 2, self.depth do
+  for level = 1, first - 1 do walk.missed[level] = { true } end
+  local left = note(walk, first, reply, nil)
+  for level = first + 1, self.depth do
     if #left == 0 then break end
     local answer, slots = self.suspects[level]:read(req:subset(left)), left
     count(self, level, answer)

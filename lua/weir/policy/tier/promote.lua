@@ -34,6 +34,24 @@ function Promote.found(node, req, reply, walk, since)
 end
 
 
+--- The same for a request for one key, which all tiers above `level` missed.
+function Promote.one(node, req, reply, level, since)
+  local key = req.keys[1]
+  if level == 1
+    or not node.decide:ask(key, reply:size(1), level, reply:ttl(1), 1) then return end
+  local promotion = node.promotion
+  promotion:add(key, Lent.keep(req, reply, 1), node.children[level],
+    node.above[level], since)
+  promotion:start()
+end
+
+
+--- The same for a request for one key, which no tier has.
+function Promote.one_missing(node, req)
+  if node.decide.resident then node.decide:gone(req.keys[1]) end
+end
+
+
 --- Lets hits(n, "resident") count the keys anew that the last tier does not have.
 function Promote.not_found(node, req, walk, left)
   if not node.decide.resident then return end

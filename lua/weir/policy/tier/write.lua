@@ -15,41 +15,50 @@ local status = require "weir.core.status"
 
 local Write = {}
 
-local function slots_where(reply, condition)
+local NONE = {}
+
+
+local function not_stored(reply)
+  if reply.good == reply.n then return NONE end
   local slots = {}
   for i = 1, reply.n do
-    if condition(reply[i]) then slots[#slots + 1] = i end
+    if reply[i] ~= "ok" then slots[#slots + 1] = i end
   end
   return slots
 end
 
-local function stored(name) return name == "ok" end
-local function not_stored(name) return name ~= "ok" end
+
+-- The slots that are stored; nil: all.
+local function stored(reply)
+  if reply.good == reply.n then return nil end
+  local slots = {}
+  for i = 1, reply.n do
+    if reply[i] == "ok" then slots[#slots + 1] = i end
+  end
+  return slots
+end
 
 
 -- Stores the values that the authority stored into an upper tier.
 local function fill(self, level, req, reply)
-  local good = slots_where(reply, stored)
-  if #good == 0 then return end
-  local answer = self.children[level]:run(req:subset(good))
-  local failed = {}
-  for j, i in ipairs(good) do
-    if answer[j] == "ok" then
-      self.suspects[level]:clear(req.keys[i])
-    else
-      failed[#failed + 1] = i
-    end
+  local good, suspects = stored(reply), self.suspects[level]
+  if good and #good == 0 then return end
+  local answer = self.children[level]:run(good and req:subset(good) or req)
+  local failed = not_stored(answer)
+  for j = 1, suspects:count() > 0 and answer.n or 0 do
+    if answer[j] == "ok" then suspects:clear(req.keys[good and good[j] or j]) end
   end
-  if #failed > 0 then
-    self.counts.repaired = self.counts.repaired + #failed
-    self.suspects[level]:invalidate(req, failed, reply)
-  end
+  answer:give_back()
+  if #failed == 0 then return end
+  for k, j in ipairs(failed) do failed[k] = good and good[j] or j end
+  self.counts.repaired = self.counts.repaired + #failed
+  suspects:invalidate(req, failed, reply)
 end
 
 
 local function set_through(self, req)
   local reply = self.children[self.depth]:run(req)
-  local failed = slots_where(reply, not_stored)
+  local failed = not_stored(reply)
   for level = self.depth - 1, 1, -1 do
     fill(self, level, req, reply)
     self.suspects[level]:invalidate(req, failed, reply)
