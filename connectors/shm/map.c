@@ -13,7 +13,7 @@
 #include "header.h"
 
 enum {
-    SEATS_AT = 4096,       /* in the control part */
+    MAP_SEATS_AT = 4096,   /* in the control part */
     SETUP_WAIT_MS = 10000, /* for another process that makes the mapping */
     SETUP_LOOK_MS = 5,
 };
@@ -265,10 +265,33 @@ static int map_enter(struct map *m, int fd, const struct map_wish *wish,
     return map_memory(m, fd, err);
 }
 
+/* Takes a seat, with a descriptor of its own: a mapping keeps the one that it
+ * was made with open, also in a child of fork, and with it its locks. 1: the
+ * file was removed meanwhile. */
+static int map_sit(struct map *m, const struct map_wish *wish,
+                   struct weir_error *err)
+{
+    struct stat st;
+    bool made;
+    int fd = file_open(wish, &made), rc;
+
+    if (fd < 0)
+        return fd == -ENOENT ? 1 : fd;
+    rc = fstat(fd, &st) == 0 && st.st_dev == m->device && st.st_ino == m->inode
+             ? seats_take(&m->seats, fd,
+                          (struct seats_shared *)(m->control + MAP_SEATS_AT),
+                          err)
+             : 1;
+    if (rc != 0)
+        close(fd);
+    return rc;
+}
+
 /* One try. 1: the file was removed meanwhile, try again. */
 static int map_try(struct map *m, const struct map_wish *wish,
                    struct weir_error *err)
 {
+    struct map_wish again = *wish;
     struct stat st;
     bool made;
     int fd = file_open(wish, &made), rc;
@@ -287,14 +310,12 @@ static int map_try(struct map *m, const struct map_wish *wish,
         if (rc < 0 && made)
             unlink(wish->path);
     }
+    again.create = false;
     if (rc == 0)
-        rc = seats_take(&m->seats, fd,
-                        (struct seats_shared *)(m->control + SEATS_AT), err);
-    if (rc == 0) {
-        setup_unlock(fd);
-        return 0;
-    }
-    map_unmap(m);
+        rc = map_sit(m, &again, err);
+    if (rc != 0)
+        map_unmap(m);
+    setup_unlock(fd);
     close(fd);
     return rc;
 }
@@ -303,8 +324,9 @@ int map_open(struct map *m, const struct map_wish *wish, struct weir_error *err)
 {
     int rc = 1;
 
-    _Static_assert(sizeof(struct header) <= SEATS_AT &&
-                       SEATS_AT + sizeof(struct seats_shared) <= LAYOUT_CONTROL,
+    _Static_assert(sizeof(struct header) <= MAP_SEATS_AT &&
+                       MAP_SEATS_AT + sizeof(struct seats_shared) <=
+                           LAYOUT_CONTROL,
                    "the control part holds both");
     memset(m, 0, sizeof *m);
     m->path = wish->path;

@@ -4,7 +4,7 @@
  * key that stays exactly once. A page is bounded in keys, in bytes and in
  * buckets looked at, and ends at the end of a bucket. So a prefix that few keys
  * have costs many short calls, and such a page may be empty. The lock is held
- * for a bucket at a time. */
+ * for some buckets at a time. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +16,15 @@
 enum {
     PAGE_KEYS = 1024, /* when the caller does not say */
     PAGE_BYTES = 1 << 20,
-    PAGE_BUCKETS = 16384,
-    STEPS_MAX = 4096,
+    PAGE_STRETCHES = 512,
+    STRETCH = 64, /* buckets under one hold of the lock */
 };
 
 struct scan {
     struct weir_page page;
     const struct weir_item *item;
     char *key; /* room for one */
+    uint64_t max_keys;
     uint64_t now_ms;
 };
 
@@ -55,7 +56,7 @@ static int scan_chain(struct scan *scan, const struct hold *h, uint32_t bucket)
         const struct entry *e = unit_at(h->s, unit);
         int rc = -EUCLEAN;
 
-        if (chain_live(h, unit) && steps <= STEPS_MAX)
+        if (chain_live(h, unit) && steps <= SHARD_STEPS)
             rc = scan_entry(scan, h, e);
         if (rc < 0)
             return rc;
@@ -64,23 +65,44 @@ static int scan_chain(struct scan *scan, const struct hold *h, uint32_t bucket)
     return 0;
 }
 
-/* Puts a bucket on the page. When its shard is damaged, it is repaired, and the
- * bucket read again; the page forgets what it had of it. */
-static int scan_bucket(struct scan *scan, struct shm *m, uint32_t shard,
-                       uint32_t bucket)
+static bool scan_full(const struct scan *scan)
 {
-    struct weir_page before = scan->page;
+    return scan->page.keys >= scan->max_keys || scan->page.size >= PAGE_BYTES;
+}
+
+/* Puts up to n buckets on the page, until it is full. Returns how many. */
+static int scan_stretch(struct scan *scan, const struct hold *h,
+                        uint32_t bucket, uint32_t n)
+{
+    uint32_t done = 0;
+
+    while (done < n && !scan_full(scan)) {
+        int rc = scan_chain(scan, h, bucket + done);
+
+        if (rc < 0)
+            return rc;
+        done++;
+    }
+    return (int)done;
+}
+
+/* Does the same under the lock. When the shard is damaged, it is repaired, and
+ * the buckets are read again; the page forgets what it had of them. */
+static int scan_shard(struct scan *scan, struct shm *m, uint32_t shard,
+                      uint32_t bucket, uint32_t n)
+{
+    uint64_t size = scan->page.size, keys = scan->page.keys;
     struct hold h;
     int rc = shm_hold(m, shard, &h);
 
     if (rc < 0)
         return rc;
-    rc = scan_chain(scan, &h, bucket);
+    rc = scan_stretch(scan, &h, bucket, n);
     if (rc == -EUCLEAN) {
         repair_shard(&h);
-        scan->page.size = before.size;
-        scan->page.keys = before.keys;
-        rc = scan_chain(scan, &h, bucket);
+        scan->page.size = size;
+        scan->page.keys = keys;
+        rc = scan_stretch(scan, &h, bucket, n);
     }
     shm_release(m, &h);
     return rc;
@@ -98,23 +120,22 @@ static void scan_fail(struct scan *scan, struct weir_call *call,
         weir_call_no_memory(call, item, "a page of keys");
 }
 
-/* Fills the page from a bucket of all shards on. Returns the next one, or a
+/* Fills the page from bucket `at` of all shards on. Returns the next one, or a
  * negative errno. */
 static int64_t scan_fill(struct scan *scan, struct shm *m, uint64_t at)
 {
     uint64_t buckets = m->map.layout.bucket_mask + UINT64_C(1);
-    uint64_t max_keys = scan->item->cap ? scan->item->cap : PAGE_KEYS;
-    int rc = 0;
+    uint64_t end = m->map.layout.shards * buckets;
 
-    for (int i = 0; i < PAGE_BUCKETS && at < m->map.layout.shards * buckets;
-         i++) {
-        if (scan->page.keys >= max_keys || scan->page.size >= PAGE_BYTES)
-            break;
-        rc = scan_bucket(scan, m, (uint32_t)(at / buckets),
-                         (uint32_t)(at % buckets));
+    for (int i = 0; i < PAGE_STRETCHES && at < end && !scan_full(scan); i++) {
+        uint64_t left = buckets - at % buckets;
+        int rc = scan_shard(scan, m, (uint32_t)(at / buckets),
+                            (uint32_t)(at % buckets),
+                            left < STRETCH ? (uint32_t)left : STRETCH);
+
         if (rc < 0)
             return rc;
-        at++;
+        at += (uint64_t)rc;
     }
     return (int64_t)at;
 }
@@ -124,6 +145,7 @@ void shm_scan(struct shm *m, struct weir_call *call, struct weir_item *item)
     struct scan scan = {
         .item = item,
         .key = malloc(WEIR_KEY_MAX),
+        .max_keys = item->cap ? item->cap : PAGE_KEYS,
         .now_ms = shard_now_ms(),
     };
     int64_t end =

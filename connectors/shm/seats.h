@@ -5,7 +5,8 @@
  * the last process that has the descriptor ends. Process ids would not work:
  * containers that share a mapping number their processes independently, and
  * numbers return. A child of fork closes the descriptor at once, so that it
- * does not keep its parent's seat.
+ * does not keep its parent's seat. The descriptor is not the one that the
+ * mapping was made with, since a mapping keeps that open.
  *
  * A holder of locks is the seat and how often it has been taken: so a lock that
  * a dead process held is never taken for one of the process that has its seat

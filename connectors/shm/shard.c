@@ -9,11 +9,8 @@
 
 #include "chain.h"
 
-enum {
-    SWEEP_BUCKETS = 2, /* searched for expired entries at each set */
-    STEPS_MAX = 4096,  /* along a bucket; there are four entries on average
-                          in the worst case */
-};
+/* Buckets searched for expired entries at each set. */
+enum { SWEEP_BUCKETS = 2 };
 
 void shard_format(const struct layout *l, struct shard *s)
 {
@@ -90,7 +87,7 @@ static int table_find(const struct hold *h, const struct shard_key *key,
         struct entry *e = shard_live(h, unit);
         int same;
 
-        if (e == NULL || steps > STEPS_MAX)
+        if (e == NULL || steps > SHARD_STEPS)
             return -EUCLEAN;
         same = shard_matches(h, e, key);
         if (same != 0) {
@@ -118,7 +115,7 @@ static int table_remove(const struct hold *h, const struct entry *e)
     for (int steps = 0; *at != unit; steps++) {
         struct entry *before = shard_live(h, *at);
 
-        if (before == NULL || steps > STEPS_MAX)
+        if (before == NULL || steps > SHARD_STEPS)
             return -EUCLEAN;
         at = &before->chain;
     }
@@ -220,7 +217,7 @@ static int shard_sweep(const struct hold *h)
             struct entry *e = shard_live(h, unit);
             int rc;
 
-            if (e == NULL || steps > STEPS_MAX)
+            if (e == NULL || steps > SHARD_STEPS)
                 return -EUCLEAN;
             unit = e->chain;
             if (!shard_expired(h, e))

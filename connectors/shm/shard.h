@@ -28,6 +28,9 @@
 
 #include "../memory/eviction.h"
 
+/* Entries of a bucket, at most: there are four on average in the worst case. */
+enum { SHARD_STEPS = 4096 };
+
 struct shard_counters {
     uint64_t evictions;
     uint64_t expired;

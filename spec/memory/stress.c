@@ -15,6 +15,17 @@ enum {
     LARGEST = 6000,
 };
 
+/* spec/shm/stress.c has others. */
+#ifndef STRESS_STORES
+#define STRESS_STORES                                                          \
+    "memory://?capacity=64MiB&shards=4",                                       \
+        "memory://?capacity=1MiB&shards=2&eviction=s3fifo",                    \
+        "memory://?capacity=1MiB&shards=1&eviction=lru",                       \
+        "memory://?capacity=1MiB&shards=1&eviction=sieve"
+#endif
+
+static const char *const STORES[] = {STRESS_STORES};
+
 static struct weir_store *store;
 static uint64_t until_ns;
 
@@ -215,9 +226,7 @@ int main(void)
     uint64_t seconds = soak != NULL ? strtoull(soak, NULL, 10) / 4 + 1 : 1;
 
     check_seed = 99;
-    run("memory://?capacity=64MiB&shards=4", seconds);
-    run("memory://?capacity=1MiB&shards=2&eviction=s3fifo", seconds);
-    run("memory://?capacity=1MiB&shards=1&eviction=lru", seconds);
-    run("memory://?capacity=1MiB&shards=1&eviction=sieve", seconds);
+    for (size_t i = 0; i < sizeof STORES / sizeof *STORES; i++)
+        run(STORES[i], seconds);
     return 0;
 }

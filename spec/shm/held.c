@@ -1,0 +1,207 @@
+/* held.c -- locks: threads of one process and two stores in it exclude each
+ * other; a stopped process makes others wait for a bounded time and loses
+ * nothing; a seat that a dead process had is no claim of its successor; a child
+ * of fork does not keep its parent's seat. */
+#include <pthread.h>
+
+#include "mapping.h"
+
+static struct shm a, b; /* two stores over one mapping */
+
+/* ---- threads ---- */
+
+enum { THREADS = 4, TURNS = 20000 };
+
+static uint64_t counter; /* under the lock of shard 0 */
+
+static void *thread_main(void *arg)
+{
+    struct shm *m = (uintptr_t)arg % 2 ? &a : &b;
+    struct hold h;
+
+    for (int i = 0; i < TURNS; i++) {
+        CHECK(shm_hold(m, 0, &h) == 0);
+        counter++;
+        shm_release(m, &h);
+    }
+    return NULL;
+}
+
+static void exclude(void)
+{
+    pthread_t threads[THREADS];
+
+    for (uintptr_t i = 0; i < THREADS; i++)
+        CHECK(pthread_create(&threads[i], NULL, thread_main, (void *)i) == 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    CHECK(counter == THREADS * TURNS);
+    CHECK(a.map.seats.holder != b.map.seats.holder);
+}
+
+/* ---- a process that holds a lock, until it is told ---- */
+
+static pid_t start_holder(bool change)
+{
+    int ready[2];
+    char byte = 0;
+    pid_t pid;
+
+    CHECK(pipe(ready) == 0);
+    pid = fork();
+    if (pid == 0) {
+        struct shm m;
+        struct hold h;
+
+        mapping_open(&m, 0, 0, 0);
+        CHECK(shm_hold(&m, 1, &h) == 0);
+        if (change)
+            shard_begin(&h);
+        CHECK(write(ready[1], &byte, 1) == 1);
+        raise(SIGSTOP);
+        shm_release(&m, &h);
+        _exit(0);
+    }
+    CHECK(read(ready[0], &byte, 1) == 1);
+    close(ready[0]);
+    close(ready[1]);
+    return pid;
+}
+
+static void stopped(void)
+{
+    pid_t pid = start_holder(false);
+    struct hold h;
+    int status;
+
+    CHECK(shm_hold(&a, 1, &h) == -EBUSY);
+    CHECK(shm_hold(&a, 0, &h) == 0);
+    shm_release(&a, &h);
+    while (kill(pid, SIGCONT) == 0 && waitpid(pid, &status, WNOHANG) == 0)
+        usleep(1000);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK(shm_hold(&a, 1, &h) == 0);
+    CHECK(h.s->counters.repairs == 0);
+    shm_release(&a, &h);
+}
+
+static void dead(bool change)
+{
+    pid_t pid = start_holder(change);
+    uint64_t taken_over = a.map.seats.shared->taken_over;
+    struct hold h;
+    uint64_t repairs;
+
+    CHECK(seats_taken(&a.map.seats) == 3);
+    CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+    repairs = map_shard(&a.map, 1)->counters.repairs;
+    CHECK(shm_hold(&a, 1, &h) == 0);
+    CHECK(h.s->counters.repairs == repairs + change);
+    CHECK(a.map.seats.shared->taken_over == taken_over + 1);
+    shm_release(&a, &h);
+    CHECK(seats_taken(&a.map.seats) == 2);
+}
+
+/* The next one to open gets the dead one's seat; the lock is still the dead
+ * one's. */
+static void succeeded(void)
+{
+    pid_t pid = start_holder(true);
+    struct shm c;
+    struct hold h;
+
+    CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+    mapping_open(&c, 0, 0, 0);
+    CHECK(!seats_alive(&a.map.seats, map_shard(&a.map, 1)->lock.word));
+    CHECK(!seats_alive(&c.map.seats, map_shard(&a.map, 1)->lock.word));
+    CHECK(seats_alive(&a.map.seats, c.map.seats.holder));
+    CHECK(shm_hold(&c, 1, &h) == 0);
+    shm_release(&c, &h);
+    map_close(&c.map, false);
+    CHECK(!seats_alive(&a.map.seats, c.map.seats.holder));
+}
+
+/* A child that lives on when its parent has died in a shard. */
+static void forked(void)
+{
+    int ready[2];
+    pid_t pid, child = 0;
+    struct hold h;
+
+    CHECK(pipe(ready) == 0);
+    pid = fork();
+    if (pid == 0) {
+        struct shm m;
+
+        mapping_open(&m, 0, 0, 0);
+        CHECK(shm_hold(&m, 1, &h) == 0);
+        child = fork();
+        if (child == 0) {
+            pause();
+            _exit(0);
+        }
+        CHECK(write(ready[1], &child, sizeof child) == sizeof child);
+        pause();
+    }
+    CHECK(read(ready[0], &child, sizeof child) == sizeof child);
+    CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+    CHECK(kill(child, 0) == 0);
+    CHECK(shm_hold(&a, 1, &h) == 0);
+    shm_release(&a, &h);
+    CHECK(kill(child, SIGKILL) == 0);
+}
+
+/* A lock that says what no process ever wrote. */
+static void altered(void)
+{
+    struct hold h;
+
+    for (uint32_t word = 1; word != 0; word *= 2) {
+        map_shard(&a.map, 0)->lock.word = word;
+        if (seats_alive(&a.map.seats, word))
+            continue;
+        CHECK(shm_hold(&a, 0, &h) == 0);
+        shm_release(&a, &h);
+        CHECK(map_shard(&a.map, 0)->lock.word == 0);
+    }
+    map_shard(&a.map, 0)->lock.word = 0;
+}
+
+/* All seats taken. */
+static void full(void)
+{
+    static struct shm more[SEATS];
+    struct map_wish wish = {.path = mapping_path};
+    struct weir_error err;
+    struct map m;
+    int n = 0;
+
+    while (n < SEATS - 2)
+        mapping_open(&more[n++], 0, 0, 0);
+    CHECK(map_open(&m, &wish, &err) == -EMFILE);
+    CHECK(strstr(err.message, "255 processes") != NULL);
+    while (n > 0)
+        map_close(&more[--n].map, false);
+    CHECK(seats_taken(&a.map.seats) == 2);
+}
+
+int main(void)
+{
+    alarm(100);
+    mapping_name();
+    mapping_open(&a, 1 << 20, 2, 1);
+    mapping_open(&b, 0, 0, 0);
+    exclude();
+    stopped();
+    dead(false);
+    dead(true);
+    succeeded();
+    forked();
+    altered();
+    full();
+    truth_check_all(&b);
+    map_close(&a.map, false);
+    map_close(&b.map, true);
+    CHECK(access(mapping_path, F_OK) < 0);
+    return 0;
+}

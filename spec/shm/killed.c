@@ -1,0 +1,259 @@
+/* killed.c -- kill -9 at random instants and at every named point, again and
+ * again, while others go on: what is read is what was set under that key, every
+ * lock is to be had, and after each death the numbers of all shards are true,
+ * so no unit is lost. */
+#include "mapping.h"
+
+#include <sys/mman.h>
+#include <time.h>
+
+enum {
+    KEYS = 200,
+    VALUE_MAX = 20000,
+    OTHERS = 2, /* processes that use the store of the built connector */
+    CAPACITY = 1 << 20,
+    SHARDS = 2,
+};
+
+static const char *const POINTS[] = {
+    "drop",      "taken out", "hit",         "expire",  "victim",
+    "head",      "replaced",  "key written", "written", "inserted",
+    "published", "repair",    "repaired",
+};
+
+enum { N_POINTS = sizeof POINTS / sizeof *POINTS };
+
+/* What the others count, for the parent. */
+struct seen {
+    _Atomic uint64_t reads, writes, wrong, failed, slowest_ms;
+};
+
+static struct seen *seen;
+
+/* ---- a process that uses the built connector, until it is killed ---- */
+
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void other_answer(const struct weir_batch *b, uint64_t key)
+{
+    const struct weir_item *item = &b->items[0];
+
+    if (item->status != WEIR_OK && item->status != WEIR_MISS)
+        seen->failed++;
+    if (b->op == WEIR_GET && item->status == WEIR_OK) {
+        seen->reads++;
+        if (!telling_sound(item->value->data, item->value->size, key))
+            seen->wrong++;
+    }
+    seen->writes += b->op == WEIR_SET;
+}
+
+static uint32_t random_op(uint64_t *random)
+{
+    static const uint32_t OPS_TRIED[] = {WEIR_GET, WEIR_GET,    WEIR_SET,
+                                         WEIR_SET, WEIR_DELETE, WEIR_TOUCH};
+
+    return OPS_TRIED[random_below(random, sizeof OPS_TRIED / 4)];
+}
+
+static void other_step(struct weir_store *s, struct weir_batch *b,
+                       uint64_t *random)
+{
+    static char value[VALUE_MAX];
+    uint64_t key = random_below(random, KEYS), start = now_ms();
+    struct weir_item *item = &b->items[0];
+
+    weir_batch_reset(b, random_op(random), 1);
+    item->key = (const char *)&key;
+    item->key_len = sizeof key;
+    item->ttl_ms = random_below(random, 3) * 50;
+    if (b->op == WEIR_SET) {
+        item->size = sizeof(struct telling) +
+                     random_below(random, VALUE_MAX - sizeof(struct telling));
+        telling_fill(value, key, item->size, random_next(random));
+        item->data = value;
+    }
+    weir_submit(s, NULL, b);
+    other_answer(b, key);
+    start = now_ms() - start;
+    if (start > seen->slowest_ms)
+        seen->slowest_ms = start;
+}
+
+static void other(uint64_t seed)
+{
+    struct weir_setting path = {"path", mapping_path};
+    struct weir_batch *b = weir_batch_new(1);
+    struct weir_store *s;
+    struct weir_error err;
+
+    if (weir_open(&s, "shm", &path, 1, &err) < 0) {
+        fprintf(stderr, "%s\n", err.message);
+        _exit(1);
+    }
+    for (;;)
+        other_step(s, b, &seed);
+}
+
+/* ---- a process that dies at a point ---- */
+
+static void victim_step(struct shm *m, uint64_t *random)
+{
+    static char bytes[VALUE_MAX];
+    uint64_t id = random_below(random, KEYS);
+    uint64_t hash = weir_hash(&id, sizeof id, m->map.seed);
+    struct shard_key key = {(const char *)&id, sizeof id,
+                            hash & ((1u << ENTRY_HASH_BITS) - 1)};
+    struct shard_value value = {.bytes = bytes};
+    uint32_t op = random_op(random);
+    struct entry *e;
+    struct hold h;
+
+    CHECK(shm_hold(m, hash >> 32 & (SHARDS - 1), &h) == 0);
+    CHECK(shard_find(&h, &key, &e) == 0);
+    if (op == WEIR_SET) {
+        value.size =
+            (uint32_t)(sizeof(struct telling) + random_below(random, 15000));
+        telling_fill(bytes, id, value.size, random_next(random));
+        value.sum = shard_sum(bytes, value.size);
+        CHECK(shard_put(&h, &key, &value) == 0);
+    } else if (e != NULL && op == WEIR_GET) {
+        shard_hit(&h, e);
+    } else if (e != NULL && op == WEIR_DELETE) {
+        CHECK(shard_drop(&h, e) == 0);
+    } else if (e != NULL) {
+        CHECK(shard_expire(&h, e, shard_now_ms() + 100) == 0);
+    }
+    shm_release(m, &h);
+}
+
+static void victim(uint64_t seed, const char *point, unsigned after)
+{
+    struct shm m;
+
+    mapping_open(&m, 0, 0, 0);
+    point_left = after;
+    point_armed = point;
+    for (;;)
+        victim_step(&m, &seed);
+}
+
+/* ---- rounds ---- */
+
+static pid_t start_other(uint64_t *random)
+{
+    uint64_t seed = random_next(random);
+    pid_t pid = fork();
+
+    if (pid == 0)
+        other(seed);
+    CHECK(pid > 0);
+    return pid;
+}
+
+static void reap(pid_t pid)
+{
+    int status;
+
+    CHECK(waitpid(pid, &status, 0) == pid);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* One of the others dies at a random instant, and is replaced. */
+static void round_random(pid_t *others, uint64_t *random)
+{
+    pid_t *at = &others[random_below(random, OTHERS)];
+
+    usleep((useconds_t)random_below(random, 3000));
+    CHECK(kill(*at, SIGKILL) == 0);
+    reap(*at);
+    *at = start_other(random);
+}
+
+static void die_at(const char *point, unsigned after, uint64_t *random)
+{
+    uint64_t seed = random_next(random);
+    pid_t pid = fork();
+
+    if (pid == 0)
+        victim(seed, point, after);
+    CHECK(pid > 0);
+    reap(pid);
+}
+
+/* Every point, with nobody else: so the one who repairs can die there, too. The
+ * point "repair" is passed only by one who meets an entry that was half
+ * changed, as by a death at "expire". "hit" is a point of lru alone. */
+static void rounds_named(struct shm *m, bool lru, uint64_t *random)
+{
+    for (int i = 0; i < N_POINTS; i++) {
+        const char *name = POINTS[i];
+        bool repairs = strncmp(name, "repair", 6) == 0;
+
+        if (strcmp(name, "hit") == 0 && !lru)
+            continue;
+        for (int k = 0; k < 3; k++) {
+            if (repairs)
+                die_at("expire", 0, random);
+            die_at(name, repairs ? 0 : (unsigned)random_below(random, 20),
+                   random);
+            truth_check_all(m);
+        }
+    }
+}
+
+static void run(int eviction, int rounds, uint64_t *random)
+{
+    pid_t others[OTHERS];
+    struct shm m;
+
+    mapping_open(&m, CAPACITY, SHARDS, eviction);
+    rounds_named(&m, header_policy((uint32_t)eviction) == &eviction_lru,
+                 random);
+    for (int i = 0; i < OTHERS; i++)
+        others[i] = start_other(random);
+    for (int i = 0; i < rounds; i++) {
+        if (i % 4 == 0)
+            die_at(POINTS[random_below(random, 2) ? 8 : 3],
+                   (unsigned)random_below(random, 20), random);
+        else
+            round_random(others, random);
+        truth_check_all(&m);
+        CHECK(seen->wrong == 0 && seen->failed == 0);
+    }
+    for (int i = 0; i < OTHERS; i++) {
+        CHECK(kill(others[i], SIGKILL) == 0);
+        reap(others[i]);
+    }
+    truth_check_all(&m);
+    CHECK(m.map.seats.shared->taken_over > 0);
+    CHECK(seats_taken(&m.map.seats) == 1);
+    map_close(&m.map, true);
+}
+
+int main(void)
+{
+    const char *soak = getenv("WEIR_SOAK");
+    int rounds = soak != NULL && atoi(soak) > 0 ? 5000 : 100;
+    uint64_t random = check_seed = (uint64_t)time(NULL);
+
+    alarm(soak != NULL ? 3000 : 100);
+    mapping_name();
+    seen = mmap(NULL, sizeof *seen, PROT_READ | PROT_WRITE,
+                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(seen != MAP_FAILED);
+    for (int eviction = 1; eviction <= 2; eviction++)
+        run(eviction, rounds, &random);
+    CHECK(seen->reads > 0 && seen->writes > 0);
+    printf("%d kills, %llu reads, %llu writes, the slowest took %llu ms\n",
+           2 * rounds, (unsigned long long)seen->reads,
+           (unsigned long long)seen->writes,
+           (unsigned long long)seen->slowest_ms);
+    return 0;
+}

@@ -1,0 +1,247 @@
+/* mapping.h -- what the test programs of shm share: the connector's sources, in
+ * which a process can die at a named point; a file that goes away; values that
+ * say what they are; and the truth about a shard, to compare its numbers with.
+ */
+#ifndef SHM_MAPPING_H
+#define SHM_MAPPING_H
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../check.h"
+
+static const char *point_armed; /* where this process dies; NULL = nowhere */
+static unsigned point_left;     /* passes of it before */
+
+static inline void point_pass(const char *name)
+{
+    if (point_armed != NULL && strcmp(point_armed, name) == 0 &&
+        point_left-- == 0)
+        kill(getpid(), SIGKILL);
+}
+
+#define SHM_POINT(name) point_pass(name)
+
+#include "../../connectors/shm/chain.c"
+#include "../../connectors/shm/header.c"
+#include "../../connectors/shm/layout.c"
+#include "../../connectors/shm/lock.c"
+#include "../../connectors/shm/map.c"
+#include "../../connectors/shm/ops.c"
+#include "../../connectors/shm/policies.c"
+#include "../../connectors/shm/repair.c"
+#include "../../connectors/shm/run.c"
+#include "../../connectors/shm/scan.c"
+#include "../../connectors/shm/seats.c"
+#include "../../connectors/shm/shard.c"
+
+/* ---- a mapping for a test ---- */
+
+static char mapping_path[64];
+static pid_t mapping_maker;
+
+static inline void mapping_remove(void)
+{
+    if (getpid() == mapping_maker)
+        unlink(mapping_path);
+}
+
+/* mapping_name chooses a file that goes away with the program. */
+static inline void mapping_name(void)
+{
+    int fd;
+
+    strcpy(mapping_path, "/dev/shm/weir-spec-XXXXXX");
+    fd = mkstemp(mapping_path);
+    CHECK(fd >= 0);
+    close(fd);
+    mapping_maker = getpid();
+    atexit(mapping_remove);
+}
+
+/* mapping_open makes the mapping anew, or with no capacity opens what is there.
+ */
+static inline void mapping_open(struct shm *m, uint64_t capacity,
+                                uint32_t shards, int eviction)
+{
+    static const struct shm_config config;
+    struct map_wish wish = {
+        .path = mapping_path,
+        .capacity = capacity,
+        .shards = shards,
+        .eviction = eviction,
+        .mode = 0600,
+        .create = capacity > 0,
+    };
+    struct weir_error err;
+
+    memset(m, 0, sizeof *m);
+    m->config = &config;
+    if (capacity > 0)
+        unlink(mapping_path);
+    if (map_open(&m->map, &wish, &err) < 0)
+        fprintf(stderr, "%s\n", err.message);
+    CHECK(m->map.windows != NULL);
+}
+
+/* ---- values that say what they are ---- */
+
+struct telling {
+    uint64_t key, size, seed;
+};
+
+static inline void telling_fill(char *to, uint64_t key, uint64_t size,
+                                uint64_t seed)
+{
+    struct telling head = {key, size, seed};
+    uint64_t random = seed, word;
+
+    memcpy(to, &head, sizeof head);
+    for (uint64_t i = sizeof head; i < size; i += sizeof word) {
+        word = random_next(&random);
+        memcpy(to + i, &word, size - i < sizeof word ? size - i : sizeof word);
+    }
+}
+
+static inline int telling_sound(const char *bytes, uint64_t size, uint64_t key)
+{
+    struct telling head;
+    uint64_t random, word;
+
+    if (size < sizeof head)
+        return 0;
+    memcpy(&head, bytes, sizeof head);
+    if (head.key != key || head.size != size)
+        return 0;
+    random = head.seed;
+    for (uint64_t i = sizeof head; i < size; i += sizeof word) {
+        word = random_next(&random);
+        if (memcmp(bytes + i, &word,
+                   size - i < sizeof word ? size - i : sizeof word) != 0)
+            return 0;
+    }
+    return 1;
+}
+
+/* ---- the truth ---- */
+
+struct truth {
+    const struct hold *h;
+    uint8_t *seen; /* for each unit: what it is */
+    uint64_t live, units, expiring;
+};
+
+enum { SEEN_LIVE = 1, SEEN_PART, SEEN_FREE, SEEN_TABLE = 16, SEEN_QUEUE = 32 };
+
+/* Every live entry and its units, which no other one has. */
+static inline void truth_entries(struct truth *t)
+{
+    const struct layout *l = t->h->layout;
+
+    for (uint32_t unit = l->first; unit < l->end; unit++) {
+        struct entry *e = unit_at(t->h->s, unit);
+        uint32_t next = chain_word(t->h, unit) & ~CHAIN_LIVE, n = 1;
+
+        if (!chain_live(t->h, unit))
+            continue;
+        CHECK(t->seen[unit] == 0);
+        t->seen[unit] = SEEN_LIVE;
+        for (; next != 0; next = chain_word(t->h, next), n++) {
+            CHECK(layout_has(l, next) && t->seen[next] == 0);
+            t->seen[next] = SEEN_PART;
+        }
+        CHECK(n == entry_units(e));
+        t->live++;
+        t->units += n;
+        t->expiring += e->expires_ms != 0;
+    }
+}
+
+/* Every free unit, which is no entry's. */
+static inline void truth_free(struct truth *t)
+{
+    const struct layout *l = t->h->layout;
+    const struct shard *s = t->h->s;
+    uint64_t n = 0;
+
+    for (uint32_t unit = s->free_head; unit != 0;
+         unit = chain_word(t->h, unit), n++) {
+        CHECK(layout_has(l, unit) && t->seen[unit] == 0);
+        t->seen[unit] = SEEN_FREE;
+    }
+    for (uint32_t unit = s->fresh; unit < l->end; unit++, n++) {
+        CHECK(t->seen[unit] == 0);
+        t->seen[unit] = SEEN_FREE;
+    }
+    CHECK(n == s->free_units);
+    CHECK(n + t->units == l->end - l->first);
+}
+
+static inline void truth_table(struct truth *t)
+{
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; i <= t->h->layout->bucket_mask; i++) {
+        for (uint32_t unit = *shard_bucket(t->h, i); unit != 0; n++) {
+            const struct entry *e = unit_at(t->h->s, unit);
+
+            CHECK(t->seen[unit] == SEEN_LIVE);
+            CHECK((e->hash & t->h->layout->bucket_mask) == i);
+            t->seen[unit] |= SEEN_TABLE;
+            unit = e->chain;
+        }
+    }
+    CHECK(n == t->live);
+}
+
+static inline uint64_t truth_queue(struct truth *t, const struct queue *q)
+{
+    uint64_t n = 0, bytes = 0;
+
+    for (struct entry *e = queue_newest(q); e != NULL; e = entry_older(e)) {
+        CHECK(t->seen[link_to(e)] == (SEEN_LIVE | SEEN_TABLE));
+        t->seen[link_to(e)] |= SEEN_QUEUE;
+        bytes += entry_charge(e);
+        CHECK(entry_older(e) != NULL || queue_oldest(q) == e);
+        n++;
+    }
+    CHECK(n == q->items && bytes == q->bytes);
+    return n;
+}
+
+/* truth_check compares all that a shard says of itself with what its units say.
+ * The shard is held. */
+static inline void truth_check(const struct hold *h)
+{
+    struct truth t = {.h = h, .seen = calloc(1, LINK_MASK + 1)};
+    uint64_t queued;
+
+    CHECK(h->s->dirty == 0);
+    truth_entries(&t);
+    truth_free(&t);
+    truth_table(&t);
+    queued = truth_queue(&t, &h->s->eviction.small);
+    queued += truth_queue(&t, &h->s->eviction.main);
+    CHECK(queued == t.live && h->s->items == t.live);
+    CHECK(h->s->expiring == t.expiring);
+    free(t.seen);
+}
+
+/* truth_check_all holds every shard in turn, which repairs it if need be, and
+ * checks it. */
+static inline void truth_check_all(struct shm *m)
+{
+    for (uint32_t i = 0; i < m->map.layout.shards; i++) {
+        struct hold h;
+
+        CHECK(shm_hold(m, i, &h) == 0);
+        truth_check(&h);
+        shm_release(m, &h);
+    }
+}
+
+#endif
