@@ -56,7 +56,7 @@ static int get_value(const struct shm *m, const struct hold *h,
     char *to;
     int rc;
 
-    if (size >= WINDOW_SIZE)
+    if (!shard_fits(h->layout, 1, size))
         return -EUCLEAN;
     if (weir_call_place(call, item, size, &to) != 0)
         return 0;

@@ -1,0 +1,194 @@
+/* shm.c -- any bytes written anywhere into a mapping, between operations of any
+ * kind, and any bytes as its header: nothing outside the mapping is touched, a
+ * value that is read was set under its key, and a repair makes a consistent
+ * shard of whatever there is. */
+
+#include "../shm/mapping.h"
+
+#include <sys/mman.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+enum { CAPACITY = 128 << 10, KEYS = 16, VALUE_MAX = 16384 };
+
+/* ---- the runtime, as far as it is asked ---- */
+
+int weir_call_fail(struct weir_call *call, struct weir_item *item, int status,
+                   const char *format, ...)
+{
+    (void)call;
+    (void)format;
+    item->status = (uint8_t)status;
+    return status;
+}
+
+bool weir_call_lend(struct weir_call *call)
+{
+    (void)call;
+    return true;
+}
+
+void weir_call_unlend(struct weir_call *call)
+{
+    (void)call;
+}
+
+int weir_call_taken_back(struct weir_call *call, struct weir_item *item)
+{
+    return weir_call_fail(call, item, WEIR_SKIPPED, "abandoned");
+}
+
+int weir_call_no_memory(struct weir_call *call, struct weir_item *item,
+                        const char *what)
+{
+    return weir_call_fail(call, item, WEIR_BUSY, "%s", what);
+}
+
+int weir_call_place(struct weir_call *call, struct weir_item *item,
+                    uint64_t size, char **to)
+{
+    (void)call;
+    item->size = size;
+    item->value = weir_value_new(size, to);
+    return item->value != NULL ? 0 : WEIR_BUSY;
+}
+
+/* ---- the input ---- */
+
+struct input {
+    const uint8_t *at, *end;
+};
+
+static uint32_t input_byte(struct input *in)
+{
+    return in->at < in->end ? *in->at++ : 0;
+}
+
+static uint32_t input_word(struct input *in)
+{
+    uint32_t word = input_byte(in) << 24;
+
+    word |= input_byte(in) << 16;
+    word |= input_byte(in) << 8;
+    return word | input_byte(in);
+}
+
+/* ---- what is done with it ---- */
+
+static struct shm_config config = {.verify = SHM_VERIFY_ALWAYS};
+static struct shm m = {.config = &config};
+static char *file;
+static char pristine[CAPACITY];
+
+static void start(void)
+{
+    struct map_wish wish = {
+        .path = mapping_path, .capacity = CAPACITY, .create = true};
+    struct weir_error err;
+    int fd = memfd_create("mapping", MFD_CLOEXEC);
+
+    snprintf(mapping_path, sizeof mapping_path, "/proc/self/fd/%d", fd);
+    CHECK(map_open(&m.map, &wish, &err) == 0);
+    file = mmap(NULL, CAPACITY, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(file != MAP_FAILED);
+    memcpy(pristine, file, CAPACITY);
+}
+
+static void alter(struct input *in)
+{
+    uint32_t at = (input_byte(in) << 8 | input_byte(in)) * 4 % CAPACITY;
+    uint32_t word = input_word(in);
+
+    /* The numbers of the shard are the most interesting, and few. */
+    if (input_byte(in) % 2)
+        at = LAYOUT_CONTROL + at % sizeof(struct shard);
+    /* A living holder's lock makes others wait, as it should. */
+    if (at >= LAYOUT_CONTROL + 4 && at <= CAPACITY - 4)
+        memcpy(file + at, &word, sizeof word);
+}
+
+static void operate(struct input *in, uint32_t op)
+{
+    static char value[VALUE_MAX];
+    struct weir_item item = {.status = WEIR_PENDING};
+    struct weir_call call = {.op = op, .n = 1, .items = &item};
+    uint64_t key = input_byte(in) % KEYS;
+
+    if (op != WEIR_SCAN) {
+        item.key = (const char *)&key;
+        item.key_len = sizeof key;
+        item.ttl_ms = input_byte(in) % 2 * 1000;
+    }
+    if (op == WEIR_SET) {
+        item.size = sizeof(struct telling) +
+                    input_word(in) % (VALUE_MAX - sizeof(struct telling));
+        item.data = value;
+        telling_fill(value, key, item.size, input_byte(in));
+    }
+    shm_run(&m, &call);
+    CHECK(item.status != WEIR_PENDING);
+    if (op == WEIR_GET && item.status == WEIR_OK)
+        CHECK(telling_sound(item.value->data, item.value->size, key));
+    if (item.value != NULL)
+        weir_value_unref(item.value);
+}
+
+static void repair_all(void)
+{
+    for (uint32_t i = 0; i < m.map.layout.shards; i++)
+        map_shard(&m.map, i)->dirty = 1;
+    truth_check_all(&m);
+}
+
+static void fuzz_header(const uint8_t *bytes, size_t n)
+{
+    static int fd = -1;
+    struct header h = {0};
+    struct weir_error err;
+
+    if (fd < 0)
+        fd = memfd_create("header", MFD_CLOEXEC);
+    memcpy(&h, bytes, n < sizeof h ? n : sizeof h);
+    if (n > 0 && bytes[0] % 2) {
+        memcpy(h.magic, MADE, sizeof MADE);
+        h.version = HEADER_VERSION;
+        h.unit = UNIT;
+        h.sum = header_sum(&h);
+    }
+    CHECK(header_write(fd, &h) == 0);
+    if (header_read(&h, fd, h.capacity, &err) >= HEADER_SOUND &&
+        h.magic[7] == MADE[7]) {
+        struct layout l;
+
+        layout_of(&l, h.capacity, h.shards);
+        CHECK(l.first < l.end && l.segment <= WINDOW_SIZE);
+        CHECK(LAYOUT_CONTROL + (uint64_t)l.segment * l.shards <= h.capacity);
+        CHECK(header_policy(h.eviction) != NULL);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+    struct input in = {bytes, bytes + n};
+    uint32_t first = input_byte(&in);
+
+    if (file == NULL)
+        start();
+    if (first % 8 == 0) {
+        fuzz_header(in.at, (size_t)(in.end - in.at));
+        return 0;
+    }
+    memcpy(file + LAYOUT_CONTROL, pristine + LAYOUT_CONTROL,
+           CAPACITY - LAYOUT_CONTROL);
+    m.map.policy = header_policy(1 + first % 4);
+    while (in.at < in.end) {
+        uint32_t op = input_byte(&in) % (2 * WEIR_SCAN);
+
+        if (op >= WEIR_GET && op <= WEIR_SCAN)
+            operate(&in, op);
+        else
+            alter(&in);
+    }
+    repair_all();
+    return 0;
+}

@@ -1,0 +1,183 @@
+/* altered.c -- something writes random bytes all over a mapping while it is in
+ * use: nothing crashes or hangs, and with verify=always no value is answered
+ * that was not set. Half of what is written are small numbers and copies of
+ * other parts, which look like links and lengths. */
+#include "mapping.h"
+
+#include <sys/mman.h>
+#include <time.h>
+
+enum {
+    KEYS = 100,
+    VALUE_MAX = 9000,
+    CAPACITY = 256 << 10,
+    SCRIBBLES = 40, /* between two operations of the client, at most */
+};
+
+static uint32_t random_word(const char *file, uint64_t *random)
+{
+    uint32_t word = (uint32_t)random_next(random);
+
+    switch (random_below(random, 4)) {
+    case 0:
+        return word % 4096;
+    case 1:
+        memcpy(&word, file + word % (CAPACITY - 4), sizeof word);
+        return word;
+    case 2:
+        return word % 4096 | CHAIN_LIVE;
+    default:
+        return word;
+    }
+}
+
+/* Alters the file for good, or until it is killed. */
+static void scribble(char *file, uint64_t *random)
+{
+    /* Often the numbers of the shard, which lead to everything else. */
+    uint64_t at = LAYOUT_CONTROL +
+                  (random_below(random, 2)
+                       ? random_below(random, sizeof(struct shard) / 4) * 4
+                       : random_below(random, CAPACITY - LAYOUT_CONTROL - 4));
+    uint32_t word = random_word(file, random);
+
+    memcpy(file + at, &word, sizeof word);
+}
+
+static pid_t start_scribbler(char *file, uint64_t seed)
+{
+    pid_t pid = fork();
+
+    for (uint64_t n = 0; pid == 0; n++) {
+        scribble(file, &seed);
+        if (n % 64 == 0)
+            usleep(100);
+    }
+    return pid;
+}
+
+static struct {
+    uint64_t ops, read, missed, corrupt, busy, slowest_ms;
+} seen;
+
+static void answered(const struct weir_batch *b, uint64_t key)
+{
+    const struct weir_item *item = &b->items[0];
+
+    switch (item->status) {
+    case WEIR_OK:
+        if (b->op == WEIR_GET)
+            CHECK(telling_sound(item->value->data, item->value->size, key));
+        seen.read += b->op == WEIR_GET;
+        break;
+    case WEIR_MISS:
+    case WEIR_REJECTED:
+        seen.missed++;
+        break;
+    case WEIR_CORRUPT:
+        seen.corrupt++;
+        break;
+    default:
+        CHECK(item->status == WEIR_BUSY);
+        seen.busy++;
+    }
+}
+
+static void step(struct weir_store *s, struct weir_batch *b, uint64_t *random)
+{
+    static const uint32_t TRIED[] = {WEIR_GET,    WEIR_GET,    WEIR_SET,
+                                     WEIR_SET,    WEIR_TOUCH,  WEIR_STAT,
+                                     WEIR_DELETE, WEIR_EXISTS, WEIR_SCAN};
+    static char value[VALUE_MAX];
+    uint64_t key = random_below(random, KEYS);
+    struct weir_item *item = &b->items[0];
+
+    weir_batch_reset(b, TRIED[random_below(random, 9)], 1);
+    if (b->op != WEIR_SCAN) {
+        item->key = (const char *)&key;
+        item->key_len = sizeof key;
+        item->ttl_ms = random_below(random, 2) * 1000;
+    }
+    if (b->op == WEIR_SET) {
+        item->size = sizeof(struct telling) +
+                     random_below(random, VALUE_MAX - sizeof(struct telling));
+        telling_fill(value, key, item->size, random_next(random));
+        item->data = value;
+    }
+    weir_submit(s, NULL, b);
+    seen.ops++;
+    answered(b, key);
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void run(const char *eviction, uint64_t ms, bool meanwhile,
+                uint64_t *random)
+{
+    struct weir_setting options[] = {{"path", mapping_path},
+                                     {"capacity", "256KiB"},
+                                     {"eviction", eviction},
+                                     {"verify", "always"},
+                                     {"destroy", "true"}};
+    struct weir_batch *b = weir_batch_new(1);
+    struct weir_store *s;
+    struct weir_error err;
+    struct weir_gauge gauges[32];
+    uint64_t until;
+    pid_t scribbler = 0;
+    char *file;
+    int fd;
+
+    unlink(mapping_path);
+    CHECK(weir_open(&s, "shm", options, 5, &err) == 0);
+    fd = open(mapping_path, O_RDWR | O_CLOEXEC);
+    file = mmap(NULL, CAPACITY, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(file != MAP_FAILED);
+    if (meanwhile)
+        scribbler = start_scribbler(file, random_next(random));
+    for (until = now_ms() + ms; now_ms() < until;) {
+        uint64_t start = now_ms(), n = random_below(random, SCRIBBLES);
+
+        while (!meanwhile && n-- > 0)
+            scribble(file, random);
+        step(s, b, random);
+        if (now_ms() - start > seen.slowest_ms)
+            seen.slowest_ms = now_ms() - start;
+        weir_store_gauges(s, gauges, seen.ops % 64 == 0 ? 32 : 0);
+    }
+    if (meanwhile)
+        CHECK(kill(scribbler, SIGKILL) == 0 &&
+              waitpid(scribbler, NULL, 0) == scribbler);
+    weir_batch_free(b);
+    weir_store_free(s);
+    munmap(file, CAPACITY);
+    close(fd);
+}
+
+int main(void)
+{
+    static const char *const EVICTIONS[] = {"s3fifo", "lru", "sieve", "fifo"};
+    const char *soak = getenv("WEIR_SOAK");
+    uint64_t ms = soak != NULL ? strtoull(soak, NULL, 10) * 100 + 200 : 200;
+    uint64_t random = check_seed = (uint64_t)time(NULL);
+
+    alarm((unsigned)(ms / 100 + 100));
+    mapping_name();
+    for (int i = 0; i < 4; i++) {
+        run(EVICTIONS[i], ms, false, &random);
+        run(EVICTIONS[i], ms, true, &random);
+    }
+    printf("%llu operations: %llu values, %llu misses, %llu corrupt, %llu "
+           "busy; the slowest took %llu ms\n",
+           (unsigned long long)seen.ops, (unsigned long long)seen.read,
+           (unsigned long long)seen.missed, (unsigned long long)seen.corrupt,
+           (unsigned long long)seen.busy, (unsigned long long)seen.slowest_ms);
+    CHECK(seen.read > 0 && seen.missed > 0);
+    return 0;
+}
