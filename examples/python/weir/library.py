@@ -18,7 +18,8 @@ from ctypes import (CDLL, POINTER, PyDLL, Structure, c_char, c_char_p, c_int,
                     c_void_p, py_object)
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-# WEIR_ABI of runtime/weir.h. It changes with any struct or function there.
+# WEIR_ABI of runtime/weir.h, which changes with any struct or function there.
+# `make generate` writes it.
 ABI = 8
 SONAME = "libweir.so.%d" % ABI
 
@@ -215,9 +216,12 @@ def python_function(name: str, result: object, *arguments: object):
 
 
 bytes_address = python_function("PyBytes_AsString", c_void_p, py_object)
-buffer_get = python_function("PyObject_GetBuffer", c_int, py_object,
-                             POINTER(Buffer), c_int)
-buffer_release = python_function("PyBuffer_Release", None, POINTER(Buffer))
+bytes_at = python_function("PyBytes_FromStringAndSize", py_object, c_void_p,
+                           c_ssize_t)
+# The address of a struct Buffer stands in these for a pointer to it.
+buffer_get = python_function("PyObject_GetBuffer", c_int, py_object, c_void_p,
+                             c_int)
+buffer_release = python_function("PyBuffer_Release", None, c_void_p)
 view_memory = python_function("PyMemoryView_FromMemory", py_object, c_void_p,
                               c_ssize_t, c_int)
 
