@@ -7,7 +7,6 @@ read at once, as a slice of words with a step of eight.
 The batch keeps what its items point at: the keys, until submit has copied
 them, and the memory that is lent, until the batch is drained or freed.
 """
-import ctypes
 from array import array
 from itertools import accumulate
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
@@ -66,10 +65,11 @@ def small_sizes(values: Sequence[Any]) -> Optional[List[int]]:
 class Batch:
     """A batch, for one use at a time, which can be used many times."""
 
+    pointer: Optional[int] = None
+    lent: Optional[Lent] = None
+
     def __init__(self, capacity: int):
-        self.pointer = None
         self.kept: List[Any] = []
-        self.lent: Optional[Lent] = None
         self.pointer = library.batch_new(capacity)
         if not self.pointer:
             raise MemoryError("weir: no memory for a batch of %d" % capacity)

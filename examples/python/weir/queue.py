@@ -1,7 +1,7 @@
 """A completion queue of weir.h: finished batches, and a descriptor that is
 readable while some wait."""
 import ctypes
-from typing import List
+from typing import List, Optional
 
 from . import library
 
@@ -11,8 +11,9 @@ AT_ONCE = 64
 class Queue:
     """A completion queue."""
 
+    pointer: Optional[int] = None
+
     def __init__(self):
-        self.pointer = None
         made = ctypes.c_void_p()
         if library.queue_new(ctypes.byref(made)) < 0:
             raise OSError("weir: no memory or no descriptor for a completion "

@@ -59,9 +59,10 @@ class Store(AsyncCalls):
     begin with an "a" are for asyncio (aio.py).
     """
 
+    _pointer: Optional[int] = None
+    _closed = False
+
     def __init__(self, url: str, **options: Option):
-        self._pointer: Optional[int] = None
-        self._closed = False
         settings = (library.Setting * len(options))(*(
             (name.encode(), in_words(name, value))
             for name, value in options.items()))
