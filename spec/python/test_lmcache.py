@@ -3,6 +3,7 @@ import gc
 import os
 import random
 import select
+import subprocess
 import sys
 import threading
 import time
@@ -13,6 +14,8 @@ import weakref
 import folders
 from adapter import Adapter, load
 from test_process import resident
+
+from weir import library
 
 TREE = os.path.normpath(os.path.join(os.path.dirname(
     os.path.abspath(__file__)), "..", ".."))
@@ -295,6 +298,23 @@ class Memory(Case):
         self.assertLess(resident() - before, 10 << 20)
 
 
+# A connector (spec/connectors/scripted.h) that holds a call, and is deaf to
+# interrupts and deadlines until the end.
+DEAF = """
+import ctypes, weir_lmcache
+script = (ctypes.c_uint8 * 8192)()
+script[4] = script[5] = 1
+connector = weir_lmcache.WeirConnector("scripted",
+                                       script="%x" % ctypes.addressof(script))
+memory = bytearray(9000)
+connector.submit_batch_get(["key"], [memoryview(memory)])
+connector.close(0.1)
+print(connector.drain_completions(), connector.drain_completions())
+memory.append(1)
+script[4] = script[5] = 0
+"""
+
+
 class Ends(Case):
 
     def test_a_full_queue_completes_what_it_refuses(self):
@@ -321,6 +341,14 @@ class Ends(Case):
                              [number])
             self.assertFalse(readable(connector))
 
+    def test_workers_do_what_memory_could_do_in_place(self):
+        connector = self.connector()
+        for _ in range(20):
+            connector.submit_batch_set(["key"], [chunk(1 << 20, 1)])
+        # What is answered at submit stands there.
+        self.assertEqual(len(connector._jobs._ended), 0)
+        self.assertEqual(len(self.completions(connector, 20)), 20)
+
     def test_close_completes_what_is_in_flight(self):
         for options in ({"delay": "50ms"}, {"hang": "1"},
                         {"connect_failures": 9, "connect_hang": True}):
@@ -338,6 +366,16 @@ class Ends(Case):
                 self.assertEqual(connector.drain_completions(), [])
                 for buffer in memory:
                     buffer.append(1)
+
+    def test_close_completes_what_a_connector_never_ends(self):
+        done = subprocess.run(
+            [sys.executable, "-c", DEAF], timeout=60, stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path),
+                 "WEIR_CONNECTORS": os.path.join(os.path.dirname(library.path),
+                                                 "spec", "connectors")})
+        self.assertEqual(
+            done.stdout.decode(),
+            "[(1, False, 'closed without an answer', [False])] []\n")
 
     def test_after_close_submissions_complete_with_an_error(self):
         connector = self.connector()
@@ -374,6 +412,18 @@ class Ends(Case):
         self.assertEqual(os.waitpid(child, 0)[1], 0)
         number = connector.submit_batch_exists(["key"])
         self.assertEqual(self.completions(connector, 1),
+                         [(number, True, "", [False])])
+
+    def test_the_child_of_a_fork_takes_nothing_from_its_parent(self):
+        connector = self.connector()
+        number = connector.submit_batch_exists(["key"])
+        self.assertTrue(readable(connector, 10000))
+        child = os.fork()
+        if child == 0:
+            os._exit(len(connector.drain_completions()))
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
+        self.assertTrue(readable(connector))
+        self.assertEqual(connector.drain_completions(),
                          [(number, True, "", [False])])
 
 
