@@ -15,7 +15,8 @@ local Bench = {}
 Bench.__index = Bench
 
 Bench.NAMES = {
-  "core", "memory", "fs", "redis", "policies", "lua", "replay", "ngx", "serve",
+  "core", "memory", "fs", "redis", "cluster", "policies", "lua", "replay", "ngx",
+  "serve",
 }
 
 
