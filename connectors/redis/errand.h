@@ -3,7 +3,6 @@
 #define WEIR_REDIS_ERRAND_H
 
 #include "peer.h"
-#include "reply.h"
 
 /* The way of an item. */
 struct trip {
@@ -55,6 +54,14 @@ struct trip *errand_trip(struct errand *e, const struct weir_item *item);
 /* errand_wait makes an item that is with no node wait until a time. */
 void errand_wait(struct errand *e, struct trip *t, uint64_t due_ns);
 
+/* errand_pause returns a pause that doubles n times, up to most. */
+uint64_t errand_pause(uint64_t first, uint64_t most, uint32_t n);
+
+/* errand_delay makes an item wait for a pause that doubles each time. false:
+ * the time for it is over. */
+bool errand_delay(struct cluster *c, struct errand *e, struct trip *t,
+                  uint64_t first, uint64_t most);
+
 /* errand_start splits a call by node. NULL: out of memory. */
 struct errand *errand_start(struct cluster_session *cs, struct weir_call *call);
 
@@ -76,8 +83,6 @@ void errand_end(struct cluster_session *cs, struct errand *e);
 /* For struct routing. */
 bool errand_same_slot(const struct progress *p, uint32_t i, uint32_t j);
 void errand_part_ended(struct progress *p);
-bool errand_redirect(struct redis_session *s, struct command *command,
-                     const struct reply *error);
 
 /* errand_not_connected ends the parts that wait for a peer whose connect
  * failed: their items wait for a new map, or fail if they have. */
