@@ -189,7 +189,8 @@ struct weir_connector {
     int (*watch)(void *state, struct weir_call *call);
 
     /* can_watch says whether the options allow watch: 0, or -ENOTSUP and a
-     * sentence with what to do. Any thread may call it. Optional: without it
+     * sentence with what to do, to which the runtime adds the store's name. Any
+     * thread may call it. Optional: without it
      * they do. */
     int (*can_watch)(void *state, struct weir_error *err);
 

@@ -31,7 +31,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
 #include "cq.h"
 #include "finish.h"
 #include "forks.h"
@@ -154,27 +153,34 @@ static void tell_change(struct weir_watch *w, const char *key, uint32_t key_len)
 
 /* ---- a connector tells ---- */
 
-static void tell_all(struct watcher *all, bool sees)
+/* again: also the watches that have been told so. Under lock. */
+static void tell_all(struct watcher *all, bool sees, bool again)
 {
-    pthread_mutex_lock(&all->lock);
     all->sees = sees;
     if (sees)
         all->failures = 0;
     for (struct weir_watch *w = all->watches; w != NULL; w = w->next) {
-        if (w->sees != sees)
+        if (again || w->sees != sees)
             tell_sight(w, sees);
     }
-    pthread_mutex_unlock(&all->lock);
 }
 
 void weir_tell_lost(struct weir_call *call)
 {
-    tell_all(slice_of(call)->watcher, false);
+    struct watcher *all = slice_of(call)->watcher;
+
+    pthread_mutex_lock(&all->lock);
+    tell_all(all, false, false);
+    pthread_mutex_unlock(&all->lock);
 }
 
 void weir_tell_regained(struct weir_call *call)
 {
-    tell_all(slice_of(call)->watcher, true);
+    struct watcher *all = slice_of(call)->watcher;
+
+    pthread_mutex_lock(&all->lock);
+    tell_all(all, true, false);
+    pthread_mutex_unlock(&all->lock);
 }
 
 void weir_tell_changed(struct weir_call *call, const char *key,
@@ -190,7 +196,8 @@ void weir_tell_changed(struct weir_call *call, const char *key,
 
 /* ---- the thread ---- */
 
-/* Notes why the connector's watch returned. Returns how long to wait. */
+/* The connector's watch has returned: tells so, the first time in a row also
+ * those who never had sight. Returns how long to wait. */
 static uint64_t note_failure(struct weir_store *s, struct failure *failure,
                              int rc)
 {
@@ -199,9 +206,11 @@ static uint64_t note_failure(struct weir_store *s, struct failure *failure,
 
     if (failure->error.code == 0)
         weir_error_set(&failure->error, rc, "%s", strerror(-rc));
+    failure->error.code = rc;
     pthread_mutex_lock(&all->lock);
     all->failure = *failure;
     all->failures++;
+    tell_all(all, false, all->failures == 1);
     pause =
         rc == -ENOTSUP ? UNABLE_NS : health_backoff(&s->config, all->failures);
     pthread_mutex_unlock(&all->lock);
@@ -221,7 +230,6 @@ static void *watcher_main(void *arg)
 
         failure.error.code = 0;
         rc = s->connector->watch(s->state, &watching.call);
-        tell_all(all, false);
         watching.call.deadline_ns = 0;
         weir_call_wait(&watching.call, -1, 0,
                        note_failure(s, &failure, rc < 0 ? rc : -EIO));
@@ -254,13 +262,16 @@ static int watcher_start(struct weir_store *s)
 /* Close waits until inside is 0, so the state stays until then. */
 static int ask_connector(struct weir_store *s, struct weir_error *err)
 {
+    struct weir_error why = {0};
     int rc = 0;
 
     atomic_fetch_add(&s->inside, 1);
     if (atomic_load(&s->closing))
         rc = weir_error_set(err, -ESHUTDOWN, "%s: closed", s->name);
     else if (s->connector->can_watch != NULL)
-        rc = s->connector->can_watch(s->state, err);
+        rc = s->connector->can_watch(s->state, &why);
+    if (rc < 0 && why.code != 0)
+        weir_error_set(err, rc, "%s: %.120s", s->name, why.message);
     atomic_fetch_sub_explicit(&s->inside, 1, memory_order_release);
     return rc;
 }
@@ -319,8 +330,8 @@ static int watch_join(struct weir_watch *w)
         cq_ref(w->cq);
         w->next = all->watches;
         all->watches = w;
-        if (all->sees)
-            tell_sight(w, true);
+        if (all->sees || all->failures > 0)
+            tell_sight(w, all->sees);
     }
     pthread_mutex_unlock(&all->lock);
     return rc;

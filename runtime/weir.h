@@ -480,7 +480,8 @@ struct weir_event {
 struct weir_watch;
 
 /* weir_watch_new asks for the events of a store, which come through cq. A watch
- * begins without sight; WEIR_EVENT_REGAINED comes when the store sees. Events
+ * begins without sight: WEIR_EVENT_REGAINED comes when the store sees, or
+ * WEIR_EVENT_LOST when the first attempt fails (see weir_store_sees). Events
  * are buffered until they are read, up to 16384 or 1 MiB. More than that are
  * told as sight lost and regained; so is a change of all keys. Closing the
  * store loses sight. -ENOTSUP: the store cannot tell of changes, and err says
@@ -508,7 +509,7 @@ int weir_store_can_watch(struct weir_store *s, struct weir_error *err);
 
 /* weir_store_sees returns 1 while every change in the backend is noticed. 0: it
  * is not, or no watch has been made. err says why the last attempt failed, with
- * code 0 if none did. */
+ * code 0 if none did, and -ENOTSUP if the backend cannot tell of changes. */
 int weir_store_sees(struct weir_store *s, struct weir_error *err);
 
 /* ---- evicted values: what a store drops by itself ---- */

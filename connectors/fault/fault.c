@@ -276,8 +276,7 @@ static int fault_can_watch(void *state, struct weir_error *err)
 
     if (f->config->events)
         return 0;
-    return weir_error_set(err, -ENOTSUP,
-                          "fault: sends no events: set events=true");
+    return weir_error_set(err, -ENOTSUP, "sends no events: set events=true");
 }
 
 static int fault_watch(void *state, struct weir_call *call)

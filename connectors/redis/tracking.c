@@ -47,7 +47,7 @@ int redis_can_watch(void *state, struct weir_error *err)
     if (c->tracking)
         return 0;
     return weir_error_set(err, -ENOTSUP,
-                          "redis: tells of no changes: set tracking=true "
+                          "tells of no changes: set tracking=true "
                           "(needs Redis 6 or later)");
 }
 

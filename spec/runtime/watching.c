@@ -178,6 +178,8 @@ static void a_watch_that_ends_begins_again(void)
     for (int round = 0; round < 3; round++) {
         tell("break");
         expect(cq, w, WEIR_EVENT_LOST);
+        CHECK(weir_store_sees(store, &err) == 1 ||
+              strstr(err.message, "sight lost: injected") != NULL);
         expect(cq, w, WEIR_EVENT_REGAINED);
     }
     tell("lost");
