@@ -14,6 +14,8 @@
 --   can_park() -> true            or nil, why not
 --   can_open() -> true            or nil, why not; a host may lack it
 --   on_stop(fn)                   run(main, ...) -> results
+--   warn(sentence)                says something to who runs the program; a host may
+--                                 lack it: then standard error gets it
 
 local Host = {
   -- The error that unwinds a killed task. join returns it, too.
@@ -51,6 +53,14 @@ for _, name in ipairs {
   Host[name] = function(...)
     return (current or Host.current())[name](...)
   end
+end
+
+
+--- Says something to who runs the program, such as what a store cannot do.
+function Host.warn(sentence)
+  local warn = Host.current().warn
+  if warn then return warn(sentence) end
+  io.stderr:write("weir: ", sentence, "\n")
 end
 
 

@@ -173,6 +173,7 @@
 ---@field write? "through"|"around" what a set leaves in the upper stores
 ---@field promote? weir.Rule which values found below are copied up: a predicate or fn(key, info)
 ---@field delete? "all" which stores a delete goes to
+---@field coherent? boolean|"stale" whether copies go when others change keys; "stale": served, but marked
 ---@field fail_open? boolean whether an error of the authority is told as a miss, marked degraded
 ---@field stale_while? weir.Time how long a value past its time is served while one caller reads below
 ---@field stale_if_error? weir.Time how long a value past its time is served if the stores below fail

@@ -18,6 +18,7 @@ local Store = require "weir.core.store"
 local Value = require "weir.core.value"
 local settings_of = require "weir.native.settings"
 local Stats = require "weir.native.store_stats"
+local Watching = require "weir.native.watching"
 local status = require "weir.core.status"
 local Trace = require "weir.observe.trace"
 local C = require("weir.ffi").C
@@ -269,6 +270,13 @@ end
 --- The latencies of an op by bucket; which: "queue" or "service".
 function Native:histogram(op, which)
   return Stats.histogram(self.handle, op, which)
+end
+
+
+--- Whether the store can tell of changes that others make. Its events come once a
+--- request has waited for it.
+function Native:can_tell()
+  return Watching.able(self)
 end
 
 

@@ -5,6 +5,8 @@
 --     far.faults.k = { "timeout", "ok" }     -- statuses of the next calls for k
 --     far.down = "unavailable"               -- everything, until nil again
 --     far.log                                -- { "get k1,k2", "set k1", ... }
+--     far.tells = true                       -- it has events
+--     far:tell("changed", { "k" })           -- ... such as this one
 --
 -- A call has two named awaits: NAME.OP before it takes effect, NAME.OP.reply
 -- after. It honours deadlines as a connector does, unless `deaf`: then it is late
@@ -178,6 +180,12 @@ function Scripted:run(req)
   end
   self.inflight = self.inflight - 1
   return reply
+end
+
+
+function Scripted:can_tell()
+  if self.tells then return true end
+  return Store.can_tell(self)
 end
 
 

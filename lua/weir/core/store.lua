@@ -3,6 +3,7 @@
 -- values and errors as results. native.lua and every policy are stores.
 
 local Closing = require "weir.core.closing"
+local Events = require "weir.core.events"
 local Many = require "weir.core.many"
 local check_method = require "weir.core.method"
 local Op = require "weir.core.op"
@@ -278,6 +279,7 @@ end
 
 
 for name, verb in pairs(Many) do Store[name] = verb end
+for name, method in pairs(Events) do Store[name] = method end
 
 
 return Store

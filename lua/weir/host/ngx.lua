@@ -107,6 +107,10 @@ function Ngx.new(opts)
     return random()
   end
 
+  function host.warn(sentence)
+    ngx.log(ngx.WARN, "weir: ", sentence)
+  end
+
   host.prepare, host.park, host.wake = Waits.prepare, Tasks.park, Waits.wake
   host.join, host.kill = Tasks.join, Tasks.kill
 

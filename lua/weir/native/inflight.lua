@@ -3,12 +3,13 @@
 -- buffers) and the waiter alive until the batch is drained. The reply is made when it
 -- is drained, since on some hosts a waiter vanishes without notice. Then the collector
 -- frees the reply. The end of a store's close comes the same way, as a batch without a
--- request. Used by native.lua.
+-- request, and so do the events of a store (watching.lua). Used by native.lua.
 
 local ffi = require "ffi"
 local Batch = require "weir.native.batch"
 local Host = require "weir.host"
 local Op = require "weir.core.op"
+local Watching = require "weir.native.watching"
 local C = require("weir.ffi").C
 
 local InFlight = {}
@@ -68,7 +69,10 @@ local function drain(cq)
   local n
   repeat
     n = C.weir_cq_drain(cq, drained, MAX)
-    for i = 0, n - 1 do complete(tonumber(drained[i].tag)) end
+    for i = 0, n - 1 do
+      local tag = tonumber(drained[i].tag)
+      if not Watching.drained(tag) then complete(tag) end
+    end
   until n < MAX
 end
 
@@ -94,6 +98,7 @@ local function new_queue(host)
     if queues[host] == queue then queues[host] = nil end
     host.detach(queue)
     drain(cq)
+    Watching.close(queue)
     disown(queue)
     C.weir_cq_free(cq)
   end
@@ -133,6 +138,7 @@ function InFlight.run(store, batch, req, timeout)
     Batch.put(batch)
     return nil, "cannot", why or "out of file descriptors"
   end
+  if store.listeners then Watching.ensure(store, queue) end
   local record = {
     batch = batch, req = req, name = store.name, host = host, queue = queue,
     waiter = host.prepare(),

@@ -5,7 +5,7 @@
 -- is killed. If the leader gets an error, the callers that wait make one more attempt
 -- together, so there are at most two requests for them. A write through this node ends
 -- the reads of its keys: later callers never get a value that was read before the
--- write.
+-- write. Over a store that tells of changes by others, so does a change of a key.
 --
 -- A leader may hang. Callers can join its read for `wait` seconds, and no longer than
 -- its deadline. After that the next caller leads a new read. A caller that has waited
@@ -33,9 +33,11 @@ Coalesce.OPTIONS = {
 
 function Coalesce.new(child, ...)
   local given = Arguments.read("coalesce", Coalesce.OPTIONS, ...)
-  return Coalesce:node { children = { child }, child = child, longest = given.wait,
-    reads = {}, n_reads = 0,
+  local node = Coalesce:node { children = { child }, child = child,
+    longest = given.wait, reads = {}, n_reads = 0,
     counts = { led = 0, joined = 0, elected = 0, left = 0 } }
+  if node:can_tell() then node:listen_below() end
+  return node
 end
 
 
@@ -142,6 +144,16 @@ function Coalesce:answer(req)
     for i = 1, req.n do Reads.close(self, req.keys[i]) end
   end
   return reply
+end
+
+
+function Coalesce:hear(event, what, source)
+  if event ~= "changed" then
+    self:forget()
+  elseif self.n_reads > 0 then
+    for _, key in ipairs(what) do Reads.close(self, key) end
+  end
+  Node.hear(self, event, what, source)
 end
 
 

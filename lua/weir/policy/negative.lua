@@ -4,6 +4,10 @@
 -- node ends the entry of its key. A read that overlapped such a write makes no entry.
 -- Entries have a bound of their own, so they cannot push out values. Over `max` the
 -- oldest entry is dropped, and the store is asked again.
+--
+-- Over a store that tells of changes by others (redis with tracking, a coherent tier) a
+-- change ends the entry of its key, too. While that store may miss changes, nothing is
+-- remembered.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Expiring = require "weir.policy.shared.expiring"
@@ -30,9 +34,12 @@ Negative.OPTIONS = {
 
 function Negative.new(child, ...)
   local given = Arguments.read("negative", Negative.OPTIONS, ...)
-  return Negative:node { children = { child }, child = child, seconds = given.ttl,
-    absent = Expiring.new(given.max), generations = Generations.new(),
-    counts = { hits = 0 } }
+  local node = Negative:node { children = { child }, child = child,
+    seconds = given.ttl, absent = Expiring.new(given.max),
+    generations = Generations.new(), counts = { hits = 0 } }
+  node.generations:watch()
+  if node:can_tell() then node:listen_below() end
+  return node
 end
 
 
@@ -46,7 +53,7 @@ end
 
 -- Remembers the misses of a read that began at `since`.
 local function learn(self, req, reply, since)
-  if reply:all "good" then return end
+  if reply:all "good" or self.seeing and not self.sees then return end
   local by = host.now() + self.seconds
   for i = 1, req.n do
     local key = req.keys[i]
@@ -119,6 +126,18 @@ function Negative:answer(req)
     for i = 1, req.n do self.absent:drop(req.keys[i]) end
   end
   return reply
+end
+
+
+function Negative:hear(event, what, source)
+  if event == "changed" then
+    self.generations:changed(what)
+    for _, key in ipairs(what) do self.absent:drop(key) end
+  else
+    self.generations:changed_all()
+    self:forget()
+  end
+  Node.hear(self, event, what, source)
 end
 
 

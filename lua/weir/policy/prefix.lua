@@ -86,6 +86,22 @@ function Prefix:answer(req)
 end
 
 
+--- Passes on changes of its own keys, without the prefix.
+function Prefix:hear(event, what, source)
+  if event == "changed" then
+    local keys, text = {}, self.text
+    for _, key in ipairs(what) do
+      if #key > #text and key:sub(1, #text) == text then
+        keys[#keys + 1] = key:sub(#text + 1)
+      end
+    end
+    if #keys == 0 then return end
+    what = keys
+  end
+  Node.hear(self, event, what, source)
+end
+
+
 --- The key as the store below sees it.
 function Prefix:inner_key(key)
   return self.text .. key

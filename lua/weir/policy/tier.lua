@@ -3,7 +3,8 @@
 --
 -- A get asks a, then b for the slots that a does not have, and so on (read, below). A
 -- slot is a miss only if the authority said so. Writes are in policy/tier/write.lua,
--- copies to the upper tiers in policy/tier/promote.lua.
+-- copies to the upper tiers in policy/tier/promote.lua, and what follows from writes of
+-- others with coherent = true in policy/tier/coherent.lua.
 --
 -- Every table of keys is bounded. promote_queue=1024 keys and promote_bytes="64MiB" may
 -- wait to be copied up; over that the oldest is dropped and counted. old_copies=65536
@@ -12,9 +13,11 @@
 -- not seen for longest start anew.
 
 local Arguments = require "weir.policy.shared.arguments"
+local Coherent = require "weir.policy.tier.coherent"
 local Copies = require "weir.policy.shared.scan_copies"
 local Decide = require "weir.policy.shared.decide"
 local degrade = require "weir.policy.shared.degrade"
+local Ffi = require "weir.ffi"
 local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
 local One = require "weir.policy.tier.one"
@@ -29,6 +32,14 @@ local Write = require "weir.policy.tier.write"
 local Tier = Node.word "tier"
 Tier.REUSES = "immediate"
 
+
+local function coherent_of(x)
+  if x == true or x == false or x == "stale" then return x end
+  error(("tier: coherent is true, false or \"stale\", not %s%s"):format(
+    Arguments.show(x), Ffi.suggest(x, { "stale" })), 0)
+end
+
+
 Tier.HELP = "One store made of several, the fastest first, the authority last. A get "
   .. "goes down until a store has the value, and a copy goes up."
 Tier.EXAMPLE = "tier { ram, disk, far, promote = hits(2) }"
@@ -42,6 +53,8 @@ Tier.OPTIONS = {
   { "delete", is = { "all" }, default = "all",
     help = "which stores a delete goes to",
     values = { all = "every store" } },
+  { "coherent", is = coherent_of, type = 'boolean|"stale"', default = false,
+    help = "whether copies go when others change keys; \"stale\": served, but marked" },
   { "fail_open", is = "boolean", default = false,
     help = "whether an error of the authority is told as a miss, marked degraded" },
   { "stale_while", is = "seconds",
@@ -56,6 +69,18 @@ Tier.OPTIONS = {
     help = "keys counted for hits(n); the key not seen for longest starts anew" },
   Suspects.OPTION,
 }
+
+
+-- Begins to follow the changes that others make.
+local function follow(node, coherent)
+  local far = node.children[node.depth]
+  local able, why = far:can_tell()
+  if not able then
+    error("tier: coherent needs a last store that tells of changes: " .. why, 0)
+  end
+  node.coherent = Coherent.new(node, coherent == "stale")
+  node:listen_below()
+end
 
 
 function Tier.new(given)
@@ -78,7 +103,38 @@ function Tier.new(given)
     node.found[level], node.missed[level], node.errors[level] = 0, 0, 0
     node.suspects[level] = Suspects.new(stores[level], generations, options.old_copies)
   end
+  if options.coherent then follow(node, options.coherent) end
   return node
+end
+
+
+-- ---- events of the authority ----
+
+function Tier:sources()
+  return { self.children[self.depth] }
+end
+
+
+--- A tier without coherent would answer a listener's next read with an old copy.
+function Tier:can_tell()
+  if self.coherent then return true end
+  return nil, self.name .. ": cannot tell of changes: set coherent = true there, too"
+end
+
+
+function Tier:hear(event, what, source)
+  self.coherent:hear(event, what)
+  Node.hear(self, event, what, source)
+end
+
+
+function Tier:remember(old)
+  if self.coherent and old.coherent then self.coherent:adopt(old.coherent) end
+end
+
+
+function Tier:forget()
+  if self.coherent then self.coherent:suspect_all() end
 end
 
 
@@ -127,21 +183,29 @@ local function note(walk, level, answer, slots)
 end
 
 
+-- Asks one tier. Returns its reply, and true if an upper tier was not asked because
+-- its copies may be old.
+local function ask(self, level, req)
+  if self.coherent and level < self.depth then return self.coherent:read(level, req) end
+  return self.suspects[level]:read(req), false
+end
+
+
 -- The path of a get, an exists and a stat.
 local function read(self, req)
   -- 1. The first tier. If it has every key, no other tier is asked.
-  local reply = self.suspects[1]:read(req)
+  local reply, withheld = ask(self, 1, req)
   if reply:all "good" then
     self.found[1] = self.found[1] + req.n
     reply.levels = nil
     return reply
   end
   local since, first = self.generations:now(), 1
-  if req.n == 1 and not req.trace then
+  if req.n == 1 and not req.trace and not self.coherent then
     reply, first = One.descend(self, req, reply)
     if One.finish(self, req, reply, first, since) then return reply end
   end
-  count(self, first, reply)
+  if not withheld then count(self, first, reply) end
   if req.trace then
     req.trace:decide(self, ("level 1 has %d of %d"):format(reply:count "good", req.n))
   end
@@ -153,8 +217,9 @@ local function read(self, req)
   local left = note(walk, first, reply, nil)
   for level = first + 1, self.depth do
     if #left == 0 then break end
-    local answer, slots = self.suspects[level]:read(req:subset(left)), left
-    count(self, level, answer)
+    local slots = left
+    local answer, unasked = ask(self, level, req:subset(left))
+    if not unasked then count(self, level, answer) end
     left = note(walk, level, answer, slots)
     reply:place(answer, slots)
   end
@@ -185,6 +250,8 @@ end
 function Tier:answer(req)
   local op = req.op
   if Op.lookups[op] then return read(self, req) end
+  -- The authority has every key that a coherent tier may answer for.
+  if op == "scan" and self.coherent then return self.children[self.depth]:run(req) end
   if op == "scan" then return Copies.scan(self, req, needless) end
   return Write.run(self, req)
 end
@@ -205,22 +272,26 @@ Tier.STATS = {
   { "forgotten", is = "counter", help = "keys dropped from the count of hits" },
   { "degraded", is = "counter", help = "errors of the authority told as misses" },
   { "stale", is = "counter", help = "values past their time served for an error" },
+  unpack(Coherent.STATS),
 }
 
 function Tier:tally()
   local old, refused = Suspects.stats(self.suspects)
-  return { hits = self.found, misses = self.missed, errors = self.errors,
+  local tally = { hits = self.found, misses = self.missed, errors = self.errors,
     promotions = self.promotion.counts, promote_yes = self.decide.yes,
     promote_no = self.decide.no, repaired = self.counts.repaired, old_copies = old,
     old_copies_refused = refused, forgotten = self.decide:forgotten(),
     degraded = self.counts.degraded, stale = self.counts.stale }
+  if self.coherent then self.coherent:tally(tally) end
+  return tally
 end
 
 
 function Tier:plan(op)
   if Op.lookups[op] then
-    return ("asks [1], and those below for what it lacks; promote = %s"):format(
-      self.decide.predicate.name), self.children
+    return ("asks [1], and those below for what it lacks; promote = %s%s"):format(
+      self.decide.predicate.name,
+      self.coherent and "; " .. self.coherent:describe() or ""), self.children
   end
   if op == "delete" then return "deletes in every tier, bottom-up", self.children end
   if op == "scan" then return "lists every tier, each key once", self.children end

@@ -19,6 +19,9 @@
 -- next one waits for `pause` seconds, by default a tenth of t, plus a random time of up
 -- to as much again.
 --
+-- Over a store that tells of changes by others, a refresh that began before a change
+-- does not store its value. The times stay: own writes are told as changes, too.
+--
 -- The node knows the times of values that were set through it, for at most `keys` keys.
 -- Other values are fresh as long as they live. When there is no room for the time of a
 -- value, it is set without the stale time, so it ends on time, and is counted
@@ -51,7 +54,7 @@ local LEAST = 0.001
 local function make(child, given)
   local keep = math.max(given.stale or 0, given.stale_if_error or 0)
   keep = keep > 0 and keep or nil
-  return Ttl:node {
+  local node = Ttl:node {
     children = { child }, child = child, seconds = given.seconds,
     jitter = given.jitter, keep = keep, stale = given.stale or 0,
     stale_if_error = given.stale_if_error or 0,
@@ -61,6 +64,11 @@ local function make(child, given)
     generations = given.refresh and Generations.new() or nil,
     counts = { stale = 0, refreshes = 0, failed = 0, untimed = 0 },
   }
+  if node.generations and node:can_tell() then
+    node.generations:watch()
+    node:listen_below()
+  end
+  return node
 end
 
 
@@ -217,6 +225,19 @@ function Ttl:answer(req)
   local reply = op(self, req)
   if written then self.generations:bump(req) end
   return reply
+end
+
+
+function Ttl:hear(event, what, source)
+  local generations = self.generations
+  if generations and generations.elsewhere then
+    if event == "changed" then
+      generations:changed(what)
+    else
+      generations:changed_all()
+    end
+  end
+  Node.hear(self, event, what, source)
 end
 
 

@@ -27,8 +27,9 @@ local LONGEST = 30 -- seconds that a write waits for the locks of its keys
 
 -- The array holds, one after the other: when the keys were last written, by hash; the
 -- clock; when the keys were last copied from store to store, by hash; when a write last
--- moved a key.
+-- moved a key; when all keys were last written.
 local CLOCK, COPIED, MOVED = COUNTERS, COUNTERS + 1, 2 * COUNTERS + 1
+local ALL = MOVED + 1
 
 local Generations = {}
 Generations.__index = Generations
@@ -37,7 +38,7 @@ Generations.__index = Generations
 function Generations.new()
   -- One array: generations of a tree share all of it.
   return setmetatable({
-    written = ffi.new("double[?]", MOVED + 1), locked = {},
+    written = ffi.new("double[?]", ALL + 1), locked = {},
   }, Generations)
 end
 
@@ -46,6 +47,7 @@ end
 --- other's writes.
 function Generations:adopt(other)
   self.written, self.locked = other.written, other.locked
+  self.elsewhere = other.elsewhere or self.elsewhere
 end
 
 
@@ -71,9 +73,49 @@ end
 
 --- Whether the key was written after now() returned `since`.
 function Generations:written_since(key, since)
-  return self.written[counter(key)] > since
+  local written = self.written
+  return written[counter(key)] > since or written[ALL] > since
 end
 
+
+-- ---- changes that others make ----
+
+--- Counts changes by others, too, for changed_since.
+function Generations:watch()
+  self.elsewhere = ffi.new("double[?]", COUNTERS + 1) -- the last one is of all keys
+end
+
+
+--- Notes that others have changed some keys. A value that was read or written before
+--- may be old.
+function Generations:changed(keys)
+  local written, elsewhere = self.written, self.elsewhere
+  local clock = written[CLOCK] + 1
+  written[CLOCK] = clock
+  for i = 1, #keys do
+    local at = counter(keys[i])
+    written[at], elsewhere[at] = clock, clock
+  end
+end
+
+
+--- Notes that others may have changed any key.
+function Generations:changed_all()
+  local written = self.written
+  written[CLOCK] = written[CLOCK] + 1
+  written[ALL], self.elsewhere[COUNTERS] = written[CLOCK], written[CLOCK]
+end
+
+
+--- Whether others may have changed the key after now() returned `since`.
+function Generations:changed_since(key, since)
+  local elsewhere = self.elsewhere
+  return elsewhere ~= nil
+    and (elsewhere[counter(key)] > since or elsewhere[COUNTERS] > since)
+end
+
+
+-- ---- reads and copies ----
 
 --- Whether no write of the key is running, or has ended since now() returned `since`.
 function Generations:quiet(key, since)

@@ -151,6 +151,52 @@ function Node:inherit(old, heirs)
 end
 
 
+-- ---- events (core/events.lua) ----
+
+--- The stores whose events are those of the node: all its children.
+function Node:sources()
+  local list = {}
+  for i, entry in ipairs(Paths.children(self)) do list[i] = entry[2] end
+  return list
+end
+
+
+--- A node can tell if all its sources can.
+function Node:can_tell()
+  local sources = self:sources()
+  if #sources == 0 then return Store.can_tell(self) end
+  for _, source in ipairs(sources) do
+    local able, why = source:can_tell()
+    if not able then return nil, why end
+  end
+  return true
+end
+
+
+--- Begins to listen to the sources.
+function Node:listen_below()
+  if self.seeing then return end
+  self.seeing = {}
+  for _, source in ipairs(self:sources()) do source:listen(self) end
+end
+
+
+--- Passes events on. A node sees if all its sources do. A word that keeps copies has a
+--- hear of its own, which ends in this one.
+function Node:hear(event, what, source)
+  if event == "changed" then
+    if self.sees then self:tell(event, what) end
+    return
+  end
+  self.seeing[source] = event == "regained"
+  local all = true
+  for _, one in ipairs(self:sources()) do all = all and self.seeing[one] == true end
+  if all ~= (self.sees == true) then self:tell(all and "regained" or "lost", what) end
+end
+
+
+-- ---- reload ----
+
 --- Drops knowledge that another version of the tree may have made wrong meanwhile. It
 --- is called when an undo lets the node serve again.
 function Node:forget()

@@ -1,8 +1,9 @@
 -- policy/shared/promotion.lua: makes copies of values in other stores, in the
 -- background and in small batches. A copy is made only if the key was not written since
--- the read began, and never during a write of the key. A value that has expired is not
--- copied: its source is asked for the time to live just before. With `longest` set, no
--- copy lives longer than that many seconds. The queue is bounded;
+-- the read began, and never during a write of the key. A copy of a key that others
+-- change meanwhile is deleted again. A value that has expired is not copied: its source
+-- is asked for the time to live just before. With `longest` set, no copy lives longer
+-- than that many seconds. The queue is bounded;
 -- when it is full the oldest entry is dropped. A failure changes no reply, and is
 -- counted. Used by tier, mirror and warmup.
 --
@@ -33,7 +34,7 @@ function Promotion.new(generations, most_keys, most_bytes)
     queue = {}, head = 1, tail = 0, bytes = 0, pending = {},
     running = false, hung = 0,
     counts = { stored = 0, superseded = 0, expired = 0, dropped = 0, rejected = 0,
-      failed = 0 },
+      failed = 0, changed = 0 },
   }, Promotion)
 end
 
@@ -72,6 +73,15 @@ function Promotion:add(key, value, source, targets, since)
 end
 
 
+-- Why a copy must not be made: others have changed the key since the read began, or it
+-- was written here. nil: it may.
+local function overtaken_by(self, entry)
+  local generations = self.generations
+  if generations:changed_since(entry.key, entry.since) then return "changed" end
+  return generations:written_since(entry.key, entry.since) and "superseded" or nil
+end
+
+
 -- Removes the next entries of one source from the queue, those whose keys were not
 -- written since, and locks their keys.
 local function next_entries(self)
@@ -81,9 +91,10 @@ local function next_entries(self)
     if source and entry.source ~= source then break end
     self.queue[self.head] = nil
     self.head = self.head + 1
-    if self.generations:written_since(entry.key, entry.since)
-      or not self.generations:try(entry.key) then
-      self.counts.superseded = self.counts.superseded + 1
+    local overtaken = overtaken_by(self, entry)
+    if overtaken or not self.generations:try(entry.key) then
+      overtaken = overtaken or "superseded"
+      self.counts[overtaken] = self.counts[overtaken] + 1
       forget(self, entry)
     else
       source = entry.source
@@ -109,7 +120,9 @@ local function alive(self, entries, source)
   local facts = source:run(request("stat", entries))
   local kept = {}
   for i, entry in ipairs(entries) do
-    if facts[i] == "miss" then
+    if self.generations:changed_since(entry.key, entry.since) then
+      self.counts.changed = self.counts.changed + 1
+    elseif facts[i] == "miss" then
       self.counts.expired = self.counts.expired + 1
     elseif facts[i] == "ok" or facts[i] == "unsupported" then
       local ttl, longest = facts:ttl(i), self.longest
@@ -141,6 +154,7 @@ end
 
 
 local OUTCOME = { ok = "stored", rejected = "rejected" }
+local UNDO = { failed = true, expired = true, changed = true }
 
 local function store(self, target, entries)
   local req = request("set", entries)
@@ -154,9 +168,12 @@ local function store(self, target, entries)
   for i, entry in ipairs(entries) do
     local outcome = OUTCOME[reply[i]] or "failed"
     if outcome == "stored" and outlives(entry) then outcome = "expired" end
+    if self.generations:changed_since(entry.key, entry.since) then
+      outcome = "changed"
+    end
     self.counts[outcome] = self.counts[outcome] + 1
     -- A set without a reply may have been applied or not. Its copy is deleted.
-    if outcome == "failed" or outcome == "expired" then undo[#undo + 1] = entry end
+    if UNDO[outcome] then undo[#undo + 1] = entry end
   end
   if #undo > 0 then target:run(request("delete", undo)) end
 end

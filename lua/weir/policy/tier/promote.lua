@@ -25,7 +25,8 @@ function Promote.found(node, req, reply, walk, since)
   for _, i in ipairs(walk.below) do
     local key, level = req.keys[i], walk.levels[i]
     local targets = targets_of(tiers, walk.missed, i, level)
-    if #targets > 0
+    local stale = reply.stale and reply.stale[i]
+    if #targets > 0 and not stale
       and decide:ask(key, reply:size(i), level, reply:ttl(i), req.n) then
       promotion:add(key, Lent.keep(req, reply, i), tiers[level], targets, since)
     end

@@ -39,28 +39,45 @@ local function stored(reply)
 end
 
 
--- Stores the values that the authority stored into an upper tier.
-local function fill(self, level, req, reply)
+-- The places of an upper tier's answer whose copies must go: those that were not
+-- stored, and those whose keys others may have changed after this write began.
+local function to_undo(self, req, answer, good, since)
+  if not self.coherent then return not_stored(answer) end
+  local places = {}
+  for j = 1, answer.n do
+    local key = req.keys[good and good[j] or j]
+    if answer[j] ~= "ok" or self.generations:changed_since(key, since) then
+      places[#places + 1] = j
+    end
+  end
+  return places
+end
+
+
+-- Stores the values that the authority stored into an upper tier. The write began at
+-- `since`.
+local function fill(self, level, req, reply, since)
   local good, suspects = stored(reply), self.suspects[level]
   if good and #good == 0 then return end
   local answer = self.children[level]:run(good and req:subset(good) or req)
-  local failed = not_stored(answer)
+  local failed = to_undo(self, req, answer, good, since)
   for j = 1, suspects:count() > 0 and answer.n or 0 do
     if answer[j] == "ok" then suspects:clear(req.keys[good and good[j] or j]) end
   end
+  self.counts.repaired = self.counts.repaired + answer.n - answer:count "ok"
   answer:give_back()
   if #failed == 0 then return end
   for k, j in ipairs(failed) do failed[k] = good and good[j] or j end
-  self.counts.repaired = self.counts.repaired + #failed
   suspects:invalidate(req, failed, reply)
 end
 
 
 local function set_through(self, req)
+  local since = self.generations:now()
   local reply = self.children[self.depth]:run(req)
   local failed = not_stored(reply)
   for level = self.depth - 1, 1, -1 do
-    fill(self, level, req, reply)
+    fill(self, level, req, reply, since)
     self.suspects[level]:invalidate(req, failed, reply)
   end
   return reply
