@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <ev.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -35,8 +36,23 @@ static struct last_call {
     struct itimerspec patience;
 } last_calls[NSIG];
 
+/* Forks that led to this process. libev could look itself (EVFLAG_FORKCHECK),
+ * by a system call for each turn of the loop. */
+static _Atomic uint32_t loop_forks;
+
+static void loop_in_child(void)
+{
+    atomic_fetch_add(&loop_forks, 1);
+}
+
+__attribute__((constructor)) static void loop_watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, loop_in_child);
+}
+
 struct weir_loop {
     struct ev_loop *ev;
+    uint32_t forks;         /* loop_forks when ev was made, or made anew */
     struct ev_timer alarm;  /* ends a poll */
     struct watch **watches; /* by fd */
     int n_watches;
@@ -109,7 +125,8 @@ int weir_loop_new(struct weir_loop **out)
 
     if (loop == NULL)
         return -ENOMEM;
-    loop->ev = ev_loop_new(EVFLAG_AUTO | EVFLAG_FORKCHECK);
+    loop->ev = ev_loop_new(EVFLAG_AUTO);
+    loop->forks = atomic_load(&loop_forks);
     if (loop->ev == NULL) {
         free(loop);
         return -ENOMEM;
@@ -257,6 +274,12 @@ int weir_loop_signal_ends(struct weir_loop *loop, int signum,
 /* Runs the loop until an event was added or the time is up. */
 static void loop_run(struct weir_loop *loop, uint64_t timeout_ns)
 {
+    uint32_t forks = atomic_load(&loop_forks);
+
+    if (loop->forks != forks) {
+        ev_loop_fork(loop->ev);
+        loop->forks = forks;
+    }
     if (timeout_ns == 0) {
         ev_run(loop->ev, EVRUN_NOWAIT);
         return;
