@@ -13,6 +13,8 @@ enum {
     EVENTS = 128,
     BULKY_AT_ONCE = 4,
     ROUNDS = 64, /* most looks at the sockets in one turn */
+    HOPE = 8,    /* looks in vain until a turn has only one, */
+    PROBE = 16,  /* and turns until one looks again nevertheless */
 };
 
 /* A turn is over after this time, so that the host's other work goes on. */
@@ -268,6 +270,22 @@ static void bound_memory(struct weir_server *s)
     }
 }
 
+/* Whether to look at the sockets again in the same turn. While many clients are
+ * busy that finds something, and it costs less than the way through the host's
+ * loop. With a single client it is a system call in vain for each command. */
+static bool looks_again(struct weir_server *s)
+{
+    return s->later.first != NULL || s->hope > 0 || ++s->unseen % PROBE == 0;
+}
+
+static void learn(struct weir_server *s, bool found)
+{
+    if (found && s->hope < HOPE)
+        s->hope++;
+    else if (!found && s->hope > 0)
+        s->hope--;
+}
+
 int weir_server_turn(struct weir_server *s)
 {
     uint64_t begun = weir_now();
@@ -276,9 +294,13 @@ int weir_server_turn(struct weir_server *s)
     for (int i = 0; i < ROUNDS && s->queued == 0; i++) {
         int n;
 
+        if (i > 0 && !looks_again(s))
+            break;
         resume_clients(s);
         n = look(s);
         bound_memory(s);
+        if (i > 0)
+            learn(s, n > 0);
         if (n <= 0 && s->later.first == NULL)
             break;
         s->now_ns = weir_now();

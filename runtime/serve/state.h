@@ -159,6 +159,8 @@ struct weir_server {
     char *buffers[BUFFERS_KEPT];
     uint32_t n_buffers;
     uint32_t bulky_turn;
+    uint32_t hope,
+        unseen; /* whether a second look in a turn may find something */
     uint64_t now_ns, swept_ns;
 };
 
