@@ -177,8 +177,9 @@
 ---@field fail_open? boolean whether an error of the authority is told as a miss, marked degraded
 ---@field stale_while? weir.Time how long a value past its time is served while one caller reads below
 ---@field stale_if_error? weir.Time how long a value past its time is served if the stores below fail
----@field promote_queue? integer keys that may wait to be copied up; over that the oldest is dropped
----@field promote_bytes? weir.Size bytes that may wait to be copied up; over that the oldest is dropped
+---@field demote? weir.Rule|{ [1]: weir.Rule, rate: any } which evicted values are written down: a predicate, or { it, rate = }
+---@field promote_queue? integer keys that may wait to be copied; over that the oldest is dropped
+---@field promote_bytes? weir.Size bytes that may wait to be copied; over that the oldest is dropped
 ---@field seen? integer keys counted for hits(n); the key not seen for longest starts anew
 ---@field old_copies? integer keys of which a store may hold an old copy that could not be deleted yet
 

@@ -5,6 +5,7 @@
 local ffi = require "ffi"
 local Batch = require "weir.native.batch"
 local Error = require "weir.core.error"
+local Evicted = require "weir.native.evicted"
 local InFlight = require "weir.native.inflight"
 local Host = require "weir.host"
 local check_method = require "weir.core.method"
@@ -278,6 +279,9 @@ end
 function Native:can_tell()
   return Watching.able(self)
 end
+
+
+for name, method in pairs(Evicted) do Native[name] = method end
 
 
 -- The result of a close for the return code of the runtime.

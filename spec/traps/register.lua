@@ -32,6 +32,11 @@ Register.TREES = {
     return weir.tier { a, b, c, stale_while = 2, stale_if_error = 100 }:ttl(3),
       { a, b, c }
   end,
+  ["tier that demotes"] = function(host)
+    local a, b = three(host)
+    local ram = weir.memory { capacity_items = 1, eviction = "fifo", shards = 1 }
+    return weir.tier { ram, a, b, demote = weir.always }, { a, b }
+  end,
   ["tier with admission on top"] = function(host)
     local a, b = three(host)
     return weir.tier { a:admit(weir.prob(0.5)), b }, { a, b }

@@ -134,6 +134,24 @@ function RULES.origin(node)
 end
 
 
+-- A tier writes down what its own sets evict, also values of the other tier.
+local function shared_demotions(found, paths, root)
+  local tiers = {}
+  Paths.each(root, function(node)
+    for _, child in ipairs(node.word == "tier" and node.children or {}) do
+      local memory = child.word == "demote" and child.memory
+      local other = memory and tiers[memory]
+      if other then
+        found[#found + 1] = { path = paths.path[node], rule = "demote",
+          message = ("evicts values of %s, and writes them to its own store below")
+            :format(paths.path[other]) }
+      end
+      if memory then tiers[memory] = other or node end
+    end
+  end)
+end
+
+
 function RULES.mirror(node, stack)
   if node.word ~= "mirror" or above(stack, is "limit") then return nil end
   for _, child in ipairs(node.children) do
@@ -198,6 +216,7 @@ function Check.run(root)
   local found, paths = {}, Paths.of(root)
   visit(found, paths.list[1], {}, {})
   unreachable(found, paths, root, "", {})
+  shared_demotions(found, paths, root)
   Writers.check(found, paths, root)
   table.sort(found, function(a, b)
     if a.path ~= b.path then return a.path < b.path end

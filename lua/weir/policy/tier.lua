@@ -17,6 +17,7 @@ local Coherent = require "weir.policy.tier.coherent"
 local Copies = require "weir.policy.shared.scan_copies"
 local Decide = require "weir.policy.shared.decide"
 local degrade = require "weir.policy.shared.degrade"
+local Demote = require "weir.policy.tier.demote"
 local Ffi = require "weir.ffi"
 local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
@@ -61,10 +62,12 @@ Tier.OPTIONS = {
     help = "how long a value past its time is served while one caller reads below" },
   { "stale_if_error", is = "seconds",
     help = "how long a value past its time is served if the stores below fail" },
+  { "demote", is = Demote.option, type = "weir.Rule|{ [1]: weir.Rule, rate: any }",
+    help = "which evicted values are written down: a predicate, or { it, rate = }" },
   { "promote_queue", is = "count", default = 1024,
-    help = "keys that may wait to be copied up; over that the oldest is dropped" },
+    help = "keys that may wait to be copied; over that the oldest is dropped" },
   { "promote_bytes", is = "size", default = 64 * 2 ^ 20,
-    help = "bytes that may wait to be copied up; over that the oldest is dropped" },
+    help = "bytes that may wait to be copied; over that the oldest is dropped" },
   { "seen", is = "count", default = 65536,
     help = "keys counted for hits(n); the key not seen for longest starts anew" },
   Suspects.OPTION,
@@ -88,6 +91,7 @@ function Tier.new(given)
   local options = Arguments.read("tier", Tier.OPTIONS, named)
   local generations, n = Generations.new(), #stores
   Stale.keep(stores, options.stale_while, options.stale_if_error, options.seen)
+  Demote.put(stores, options)
   local node = Tier:node {
     children = stores, depth = n, mode = options.write, generations = generations,
     promotion = Promotion.new(generations, options.promote_queue,
@@ -104,6 +108,7 @@ function Tier.new(given)
     node.suspects[level] = Suspects.new(stores[level], generations, options.old_copies)
   end
   if options.coherent then follow(node, options.coherent) end
+  Demote.join(node, options)
   return node
 end
 
@@ -266,6 +271,10 @@ Tier.STATS = {
     help = "copies made in upper stores, by result" },
   { "promote_yes", is = "counter", help = "keys that the predicate agreed to copy up" },
   { "promote_no", is = "counter", help = "keys that it did not" },
+  { "demotions", is = "counter", by = "result",
+    help = "evicted values written down, by result" },
+  { "demote_yes", is = "counter", help = "evicted values that demote agreed to" },
+  { "demote_no", is = "counter", help = "those that it did not" },
   { "repaired", is = "counter",
     help = "old copies to delete because a write did not reach an upper store" },
   Suspects.STATS[1], Suspects.STATS[2],
@@ -277,7 +286,10 @@ Tier.STATS = {
 
 function Tier:tally()
   local old, refused = Suspects.stats(self.suspects)
+  local down = self.demote_decide
   local tally = { hits = self.found, misses = self.missed, errors = self.errors,
+    demotions = down and self.demotion.counts, demote_yes = down and down.yes,
+    demote_no = down and down.no,
     promotions = self.promotion.counts, promote_yes = self.decide.yes,
     promote_no = self.decide.no, repaired = self.counts.repaired, old_copies = old,
     old_copies_refused = refused, forgotten = self.decide:forgotten(),

@@ -5,7 +5,7 @@
 -- is asked for the time to live just before. With `longest` set, no copy lives longer
 -- than that many seconds. The queue is bounded;
 -- when it is full the oldest entry is dropped. A failure changes no reply, and is
--- counted. Used by tier, mirror and warmup.
+-- counted. Used by tier (also for demotions), mirror and warmup.
 --
 -- A store that hangs does not hold up the copies of others. After LONGEST seconds its
 -- turn is abandoned. If that turn was writing, its keys stay locked until the write has
@@ -27,10 +27,11 @@ local DRIFT = 0.01  -- a copy may outlive its source by that many seconds, or sh
 
 
 --- generations: those of the node, shared with its writes. most_keys, most_bytes: the
---- bounds of the queue.
-function Promotion.new(generations, most_keys, most_bytes)
+--- bounds of the queue. rate: bytes a second at most; nil: no bound.
+function Promotion.new(generations, most_keys, most_bytes, rate)
   return setmetatable({
     generations = generations, most_keys = most_keys, most_bytes = most_bytes,
+    rate = rate, paid_until = 0,
     queue = {}, head = 1, tail = 0, bytes = 0, pending = {},
     running = false, hung = 0,
     counts = { stored = 0, superseded = 0, expired = 0, dropped = 0, rejected = 0,
@@ -55,8 +56,10 @@ end
 
 
 --- Queues a value to be copied to `targets`, the stores that missed it. source: the
---- store that had it. since: the clock of the generations when the read began.
-function Promotion:add(key, value, source, targets, since)
+--- store that had it, or what has choose(promotion, entries, exists), which returns the
+--- entries to copy. since: the clock of the generations when the read began. ttl: with
+--- such a source, the seconds that the value has left.
+function Promotion:add(key, value, source, targets, since, ttl)
   if self.pending[key] then return end
   if self.hung >= MOST_HUNG then
     self.counts.dropped = self.counts.dropped + 1
@@ -65,7 +68,7 @@ function Promotion:add(key, value, source, targets, since)
   self.pending[key] = true
   self.tail = self.tail + 1
   self.queue[self.tail] = { key = key, value = value, source = source,
-    targets = targets, since = since }
+    targets = targets, since = since, ttl = ttl, asked = host.now() }
   self.bytes = self.bytes + #value
   while self.tail - self.head + 1 > self.most_keys or self.bytes > self.most_bytes do
     drop_oldest(self)
@@ -116,6 +119,9 @@ end
 
 -- The entries that their source still has, with the time they have left to live.
 local function alive(self, entries, source)
+  if source.choose then
+    return source:choose(self, entries, request("exists", entries))
+  end
   local asked = host.now()
   local facts = source:run(request("stat", entries))
   local kept = {}
@@ -237,9 +243,27 @@ local function attempt(self, entries, source)
 end
 
 
+-- Waits until the copies made so far have not taken more than their rate.
+local function keep_rate(self)
+  local wait = self.rate and self.paid_until - host.now() or 0
+  if wait > 0 then host.sleep(wait) end
+end
+
+
+local function pay(self, entries)
+  local sum = 0
+  for _, entry in ipairs(self.rate and entries or {}) do sum = sum + #entry.value end
+  if sum > 0 then
+    self.paid_until = math.max(self.paid_until, host.now()) + sum / self.rate
+  end
+end
+
+
 local function work(self)
   while self.head <= self.tail do
+    keep_rate(self)
     local entries, source = next_entries(self)
+    pay(self, entries)
     if #entries > 0 then attempt(self, entries, source) end
   end
   self.head, self.tail = 1, 0

@@ -38,7 +38,7 @@ end
 --- The same for a request for one key, which all tiers above `level` missed.
 function Promote.one(node, req, reply, level, since)
   local key = req.keys[1]
-  if level == 1
+  if level == 1 or reply.stale and reply.stale[1]
     or not node.decide:ask(key, reply:size(1), level, reply:ttl(1), 1) then return end
   local promotion = node.promotion
   promotion:add(key, Lent.keep(req, reply, 1), node.children[level],

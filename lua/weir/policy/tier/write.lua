@@ -64,9 +64,9 @@ local function fill(self, level, req, reply, since)
   for j = 1, suspects:count() > 0 and answer.n or 0 do
     if answer[j] == "ok" then suspects:clear(req.keys[good and good[j] or j]) end
   end
+  if #failed == 0 then return answer:give_back() end
   self.counts.repaired = self.counts.repaired + answer.n - answer:count "ok"
   answer:give_back()
-  if #failed == 0 then return end
   for k, j in ipairs(failed) do failed[k] = good and good[j] or j end
   suspects:invalidate(req, failed, reply)
 end

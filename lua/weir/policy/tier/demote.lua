@@ -1,0 +1,167 @@
+-- policy/tier/demote.lua: what an upper store of a tier evicts is written to the store
+-- below, if that lacks it. The tier puts this node over the upper store.
+--
+-- The upper store is a memory, which answers on this thread. While it runs a set of the
+-- tier, it keeps what it evicts in a queue (native/evicted.lua). The node reads that
+-- before any other task can run. So each value it gets is the current one of its key,
+-- unless the key is being written, or the store had an old copy of it (suspects.lua):
+-- those values are dropped.
+--
+-- The copies are made as promotions are (shared/promotion.lua): in the background, in
+-- batches, under the generations and locks of the keys, with a bounded queue. With a
+-- rate they take so many bytes a second at most.
+
+local Arguments = require "weir.policy.shared.arguments"
+local Decide = require "weir.policy.shared.decide"
+local host = require "weir.host"
+local Node = require "weir.policy.shared.node"
+local Predicate = require "weir.policy.shared.predicate"
+local Promotion = require "weir.policy.shared.promotion"
+local Quantity = require "weir.core.quantity"
+
+local Demote = Node.word "demote"
+
+
+local function rate_of(x, what)
+  local bytes = type(x) == "string" and Quantity.size((x:gsub("/s$", ""))) or x
+  if type(bytes) == "number" and bytes > 0 then return bytes end
+  error(("%s: rate is bytes a second over 0, such as \"200MB/s\", not %s"):format(what,
+    Arguments.show(x)), 0)
+end
+
+
+--- The value of the option: a predicate, or { predicate, rate = "200MB/s" }.
+function Demote.option(x, what)
+  if type(x) ~= "table" or getmetatable(x) == Predicate then
+    return { rule = Predicate.of(x, what) }
+  end
+  for name in pairs(x) do
+    if name ~= 1 and name ~= "rate" then
+      error(("%s has no option %q; it is { predicate, rate = \"200MB/s\" }"):format(
+        what, tostring(name)), 0)
+    end
+  end
+  return { rule = Predicate.of(x[1], what), rate = x.rate and rate_of(x.rate, what) }
+end
+
+
+-- The store of C below, if the words over it change no keys and never wait.
+local function memory_below(store)
+  if not store.immediate then return nil end
+  while Node.is_wrapper(store) do
+    if store.word == "prefix" then return nil end
+    store = store.child
+  end
+  return store.keep_evicted and store
+end
+
+
+local function over(child, options)
+  local memory = memory_below(child)
+  local most, bytes = options.promote_queue, options.promote_bytes
+  if not memory or not memory:keep_evicted(most, bytes) then return child, false end
+  memory:keep_evicted(0, 0)
+  return Demote:node { children = { child }, child = child, memory = memory,
+    most = most, most_bytes = bytes }, true
+end
+
+
+--- Puts a node over each upper store that tells what it evicts.
+function Demote.put(stores, options)
+  if not options.demote then return end
+  local any = false
+  for level = 1, #stores - 1 do
+    local store, tells = over(stores[level], options)
+    stores[level], any = store, any or tells
+  end
+  if not any then
+    error("tier: demote needs an upper store that tells what it evicts: a memory, "
+      .. "without a prefix over it", 0)
+  end
+end
+
+
+--- Joins the nodes with their tier.
+function Demote.join(tier, options)
+  if not options.demote then return end
+  local generations = tier.generations
+  tier.demotion = Promotion.new(generations, options.promote_queue,
+    options.promote_bytes, options.demote.rate)
+  tier.demote_decide = Decide.new(options.demote.rule, tier.children[2], options.seen)
+  for level = 1, tier.depth - 1 do
+    local node = tier.children[level]
+    if node.word == "demote" then node.tier, node.level = tier, level end
+  end
+end
+
+
+-- ---- copies ----
+
+--- The entries of a batch that the store below lacks. Called by the promotion, as the
+--- source of its entries.
+function Demote:choose(promotion, entries, exists)
+  local answer = self.tier.suspects[self.level + 1]:read(exists)
+  local kept, counts = {}, promotion.counts
+  for i, entry in ipairs(entries) do
+    if answer[i] == "miss" then
+      kept[#kept + 1] = entry
+    elseif answer[i] == "ok" then
+      counts.present = (counts.present or 0) + 1
+    else
+      counts.failed = counts.failed + 1
+    end
+  end
+  return kept
+end
+
+
+-- ---- the node ----
+
+-- The seconds for which a value is fresh. A ttl keeps it for longer than that.
+local function time_left(self, key, ttl)
+  local store = self.child
+  while store ~= self.memory do
+    local by = store.word == "ttl" and store.times and store.times:get(key)
+    if by then ttl = by - host.now() end
+    store = store.child
+  end
+  return ttl
+end
+
+
+-- Queues a value that a set has evicted, unless it may be old.
+local function add(self, req, key, value, ttl)
+  local tier, level = self.tier, self.level
+  local since = tier.generations:now()
+  ttl = time_left(self, key, ttl)
+  if tier.suspects[level]:has(key) or not tier.generations:quiet(key, since)
+    or ttl and ttl <= 0
+    or not tier.demote_decide:ask(key, #value, level, ttl, req.n) then
+    return value:close()
+  end
+  tier.demotion:add(key, value, self, { tier.children[level + 1] }, since, ttl)
+end
+
+
+-- Only these evict: a touch may need room for the time.
+local EVICTS = { set = true, touch = true }
+
+function Demote:answer(req)
+  if not EVICTS[req.op] or not self.tier then return self.child:run(req) end
+  local memory = self.memory
+  memory:keep_evicted(self.most, self.most_bytes)
+  local reply = self.child:run(req)
+  memory:read_evicted(function(key, value, ttl) add(self, req, key, value, ttl) end)
+  memory:keep_evicted(0, 0)
+  self.tier.demotion:start()
+  return reply
+end
+
+
+function Demote:plan(op)
+  if EVICTS[op] then return "writes down what is evicted", { self.child } end
+  return "passes", { self.child }
+end
+
+
+return Demote
