@@ -180,6 +180,112 @@ describe("trap", function()
     assert.is_true(orders > 3)
   end)
 
+  -- More than half of this room is used by one value, so it is flushed at once.
+  local ROOM, PAD = 600, ("x"):rep(150)
+
+  -- Runs the tasks in every order, over a write-back whose flush runs at the same time.
+  -- Afterwards the authority has what reads return, and it is one of `ends`.
+  local function flushed(tasks, ends, limit)
+    return fake.orders(function(host)
+      local top = store(host, "top", { data = { k = "v0" } })
+      local far = store(host, "far", { data = { k = "v0" } })
+      local tree = weir.tier { top, far,
+        write = weir.back { max_dirty = ROOM, after = 1 } }
+      host:main(function()
+        for i = 2, #tasks do host.spawn(tasks[i], tree, host) end
+        tasks[1](tree, host)
+      end)
+      local read
+      host:main(function()
+        host.sleep(10)
+        read = tree:get_string "k"
+      end)
+      assert(read == far.data.k, ("read %s, the authority has %s"):format(
+        tostring(read), tostring(far.data.k)))
+      assert(top.data.k == nil or top.data.k == read, "the top has an older copy")
+      assert(ends[read or false], tostring(read) .. " is not the last write")
+      assert(tree:tally().dirty_keys == 0)
+      assert.is_nil(next(tree.back.locks.locked))
+    end, { limit = limit })
+  end
+
+  describe("3: write-back, in every order of flush and", function()
+    local function set(value)
+      return function(tree) assert(tree:set("k", value .. PAD)) end
+    end
+    local function delete(tree) assert(tree:delete "k" ~= nil) end
+    local v1, v2 = "v1" .. PAD, "v2" .. PAD
+
+    it("another write", function()
+      local orders = flushed({ function(tree)
+        set "v1"(tree)
+        set "v2"(tree)
+        assert(tree:get_string "k" == v2)
+      end }, { [v2] = true })
+      assert.is_true(orders > 10, orders)
+      flushed({ set "v1", set "v2" }, { [v1] = true, [v2] = true })
+    end)
+
+    it("a deletion", function()
+      flushed({ function(tree)
+        set "v1"(tree)
+        delete(tree)
+        assert(tree:get_string "k" == nil)
+      end }, { [false] = true })
+      flushed({ function(tree)
+        set "v1"(tree)
+        delete(tree)
+        set "v2"(tree)
+        assert(tree:get_string "k" == v2)
+      end }, { [v2] = true })
+    end)
+
+    it("reads, which copy nothing old to the top", function()
+      flushed({ set "v1", function(tree)
+        assert(({ ["v0"] = true, [v1] = true })[tree:get_string "k"])
+      end }, { [v1] = true })
+    end)
+
+    it("a write over max_dirty", function()
+      local large = ("w"):rep(700)
+      flushed({ function(tree)
+        set "v1"(tree)
+        assert(tree:set("k", large))
+        assert(tree:get_string "k" == large)
+      end }, { [large] = true })
+      -- The small value is not flushed until someone asks for it.
+      flushed({ function(tree, host)
+        assert(tree:set("k", "v1"))
+        host.spawn(function() assert(tree:flush()) end)
+        assert(tree:set("k", large))
+        assert(tree:get_string "k" == large)
+      end }, { [large] = true })
+    end)
+
+    it("the death of the writer", function()
+      flushed({ function(tree, host)
+        local writer = host.spawn(set "v1", tree)
+        host:await "the killer"
+        host.kill(writer)
+      end }, { ["v0"] = true, [v1] = true })
+    end)
+
+    it("flush and close", function()
+      fake.orders(function(host)
+        local top, far = store(host, "top"), store(host, "far")
+        far.begin_close = function() return function() return true end end
+        top.begin_close = far.begin_close
+        local tree = weir.tier { top, far, write = weir.back { after = 1000 } }
+        host:main(function()
+          assert(tree:set("k", "v1"))
+          host.spawn(function() assert(tree:flush()) end)
+          assert(tree:close())
+        end)
+        assert(far.data.k == "v1")
+      end)
+    end)
+  end)
+
   -- ---- 4: an error is taken for a miss ----
 
   describe("4: an error is no miss:", function()

@@ -6,10 +6,16 @@
 ---@alias weir.Time number|string seconds, or "50ms"
 ---@alias weir.Size number|string bytes, or "64KiB"
 ---@alias weir.Rule weir.Predicate|fun(key: string, info: table): boolean
+---@alias weir.Back { name: string, back: table }
 ---@alias weir.Percentile { name: string, percentile: number }
 
 ---@class weir.AdmitOptions
 ---@field seen? integer keys counted for hits(n); the key not seen for longest starts anew
+
+---@class weir.BackOptions
+---@field after? weir.Time how long a key may be dirty before it is flushed
+---@field max_dirty? weir.Size bytes of keys and values that may be dirty
+---@field on_full? "through"|"block"|"busy" what happens to a write over max_dirty
 
 ---@class weir.BreakerOptions
 ---@field fail? number share of failed calls that opens the breaker
@@ -170,7 +176,7 @@
 
 ---@class weir.TierOptions
 ---@field [integer] weir.Store
----@field write? "through"|"around" what a set leaves in the upper stores
+---@field write? "through"|"around"|weir.Back what a set leaves in the upper stores
 ---@field promote? weir.Rule which values found below are copied up: a predicate or fn(key, info)
 ---@field delete? "all" which stores a delete goes to
 ---@field coherent? boolean|"stale" whether copies go when others change keys; "stale": served, but marked
@@ -325,6 +331,7 @@
 ---@field all fun(...: weir.Rule): weir.Predicate Yes if all of these predicates or functions say yes.
 ---@field always weir.Predicate Yes to every key.
 ---@field any fun(...: weir.Rule): weir.Predicate Yes if one of these predicates or functions says yes.
+---@field back fun(given: weir.BackOptions): weir.Back The authority gets writes later, the newest of each key.
 ---@field below fun(share: number): weir.Predicate Yes while less than this share of the store's capacity is in use. A store that does not tell its capacity counts as empty.
 ---@field byop fun(given: table<string, weir.Store>): weir.Node Each op goes to the store that is named for it, for its group (reads, writes), or to default.
 ---@field bysize fun(given: weir.BysizeOptions): weir.Node Each value goes to the first store whose size limit it fits. A get tries the stores in order.

@@ -1,5 +1,6 @@
 -- Every word of policy files says what it means, and so does each of its options:
 -- .help, completion, meta.lua and `weir words` read it from these tables.
+local Back = require "weir.policy.tier.back"
 local Percentile = require "weir.policy.hedge.percentile"
 local Policies = require "weir.language.policies"
 local Predicate = require "weir.policy.shared.predicate"
@@ -11,6 +12,8 @@ local function each_word(fn)
     local module = "weir.policy." .. word
     if Predicate.words[word] then
       fn(word, Predicate.ABOUT[word])
+    elseif Back.words[word] then
+      fn(word, Back.ABOUT[word])
     elseif Percentile.words[word] then
       fn(word, Percentile.ABOUT[word])
     elseif package.searchpath(module, package.path) then

@@ -37,6 +37,20 @@ Register.TREES = {
     local ram = weir.memory { capacity_items = 1, eviction = "fifo", shards = 1 }
     return weir.tier { ram, a, b, demote = weir.always }, { a, b }
   end,
+  ["tier, write-back"] = function(host)
+    local a, b, c = three(host)
+    return weir.tier { a, b, c, write = weir.back { after = 0.5 } }, { a, b, c }
+  end,
+  ["tier, write-back with room for one key"] = function(host)
+    local a, b, c = three(host)
+    return weir.tier { a, b, c, write = weir.back { after = 2, max_dirty = 300 } },
+      { a, b, c }
+  end,
+  ["tier, write-back over one that admits little"] = function(host)
+    local a, b, c = three(host)
+    return weir.tier { a, b, c:admit(weir.maxsize(6)), promote = weir.hits(2),
+      write = weir.back { after = 0.2 } }, { a, b, c }
+  end,
   ["tier with admission on top"] = function(host)
     local a, b = three(host)
     return weir.tier { a:admit(weir.prob(0.5)), b }, { a, b }

@@ -27,16 +27,17 @@ local function boolean(x)
   return x, "true or false"
 end
 
--- fetch is a verb and no op: it gets, loads and sets.
+-- fetch and flush are verbs and no ops.
 local ALL, SETS = { fetch = true }, { fetch = true }
+local TIMED = { fetch = true, flush = true }
 for _, name in ipairs(Op.list) do
-  ALL[name], SETS[name] = true, Op.sends[name]
+  ALL[name], SETS[name], TIMED[name] = true, Op.sends[name], true
 end
 
 -- The one table: the options of verbs, what each must be, and which ops take it. Those
 -- without a check are checked where they are used (scan.lua, native.lua).
 local ROWS = {
-  { "timeout", check = duration, ops = ALL, takes = "time",
+  { "timeout", check = duration, ops = TIMED, takes = "time",
     help = "longest time the call may take" },
   { "deadline", check = clock, ops = ALL, takes = "number",
     help = "when the call must end, on the host's clock (weir.now)" },

@@ -11,11 +11,13 @@ local options = require "weir.core.options"
 local Request = require "weir.core.request"
 local scan = require "weir.core.scan"
 local status = require "weir.core.status"
+local Options = require "weir.core.options"
 local Explain = require "weir.observe.explain"
 local Ffi = require "weir.ffi"
 local Stats = require "weir.observe.stats"
 local Trace = require "weir.observe.trace"
 local Tree = require "weir.observe.tree"
+local Unsaved = require "weir.core.unsaved"
 
 local class = status.class
 
@@ -258,6 +260,20 @@ function Store:begin_close(opts)
   local stores = {}
   for _, child in pairs(self.children or {}) do stores[#stores + 1] = child end
   return Closing.begin(stores, opts)
+end
+
+
+--- Waits until the last store of each tier has all writes that are dirty now
+--- (write = back {}). nil and an error when a store does not take some, or not within
+--- `timeout`: err.left lists them as { key =, status = }.
+---@param opts { timeout: weir.Seconds? }?
+---@return boolean? flushed, weir.Error? err
+function Store:flush(opts)
+  check_method(self, "flush", VERB)
+  local seconds = opts and Options.read("flush", opts, VERB).timeout
+  local err = Unsaved.flush(self, seconds)
+  if err then return nil, err end
+  return true
 end
 
 

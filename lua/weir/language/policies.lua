@@ -10,6 +10,7 @@
 -- store, too. The registry requires the words and no word requires the registry.
 
 local Arguments = require "weir.policy.shared.arguments"
+local Back = require "weir.policy.tier.back"
 local Blame = require "weir.core.blame"
 local Fetch = require "weir.loading.fetch"
 local Look = require "weir.loading.look"
@@ -106,7 +107,7 @@ local SIZES = { KiB = 2 ^ 10, MiB = 2 ^ 20, GiB = 2 ^ 30, TiB = 2 ^ 40 }
 Policies.words = setmetatable({ policy = Own.new }, {
   __index = function(words, word)
     local meaning = SIZES[word] or Predicate.words[word]
-      or Percentile.words[word]
+      or Percentile.words[word] or Back.words[word]
     if KINDS[word] then
       meaning = function(...) return Policies.make(word, ...) end
     end
@@ -119,7 +120,8 @@ Policies.words = setmetatable({ policy = Own.new }, {
 --- All words, for suggestions.
 function Policies.names()
   local names = { "policy" }
-  for _, list in ipairs { KINDS, SIZES, Predicate.words, Percentile.words } do
+  for _, list in ipairs { KINDS, SIZES, Predicate.words, Percentile.words,
+    Back.words } do
     for word in pairs(list) do names[#names + 1] = word end
   end
   return names

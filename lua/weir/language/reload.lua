@@ -14,15 +14,29 @@ local host = require "weir.host"
 local Load = require "weir.language.load"
 local Policies = require "weir.language.policies"
 local Store = require "weir.core.store"
+local Unsaved = require "weir.core.unsaved"
 local words = require "weir.language.words"
 
 -- Seconds after which a retired version is closed even if it is in use.
 local PATIENCE = 60
 
+-- Seconds that a reload, an undo and a close wait for dirty writes (write = back {}).
+local FLUSH = 5
+
 ---@class weir.Handle: weir.Store
 local Handle = setmetatable({}, { __index = Store })
 Handle.__index = Handle
 Handle.__tostring = Store.__tostring
+
+
+-- Closes the stores that a version opened which never served.
+local function abandon(carry)
+  local stores = {}
+  for _, store in ipairs(carry.fresh) do
+    if store.handle then stores[#stores + 1] = store end
+  end
+  Closing.all(stores, { drop = true })
+end
 
 
 -- Reads the file and makes a version. Stores of the version `before` are used again.
@@ -38,11 +52,7 @@ local function build(self, before)
     { stores = self.given, params = self.params, open = open,
       timeout = self.load_timeout, interruptible = self.interruptible })
   if not ok then
-    local stores = {}
-    for _, store in ipairs(carry.fresh) do
-      if store.handle then stores[#stores + 1] = store end
-    end
-    Closing.all(stores, { drop = true })
+    abandon(carry)
     return nil, root
   end
   return { root = root, carry = carry, in_flight = 0 }
@@ -98,12 +108,35 @@ function Handle:run(req)
 end
 
 
+-- Another version would not see the writes that are dirty in this one. So they are
+-- flushed, except those in nodes that the other version uses, too. From then on, which
+-- is without a wait until the other version serves, writes in flight here are not made
+-- dirty. Returns why not, or nil.
+local function hand_over(version, other)
+  local kept, by = other.carry:all(), host.now() + FLUSH
+  local left = Unsaved.left(version.root, kept)
+  while left do
+    local failed = Unsaved.flush(version.root, math.max(by - host.now(), 0), kept)
+    if failed or host.now() >= by then return failed or left end
+    left = Unsaved.left(version.root, kept)
+    -- A write is about to become dirty.
+    if left then host.sleep(0.001) end
+  end
+  Unsaved.retire(version.root, other.root, kept)
+end
+
+
 --- Reads the file again. true, or nil and why nothing has changed.
 ---@return boolean? reloaded, string? err
 function Handle:reload()
   local old = self.version
   local new, err = build(self, old)
   if not new then return nil, tostring(err) end
+  local lost = hand_over(old, new)
+  if lost then
+    abandon(new.carry)
+    return nil, "nothing is reloaded: " .. lost.message
+  end
   Carry.inherit(old.root, new.root)
   local last = self.before
   self.before = old
@@ -119,6 +152,8 @@ function Handle:undo()
   local before = self.before
   if not before then return nil, "there is no earlier version to go back to" end
   local undone = self.version
+  local lost = hand_over(undone, before)
+  if lost then return nil, "nothing is undone: " .. lost.message end
   Carry.inherit(undone.root, before.root)
   use(self, before)
   self.before = nil
@@ -127,9 +162,10 @@ function Handle:undo()
 end
 
 
---- Begins to close all stores of both versions. Returns a function that waits for the
---- end.
+--- Flushes dirty writes, then begins to close all stores of both versions. Returns a
+--- function that waits for the end.
 function Handle:begin_close(opts)
+  local lost = Unsaved.at_close(self, opts)
   local stores = {}
   for _, version in pairs { self.version, self.before } do
     version.closed = true
@@ -137,7 +173,7 @@ function Handle:begin_close(opts)
       if store.handle then stores[#stores + 1] = store end
     end
   end
-  return Closing.begin(stores, opts)
+  return Unsaved.told(Closing.begin(stores, opts), lost)
 end
 
 

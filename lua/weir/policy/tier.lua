@@ -13,6 +13,7 @@
 -- not seen for longest start anew.
 
 local Arguments = require "weir.policy.shared.arguments"
+local Back = require "weir.policy.tier.back"
 local Coherent = require "weir.policy.tier.coherent"
 local Copies = require "weir.policy.shared.scan_copies"
 local Decide = require "weir.policy.shared.decide"
@@ -45,7 +46,8 @@ Tier.HELP = "One store made of several, the fastest first, the authority last. A
   .. "goes down until a store has the value, and a copy goes up."
 Tier.EXAMPLE = "tier { ram, disk, far, promote = hits(2) }"
 Tier.OPTIONS = {
-  { "write", is = { "through", "around" }, default = "through",
+  { "write", is = { "through", "around" }, also = Back.read, default = "through",
+    type = '"through"|"around"|weir.Back', takes = "through|around|back {...}",
     help = "what a set leaves in the upper stores",
     values = { through = "the authority stores the value first, then the upper stores",
       around = "only the authority stores it; old copies above are deleted" } },
@@ -86,6 +88,20 @@ local function follow(node, coherent)
 end
 
 
+-- Others cannot change a key that is dirty here, nor may an older value of it be
+-- written down.
+local function write_back(node, options)
+  for _, name in ipairs { "coherent", "demote" } do
+    if options[name] then
+      error(("tier: write = back and %s exclude each other"):format(name), 0)
+    end
+  end
+  node.back, node.mode, node.immediate = Back.new(node, options.write.back), "back",
+    false
+  node.unsaved = node.back
+end
+
+
 function Tier.new(given)
   local stores, named = Arguments.stores("tier", given, 2)
   local options = Arguments.read("tier", Tier.OPTIONS, named)
@@ -109,6 +125,7 @@ function Tier.new(given)
   end
   if options.coherent then follow(node, options.coherent) end
   Demote.join(node, options)
+  if options.write.back then write_back(node, options) end
   return node
 end
 
@@ -252,13 +269,19 @@ local function needless(self, at, name)
 end
 
 
-function Tier:answer(req)
+local function plain(self, req)
   local op = req.op
   if Op.lookups[op] then return read(self, req) end
   -- The authority has every key that a coherent tier may answer for.
   if op == "scan" and self.coherent then return self.children[self.depth]:run(req) end
   if op == "scan" then return Copies.scan(self, req, needless) end
   return Write.run(self, req)
+end
+
+
+function Tier:answer(req)
+  if self.back then return self.back:answer(req, plain) end
+  return plain(self, req)
 end
 
 
@@ -283,6 +306,7 @@ Tier.STATS = {
   { "stale", is = "counter", help = "values past their time served for an error" },
   unpack(Coherent.STATS),
 }
+for _, row in ipairs(Back.STATS) do Tier.STATS[#Tier.STATS + 1] = row end
 
 function Tier:tally()
   local old, refused = Suspects.stats(self.suspects)
@@ -295,11 +319,14 @@ function Tier:tally()
     old_copies_refused = refused, forgotten = self.decide:forgotten(),
     degraded = self.counts.degraded, stale = self.counts.stale }
   if self.coherent then self.coherent:tally(tally) end
-  return tally
+  return self.back and self.back:tally(tally) or tally
 end
 
 
-function Tier:plan(op)
+function Tier:plan(op, key)
+  local why, children
+  if self.back then why, children = self.back:plan(op, key) end
+  if why then return why, children end
   if Op.lookups[op] then
     return ("asks [1], and those below for what it lacks; promote = %s%s"):format(
       self.decide.predicate.name,

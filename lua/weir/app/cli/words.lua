@@ -30,6 +30,7 @@ local HEADINGS = {
   { "none", "without stores:" },
   { "predicate", "predicates, for promote = and admit:" },
   { "time", "times that are measured, for delay =:" },
+  { "write", "ways to write, for write = of tier:" },
 }
 
 

@@ -1,6 +1,7 @@
 -- app/help/meanings.lua: what each word of policy files means, from the tables that
 -- stand with the words (HELP, EXAMPLE, OPTIONS). .help, `weir words`, completion,
 -- meta.lua and the table in lua/README.md are made of it.
+local Back = require "weir.policy.tier.back"
 local Percentile = require "weir.policy.hedge.percentile"
 local Policies = require "weir.language.policies"
 local Predicate = require "weir.policy.shared.predicate"
@@ -20,6 +21,7 @@ local KINDS = {
 
 
 local function takes(row)
+  if row.takes then return row.takes end
   if type(row.is) == "table" then return table.concat(row.is, "|") end
   if row.type == "weir.Rule" then return "predicate or function" end
   return KINDS[row.is] and KINDS[row.is][1] or row.type
@@ -57,6 +59,7 @@ end
 -- Where HELP, EXAMPLE and OPTIONS of a word stand, or nil.
 local function class_of(word)
   if Predicate.words[word] then return Predicate.ABOUT[word], "predicate" end
+  if Back.words[word] then return Back.ABOUT[word], "write" end
   if Percentile.words[word] then return Percentile.ABOUT[word], "time" end
   if word == "policy" then return require "weir.language.own", "none" end
   local kind = Policies.kind(word)
@@ -65,7 +68,8 @@ end
 
 
 --- What a word means: name, kind ("many", "one", "none": over how many stores; or
---- "predicate", "time"), help, example, options; nil when there is no such word.
+--- "predicate", "time", "write"), help, example, options; nil: there is no such
+--- word.
 ---@param word string
 ---@return table?
 function Meanings.about(word)

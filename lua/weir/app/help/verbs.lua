@@ -56,6 +56,9 @@ local ROWS = {
     .. "Prints well." },
   { "stats", "", "a table by path",
     "What the stores of the tree have counted, by path (default.tier[2].retry)." },
+  { "flush", "opts", "true; nil, err",
+    "Waits until the last store of each tier with write = back {} has all that is "
+    .. "dirty. err.left lists what it does not have: { key =, status = }.", "flush" },
   { "close", "opts", "true; nil, err",
     "Refuses what comes after it and ends what is in flight. It waits as a verb does: "
     .. "other tasks run meanwhile. Where nothing can wait (some phases of nginx, a "

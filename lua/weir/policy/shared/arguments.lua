@@ -4,7 +4,8 @@
 --
 -- A row: { "name", is = kind, at = position, default = value, required = true }. A kind
 -- is one of KINDS below, a list of the words that are allowed, or a function (x, "word:
--- name") that returns the value to use or raises an error.
+-- name") that returns the value to use or raises an error. Beside a list there may be
+-- `also`, a function that returns what to use of something else, or nil.
 
 local Ffi = require "weir.ffi"
 local Quantity = require "weir.core.quantity"
@@ -78,6 +79,8 @@ end
 
 
 local function one_of(word, row, x)
+  local other = row.also and row.also(x)
+  if other ~= nil then return other end
   for _, allowed in ipairs(row.is) do
     if x == allowed then return x end
   end

@@ -11,6 +11,7 @@ local Levels = require "weir.policy.shared.levels"
 local Made = require "weir.core.made"
 local Paths = require "weir.observe.paths"
 local Trace = require "weir.observe.trace"
+local Unsaved = require "weir.core.unsaved"
 
 local record = Counters.record
 
@@ -111,14 +112,15 @@ function Node:node(fields)
 end
 
 
---- Begins to close every store below, each once. Returns a function that waits for the
---- end of all.
+--- Flushes dirty writes, then begins to close every store below, each once. Returns a
+--- function that waits for the end of all.
 function Node:begin_close(opts)
+  local lost = Unsaved.at_close(self, opts)
   local stores = {}
   Paths.each(self, function(store)
     if not store.word then stores[#stores + 1] = store end
   end)
-  return Closing.begin(stores, opts)
+  return Unsaved.told(Closing.begin(stores, opts), lost)
 end
 
 

@@ -54,10 +54,10 @@ local function to_undo(self, req, answer, good, since)
 end
 
 
--- Stores the values that the authority stored into an upper tier. The write began at
--- `since`.
-local function fill(self, level, req, reply, since)
-  local good, suspects = stored(reply), self.suspects[level]
+-- Stores the values that the authority stored into an upper tier, or those of `slots`.
+-- The write began at `since`.
+local function fill(self, level, req, reply, since, slots)
+  local good, suspects = slots or stored(reply), self.suspects[level]
   if good and #good == 0 then return end
   local answer = self.children[level]:run(good and req:subset(good) or req)
   local failed = to_undo(self, req, answer, good, since)
@@ -127,6 +127,11 @@ local function touch(self, req)
   end
   return reply
 end
+
+
+-- The writes without the locks of their keys. Used by write-back.
+Write.fill, Write.through, Write.around = fill, set_through, write_around
+Write.delete, Write.touch = delete, touch
 
 
 local SETS = { through = set_through, around = write_around }

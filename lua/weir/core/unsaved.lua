@@ -1,0 +1,94 @@
+-- core/unsaved.lua: writes that a tree has acknowledged and that its last store does
+-- not have yet. A node that keeps such writes has the field `unsaved`, an object with
+-- flush(seconds), left() and error(left). Used by flush and close of stores, and by
+-- reload.
+
+local host = require "weir.host"
+local Paths = require "weir.observe.paths"
+local Quantity = require "weir.core.quantity"
+
+local Unsaved = {}
+
+
+-- The objects of a tree that are not in `kept`, a set of nodes.
+local function objects(root, kept)
+  local list = {}
+  Paths.each(root, function(node)
+    local unsaved = rawget(node, "unsaved")
+    if unsaved and not (kept and kept[node]) then list[#list + 1] = unsaved end
+  end)
+  return list
+end
+
+
+--- Flushes a tree, within so many seconds if given. Returns the error of what is left,
+--- or nil. kept: a set of nodes that need not be flushed, or nil.
+---@param root weir.Store
+---@param seconds number?
+---@param kept table?
+---@return weir.Error?
+function Unsaved.flush(root, seconds, kept)
+  local by, failure = seconds and host.now() + seconds, nil
+  for _, object in ipairs(objects(root, kept)) do
+    local left
+    if host.can_park() then
+      left = object:flush(by and math.max(by - host.now(), 0))
+    else
+      left = object:left()
+    end
+    failure = failure or left and object:error(left)
+  end
+  return failure
+end
+
+
+--- The error of what a tree has not saved, or nil.
+---@param root weir.Store
+---@param kept table? a set of nodes that do not count
+---@return weir.Error?
+function Unsaved.left(root, kept)
+  for _, object in ipairs(objects(root, kept)) do
+    local left = object:left()
+    if left then return object:error(left) end
+  end
+end
+
+
+-- Seconds that close waits for dirty writes, unless told otherwise.
+local FLUSH = 5
+
+--- Flushes a tree that is about to be closed with these options. Returns the error of
+--- what is left, or nil.
+function Unsaved.at_close(root, opts)
+  local timeout = opts and opts.timeout
+  if type(timeout) == "string" then timeout = Quantity.seconds(timeout) end
+  local lost
+  if opts and opts.drop then
+    lost = Unsaved.left(root)
+  else
+    lost = Unsaved.flush(root, timeout or FLUSH)
+  end
+  for _, object in ipairs(objects(root)) do object:stop() end
+  return lost
+end
+
+
+--- Makes of a function that waits for the end of a close one that returns `lost`, too.
+function Unsaved.told(wait, lost)
+  return function()
+    local closed, err = wait()
+    if lost then return nil, lost end
+    return closed, err
+  end
+end
+
+
+--- Another version of a tree begins to serve. Nodes that only the old one has write
+--- through from now on.
+function Unsaved.retire(old, new, kept)
+  for _, object in ipairs(objects(old, kept)) do object:retire(true) end
+  for _, object in ipairs(objects(new)) do object:retire(false) end
+end
+
+
+return Unsaved
