@@ -1,23 +1,23 @@
 -- policy/tier/back.lua: write-back: tier { ..., write = back { after=5, max_dirty=,
 -- on_full= } }. A write is acknowledged when the first store has it. The authority gets
--- it later (back/flusher.lua).
+-- it later (back_flusher.lua).
 --
 -- Until then the key is dirty. Its newest write is held here, by reference
--- (back/dirty.lua), and answers all reads of the key. The first store has a copy, too,
+-- (back_dirty.lua), and answers all reads of the key. The first store has a copy, too,
 -- so that reads find the value when it is not dirty any more. No other store has one
 -- that could be read: copies in the stores between are deleted at the write
--- (back/write.lua).
+-- (back_write.lua).
 --
 -- When max_dirty bytes are dirty a further write is written through, waits, or is
 -- refused, by on_full. A scan flushes first. Whoever closes the store, reloads its file
 -- or ends the process flushes, or gets a list of what is left.
 
 local Arguments = require "weir.policy.shared.arguments"
-local BackWrite = require "weir.policy.tier.back.write"
+local BackWrite = require "weir.policy.tier.back_write"
 local Blame = require "weir.core.blame"
-local Dirty = require "weir.policy.tier.back.dirty"
+local Dirty = require "weir.policy.tier.back_dirty"
 local Error = require "weir.core.error"
-local Flusher = require "weir.policy.tier.back.flusher"
+local Flusher = require "weir.policy.tier.back_flusher"
 local Generations = require "weir.policy.shared.generations"
 local host = require "weir.host"
 local Lent = require "weir.policy.shared.lent"

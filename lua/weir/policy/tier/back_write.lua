@@ -1,9 +1,9 @@
--- policy/tier/back/write.lua: the writes of a write-back, under the locks of their
+-- policy/tier/back_write.lua: the writes of a write-back, under the locks of their
 -- keys. A write that fits becomes dirty, then the upper stores get it. The dirty entry
 -- answers reads until the authority has the write, so an upper store that fails or
 -- evicts loses nothing. Used by write-back.
 
-local Dirty = require "weir.policy.tier.back.dirty"
+local Dirty = require "weir.policy.tier.back_dirty"
 local host = require "weir.host"
 local Reply = require "weir.core.reply"
 local Write = require "weir.policy.tier.write"

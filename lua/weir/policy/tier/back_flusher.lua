@@ -1,9 +1,9 @@
--- policy/tier/back/flusher.lua: brings dirty keys to the authority, in the background
+-- policy/tier/back_flusher.lua: brings dirty keys to the authority, in the background
 -- and in batches, the newest write of each key. There is one write of a key at a time
 -- (`locks`), so the writes of a key arrive in order. A key stays dirty until the
 -- authority has its newest write. Used by write-back.
 
-local Dirty = require "weir.policy.tier.back.dirty"
+local Dirty = require "weir.policy.tier.back_dirty"
 local host = require "weir.host"
 local Request = require "weir.core.request"
 

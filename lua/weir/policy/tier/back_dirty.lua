@@ -1,4 +1,4 @@
--- policy/tier/back/dirty.lua: the writes that the authority does not have yet, by key:
+-- policy/tier/back_dirty.lua: the writes that the authority does not have yet, by key:
 -- the newest of each key, a value or a deletion. They are counted in bytes and held by
 -- reference, so that no eviction loses one. Used by write-back.
 
