@@ -34,6 +34,11 @@
 ---@field [integer] weir.Store|{ [1]: weir.Size, [2]: weir.Store }
 ---@field old_copies? integer keys of which a store may hold an old copy that could not be deleted yet
 
+---@class weir.CheaperOptions
+---@field load number|string bytes a second that the store is read with
+---@field recompute weir.Time time to compute a KiB of a value
+---@field latency? weir.Time time that a read takes before the first byte
+
 ---@class weir.ChecksumOptions
 ---@field plain? "refuse"|"accept" what a get does with a value that was stored without this word
 ---@field apart? weir.Size requests with so many bytes are coded on a thread of their own
@@ -189,6 +194,11 @@
 ---@field seen? integer keys counted for hits(n); the key not seen for longest starts anew
 ---@field old_copies? integer keys of which a store may hold an old copy that could not be deleted yet
 
+---@class weir.TinylfuOptions
+---@field [1]? integer
+---@field n? integer how often, this time included; up to 15
+---@field keys? integer keys that are told apart; 8 to 16 bytes each
+
 ---@class weir.TtlOptions
 ---@field [1]? weir.Time
 ---@field seconds? weir.Time time to live of values that are set without one
@@ -328,6 +338,7 @@
 ---@field null fun(options: weir.nullStore?): weir.Store keeps nothing
 ---@field redis fun(options: weir.redisStore?): weir.Store Redis, Valkey, KeyDB, Dragonfly over RESP
 ---@field shm fun(options: weir.shmStore?): weir.Store values in memory that the processes of a machine share
+---@field age fun(seconds: weir.Time): weir.Predicate Yes to a key that was first seen so long ago.
 ---@field all fun(...: weir.Rule): weir.Predicate Yes if all of these predicates or functions say yes.
 ---@field always weir.Predicate Yes to every key.
 ---@field any fun(...: weir.Rule): weir.Predicate Yes if one of these predicates or functions says yes.
@@ -335,6 +346,7 @@
 ---@field below fun(share: number): weir.Predicate Yes while less than this share of the store's capacity is in use. A store that does not tell its capacity counts as empty.
 ---@field byop fun(given: table<string, weir.Store>): weir.Node Each op goes to the store that is named for it, for its group (reads, writes), or to default.
 ---@field bysize fun(given: weir.BysizeOptions): weir.Node Each value goes to the first store whose size limit it fits. A get tries the stores in order.
+---@field cheaper fun(given: weir.CheaperOptions): weir.Predicate Yes if loading a value again takes less time than computing it.
 ---@field fail fun(status: string): weir.Node A store that answers every key with one status.
 ---@field failover fun(given: weir.FailoverOptions): weir.Node What the first store could not do goes to the next one. It never serves a value older than the last write.
 ---@field hits fun(given: integer|weir.HitsOptions, more?: weir.HitsOptions): weir.Predicate Yes to a key that was seen n times or more.
@@ -350,6 +362,7 @@
 ---@field route fun(given: table<string, weir.Store>|fun(key: string): weir.Store): weir.Node Each key goes to the store of the longest prefix that it begins with, or to default. route(fn) sends it to the store that fn(key) returns.
 ---@field shard fun(given: weir.ShardOptions): weir.Node Each key goes to the store that the hash of the key picks, or to several of them.
 ---@field tier fun(given: weir.TierOptions): weir.Node One store made of several, the fastest first, the authority last. A get goes down until a store has the value, and a copy goes up.
+---@field tinylfu fun(given?: integer|weir.TinylfuOptions, more?: weir.TinylfuOptions): weir.Predicate Yes while 1/16 of the store is free, then to a key seen n times lately. Counts fade.
 ---@field warmup fun(given: weir.WarmupOptions): weir.Node An empty store in front of a full one. What the empty store lacks is read from the full one and copied.
 
 ---@class weir.Store

@@ -1,11 +1,13 @@
 -- policy/shared/predicate.lua: the words that decide whether a copy is made (promote=
 -- of tier) or a value is stored (admit): always, never, hits(n), prob(p), maxsize(b),
--- below(watermark), all(...), any(...), or a function fn(key, info) -> boolean. info
--- has size, level, hits, age, ttl, batch, free, capacity. free and capacity are looked
--- up when they are read.
+-- below(watermark), age(seconds), tinylfu{}, cheaper{}, all(...), any(...), or a
+-- function fn(key, info) -> boolean. info has size, level, hits, age, ttl, batch, free,
+-- capacity. free and capacity are looked up when they are read.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Blame = require "weir.core.blame"
+local Quantity = require "weir.core.quantity"
+local Sketch = require "weir.policy.shared.sketch"
 local host = require "weir.host"
 
 ---@class weir.Predicate
@@ -49,6 +51,27 @@ Predicate.ABOUT = {
       .. "A store that does not tell its capacity counts as empty.",
     EXAMPLE = "below(0.9)", OPTIONS = { { "share", at = 1, is = "share",
       required = "an argument", help = "the share of the capacity" } } },
+  age = { HELP = "Yes to a key that was first seen so long ago.",
+    EXAMPLE = "age(60)", OPTIONS = { { "seconds", at = 1, is = "seconds",
+      required = "an argument", help = "since the key was first seen" } } },
+  tinylfu = { HELP = "Yes while 1/16 of the store is free, then to a key seen n "
+      .. "times lately. Counts fade.",
+    EXAMPLE = "tinylfu { 2 }", OPTIONS = {
+      { "n", at = 1, is = "count", default = 2,
+        help = "how often, this time included; up to 15" },
+      { "keys", is = "count", default = 65536,
+        help = "keys that are told apart; 8 to 16 bytes each" },
+    } },
+  cheaper = { HELP = "Yes if loading a value again takes less time than computing it.",
+    EXAMPLE = 'cheaper { load = "1.5GB/s", recompute = "40us" }', OPTIONS = {
+      { "load", is = "any", type = "number|string",
+        required = "load = bytes a second, such as \"1.5GB/s\"",
+        help = "bytes a second that the store is read with" },
+      { "recompute", is = "seconds", required = "recompute = the time for a KiB",
+        help = "time to compute a KiB of a value" },
+      { "latency", is = "seconds", default = 1e-9,
+        help = "time that a read takes before the first byte" },
+    } },
   all = { HELP = "Yes if all of these predicates or functions say yes.",
     EXAMPLE = "all(hits(2), maxsize(64*KiB))", OPTIONS = {} },
   any = { HELP = "Yes if one of these predicates or functions says yes.",
@@ -104,6 +127,48 @@ word("below", function(watermark)
   return new(("below(%g)"):format(watermark), function(_, info)
     local free, capacity = info.free, info.capacity
     return not free or (capacity - free) / capacity < watermark
+  end)
+end)
+
+
+word("age", function(seconds)
+  seconds = check("age", seconds)
+  return new(("age(%g)"):format(seconds), function(_, info)
+    return info.age >= seconds
+  end, true)
+end)
+
+
+-- A store that evicts stays a little below its capacity.
+local ROOM = 1 / 16
+
+-- TinyLFU compares a key with the one that would be evicted for it, which a store does
+-- not tell. So there is a bound here.
+word("tinylfu", function(given)
+  local options = Arguments.read("tinylfu", Predicate.ABOUT.tinylfu.OPTIONS, given)
+  local least, sketch = options.n, Sketch.new(options.keys)
+  if least > 15 then error("tinylfu: n is 15 at most, the most that is counted", 0) end
+  return new(("tinylfu(%d)"):format(least), function(key, info)
+    local seen, free = sketch:see(key), info.free
+    return seen >= least or free ~= nil and free > info.capacity * ROOM
+  end)
+end)
+
+
+local function rate_of(x)
+  local bytes = type(x) == "string" and Quantity.size((x:gsub("/s$", ""))) or x
+  if type(bytes) == "number" and bytes > 0 then return bytes end
+  error(("cheaper: load is bytes a second over 0, such as \"1.5GB/s\", not %s"):format(
+    Arguments.show(x)), 0)
+end
+
+
+word("cheaper", function(given)
+  local options = Arguments.read("cheaper", Predicate.ABOUT.cheaper.OPTIONS, given)
+  local load, recompute, latency = rate_of(options.load), options.recompute,
+    options.latency
+  return new(("cheaper(%g B/s, %g s/KiB)"):format(load, recompute), function(_, info)
+    return latency + info.size / load < info.size / 1024 * recompute
   end)
 end)
 
