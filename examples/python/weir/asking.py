@@ -56,6 +56,9 @@ def listed(things: Any, what: str) -> Sequence[Any]:
 
 def milliseconds(seconds: float) -> int:
     """A time to live as weir.h has it."""
+    if not isinstance(seconds, (int, float)):
+        raise TypeError("ttl must be a number of seconds, not %s"
+                        % type(seconds).__name__)
     if not seconds > 0:
         raise ValueError("ttl must be more than 0 seconds, not %r" % seconds)
     return math.ceil(seconds * 1000)

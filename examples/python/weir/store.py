@@ -1,5 +1,6 @@
 """weir.Store: a store of weir, opened by its URL."""
 import ctypes
+import errno
 import os
 from typing import Any, Iterator, Optional, Sequence, Union
 
@@ -15,8 +16,11 @@ from .waiting import deadline_of, put_desk, take_desk
 Option = Union[str, int, float, bool]
 
 # The codes of errors that are not the result for a key, by errno.
-CODES = {2: "invalid", 12: "busy", 22: "invalid", 62: "timeout",
-         95: "unsupported", 108: "skipped", 110: "timeout"}
+CODES = {
+    errno.EINVAL: "invalid", errno.ENOENT: "invalid", errno.ECHILD: "invalid",
+    errno.ENOMEM: "busy", errno.EAGAIN: "busy", errno.ETIMEDOUT: "timeout",
+    errno.ENOTSUP: "unsupported", errno.ESHUTDOWN: "skipped",
+}
 
 
 def in_words(name: str, value: Option) -> bytes:
@@ -63,6 +67,8 @@ class Store(AsyncCalls):
     _closed = False
 
     def __init__(self, url: str, **options: Option):
+        if "\0" in url:
+            raise ValueError("a URL has no NUL: %r" % url)
         settings = (library.Setting * len(options))(*(
             (name.encode(), in_words(name, value))
             for name, value in options.items()))

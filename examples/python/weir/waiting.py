@@ -64,4 +64,7 @@ def deadline_of(timeout: Optional[float]) -> int:
     """The time at which a call ends, as weir.h counts it. 0: the store's."""
     if timeout is None:
         return 0
+    if not isinstance(timeout, (int, float)):
+        raise TypeError("timeout must be a number of seconds, not %s"
+                        % type(timeout).__name__)
     return library.now() + max(int(timeout * 1e9), 1)
