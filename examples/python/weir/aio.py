@@ -15,7 +15,7 @@ from typing import Any, AsyncIterator, Dict, Optional, Sequence
 
 from . import asking, library
 from .asking import Call, Entry, listed
-from .batch import Batch, Batches, Key
+from .batch import Batch, Key, spare
 from .queue import Queue
 from .reply import Reply, Stat
 from .waiting import deadline_of
@@ -26,7 +26,6 @@ class Channel:
     def __init__(self):
         self.queue = Queue()
         self.waiting: Dict[int, asyncio.Future] = {}
-        self.batches = Batches()
 
     def on_readable(self) -> None:
         """Continues the calls whose batches have come back."""
@@ -71,7 +70,7 @@ class AsyncCalls:
 
     async def _await(self, call: Call, timeout: Optional[float]) -> Reply:
         channel = channel_here()
-        batch = channel.batches.take(len(call.keys))
+        batch = spare.take(len(call.keys))
         try:
             call.fill(batch)
             batch.head.deadline_ns = deadline_of(timeout)
@@ -83,7 +82,7 @@ class AsyncCalls:
         except BaseException:
             batch.free()
             raise
-        channel.batches.put(batch)
+        spare.put(batch)
         return reply
 
     async def _await_one(self, call: Call, timeout: Optional[float]) -> Any:

@@ -186,30 +186,28 @@ class Batch:
         self.free()
 
 
-class Batches:
-    """Batches that wait for their next use. Any thread may take and put."""
+class Spare:
+    """Batches of all stores that wait for their next use, by capacity: powers
+    of two from 8 to LARGEST, MOST of each. Any thread may take and put."""
 
-    SPARE = 64      # of a capacity
-    LARGEST = 4096  # capacity of those that are kept
+    MOST, LARGEST = 32, 4096
 
     def __init__(self):
-        self.spare: Dict[int, List[Batch]] = {}
+        self.lists: Dict[int, List[Batch]] = {}
 
     def take(self, n: int) -> Batch:
         """A batch with room for n items."""
-        capacity = room_for(n)
+        capacity = max(8, 1 << max(n - 1, 0).bit_length())
         try:
-            return self.spare[capacity].pop()
+            return self.lists[capacity].pop()
         except LookupError:
             return Batch(capacity)
 
     def put(self, batch: Batch) -> None:
         """Keeps a batch for its next use."""
-        spare = self.spare.setdefault(batch.capacity, [])
-        if batch.capacity <= self.LARGEST and len(spare) < self.SPARE:
+        spare = self.lists.setdefault(batch.capacity, [])
+        if batch.capacity <= self.LARGEST and len(spare) < self.MOST:
             spare.append(batch)
 
 
-def room_for(n: int) -> int:
-    """The capacity of a batch for n items: a power of two."""
-    return max(8, 1 << max(n - 1, 0).bit_length())
+spare = Spare()

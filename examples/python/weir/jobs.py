@@ -21,7 +21,7 @@ from typing import Deque, Dict, List, NamedTuple, Tuple
 
 from . import library
 from .asking import Call
-from .batch import Batch, Batches
+from .batch import Batch, spare
 from .errors import Error
 from .queue import Queue
 from .reply import Reply
@@ -45,7 +45,6 @@ class Jobs:
         self._draining = threading.Lock()
         self._flying: Dict[int, Tuple[int, Call, Batch]] = {}
         self._ended: Deque[Ended] = deque()
-        self._batches = Batches()
         self._reading, self._ringing = socket.socketpair()
         self._reading.setblocking(False)
         self._ringing.setblocking(False)
@@ -60,7 +59,7 @@ class Jobs:
         """Begins a call, and returns its number. Never blocks. Raises
         TypeError or ValueError for wrong arguments, and Error in the child of
         a fork; then there is no number."""
-        batch = self._batches.take(len(call.keys))
+        batch = spare.take(len(call.keys))
         call.fill(batch)
         number = next(self._numbers)
         # Known before it is submitted, since it may be drained at once.
@@ -108,7 +107,7 @@ class Jobs:
 
     def _read(self, call: Call, batch: Batch) -> Reply:
         reply = call.read(batch)
-        self._batches.put(batch)
+        spare.put(batch)
         return reply
 
     def _end(self, ended: Ended) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Iterator, Optional, Sequence, Union
 from . import asking, library
 from .aio import AsyncCalls
 from .asking import Call, Entry, listed
-from .batch import Key
+from .batch import Key, spare
 from .errors import Error
 from .reply import Reply, Stat
 from .values import take_value
@@ -225,7 +225,7 @@ class Store(AsyncCalls):
 
     def _run(self, call: Call, timeout: Optional[float]) -> Reply:
         desk = take_desk()
-        batch = desk.make_room(len(call.keys))
+        batch = spare.take(len(call.keys))
         try:
             call.fill(batch)
             batch.head.deadline_ns = deadline_of(timeout)
@@ -236,6 +236,7 @@ class Store(AsyncCalls):
         except BaseException:
             batch.free()
             raise
+        spare.put(batch)
         put_desk(desk)
         return reply
 

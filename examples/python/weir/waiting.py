@@ -1,17 +1,15 @@
 """Calls that block: a batch is submitted, and the calling thread waits for it.
 
-A call takes a desk: a queue and a batch for it alone. So threads never wait
-for each other, and neither does a signal handler for the call that it
-interrupts. The wait is Python's own poll. Therefore Ctrl-C ends it at once:
-the batch is then cancelled and freed with the desk, and the memory that was
-lent to it is given back.
+A call takes a desk: a queue for it alone. So threads never wait for each
+other, and neither does a signal handler for the call that it interrupts. The
+wait is Python's own poll. Therefore Ctrl-C ends it at once: the batch is then
+cancelled and freed, and the memory that was lent to it is given back.
 """
 import os
 import select
 from typing import List, Optional
 
 from . import library
-from .batch import Batch, Batches, room_for
 from .queue import Queue
 
 # Desks that are kept for the next calls.
@@ -19,19 +17,12 @@ DESKS = 64
 
 
 class Desk:
-    """A queue and a batch, for one call at a time."""
+    """A queue, for one call at a time."""
 
     def __init__(self):
-        self.batch: Optional[Batch] = None
         self.queue = Queue()
         self.poller = select.poll()
         self.poller.register(self.queue.fd, select.POLLIN)
-
-    def make_room(self, n: int) -> Batch:
-        """The batch, with room for n items at least."""
-        if self.batch is None or self.batch.capacity < n:
-            self.batch = Batch(room_for(n))
-        return self.batch
 
     def wait(self) -> None:
         """Waits until the batch has come back."""
@@ -39,25 +30,25 @@ class Desk:
             self.poller.poll()
 
 
-spare: List[Desk] = []
+desks: List[Desk] = []
 
 
 def take_desk() -> Desk:
     """A desk for one call."""
     try:
-        return spare.pop()
+        return desks.pop()
     except IndexError:
         return Desk()
 
 
 def put_desk(desk: Desk) -> None:
     """Keeps a desk for the next call."""
-    if len(spare) < DESKS and desk.batch.capacity <= Batches.LARGEST:
-        spare.append(desk)
+    if len(desks) < DESKS:
+        desks.append(desk)
 
 
 # In the child of a fork the desks of the parent are of no use.
-os.register_at_fork(after_in_child=spare.clear)
+os.register_at_fork(after_in_child=desks.clear)
 
 
 def deadline_of(timeout: Optional[float]) -> int:
