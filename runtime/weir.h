@@ -432,10 +432,11 @@ const char *weir_store_name(const struct weir_store *s);
 /* weir_ask asks a store something in words, and sets *out to the text of the
  * answer, of which the caller owns one reference. "help" lists what a store
  * understands. For a policy tree (lua:kv.lua) these are reload, undo, tree,
- * stats, explain OP KEY, breaker. It blocks until the answer comes or
- * deadline_ns (0 = none) has passed. 0; -ENOTSUP: this store answers no words;
- * -EINVAL: err says why not, and the nearest known word; -ETIMEDOUT;
- * -ESHUTDOWN: the store is closed; -ECHILD: it was made before a fork. */
+ * stats, explain OP KEY, breaker; for a Redis Cluster explain OP KEY. It blocks
+ * until the answer comes or deadline_ns (0 = none) has passed. 0; -ENOTSUP:
+ * this store answers no words; -EINVAL: err says why not, and the nearest known
+ * word; -ETIMEDOUT; -ESHUTDOWN: the store is closed; -ECHILD: it was made
+ * before a fork. */
 int weir_ask(struct weir_store *s, const char *words, uint64_t deadline_ns,
              struct weir_value **out, struct weir_error *err);
 

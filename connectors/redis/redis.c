@@ -12,6 +12,7 @@
 
 #include "cluster.h"
 #include "master.h"
+#include "place.h"
 #include "session.h"
 #include "tls.h"
 #include "tracking.h"
@@ -295,6 +296,17 @@ static int either_expire(void *session, struct weir_call *call)
     return s != NULL ? cluster_expire(s, call) : redis_expire(session, call);
 }
 
+static int redis_ask(void *state, const char *words, uint64_t deadline_ns,
+                     struct weir_value **out, struct weir_error *err)
+{
+    struct redis *r = state;
+
+    return r->cluster != NULL
+               ? place_ask(r->cluster, words, deadline_ns, out, err)
+               : weir_error_set(err, -ENOTSUP,
+                                "redis: answers no words, only a cluster does");
+}
+
 #define OP(op) (1u << WEIR_##op)
 
 const struct weir_connector weir_connector = {
@@ -321,6 +333,7 @@ const struct weir_connector weir_connector = {
     .finish = either_finish,
     .expire = either_expire,
     .gauges = redis_gauges,
+    .ask = redis_ask,
     .watch = redis_watch,
     .can_watch = redis_can_watch,
 };

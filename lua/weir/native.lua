@@ -12,6 +12,7 @@ local check_method = require "weir.core.method"
 local Made = require "weir.core.made"
 local Op = require "weir.core.op"
 local Options = require "weir.core.options"
+local Place = require "weir.native.place"
 local Reply = require "weir.core.reply"
 local Request = require "weir.core.request"
 local Roster = require "weir.native.roster"
@@ -266,6 +267,10 @@ end
 function Native:stats_rows()
   return Stats.rows(self.handle)
 end
+
+
+--- Where the store says that a key is, or nil. For explain.
+function Native:where(op, key) return Place.of(self.handle, op, key) end
 
 
 --- The latencies of an op by bucket; which: "queue" or "service".

@@ -185,6 +185,22 @@ describe("a redis cluster", function()
     store:close()
   end)
 
+  it("explains which node a key goes to, and counts nodes and slots", function()
+    local store = weir.open(cluster.url, { prefix = fresh_prefix() })
+    local slot = cluster:command(cluster.nodes[1], "cluster keyslot '{a b}'")
+    local why = tostring(store:explain("get", "x{a b}"))
+    local port = why:match(": node 127.0.0.1:(%d+), slot " .. slot .. "$")
+    local owns = false
+    for _, node in ipairs(cluster:masters()) do
+      owns = owns or node.port == tonumber(port)
+    end
+    assert.is_true(owns)
+    assert.equal(6, gauges(store).nodes)
+    assert.equal(3, gauges(store).masters)
+    assert.equal(16384, gauges(store).slots)
+    store:close()
+  end)
+
   it("refuses what a cluster has not, by name", function()
     for suffix, words in pairs {
       ["&db=3"] = "option db: a cluster has only database 0, got 3",

@@ -21,7 +21,9 @@ end
 -- The way ends at a store that is no node.
 local function plan(store, op, key)
   if store.plan then return store:plan(op, key) end
-  return "answers: " .. tostring(store.name), {}
+  local where = store.where and store:where(op, key)
+  local name = tostring(store.name)
+  return "answers: " .. name .. (where and ": " .. where or ""), {}
 end
 
 
