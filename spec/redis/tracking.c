@@ -415,7 +415,7 @@ static void says_once_that_a_server_cannot(void)
         CHECK(EVENTUALLY(weir_store_sees(store, &err) == 0 && err.code != 0));
         CHECK(strstr(err.message, "tracking needs Redis 6 or later") != NULL);
         CHECK(strstr(err.message, "take out tracking=true") != NULL);
-        nap_ms(200); /* the backoff is 50 ms, but the next try in a minute */
+        nap_ms(120); /* the backoff is 50 ms, but the next try in a minute */
         CHECK(fake.accepted == 1);
         end();
     }
