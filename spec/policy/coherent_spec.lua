@@ -3,6 +3,7 @@
 local Store = require "weir.core.store"
 local fake = require "fake"
 local script = require "fake.store"
+local shell = require "shell"
 local weir = require "weir"
 
 
@@ -330,6 +331,19 @@ describe("a coherent tier", function()
     assert.error_matches(function() weir.tier { weir.null {}, weir.null {},
       coherent = "stall" } end, 'coherent is true, false or "stale", not "stall"; '
       .. 'did you mean "stale"?', 1, true)
+  end)
+
+  it("runs in a replay, where nobody else writes", function()
+    local folder = shell.folder()
+    shell.write(folder .. "/kv.lua", [[return tier { memory { capacity = "1MiB" },
+      fs { path = "/tmp/none", capacity = "10MiB" }, redis { tracking = true },
+      coherent = true }:negative():coalesce()]])
+    shell.write(folder .. "/trace.csv", "time,key,op,size\n0,a,get,100\n1,a,get,100\n")
+    local code, out = shell.run(("build/weir replay --json --requests get-or-set "
+      .. "%s/kv.lua %s/trace.csv"):format(folder, folder))
+    shell.remove(folder)
+    assert.equal(0, code, out)
+    assert.matches('"hits":%[1,0,0%]', out)
   end)
 
   it("keeps its copies at a reload", function()

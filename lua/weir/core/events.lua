@@ -14,8 +14,9 @@ local Events = {}
 local WEAK = { __mode = "v" }
 
 
---- Whether the store can tell of changes. nil, and why not.
----@return boolean? able, string? why
+--- Whether the store can tell of changes; "alone": nobody else makes any. nil, and why
+--- not.
+---@return boolean|"alone"|nil able, string? why
 function Events:can_tell()
   return nil, self.name .. ": cannot tell of changes that others make"
 end

@@ -76,13 +76,14 @@ Tier.OPTIONS = {
 }
 
 
--- Begins to follow the changes that others make.
+-- Begins to follow the changes that others make. In a replay there are none.
 local function follow(node, coherent)
   local far = node.children[node.depth]
   local able, why = far:can_tell()
   if not able then
     error("tier: coherent needs a last store that tells of changes: " .. why, 0)
   end
+  if able == "alone" then return end
   node.coherent = Coherent.new(node, coherent == "stale")
   node:listen_below()
 end
@@ -139,13 +140,14 @@ end
 
 --- A tier without coherent would answer a listener's next read with an old copy.
 function Tier:can_tell()
-  if self.coherent then return true end
+  local able, why = Node.can_tell(self)
+  if not able or able == "alone" or self.coherent then return able, why end
   return nil, self.name .. ": cannot tell of changes: set coherent = true there, too"
 end
 
 
 function Tier:hear(event, what, source)
-  self.coherent:hear(event, what)
+  if self.coherent then self.coherent:hear(event, what) end
   Node.hear(self, event, what, source)
 end
 

@@ -53,7 +53,8 @@ local function stand_in(name)
   return words.stand_in(name, function(target, options)
     local check = opens and names_of or check_options
     check(target, options or {})
-    return Store.new { name = name, run = function() error("a stand-in", 0) end }
+    return Store.new { name = name, run = function() error("a stand-in", 0) end,
+      can_tell = function() return "alone" end }
   end)
 end
 

@@ -167,11 +167,13 @@ end
 function Node:can_tell()
   local sources = self:sources()
   if #sources == 0 then return Store.can_tell(self) end
+  local alone = true
   for _, source in ipairs(sources) do
     local able, why = source:can_tell()
     if not able then return nil, why end
+    alone = alone and able == "alone"
   end
-  return true
+  return alone and "alone" or true
 end
 
 

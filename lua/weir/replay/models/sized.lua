@@ -35,7 +35,7 @@ function Sized.new(world, meter, config)
   local self = setmetatable({
     name = config.name, connector = config.connector, rules = config.rules,
     counted = meter, host = host, default_ttl = config.ttl, handle = true,
-    immediate = not world.timed, bounded = true, slots = {},
+    immediate = not world.timed, bounded = true, slots = {}, sees = true,
     station = world.timed and Station.new(config.rules) or nil,
   }, Sized)
   local function on_evict(e)
@@ -245,6 +245,12 @@ function Sized:run(req)
     self.counted:count(req.op, req.keys, reply, 0, 0)
   end
   return reply
+end
+
+
+--- Nobody else writes to a model, so it has seen every change.
+function Sized:can_tell()
+  return "alone"
 end
 
 
