@@ -10,15 +10,16 @@ Gateway.__index = Gateway
 
 
 --- start runs the gateway in a folder of its own and returns when it answers. With a
---- text, that is the policy, and not the example's.
+--- text, that is the policy, and not the example's. environment: "NAME=value".
 ---@param policy string?
-function Gateway.start(policy)
+---@param environment string?
+function Gateway.start(policy, environment)
   local self = setmetatable({ folder = shell.folder(), port = Nginx.free_port() },
     Gateway)
   self.url = "http://127.0.0.1:" .. self.port
   if policy then shell.write(self.folder .. "/kv.lua", policy) end
-  os.execute(("examples/nginx/run %d %s >%s/out 2>&1 </dev/null &")
-    :format(self.port, self.folder, self.folder))
+  os.execute(("%s examples/nginx/run %d %s >%s/out 2>&1 </dev/null &")
+    :format(environment or "", self.port, self.folder, self.folder))
   assert(Nginx.eventually(function() return (self:get "/kv/none") == 404 end),
     self:slurp "out")
   return self

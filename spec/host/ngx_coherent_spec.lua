@@ -1,6 +1,7 @@
 -- Four workers of nginx, each with memory of its own over one Redis that another client
 -- writes to. After a write is acknowledged, no worker serves an older value for longer
 -- than a short delay, which is measured (WEIR_SOAK: for that many seconds).
+local Gateway = require "host.gateway"
 local Nginx = require "weir.app.bench.nginx"
 local Server = require "redis_server"
 local http = require "host.http"
@@ -148,5 +149,44 @@ describe("four workers over one redis #unsanitized", function()
     end))
     local _, losses = http.get(server.url .. "/stats?name=sight_losses")
     assert.is_true(tonumber(losses) > 0)
+  end)
+end)
+
+
+describe("the gateway over redis #unsanitized", function()
+  local redis, gateway
+
+  setup(function()
+    redis = Server.start()
+    gateway = Gateway.start(nil, "WEIR_REDIS=" .. redis.url)
+  end)
+
+  teardown(function()
+    gateway:stop()
+    redis:close()
+  end)
+
+  local function all_answer(expected)
+    return Nginx.eventually(function()
+      for _ = 1, 10 do
+        local _, text = gateway:get "/kv/a"
+        if text ~= expected then return false end
+      end
+      return true
+    end)
+  end
+
+  it("has a worker on each core, and none keeps an old copy", function()
+    assert.matches("worker_processes auto;", gateway:slurp "nginx.conf")
+    for i = 1, 3 do
+      assert.equal(204, (gateway:get("/kv/a", "-X PUT -d ours" .. i)))
+      assert.is_true(all_answer("ours" .. i))
+      redis:command("set kv:a theirs" .. i)
+      assert.is_true(all_answer("theirs" .. i))
+    end
+    local _, metrics = gateway:get "/metrics"
+    assert.matches('weir_tier_sight{node="coalesce.tier",worker="0"} 1', metrics, 1,
+      true)
+    assert.matches("weir_tier_invalidations_total", metrics, 1, true)
   end)
 end)
