@@ -272,6 +272,52 @@ describe("a coherent tier", function()
     assert.equal(1, tree:tally().promotions.changed)
   end)
 
+  it("takes back its own write that a change overtook", function()
+    local tree = build()
+    far:tell "regained"
+    host:main(function()
+      tree:get "k"
+      host:hold "top.set.reply"
+      local mine = host.spawn(function() assert(tree:set("k", "ours")) end)
+      far.data.k = "theirs"
+      far:tell("changed", { "k" })
+      host:hold "top.delete"
+      host:release "top.set.reply"
+      host.sleep(0)
+      assert.equal("ours", top.data.k)
+      assert.equal("theirs", tree:get_string "k")
+      host:release "top.delete"
+      host.join(mine)
+      assert.equal("theirs", tree:get_string "k")
+      assert.not_equal("ours", top.data.k)
+    end)
+  end)
+
+  it("writes down no old value that is evicted while sight is lost", function()
+    host = fake.host()
+    local disk = script.store(host, "disk")
+    far = script.store(host, "far", { tells = true })
+    local ram = weir.memory { capacity = "64KiB", shards = 1 }
+    local tree = weir.tier { ram, disk, far, coherent = true, demote = weir.always,
+      promote = weir.never }
+    far:tell "regained"
+    host:main(function()
+      tree:get "k"
+      for i = 1, 6 do ram:set("k" .. i, ("o"):rep(8000)) end
+      far:tell "lost"
+      far:tell "regained"
+      host:hold "disk.exists"
+      for i = 1, 12 do tree:set("new" .. i, ("n"):rep(8000)) end
+      tree:get "k"
+      host:release "disk.exists"
+      host.sleep(1)
+      for i = 1, 6 do
+        assert.is_nil(disk.data["k" .. i])
+        assert.is_nil(tree:get("k" .. i))
+      end
+    end)
+  end)
+
   it("drops a refill that was read before sight was regained", function()
     local tree = build()
     far:tell "regained"

@@ -166,6 +166,8 @@ local function empty_all(self)
     if not state.whole[level] then
       local ok, emptied = pcall(empty, self, level, epoch)
       if state.epoch ~= epoch then break end
+      -- What was evicted or read from the tier meanwhile may be on its way to another.
+      self.node.generations:changed_all()
       state.whole[level] = ok and emptied
       if not state.whole[level] then state.retry = host.now() + PAUSE end
     end

@@ -39,14 +39,20 @@ local function stored(reply)
 end
 
 
+-- Whether others may have changed a key after this write began.
+local function overtaken(self, key, since)
+  return self.coherent and self.generations:changed_since(key, since)
+end
+
+
 -- The places of an upper tier's answer whose copies must go: those that were not
--- stored, and those whose keys others may have changed after this write began.
+-- stored, and those whose keys others may have changed.
 local function to_undo(self, req, answer, good, since)
   if not self.coherent then return not_stored(answer) end
   local places = {}
   for j = 1, answer.n do
     local key = req.keys[good and good[j] or j]
-    if answer[j] ~= "ok" or self.generations:changed_since(key, since) then
+    if answer[j] ~= "ok" or overtaken(self, key, since) then
       places[#places + 1] = j
     end
   end
@@ -62,7 +68,9 @@ local function fill(self, level, req, reply, since, slots)
   local answer = self.children[level]:run(good and req:subset(good) or req)
   local failed = to_undo(self, req, answer, good, since)
   for j = 1, suspects:count() > 0 and answer.n or 0 do
-    if answer[j] == "ok" then suspects:clear(req.keys[good and good[j] or j]) end
+    local key = req.keys[good and good[j] or j]
+    local undo = answer[j] ~= "ok" or overtaken(self, key, since)
+    if not undo then suspects:clear(key) end
   end
   if #failed == 0 then return answer:give_back() end
   self.counts.repaired = self.counts.repaired + answer.n - answer:count "ok"
