@@ -16,6 +16,8 @@ local Detach = require "weir.policy.shared.detach"
 local host = require "weir.host"
 local Request = require "weir.core.request"
 
+local new_table = require "table.new"
+
 local Promotion = {}
 Promotion.__index = Promotion
 
@@ -109,9 +111,10 @@ end
 
 
 local function request(op, entries)
-  local keys = {}
-  for i, entry in ipairs(entries) do keys[i] = entry.key end
-  local req = Request.new(op, keys)
+  local n = #entries
+  local keys = new_table(n, 0)
+  for i = 1, n do keys[i] = entries[i].key end
+  local req = Request.plain(op, keys, n)
   req.deadline = host.now() + PATIENCE
   return req
 end
@@ -154,13 +157,22 @@ end
 
 -- Whether a copy lives longer than its source. Its time to live counts from when the
 -- copy was made, not from when the source was asked.
-local function outlives(entry)
-  return entry.ttl and host.now() - entry.asked > math.max(DRIFT, entry.ttl * DRIFT)
+local function outlives(ttl, asked)
+  return ttl and host.now() - asked > math.max(DRIFT, ttl * DRIFT)
 end
 
 
 local OUTCOME = { ok = "stored", rejected = "rejected" }
-local UNDO = { failed = true, expired = true, changed = true }
+
+--- The counts of copies that are deleted again.
+Promotion.UNDO = { failed = true, expired = true, changed = true }
+
+--- What a copy is counted as. ttl: what the source told when it was asked.
+function Promotion.outcome_of(status, ttl, asked)
+  local outcome = OUTCOME[status] or "failed"
+  if outcome == "stored" and outlives(ttl, asked) then return "expired" end
+  return outcome
+end
 
 local function store(self, target, entries)
   local req = request("set", entries)
@@ -172,14 +184,13 @@ local function store(self, target, entries)
   local reply = target:run(req)
   local undo = {}
   for i, entry in ipairs(entries) do
-    local outcome = OUTCOME[reply[i]] or "failed"
-    if outcome == "stored" and outlives(entry) then outcome = "expired" end
+    local outcome = Promotion.outcome_of(reply[i], entry.ttl, entry.asked)
     if self.generations:changed_since(entry.key, entry.since) then
       outcome = "changed"
     end
     self.counts[outcome] = self.counts[outcome] + 1
     -- A set without a reply may have been applied or not. Its copy is deleted.
-    if UNDO[outcome] then undo[#undo + 1] = entry end
+    if Promotion.UNDO[outcome] then undo[#undo + 1] = entry end
   end
   if #undo > 0 then target:run(request("delete", undo)) end
 end
@@ -233,8 +244,9 @@ local function carry_out(self, round, source)
 end
 
 
-local function attempt(self, entries, source)
+local function attempt(self, entries, source, in_place)
   local round = { entries = entries }
+  if in_place then return carry_out(self, round, source) end
   if Detach.call(host.now() + LONGEST, carry_out, self, round, source) then return end
   round.late = true
   self.hung = self.hung + 1
@@ -259,22 +271,25 @@ local function pay(self, entries)
 end
 
 
-local function work(self)
+local function work(self, in_place)
   while self.head <= self.tail do
     keep_rate(self)
     local entries, source = next_entries(self)
     pay(self, entries)
-    if #entries > 0 then attempt(self, entries, source) end
+    if #entries > 0 then attempt(self, entries, source, in_place) end
   end
   self.head, self.tail = 1, 0
   self.running = false
 end
 
 
---- Starts the background task if there is an entry and it is not running.
-function Promotion:start()
+--- Starts the background task if there is an entry and it is not running. in_place: no
+--- store waits, so the copies are made here, without a task.
+---@param in_place boolean
+function Promotion:start(in_place)
   if self.running or self.head > self.tail then return end
   self.running = true
+  if in_place then return work(self, true) end
   host.spawn(work, self)
 end
 

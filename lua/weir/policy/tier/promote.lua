@@ -2,14 +2,18 @@
 -- of copies (policy/shared/promotion.lua), when the option promote says so. Used by
 -- tier.
 
+local copy_now = require "weir.policy.shared.promote_now"
 local Lent = require "weir.policy.shared.lent"
 
 local Promote = {}
 
 
 -- The tiers above `level` that answered slot i with a miss.
-local function targets_of(tiers, missed, i, level)
-  local targets = {}
+local function targets_of(node, missed, i, level)
+  local all = true
+  for upper = 1, level - 1 do all = all and missed[upper] and missed[upper][i] end
+  if all then return node.above[level] end
+  local targets, tiers = {}, node.children
   for upper = 1, level - 1 do
     if missed[upper] and missed[upper][i] then targets[#targets + 1] = tiers[upper] end
   end
@@ -24,14 +28,14 @@ function Promote.found(node, req, reply, walk, since)
   local decide, promotion, tiers = node.decide, node.promotion, node.children
   for _, i in ipairs(walk.below) do
     local key, level = req.keys[i], walk.levels[i]
-    local targets = targets_of(tiers, walk.missed, i, level)
+    local targets = targets_of(node, walk.missed, i, level)
     local stale = reply.stale and reply.stale[i]
     if #targets > 0 and not stale
       and decide:ask(key, reply:size(i), level, reply:ttl(i), req.n) then
       promotion:add(key, Lent.keep(req, reply, i), tiers[level], targets, since)
     end
   end
-  promotion:start()
+  promotion:start(node.immediate)
 end
 
 
@@ -40,10 +44,12 @@ function Promote.one(node, req, reply, level, since)
   local key = req.keys[1]
   if level == 1 or reply.stale and reply.stale[1]
     or not node.decide:ask(key, reply:size(1), level, reply:ttl(1), 1) then return end
-  local promotion = node.promotion
-  promotion:add(key, Lent.keep(req, reply, 1), node.children[level],
-    node.above[level], since)
-  promotion:start()
+  local promotion, source, above = node.promotion, node.children[level],
+    node.above[level]
+  local value = Lent.keep(req, reply, 1)
+  if node.reuses then return copy_now(promotion, key, value, source, above, since) end
+  promotion:add(key, value, source, above, since)
+  promotion:start(node.immediate)
 end
 
 
