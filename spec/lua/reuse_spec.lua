@@ -26,6 +26,7 @@ local WORDS = {
   byop = function(s) return weir.byop { default = s } end,
   shard = function(s) return weir.shard { s, memory() } end,
   tier = function(s) return weir.tier { s, memory() } end,
+  mirror = function(s) return weir.mirror { s, memory() } end,
 }
 
 
@@ -64,6 +65,17 @@ describe("a get of one key", function()
       store:close()
     end)
   end
+end)
+
+
+describe("a mirror", function()
+  it("leaves little to the collector for a set of one key", function()
+    local store = weir.mirror { memory(), memory() }
+    local bytes = garbage(function(n)
+      for _ = 1, n do assert(store:set("key", "value")) end
+    end)
+    assert.is_true(bytes < 1000, bytes) -- 3590 with tasks
+  end)
 end)
 
 

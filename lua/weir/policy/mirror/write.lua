@@ -11,6 +11,8 @@ local Quorum = require "weir.policy.shared.quorum"
 local Reply = require "weir.core.reply"
 local status = require "weir.core.status"
 
+local new_table = require "table.new"
+
 local MirrorWrite = {}
 
 local class, rank = status.class, status.rank
@@ -142,6 +144,41 @@ local function write_one(node, round, at)
 end
 
 
+-- The reply where every store has all of the write: nothing needs to be weighed.
+local function agreed(node, req, answers)
+  local reply, n = answers[1], #answers
+  local copies = new_table(reply.n, 0)
+  for i = 1, reply.n do copies[i] = n end
+  reply.copies = copies
+  for at = 2, n do answers[at]:give_back() end
+  for at = 1, n do
+    local suspects = node.suspects[at]
+    if suspects:count() > 0 then
+      for i = 1, reply.n do suspects:clear(req.keys[i]) end
+    end
+  end
+  return reply
+end
+
+
+-- Writes to stores that do not wait, one after the other, without tasks.
+local function in_turn(node, req)
+  local answers, all, n = new_table(2, 0), req.op ~= "touch", #node.children
+  for at = 1, n do
+    local ok, answer = pcall(node.children[at].run, node.children[at], req)
+    if not ok then answer = Reply.uniform(req, "failed", tostring(answer)) end
+    answers[at] = answer
+    all = all and answer.good == req.n
+  end
+  if all then return agreed(node, req, answers) end
+  local round = { req = req, wanted = node.wanted, answers = answers, marks = {},
+    left = 0 }
+  for at = 1, n do confirm(node, round, at, answers[at]) end
+  conclude(node, round)
+  return round.reply
+end
+
+
 local function everywhere(node, round)
   round.answers, round.marks, round.left = {}, {}, #node.children
   for at = 1, #node.children do host.spawn(write_one, node, round, at) end
@@ -170,6 +207,7 @@ end
 
 --- Runs a write of a mirror.
 function MirrorWrite.run(node, req)
+  if node.immediate then return node.generations:write(node, req, in_turn) end
   local round = { req = req, wanted = node.wanted }
   host.spawn(run, node, round)
   if not round.reply then
