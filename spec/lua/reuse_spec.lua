@@ -166,6 +166,17 @@ describe("a request and a reply that are used again", function()
     end
   end)
 
+  it("are not used again by a tier that goes on after its reply", function()
+    weir.run(function()
+      local plain = weir.tier { memory(), memory() }
+      local back = weir.tier { memory(), memory(), write = weir.back { after = 1 } }
+      assert.is_true(plain.reuses)
+      assert.is_false(back.reuses)
+      assert.is_false(back:timeout(1).reuses)
+      back:close()
+    end)
+  end)
+
   it("serve again after an error and after calls within calls", function()
     local inner = memory():retry { 1 }
     local store = weir.route(function(key)

@@ -84,7 +84,7 @@ local function follow(node, coherent)
     error("tier: coherent needs a last store that tells of changes: " .. why, 0)
   end
   if able == "alone" then return end
-  node.coherent = Coherent.new(node, coherent == "stale")
+  node.coherent, node.reuses = Coherent.new(node, coherent == "stale"), false
   node:listen_below()
 end
 
@@ -99,6 +99,7 @@ local function write_back(node, options)
   end
   node.back, node.mode, node.immediate = Back.new(node, options.write.back), "back",
     false
+  node.reuses = false
   node.unsaved = node.back
 end
 
