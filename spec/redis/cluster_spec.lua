@@ -9,7 +9,7 @@ local SOAK = tonumber(os.getenv "WEIR_SOAK")
 local KEYS = SOAK and 100000 or 3000
 local MOVES = SOAK and 20 or 2
 local SLOTS = SOAK and 500 or 100
-local PATIENCE = 20
+local PATIENCE = SOAK and 200 or 20
 local BATCH = 128
 
 local made = 0
@@ -111,7 +111,7 @@ end
 
 -- Reads and writes until a condition holds and a round went without an error.
 function Model:work(done)
-  local limit = weir.now() + PATIENCE + (SOAK or 0)
+  local limit = weir.now() + PATIENCE
   repeat
     assert(weir.now() < limit, "what was awaited did not happen")
     self.errors = 0

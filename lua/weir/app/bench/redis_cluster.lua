@@ -32,20 +32,32 @@ local function launch(self, port, options)
 end
 
 
+-- Waits until the node replies. false: it has ended because its port was not free. The
+-- one that replies at the port may be another's.
 local function answers(node)
   return os.execute(([[
     for i in $(seq 250); do
-      env -u LD_PRELOAD redis-cli -p %d ping >/dev/null 2>&1 && exit 0
+      env -u LD_PRELOAD redis-cli -p %d info server 2>/dev/null |
+        grep -q "^process_id:%d" && exit 0
       kill -0 %d 2>/dev/null || exit 1
       sleep 0.02
     done
-    exit 1]]):format(node.port, node.pid)) == 0
+    exit 1]]):format(node.port, node.pid, node.pid)) == 0
+end
+
+
+-- math.random says the same in each process.
+local function random_port()
+  local file = assert(io.open("/dev/urandom", "rb"))
+  local high, low = file:read(2):byte(1, 2)
+  file:close()
+  return 20000 + (high * 256 + low) % 25000
 end
 
 
 -- Starts n nodes side by side. false: a port was not free.
 local function launch_all(self, n, options)
-  local base = math.random(20000, 45000)
+  local base = random_port()
   self.nodes = {}
   for i = 1, n do launch(self, base + i, options) end
   for _, node in ipairs(self.nodes) do
