@@ -2,9 +2,10 @@
  *
  * Workers ask for a map when there is none, when a node answers MOVED or cannot
  * be reached, and when a reply is overdue. The thread fetches one at a time,
- * and pauses after each: 100 ms, and twice as long after each fetch that was
- * asked for during the pause, up to 1 s. So a reshard or a failover costs the
- * nodes few CLUSTER SLOTS, however many workers and keys notice it.
+ * and pauses after each: 100 ms, and twice as long after each fetch that is
+ * asked for within a second of the one before, up to 1 s. So a reshard or a
+ * failover costs the nodes few CLUSTER SLOTS, however many workers and keys
+ * notice it.
  *
  * It asks the nodes of the map first, another one each time, and then the
  * seeds, so that a dead node or seed costs only its own time. A map with all
@@ -237,9 +238,9 @@ static bool scout_wait(struct scout *s)
             eventfd_read(s->bell, &rings);
     }
     now = weir_now();
-    s->pause_ns = now >= until                     ? PAUSE_MIN_NS
-                  : s->pause_ns < PAUSE_MAX_NS / 2 ? 2 * s->pause_ns
-                                                   : PAUSE_MAX_NS;
+    s->pause_ns = now >= s->ended_ns + PAUSE_MAX_NS ? PAUSE_MIN_NS
+                  : s->pause_ns < PAUSE_MAX_NS / 2  ? 2 * s->pause_ns
+                                                    : PAUSE_MAX_NS;
     for (; now < until; now = weir_now()) {
         struct timespec left = {.tv_sec = (time_t)((until - now) / 1000000000u),
                                 .tv_nsec = (long)((until - now) % 1000000000u)};

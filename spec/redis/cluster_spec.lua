@@ -185,6 +185,25 @@ describe("a redis cluster", function()
     store:close()
   end)
 
+  it("logs in to each node", function()
+    for _, node in ipairs(cluster.nodes) do
+      cluster:command(node, "acl setuser ann on '>p w' '~*' '&*' '+@all'")
+    end
+    local list = cluster.url:match "//(.-)/"
+    local store = weir.open(("redis://ann:p%%20w@%s/?cluster=true"):format(list),
+      { prefix = fresh_prefix() })
+    for i = 1, 50 do assert(store:set("k" .. i, "v" .. i)) end
+    for _, node in ipairs(cluster:masters()) do
+      assert.matches("user=ann", cluster:command(node, "client list"), 1, true)
+    end
+    store:close()
+    store = weir.open(("redis://ann:other@%s/?cluster=true"):format(list))
+    local value, err = store:get "k1"
+    assert.is_nil(value)
+    assert.equal("denied", err.code)
+    store:close()
+  end)
+
   it("explains which node a key goes to, and counts nodes and slots", function()
     local store = weir.open(cluster.url, { prefix = fresh_prefix() })
     local slot = cluster:command(cluster.nodes[1], "cluster keyslot '{a b}'")
