@@ -258,6 +258,12 @@ static bool has_work(const struct cluster_session *cs)
         if (is_readable(p) || p->failed)
             return true;
     }
+    /* A call may end while commands are sent: its connection broke, or its
+     * memory was taken back. */
+    for (const struct errand *e = cs->errands; e != NULL; e = e->next) {
+        if (errand_is_done(e))
+            return true;
+    }
     return false;
 }
 

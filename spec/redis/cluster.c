@@ -206,6 +206,25 @@ static void later(const char *error, int status)
     weir_store_free(s);
 }
 
+/* A node that hangs up costs the calls on it at once, and the next ones
+ * nothing. */
+static void hangs_up(void)
+{
+    struct weir_store *s;
+
+    calm();
+    s = open_cluster(one_node.port);
+    get_is(s, WEIR_OK, NULL);
+    one_node.hang_up = 1;
+    one_node.nonsense = "$5\r\nhal";
+    get_is(s, WEIR_RESET, "node 127.0.0.1:");
+    one_node.hang_up = 0;
+    one_node.nonsense = NULL;
+    get_is(s, WEIR_OK, NULL);
+    weir_store_free(s);
+    CHECK(EVENTUALLY(atomic_load(&one_node.open) == 0));
+}
+
 /* One slot in a batch that is redirected does not touch the others, and each
  * answer is that of its key. */
 static void batch(void)
@@ -256,6 +275,7 @@ int main(void)
     later("-TRYAGAIN not all keys here\r\n", WEIR_BUSY);
     later("-CLUSTERDOWN The cluster is down\r\n", WEIR_UNAVAILABLE);
     later("-LOADING Redis is loading\r\n", WEIR_BUSY);
+    hangs_up();
     batch();
     weir_batch_free(b);
     script_stop(&one_node);
