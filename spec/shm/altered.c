@@ -46,14 +46,15 @@ static void scribble(char *file, uint64_t *random)
 
 static pid_t start_scribbler(char *file, uint64_t seed)
 {
-    pid_t pid = fork();
+    pid_t pid = mapping_fork();
 
-    for (uint64_t n = 0; pid == 0; n++) {
+    if (pid != 0)
+        return pid;
+    for (uint64_t n = 0;; n++) {
         scribble(file, &seed);
         if (n % 64 == 0)
             usleep(100);
     }
-    return pid;
 }
 
 static struct {

@@ -48,7 +48,7 @@ static pid_t start_holder(bool change)
     pid_t pid;
 
     CHECK(pipe(ready) == 0);
-    pid = fork();
+    pid = mapping_fork();
     if (pid == 0) {
         struct shm m;
         struct hold h;
@@ -129,7 +129,7 @@ static void forked(void)
     struct hold h;
 
     CHECK(pipe(ready) == 0);
-    pid = fork();
+    pid = mapping_fork();
     if (pid == 0) {
         struct shm m;
 
@@ -137,6 +137,7 @@ static void forked(void)
         CHECK(shm_hold(&m, 1, &h) == 0);
         child = fork();
         if (child == 0) {
+            alarm(30);
             pause();
             _exit(0);
         }

@@ -50,7 +50,7 @@ static void at_once(void)
 
     unlink(mapping_path);
     for (int i = 0; i < MAKERS; i++) {
-        pids[i] = fork();
+        pids[i] = mapping_fork();
         if (pids[i] == 0) {
             struct weir_error err;
 
@@ -74,7 +74,7 @@ static void maker_dies(uint64_t *random)
     struct weir_error err;
 
     for (int i = 0; i < DEATHS; i++) {
-        pid_t pid = fork();
+        pid_t pid = mapping_fork();
 
         if (pid == 0) {
             open_as(&m.map, 16 << 20, &err);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -86,6 +87,20 @@ static inline void mapping_open(struct shm *m, uint64_t capacity,
     if (map_open(&m->map, &wish, &err) < 0)
         fprintf(stderr, "%s\n", err.message);
     CHECK(m->map.windows != NULL);
+}
+
+/* mapping_fork is fork, but the child dies with the program. */
+static inline pid_t mapping_fork(void)
+{
+    pid_t parent = getpid(), pid = fork();
+
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(1);
+    }
+    return pid;
 }
 
 /* ---- values that say what they are ---- */
