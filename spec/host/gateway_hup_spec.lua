@@ -79,6 +79,26 @@ local function stale_keys(gateway, clients)
 end
 
 
+-- The example's policy, with a mapping of the spec's own.
+local function shared_policy(name)
+  local file = assert(io.open "examples/nginx/shared.lua")
+  local text, n = file:read "*a":gsub('name = "gateway"', ("name = %q"):format(name))
+  file:close()
+  assert.equal(1, n)
+  return text
+end
+
+
+-- Reloads with that many workers, and waits for them.
+local function with_workers(gateway, n)
+  local conf = gateway:slurp "nginx.conf"
+  shell.write(gateway.folder .. "/nginx.conf",
+    (conf:gsub("worker_processes %d+;", ("worker_processes %d;"):format(n))))
+  gateway:signal "HUP"
+  assert.is_true(Nginx.eventually(function() return gateway:workers() == n end))
+end
+
+
 describe("the gateway, reloaded under load #unsanitized", function()
   local gateway
 
@@ -111,14 +131,53 @@ describe("the gateway, reloaded under load #unsanitized", function()
 
   it("leaves its memory alone while several workers serve", function()
     gateway = Gateway.start()
-    local conf = gateway:slurp "nginx.conf"
-    shell.write(gateway.folder .. "/nginx.conf",
-      (conf:gsub("worker_processes 1;", "worker_processes 2;")))
-    gateway:signal "HUP"
-    assert.is_true(Nginx.eventually(function() return gateway:workers() == 2 end))
+    with_workers(gateway, 2)
     local seen = { writes = 0, failed = 0, stale = {} }
     reload_under_load(gateway, seen)
     assert.same({}, seen.stale)
     assert.equal(0, seen.failed)
+  end)
+
+  describe("with four workers over shared memory,", function()
+    local name = "spec." .. Nginx.free_port()
+    local mapping = "/dev/shm/weir." .. name
+
+    -- The kills were ours; whatever else crashes is still told when the gateway stops.
+    local function forget_kills()
+      local log = gateway.folder .. "/error.log"
+      shell.run(("grep -v 'exited on signal 9$' %s >%s.kept; cat %s.kept >%s")
+        :format(log, log, log, log))
+    end
+
+    after_each(function() os.remove(mapping) end)
+
+    it("answers with what was written last, and keeps it over reloads and kills",
+      function()
+        gateway = Gateway.start(shared_policy(name))
+        with_workers(gateway, 4)
+        local seen = { writes = 0, failed = 0, stale = {} }
+        local clients = reload_under_load(gateway, seen)
+        assert.same({}, seen.stale)
+        assert.equal(0, seen.failed)
+        local keys = 0
+        for _, client in ipairs(clients) do
+          for _ in pairs(client.newest) do keys = keys + 1 end
+        end
+        assert.is_true(keys > 0)
+        for _ = 1, 4 do
+          local _, pids = gateway:workers()
+          shell.run("kill -9 " .. pids:match "%d+")
+          assert.is_true(Nginx.eventually(function()
+            local n, now = gateway:workers()
+            return n == 4 and now ~= pids
+          end))
+          assert.same({}, stale_keys(gateway, clients))
+        end
+        forget_kills()
+        local _, out = shell.run(("%s/weir stats 'shm://%s'")
+          :format(os.getenv "WEIR_BUILD" or "build", name))
+        assert.equal(keys, tonumber(out:match "items (%d+)"), out)
+        assert.equal(5, tonumber(out:match "processes (%d+)"), out)
+      end)
   end)
 end)
