@@ -11,7 +11,8 @@
  *
  * The connection may break without a sign. A PING shows that it works: one is
  * sent every quarter of tracking_timeout, and sight is lost when one has no
- * answer for three quarters. */
+ * answer for three quarters. An old master may answer after a failover: what
+ * sentinels tell ends the sight, too. */
 #include "tracking.h"
 
 #include <errno.h>
@@ -27,6 +28,9 @@
 /* Longest time to connect and to begin: 5 s. */
 #define BEGIN_NS 5000000000u
 
+/* How often it looks whether sentinels tell of another master: 100 ms. */
+#define LOOK_NS 100000000u
+
 #define ADVICE                                                                 \
     "tracking needs Redis 6 or later, and no proxy in between: connect to "    \
     "such a server, or take out tracking=true"
@@ -38,6 +42,7 @@ struct tracking {
     struct pushes pushes;
     uint64_t asked_ns; /* the PING without an answer, 0: none */
     uint64_t next_ns;  /* of the next PING */
+    uint32_t turn;     /* master_turn when it connected */
 };
 
 int redis_can_watch(void *state, struct weir_error *err)
@@ -170,6 +175,8 @@ static int tracking_ping(struct tracking *t, uint64_t *wait_ns)
     uint64_t timeout = t->redis->config->tracking_timeout, now = weir_now();
     int rc = 0;
 
+    if (t->turn != master_turn(t->redis))
+        return -ESTALE;
     if (t->asked_ns == 0 && now >= t->next_ns) {
         rc = tracking_send(t, "PING\r\n", strlen("PING\r\n"));
         t->asked_ns = now;
@@ -224,13 +231,15 @@ static int tracking_read(struct tracking *t)
 
 static int tracking_run(struct tracking *t)
 {
-    uint64_t wait_ns;
+    uint64_t wait_ns = 0;
     int rc = 0;
 
     t->call->deadline_ns = 0;
     weir_tell_regained(t->call);
     while (rc == 0) {
         rc = tracking_ping(t, &wait_ns);
+        if (t->redis->master != NULL && wait_ns > LOOK_NS)
+            wait_ns = LOOK_NS;
         if (rc == 0) {
             rc = tracking_receive(t, wait_ns);
             rc = rc == -ETIMEDOUT ? 0 : rc;
@@ -243,6 +252,7 @@ static int tracking_run(struct tracking *t)
                                       "answer to PING"
                    : rc == -EPROTO  ? "the tracking connection is lost: the "
                                       "server sends no valid pushes"
+                   : rc == -ESTALE  ? "there is another master now"
                                     : "the tracking connection is lost: %s",
                    strerror(-rc));
     return rc;
@@ -250,13 +260,16 @@ static int tracking_run(struct tracking *t)
 
 int redis_watch(void *state, struct weir_call *call)
 {
-    struct tracking t = {.redis = state, .call = call};
+    struct tracking t = {
+        .redis = state, .call = call, .turn = master_turn(state)};
     struct attempt at = open_attempt(t.redis, call);
     int rc = pushes_init(&t.pushes);
 
     call->deadline_ns = weir_now() + BEGIN_NS;
     if (rc == 0)
         rc = master_open(&t.link, t.redis, &at);
+    if (rc == 0)
+        master_listen(t.redis);
     if (rc == 0)
         rc = tracking_ask(&t);
     if (rc == 0)
