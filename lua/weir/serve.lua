@@ -136,14 +136,17 @@ function Server:done(request)
 end
 
 
---- Answers a request by fn(server, request, ...) as a task: it may wait. The listener
+local function work(self, fn, request, store)
+  self.at_work = self.at_work + 1
+  fn(self, request, store)
+  self.at_work = self.at_work - 1
+end
+
+
+--- Answers a request by fn(server, request, store) as a task: it may wait. The listener
 --- lives until all such tasks have ended.
-function Server:work(fn, request, ...)
-  Host.spawn(function(...)
-    self.at_work = self.at_work + 1
-    fn(self, request, ...)
-    self.at_work = self.at_work - 1
-  end, ...)
+function Server:work(fn, request, store)
+  Host.spawn(work, self, fn, request, store)
 end
 
 

@@ -18,19 +18,23 @@ end
 
 -- ---- a task ----
 
--- Notes the end of a task and wakes the tasks that join it.
+local NONE = {}
+
+-- Notes the end of a task and wakes the tasks that join it. Most tasks return nothing
+-- and are joined by none: that makes no tables.
 local function finish(self, task, ok, ...)
-  task.ok, task.n, task.results = ok, select("#", ...), { ... }
+  local n, joiners = select("#", ...), task.joiners
+  task.ok, task.n, task.results = ok, n, n > 0 and { ... } or NONE
   self.alive[task] = nil
-  if not ok and #task.joiners == 0 and task.results[1] ~= Host.KILLED then
+  if not ok and not joiners and task.results[1] ~= Host.KILLED then
     self.failed[task] = true
   end
-  for i = 1, #task.joiners do wake(self.parking, task.joiners[i]) end
+  for i = 1, joiners and #joiners or 0 do wake(self.parking, joiners[i]) end
 end
 
 
 local function spawn(self, fn, ...)
-  local task = { joiners = {} }
+  local task = {}
   self.alive[task] = true
   start(self.queue, task, fn, ...)
   return task
@@ -47,6 +51,7 @@ end
 local function join(self, task)
   if task.ok == nil then
     local w = self.host.prepare()
+    task.joiners = task.joiners or {}
     task.joiners[#task.joiners + 1] = w
     park_alive(self, w)
   end

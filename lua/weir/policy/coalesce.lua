@@ -44,7 +44,7 @@ end
 -- Leads the read of all keys of a request. A read that never waits is not registered,
 -- since no other caller can run meanwhile.
 local function lead(self, req)
-  local read = { req = Lent.private(req), slot = {}, joined = {} }
+  local read = { req = Lent.private(req) }
   self.counts.led = self.counts.led + req.n
   host.spawn(Reads.run, self, read)
   if not read.reply then

@@ -1,7 +1,8 @@
 -- policy/coalesce/reads.lua: the shared reads of a coalesce, whose node is `self`. A
--- read is one request of its leader, in a task of its own. read.joined[j] lists the
--- callers that wait for its slot j, as { caller, slot }. self.reads has the read of
--- each key, self.n_reads counts the keys.
+-- read is one request of its leader, in a task of its own. Once others may join it,
+-- read.slot has the slot of each key, and read.joined[j] lists the callers that wait
+-- for slot j, as { caller, slot }. self.reads has the read of each key, self.n_reads
+-- counts the keys.
 
 local Detach = require "weir.policy.shared.detach"
 local host = require "weir.host"
@@ -21,6 +22,7 @@ end
 --- Lets other callers join the read. It is called when the read has to wait.
 function Reads.register(self, read)
   set_end(self, read, read.req.deadline)
+  read.slot, read.joined = {}, {}
   for i = 1, read.req.n do
     local key = read.req.keys[i]
     self.reads[key], read.slot[key] = read, i
