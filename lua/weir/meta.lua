@@ -189,6 +189,7 @@
 ---@field stale_while? weir.Time how long a value past its time is served while one caller reads below
 ---@field stale_if_error? weir.Time how long a value past its time is served if the stores below fail
 ---@field demote? weir.Rule|{ [1]: weir.Rule, rate: any } which evicted values are written down: a predicate, or { it, rate = }
+---@field exclusive? boolean whether a value is in one of the first two stores only, in turn
 ---@field promote_queue? integer keys that may wait to be copied; over that the oldest is dropped
 ---@field promote_bytes? weir.Size bytes that may wait to be copied; over that the oldest is dropped
 ---@field seen? integer keys counted for hits(n); the key not seen for longest starts anew

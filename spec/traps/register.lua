@@ -51,6 +51,11 @@ Register.TREES = {
     return weir.tier { a, b, c:admit(weir.maxsize(6)), promote = weir.hits(2),
       write = weir.back { after = 0.2 } }, { a, b, c }
   end,
+  ["tier of an exclusive pair"] = function(host)
+    local a = script.store(host, "s1")
+    local ram = weir.memory { capacity_items = 1, eviction = "fifo", shards = 1 }
+    return weir.tier { ram, a, demote = weir.always, exclusive = true }, { a }
+  end,
   ["tier with admission on top"] = function(host)
     local a, b = three(host)
     return weir.tier { a:admit(weir.prob(0.5)), b }, { a, b }

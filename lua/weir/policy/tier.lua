@@ -19,6 +19,7 @@ local Copies = require "weir.policy.shared.scan_copies"
 local Decide = require "weir.policy.shared.decide"
 local degrade = require "weir.policy.shared.degrade"
 local Demote = require "weir.policy.tier.demote"
+local Exclusive = require "weir.policy.tier.exclusive"
 local Ffi = require "weir.ffi"
 local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
@@ -66,6 +67,8 @@ Tier.OPTIONS = {
     help = "how long a value past its time is served if the stores below fail" },
   { "demote", is = Demote.option, type = "weir.Rule|{ [1]: weir.Rule, rate: any }",
     help = "which evicted values are written down: a predicate, or { it, rate = }" },
+  { "exclusive", is = "boolean", default = false,
+    help = "whether a value is in one of the first two stores only, in turn" },
   { "promote_queue", is = "count", default = 1024,
     help = "keys that may wait to be copied; over that the oldest is dropped" },
   { "promote_bytes", is = "size", default = 64 * 2 ^ 20,
@@ -108,6 +111,7 @@ function Tier.new(given)
   local stores, named = Arguments.stores("tier", given, 2)
   local options = Arguments.read("tier", Tier.OPTIONS, named)
   local generations, n = Generations.new(), #stores
+  Exclusive.check(options, named.write)
   Stale.keep(stores, options.stale_while, options.stale_if_error, options.seen)
   Demote.put(stores, options)
   local node = Tier:node {
@@ -127,6 +131,7 @@ function Tier.new(given)
   end
   if options.coherent then follow(node, options.coherent) end
   Demote.join(node, options)
+  Exclusive.join(node, options)
   if options.write.back then write_back(node, options) end
   return node
 end
@@ -217,7 +222,8 @@ end
 
 
 -- The path of a get, an exists and a stat.
-local function read(self, req)
+local function read(self, req, attempt)
+  local begun = self.exclusive and self.generations:now()
   -- 1. The first tier. If it has every key, no other tier is asked.
   local reply, withheld = ask(self, 1, req)
   if reply:all "good" then
@@ -226,7 +232,7 @@ local function read(self, req)
     return reply
   end
   local since, first = self.generations:now(), 1
-  if req.n == 1 and not req.trace and not self.coherent then
+  if req.n == 1 and not req.trace and not self.coherent and not begun then
     reply, first = One.descend(self, req, reply)
     if One.finish(self, req, reply, first, since) then return reply end
   end
@@ -258,6 +264,8 @@ local function read(self, req)
     if #walk.below > 0 then Promote.found(self, req, reply, walk, since) end
   end
 
+  if begun then Exclusive.look_again(self, req, reply, begun, attempt, read) end
+
   -- 4. With fail_open an error of the authority becomes a miss.
   return self.fail_open and degrade(self, reply) or reply
 end
@@ -277,6 +285,7 @@ local function plain(self, req)
   if Op.lookups[op] then return read(self, req) end
   -- The authority has every key that a coherent tier may answer for.
   if op == "scan" and self.coherent then return self.children[self.depth]:run(req) end
+  if op == "scan" and self.exclusive then Exclusive.settle(self, req) end
   if op == "scan" then return Copies.scan(self, req, needless) end
   return Write.run(self, req)
 end

@@ -198,11 +198,18 @@ function Generations:lock(req)
 end
 
 
---- Locks one key if it is free.
-function Generations:try(key)
+--- Locks one key if it is free. copying: for a copy, which writes no new value.
+function Generations:try(key, copying)
   if self.locked[key] then return false end
-  self.locked[key] = {}
+  self.locked[key] = { copying = copying }
   return true
+end
+
+
+--- Whether a key is locked for a copy.
+function Generations:copying(key)
+  local lock = self.locked[key]
+  return lock ~= nil and lock.copying == true
 end
 
 
@@ -227,7 +234,7 @@ local function locked(self, req, fn, node)
     return waiting.replaced and Reply.uniform(req, "ok", nil, node.name) or false
   end
   local ok, reply = pcall(fn, node, req)
-  self:bump(req)
+  if not (node.exclusive and req.op == "touch") then self:bump(req) end
   if waiting then Queue.settle(waiting, ok and reply[1] == "ok") end
   self:unlock(req)
   if not ok then error(reply, 0) end
@@ -236,12 +243,14 @@ end
 
 
 --- Runs fn(node, req), a write, under the locks of its keys and in a task of its own,
---- and bumps their generations at the end. A node that never waits needs neither task
---- nor locks: no other task runs in between, and none can be killed half-way.
+--- and bumps their generations at the end. A touch of an exclusive tier does not bump:
+--- a value on its way down is in no store, and must not be dropped. A node that never
+--- waits needs neither task nor locks: no other task runs in between, and none can be
+--- killed half-way.
 function Generations:write(node, req, fn)
   if node.immediate then
     local reply = fn(node, req)
-    self:bump(req)
+    if not (node.exclusive and req.op == "touch") then self:bump(req) end
     return reply
   end
   local deadline = not node.bounded and req.deadline or nil

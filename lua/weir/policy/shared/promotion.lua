@@ -3,9 +3,11 @@
 -- the read began, and never during a write of the key. A copy of a key that others
 -- change meanwhile is deleted again. A value that has expired is not copied: its source
 -- is asked for the time to live just before. With `longest` set, no copy lives longer
--- than that many seconds. The queue is bounded;
--- when it is full the oldest entry is dropped. A failure changes no reply, and is
--- counted. Used by tier (also for demotions), mirror and warmup.
+-- than that many seconds. The queue is bounded; when it is full the oldest entry is
+-- dropped. A failure changes no reply, and is counted. A `patient` queue waits for
+-- copies of its keys that others make. Other queues drop such an entry. After copies
+-- were stored, moved(source, entries, request) is called, if it is set. Used by tier
+-- (also for demotions), mirror and warmup.
 --
 -- A store that hangs does not hold up the copies of others. After LONGEST seconds its
 -- turn is abandoned. If that turn was writing, its keys stay locked until the write has
@@ -48,7 +50,7 @@ local function forget(self, entry)
 end
 
 
-local function drop_oldest(self)
+local function pop(self)
   local entry = self.queue[self.head]
   self.queue[self.head] = nil
   self.head = self.head + 1
@@ -67,13 +69,14 @@ function Promotion:add(key, value, source, targets, since, ttl)
     self.counts.dropped = self.counts.dropped + 1
     return
   end
-  self.pending[key] = true
+  local entry = { key = key, value = value, source = source, targets = targets,
+    since = since, ttl = ttl, asked = host.now() }
+  self.pending[key] = entry
   self.tail = self.tail + 1
-  self.queue[self.tail] = { key = key, value = value, source = source,
-    targets = targets, since = since, ttl = ttl, asked = host.now() }
+  self.queue[self.tail] = entry
   self.bytes = self.bytes + #value
   while self.tail - self.head + 1 > self.most_keys or self.bytes > self.most_bytes do
-    drop_oldest(self)
+    pop(self)
   end
 end
 
@@ -94,10 +97,11 @@ local function next_entries(self)
   while self.head <= self.tail and #entries < AT_ONCE do
     local entry = self.queue[self.head]
     if source and entry.source ~= source then break end
+    if self.patient and self.generations:copying(entry.key) then break end
     self.queue[self.head] = nil
     self.head = self.head + 1
     local overtaken = overtaken_by(self, entry)
-    if overtaken or not self.generations:try(entry.key) then
+    if overtaken or not self.generations:try(entry.key, true) then
       overtaken = overtaken or "superseded"
       self.counts[overtaken] = self.counts[overtaken] + 1
       forget(self, entry)
@@ -182,17 +186,30 @@ local function store(self, target, entries)
     req.values[i], req.ttls[i] = entry.value, entry.ttl
   end
   local reply = target:run(req)
-  local undo = {}
+  local undo, stored = {}, {}
   for i, entry in ipairs(entries) do
     local outcome = Promotion.outcome_of(reply[i], entry.ttl, entry.asked)
     if self.generations:changed_since(entry.key, entry.since) then
       outcome = "changed"
     end
     self.counts[outcome] = self.counts[outcome] + 1
+    if outcome == "stored" then stored[#stored + 1] = entry end
     -- A set without a reply may have been applied or not. Its copy is deleted.
     if Promotion.UNDO[outcome] then undo[#undo + 1] = entry end
   end
   if #undo > 0 then target:run(request("delete", undo)) end
+  if self.moved and #stored > 0 then self.moved(stored[1].source, stored, request) end
+end
+
+
+--- The value of a key that waits to be copied, and the seconds that it has left; nil:
+--- there is none, or the key was written since.
+function Promotion:waiting(key)
+  local entry = self.pending[key]
+  if not entry or overtaken_by(self, entry) then return nil end
+  local left = entry.ttl and entry.asked + entry.ttl - host.now()
+  if left and left <= 0 then return nil end
+  return entry.value, left
 end
 
 
@@ -271,9 +288,19 @@ local function pay(self, entries)
 end
 
 
+-- Waits until the key of the next entry is not being copied by another queue.
+local function await_copy(self)
+  local entry = self.queue[self.head]
+  if not self.patient or not self.generations:copying(entry.key) then return end
+  local one = { n = 1, keys = { entry.key } }
+  if self.generations:lock(one) then self.generations:unlock(one) else pop(self) end
+end
+
+
 local function work(self, in_place)
   while self.head <= self.tail do
     keep_rate(self)
+    await_copy(self)
     local entries, source = next_entries(self)
     pay(self, entries)
     if #entries > 0 then attempt(self, entries, source, in_place) end

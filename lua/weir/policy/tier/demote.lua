@@ -14,7 +14,9 @@
 local Arguments = require "weir.policy.shared.arguments"
 local Decide = require "weir.policy.shared.decide"
 local host = require "weir.host"
+local Lent = require "weir.policy.shared.lent"
 local Node = require "weir.policy.shared.node"
+local Op = require "weir.core.op"
 local Predicate = require "weir.policy.shared.predicate"
 local Promotion = require "weir.policy.shared.promotion"
 local Quantity = require "weir.core.quantity"
@@ -134,8 +136,9 @@ local function add(self, req, key, value, ttl)
   local tier, level = self.tier, self.level
   local since = tier.generations:now()
   ttl = time_left(self, key, ttl)
-  if tier.suspects[level]:has(key) or not tier.generations:quiet(key, since)
-    or ttl and ttl <= 0
+  local writing = not tier.generations:quiet(key, since)
+    and not (tier.exclusive and tier.generations:copying(key))
+  if tier.suspects[level]:has(key) or writing or ttl and ttl <= 0
     or not tier.demote_decide:ask(key, #value, level, ttl, req.n) then
     return value:close()
   end
@@ -143,16 +146,71 @@ local function add(self, req, key, value, ttl)
 end
 
 
+-- The slot of a key of a request; nil: it has none.
+local function slot_of(req, key)
+  for i = 1, req.n do
+    if req.keys[i] == key then return i end
+  end
+end
+
+
+-- Takes a value that a set has evicted. In an exclusive pair a value that was evicted
+-- by its own set was not stored, so it stays below.
+local function take(self, req, reply, key, value, ttl)
+  local own = self.tier.exclusive and slot_of(req, key)
+  if not own then return add(self, req, key, value, ttl) end
+  if reply[own] == "ok" then reply:set(own, "rejected") end
+  value:close()
+end
+
+
+-- Answers misses with values that wait to be written down. In an exclusive pair no
+-- store has them.
+local function find_waiting(self, req)
+  local reply, demotion = self.child:run(req), self.tier.demotion
+  if next(demotion.pending) == nil or reply:all "good" then return reply end
+  for i = 1, req.n do
+    local value, left
+    if reply[i] == "miss" then value, left = demotion:waiting(req.keys[i]) end
+    if value and req.op == "get" then
+      reply:set(i, "ok", { value = value })
+    elseif value then
+      reply:set(i, "ok", { size = #value, ttl = left })
+    end
+  end
+  return Lent.land(req, reply)
+end
+
+
+-- Gives values that wait to be written down a new time.
+local function touch_waiting(self, req, reply)
+  local demotion = self.tier.demotion
+  for i = 1, req.n do
+    local key = req.keys[i]
+    if reply[i] == "miss" and demotion:waiting(key) then
+      local entry = demotion.pending[key]
+      entry.ttl, entry.asked = req:ttl_of(i), host.now()
+      reply:set(i, "ok")
+    end
+  end
+end
+
+
 -- Only these evict: a touch may need room for the time.
 local EVICTS = { set = true, touch = true }
 
 function Demote:answer(req)
-  if not EVICTS[req.op] or not self.tier then return self.child:run(req) end
+  if not self.tier then return self.child:run(req) end
+  if self.tier.exclusive and Op.lookups[req.op] then return find_waiting(self, req) end
+  if not EVICTS[req.op] then return self.child:run(req) end
   local memory = self.memory
   memory:keep_evicted(self.most, self.most_bytes)
   local reply = self.child:run(req)
-  memory:read_evicted(function(key, value, ttl) add(self, req, key, value, ttl) end)
+  memory:read_evicted(function(key, value, ttl)
+    take(self, req, reply, key, value, ttl)
+  end)
   memory:keep_evicted(0, 0)
+  if self.tier.exclusive and req.op == "touch" then touch_waiting(self, req, reply) end
   self.tier.demotion:start()
   return reply
 end

@@ -8,13 +8,14 @@ local Lent = require "weir.policy.shared.lent"
 local Promote = {}
 
 
--- The tiers above `level` that answered slot i with a miss.
+-- The tiers above `level` that answered slot i with a miss. Of an exclusive pair only
+-- the first.
 local function targets_of(node, missed, i, level)
-  local all = true
-  for upper = 1, level - 1 do all = all and missed[upper] and missed[upper][i] end
-  if all then return node.above[level] end
+  local last, all = node.exclusive and 1 or level - 1, true
+  for upper = 1, last do all = all and missed[upper] and missed[upper][i] end
+  if all then return node.above[last + 1] end
   local targets, tiers = {}, node.children
-  for upper = 1, level - 1 do
+  for upper = 1, last do
     if missed[upper] and missed[upper][i] then targets[#targets + 1] = tiers[upper] end
   end
   return targets

@@ -10,6 +10,7 @@
 -- write runs in a task of its own, so a caller that is killed half-way leaves no tier
 -- behind.
 
+local Exclusive = require "weir.policy.tier.exclusive"
 local Lent = require "weir.policy.shared.lent"
 local status = require "weir.core.status"
 
@@ -121,6 +122,7 @@ end
 
 -- Deletes upper copies whose time could not be changed.
 local function touch(self, req)
+  if self.exclusive and self.depth == 2 then return Exclusive.touch(self, req) end
   local reply = self.children[self.depth]:run(req)
   for level = self.depth - 1, 1, -1 do
     local answer = self.children[level]:run(req)
