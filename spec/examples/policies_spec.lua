@@ -33,8 +33,8 @@ end
 
 
 describe("examples/policies", function()
-  local names = { "around", "codecs", "failover", "loading", "moving", "own",
-    "reload", "shards" }
+  local names = { "around", "codecs", "demotion", "failover", "loading", "moving",
+    "own", "reload", "shards" }
   for _, name in ipairs(names) do
     it(name .. ".lua prints what it promises", function()
       local path = ("examples/policies/%s.lua"):format(name)
