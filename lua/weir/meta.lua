@@ -16,6 +16,8 @@
 ---@field after? weir.Time how long a key may be dirty before it is flushed
 ---@field max_dirty? weir.Size bytes of keys and values that may be dirty
 ---@field on_full? "through"|"block"|"busy" what happens to a write over max_dirty
+---@field journal? string a folder, for this process alone; dirty writes survive a crash there
+---@field sync? "none"|"data" what a write waits for when there is a journal
 
 ---@class weir.BreakerOptions
 ---@field fail? number share of failed calls that opens the breaker
@@ -266,6 +268,10 @@
 ---@field quarantine? integer damaged files to keep for a look; 0 = delete them
 ---@field on_full? "auto"|"evict"|"refuse" what a set does when the disk is full: evict the oldest values, or fail; auto = evict with a capacity
 
+---@class weir.journalStore: weir.EveryStoreOptions
+---@field path string folder of the files; it is made when it is missing
+---@field sync? "none"|"data" when a set is answered: none = when the kernel has it; data = when the disk has it
+
 ---@class weir.luaStore: weir.EveryStoreOptions
 ---@field file string the policy file
 
@@ -334,6 +340,7 @@
 ---@field TiB number
 ---@field fault fun(options: weir.faultStore?): weir.Store another connector, with injected faults
 ---@field fs fun(options: weir.fsStore?): weir.Store one file a value, in a folder
+---@field journal fun(options: weir.journalStore?): weir.Store a folder of files that only grow, for write-back
 ---@field lua fun(options: weir.luaStore?): weir.Store a policy file: its tree as one store
 ---@field memory fun(options: weir.memoryStore?): weir.Store values in this process: sharded, bounded in bytes, with eviction
 ---@field null fun(options: weir.nullStore?): weir.Store keeps nothing

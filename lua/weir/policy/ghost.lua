@@ -15,6 +15,7 @@ local Models = require "weir.replay.models"
 local Node = require "weir.policy.shared.node"
 local Op = require "weir.core.op"
 local Request = require "weir.core.request"
+local Paths = require "weir.observe.paths"
 local Ring = require "weir.policy.record.ring"
 local Values = require "weir.replay.models.values"
 local host = require "weir.host"
@@ -48,6 +49,9 @@ function Ghost.new(child, ...)
     -- The candidate's stores keep time by whichever host runs.
     world = Models.world(host, { most_items = given.keys }) }
   node.candidate = Load.build(given.file, { stores = Models.words(node.world) })
+  Paths.each(node.candidate, function(store)
+    if store.back then store.back:without_journal() end
+  end)
   node.ring = Ring.new(given.queue, function(ring) node:drain(ring) end)
   return node
 end

@@ -1,6 +1,7 @@
 -- policy/tier/back.lua: write-back: tier { ..., write = back { after=5, max_dirty=,
--- on_full= } }. A write is acknowledged when the first store has it. The authority gets
--- it later (back_flusher.lua).
+-- on_full=, journal=, sync= } }. A write is acknowledged when the first store has it,
+-- and the journal if there is one (back_journal.lua). The authority gets it later
+-- (back_flusher.lua).
 --
 -- Until then the key is dirty. Its newest write is held here, by reference
 -- (back_dirty.lua), and answers all reads of the key. The first store has a copy, too,
@@ -9,12 +10,12 @@
 -- (back_write.lua).
 --
 -- When max_dirty bytes are dirty a further write is written through, waits, or is
--- refused, by on_full. A scan flushes first. Whoever closes the store, reloads its file
--- or ends the process flushes, or gets a list of what is left.
+-- refused, by on_full. The first request after a crash reads the journal, and what the
+-- authority may not have is dirty again (back_recovery.lua). A scan flushes first.
+-- Whoever closes the store, reloads its file or ends the process flushes, or gets a
+-- list of what is left.
 
-local Arguments = require "weir.policy.shared.arguments"
 local BackWrite = require "weir.policy.tier.back_write"
-local Blame = require "weir.core.blame"
 local Dirty = require "weir.policy.tier.back_dirty"
 local Error = require "weir.core.error"
 local Flusher = require "weir.policy.tier.back_flusher"
@@ -22,54 +23,15 @@ local Generations = require "weir.policy.shared.generations"
 local host = require "weir.host"
 local Lent = require "weir.policy.shared.lent"
 local Op = require "weir.core.op"
+local Recovery = require "weir.policy.tier.back_recovery"
 local Reply = require "weir.core.reply"
+local Word = require "weir.policy.tier.back_word"
 
-local Back = {}
+local Back = { words = Word.words, ABOUT = Word.ABOUT, read = Word.read }
 Back.__index = Back
 
 local CLOSE = 5 -- seconds that the end of a host waits for a flush
 local NAMED = 10 -- keys that a message names
-
-
--- ---- the word ----
-
---- What the word means, how it is written, and its options.
-Back.ABOUT = {
-  back = { HELP = "The authority gets writes later, the newest of each key.",
-    EXAMPLE = 'write = back { after = 5, max_dirty = "256MiB" }', OPTIONS = {
-      { "after", is = "seconds", default = 5,
-        help = "how long a key may be dirty before it is flushed" },
-      { "max_dirty", is = "size", default = 64 * 2 ^ 20,
-        help = "bytes of keys and values that may be dirty" },
-      { "on_full", is = { "through", "block", "busy" }, default = "through",
-        help = "what happens to a write over max_dirty",
-        values = { through = "it goes to the authority at once",
-          block = "it waits for a flush, until its deadline",
-          busy = "it is refused" } },
-    } },
-}
-
-
--- A plain table: a reload compares it by its contents.
-local function make(given)
-  local options = Arguments.read("back", Back.ABOUT.back.OPTIONS, given or {})
-  return { name = "back", back = options }
-end
-
-
-Back.words = {
-  back = function(given)
-    local ok, result = pcall(make, given)
-    if not ok then error(Blame.placed(result, "back"), 0) end
-    return result
-  end,
-}
-
-
---- Reads the option write: what the word back returned, or nil.
-function Back.read(x)
-  return type(x) == "table" and x.back and x or nil
-end
 
 
 -- ---- a tier's write-back ----
@@ -78,7 +40,8 @@ end
 function Back.new(node, options)
   local dirty, locks = Dirty.new(options.max_dirty), Generations.new()
   local self = setmetatable({ node = node, options = options, dirty = dirty,
-    locks = locks, on_full = options.on_full, reserved = 0, reserved_keys = {},
+    locks = locks, on_full = options.on_full, reserved = 0,
+    reserved_keys = {}, recovered = 0,
     counts = { superseded = 0, through = 0, blocked = 0, busy = 0 } }, Back)
   self.flusher = Flusher.new(node.children[node.depth], dirty, locks, options.after)
   return self
@@ -153,6 +116,8 @@ end
 --- Answers a request to the tier. plain(node, req): what the tier does without dirty
 --- keys.
 function Back:answer(req, plain)
+  local failed = Recovery.is_due(self) and Recovery.begin(self, req)
+  if failed then return failed end
   if Op.lookups[req.op] then return read(self, req, plain) end
   if req.op == "scan" then return scan(self, req, plain) end
   watch(self)
@@ -176,6 +141,10 @@ end
 --- Lets writes go through to the authority from now on, or not any more.
 function Back:retire(retired)
   self.retired = retired
+  -- Another version may have used the journal meanwhile.
+  if not retired and self.options.journal then
+    self.ready, self.journal, self.flusher.journal = nil, nil, nil
+  end
 end
 
 
@@ -183,6 +152,7 @@ end
 function Back:stop()
   self.retired = true
   self.flusher:stop()
+  if self.journal then self.journal:close() end
 end
 
 
@@ -219,6 +189,12 @@ function Back:error(left)
 end
 
 
+--- Uses no journal: what the tier writes is not real (ghost).
+function Back:without_journal()
+  self.ready = true
+end
+
+
 -- ---- numbers ----
 
 --- Rows of the tier's numbers.
@@ -230,6 +206,9 @@ Back.STATS = {
     help = "writes that it did not take; they are tried again (back)" },
   { "superseded", is = "counter",
     help = "writes replaced by a newer one before a flush (back)" },
+  { "recovered", is = "counter", help = "writes found in the journal (back)" },
+  { "journal_bytes", is = "gauge", unit = "bytes",
+    help = "size of the journal's file (back)" },
   { "over_max_dirty", is = "counter", by = "result",
     help = "writes over max_dirty: through, blocked, busy (back)" },
 }
@@ -239,7 +218,8 @@ function Back:tally(facts)
   local counts, flushed = self.counts, self.flusher.counts
   facts.dirty_keys, facts.dirty_bytes = self.dirty.count, self.dirty.bytes
   facts.flushed, facts.flush_failures = flushed.flushed, flushed.failed
-  facts.superseded = counts.superseded
+  facts.superseded, facts.recovered = counts.superseded, self.recovered
+  facts.journal_bytes = self.journal and self.journal.bytes
   facts.over_max_dirty = { through = counts.through, blocked = counts.blocked,
     busy = counts.busy }
   return facts

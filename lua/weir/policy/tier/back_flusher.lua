@@ -1,7 +1,7 @@
 -- policy/tier/back_flusher.lua: brings dirty keys to the authority, in the background
 -- and in batches, the newest write of each key. There is one write of a key at a time
 -- (`locks`), so the writes of a key arrive in order. A key stays dirty until the
--- authority has its newest write. Used by write-back.
+-- authority has its newest write, and until the journal says so. Used by write-back.
 
 local Dirty = require "weir.policy.tier.back_dirty"
 local host = require "weir.host"
@@ -15,10 +15,10 @@ local PAUSE, MOST_PAUSE = 0.1, 5 -- seconds after a failure; doubled up to the m
 
 
 --- store: the authority. dirty, locks: of the write-back. after: seconds that a key may
---- be dirty before it is flushed.
-function Flusher.new(store, dirty, locks, after)
+--- be dirty before it is flushed. journal: or nil.
+function Flusher.new(store, dirty, locks, after, journal)
   return setmetatable({ store = store, dirty = dirty, locks = locks, after = after,
-    urgent = 0, pause = PAUSE,
+    journal = journal, urgent = 0, pause = PAUSE,
     counts = { flushed = 0, failed = 0, refused = 0 } }, Flusher)
 end
 
@@ -101,8 +101,9 @@ local function flush(self, batch)
   end
   deliver(self, "set", sets, done)
   deliver(self, "delete", deletions, done)
-  for _, entry in ipairs(done) do self.dirty:remove(entry) end
-  return #done == #batch
+  local noted = #done == 0 or not self.journal or self.journal:clean(done)
+  for _, entry in ipairs(noted and done or {}) do self.dirty:remove(entry) end
+  return noted and #done == #batch
 end
 
 

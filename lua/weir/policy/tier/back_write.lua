@@ -1,7 +1,7 @@
 -- policy/tier/back_write.lua: the writes of a write-back, under the locks of their
--- keys. A write that fits becomes dirty, then the upper stores get it. The dirty entry
--- answers reads until the authority has the write, so an upper store that fails or
--- evicts loses nothing. Used by write-back.
+-- keys. A write that fits goes into the journal, then it is dirty, then the upper
+-- stores get it. The dirty entry answers reads until the authority has the write, so an
+-- upper store that fails or evicts loses nothing. Used by write-back.
 
 local Dirty = require "weir.policy.tier.back_dirty"
 local host = require "weir.host"
@@ -42,18 +42,29 @@ local function reserve(self, entry)
 end
 
 
--- Makes entries dirty. entries[k] belongs to slots[k].
+-- Makes entries dirty, those that the journal has. entries[k] belongs to slots[k].
 local function take(self, entries, slots, reply)
+  local status, message = "ok", nil
+  if self.journal and #entries > 0 then
+    status, message = self.journal:append(entries)
+  end
+  local taken = {}
   for k, i in ipairs(slots) do
     self.reserved = self.reserved - entries[k].charge
     self.reserved_keys[entries[k].key] = nil
-    if self.dirty:put(entries[k]) then
-      self.counts.superseded = self.counts.superseded + 1
+    if status == "ok" then
+      if self.dirty:put(entries[k]) then
+        self.counts.superseded = self.counts.superseded + 1
+      end
+      reply:set(i, "ok")
+      taken[#taken + 1] = i
+    else
+      reply:set(i, status, { message = message, store = self.node.name })
     end
-    reply:set(i, "ok")
   end
+  if status ~= "ok" then self.dirty:changed() end
   self.flusher:start()
-  return slots
+  return taken
 end
 
 
@@ -114,10 +125,20 @@ local function through(self, req, slots, reply)
     local entry = self.dirty:get(sub.keys[j])
     if entry and answer[j] == "ok" then done[#done + 1] = entry end
   end
-  for _, entry in ipairs(done) do self.dirty:remove(entry) end
+  local noted = #done == 0 or not self.journal or self.journal:clean(done)
+  for _, entry in ipairs(done) do
+    if noted then self.dirty:remove(entry) end
+  end
   self.locks:unlock(sub)
   if not ok then error(answer, 0) end
   reply:place(answer, slots)
+  for _, entry in ipairs(noted and {} or done) do
+    for _, i in ipairs(slots) do
+      if req.keys[i] == entry.key then
+        reply:set(i, "failed", { message = self.journal.failure })
+      end
+    end
+  end
   self.dirty:changed()
 end
 
@@ -179,7 +200,9 @@ local function delete(self, req)
     end
   end
   settle_above(self, req, reply, take(self, entries, kept, reply), "delete")
-  if #clean > 0 then reply:place(Write.delete(self.node, req:subset(clean)), clean) end
+  if #clean > 0 then
+    reply:place(Write.delete(self.node, req:subset(clean)), clean)
+  end
   return reply
 end
 
@@ -201,7 +224,9 @@ local function touch(self, req)
     again.op, again.values, again.ttl, again.ttls = "set", values, nil, ttls
     reply:place(set(self, again), slots)
   end
-  if #clean > 0 then reply:place(Write.touch(self.node, req:subset(clean)), clean) end
+  if #clean > 0 then
+    reply:place(Write.touch(self.node, req:subset(clean)), clean)
+  end
   return reply
 end
 
@@ -214,7 +239,9 @@ local function other(self, req)
     reply:set(i, "busy", { store = self.node.name, message = ("%s: the last write of "
       .. "the key could not be flushed yet"):format(self.node.name) })
   end
-  if #clean > 0 then reply:place(Write.around(self.node, req:subset(clean)), clean) end
+  if #clean > 0 then
+    reply:place(Write.around(self.node, req:subset(clean)), clean)
+  end
   return reply
 end
 

@@ -1,0 +1,90 @@
+-- policy/tier/back_recovery.lua: how a write-back, which is `self`, begins with its
+-- journal. Used by write-back.
+
+local Detach = require "weir.policy.shared.detach"
+local Dirty = require "weir.policy.tier.back_dirty"
+local host = require "weir.host"
+local Journal = require "weir.policy.tier.back_journal"
+local Reply = require "weir.core.reply"
+local Request = require "weir.core.request"
+
+local Recovery = {}
+
+
+-- Copies of recovered keys in the upper stores may be older.
+local function forget_above(self, list)
+  local node, keys, every = self.node, {}, {}
+  for i, entry in ipairs(list) do keys[i], every[i] = entry.key, i end
+  local req = Request.new("delete", keys)
+  for level = 1, node.depth - 1 do
+    node.suspects[level]:invalidate(req, every, Reply.uniform(req, "ok"))
+  end
+end
+
+
+-- Reads the journal, and makes dirty what the authority may not have. Returns true, or
+-- nil, a status and a sentence.
+local function recover(self)
+  local options, list, status, why = self.options
+  if not self.journal then
+    self.journal, status, why = Journal.open(options.journal, options.sync, self)
+    if not self.journal then return nil, status, why end
+    self.flusher.journal = self.journal
+  end
+  list, status, why = self.journal:recover()
+  if not list then return nil, status, why end
+  for _, found in ipairs(list) do
+    local entry = Dirty.entry(found.key, found.value, found.ends)
+    entry.record, entry.since = found.record, host.now() - options.after
+    self.dirty:put(entry)
+  end
+  if #list > 0 then forget_above(self, list) end
+  self.recovered = self.recovered + #list
+  self.flusher:start()
+  return true
+end
+
+
+local function attempt(self)
+  local ok, good, status, why = pcall(recover, self)
+  self.beginning, self.ready = false, ok and good or false
+  self.dirty:changed()
+  if not ok then error(good, 0) end
+  return { status = status, why = why }
+end
+
+
+local function refuse(self, req, status, why)
+  return Reply.uniform(req, status, ("%s: %s"):format(self.node.name, why),
+    self.node.name)
+end
+
+
+--- Begins to use the journal, once, in a task of its own. Other requests wait
+--- meanwhile. Returns the reply to a request when it cannot be used, or not before the
+--- deadline.
+function Recovery.begin(self, req)
+  while self.beginning do
+    if not self.dirty:wait(req.deadline) then
+      return refuse(self, req, "skipped", "the journal is still being read")
+    end
+  end
+  if self.ready then return nil end
+  self.beginning = true
+  local result = Detach.call(req.deadline, attempt, self)
+  if self.ready then return nil end
+  if not result then
+    return refuse(self, req, "skipped", "the journal is still being read")
+  end
+  return refuse(self, req, result.status, result.why)
+end
+
+
+--- Whether a journal has to be read first. There is none in virtual time.
+function Recovery.is_due(self)
+  return not self.ready and not self.retired
+    and (self.journal or self.options.journal and not host.current().set_clock)
+end
+
+
+return Recovery
