@@ -34,7 +34,8 @@ end
 
 describe("examples/policies", function()
   local names = { "around", "codecs", "demotion", "failover", "loading", "moving",
-    "own", "reload", "shards" }
+    "own", "pressure", "reload", "shards", "writeback" }
+  for _, name in ipairs(names) do
   for _, name in ipairs(names) do
     it(name .. ".lua prints what it promises", function()
       local path = ("examples/policies/%s.lua"):format(name)
