@@ -108,3 +108,17 @@ describe("bench --host ngx", function()
     }, cases)
   end)
 end)
+
+
+describe("a flag of one benchmark", function()
+  for flag, name in pairs { tails = "core", instances = "policies" } do
+    it("is refused by the others: --" .. flag, function()
+      local command = (os.getenv "WEIR_BUILD" or "build") .. "/weir bench "
+      for _, other in ipairs { "redis", "" } do
+        local code, out, err = shell.run(command .. other .. " --" .. flag)
+        assert.same({ 2, "" }, { code, out })
+        assert.matches("belongs to the benchmark " .. name, err)
+      end
+    end)
+  end
+end)

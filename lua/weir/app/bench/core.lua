@@ -1,6 +1,6 @@
 -- weir bench core: the time that Lua adds to the C calls, after the figures of the C
 -- program (examples/bench/core.c): gets of 1 KiB from memory, alone, batched, through a
--- tier. Also checks that memory does not grow.
+-- tier. Also checks that memory does not grow. --tails: see tails.lua.
 local weir = require "weir"
 local C = require("weir.ffi").C
 
@@ -166,7 +166,8 @@ local function temporary()
 end
 
 
-return function(bench)
+return function(bench, args)
+  if args[1] == "tails" then return require "weir.app.bench.tails"(bench) end
   bench:program "core"
   local path = temporary()
   weir.run(function()

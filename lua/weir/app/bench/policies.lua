@@ -2,6 +2,7 @@
 -- of 64, per key, on the path without faults, in CPU time, all words by turns over one
 -- memory store (shard over eight). Also the memory that a batch allocates, and whether
 -- LuaJIT gave up on a hot path: a place where recording was aborted again and again.
+-- --instances: see instances.lua.
 local weir = require "weir"
 
 local ROUNDS = 9
@@ -160,7 +161,8 @@ local function report(bench, case, time, added, base)
 end
 
 
-return function(bench)
+return function(bench, args)
+  if args[1] == "instances" then return require "weir.app.bench.instances"(bench) end
   weir.run(function()
     local batches, bare = make_batches(), memory()
     local list = cases(bare)

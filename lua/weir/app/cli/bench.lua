@@ -23,11 +23,33 @@ function Command.define(command)
     :argname "<name>"
     :description "The benchmark of a host: --host ngx is the same as ngx."
     :choices { "ngx" }
+  command:flag "--tails"
+    :description "Of core: how long single gets take, the longest included."
+  command:flag "--instances"
+    :description "Of policies: 128 instances of a word against one."
   command:flag "--json"
     :description "Print one JSON object a line."
   command:option "--compare"
     :argname "<file>"
     :description "Show the change since this output of --json."
+end
+
+
+-- The benchmark that each flag is for.
+local FLAGS = { tails = "core", instances = "policies" }
+
+
+-- Makes an argument of each flag.
+local function read_flags(args)
+  for flag, name in pairs(FLAGS) do
+    if args[flag] then
+      if args.name ~= name then
+        Exit.fail(Exit.USAGE, "--%s belongs to the benchmark %s: weir bench %s --%s",
+          flag, name, name, flag)
+      end
+      args.arguments = { flag }
+    end
+  end
 end
 
 
@@ -41,6 +63,7 @@ function Command.run(args)
     end
   end
   args.name = args.host or args.name
+  read_flags(args)
   if args.name and not Bench.exists(args.name) then
     Exit.fail(Exit.ERROR, "bench/%s has not been built", args.name)
   end
