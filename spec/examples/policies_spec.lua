@@ -36,7 +36,6 @@ describe("examples/policies", function()
   local names = { "around", "codecs", "demotion", "failover", "loading", "moving",
     "own", "pressure", "reload", "shards", "writeback" }
   for _, name in ipairs(names) do
-  for _, name in ipairs(names) do
     it(name .. ".lua prints what it promises", function()
       local path = ("examples/policies/%s.lua"):format(name)
       local code, out, err = shell.run("build/weir run " .. path)
