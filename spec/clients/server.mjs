@@ -10,6 +10,8 @@ export async function start(weir, words, processes = 1, server = {}) {
     ...(processes > 1 ? ["--processes", String(processes)] : [])],
   { stdio: ["ignore", "ignore", "pipe"] });
   Object.assign(server, { child, log: "", processes });
+  // Also when a client's bug ends this program.
+  process.on("exit", () => child.kill("SIGKILL"));
   child.stderr.on("data", (bytes) => { server.log += bytes; });
   await server_said(server, /ready at .*\n/g, processes);
   server.port = Number(server.log.match(/ready at 127\.0\.0\.1:(\d+)/)[1]);
