@@ -165,7 +165,7 @@ int main(void)
 {
     static const char *const EVICTIONS[] = {"s3fifo", "lru", "sieve", "fifo"};
     const char *soak = getenv("WEIR_SOAK");
-    uint64_t ms = soak != NULL ? strtoull(soak, NULL, 10) * 100 + 200 : 200;
+    uint64_t ms = soak != NULL ? strtoull(soak, NULL, 10) * 100 + 100 : 100;
     uint64_t random = check_seed = (uint64_t)time(NULL);
 
     alarm((unsigned)(ms / 100 + 100));

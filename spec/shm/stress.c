@@ -2,8 +2,7 @@
  * of shm stores, in a folder of their own. */
 #define STRESS_STORES                                                          \
     "shm://?path=stress&capacity=64MiB&shards=4&destroy=true",                 \
-        "shm://?path=stress&capacity=1MiB&shards=2&destroy=true",              \
-        "shm://?path=stress&capacity=1MiB&shards=1&eviction=lru&destroy=true"
+        "shm://?path=stress&capacity=1MiB&shards=2&eviction=lru&destroy=true"
 
 int stress_main(void);
 
