@@ -9,7 +9,7 @@
 #ifndef SHM_CHAIN_H
 #define SHM_CHAIN_H
 
-#include "shard.h"
+#include "state.h"
 
 enum { CHAIN_NEXT = LINK_MASK };
 

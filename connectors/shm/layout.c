@@ -1,7 +1,7 @@
 /* layout.c -- see layout.h. */
 #include "layout.h"
 
-#include "shard.h"
+#include "../memory/ghost.h"
 
 enum {
     UNITS_PER_BUCKET = 2, /* at most; a bucket is as many bytes */
@@ -52,7 +52,7 @@ void layout_of(struct layout *l, uint64_t capacity, uint32_t shards)
         buckets *= 2;
     l->bucket_mask = buckets - 1;
     l->ghost_lines = l->end / UNITS_PER_GHOST / GHOST_LINE + 1;
-    l->buckets_at = align(sizeof(struct shard), UNIT);
+    l->buckets_at = LAYOUT_HEAD;
     l->ghosts_at =
         align(l->buckets_at + buckets * (uint32_t)sizeof(uint32_t), UNIT);
     l->chains_at = align(l->ghosts_at + l->ghost_lines *

@@ -13,6 +13,7 @@ enum {
     LAYOUT_CONTROL = 8192,      /* the header, and the seats from SEATS_AT on */
     LAYOUT_SHARD_LEAST = 65536, /* bytes */
     LAYOUT_SHARDS_MAX = 256,
+    LAYOUT_HEAD = 512, /* bytes for struct shard */
 };
 
 struct layout {

@@ -64,14 +64,14 @@ static bool lock_turn(struct lock *l, struct seats *seats, bool *slept)
 
     *slept = false;
     if (word == 0 || dead) {
-        if (!lock_swap(l, word, seats->holder | LOCK_WAITERS))
+        if (!lock_swap(l, word, seats->holder | SEATS_WAITERS))
             return false;
         if (dead)
             atomic_fetch_add(&seats->shared->taken_over, 1);
         return true;
     }
-    if (word & LOCK_WAITERS || lock_swap(l, word, word | LOCK_WAITERS))
-        *slept = lock_sleep(l, word | LOCK_WAITERS);
+    if (word & SEATS_WAITERS || lock_swap(l, word, word | SEATS_WAITERS))
+        *slept = lock_sleep(l, word | SEATS_WAITERS);
     return false;
 }
 
@@ -94,6 +94,6 @@ int lock_wait(struct lock *l, struct seats *seats)
 
 void lock_wake(struct lock *l, uint32_t holder)
 {
-    if (lock_swap(l, holder | LOCK_WAITERS, 0))
+    if (lock_swap(l, holder | SEATS_WAITERS, 0))
         syscall(SYS_futex, &l->word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }

@@ -19,12 +19,10 @@
 struct seats;
 
 struct lock {
-    _Atomic uint32_t word; /* 0, or a holder, with LOCK_WAITERS */
+    _Atomic uint32_t word; /* 0, or a holder, with SEATS_WAITERS */
 };
 
 enum { LOCK_PATIENCE_MS = 500 };
-
-#define LOCK_WAITERS (UINT32_C(1) << 31)
 
 /* lock_wait acquires a lock that another one holds. -EBUSY: a living process
  * has not released it in LOCK_PATIENCE_MS. */

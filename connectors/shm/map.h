@@ -12,20 +12,10 @@
 
 #include <sys/types.h>
 
+#include "header.h"
 #include "layout.h"
 #include "seats.h"
 #include "shard.h"
-
-/* What a store is opened with. */
-struct map_wish {
-    const char *path;
-    const char *name;  /* of the mapping; NULL: only the path is known */
-    uint64_t capacity; /* 0 = as it was, or 64 MiB */
-    uint32_t shards;   /* 0 = as it was, or what layout_shards says */
-    int eviction;      /* 0 = as it was, or s3fifo; 1.. = its number */
-    mode_t mode;
-    bool create;
-};
 
 struct map {
     struct layout layout;

@@ -23,40 +23,6 @@ struct group {
     uint8_t order[GROUP]; /* by shard, then as they came */
 };
 
-void shm_busy(struct weir_call *call, struct weir_item *item)
-{
-    weir_call_fail(call, item, WEIR_BUSY,
-                   "another process has held the lock of a shard for %d ms",
-                   LOCK_PATIENCE_MS);
-}
-
-void shm_altered(struct weir_call *call, struct weir_item *item)
-{
-    weir_call_fail(call, item, WEIR_CORRUPT,
-                   "something else alters the shared memory");
-}
-
-int shm_hold(struct shm *m, uint32_t shard, struct hold *h)
-{
-    struct shard *s = map_shard(&m->map, shard);
-    int rc = 0;
-
-    if (!lock_try(&s->lock, m->map.seats.holder))
-        rc = lock_wait(&s->lock, &m->map.seats);
-    if (rc < 0)
-        return rc;
-    *h = (struct hold){&m->map.layout, m->map.policy, s, 0};
-    if (s->dirty != 0)
-        repair_shard(h);
-    h->now_ms = s->expiring > 0 ? shard_now_ms() : 0;
-    return 0;
-}
-
-void shm_release(struct shm *m, const struct hold *h)
-{
-    lock_release(&h->s->lock, m->map.seats.holder);
-}
-
 static void group_locate(struct group *g, const struct shm *m, uint32_t i)
 {
     const struct weir_item *item = &g->items[i];

@@ -6,8 +6,6 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include "lock.h"
-
 /* Where the bytes to lock are. */
 static const off_t SEATS_AT = (off_t)1 << 40;
 
@@ -91,7 +89,7 @@ static bool seat_locked(const struct seats *s, uint32_t seat)
 
 static uint32_t seat_holder(uint32_t seat, uint32_t takings)
 {
-    uint32_t count = takings & ((LOCK_WAITERS - 1) >> SEAT_BITS);
+    uint32_t count = takings & ((SEATS_WAITERS - 1) >> SEAT_BITS);
 
     return count << SEAT_BITS | (seat + 1);
 }
@@ -129,7 +127,7 @@ void seats_leave(struct seats *s)
 
 bool seats_alive(const struct seats *s, uint32_t word)
 {
-    uint32_t holder = word & ~LOCK_WAITERS;
+    uint32_t holder = word & ~SEATS_WAITERS;
     uint32_t seat = (holder & ((1 << SEAT_BITS) - 1)) - 1;
 
     if (holder == s->holder)

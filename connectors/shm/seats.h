@@ -22,8 +22,11 @@
 
 enum {
     SEATS = 255,
-    SEAT_BITS = 8, /* of a holder; the rest but LOCK_WAITERS counts takings */
+    SEAT_BITS = 8, /* of a holder; the rest but SEATS_WAITERS counts takings */
 };
+
+/* The bit of a lock's word that is not the holder's: others may wait. */
+#define SEATS_WAITERS (UINT32_C(1) << 31)
 
 /* In the mapping. */
 struct seats_shared {
@@ -50,7 +53,7 @@ int seats_take(struct seats *s, int fd, struct seats_shared *shared,
 /* seats_leave gives the seat back and closes the descriptor. */
 void seats_leave(struct seats *s);
 
-/* seats_alive says whether the holder of a lock, with or without LOCK_WAITERS,
+/* seats_alive says whether the holder of a lock, with or without SEATS_WAITERS,
  * has its seat. */
 bool seats_alive(const struct seats *s, uint32_t word);
 

@@ -12,6 +12,8 @@
 /* Buckets searched for expired entries at each set. */
 enum { SWEEP_BUCKETS = 2 };
 
+_Static_assert(sizeof(struct shard) <= LAYOUT_HEAD, "a shard has room");
+
 void shard_format(const struct layout *l, struct shard *s)
 {
     s->fresh = l->first;

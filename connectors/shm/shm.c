@@ -5,7 +5,8 @@
  * Each operation holds the lock of one shard while it copies a value in or out.
  * It fails with BUSY when a stopped process holds that lock, with CORRUPT when
  * something else writes to the mapping. Files in reading order: link.h,
- * entry.h, shard.h, chain.h; lock.h, seats.h; repair.h; map.h; run.c. */
+ * entry.h, shard.h, state.h, chain.h; lock.h, seats.h; repair.h; map.h; run.c.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

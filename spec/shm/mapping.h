@@ -29,6 +29,7 @@ static inline void point_pass(const char *name)
 
 #include "../../connectors/shm/chain.c"
 #include "../../connectors/shm/header.c"
+#include "../../connectors/shm/hold.c"
 #include "../../connectors/shm/layout.c"
 #include "../../connectors/shm/lock.c"
 #include "../../connectors/shm/map.c"
