@@ -149,7 +149,8 @@ describe("the gateway, reloaded under load #unsanitized", function()
         :format(log, log, log, log))
     end
 
-    after_each(function() os.remove(mapping) end)
+    -- After the gateway has stopped: until then a new worker would make it again.
+    teardown(function() os.remove(mapping) end)
 
     it("answers with what was written last, and keeps it over reloads and kills",
       function()
