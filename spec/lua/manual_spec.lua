@@ -6,7 +6,8 @@ local Verbs = require "weir.app.help.verbs"
 local weir = require "weir"
 
 -- Functions of Store that are no verbs.
-local OTHERS = { new = true, is = true, run = true, begin_close = true, reload = true }
+local OTHERS = { new = true, is = true, run = true, begin_close = true, reload = true,
+  can_tell = true, listen = true, tell = true }
 
 
 describe("the help on verbs", function()

@@ -11,7 +11,6 @@ local options = require "weir.core.options"
 local Request = require "weir.core.request"
 local scan = require "weir.core.scan"
 local status = require "weir.core.status"
-local Options = require "weir.core.options"
 local Explain = require "weir.observe.explain"
 local Ffi = require "weir.ffi"
 local Stats = require "weir.observe.stats"
@@ -270,7 +269,7 @@ end
 ---@return boolean? flushed, weir.Error? err
 function Store:flush(opts)
   check_method(self, "flush", VERB)
-  local seconds = opts and Options.read("flush", opts, VERB).timeout
+  local seconds = opts and options.read("flush", opts, VERB).timeout
   local err = Unsaved.flush(self, seconds)
   if err then return nil, err end
   return true

@@ -186,6 +186,17 @@ for _, method in ipairs { "tree", "explain" } do
 end
 
 
+--- The stats of the tree by path. Those of a file that is one store of a connector are
+--- that store's, as without the file.
+function Handle:stats()
+  local root = self.version.root
+  if not root.handle then return Store.stats(self) end
+  local facts = root:stats()
+  facts.fetch = self.loading and self.loading:tally() or nil
+  return facts
+end
+
+
 function Handle:trace(key, opts)
   return self.version.root:trace(key, opts)
 end

@@ -66,6 +66,7 @@ Tier.OPTIONS = {
   { "stale_if_error", is = "seconds",
     help = "how long a value past its time is served if the stores below fail" },
   { "demote", is = Demote.option, type = "weir.Rule|{ [1]: weir.Rule, rate: any }",
+    takes = "predicate or table",
     help = "which evicted values are written down: a predicate, or { it, rate = }" },
   { "exclusive", is = "boolean", default = false,
     help = "whether a value is in one of the first two stores only, in turn" },
