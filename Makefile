@@ -108,6 +108,7 @@ $(programs) $(benches): | $(B)/libweir.so
 
 $(B)/spec/codec/%: libs = -lweir-codec
 $(filter $(B)/spec/codec/%,$(programs)): | $(B)/libweir-codec.so
+$(B)/spec/lmdb/%: libs = -llmdb
 $(B)/spec/serve/%: libs = -lweir-serve -lhiredis
 $(filter $(B)/spec/serve/%,$(programs)): | $(B)/libweir-serve.so
 
@@ -133,7 +134,7 @@ build/spec/fuzz/%: spec/fuzz/%.c $(B)/libweir.so
 
 RUNS  := gcc make pkg-config libc6-dev luajit2 libev-dev libxxhash-dev lua-argparse \
          lua-cjson libluajit2-5.1-dev libhiredis-dev libssl-dev libzstd-dev liblz4-dev \
-         liburing-dev libedit-dev
+         liburing-dev libedit-dev liblmdb-dev
 TESTS := lua-busted lua-check clang clang-format libclang-rt-14-dev redis-server \
          redis-tools python3-redis nginx libnginx-mod-http-lua lua-nginx-redis lua-luv \
          wrk tmux strace curl locales zstd

@@ -271,6 +271,12 @@
 ---@class weir.journalStore: weir.EveryStoreOptions
 ---@field path string folder of the files; it is made when it is missing
 ---@field sync? "none"|"data" when a set is answered: none = when the kernel has it; data = when the disk has it
+---@class weir.lmdbStore: weir.EveryStoreOptions
+---@field path string folder to keep the file in
+---@field create? boolean whether to make the folder and the file when they are missing
+---@field capacity? weir.Size size of the file at most; an eighth of it is kept free
+---@field sync? "none"|"data" what a set waits for: nothing, or its bytes on the disk
+---@field ttl? weir.Time when a value expires that was set without a time to live; 0 = never
 
 ---@class weir.luaStore: weir.EveryStoreOptions
 ---@field file string the policy file
@@ -341,6 +347,7 @@
 ---@field fault fun(options: weir.faultStore?): weir.Store another connector, with injected faults
 ---@field fs fun(options: weir.fsStore?): weir.Store one file a value, in a folder
 ---@field journal fun(options: weir.journalStore?): weir.Store a folder of files that only grow, for write-back
+---@field lmdb fun(options: weir.lmdbStore?): weir.Store small values by the million, in one file of LMDB
 ---@field lua fun(options: weir.luaStore?): weir.Store a policy file: its tree as one store
 ---@field memory fun(options: weir.memoryStore?): weir.Store values in this process: sharded, bounded in bytes, with eviction
 ---@field null fun(options: weir.nullStore?): weir.Store keeps nothing

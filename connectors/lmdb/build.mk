@@ -1,0 +1,1 @@
+lmdb_PKGS := lmdb libxxhash

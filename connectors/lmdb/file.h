@@ -1,0 +1,31 @@
+/* file.h -- the file data.mdb, before LMDB opens it.
+ *
+ * LMDB trusts its file: it divides by numbers of the header and reads where
+ * page numbers lead. These functions refuse a file that is not LMDB's, and make
+ * one that lost its end safe to read. */
+#ifndef LMDB_FILE_H
+#define LMDB_FILE_H
+
+#include "connector.h"
+
+/* file_check reads the header of data.mdb in a folder. 1: it is one of LMDB's.
+ * 0: there is none yet. A negative errno and a sentence: LMDB must not open it.
+ * With mend it fills up the end that is missing with zeros, which LMDB and the
+ * checksums recognise as damage. Under the lock of the writers. */
+int file_check(int folder, bool mend, struct weir_error *err);
+
+/* Without sync the kernel may write pages in any order, so that a power cut
+ * tears the file. The file weir.unsynced says so: it names the start of the
+ * machine, and whoever writes without sync has a shared lock on it. All under
+ * the lock of the writers.
+ *
+ * file_distrust removes a data.mdb that may have been torn, because the machine
+ * has started since. file_mark makes weir.unsynced and returns its locked fd.
+ * file_unmark removes it if nobody has it locked but *fd, which it closes (-1:
+ * not even this process). It syncs data.mdb first. -EBUSY: somebody else has
+ * it. */
+int file_distrust(int folder, struct weir_error *err);
+int file_mark(int folder, struct weir_error *err);
+int file_unmark(int folder, int fd);
+
+#endif

@@ -1,0 +1,286 @@
+/* write.c -- set, delete and touch.
+ *
+ * The items of a call are one transaction, which is committed before any of
+ * them is answered. If the transaction fails, the items are done again one by
+ * one, so that an item fails only for a reason of its own. */
+#include <string.h>
+
+#include "evict.h"
+#include "ops.h"
+
+enum {
+    WRITE_SHARE = 32,   /* a transaction writes up to 1/32 of the capacity */
+    WRITE_LARGEST = 16, /* a value takes up to 1/16 of it */
+};
+
+/* Sets *same to whether a record is of the item's key, not only of its hash. */
+static int write_same(struct writer *w, const struct weir_item *item,
+                      uint64_t pos, const struct record_head *r, int *same)
+{
+    *same = 0;
+    if (record_key_len(r) != item->key_len)
+        return 0;
+    return log_compare(&w->log, pos + sizeof *r, item->key, item->key_len,
+                       same);
+}
+
+/* Finds the record of a key. MDB_NOTFOUND: there is none. */
+static int write_find(struct writer *w, const struct weir_item *item,
+                      uint64_t *hash, uint64_t *pos, struct record_head *r)
+{
+    MDB_val key = {sizeof *hash, hash}, data;
+    int rc, same;
+
+    *hash = key_hash(w->env, item->key, item->key_len);
+    rc = mdb_get(w->txn, w->env->index, &key, &data);
+    if (rc != 0)
+        return rc;
+    if (data.mv_size != sizeof *pos)
+        return MDB_CORRUPTED;
+    memcpy(pos, data.mv_data, sizeof *pos);
+    rc = writer_head(w, *pos, r);
+    if (rc != 0)
+        return rc;
+    rc = write_same(w, item, *pos, r, &same);
+    return rc == 0 && !same ? MDB_NOTFOUND : rc;
+}
+
+/* Takes a key out of the index. */
+static int write_remove(struct writer *w, uint64_t *hash,
+                        const struct record_head *r)
+{
+    MDB_val key = {sizeof *hash, hash};
+    uint64_t len = record_len(r);
+    int rc = mdb_del(w->txn, w->env->index, &key, NULL);
+
+    w->facts.live -= len;
+    return rc == 0 ? evict_clean(w, len) : rc;
+}
+
+/* Points the index at the log's head. Most keys are new, and are looked up
+ * once. */
+static int write_point(struct writer *w, const struct weir_item *item,
+                       uint64_t *hash)
+{
+    uint64_t at = w->facts.head, old;
+    MDB_val key = {sizeof *hash, hash}, data = {sizeof at, &at};
+    struct record_head r;
+    int same;
+    int rc = mdb_put(w->txn, w->env->index, &key, &data, MDB_NOOVERWRITE);
+
+    if (rc != MDB_KEYEXIST)
+        return rc;
+    if (data.mv_size != sizeof old)
+        return MDB_CORRUPTED;
+    memcpy(&old, data.mv_data, sizeof old);
+    rc = writer_head(w, old, &r);
+    if (rc != 0)
+        return rc;
+    w->facts.live -= record_len(&r);
+    rc = write_same(w, item, old, &r, &same);
+    if (rc != 0)
+        return rc;
+    w->counted.collisions += !same;
+    data = (MDB_val){sizeof at, &at};
+    return mdb_put(w->txn, w->env->index, &key, &data, 0);
+}
+
+static int write_record(struct writer *w, const struct weir_item *item,
+                        const struct record_head *r, const char *bytes,
+                        uint64_t *hash)
+{
+    uint64_t len = record_len(r);
+    int rc = evict_for(w, len);
+
+    if (rc == 0)
+        rc = write_point(w, item, hash);
+    if (rc == 0)
+        rc = writer_append(w, r, sizeof *r);
+    if (rc == 0)
+        rc = writer_append(w, item->key, item->key_len);
+    if (rc == 0)
+        rc = writer_append(w, bytes, r->size);
+    w->facts.live += len;
+    return rc == 0 ? evict_clean(w, len) : rc;
+}
+
+/* A value that the capacity has no place for takes the older one with it. */
+static int write_reject(struct writer *w, struct weir_item *item)
+{
+    struct record_head r;
+    uint64_t hash, pos;
+    int rc = write_find(w, item, &hash, &pos, &r);
+
+    if (rc == MDB_NOTFOUND)
+        return 0;
+    return rc == 0 ? write_remove(w, &hash, &r) : rc;
+}
+
+static int write_set(struct writer *w, struct weir_call *call,
+                     struct weir_item *item, uint8_t *status)
+{
+    struct weir_value *v;
+    struct record_head r = {.key_len = item->key_len - 1u};
+    uint64_t hash, ttl_ms = item->ttl_ms;
+    int rc;
+
+    *status = WEIR_REJECTED;
+    if (item->size > w->env->capacity / WRITE_LARGEST)
+        return write_reject(w, item);
+    *status = WEIR_OK;
+    v = weir_call_value(call, item);
+    if (v == NULL)
+        return 0;
+    if (ttl_ms == 0)
+        ttl_ms = (w->session->store->config->ttl_ns + 999999) / 1000000;
+    hash = key_hash(w->env, item->key, item->key_len);
+    r.size = (uint32_t)v->size;
+    r.sum = (uint32_t)XXH3_64bits_withSeed(v->data, v->size, hash);
+    r.expires_ms = record_expiry(ttl_ms, w->now_ms);
+    rc = write_record(w, item, &r, v->data, &hash);
+    weir_value_unref(v);
+    return rc;
+}
+
+static int write_delete(struct writer *w, struct weir_item *item,
+                        uint8_t *status)
+{
+    struct record_head r;
+    uint64_t hash, pos;
+    int rc = write_find(w, item, &hash, &pos, &r);
+
+    *status = WEIR_MISS;
+    if (rc != 0)
+        return rc == MDB_NOTFOUND ? 0 : rc;
+    if (!record_expired(&r, w->now_ms))
+        *status = WEIR_OK;
+    return write_remove(w, &hash, &r);
+}
+
+static int write_touch(struct writer *w, struct weir_item *item,
+                       uint8_t *status)
+{
+    struct record_head r;
+    uint64_t hash, pos;
+    int rc = write_find(w, item, &hash, &pos, &r);
+
+    *status = WEIR_MISS;
+    if (rc != 0)
+        return rc == MDB_NOTFOUND ? 0 : rc;
+    if (record_expired(&r, w->now_ms))
+        return 0;
+    *status = WEIR_OK;
+    r.expires_ms = record_expiry(item->ttl_ms, w->now_ms);
+    return writer_patch(w, pos, &r, sizeof r);
+}
+
+static int write_item(struct writer *w, struct weir_call *call,
+                      struct weir_item *item, uint8_t *status)
+{
+    switch (call->op) {
+    case WEIR_SET:
+        return write_set(w, call, item, status);
+    case WEIR_DELETE:
+        return write_delete(w, item, status);
+    default:
+        return write_touch(w, item, status);
+    }
+}
+
+static void write_answer(struct weir_call *call, struct weir_item *item,
+                         uint8_t status)
+{
+    if (item->status != WEIR_PENDING)
+        return;
+    if (status == WEIR_REJECTED)
+        weir_call_fail(call, item, WEIR_REJECTED,
+                       "a value of %llu bytes is over 1/%d of the capacity",
+                       (unsigned long long)item->size, WRITE_LARGEST);
+    else
+        item->status = status;
+}
+
+/* Does the items in one transaction, and answers those that are still pending
+ * if it is committed. */
+static int write_group(struct session *s, struct weir_call *call,
+                       struct weir_item *items, uint32_t n)
+{
+    uint8_t status[n];
+    struct writer w;
+    int rc = writer_begin(&w, s);
+
+    if (rc != 0)
+        return rc;
+    for (uint32_t i = 0; i < n && rc == 0; i++) {
+        if (items[i].status == WEIR_PENDING)
+            rc = write_item(&w, call, &items[i], &status[i]);
+    }
+    if (rc == 0)
+        rc = writer_commit(&w);
+    else
+        writer_abort(&w);
+    for (uint32_t i = 0; i < n && rc == 0; i++)
+        write_answer(call, &items[i], status[i]);
+    return rc;
+}
+
+static void write_one(struct session *s, struct weir_call *call,
+                      struct weir_item *item)
+{
+    int rc = write_group(s, call, item, 1);
+
+    if (rc == MDB_MAP_FULL) {
+        s->env->counters.full++;
+        mdb_reader_check(s->env->mdb, NULL);
+    }
+    if (rc != 0)
+        env_fail(call, item, rc);
+}
+
+/* Returns how many items, from i on, go into one transaction. */
+static uint32_t write_count(const struct session *s,
+                            const struct weir_call *call, uint32_t i)
+{
+    uint64_t room = s->env->capacity / WRITE_SHARE;
+    uint32_t n = 0;
+
+    if (call->op != WEIR_SET)
+        return call->n - i;
+    for (; i + n < call->n; n++) {
+        uint64_t len = call->items[i + n].key_len + call->items[i + n].size;
+
+        if (n > 0 && len > room)
+            break;
+        room -= len < room ? len : room;
+    }
+    return n;
+}
+
+/* Does the items of one transaction, and one by one if it fails. */
+static void write_items(struct session *s, struct weir_call *call,
+                        struct weir_item *items, uint32_t n)
+{
+    if (n > 1 && write_group(s, call, items, n) == 0)
+        return;
+    for (uint32_t i = 0; i < n; i++) {
+        if (items[i].status == WEIR_PENDING)
+            write_one(s, call, &items[i]);
+    }
+}
+
+void lmdb_write(struct session *s, struct weir_call *call)
+{
+    if (env_lock(s->env, call) != 0)
+        return;
+    for (uint32_t i = 0, n; i < call->n; i += n) {
+        if (weir_call_stopped(call) < 0) {
+            weir_call_fail(call, NULL, WEIR_SKIPPED,
+                           "no time was left for %u of %u keys", call->n - i,
+                           call->n);
+            break;
+        }
+        n = write_count(s, call, i);
+        write_items(s, call, &call->items[i], n);
+    }
+    env_unlock(s->env);
+}
