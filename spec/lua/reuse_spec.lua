@@ -50,9 +50,15 @@ local function reads(store)
 end
 
 
+local function memory_with_key()
+  local store = memory()
+  store:set("key", "value")
+  return store
+end
+
+
 describe("a get of one key", function()
-  local bare = memory()
-  bare:set("key", "value")
+  local bare = memory_with_key()
   local least = garbage(reads(bare))
 
   for name, make in pairs(WORDS) do
@@ -175,6 +181,19 @@ describe("a request and a reply that are used again", function()
       assert.is_false(back:timeout(1).reuses)
       back:close()
     end)
+  end)
+
+  it("are used again by the store of a file", function()
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    file:write "return tier { memory {}, memory {} }"
+    file:close()
+    local store = weir.load(path)
+    os.remove(path)
+    assert.is_true(store.reuses)
+    assert(store:set("key", "value"))
+    assert.is_true(garbage(reads(store)) < garbage(reads(memory_with_key())) + 100)
+    store:close()
   end)
 
   it("serve again after an error and after calls within calls", function()

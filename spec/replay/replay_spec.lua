@@ -122,6 +122,26 @@ describe("a replay", function()
     assert.is_true(report.errors > 400 and report.errors < 600, report.errors)
   end)
 
+  -- Bytes that a run over n lines, with 100 keys, leaves to the collector.
+  local function garbage(n)
+    local lines = {}
+    for i = 1, n do lines[i] = i .. ",k" .. i * 7 % 100 .. ",10" end
+    local path = trace(lines)
+    collectgarbage()
+    collectgarbage "stop"
+    local before = collectgarbage "count"
+    run(policy "tier { memory {}, fs { path = '/none' }, promote = hits(2) }", path)
+    local left = (collectgarbage "count" - before) * 1024
+    collectgarbage "restart"
+    return left
+  end
+
+  it("leaves little to the collector for a request of one key", function()
+    garbage(100)
+    local each = (garbage(6000) - garbage(1000)) / 5000
+    assert.is_true(each < 600, each .. " bytes")
+  end)
+
   it("says how many of the copies that were made above were read there", function()
     -- a and b are set below only, and copied up when they are found there; a is read
     -- above afterwards, b is not.

@@ -5,7 +5,7 @@
 -- recorded. Where the trace says that a get hit and it does not here, the application
 -- would have computed and set it: that is done, too.
 --
--- An engine has the fields: store, counts, phase, recorded, prefix, size.
+-- An engine has the fields: store, counts, phase, in_turn, recorded, prefix, size.
 
 local Request = require "weir.core.request"
 local status = require "weir.core.status"
@@ -84,6 +84,17 @@ local function set_missing(self, request, req, reply)
 end
 
 
+-- A request for one key: a lent one, where the store keeps no request.
+local function one(self, op, key)
+  if self.in_turn and self.store.reuses and not self.prefix then
+    return Request.lend(op, key)
+  end
+  local req = Request.one(op, key, nil, 1)
+  if self.prefix and op == "get" then req.prefix = true end
+  return req
+end
+
+
 local function do_get_many(self, request)
   local req = Request.new("get", request.keys)
   if self.prefix then req.prefix = true end
@@ -99,28 +110,38 @@ local function do_get_many(self, request)
 end
 
 
+-- Stores the one key of a get that missed.
+local function set_one(self, key, size, ttl)
+  local set = one(self, "set", key)
+  set:with_value(Values.of(size), 1)
+  set.ttl = ttl
+  local reply = self.store:run(set)
+  self.counts:set(set, reply)
+  reply:give_back()
+  set:give_back()
+end
+
+
 -- The same for a request of one key, without a loop: many traces have no others.
 local function do_get_one(self, request)
-  local keys, size = request.keys, request.size or self.size
+  local key, size = request.keys[1], request.size or self.size
   local phase, counts = self.phase, self.counts
+  local req = one(self, "get", key)
   phase.filling = true
-  local reply = self.store:run(setmetatable({ op = "get", n = 1, keys = keys,
-    prefix = self.prefix or nil }, Request))
+  local reply = self.store:run(req)
   phase.filling = false
   local name = reply[1]
   if class[name] == "good" then
     local level = reply.levels and reply.levels[1] or 1
     counts.levels[level] = (counts.levels[level] or 0) + 1
     counts:got(request, 1, 0, 1, size, 0)
-    return reply
+  else
+    counts:got(request, 0, name == "miss" and 0 or 1, 0, 0, size)
+    if not self.recorded then set_one(self, key, size, request.ttl) end
   end
-  counts:got(request, 0, name == "miss" and 0 or 1, 0, 0, size)
-  if not self.recorded then
-    local set = setmetatable({ op = "set", n = 1, keys = keys,
-      values = { Values.of(size) }, ttl = request.ttl }, Request)
-    counts:set(set, self.store:run(set))
-  end
-  return reply
+  if not self.in_turn then return reply end
+  reply:give_back()
+  req:give_back()
 end
 
 
@@ -153,7 +174,7 @@ end
 local DO = { get = do_get, set = do_set }
 
 
---- Does a request. Returns the reply of a get.
+--- Does a request. Returns the reply of a get, unless the engine is in_turn.
 function Client.run(engine, request)
   return (DO[request.op] or do_other)(engine, request)
 end

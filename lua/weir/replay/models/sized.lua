@@ -35,7 +35,8 @@ function Sized.new(world, meter, config)
   local self = setmetatable({
     name = config.name, connector = config.connector, rules = config.rules,
     counted = meter, host = host, default_ttl = config.ttl, handle = true,
-    immediate = not world.timed, bounded = true, slots = {}, sees = true,
+    immediate = not world.timed, reuses = not world.timed, bounded = true, slots = {},
+    sees = true,
     station = world.timed and Station.new(config.rules) or nil,
   }, Sized)
   local function on_evict(e)
