@@ -271,6 +271,7 @@
 ---@class weir.journalStore: weir.EveryStoreOptions
 ---@field path string folder of the files; it is made when it is missing
 ---@field sync? "none"|"data" when a set is answered: none = when the kernel has it; data = when the disk has it
+
 ---@class weir.lmdbStore: weir.EveryStoreOptions
 ---@field path string folder to keep the file in
 ---@field create? boolean whether to make the folder and the file when they are missing
