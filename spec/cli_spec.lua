@@ -427,7 +427,8 @@ describe("weir words", function()
 
   it("says what each value of an option does", function()
     local _, out = weir "words tier"
-    assert.matches("write +through +%l.-%(through|around|back {...}%)\n +through: %l", out)
+    assert.matches("write +through +%l.-%(through|around|back {...}%)\n +through: %l",
+      out)
     assert.matches("\n +around: %l", out)
   end)
 
