@@ -144,12 +144,12 @@ describe("fetch", function()
       handle:fetch("a", loader())
       handle:fetch("b", fails)
     end)
-    local facts = handle:stats().memory.fetch
+    local facts = handle:stats().fetch
     assert.same({ 2, 2, 1 }, { facts.loads, facts.keys, facts.failed })
     local text = weir.prometheus(handle)
     assert.matches('weir_fetch_loads_total{node="memory"} 2', text, 1, true)
     assert.is_true(handle:reload())
-    assert.equal(2, handle:stats().memory.fetch.loads)
+    assert.equal(2, handle:stats().fetch.loads)
     handle:close()
   end)
 
