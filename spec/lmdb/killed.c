@@ -5,6 +5,12 @@
 
 #include "harness.h"
 
+#ifdef __SANITIZE_THREAD__ /* it allows no threads after such a fork */
+enum { OWN_ROUNDS = 0 };
+#else
+enum { OWN_ROUNDS = 1 };
+#endif
+
 enum { KEYS = 2000, SIZES = 6000, ROUNDS = 12, WRITERS = 2 };
 
 /* For each key the number of its last answered set, and of the last begun one.
@@ -98,7 +104,7 @@ int main(void)
         pid_t pids[WRITERS];
         struct client own;
 
-        if (round % 2)
+        if (OWN_ROUNDS && round % 2)
             own = open_lmdb("capacity=64MiB");
         for (int i = 0; i < WRITERS; i++) {
             pids[i] = fork();
@@ -113,7 +119,7 @@ int main(void)
             CHECK(waitpid(pids[i], NULL, 0) == pids[i]);
         }
         check_all();
-        if (round % 2)
+        if (OWN_ROUNDS && round % 2)
             close_lmdb(&own);
     }
     return 0;
