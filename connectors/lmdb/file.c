@@ -125,7 +125,8 @@ int file_distrust(int folder, struct weir_error *err)
 
     if (faccessat(folder, FILE_UNSYNCED, F_OK, 0) < 0 || !file_this_boot(now))
         return 0;
-    if (file_boot(then, folder, FILE_UNSYNCED) &&
+    /* One that is not whole was not in use yet. */
+    if (!file_boot(then, folder, FILE_UNSYNCED) ||
         memcmp(then, now, FILE_BOOT) == 0)
         return 0;
     if ((unlinkat(folder, FILE_DATA, 0) < 0 && errno != ENOENT) ||

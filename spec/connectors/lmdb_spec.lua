@@ -206,7 +206,7 @@ describe("lmdb", function()
     assert.equal(0, (Shell.run("test -e " .. path .. "/weir.unsynced")))
     store:close()
     assert.equal(1, (Shell.run("test -e " .. path .. "/weir.unsynced")))
-    for boot, kept in pairs { [("0"):rep(36)] = false,
+    for boot, kept in pairs { [("0"):rep(36)] = false, [""] = true,
       [io.open("/proc/sys/kernel/random/boot_id"):read "*l"] = true } do
       Shell.write(path .. "/weir.unsynced", boot)
       store = weir.lmdb { path = path }
