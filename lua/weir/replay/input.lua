@@ -85,21 +85,30 @@ function Input:head()
 end
 
 
+-- Reads on until there is a whole line. Returns the place of its end; nil: the file
+-- ends without one.
+local function next_end(self)
+  while self:fill() do
+    local stop = self.piece:find("\n", self.at, true)
+    if stop then return stop end
+  end
+end
+
+
 --- The next line, or nil at the end.
 function Input:read_line()
-  local from = self.at
-  local stop = self.piece:find("\n", from, true)
-  while not stop do
-    if not self:fill() then break end
-    from = self.at
-    stop = self.piece:find("\n", from, true)
+  local piece, from = self.piece, self.at
+  local stop = piece:find("\n", from, true)
+  if not stop then
+    stop = next_end(self)
+    piece, from = self.piece, self.at
+    if not stop and from > #piece then return nil end
   end
-  if not stop and from > #self.piece then return nil end
   self.line = self.line + 1
-  local last = stop and stop - 1 or #self.piece
-  self.at = (stop or #self.piece) + 1
-  if self.piece:byte(last) == 13 then last = last - 1 end
-  return self.piece:sub(from, last)
+  local last = stop and stop - 1 or #piece
+  self.at = (stop or #piece) + 1
+  if piece:byte(last) == 13 then last = last - 1 end
+  return piece:sub(from, last)
 end
 
 

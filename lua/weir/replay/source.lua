@@ -60,28 +60,40 @@ function Source.open(paths, opts)
 end
 
 
---- The next request of the files, whatever it is.
-function Source:raw()
-  while self.input do
+-- The first request of the next file that has one.
+local function raw_of_next(self)
+  while next_file(self) do
     local request = self.read()
     if request then return request end
-    next_file(self)
+  end
+end
+
+
+--- The next request of the files, whatever it is.
+function Source:raw()
+  return self.input and self.read() or self.input and raw_of_next(self) or nil
+end
+
+
+-- The next request that has some of the keys of a sample.
+local function next_of_sample(self)
+  while self.n < self.limit do
+    local request = self:raw()
+    if not request then return nil end
+    self.n, self.all_keys = self.n + 1, self.all_keys + request.n
+    request = Shards.pick(request, self.sample)
+    if request then return request end
   end
 end
 
 
 --- The next request, or nil at the end. Of a sample, one that has some of its keys.
 function Source:next()
-  while self.n < self.limit do
-    local request = self:raw()
-    if not request then return nil end
-    self.n = self.n + 1
-    if self.sample then
-      self.all_keys = self.all_keys + request.n
-      request = Shards.pick(request, self.sample)
-    end
-    if request then return request end
-  end
+  if self.sample then return next_of_sample(self) end
+  if self.n >= self.limit then return nil end
+  local request = self:raw()
+  if request then self.n = self.n + 1 end
+  return request
 end
 
 

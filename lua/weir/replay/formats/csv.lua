@@ -164,6 +164,30 @@ local function parse(input, at, line)
 end
 
 
+-- The next request of a file after a line that is none, and how often it comes.
+local function read_on(input, at)
+  local line = input:read_line()
+  while line do
+    if line ~= "" then
+      local request, count = parse(input, at, line)
+      if request then return request, count end
+    end
+    line = input:read_line()
+  end
+end
+
+
+-- The usual case has no loop, so that LuaJIT compiles it into the loop of the caller.
+local function read(input, at)
+  local line = input:read_line()
+  if line and line ~= "" then
+    local request, count = parse(input, at, line)
+    if request then return request, count end
+  end
+  if line then return read_on(input, at) end
+end
+
+
 function Csv.open(input, opts)
   local at = columns(input, opts and opts.columns)
   local request, left = nil, 0
@@ -172,18 +196,10 @@ function Csv.open(input, opts)
       left = left - 1
       return request
     end
-    while true do
-      local line = input:read_line()
-      if not line then return nil end
-      if line ~= "" then
-        local count
-        request, count = parse(input, at, line)
-        if request then
-          left = math.max(count, 1) - 1
-          return request
-        end
-      end
-    end
+    local count
+    request, count = read(input, at)
+    if request and count ~= 1 then left = math.max(count, 1) - 1 end
+    return request
   end, at.op ~= nil
 end
 
