@@ -128,6 +128,20 @@ describe("a trace", function()
     end, 'there is no column "kex"; did you mean "key"?', 1, true)
   end)
 
+  it("of any csv fills requests again when that many are not in use", function()
+    local path = write("again.csv", "key,op_count,size\na,2,1\nb,1,\nc,1,3\nd,1,4\n")
+    local source = Source.open({ path }, nil, 2)
+    local seen, texts = {}, {}
+    for request in source.next, source do
+      seen[#seen + 1] = request
+      texts[#texts + 1] = request.keys[1] .. tostring(request.size)
+    end
+    source:close()
+    assert.same({ "a1", "a1", "bnil", "c3", "d4" }, texts)
+    assert.equal(seen[1], seen[5])
+    assert.same({ "b", "c" }, { seen[3].keys[1], seen[4].keys[1] })
+  end)
+
   it("names a bad line, or goes on and counts it", function()
     local path = write("bad.jsonl", '{"timestamp": 1, "hash_ids": [1]}\n{"timest\n'
       .. '{"timestamp": 2, "hash_ids": [2]}\n')

@@ -139,7 +139,7 @@ describe("a replay", function()
   it("leaves little to the collector for a request of one key", function()
     garbage(100)
     local each = (garbage(6000) - garbage(1000)) / 5000
-    assert.is_true(each < 600, each .. " bytes")
+    assert.is_true(each < 300, each .. " bytes")
   end)
 
   it("says how many of the copies that were made above were read there", function()

@@ -22,6 +22,9 @@ local MOST_IN_FLIGHT = 65536
 -- apart from running them. stop() is called once in so many requests.
 local AT_ONCE = 64
 
+--- With speed "max" no request is used after so many further ones have been read.
+Engine.IN_USE = AT_ONCE
+
 
 --- store: what requests go to. world: of models.lua. opts: speed, factor, clients;
 --- recorded: do requests as recorded; prefix; size: bytes of a value without one;

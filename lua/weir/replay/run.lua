@@ -96,11 +96,12 @@ end
 ---@return table report
 function Run.simulate(target, paths, opts)
   allow_long_traces()
-  local source = Source.open(paths, opts)
+  local timed = (opts.speed or "max") ~= "max"
+  local source = Source.open(paths, opts, not timed and Engine.IN_USE or nil)
   local host = Virtual.new { seed = opts.seed, clock = BEGIN,
     on_clock = function(seconds) C.weir_set_now(seconds * 1e9) end }
-  local world = Models.world(host, { timed = (opts.speed or "max") ~= "max",
-    rules = opts.rules, scale = opts.sample })
+  local world = Models.world(host, { timed = timed, rules = opts.rules,
+    scale = opts.sample })
   local words, found = Guard.words()
   local report
   in_virtual_time(host, function()

@@ -22,7 +22,8 @@ local function open_file(self, path)
         table.concat(Formats.NAMES, ", ")), 0)
     end
   end
-  local read, has_ops = format.open(input, { columns = self.columns })
+  local read, has_ops = format.open(input, { columns = self.columns,
+    in_use = self.in_use })
   self.input, self.read = input, read
   self.found = { name = format.name, prefix = format.prefix or false,
     recorded = format.recorded or has_ops or false }
@@ -44,12 +45,15 @@ end
 
 
 --- Opens traces. opts: format, columns, skip_bad; skip, limit: in requests; sample: the
---- share of the keys.
+--- share of the keys. in_use: the caller uses only so many of the last requests, and a
+--- format may fill older ones again; nil: none may be.
 ---@param paths string[]
-function Source.open(paths, opts)
+---@param in_use integer?
+function Source.open(paths, opts, in_use)
   opts = opts or {}
   local self = setmetatable({ paths = paths, at = 0, bad = 0, n = 0, all_keys = 0,
     format = opts.format, columns = opts.columns, skip_bad = opts.skip_bad,
+    in_use = in_use,
     skip = opts.skip or 0, limit = opts.limit or math.huge,
     sample = opts.sample and opts.sample < 1 and opts.sample or nil }, Source)
   next_file(self)

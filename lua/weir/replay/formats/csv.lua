@@ -142,6 +142,27 @@ local known_ops = setmetatable({}, { __index = function(known, text)
 end })
 
 
+local function make_request()
+  return { n = 1, op = "", keys = { "" }, time = 0, size = 0, ttl = 0 }
+end
+
+
+-- The requests that are filled in turn: those in use, and the one that is being read.
+local function make_ring(in_use)
+  local ring = { next = 1 }
+  for i = 1, in_use + 1 do ring[i] = make_request() end
+  return ring
+end
+
+
+local function take(at)
+  local ring = at.ring
+  local i = ring.next
+  ring.next = ring[i + 1] and i + 1 or 1
+  return ring[i]
+end
+
+
 -- The request of a line, and how often it comes.
 local function parse(input, at, line)
   local fields = at.fields
@@ -158,9 +179,11 @@ local function parse(input, at, line)
   local time = at.time and tonumber(fields[at.time])
   if at.time and not time then return nil, input:bad_line "no time" end
   local ttl = at.ttl and tonumber(fields[at.ttl])
-  return { time = time, op = op, n = 1, keys = { key }, size = at.size
-    and tonumber(fields[at.size]) or nil, ttl = ttl and ttl > 0 and ttl or nil },
-    at.count and tonumber(fields[at.count]) or 1
+  local request = at.ring and take(at) or make_request()
+  request.time, request.op, request.keys[1] = time, op, key
+  request.size = at.size and tonumber(fields[at.size]) or nil
+  request.ttl = ttl and ttl > 0 and ttl or nil
+  return request, at.count and tonumber(fields[at.count]) or 1
 end
 
 
@@ -190,6 +213,7 @@ end
 
 function Csv.open(input, opts)
   local at = columns(input, opts and opts.columns)
+  at.ring = opts and opts.in_use and make_ring(opts.in_use)
   local request, left = nil, 0
   return function()
     if left > 0 then
