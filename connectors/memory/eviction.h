@@ -21,9 +21,11 @@ struct eviction {
     struct queue small; /* s3fifo: entries on probation */
     struct queue main;  /* all others */
     uint64_t hand;      /* sieve: link to the next to look at; 0 = the oldest */
-    bool exact;
-    bool
-        by_items; /* s3fifo: the small queue's share is of entries, not bytes */
+    /* Not bool: in shm, memory that others may overwrite, they can hold any
+     * number. */
+    uint8_t exact;
+    uint8_t by_items;   /* s3fifo: the small queue's share is of entries, not
+                           bytes */
     struct ghost ghost; /* s3fifo: keys dropped on probation */
     struct exact keys;  /* s3fifo: the same, when exact */
 };

@@ -14,9 +14,9 @@ struct exact {
 };
 
 /* exact_wanted says whether a policy shall be exact; never in an shm store. */
-static inline bool exact_wanted(bool option)
+static inline bool exact_wanted(uint8_t option)
 {
-    return option;
+    return option != 0;
 }
 
 /* exact_init reserves address space for that many keys. -ENOMEM. */

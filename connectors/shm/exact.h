@@ -8,7 +8,7 @@ struct exact {
     char nothing;
 };
 
-static inline bool exact_wanted(bool option)
+static inline bool exact_wanted(uint8_t option)
 {
     (void)option;
     return false;
