@@ -4,6 +4,7 @@
  * them is answered. If the transaction fails, the items are done again one by
  * one, so that an item fails only for a reason of its own. */
 #include <string.h>
+#include <unistd.h>
 
 #include "evict.h"
 #include "ops.h"
@@ -11,6 +12,7 @@
 enum {
     WRITE_SHARE = 32,   /* a transaction writes up to 1/32 of the capacity */
     WRITE_LARGEST = 16, /* a value takes up to 1/16 of it */
+    WRITE_PATIENCE_MS = 500, /* for readers, when the file is full */
 };
 
 /* Sets *same to whether a record is of the item's key, not only of its hash. */
@@ -224,17 +226,30 @@ static int write_group(struct session *s, struct weir_call *call,
     return rc;
 }
 
-static void write_one(struct session *s, struct weir_call *call,
-                      struct weir_item *item)
+/* Readers hold the pages of what they see, and the file may run full meanwhile.
+ * A sound one ends soon. */
+static int write_patiently(struct session *s, struct weir_call *call,
+                           struct weir_item *items, uint32_t n)
 {
-    int rc = write_group(s, call, item, 1);
+    uint64_t until = weir_now() + WRITE_PATIENCE_MS * UINT64_C(1000000);
+    int rc = write_group(s, call, items, n);
 
-    if (rc == MDB_MAP_FULL) {
-        s->env->counters.full++;
+    if (rc == MDB_MAP_FULL)
         mdb_reader_check(s->env->mdb, NULL);
+    while (rc == MDB_MAP_FULL && weir_now() < until &&
+           weir_call_stopped(call) == 0) {
+        usleep(1000);
+        rc = write_group(s, call, items, n);
     }
-    if (rc != 0)
-        env_fail(call, item, rc);
+    return rc;
+}
+
+static void write_failed(struct session *s, struct weir_call *call,
+                         struct weir_item *item, int rc)
+{
+    if (rc == MDB_MAP_FULL)
+        s->env->counters.full++;
+    env_fail(call, item, rc);
 }
 
 /* Returns how many items, from i on, go into one transaction. */
@@ -260,11 +275,17 @@ static uint32_t write_count(const struct session *s,
 static void write_items(struct session *s, struct weir_call *call,
                         struct weir_item *items, uint32_t n)
 {
-    if (n > 1 && write_group(s, call, items, n) == 0)
-        return;
-    for (uint32_t i = 0; i < n; i++) {
-        if (items[i].status == WEIR_PENDING)
-            write_one(s, call, &items[i]);
+    int rc = write_patiently(s, call, items, n);
+
+    for (uint32_t i = 0; i < n && rc != 0; i++) {
+        int own = rc;
+
+        if (items[i].status != WEIR_PENDING)
+            continue;
+        if (n > 1)
+            own = write_group(s, call, &items[i], 1);
+        if (own != 0)
+            write_failed(s, call, &items[i], own);
     }
 }
 

@@ -42,6 +42,9 @@ static uint64_t key_number(const struct weir_item *item)
 
 static void check_batch(const struct client *c)
 {
+    if (c->batch->errors > 0)
+        fprintf(stderr, "%s\n", c->batch->error.message);
+    CHECK(c->batch->errors == 0);
     for (int i = 0; i < BATCH; i++) {
         const struct weir_item *item = &c->batch->items[i];
 
