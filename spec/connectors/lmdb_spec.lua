@@ -199,6 +199,35 @@ describe("lmdb", function()
       store:close()
     end)
 
+  it("answers nospace while the disk is full, and goes on when it is not", function()
+    local path = fresh_path()
+    Shell.run("mkdir -p " .. path)
+    local function inside(line)
+      return Shell.run(("unshare -rm sh -c %s"):format(
+        Shell.quote("mount -t tmpfs -o size=8m none " .. path .. " && " .. line)))
+    end
+    if inside "true" ~= 0 then pending "no namespaces for this user" end
+    local _, out, err = inside(([[head -c 3M /dev/zero > %s/filler
+      %srun - <<'END'
+      local weir = require "weir"
+      weir.run(function()
+        local path = %q
+        local store = weir.lmdb { path = path .. "/store", capacity = "64MiB" }
+        local i, good, err = 0
+        repeat
+          i = i + 1
+          good, err = store:set("k" .. i, ("x"):rep(1000))
+        until not good
+        print(err.code, #store:get("k" .. i - 1), store:exists("k" .. i), i > 1000)
+        os.remove(path .. "/filler")
+        print(store:set("k" .. i, "x"), #store:get "k1", store:delete "k2")
+        store:close()
+        store = weir.lmdb { path = path .. "/store", capacity = "64MiB" }
+        print(#store:get("k" .. i), #store:get "k1")
+      end)]] .. "\nEND"):format(path, WEIR, path))
+    assert.equal("nospace\t1000\tfalse\ttrue\ntrue\t1000\ttrue\n1\t1000\n", out, err)
+  end)
+
   it("starts empty when a power cut may have torn a file without sync", function()
     local path = fresh_path()
     local store = weir.lmdb { path = path }
