@@ -32,6 +32,8 @@ local Stale = require "weir.policy.tier.stale"
 local Suspects = require "weir.policy.shared.suspects"
 local Write = require "weir.policy.tier.write"
 
+local new_table = require "table.new"
+
 local Tier = Node.word "tier"
 Tier.REUSES = "immediate"
 
@@ -193,20 +195,26 @@ end
 --   levels  the tier that found each slot
 --   below   the slots that were found below the first tier
 --   missed  for each tier, the slots that it answered with a miss
+--   n       slots of the request
 -- Returns the slots that are left for the next tier.
 local function note(walk, level, answer, slots)
-  local left, missed = {}, {}
+  local left, missed, n = new_table(answer.n, 0), new_table(walk.n, 0), 0
+  local below, found = walk.below, #walk.below
   for j = 1, answer.n do
     local i = slots and slots[j] or j
     if answer[j] ~= "ok" then
-      left[#left + 1] = i
+      n = n + 1
+      left[n] = i
       missed[i] = answer[j] == "miss"
       if missed[i] and answer.stale and answer.stale[j] then
         Stale.note(walk, level, i, answer.held and answer.held[j])
       end
     else
       walk.levels[i] = level
-      if level > 1 then walk.below[#walk.below + 1] = i end
+      if level > 1 then
+        found = found + 1
+        below[found] = i
+      end
     end
   end
   walk.missed[level] = missed
@@ -244,7 +252,7 @@ local function read(self, req, attempt)
 
   -- 2. Each tier below is asked for the slots that are left. Its answer replaces the
   -- one from above, so a slot ends as a miss or an error only if the authority said so.
-  local walk = { levels = {}, below = {}, missed = {} }
+  local walk = { n = req.n, levels = new_table(req.n, 0), below = {}, missed = {} }
   for level = 1, first - 1 do walk.missed[level] = { true } end
   local left = note(walk, first, reply, nil)
   for level = first + 1, self.depth do
