@@ -2,6 +2,7 @@
 
 local Bounds = require "weir.replay.bounds"
 local Json = require "weir.app.show.json"
+local Plain = require "weir.replay.plain"
 local Run = require "weir.replay.run"
 local shell = require "shell"
 
@@ -197,6 +198,21 @@ describe("a replay", function()
       assert.are_not.equal(first, Json.encode(run(file, path, opts)), speed)
     end
   end)
+
+  it("has the same hits each time in a sweep of memories, and those of a replay",
+    function()
+      local lines = {}
+      for i = 1, 20000 do lines[i] = i .. ",k" .. i * i % 4001 .. ",4096" end
+      local path = trace(lines)
+      local function hits()
+        local run_of = Plain.run({ { capacity = "4MiB" } }, { path }, {})[1]
+        run_of.store:close()
+        return run_of.hits
+      end
+      local first = hits()
+      for _ = 1, 4 do assert.equal(first, hits()) end
+      assert.equal(first, run("memory://?capacity=4MiB", path).hits)
+    end)
 
   it("fails with the names of those who wait when a policy deadlocks", function()
     local file = write("stuck.lua", [[
