@@ -21,6 +21,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
+/* There are no sentinels here: the master is always the same. */
+uint32_t master_turn(const struct redis *r)
+{
+    (void)r;
+    return 0;
+}
+
 enum { ITEMS = 24, CAP = 64, MAX_VALUE = 1 << 20 };
 
 /* ---- the other side ---- */
