@@ -3,10 +3,7 @@
 
 #include <string.h>
 
-enum {
-    EVICT_SPARE = 256 << 10, /* bytes of dead records that are left alone */
-    EVICT_PACE = 4,          /* bytes cleaned for each byte written */
-};
+enum { EVICT_SPARE = 256 << 10 }; /* bytes of dead records left alone */
 
 /* Sets *live to whether the index points at a record. */
 static int evict_live(struct writer *w, uint64_t pos,
@@ -43,6 +40,7 @@ static int evict_copy(struct writer *w, uint64_t pos, uint64_t len,
     int rc = mdb_put(w->txn, w->env->index, &key, &data, 0);
 
     w->counted.copied += len;
+    w->taken += w->env->page;
     while (rc == 0 && len > 0) {
         size_t step = len < w->env->piece ? len : w->env->piece;
 
@@ -61,6 +59,7 @@ static int evict_remove(struct writer *w, uint64_t len, uint64_t *hash,
     MDB_val key = {sizeof *hash, hash};
 
     w->facts.live -= len;
+    w->taken += w->env->page;
     if (expired)
         w->counted.expired++;
     else

@@ -10,7 +10,7 @@
 #include "ops.h"
 
 enum {
-    WRITE_SHARE = 32,   /* a transaction writes up to 1/32 of the capacity */
+    WRITE_SHARE = 32,   /* a transaction takes up to 1/32 of the capacity */
     WRITE_LARGEST = 16, /* a value takes up to 1/16 of it */
     WRITE_PATIENCE_MS = 500, /* for readers, when the file is full */
 };
@@ -55,6 +55,7 @@ static int write_remove(struct writer *w, uint64_t *hash,
     uint64_t len = record_len(r);
     int rc = mdb_del(w->txn, w->env->index, &key, NULL);
 
+    w->taken += w->env->page;
     w->facts.live -= len;
     return rc == 0 ? evict_clean(w, len) : rc;
 }
@@ -70,6 +71,7 @@ static int write_point(struct writer *w, const struct weir_item *item,
     int same;
     int rc = mdb_put(w->txn, w->env->index, &key, &data, MDB_NOOVERWRITE);
 
+    w->taken += w->env->page;
     if (rc != MDB_KEYEXIST)
         return rc;
     if (data.mv_size != sizeof old)
@@ -203,33 +205,38 @@ static void write_answer(struct weir_call *call, struct weir_item *item,
 }
 
 /* Does the items in one transaction, and answers those that are still pending
- * if it is committed. */
+ * if it is committed. It ends, and *n becomes how many it did, before it takes
+ * much of the free pages: those that it frees are free for later ones only. */
 static int write_group(struct session *s, struct weir_call *call,
-                       struct weir_item *items, uint32_t n)
+                       struct weir_item *items, uint32_t *n)
 {
-    uint8_t status[n];
+    uint64_t room = s->env->capacity / WRITE_SHARE;
+    uint8_t status[*n];
     struct writer w;
+    uint32_t done = 0;
     int rc = writer_begin(&w, s);
 
     if (rc != 0)
         return rc;
-    for (uint32_t i = 0; i < n && rc == 0; i++) {
-        if (items[i].status == WEIR_PENDING)
-            rc = write_item(&w, call, &items[i], &status[i]);
+    for (; done < *n && rc == 0 && w.taken < room; done++) {
+        if (items[done].status == WEIR_PENDING)
+            rc = write_item(&w, call, &items[done], &status[done]);
     }
     if (rc == 0)
         rc = writer_commit(&w);
     else
         writer_abort(&w);
-    for (uint32_t i = 0; i < n && rc == 0; i++)
+    for (uint32_t i = 0; i < done && rc == 0; i++)
         write_answer(call, &items[i], status[i]);
+    if (rc == 0)
+        *n = done;
     return rc;
 }
 
 /* Readers hold the pages of what they see, and the file may run full meanwhile.
  * A sound one ends soon. */
 static int write_patiently(struct session *s, struct weir_call *call,
-                           struct weir_item *items, uint32_t n)
+                           struct weir_item *items, uint32_t *n)
 {
     uint64_t until = weir_now() + WRITE_PATIENCE_MS * UINT64_C(1000000);
     int rc = write_group(s, call, items, n);
@@ -252,30 +259,13 @@ static void write_failed(struct session *s, struct weir_call *call,
     env_fail(call, item, rc);
 }
 
-/* Returns how many items, from i on, go into one transaction. */
-static uint32_t write_count(const struct session *s,
-                            const struct weir_call *call, uint32_t i)
+/* Does the items of one transaction, and one by one if it fails. Returns how
+ * many are done. */
+static uint32_t write_items(struct session *s, struct weir_call *call,
+                            struct weir_item *items, uint32_t n)
 {
-    uint64_t room = s->env->capacity / WRITE_SHARE;
-    uint32_t n = 0;
-
-    if (call->op != WEIR_SET)
-        return call->n - i;
-    for (; i + n < call->n; n++) {
-        uint64_t len = call->items[i + n].key_len + call->items[i + n].size;
-
-        if (n > 0 && len > room)
-            break;
-        room -= len < room ? len : room;
-    }
-    return n;
-}
-
-/* Does the items of one transaction, and one by one if it fails. */
-static void write_items(struct session *s, struct weir_call *call,
-                        struct weir_item *items, uint32_t n)
-{
-    int rc = write_patiently(s, call, items, n);
+    uint32_t one = 1;
+    int rc = write_patiently(s, call, items, &n);
 
     for (uint32_t i = 0; i < n && rc != 0; i++) {
         int own = rc;
@@ -283,25 +273,25 @@ static void write_items(struct session *s, struct weir_call *call,
         if (items[i].status != WEIR_PENDING)
             continue;
         if (n > 1)
-            own = write_group(s, call, &items[i], 1);
+            own = write_group(s, call, &items[i], &one);
         if (own != 0)
             write_failed(s, call, &items[i], own);
     }
+    return n;
 }
 
 void lmdb_write(struct session *s, struct weir_call *call)
 {
     if (env_lock(s->env, call) != 0)
         return;
-    for (uint32_t i = 0, n; i < call->n; i += n) {
+    for (uint32_t i = 0; i < call->n;) {
         if (weir_call_stopped(call) < 0) {
             weir_call_fail(call, NULL, WEIR_SKIPPED,
                            "no time was left for %u of %u keys", call->n - i,
                            call->n);
             break;
         }
-        n = write_count(s, call, i);
-        write_items(s, call, &call->items[i], n);
+        i += write_items(s, call, &call->items[i], call->n - i);
     }
     env_unlock(s->env);
 }

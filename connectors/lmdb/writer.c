@@ -114,6 +114,7 @@ int writer_append(struct writer *w, const void *bytes, size_t n)
             w->filled = false;
         }
         w->facts.head += step;
+        w->taken += step;
         from += step;
         n -= step;
     }
@@ -149,6 +150,7 @@ int writer_patch(struct writer *w, uint64_t pos, const void *bytes, size_t n)
 {
     int rc = 0;
 
+    w->taken += w->env->page;
     for (const char *from = bytes; n > 0 && rc == 0;) {
         size_t room = w->env->piece - pos % w->env->piece;
         size_t step = room < n ? room : n;

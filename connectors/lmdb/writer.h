@@ -16,6 +16,7 @@ struct writer {
     struct log log;
     uint64_t pieces; /* the number after the last piece in LMDB */
     uint64_t limit;  /* of the bytes of the file in use */
+    uint64_t taken;  /* about what the transaction takes in new pages */
     uint64_t start;  /* the log's head when the transaction began */
     uint64_t now_ms;
     bool filled; /* the open piece has bytes that are not in LMDB */

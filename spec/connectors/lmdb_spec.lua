@@ -90,6 +90,21 @@ describe("lmdb", function()
     store:close()
   end)
 
+  it("does not run out of free pages over large batches of tiny values", function()
+    local store = weir.lmdb { path = fresh_path(), capacity = "16MiB" }
+    local keys, values = {}, {}
+    for i = 1, 1000 do values[i] = ("x"):rep(64) end
+    local start = weir.now()
+    for batch = 1, 200 do
+      for i = 1, 1000 do keys[i] = batch .. ":" .. i end
+      assert(store:set_many(keys, values):all "good")
+    end
+    -- Each wait for pages would take half a second, and there would be hundreds.
+    assert.is_true(weir.now() - start < 30)
+    assert.is_true(gauges(store).evictions > 0)
+    store:close()
+  end)
+
   it("frees the pages of replaced and deleted values, and keeps the others", function()
     local path = fresh_path()
     local store = weir.lmdb { path = path, capacity = "16MiB" }
