@@ -28,8 +28,8 @@ static int evict_live(struct writer *w, uint64_t pos,
     return 0;
 }
 
-/* Copies a record to the log's head. The bytes go through a buffer, because
- * what they are read from may go when a piece is written. */
+/* Copies a record to the log's head. It goes through a buffer, because writing
+ * a piece of the log may free the page that the record is read from. */
 static int evict_copy(struct writer *w, uint64_t pos, uint64_t len,
                       uint64_t *hash)
 {

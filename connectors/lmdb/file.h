@@ -15,15 +15,14 @@
 int file_check(int folder, bool mend, struct weir_error *err);
 
 /* Without sync the kernel may write pages in any order, so that a power cut
- * tears the file. The file weir.unsynced says so: it names the start of the
- * machine, and whoever writes without sync has a shared lock on it. All under
- * the lock of the writers.
+ * tears the file. The file weir.unsynced says so. It names the start of the
+ * machine, and each process that writes without sync has a shared lock on it.
+ * The writers' lock is held during all three functions.
  *
  * file_distrust removes a data.mdb that may have been torn, because the machine
  * has started since. file_mark makes weir.unsynced and returns its locked fd.
- * file_unmark removes it if nobody has it locked but *fd, which it closes (-1:
- * not even this process). It syncs data.mdb first. -EBUSY: somebody else has
- * it. */
+ * file_unmark syncs data.mdb and removes weir.unsynced. It closes fd, this
+ * process's own lock (-1: it has none). -EBUSY: another process has a lock. */
 int file_distrust(int folder, struct weir_error *err);
 int file_mark(int folder, struct weir_error *err);
 int file_unmark(int folder, int fd);

@@ -233,8 +233,8 @@ static int write_group(struct session *s, struct weir_call *call,
     return rc;
 }
 
-/* Readers hold the pages of what they see, and the file may run full meanwhile.
- * A sound one ends soon. */
+/* LMDB frees no page that a reader still uses, so the file may be full until
+ * the reader ends. Readers end soon, so the write waits and tries again. */
 static int write_patiently(struct session *s, struct weir_call *call,
                            struct weir_item *items, uint32_t *n)
 {

@@ -21,13 +21,14 @@ struct evicted {
     struct entry *taken; /* the reader's: freed at its next read */
 };
 
-/* evicted_add puts those of the dead entries into the queue that are to be kept
- * and have room, and frees the others. Their `hits` say why they were dropped:
- * an enum weir_evicted_why, 0 for what is never kept. */
+/* evicted_add takes a list of dropped entries. Entries of the kinds that are
+ * kept go into the queue while it has room. The others are freed. The field
+ * hits of an entry says why it was dropped (enum weir_evicted_why); entries
+ * with 0 are always freed. */
 void evicted_add(struct evicted *ev, struct entry *dead);
 
-/* evicted_keep sets what is kept from now on. What is in the queue stays if any
- * kind is kept. */
+/* evicted_keep sets which kinds of entries are kept from now on. If no kind is
+ * kept, the queue is emptied. */
 void evicted_keep(struct evicted *ev, uint32_t kinds, uint64_t max_items,
                   uint64_t max_bytes);
 

@@ -13,7 +13,8 @@ struct exact {
     struct queue queue;
 };
 
-/* exact_wanted says whether a policy shall be exact; never in an shm store. */
+/* exact_wanted says whether a policy shall follow its paper to the letter. The
+ * version for shm always says no. */
 static inline bool exact_wanted(uint8_t option)
 {
     return option != 0;

@@ -26,7 +26,9 @@ static inline uint64_t link_to(const void *p)
     return (uintptr_t)p >> LINK_SHIFT;
 }
 
-/* link_clamp returns p: nobody else writes the memory it was computed from. */
+/* link_clamp returns p. The version for shm brings it back into the mapping,
+ * since other processes may have written the link. Memory has no such writers.
+ */
 static inline void *link_clamp(const void *holder, void *p)
 {
     (void)holder;

@@ -80,9 +80,9 @@ static void turn_end(struct turn *t, struct memory *m)
         evicted_bury(&m->evicted, t->dead);
 }
 
-/* Loads the entry of each item, which is at most `steps` behind the first of
- * its bucket; and the value of a get, if its entry is there. A bucket of two
- * entries on average has few with more than three. */
+/* Loads the entries of all items into the CPU's cache, up to `steps` behind the
+ * first one of each bucket. For a get it loads the value, too. Buckets have two
+ * entries on average, and few have more than three. */
 static void group_load(const struct group *g, int steps)
 {
     struct turn t = {.call = g->call};

@@ -108,9 +108,9 @@ static inline void table_prefetch_first(const struct table *t, uint32_t hash)
 }
 
 /* table_prefetch_next loads the head of the entry that is `steps` behind the
- * first of the bucket. If an entry before it has the hash, it loads what
- * follows the head of that one, and returns it; else NULL. The entries before
- * it should have been loaded. */
+ * first of the bucket, and returns NULL. If an entry before that one has the
+ * hash, it loads the rest of this entry instead, and returns it. The entries
+ * before should have been loaded already. */
 struct entry *table_prefetch_next(const struct table *t, uint32_t hash,
                                   int steps);
 

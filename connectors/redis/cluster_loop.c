@@ -1,11 +1,11 @@
 /* cluster_loop.c -- drives the sessions of a worker with all nodes.
  *
- * In finish a worker receives and answers what has come from any node, sends
- * waiting items on (errand.c), sends to every node, and then waits for all of
- * them at once: on an epoll, in which each connection stays from its begin to
- * its end, or on the connection itself if there is only one to wait for. A call
- * that is done ends at once (weir_call_end), so a node that hangs delays only
- * the calls with keys of it. */
+ * In finish a worker receives the replies of all nodes and answers their items.
+ * It sends waiting items on (errand.c), sends to every node, and then waits for
+ * all of them at once: on an epoll, in which each connection stays from its
+ * begin to its end, or on the connection itself if there is only one to wait
+ * for. A call that is done ends at once (weir_call_end), so a node that hangs
+ * delays only the calls with keys of it. */
 #include "cluster.h"
 
 #include <errno.h>

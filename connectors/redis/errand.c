@@ -7,8 +7,9 @@
  * item in place, so parts need not be merged.
  *
  * A node may answer an item with an error that says to go elsewhere or to come
- * later (redirect.c). Then the item leaves its part, where the peer's "nobody"
- * takes its place, and waits, at least until the next turn of the loop.
+ * later (redirect.c). Then the item leaves its part and waits, at least until
+ * the next turn of the loop. A placeholder, the item `nobody` of the peer,
+ * takes its place in the part.
  *
  * Promise. Every item is answered. It waits until the call's deadline, or for
  * PATIENCE_NS without one. */
