@@ -8,8 +8,6 @@ local Coded = require "weir.policy.shared.coded"
 
 local Checksum = Coded.word "checksum"
 
-local XXH3 = 3 -- of enum weir_codec_kind
-
 Checksum.HELP = "The store below holds a checksum with each value. A damaged value is "
   .. "corrupt."
 Checksum.EXAMPLE = "far:checksum()"
@@ -18,7 +16,7 @@ Checksum.OPTIONS = Coded.rows {}
 
 function Checksum.new(child, ...)
   local given = Arguments.read("checksum", Checksum.OPTIONS, ...)
-  local codec = Coded.codec("checksum", given, { kind = XXH3 })
+  local codec = Coded.codec("checksum", "XXH3", given, {})
   return Coded.node(Checksum, child, given, codec)
 end
 

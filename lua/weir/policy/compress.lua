@@ -12,9 +12,6 @@ local Coded = require "weir.policy.shared.coded"
 
 local Compress = Coded.word "compress"
 
--- Numbers of enum weir_codec_kind.
-local KINDS = { zstd = 1, lz4 = 2 }
-
 Compress.HELP = "The store below holds compressed values."
 Compress.EXAMPLE = 'disk:compress { "zstd", level = 3, above = "1KiB" }'
 Compress.OPTIONS = Coded.rows {
@@ -58,13 +55,13 @@ end
 
 function Compress.new(child, ...)
   local given = Arguments.read("compress", Compress.OPTIONS, ...)
-  local fields = { kind = KINDS[given.codec], level = check(given),
-    above = given.above, worth = given.worth }
+  local fields = { level = check(given), above = given.above, worth = given.worth }
   local dictionary = given.dictionary and read_dictionary(given.dictionary)
   if dictionary then
     fields.dictionary, fields.dictionary_size = dictionary, #dictionary
   end
-  return Coded.node(Compress, child, given, Coded.codec("compress", given, fields))
+  local codec = Coded.codec("compress", given.codec:upper(), given, fields)
+  return Coded.node(Compress, child, given, codec)
 end
 
 

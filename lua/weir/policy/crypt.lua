@@ -15,8 +15,6 @@ local Ffi = require "weir.ffi"
 
 local Crypt = Coded.word "crypt"
 
-local AES = 4 -- of enum weir_codec_kind
-
 Crypt.HELP = "The store below holds encrypted values."
 Crypt.EXAMPLE = 'far:crypt "keys.txt"'
 Crypt.OPTIONS = Coded.rows {
@@ -34,7 +32,7 @@ function Crypt.new(child, ...)
   local keys = ffi.new("struct weir_codec_key[?]", codecs.WEIR_CODEC_KEYS)
   local n = codecs.weir_codec_read_keys(given.key_file, keys, failure)
   if n < 0 then error("crypt: " .. ffi.string(failure.message), 0) end
-  local codec = Coded.codec("crypt", given, { kind = AES, keys = keys, n_keys = n })
+  local codec = Coded.codec("crypt", "AES", given, { keys = keys, n_keys = n })
   ffi.fill(keys, ffi.sizeof(keys))
   return Coded.node(Crypt, child, given, codec)
 end

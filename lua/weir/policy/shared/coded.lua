@@ -41,11 +41,13 @@ function Coded.rows(own)
 end
 
 
---- Makes the codec of a node. `given`: the options of the word. `fields`: those of
---- struct weir_codec_options that are the word's own; what they point at is copied.
-function Coded.codec(word, given, fields)
+--- Makes the codec of a node. `kind`: "ZSTD", "LZ4", "XXH3" or "AES". `given`: the
+--- options of the word. `fields`: the fields of struct weir_codec_options that are the
+--- word's own. The memory that they point at is copied.
+function Coded.codec(word, kind, given, fields)
   local codecs, slot = Ffi.codec(), ffi.new "struct weir_codec *[1]"
   local options = ffi.new("struct weir_codec_options", fields)
+  options.kind = codecs["WEIR_CODEC_" .. kind]
   options.max, options.plain = given.max, given.plain == "accept" and 1 or 0
   local rc = codecs.weir_codec_new(slot, options, failure)
   if rc == -EINVAL then error(word .. ": " .. ffi.string(failure.message), 0) end
