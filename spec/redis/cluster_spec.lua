@@ -2,6 +2,7 @@
 -- tell their key and version while slots move, a node hangs, a master is killed.
 -- With WEIR_SOAK=SECONDS there are more keys, more moves, and each phase takes longer.
 local Cluster = require "weir.app.bench.redis_cluster"
+local Server = require "redis_server"
 local contract = require "contract"
 local weir = require "weir"
 
@@ -148,10 +149,27 @@ end
 local function nobody() return true end
 
 
+-- A server with all that a killed master had: it reads the log of its writes.
+local function revived(node)
+  return Server.start("--appendonly yes --appendfsync no --dir " .. node.folder)
+end
+
+
+local function replica_of(cluster, master)
+  local info = cluster:command(master, "info replication")
+  local port = tonumber(info:match "slave0:.-port=(%d+)")
+  for _, node in ipairs(cluster.nodes) do
+    if node.port == port then return node end
+  end
+end
+
+
 describe("a redis cluster", function()
   local cluster
 
-  setup(function() cluster = assert(Cluster.start(3, 1)) end)
+  setup(function()
+    cluster = assert(Cluster.start(3, 1, "--appendonly yes --appendfsync no"))
+  end)
   teardown(function() cluster:stop() end)
 
   contract {
@@ -284,6 +302,36 @@ describe("a redis cluster", function()
     assert.equal(0, connections(cluster, "mover"))
   end)
 
+  it("answers right while a node joins and leaves", function()
+    local store = weir.open(cluster.url,
+      { prefix = fresh_prefix(), client_name = "guest" })
+    local model = Model.new(store)
+    model:fill()
+    local node = assert(cluster:grow())
+    local master = cluster:masters()[1]
+    for _, way in ipairs { { master, node }, { node, master } } do
+      local done = cluster.folder .. "/joined" .. way[1].port
+      cluster:move_in_background(1, SLOTS, way[1], way[2], done)
+      model:work(function()
+        local file = io.open(done)
+        if file then file:close() end
+        return file
+      end)
+      model:read(model:all())
+      assert.equal(0, model.errors)
+      if way[2] == node then
+        assert.is_true(gauges(store).nodes >= 7)
+        assert.is_true(connections(cluster, "guest") > 0)
+      end
+    end
+    assert.is_true(cluster:shrink(node))
+    model:work(nobody)
+    model:read(model:all())
+    assert.equal(0, model.errors)
+    store:close()
+    assert.equal(0, connections(cluster, "guest"))
+  end)
+
   it("goes on with the replica of a master that hangs, and after it wakes", function()
     local store = weir.open(cluster.url, { prefix = fresh_prefix() })
     local model = Model.new(store)
@@ -318,5 +366,45 @@ describe("a redis cluster", function()
     store:close()
     killed.gone = true
     assert.equal(0, connections(cluster, "heir"))
+  end)
+
+  -- A failover does not wait for replicas: what the master took last is lost with it.
+  it("loses no acknowledged write that the cluster did not lose", function()
+    local prefix = fresh_prefix()
+    local store = weir.open(cluster.url, { prefix = prefix })
+    local model = Model.new(store)
+    model:fill()
+    local killed
+    for _, master in ipairs(cluster:masters()) do
+      killed = replica_of(cluster, master) and master or killed
+    end
+    local replica = replica_of(cluster, killed)
+    assert.equal("1", cluster:command(killed, "wait 1 1000"))
+    cluster:signal(replica, "STOP")
+    cluster:command(killed, "client kill type replica")
+    model.errors = 0
+    model:fill()
+    assert.equal(0, model.errors)
+    cluster:signal(killed, "KILL")
+    cluster:signal(replica, "CONT")
+    local limit, reply = weir.now() + PATIENCE
+    repeat
+      assert(weir.now() < limit, "no replica took over")
+      reply = store:get_many(names(model:all()), { timeout = 1 })
+    until reply:all "good"
+    local old, lost = revived(killed), 0
+    local before = weir.open(old.url, { prefix = prefix }):get_many(names(model:all()))
+    for key = 1, KEYS do
+      local written = model:value(key, 2)
+      if reply:string(key) ~= written then
+        lost = lost + 1
+        assert.equal(model:value(key, 1), reply:string(key))
+        assert.equal(written, before:string(key))
+      end
+    end
+    assert(lost > 0 and lost < KEYS / 2, lost .. " writes lost")
+    store:close()
+    old:close()
+    killed.gone = true
   end)
 end)

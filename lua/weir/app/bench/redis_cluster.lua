@@ -20,29 +20,40 @@ local function quietly(command)
 end
 
 
+-- What a node and redis-cli are told to use TLS, with a certificate in that folder.
+local function tls_words(folder)
+  local files = ("--tls-cert-file %s/cert.pem --tls-key-file %s/key.pem "
+    .. "--tls-ca-cert-file %s/cert.pem"):format(folder, folder, folder)
+  return "--port 0 --tls-cluster yes --tls-replication yes --tls-auth-clients no "
+    .. files .. " --tls-port", "--tls --cacert " .. folder .. "/cert.pem"
+end
+
+
 -- Starts a node, which does not know the others yet.
-local function launch(self, port, options)
+local function launch(self, port)
   local node = { port = port, folder = ("%s/%d"):format(self.folder, port) }
   os.execute("mkdir " .. node.folder)
-  node.line = ([[redis-server --port %d --bind 127.0.0.1 --dir %s --save '' \
+  node.line = ([[redis-server %s %d --bind 127.0.0.1 --dir %s --save '' \
     --cluster-enabled yes --cluster-node-timeout %d --repl-diskless-sync-delay 0 \
-    --loglevel warning %s]]):format(port, node.folder, TIMEOUT_MS, options)
+    --loglevel warning %s]]):format(self.port_words, port, node.folder, TIMEOUT_MS,
+    self.options)
   self.nodes[#self.nodes + 1] = node
   self:run(node)
+  return node
 end
 
 
 -- Waits until the node replies. false: it has ended because its port was not free. The
 -- one that replies at the port may be another's.
-local function answers(node)
+local function answers(self, node)
   return os.execute(([[
     for i in $(seq 250); do
-      env -u LD_PRELOAD redis-cli -p %d info server 2>/dev/null |
+      env -u LD_PRELOAD %s -p %d info server 2>/dev/null |
         grep -q "^process_id:%d" && exit 0
       kill -0 %d 2>/dev/null || exit 1
       sleep 0.02
     done
-    exit 1]]):format(node.port, node.pid, node.pid)) == 0
+    exit 1]]):format(self.cli, node.port, node.pid, node.pid)) == 0
 end
 
 
@@ -56,12 +67,12 @@ end
 
 
 -- Starts n nodes side by side. false: a port was not free.
-local function launch_all(self, n, options)
+local function launch_all(self, n)
   local base = random_port()
   self.nodes = {}
-  for i = 1, n do launch(self, base + i, options) end
+  for i = 1, n do launch(self, base + i) end
   for _, node in ipairs(self.nodes) do
-    if not answers(node) then return false end
+    if not answers(self, node) then return false end
   end
   return true
 end
@@ -70,26 +81,37 @@ end
 local function join(self, replicas)
   local all = {}
   for i, node in ipairs(self.nodes) do all[i] = "127.0.0.1:" .. node.port end
-  self.url = ("redis://%s/?cluster=true"):format(table.concat(all, ","))
-  return quietly(("redis-cli --cluster create %s --cluster-replicas %d --cluster-yes")
-    :format(table.concat(all, " "), replicas)) and self:settled()
+  self.url = ("%s://%s/?cluster=true"):format(self.tls and "rediss" or "redis",
+    table.concat(all, ","))
+  if self.tls then self.url = self.url .. "&ca=" .. self.tls .. "/cert.pem" end
+  return quietly(("%s --cluster create %s --cluster-replicas %d --cluster-yes")
+    :format(self.cli, table.concat(all, " "), replicas)) and self:settled()
 end
 
 
 --- Starts masters with so many replicas each, and further options of redis-server,
---- and waits until they agree. nil and a reason: they cannot.
+--- and waits until they agree. tls: a folder with cert.pem and key.pem. nil and a
+--- reason: they cannot.
 ---@param masters integer
 ---@param replicas integer
 ---@param options string?
+---@param tls string?
 ---@return table? cluster with nodes ({ port, pid }), url
 ---@return string? reason
-function Cluster.start(masters, replicas, options)
+function Cluster.start(masters, replicas, options, tls)
   if not quietly "sh -c 'command -v redis-server'" then
     return nil, "no redis-server here: apt-get install redis-server"
   end
-  local self = setmetatable({ folder = output "mktemp -d", nodes = {} }, Cluster)
+  local self = setmetatable({
+    folder = output "mktemp -d", nodes = {}, options = options or "", tls = tls,
+    port_words = "--port", cli = "redis-cli",
+  }, Cluster)
+  if tls then
+    local words, cli_words = tls_words(tls)
+    self.port_words, self.cli = words, "redis-cli " .. cli_words
+  end
   for _ = 1, TRIES do
-    if launch_all(self, masters * (1 + replicas), options or "")
+    if launch_all(self, masters * (1 + replicas))
       and join(self, replicas) then
       return self
     end
@@ -109,7 +131,7 @@ end
 
 --- Runs a command on a node by redis-cli, and returns what it wrote.
 function Cluster:command(node, words)
-  return output(("timeout 5 redis-cli -p %d %s 2>&1"):format(node.port, words))
+  return output(("timeout 5 %s -p %d %s 2>&1"):format(self.cli, node.port, words))
 end
 
 
@@ -167,18 +189,51 @@ function Cluster:id(node)
 end
 
 
+--- Moves slots from one master to another.
+function Cluster:move(slots, from, to)
+  return quietly(("%s --cluster reshard 127.0.0.1:%d --cluster-from %s "
+    .. "--cluster-to %s --cluster-slots %d --cluster-yes --cluster-pipeline 10")
+    :format(self.cli, to.port, self:id(from), self:id(to), slots))
+end
+
+
+--- A node joins, as a master without slots.
+---@return table? node
+function Cluster:grow()
+  local first = self.nodes[1]
+  for _ = 1, TRIES do
+    local node = launch(self, random_port())
+    local added = answers(self, node) and quietly(("%s --cluster add-node "
+      .. "127.0.0.1:%d 127.0.0.1:%d"):format(self.cli, node.port, first.port))
+    if added and self:settled() then return node end
+    self:signal(node, "KILL")
+    table.remove(self.nodes)
+  end
+end
+
+
+--- A node without slots leaves, and its server ends.
+function Cluster:shrink(node)
+  local first = self.nodes[1]
+  node.gone = quietly(("%s --cluster del-node 127.0.0.1:%d %s")
+    :format(self.cli, first.port, self:id(node)))
+  self:signal(node, "KILL")
+  return node.gone
+end
+
+
 --- Moves slots there and back again, so many times in all, without waiting for it.
 --- Then the file `done` is there.
 function Cluster:move_in_background(times, slots, from, to, done)
   os.execute(([[(
     from=%s to=%s
     for i in $(seq %d); do
-      env -u LD_PRELOAD redis-cli --cluster reshard 127.0.0.1:%d --cluster-from $from \
+      env -u LD_PRELOAD %s --cluster reshard 127.0.0.1:%d --cluster-from $from \
         --cluster-to $to --cluster-slots %d --cluster-yes --cluster-pipeline 10
       kept=$from from=$to to=$kept
     done
-    touch %s) >/dev/null 2>&1 &]]):format(self:id(from), self:id(to), times, to.port,
-    slots, done))
+    touch %s) >/dev/null 2>&1 &]]):format(self:id(from), self:id(to), times, self.cli,
+    to.port, slots, done))
 end
 
 
