@@ -214,6 +214,24 @@ uint32_t map_count(const struct map *m, bool masters)
     return n;
 }
 
+uint32_t map_owners(const struct map *m, uint16_t *owners)
+{
+    bool owns[MAP_NODES] = {false};
+    uint32_t n = 0;
+
+    for (uint16_t i = 0; i < SLOTS; i++) {
+        uint16_t owner = map_owner(m, i);
+
+        if (owner != NO_NODE)
+            owns[owner] = true;
+    }
+    for (uint16_t i = 0; i < MAP_NODES; i++) {
+        if (owns[i])
+            owners[n++] = i;
+    }
+    return n;
+}
+
 /* ---- drafts ---- */
 
 void draft_init(struct draft *d)

@@ -88,6 +88,10 @@ uint16_t map_reader(struct map *m, uint16_t master, bool nearest,
 uint32_t map_slots(const struct map *m);
 uint32_t map_count(const struct map *m, bool masters);
 
+/* map_owners fills in the numbers of the nodes that own slots, in order.
+ * Returns how many they are, at most MAP_NODES. */
+uint32_t map_owners(const struct map *m, uint16_t *owners);
+
 /* draft_init empties a draft. draft_node is map_node for a draft. */
 void draft_init(struct draft *d);
 uint16_t draft_node(struct draft *d, const struct endpoint *at);

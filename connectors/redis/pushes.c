@@ -1,8 +1,8 @@
 /* pushes.c -- reads a tracking connection: `>2 $10 invalidate *1 $3 key`.
  *
  * A push may name any number of keys, so it is read key by key. The buffer is
- * the only memory. Replies to our own commands come between pushes, and HELLO
- * answers with a map: of those only the end matters. */
+ * the only memory. Replies to our own commands come between pushes. Of a reply
+ * that is no string (HELLO answers with a map) only the end matters. */
 #include "pushes.h"
 
 #include <errno.h>
@@ -94,7 +94,13 @@ static int line(const struct pushes *p, struct reply *out)
     return used;
 }
 
-/* Reads the head of a bulk string and all its bytes, or notes that they are to
+static bool is_string(const struct reply *head)
+{
+    return ((int)head->type == '$' || (int)head->type == '=') &&
+           head->number >= 0;
+}
+
+/* Reads the head of a string and all its bytes, or notes that they are to
  * be dropped: *at is NULL then. Returns 1, 0: bytes are missing, or -EPROTO. */
 static int bulk(struct pushes *p, const char **at, size_t *len)
 {
@@ -103,7 +109,7 @@ static int bulk(struct pushes *p, const char **at, size_t *len)
 
     if (used <= 0)
         return used;
-    if (head.type != REPLY_BULK || head.number < 0)
+    if (!is_string(&head))
         return -EPROTO;
     *at = NULL;
     *len = (size_t)head.number;
@@ -185,6 +191,10 @@ static int top(struct pushes *p, const char **text, size_t *len)
         *len = head.length;
         return PUSHED_ERROR + 1;
     }
+    if (is_string(&head)) {
+        used = bulk(p, text, len);
+        return used > 0 ? PUSHED_REPLY + 1 : used;
+    }
     p->answers = true;
     p->skip_left = 1;
     p->stage = STAGE_SKIP;
@@ -261,6 +271,8 @@ int pushes_next(struct pushes *p, const char **text, size_t *len)
 {
     int rc = 1;
 
+    *text = NULL;
+    *len = 0;
     while (rc == 1) {
         if (!dropped(p))
             return PUSHED_NOTHING;

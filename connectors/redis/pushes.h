@@ -26,7 +26,7 @@ enum pushed {
     PUSHED_NOTHING, /* receive more bytes */
     PUSHED_KEY,     /* a key has changed */
     PUSHED_ALL,     /* all keys have changed: FLUSHALL */
-    PUSHED_REPLY,   /* a reply that is no error */
+    PUSHED_REPLY,   /* a reply that is no error; the text of a string */
     PUSHED_ERROR,   /* an error reply */
 };
 
@@ -39,8 +39,9 @@ void pushes_free(struct pushes *p);
 char *pushes_room(struct pushes *p, size_t *room);
 
 /* pushes_next reads on. Returns an enum pushed, or -EPROTO: this is no Redis.
- * text: the key, or the text of the error, until the next call. A key that is
- * longer than the buffer holds is left out: no store can read it. */
+ * text: the key, the text of the error, or the reply if it is one string, until
+ * the next call. It is NULL for other replies, and for a string that is longer
+ * than the buffer. A key that is longer is left out: no store can read it. */
 int pushes_next(struct pushes *p, const char **text, size_t *len);
 
 #endif

@@ -15,8 +15,8 @@
 #include "place.h"
 #include "session.h"
 #include "tls.h"
-#include "tracking.h"
 #include "vtable.h"
+#include "watch.h"
 
 #define OPTION(kind, field, words)                                             \
     .name = #field, .type = kind, .help = words,                               \
@@ -106,10 +106,11 @@ static int redis_refuse_cluster(const struct redis_config *c,
         return weir_error_set(err, -EINVAL,
                               "redis: option master: a cluster needs no "
                               "sentinels");
-    if (c->tracking)
+    if (c->tracking && c->read != READ_MASTER)
         return weir_error_set(err, -EINVAL,
-                              "redis: option tracking: a cluster is not "
-                              "tracked, only a single server");
+                              "redis: option read: with tracking expected "
+                              "master, a replica may have an old value after "
+                              "its master told of a new one");
     return 0;
 }
 

@@ -1,5 +1,5 @@
-/* tracking.c -- learns from the server which keys have changed, on a connection
- * of its own: HELLO 3, CLIENT TRACKING ON BCAST PREFIX.
+/* tracking.c -- a connection on which a server tells which keys have changed:
+ * HELLO 3, CLIENT TRACKING ON BCAST PREFIX.
  *
  * In broadcast mode the server keeps no table of keys for us, and tells of
  * every change below the store's prefix, whoever made it. So it also tells of
@@ -9,51 +9,48 @@
  * loop, and one of these may be another client's. A host sees its own write as
  * a change, and drops a copy that was still right.
  *
- * The connection may break without a sign. A PING shows that it works: one is
- * sent every quarter of tracking_timeout, and sight is lost when one has no
- * answer for three quarters. An old master may answer after a failover: what
- * sentinels tell ends the sight, too. */
+ * The connection may break without a sign. A ping shows that it works: one is
+ * sent every quarter of tracking_timeout, and the connection is lost when one
+ * has no answer for three quarters. To a node of a cluster the ping is CLUSTER
+ * INFO. Its answer also tells whether the node still sees a majority of the
+ * masters, and an epoch that grows when a slot gets another owner. */
 #include "tracking.h"
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "master.h"
-#include "pushes.h"
 #include "refusal.h"
 
 /* Longest time to connect and to begin: 5 s. */
 #define BEGIN_NS 5000000000u
 
-/* How often it looks whether sentinels tell of another master: 100 ms. */
-#define LOOK_NS 100000000u
-
 #define ADVICE                                                                 \
     "tracking needs Redis 6 or later, and no proxy in between: connect to "    \
     "such a server, or take out tracking=true"
 
-struct tracking {
-    struct redis *redis;
-    struct weir_call *call;
-    struct link link;
-    struct pushes pushes;
-    uint64_t asked_ns; /* the PING without an answer, 0: none */
-    uint64_t next_ns;  /* of the next PING */
-    uint32_t turn;     /* master_turn when it connected */
-};
+/* Receives in a row: the other nodes' turn comes after them. */
+enum { READS_MAX = 64 };
 
-int redis_can_watch(void *state, struct weir_error *err)
+/* Tells why, after the name of the node. */
+static void __attribute__((format(printf, 3, 4)))
+tracking_fail(struct tracking *t, int status, const char *format, ...)
 {
-    const struct redis_config *c = ((struct redis *)state)->config;
+    char node[ENDPOINT_HOST + 16] = "", why[200];
+    va_list args;
 
-    if (c->tracking)
-        return 0;
-    return weir_error_set(err, -ENOTSUP,
-                          "tells of no changes: set tracking=true "
-                          "(needs Redis 6 or later)");
+    va_start(args, format);
+    vsnprintf(why, sizeof why, format, args);
+    va_end(args);
+    if (t->node != NULL)
+        endpoint_write(t->node, node, sizeof node);
+    weir_call_fail(t->call, NULL, status, "%.60s%s%s", node,
+                   t->node != NULL ? ": " : "", why);
 }
 
 /* ---- beginning ---- */
@@ -76,7 +73,14 @@ static int tracking_send(struct tracking *t, const char *text, size_t len)
     return 0;
 }
 
-static int tracking_ask(struct tracking *t)
+static int send_ping(struct tracking *t)
+{
+    const char *ping = t->node != NULL ? "CLUSTER INFO\r\n" : "PING\r\n";
+
+    return tracking_send(t, ping, strlen(ping));
+}
+
+static int send_commands(struct tracking *t)
 {
     const struct redis *r = t->redis;
     const char *argv[] = {"CLIENT", "TRACKING", "ON",
@@ -95,7 +99,7 @@ static int tracking_ask(struct tracking *t)
     if (track_len < 0)
         return -ENOMEM;
     redisFreeCommand(track);
-    return rc;
+    return rc == 0 && t->node != NULL ? send_ping(t) : rc;
 }
 
 /* The server refuses: for now, or because it cannot. */
@@ -105,50 +109,80 @@ static int tracking_refused(struct tracking *t, const char *text, size_t len)
     int status = refusal_status(&error);
 
     if (status == WEIR_UNAVAILABLE || status == WEIR_BUSY) {
-        weir_call_fail(t->call, NULL, WEIR_UNAVAILABLE,
-                       "no tracking now: -%.*s", (int)len, text);
+        tracking_fail(t, WEIR_UNAVAILABLE, "no tracking now: -%.*s", (int)len,
+                      text);
         return -EAGAIN;
     }
-    weir_call_fail(t->call, NULL, WEIR_UNSUPPORTED, "-%.*s; " ADVICE,
-                   len < 60 ? (int)len : 60, text);
+    tracking_fail(t, WEIR_UNSUPPORTED, "-%.*s; " ADVICE,
+                  len < 60 ? (int)len : 60, text);
     return -ENOTSUP;
 }
 
-/* Receives once, or waits. */
-static int tracking_receive(struct tracking *t, uint64_t wait_ns)
+/* Receives once. Returns 0 or a negative errno, -EAGAIN: nothing is there. */
+static int tracking_receive(struct tracking *t)
 {
     struct iovec iov;
     ssize_t n;
-    int rc;
 
     iov.iov_base = pushes_room(&t->pushes, &iov.iov_len);
     if (iov.iov_len == 0)
         return -EPROTO;
     n = t->link.receive(&t->link, &iov, 1);
-    if (n > 0)
-        t->pushes.end += (size_t)n;
-    if (n != -EAGAIN)
-        return n < 0 ? (int)n : weir_call_stopped(t->call);
-    rc = weir_call_wait(t->call, t->link.fd, link_events(&t->link, false),
-                        wait_ns);
+    if (n < 0)
+        return (int)n;
+    t->pushes.end += (size_t)n;
+    return 0;
+}
+
+/* Receives, and waits for it. */
+static int tracking_await(struct tracking *t)
+{
+    int rc = tracking_receive(t);
+
+    if (rc == 0)
+        return weir_call_stopped(t->call);
+    if (rc == -EAGAIN)
+        rc = weir_call_wait(t->call, t->link.fd, link_events(&t->link, false),
+                            UINT64_MAX);
     return rc < 0 ? rc : 0;
 }
 
-/* Waits for the replies to HELLO and CLIENT TRACKING. Pushes may come between
- * them, and are of no use yet. */
+/* Reads what a node of a cluster answers to a ping. text is followed by a line
+ * end. */
+static int read_info(struct tracking *t, const char *text, size_t len)
+{
+    static const char STATE[] = "cluster_state:ok",
+                      EPOCH[] = "cluster_current_epoch:";
+    const char *at;
+
+    if (t->node == NULL)
+        return 0;
+    if (text == NULL)
+        return -EPROTO;
+    if (memmem(text, len, STATE, strlen(STATE)) == NULL)
+        return -EHOSTDOWN;
+    at = memmem(text, len, EPOCH, strlen(EPOCH));
+    if (at == NULL)
+        return -EPROTO;
+    t->epoch = strtoull(at + strlen(EPOCH), NULL, 10);
+    return 0;
+}
+
+/* Waits for the replies to HELLO, CLIENT TRACKING and, from a node, the ping.
+ * Pushes may come between them, and are of no use yet. */
 static int tracking_granted(struct tracking *t)
 {
+    int replies = 0, all = t->node != NULL ? 3 : 2, rc = 0;
     const char *text;
     size_t len;
-    int rc = 0;
 
-    for (int replies = 0; replies < 2 && rc >= 0;) {
+    while (replies < all && rc >= 0) {
         switch (pushes_next(&t->pushes, &text, &len)) {
         case PUSHED_NOTHING:
-            rc = tracking_receive(t, UINT64_MAX);
+            rc = tracking_await(t);
             break;
         case PUSHED_REPLY:
-            replies++;
+            rc = ++replies == 3 ? read_info(t, text, len) : 0;
             break;
         case PUSHED_ERROR:
             return tracking_refused(t, text, len);
@@ -159,40 +193,96 @@ static int tracking_granted(struct tracking *t)
             return -EPROTO;
         }
     }
-    if (rc == -ECONNRESET || rc == -EPROTO)
-        weir_call_fail(t->call, NULL, WEIR_UNAVAILABLE,
-                       "the server answers no HELLO 3; " ADVICE);
     return rc;
+}
+
+static int tracking_open(struct tracking *t)
+{
+    struct attempt at = open_attempt(t->redis, t->call);
+    int rc;
+
+    if (t->node == NULL) {
+        rc = master_open(&t->link, t->redis, &at);
+        if (rc == 0)
+            master_listen(t->redis);
+        return rc;
+    }
+    at.host = t->node->host;
+    at.port = t->node->port;
+    return open_link(&t->link, t->redis, &at);
+}
+
+static void begin_failed(struct tracking *t, int rc)
+{
+    if (rc == -ECONNRESET || rc == -EPROTO)
+        tracking_fail(t, WEIR_UNAVAILABLE,
+                      "the server answers no HELLO 3; " ADVICE);
+    else if (rc == -EHOSTDOWN)
+        tracking_fail(t, WEIR_UNAVAILABLE, "the cluster is down");
+}
+
+int tracking_begin(struct tracking *t, struct redis *r, struct weir_call *call,
+                   const struct endpoint *node)
+{
+    int rc = pushes_init(&t->pushes);
+
+    t->redis = r;
+    t->call = call;
+    t->node = node;
+    call->deadline_ns = weir_now() + BEGIN_NS;
+    if (rc == 0)
+        rc = tracking_open(t);
+    if (rc < 0)
+        return rc;
+    rc = send_commands(t);
+    if (rc == 0)
+        rc = tracking_granted(t);
+    if (rc < 0)
+        begin_failed(t, rc);
+    call->deadline_ns = 0;
+    return rc;
+}
+
+void tracking_end(struct tracking *t)
+{
+    link_close(&t->link);
+    pushes_free(&t->pushes);
 }
 
 /* ---- watching ---- */
 
-/* Sends a PING when it is time. -ETIMEDOUT: the last one has no answer. Sets
- * *wait_ns to the time until the next call. It is called when all that has come
- * was read, so a thread that got no CPU time finds the answer first. */
-static int tracking_ping(struct tracking *t, uint64_t *wait_ns)
+static int tracking_lost(struct tracking *t, int rc)
 {
-    uint64_t timeout = t->redis->config->tracking_timeout, now = weir_now();
-    int rc = 0;
-
-    if (t->turn != master_turn(t->redis))
-        return -ESTALE;
-    if (t->asked_ns == 0 && now >= t->next_ns) {
-        rc = tracking_send(t, "PING\r\n", strlen("PING\r\n"));
-        t->asked_ns = now;
-        t->next_ns = now + timeout / 4;
-    }
-    if (t->asked_ns == 0) {
-        *wait_ns = t->next_ns - now;
-        return rc;
-    }
-    if (now - t->asked_ns >= timeout / 4 * 3)
-        return -ETIMEDOUT;
-    *wait_ns = timeout / 4 * 3 - (now - t->asked_ns);
+    if (rc < 0)
+        tracking_fail(t, WEIR_UNAVAILABLE,
+                      "the tracking connection is lost: %s",
+                      rc == -ETIMEDOUT   ? "no answer to PING"
+                      : rc == -EPROTO    ? "the server sends no valid pushes"
+                      : rc == -EHOSTDOWN ? "the cluster is down"
+                                         : strerror(-rc));
     return rc;
 }
 
-static void tracking_tell(struct tracking *t, const char *key, size_t len)
+int tracking_ping(struct tracking *t, uint64_t *wait_ns)
+{
+    uint64_t timeout = t->redis->config->tracking_timeout, now = weir_now();
+    uint64_t until;
+    int rc = 0;
+
+    if (t->asked_ns == 0 && now >= t->next_ns) {
+        rc = send_ping(t);
+        t->asked_ns = now;
+        t->next_ns = now + timeout / 4;
+    }
+    until = t->asked_ns == 0 ? t->next_ns : t->asked_ns + timeout / 4 * 3;
+    if (rc == 0 && now >= until)
+        rc = -ETIMEDOUT;
+    if (rc == 0 && until - now < *wait_ns)
+        *wait_ns = until - now;
+    return tracking_lost(t, rc);
+}
+
+static void tell_key(struct tracking *t, const char *key, size_t len)
 {
     size_t front = t->redis->prefix_len;
 
@@ -201,82 +291,45 @@ static void tracking_tell(struct tracking *t, const char *key, size_t len)
         weir_tell_changed(t->call, key + front, (uint32_t)(len - front));
 }
 
-/* Reads what there is. Returns 0 or a negative errno. */
-static int tracking_read(struct tracking *t)
+/* Tells what was received. Returns 0 or a negative errno. */
+static int tell(struct tracking *t)
 {
     const char *text;
     size_t len;
+    int rc = 0;
 
-    for (;;) {
+    while (rc == 0) {
         switch (pushes_next(&t->pushes, &text, &len)) {
         case PUSHED_NOTHING:
             return 0;
         case PUSHED_KEY:
-            tracking_tell(t, text, len);
+            tell_key(t, text, len);
             break;
         case PUSHED_ALL:
             weir_tell_lost(t->call);
             weir_tell_regained(t->call);
             break;
         case PUSHED_REPLY:
-            if (t->asked_ns == 0)
-                return -EPROTO;
+            rc = t->asked_ns != 0 ? read_info(t, text, len) : -EPROTO;
             t->asked_ns = 0;
             break;
         default:
             return -EPROTO;
         }
     }
+    return rc;
 }
 
-static int tracking_run(struct tracking *t)
+int tracking_read(struct tracking *t)
 {
-    uint64_t wait_ns = 0;
-    int rc = 0;
+    int rc = tell(t);
 
-    t->call->deadline_ns = 0;
-    weir_tell_regained(t->call);
-    while (rc == 0) {
-        rc = tracking_ping(t, &wait_ns);
-        if (t->redis->master != NULL && wait_ns > LOOK_NS)
-            wait_ns = LOOK_NS;
-        if (rc == 0) {
-            rc = tracking_receive(t, wait_ns);
-            rc = rc == -ETIMEDOUT ? 0 : rc;
-        }
+    for (int i = 0; i < READS_MAX && rc == 0; i++) {
+        rc = tracking_receive(t);
+        if (rc == -EAGAIN)
+            return 0;
         if (rc == 0)
-            rc = tracking_read(t);
+            rc = tell(t);
     }
-    weir_call_fail(t->call, NULL, WEIR_UNAVAILABLE,
-                   rc == -ETIMEDOUT ? "the tracking connection is lost: no "
-                                      "answer to PING"
-                   : rc == -EPROTO  ? "the tracking connection is lost: the "
-                                      "server sends no valid pushes"
-                   : rc == -ESTALE  ? "there is another master now"
-                                    : "the tracking connection is lost: %s",
-                   strerror(-rc));
-    return rc;
-}
-
-int redis_watch(void *state, struct weir_call *call)
-{
-    struct tracking t = {
-        .redis = state, .call = call, .turn = master_turn(state)};
-    struct attempt at = open_attempt(t.redis, call);
-    int rc = pushes_init(&t.pushes);
-
-    call->deadline_ns = weir_now() + BEGIN_NS;
-    if (rc == 0)
-        rc = master_open(&t.link, t.redis, &at);
-    if (rc == 0)
-        master_listen(t.redis);
-    if (rc == 0)
-        rc = tracking_ask(&t);
-    if (rc == 0)
-        rc = tracking_granted(&t);
-    if (rc == 0)
-        rc = tracking_run(&t);
-    link_close(&t.link);
-    pushes_free(&t.pushes);
-    return rc;
+    return rc < 0 ? tracking_lost(t, rc) : 1;
 }

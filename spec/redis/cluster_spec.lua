@@ -242,7 +242,7 @@ describe("a redis cluster", function()
     for suffix, words in pairs {
       ["&db=3"] = "option db: a cluster has only database 0, got 3",
       ["&socket=/tmp/x"] = "option socket: a cluster is reached by host and port",
-      ["&tracking=true"] = "option tracking: a cluster is not tracked",
+      ["&tracking=true&read=replica"] = "option read: with tracking expected master",
       ["&read=none"] = "option read",
     } do
       local opened, err = pcall(weir.open, cluster.url .. suffix)
