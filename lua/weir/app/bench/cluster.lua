@@ -96,7 +96,45 @@ local function redis_benchmark(cluster, verb)
 end
 
 
-local function small(bench, stores, cluster)
+-- The CPU time that processes have used, in nanoseconds.
+local function cpu_time(pids)
+  local ticks = 0
+  for _, pid in ipairs(pids) do
+    local file = assert(io.open(("/proc/%s/stat"):format(pid)))
+    local user, system = file:read("*a")
+      :match("%) %S+" .. (" %S+"):rep(10) .. " (%d+) (%d+)")
+    file:close()
+    ticks = ticks + tonumber(user) + tonumber(system)
+  end
+  return ticks * 1e7
+end
+
+
+-- The CPU time of processes a key, while a store gets all keys a few times.
+local function cost(store, batches, pids)
+  local before, done = cpu_time(pids), 0
+  for _ = 1, ROUNDS do
+    for _, keys in ipairs(batches) do
+      assert(store:get_many(keys):all "good", "bench cluster: a batch failed")
+      done = done + #keys
+    end
+  end
+  return (cpu_time(pids) - before) / done
+end
+
+
+-- Where the cores are shared, the servers' own work bounds the rate.
+local function costs(bench, stores, batches, cluster, server)
+  local pids = {}
+  for i, node in ipairs(cluster.nodes) do pids[i] = node.pid end
+  bench:row { case = "64 B, batch 256, get: CPU time of 3 nodes alone",
+    figure = cost(stores[1], batches, pids), unit = "ns/key",
+    reference = "one server and its client",
+    of = cost(stores[2], batches, { server.pid, "self" }) }
+end
+
+
+local function small(bench, stores, cluster, server)
   local batches = batches_of(256, KEYS)
   local values
   for _, store in ipairs(stores) do values = fill(store, batches, ("v"):rep(64)) end
@@ -119,6 +157,7 @@ local function small(bench, stores, cluster)
     bench:row { case = case, figure = figure, unit = "keys/s",
       reference = "redis-benchmark -P 16", of = median(others), target = ">= 1.5x" }
   end
+  costs(bench, stores, batches, cluster, server)
   local keys = {}
   for i = 1, 256 do keys[i] = batches[i][i] end
   local figure, of = by_turns(stores, function(store) return latency(store, keys) end)
@@ -143,7 +182,7 @@ return function(bench)
   local good, err = pcall(weir.run, function()
     local stores = { weir.open(cluster.url), weir.open(server.url),
                      weir.open(server.url, { multi = false }) }
-    small(bench, stores, cluster)
+    small(bench, stores, cluster, server)
     large(bench, stores)
     for _, store in ipairs(stores) do store:close() end
   end)
