@@ -183,22 +183,46 @@ void sleeper_set_session(struct sleeper *s, bool has_session)
 
 /* ---- sleeping ---- */
 
+#define YIELD_LONG_NS 200000u
+#define PAUSE_MIN_NS 20000000u
+#define PAUSE_MAX_NS 640000000u
+
 enum found { FOUND_NOTHING, FOUND_READY, FOUND_WORK };
 
-/* Looks for spin_ns whether work comes, or p becomes ready. */
-static enum found look_around(const struct sleeper *s, struct pollfd *p)
+/* Yields. false: others need the core. */
+static bool yield(struct sleeper *s, uint64_t before)
 {
-    uint64_t until;
+    uint64_t now;
+
+    sched_yield();
+    now = weir_now();
+    if (now - before < YIELD_LONG_NS)
+        return true;
+    if (s->pause_ns == 0 || before - s->spin_at > PAUSE_MAX_NS)
+        s->pause_ns = PAUSE_MIN_NS;
+    else if (s->pause_ns < PAUSE_MAX_NS)
+        s->pause_ns *= 2;
+    s->spin_at = now + s->pause_ns;
+    return false;
+}
+
+/* Looks for spin_ns whether work comes, or p becomes ready. */
+static enum found look_around(struct sleeper *s, struct pollfd *p)
+{
+    uint64_t now, until;
 
     if (s->spin_ns == 0)
         return FOUND_NOTHING;
-    until = weir_now() + s->spin_ns;
-    while (weir_now() < until) {
+    now = weir_now();
+    if (now < s->spin_at)
+        return FOUND_NOTHING;
+    for (until = now + s->spin_ns; now < until; now = weir_now()) {
         if (sleeper_has_work(s))
             return FOUND_WORK;
         if (p != NULL && poll(p, 1, 0) > 0)
             return FOUND_READY;
-        sched_yield();
+        if (!yield(s, now))
+            break;
     }
     return FOUND_NOTHING;
 }

@@ -15,6 +15,8 @@ struct sleeper {
     _Atomic bool interrupted; /* the store closes: every wait ends, for good */
 
     /* The worker's own. */
+    uint64_t spin_at;  /* it looks no earlier than this; see sleep.c */
+    uint64_t pause_ns; /* the last pause without looking */
     bool takes_work;   /* it has room, so a wait in finish ends for new work */
     bool went_on_list; /* during this finish */
 

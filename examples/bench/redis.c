@@ -8,6 +8,11 @@
  * PID is the server's, for its share of a CPU. `batch` runs what Lua is held
  * against; `calls` one cell and nothing else, to be counted by strace. `weir
  * bench redis` starts the server and runs them. */
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
 #include "redis_compare.h"
 
 static int port;
@@ -50,6 +55,7 @@ struct target {
     const char *name;
     struct cell cell;
     const char *rate, *benchmark, *p50, *cpu; /* asked of each ratio; or NULL */
+    bool busy; /* other processes want each core */
 };
 
 #define CELL(o, s, n, f)                                                       \
@@ -72,6 +78,10 @@ static const struct target TARGETS[] = {
      .rate = ">= 1.3x"},
     {"64 B, single, 4 in flight, set", CELL(WEIR_SET, 64, 1, 4),
      .rate = ">= 1.3x"},
+    {"64 B, single, 4 in flight, get, busy cores", CELL(WEIR_GET, 64, 1, 4),
+     .rate = ">= 1.3x", .busy = true},
+    {"64 B, single, 1 in flight, get, busy cores", CELL(WEIR_GET, 64, 1, 1),
+     .rate = ">= 0.95x", .busy = true},
     {"4 KiB, batch 16, get", CELL(WEIR_GET, 4 * KIB, 16, 2), .rate = ">= 2x"},
     {"4 KiB, batch 16, set", CELL(WEIR_SET, 4 * KIB, 16, 2), .rate = ">= 1.6x"},
     {"4 KiB, batch 256, get", CELL(WEIR_GET, 4 * KIB, 256, 2),
@@ -96,6 +106,43 @@ static const struct target TARGETS[] = {
      .cpu = "<= 1x"},
 };
 
+/* ---- busy cores ---- */
+
+enum { CORES_MAX = 64 };
+
+static pid_t takers[CORES_MAX];
+
+/* A process that never sleeps, on each core. */
+static void take_cores(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    for (int i = 0; i < n && i < CORES_MAX; i++) {
+        cpu_set_t core;
+
+        takers[i] = fork();
+        if (takers[i] != 0)
+            continue;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        CPU_ZERO(&core);
+        CPU_SET(i, &core);
+        sched_setaffinity(0, sizeof core, &core);
+        for (;;)
+            continue;
+    }
+}
+
+static void give_cores_back(void)
+{
+    for (int i = 0; i < CORES_MAX && takers[i] > 0; i++) {
+        kill(takers[i], SIGKILL);
+        waitpid(takers[i], NULL, 0);
+        takers[i] = 0;
+    }
+}
+
+/* ---- a target ---- */
+
 static void target_run(const struct target *t, const char *socket)
 {
     struct cell c = t->cell;
@@ -107,8 +154,11 @@ static void target_run(const struct target *t, const char *socket)
         return;
     c.port = port;
     c.socket = socket;
+    if (t->busy)
+        take_cores();
     r = compare(&c, WITH_BLOCKING | (t->benchmark ? WITH_BENCHMARK : 0) |
                         (c.size >= 64 * KIB ? WITH_RAW : 0));
+    give_cores_back();
     snprintf(threads, sizeof threads, "%u blocking threads", r.threads);
     report(name, "", r.weir.keys_s, "keys/s", threads, r.blocking.keys_s,
            t->rate, note(&c, &r));
