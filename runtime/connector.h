@@ -37,7 +37,7 @@
 
 #pragma GCC visibility push(default)
 
-enum { WEIR_CONNECTOR_ABI = 8 };
+enum { WEIR_CONNECTOR_ABI = 9 };
 
 /* One slice of a batch, in flight on one session. */
 struct weir_call {
@@ -286,11 +286,24 @@ void weir_call_answer(struct weir_call *call, struct weir_item *item,
 void weir_call_answer_value(struct weir_call *call, struct weir_item *item,
                             struct weir_value *v);
 
-/* weir_call_value returns the value that a set stores: the item's value with
+/* weir_call_value returns the value that an item sends: the item's value with
  * one more reference, or a copy of the lent bytes. NULL: the item has been
  * answered (memory is short, or was taken back). */
 struct weir_value *weir_call_value(struct weir_call *call,
                                    struct weir_item *item);
+
+/* ---- numbers, for incr ---- */
+
+enum { WEIR_NUMBER_MAX = 20 }; /* digits and the sign of a 64-bit number */
+
+/* weir_call_incr adds item->number to the number whose decimal digits are given
+ * (NULL: there is no value, so it is 0). It writes the digits of the sum to
+ * out, which has room for WEIR_NUMBER_MAX, sets item->number to the sum, and
+ * returns how many digits there are. 0: the item has been answered INVALID.
+ * Only what a sum can look like is a number: "-7", but not "+7", "07" or " 7".
+ */
+uint32_t weir_call_incr(struct weir_call *call, struct weir_item *item,
+                        const char *digits, uint64_t size, char *out);
 
 /* ---- events: called in watch, with its call ---- */
 

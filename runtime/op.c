@@ -15,6 +15,25 @@ const struct weir_op_info OPS[WEIR_OPS] = {
     [WEIR_STAT] = {.name = "stat", .idempotent = 1},
     [WEIR_TOUCH] = {.name = "touch", .writes = 1, .idempotent = 1},
     [WEIR_SCAN] = {.name = "scan", .idempotent = 1, .returns = 1, .prefix = 1},
+
+    /* A second add or cas finds its own value and is refused, so a repeat would
+     * tell a caller that succeeded of a failure. */
+    [WEIR_ADD] = {.name = "add", .writes = 1, .sends = 1, .atomic = 1},
+    [WEIR_REPLACE] = {.name = "replace",
+                      .writes = 1,
+                      .idempotent = 1,
+                      .sends = 1,
+                      .atomic = 1},
+    [WEIR_INCR] = {.name = "incr", .writes = 1, .atomic = 1, .numbers = 1},
+    [WEIR_APPEND] =
+        {.name = "append", .writes = 1, .sends = 1, .atomic = 1, .numbers = 1},
+    [WEIR_CAS] = {.name = "cas", .writes = 1, .sends = 1, .atomic = 1},
+    [WEIR_GAT] = {.name = "gat",
+                  .writes = 1,
+                  .idempotent = 1,
+                  .returns = 1,
+                  .atomic = 1},
+    [WEIR_TAKE] = {.name = "take", .writes = 1, .returns = 1, .atomic = 1},
 };
 
 const struct weir_op_info *weir_op_info(uint32_t op)

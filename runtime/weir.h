@@ -41,7 +41,8 @@
  *   connector     code that speaks to one kind of backend
  *   backend       the server or medium that holds the values
  *   session       a worker's connection to the backend
- *   op            get, set, exists, delete, stat, touch or scan
+ *   op            get, set, exists, delete, ...: the rows of enum weir_op
+ *   atomic op     a write whose result depends on the value that is there
  *   batch         up to its capacity of items with one op. The unit of submit
  *   item          a key, its value and its status, in a batch
  *   status        the result for one item: ok, miss, timeout, ...
@@ -90,9 +91,9 @@ extern "C" {
 /* cdef: begin -- plain C only, because lua/weir/ffi.lua reads these lines. */
 
 enum {
-    WEIR_ABI = 8,          /* changes with any struct or function below */
+    WEIR_ABI = 9,          /* changes with any struct or function below */
     WEIR_KEY_MAX = 65536,  /* the longest key */
-    WEIR_OPS = 8,          /* every enum weir_op is less */
+    WEIR_OPS = 16,         /* every enum weir_op is less */
     WEIR_STATUSES = 16,    /* every enum weir_status is less */
     WEIR_HISTOGRAM = 1280, /* buckets of a latency histogram */
 };
@@ -105,6 +106,19 @@ enum weir_op {
     WEIR_STAT,    /* size and time to live, no value */
     WEIR_TOUCH,   /* a new time to live, same value */
     WEIR_SCAN,    /* one page of the keys that begin with each item's key */
+
+    /* Atomic ops. No other write of the key comes between what they look at and
+     * what they change. A value that has no room at all is TOOBIG, and the one
+     * that is there stays. */
+    WEIR_ADD,     /* set if there is no value; else REJECTED */
+    WEIR_REPLACE, /* set if there is a value; else MISS */
+    WEIR_INCR,    /* add to a decimal number of 64 bits, which begins at 0.
+                     INVALID: the value is none, or the sum has no room */
+    WEIR_APPEND,  /* add bytes to the end of a value, which begins empty */
+    WEIR_CAS,     /* set if the value has the version that is given. MISS:
+                     there is no value; REJECTED: it has another version */
+    WEIR_GAT,     /* get, and a new time to live */
+    WEIR_TAKE,    /* get, and delete */
 };
 
 /* The facts of an op, each 1 or 0. The table is in op.c. */
@@ -116,7 +130,9 @@ struct weir_op_info {
     uint8_t returns;    /* each OK item carries a value back */
     uint8_t prefix;     /* an item's key is the beginning of keys and may be
                            empty; the value that comes back is a page of keys */
-    uint8_t reserved[3];
+    uint8_t atomic;     /* its result depends on the value that is there */
+    uint8_t numbers;    /* each OK item carries a number back */
+    uint8_t reserved;
 };
 
 /* weir_op_info returns the row of an op, or NULL for no op. */
@@ -128,7 +144,8 @@ enum weir_status {
     WEIR_PENDING = 0, /* no answer yet; no drained item has it */
     WEIR_OK,
     WEIR_MISS,        /* the backend has no such key */
-    WEIR_REJECTED,    /* not admitted, or over the capacity */
+    WEIR_REJECTED,    /* not admitted, or over the capacity; add, cas: there
+                         is another value */
     WEIR_SKIPPED,     /* never sent: late, cancelled or closed */
     WEIR_BUSY,        /* a queue or the backend is full, or this process is
                          out of memory; not applied */
@@ -204,6 +221,12 @@ void weir_value_unref(struct weir_value *v);
  * With its one argument a binding can attach it as a finalizer. */
 void weir_values_unref(void *values);
 
+/* weir_version_of returns the version of a value with these bytes, for cas. It
+ * is the first 8 bytes of their SHA-1, so equal bytes have equal versions in
+ * every store: a value that was changed and changed back has its old version.
+ */
+uint64_t weir_version_of(const void *bytes, uint64_t size);
+
 /* ---- batches ---- */
 
 struct weir_item {
@@ -212,19 +235,27 @@ struct weir_item {
     uint8_t status;   /* out: enum weir_status */
     uint8_t flags;    /* 0 */
     uint16_t reserved;
-    char *data;               /* set: lent bytes. get: lent buffer, or NULL */
-    uint64_t cap;             /* get: size of that buffer. scan: the rough
+    char *data;               /* set and other ops that send a value: lent
+                                 bytes. get, gat, take: lent buffer, or NULL */
+    uint64_t cap;             /* size of that buffer. scan: the rough
                                  number of keys wanted in a page; 0 = the
                                  connector's choice */
-    uint64_t size;            /* set: length of data. out: length of the value,
-                                 also when it did not fit */
-    struct weir_value *value; /* set: instead of data. get, scan, out: the value
-                                 when data is NULL. The batch owns one
+    uint64_t size;            /* length of the bytes in data. out: length of the
+                                 value, also when it did not fit */
+    struct weir_value *value; /* instead of those bytes. get, scan, out: the
+                                 value when data is NULL. The batch owns one
                                  reference; take it by clearing the field */
-    uint64_t ttl_ms;          /* set: 0 = the store's default. touch: 0 =
-                                 never expires. stat, out: rest, 0 = never */
-    uint64_t cursor;          /* scan: 0 = from the start. out: where the next
-                                 page starts, 0 = there is none */
+    uint64_t ttl_ms; /* set, add, replace, cas: 0 = the store's default.
+                        incr, append: the same, only for a value that
+                        they create. touch, gat: 0 = never expires.
+                        stat, out: rest, 0 = never */
+    union {
+        uint64_t cursor; /* scan: 0 = from the start. out: where the next page
+                            starts, 0 = there is none */
+        int64_t number;  /* incr: what to add. cas: the version, as
+                            weir_version_of returned it. incr, out: the new
+                            number. append, out: the new length */
+    };
 };
 
 /* A page of a scan is a value that holds entries one after the other: this

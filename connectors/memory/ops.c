@@ -7,6 +7,7 @@
  * has loaded something in vain. */
 #include "ops.h"
 
+#include "atomic.h"
 #include "get.h"
 #include "scan.h"
 #include "set.h"
@@ -48,7 +49,8 @@ typedef void op_locked(struct turn *t, struct place *at,
 static op_locked *const OPS[WEIR_OPS] = {
     [WEIR_GET] = get_locked,     [WEIR_EXISTS] = exists_locked,
     [WEIR_STAT] = stat_locked,   [WEIR_DELETE] = delete_locked,
-    [WEIR_TOUCH] = touch_locked,
+    [WEIR_TOUCH] = touch_locked, [WEIR_GAT] = gat_locked,
+    [WEIR_TAKE] = take_locked,
 };
 
 /* Items that are worked on together. */
@@ -59,26 +61,6 @@ struct group {
     struct place places[MEMORY_GROUP];
     uint8_t order[MEMORY_GROUP]; /* by shard, then as they came */
 };
-
-/* Locks the shard of a place, if another one is locked. */
-static void turn_pass(struct turn *t, const struct place *at)
-{
-    if (t->shard == at->shard)
-        return;
-    if (t->shard != NULL)
-        lock_release(&t->shard->lock);
-    t->shard = at->shard;
-    lock_acquire(&t->shard->lock);
-    t->now_ms = shard_time(t->shard);
-}
-
-static void turn_end(struct turn *t, struct memory *m)
-{
-    if (t->shard != NULL)
-        lock_release(&t->shard->lock);
-    if (t->dead != NULL)
-        evicted_bury(&m->evicted, t->dead);
-}
 
 /* Loads the entries of all items into the CPU's cache, up to `steps` behind the
  * first one of each bucket. For a get it loads the value, too. Buckets have two
@@ -144,6 +126,18 @@ static void group_set(struct group *g, struct memory *m)
         set_locked(&t, &g->places[i], &g->items[i]);
         turn_end(&t, m);
     }
+}
+
+/* Runs the atomic ops that make a value. Each takes the lock by itself. */
+static void group_change(struct group *g, struct memory *m)
+{
+    for (uint32_t k = 0; k < g->n; k++)
+        change_run(m, g->call, &g->places[g->order[k]], &g->items[g->order[k]]);
+}
+
+static bool memory_returns(uint32_t op)
+{
+    return op == WEIR_GET || op == WEIR_GAT || op == WEIR_TAKE;
 }
 
 static void group_locate(struct group *g, const struct memory *m, uint32_t i)
@@ -225,9 +219,11 @@ static void memory_group(struct memory *m, struct weir_call *call,
         group_load_all(&g, m);
     if (call->op == WEIR_SET)
         group_set(&g, m);
-    else
+    else if (OPS[call->op] != NULL)
         group_run(&g, m);
-    for (uint32_t i = 0; i < n && call->op == WEIR_GET; i++)
+    else
+        group_change(&g, m);
+    for (uint32_t i = 0; i < n && memory_returns(call->op); i++)
         get_answer(call, &g.places[i], &items[i]);
 }
 

@@ -4,7 +4,7 @@
  * nothing. A small one is copied behind its key. */
 #include "set.h"
 
-static uint64_t set_expires(uint64_t ttl_ms)
+uint64_t set_expires(uint64_t ttl_ms)
 {
     uint64_t at;
 

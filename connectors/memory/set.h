@@ -12,6 +12,9 @@ bool set_prepare(const struct memory *m, struct place *at,
 /* set_locked puts the entry of an item in, and answers it. */
 void set_locked(struct turn *t, struct place *at, struct weir_item *item);
 
+/* set_expires returns when a value ends that is set now; 0 = never. */
+uint64_t set_expires(uint64_t ttl_ms);
+
 /* touch_locked gives an entry another time to live, and answers the item. */
 void touch_locked(struct turn *t, struct place *at, struct weir_item *item);
 

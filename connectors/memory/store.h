@@ -39,4 +39,31 @@ struct turn {
     struct entry *dead;  /* to be freed without the lock */
 };
 
+/* turn_pass locks the shard of a place, if another one is locked. */
+static inline void turn_pass(struct turn *t, const struct place *at)
+{
+    if (t->shard == at->shard)
+        return;
+    if (t->shard != NULL)
+        lock_release(&t->shard->lock);
+    t->shard = at->shard;
+    lock_acquire(&t->shard->lock);
+    t->now_ms = shard_time(t->shard);
+}
+
+/* turn_pause releases the lock, until the next turn_pass. */
+static inline void turn_pause(struct turn *t)
+{
+    lock_release(&t->shard->lock);
+    t->shard = NULL;
+}
+
+static inline void turn_end(struct turn *t, struct memory *m)
+{
+    if (t->shard != NULL)
+        turn_pause(t);
+    if (t->dead != NULL)
+        evicted_bury(&m->evicted, t->dead);
+}
+
 #endif

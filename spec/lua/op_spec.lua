@@ -13,23 +13,31 @@ end
 
 describe("an op", function()
   it("has a name and a number", function()
-    assert.equal("get set exists delete stat touch scan", table.concat(Op.list, " "))
+    assert.equal("get set exists delete stat touch scan add replace incr append cas "
+      .. "gat take", table.concat(Op.list, " "))
     for _, name in ipairs(Op.list) do assert.equal(name, Op.names[Op.number[name]]) end
   end)
 
   it("either reads or writes", function()
     assert.equal("get exists stat scan", names_of(Op.reads))
-    assert.equal("set delete touch", names_of(Op.writes))
+    assert.equal("set delete touch add replace incr append cas gat take",
+      names_of(Op.writes))
   end)
 
   it("says whether values go with it, and what its keys are", function()
-    assert.equal("set", names_of(Op.sends))
-    assert.equal("get scan", names_of(Op.returns))
+    assert.equal("set add replace append cas", names_of(Op.sends))
+    assert.equal("get scan gat take", names_of(Op.returns))
     assert.equal("scan", names_of(Op.prefix))
+    assert.equal("incr append", names_of(Op.numbers))
   end)
 
   it("says whether it may be done twice", function()
-    assert.equal(table.concat(Op.list, " "), names_of(Op.idempotent))
+    assert.equal("get set exists delete stat touch scan replace gat",
+      names_of(Op.idempotent))
+  end)
+
+  it("says whether its result depends on the value that is there", function()
+    assert.equal("add replace incr append cas gat take", names_of(Op.atomic))
   end)
 
   it("is listed by each connector that has it", function()

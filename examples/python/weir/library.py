@@ -20,7 +20,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 # WEIR_ABI of runtime/weir.h, which changes with any struct or function there.
 # `make generate` writes it.
-ABI = 8
+ABI = 9
 SONAME = "libweir.so.%d" % ABI
 
 
@@ -69,7 +69,8 @@ class OpRow(Structure):
     _fields_ = [("name", c_char_p), ("writes", c_uint8),
                 ("idempotent", c_uint8), ("sends", c_uint8),
                 ("returns", c_uint8), ("prefix", c_uint8),
-                ("reserved", c_uint8 * 3)]
+                ("atomic", c_uint8), ("numbers", c_uint8),
+                ("reserved", c_uint8)]
 
 
 class Buffer(Structure):
@@ -253,7 +254,7 @@ def read_statuses() -> Dict[int, Status]:
 
 def read_ops() -> Dict[str, int]:
     """The numbers of the ops, by name."""
-    rows = {i: op_info(i) for i in range(8)}
+    rows = {i: op_info(i) for i in range(16)}
     return {row[0].name.decode(): i for i, row in rows.items() if row}
 
 

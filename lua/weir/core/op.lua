@@ -16,7 +16,13 @@ local Op = {
   sends = {},      -- each slot carries a value to the store
   returns = {},    -- each good slot carries a value back
   prefix = {},     -- a key is the beginning of keys; a page of keys comes back
+  atomic = {},     -- its result depends on the value that is there
+  numbers = {},    -- each good slot carries a number back
 }
+
+-- The facts of the table in C.
+local FACTS = { "writes", "idempotent", "sends", "returns", "prefix", "atomic",
+  "numbers" }
 
 
 for number = 1, tonumber(C.WEIR_OPS) - 1 do
@@ -27,9 +33,7 @@ for number = 1, tonumber(C.WEIR_OPS) - 1 do
     Op.names[number], Op.number[name] = name, number
     Op.reads[name] = info.writes == 0 or nil
     Op.lookups[name] = info.writes == 0 and info.prefix == 0 or nil
-    for _, fact in ipairs { "writes", "idempotent", "sends", "returns", "prefix" } do
-      Op[fact][name] = info[fact] ~= 0 or nil
-    end
+    for _, fact in ipairs(FACTS) do Op[fact][name] = info[fact] ~= 0 or nil end
   end
 end
 
