@@ -5,10 +5,12 @@
 --
 -- `open` is given { max_value = } at times and must pass it on. Facts of the
 -- connector: longest_key (default 65536), ttl (false: it has none), patience
--- (seconds in which what expired must be gone, default 2).
+-- (seconds in which what expired must be gone, default 2), atomic (the atomic ops that
+-- it has, in words; "all" for all; it must refuse the others).
 local busted = require "busted"
 local ffi = require "ffi"
 local assert = require "luassert"
+local Op = require "weir.core.op"
 local Store = require "weir.core.store"
 local weir = require "weir"
 
@@ -341,6 +343,254 @@ local function scans(fresh)
 end
 
 
+-- ---- atomic ops ----
+
+local CHANGES = {}
+
+function CHANGES.add(fresh)
+  it("adds a value where there is none", function()
+    local store = fresh()
+    assert.is_true(store:add("a", "one"))
+    assert.same({ false }, { store:add("a", "two") })
+    assert.equal("one", tostring(store:get "a"))
+    assert.is_true(store:delete "a")
+    local large = ("x"):rep(100000)
+    assert.is_true(store:add("a", large))
+    assert.equal(large, tostring(store:get "a"))
+    local reply = store:add_many({ "b", "a", "c" }, { "1", "2", "3" })
+    assert.same({ "ok", "rejected", "ok" }, { reply[1], reply[2], reply[3] })
+  end)
+
+  it("lets exactly one of many add a key", function()
+    local store, tasks, won = fresh(), {}, {}
+    for i = 1, 8 do
+      tasks[i] = weir.spawn(function()
+        for n = 1, 20 do
+          if store:add("lock" .. n, tostring(i)) then won[n] = (won[n] or 0) + 1 end
+        end
+      end)
+    end
+    for i = 1, 8 do weir.join(tasks[i]) end
+    for n = 1, 20 do assert.equal(1, won[n]) end
+  end)
+end
+
+
+function CHANGES.replace(fresh)
+  it("replaces a value where there is one", function()
+    local store = fresh()
+    assert.same({ false }, { store:replace("a", "one") })
+    assert.is_nil(store:get "a")
+    assert(store:set("a", "one"))
+    assert.is_true(store:replace("a", "two"))
+    assert.equal("two", tostring(store:get "a"))
+  end)
+end
+
+
+function CHANGES.incr(fresh)
+  it("counts up and down, from 0", function()
+    local store = fresh()
+    assert.equal(1, store:incr "n")
+    assert.equal(11, store:incr("n", 10))
+    assert.equal(-100, store:incr("n", -111))
+    assert.equal("-100", tostring(store:get "n"))
+    assert(store:set("m", "41"))
+    local reply = store:incr_many({ "m", "n", "o" }, { 1, 100, 7 })
+    assert.same({ 42, 0, 7 }, { reply:number(1), reply:number(2), reply:number(3) })
+  end)
+
+  it("refuses what is no number of 64 bits, and leaves it alone", function()
+    local store = fresh()
+    for _, text in ipairs { "", "x", "1x", " 1", "+1", "01", "1.5", "-",
+      "9223372036854775808", ("1"):rep(300), "9223372036854775807" } do
+      assert(store:set("n", text))
+      local sum, err = store:incr "n"
+      assert.is_nil(sum)
+      assert.equal("invalid", err.code, text)
+      assert.equal(text, tostring(store:get "n"))
+    end
+    assert(store:set("n", "9223372036854775806"))
+    assert.equal(9223372036854775807LL, store:incr "n")
+    assert(store:set("n", "-9223372036854775807"))
+    assert.equal("-9223372036854775808LL", tostring(store:incr("n", -1)))
+    assert.is_nil((store:incr("n", -1)))
+  end)
+
+  it("loses no count of many", function()
+    local store, tasks = fresh(), {}
+    for i = 1, 8 do
+      tasks[i] = weir.spawn(function()
+        for _ = 1, 25 do assert(store:incr "n") end
+      end)
+    end
+    for i = 1, 8 do weir.join(tasks[i]) end
+    assert.equal("200", tostring(store:get "n"))
+  end)
+end
+
+
+function CHANGES.append(fresh)
+  it("appends to values of every size", function()
+    local store, whole = fresh(), ""
+    for _, size in ipairs { 0, 1, 100, 200, 5000, 0, 300, 100000, 3 } do
+      local piece = ("abcdefg"):rep(math.ceil(size / 7)):sub(1, size)
+      whole = whole .. piece
+      assert.equal(#whole, store:append("v", piece))
+      assert.is_true(whole == tostring(store:get "v"), "after " .. size)
+    end
+    local reply = store:append_many({ "v", "w" }, { "x", "yz" })
+    assert.same({ #whole + 1, 2 }, { reply:number(1), reply:number(2) })
+  end)
+
+  it("appends up to max_value and no further", function()
+    local store = fresh { max_value = "1000B" }
+    assert.equal(600, store:append("v", ("x"):rep(600)))
+    local length, err = store:append("v", ("x"):rep(401))
+    assert.is_nil(length)
+    assert.equal("toobig", err.code)
+    assert.equal(1000, store:append("v", ("x"):rep(400)))
+    assert.equal(1000, #store:get "v")
+  end)
+end
+
+
+function CHANGES.cas(fresh)
+  it("sets a value if the one that is there is as expected", function()
+    local store = fresh()
+    assert.same({ false }, { store:cas("a", "x", "one") })
+    for _, old in ipairs { "", "one", ("x"):rep(5000), ("y"):rep(100000) } do
+      assert(store:set("a", old))
+      assert.same({ false }, { store:cas("a", "new", old .. "?") })
+      assert.equal(old, tostring(store:get "a"))
+      local version = store:get_many({ "a" }):version(1)
+      assert.is_true(store:cas("a", "new", version))
+      assert.same({ false }, { store:cas("a", "newer", version) })
+      assert.equal("new", tostring(store:get "a"))
+    end
+    assert.is_true(store:cas("a", ("z"):rep(100000), store:get "a"))
+    local reply = store:cas_many({ "a", "b" }, { "1", "2" }, { "other", "none" })
+    assert.same({ "rejected", "miss" }, { reply[1], reply[2] })
+    assert.equal(100000, #store:get "a")
+  end)
+
+  it("counts right in loops of get and cas", function()
+    local store, tasks = fresh(), {}
+    assert(store:set("n", "0"))
+    for i = 1, 4 do
+      tasks[i] = weir.spawn(function()
+        for _ = 1, 10 do
+          repeat
+            local old = assert(store:get "n")
+            local next_one = tostring(tonumber(tostring(old)) + 1)
+            local stored, err = store:cas("n", next_one, old)
+            assert.is_nil(err)
+          until stored
+        end
+      end)
+    end
+    for i = 1, 4 do weir.join(tasks[i]) end
+    assert.equal("40", tostring(store:get "n"))
+  end)
+end
+
+
+function CHANGES.gat(fresh, patience)
+  it("reads and gives a new time", function()
+    local store = fresh()
+    assert.same({}, { store:gat("a", 10) })
+    for _, value in ipairs { "", "x", ("x"):rep(5000) } do
+      assert(store:set("a", value))
+      assert.equal(value, tostring(store:gat("a", 100)))
+      local left = store:stat("a").ttl
+      assert.is_true(left > 90 and left <= 100)
+      assert.equal(value, tostring(store:gat("a")))
+      assert.is_nil(store:stat("a").ttl)
+    end
+    assert.equal(5000, #store:gat("a", 0.1))
+    assert.is_true(eventually(patience, function() return store:get "a" == nil end))
+  end)
+end
+
+
+function CHANGES.take(fresh)
+  it("reads and removes", function()
+    local store = fresh()
+    assert.same({}, { store:take "a" })
+    for _, value in ipairs { "", "x", ("x"):rep(5000) } do
+      assert(store:set("a", value))
+      assert.equal(value, tostring(store:take "a"))
+      assert.is_nil(store:get "a")
+    end
+  end)
+end
+
+
+-- What atomic ops do with the time to live: a value that is there keeps its own where
+-- a part of it is changed.
+local function changed_times(fresh, has)
+  local function left(store, key)
+    return math.ceil((store:stat(key).ttl or 0) / 100) * 100
+  end
+
+  it("gives times to values that atomic ops make", function()
+    local store = fresh()
+    local ops = {
+      add = function(key, opts) return store:add(key, "1", opts) end,
+      incr = function(key, opts) return store:incr(key, 1, opts) end,
+      append = function(key, opts) return store:append(key, "1", opts) end,
+    }
+    for op, run in pairs(ops) do
+      if has[op] then
+        assert(run(op, { ttl = 100 }))
+        assert(run(op .. "2"))
+        assert.same({ 100, 0 }, { left(store, op), left(store, op .. "2") }, op)
+      end
+    end
+    for _, op in ipairs { "incr", "append" } do
+      if has[op] then
+        assert(ops[op](op, { ttl = 1000 }))
+        assert(ops[op](op .. "2", { ttl = 1000 }))
+        assert.same({ 100, 0 }, { left(store, op), left(store, op .. "2") }, op)
+        for _ = 1, 12 do assert(ops[op](op)) end
+        assert.equal(100, left(store, op))
+      end
+    end
+    for _, op in ipairs { "replace", "cas" } do
+      if has[op] then
+        assert(store:set(op, "1", { ttl = 1000 }))
+        assert.is_true(store[op](store, op, "2", op == "cas" and "1" or { ttl = 100 },
+          { ttl = 100 }))
+        assert.equal(100, left(store, op))
+      end
+    end
+  end)
+end
+
+
+local ARGUMENTS = { cas = { "x", "y" }, take = {}, gat = {}, incr = {} }
+
+local function changes(fresh, facts)
+  local has = {}
+  for op in pairs(Op.atomic) do
+    has[op] = facts.atomic == "all"
+      or (" " .. (facts.atomic or "") .. " "):find(" " .. op .. " ", 1, true) ~= nil
+    if has[op] then CHANGES[op](fresh, facts.patience or 2) end
+  end
+  if facts.ttl ~= false then changed_times(fresh, has) end
+
+  it("says of each atomic op whether it has it", function()
+    local store = fresh()
+    assert(store:set("a", "1"))
+    for op in pairs(Op.atomic) do
+      local _, err = store[op](store, "a", unpack(ARGUMENTS[op] or { "x" }))
+      assert.equal(not has[op], err ~= nil and err.code == "unsupported", op)
+      if not has[op] then assert.equal("1", tostring(store:get "a")) end
+    end
+  end)
+end
+
+
 local function closing(fresh)
   it("refuses everything once closed, and closes twice", function()
     local store = fresh()
@@ -375,6 +625,7 @@ return function(facts)
     batches(fresh)
     if facts.ttl ~= false then expiry(fresh, facts.patience or 2) end
     scans(fresh)
+    changes(fresh, facts)
     closing(fresh)
   end)
 end

@@ -51,6 +51,20 @@ describe("trap", function()
       end)
     end)
 
+    for what, change in pairs {
+      ["what was appended to"] = function(tree) assert(tree:append("k", "+")) end,
+      ["what another value took the place of"] = function(tree)
+        assert(tree:cas("k", "v2", "v1"))
+      end,
+      ["what was taken"] = function(tree) assert(tree:take "k") end,
+      ["what was taken and added again"] = function(tree)
+        tree:take "k"
+        assert(tree:add("k", "v3"))
+      end,
+    } do
+      it(what, function() assert.is_true(race(change) > 100) end)
+    end
+
     it("a copy from the middle of three tiers", function()
       race(function(tree) tree:delete "k" end, 3)
     end)

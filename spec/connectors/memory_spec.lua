@@ -18,6 +18,7 @@ describe("memory", function()
   for _, eviction in ipairs { "s3fifo", "lru", "sieve", "fifo" } do
     describe(eviction, function()
       contract {
+        atomic = "all",
         open = function(options)
           options.eviction = eviction
           options.shards = 4
@@ -44,6 +45,7 @@ describe("memory", function()
 
   describe("on a worker", function()
     contract {
+      atomic = "all",
       open = function(options)
         options.inline = false
         return weir.memory(options)

@@ -13,8 +13,10 @@
 -- and writes into the caller's buffers whenever it gets there.
 
 local ffi = require "ffi"
+local Op = require "weir.core.op"
 local Reply = require "weir.core.reply"
 local Store = require "weir.core.store"
+local Value = require "weir.core.value"
 
 local Script = {}
 local Scripted = setmetatable({}, { __index = Store })
@@ -47,7 +49,9 @@ local function read(self, req, reply, i)
   if value == nil then return reply:set(i, "miss") end
   local by = self.expires[req.keys[i]]
   local ttl = by and by - self.host.now()
-  if req.op ~= "get" then return reply:set(i, "ok", { size = #value, ttl = ttl }) end
+  if not Op.returns[req.op] then
+    return reply:set(i, "ok", { size = #value, ttl = ttl })
+  end
   if not req.buffers then return reply:set(i, "ok", { value = value }) end
   if #value > req.caps[i] then return reply:set(i, "toobig", { size = #value }) end
   ffi.copy(req.buffers[i], value, #value)
@@ -83,6 +87,62 @@ local APPLY = {
     reply:set(i, "ok")
   end,
 }
+
+-- Stores a value that an atomic op made: one that is there keeps its time.
+local function change(self, req, reply, i, value, number)
+  local key = req.keys[i]
+  if self.data[key] == nil then expire(self, key, req:ttl_of(i)) end
+  self.data[key] = value
+  reply:set(i, "ok")
+  reply:note("numbers", i, number)
+end
+
+
+function APPLY.add(self, req, reply, i)
+  if self.data[req.keys[i]] ~= nil then return reply:set(i, "rejected") end
+  APPLY.set(self, req, reply, i)
+end
+
+
+function APPLY.replace(self, req, reply, i)
+  if self.data[req.keys[i]] == nil then return reply:set(i, "miss") end
+  APPLY.set(self, req, reply, i)
+end
+
+
+function APPLY.cas(self, req, reply, i)
+  local value = self.data[req.keys[i]]
+  if value == nil then return reply:set(i, "miss") end
+  if Value.version_of(value) ~= req.numbers[i] then return reply:set(i, "rejected") end
+  APPLY.set(self, req, reply, i)
+end
+
+
+function APPLY.incr(self, req, reply, i)
+  local number = tonumber(self.data[req.keys[i]] or 0)
+  if not number then return reply:set(i, "invalid") end
+  number = number + req.numbers[i]
+  change(self, req, reply, i, tostring(number), number)
+end
+
+
+function APPLY.append(self, req, reply, i)
+  local value = (self.data[req.keys[i]] or "") .. tostring(req.values[i])
+  change(self, req, reply, i, value, #value)
+end
+
+
+function APPLY.gat(self, req, reply, i)
+  read(self, req, reply, i)
+  if reply[i] == "ok" then expire(self, req.keys[i], req:ttl_of(i)) end
+end
+
+
+function APPLY.take(self, req, reply, i)
+  read(self, req, reply, i)
+  if reply[i] == "ok" then self.data[req.keys[i]] = nil end
+end
+
 
 -- A page of a scan: the cursor is the last key of the page before. `most`, if set, is
 -- how many keys a page has, whatever was asked for.

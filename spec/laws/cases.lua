@@ -374,7 +374,60 @@ function Cases.peek(seed)
 end
 
 
-Cases.KINDS = { "model", "batches", "deadlines", "kills", "buffers", "scan", "peek" }
+-- ---- atomic ops ----
+
+-- The sum of what the stores hold under a key. A prefix goes in front of it.
+local function sum_of(leaves, key)
+  local sum = 0
+  for _, leaf in ipairs(leaves) do
+    for name, value in pairs(leaf.data) do
+      if name:sub(-#key) == key then sum = sum + (tonumber(value) or 0) end
+    end
+  end
+  return sum
+end
+
+
+-- An increment that was acknowledged was done once, one whose reply was lost at most
+-- once, and any other one not at all.
+function Cases.counts(seed)
+  local random = fake.generator(seed)
+  local desc = random_tree(random, seed, { faults = 0.1 })
+  local host = fake.host { seed = seed }
+  local root, leaves = tree.build(host, desc)
+  for _, leaf in ipairs(leaves) do
+    local script = leaf.script
+    leaf.maybe_applied = true
+    -- Half of the faults pass.
+    leaf.script = function(...) return random() < 0.5 and script(...) or nil end
+  end
+  local done, maybe = {}, {}
+  for _, key in ipairs(tree.KEYS) do done[key], maybe[key] = 0, 0 end
+  for _ = 1, 5 do
+    local reply = settle(host, function() return root:incr_many(tree.KEYS) end)
+    for i, key in ipairs(tree.KEYS) do
+      if reply[i] == "ok" then
+        done[key] = done[key] + 1
+        check(maybe[key] > 0 or reply:number(i) == done[key],
+          "incr %s answered %s, not %d", key, tostring(reply:number(i)), done[key])
+      elseif status.applied[reply[i]] == "maybe" then
+        maybe[key] = maybe[key] + 1
+      end
+    end
+  end
+  for _, key in ipairs(tree.KEYS) do
+    local sum = sum_of(leaves, key)
+    check(sum >= done[key] and sum <= done[key] + maybe[key],
+      "incr %s: %d were done, %d may have been, the stores have %d", key, done[key],
+      maybe[key], sum)
+  end
+  check_rest(root)
+  return desc
+end
+
+
+Cases.KINDS = { "model", "batches", "deadlines", "kills", "buffers", "scan", "peek",
+  "counts" }
 
 
 --- Runs the case of a seed; on failure says how to run it again.

@@ -144,7 +144,7 @@ local function leaf(random, count, opts)
   local desc = { leaf = "s" .. count.leaves, data = {}, faults = {}, takes = nil }
   for _, key in ipairs(Tree.KEYS) do
     if random() < 0.5 then desc.data[key] = ("v"):rep(1 + math.floor(random() * 6)) end
-    for _, op in ipairs { "get", "set", "delete", "exists" } do
+    for _, op in ipairs { "get", "set", "delete", "exists", "incr" } do
       if random() < opts.faults then
         desc.faults[op .. " " .. key] = pick(random, ERRORS)
       end

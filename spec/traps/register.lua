@@ -134,8 +134,47 @@ local function check_get(store, key, possible, seed)
 end
 
 
+-- Ops that look at the value that is there. Each returns what the key may hold then.
+local CHANGES = {}
+
+function CHANGES.add(store, key, possible, n)
+  local value = "a" .. n
+  local good, err = store:add(key, value)
+  if good then return { [value] = true } end
+  if err then possible[value] = true end
+  return possible
+end
+
+
+function CHANGES.take(store, key, possible)
+  local _, err = store:take(key)
+  if not err then return { [false] = true } end
+  possible[false] = true
+  return possible
+end
+
+
+-- The value that was there may have expired.
+function CHANGES.append(store, key, possible)
+  local length, err = store:append(key, "+")
+  local longer = {}
+  possible[false] = true
+  for value in pairs(possible) do
+    local text = (value or "") .. "+"
+    if err or #text == length then longer[text] = true end
+    if err then longer[value] = true end
+  end
+  return longer
+end
+
+
+local NAMES = { "add", "take", "append" }
+
 local function step(random, store, key, possible, n)
-  if random() < 0.6 then
+  if random() < 0.3 then
+    local name = NAMES[math.floor(random() * #NAMES) + 1]
+    return CHANGES[name](store, key, possible, n)
+  elseif random() < 0.6 then
     local value = "v" .. n .. ("x"):rep(math.floor(random() * 5))
     local good = store:set(key, value)
     if good then return { [value] = true } end

@@ -29,7 +29,8 @@ end
 
 -- What is cleared stays in the table's hash part, so that compiled code finds it at the
 -- same place in each table of a pool.
-local OF_REQUEST = { "values", "ttl", "deadline", "sum", "front", "limit" }
+local OF_REQUEST = { "values", "ttl", "deadline", "sum", "front", "limit",
+  "numbers" }
 local clear_request = setter(OF_REQUEST, "nil")
 
 local OF_REPLY = { "good", "sum", "lead", "after", "left", "message", "store",

@@ -14,7 +14,7 @@ local Merge = {}
 -- is cleared of them (reply.lua).
 local FACTS = {
   "sizes", "ttls", "messages", "stores", "levels", "tries", "stale", "degraded", "held",
-  "cursors", "copies", "afters", "open", "maybe",
+  "cursors", "numbers", "copies", "afters", "open", "maybe",
 }
 Merge.FACTS = FACTS
 

@@ -33,6 +33,7 @@ local TIMED = { fetch = true, flush = true }
 for _, name in ipairs(Op.list) do
   ALL[name], SETS[name], TIMED[name] = true, Op.sends[name], true
 end
+SETS.incr = true
 
 -- The one table: the options of verbs, what each must be, and which ops take it. Those
 -- without a check are checked where they are used (scan.lua, native.lua).

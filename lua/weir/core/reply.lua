@@ -26,6 +26,7 @@ local class, rank = status.class, status.rank
 ---@field open boolean[]? slots that an open breaker skipped
 ---@field held weir.Value[]? with a stale miss: the old value, served if all else fails
 ---@field maybe boolean[]? of a delete: an attempt without an answer may have removed it
+---@field numbers (number|ffi.cdata*)[]? of an incr: the sums, of an append: the lengths
 ---@field copies integer[]? of a mirror's write: the copies that landed, by slot
 ---@field message string? the first error in words
 ---@field store string?   who said so
@@ -181,6 +182,24 @@ end
 ---@return number?
 function Reply:ttl(i)
   return self.ttls and self.ttls[i]
+end
+
+
+--- The version of a slot's value, for cas; nil when it has none.
+---@param i integer
+---@return ffi.cdata*? version uint64_t
+function Reply:version(i)
+  local v = self:pointer(i)
+  return v and C.weir_version_of(v.data, v.size)
+end
+
+
+--- The number that an incr (the sum) or append (the new length) answered: a Lua number,
+--- or an int64_t where that is not exact.
+---@param i integer
+---@return (number|ffi.cdata*)?
+function Reply:number(i)
+  return self.numbers and self.numbers[i]
 end
 
 

@@ -11,10 +11,11 @@ local Value = require "weir.core.value"
 local new_table = require "table.new"
 
 ---@class weir.Request
----@field op string         get, set, exists, delete, stat, touch, scan
+---@field op string         get, set, ...: one of Op.list
 ---@field n integer         keys
 ---@field keys string[]     each once
----@field values (string|weir.Value)[]? of set
+---@field values (string|weir.Value)[]? of set and other ops that send a value
+---@field numbers (number|ffi.cdata*)[]? what an incr adds, the versions of a cas
 ---@field buffers ffi.cdata*[]? of get_into: where each value goes, uncopied
 ---@field caps number[]?    the bytes each buffer has room for
 ---@field ttl number?       seconds
@@ -79,7 +80,7 @@ function Request:relend(deadline)
   local req, own = Lend.request(Request), self.deadline
   req.op, req.keys, req.values, req.ttl = self.op, self.keys, self.values, self.ttl
   req.deadline = own and own < deadline and own or deadline
-  req.sum, req.limit = self.sum, self.limit
+  req.sum, req.limit, req.numbers = self.sum, self.limit, self.numbers
   return req
 end
 
@@ -252,6 +253,7 @@ function Request:within(deadline)
   }, Request)
   if has_more(self) then
     copy.values, copy.ttl, copy.ttls = self.values, self.ttl, self.ttls
+    copy.numbers = self.numbers
     copy.buffers, copy.caps, copy.given = self.buffers, self.caps, self.given
     copy.cursors, copy.page = self.cursors, self.page
     copy.limit, copy.origin = self.limit, self.origin
@@ -287,7 +289,7 @@ end
 
 -- Copies the fields that few requests have to a subset.
 local function pick_more(self, some, slots, n)
-  some.values = pick(self.values, slots, n)
+  some.values, some.numbers = pick(self.values, slots, n), pick(self.numbers, slots, n)
   some.ttl, some.ttls = self.ttl, pick(self.ttls, slots, n)
   some.buffers, some.caps = pick(self.buffers, slots, n), pick(self.caps, slots, n)
   some.given = self.given

@@ -2,6 +2,7 @@
 -- reply. Everything that users call is made of run here: checks, duplicates removed,
 -- values and errors as results. native.lua and every policy are stores.
 
+local Changes = require "weir.core.changes"
 local Closing = require "weir.core.closing"
 local Events = require "weir.core.events"
 local Many = require "weir.core.many"
@@ -233,7 +234,7 @@ function Store:explain(op, key)
       table.concat(Op.list, ", "), tostring(op), Ffi.suggest(op, Op.list)), VERB)
   end
   if type(key) ~= "string" then error("a key is a string", VERB) end
-  return Explain.run(self, op, key)
+  return Explain.run(self, op, key, Op.atomic[op])
 end
 
 
@@ -294,6 +295,7 @@ end
 
 
 for name, verb in pairs(Many) do Store[name] = verb end
+for name, verb in pairs(Changes) do Store[name] = verb end
 for name, method in pairs(Events) do Store[name] = method end
 
 

@@ -75,6 +75,22 @@ function Value:sub(first, last)
 end
 
 
+--- The version of some bytes, for cas: equal bytes have equal versions, in every store.
+---@param bytes string|weir.Value
+---@return ffi.cdata* version uint64_t
+function Value.version_of(bytes)
+  local data = type(bytes) == "string" and bytes or bytes.data
+  return C.weir_version_of(data, #bytes)
+end
+
+
+--- The version of the value, for cas.
+---@return ffi.cdata* version uint64_t
+function Value:version()
+  return C.weir_version_of(self.data, self.size)
+end
+
+
 --- Frees the memory now instead of at the next collection. The value is empty
 --- afterwards.
 function Value:close()

@@ -2,8 +2,10 @@
 -- scan goes to scan = function(self, request), or to run if there is at most one child.
 
 local Arguments = require "weir.policy.shared.arguments"
+local Atomic = require "weir.policy.shared.atomic"
 local Blame = require "weir.core.blame"
 local Node = require "weir.policy.shared.node"
+local Op = require "weir.core.op"
 local Reply = require "weir.core.reply"
 
 local Custom = Node.word "policy"
@@ -25,6 +27,8 @@ end
 
 
 function Custom:answer(req)
+  local refused = Op.atomic[req.op] and Atomic.refuse(self, req)
+  if refused then return refused end
   local is_scan = req.op == "scan"
   local reply = is_scan and scan(self, req) or not is_scan and self.custom(self, req)
   if getmetatable(reply) ~= Reply or reply.n ~= req.n then
@@ -32,6 +36,12 @@ function Custom:answer(req)
       is_scan and self.scans and "scan" or "run", req.n), 0)
   end
   return reply
+end
+
+
+--- A run over several stores was written for ops that may be done twice.
+function Custom:refuses()
+  return several(self.children) and Atomic.SEVERAL or nil
 end
 
 

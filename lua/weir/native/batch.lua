@@ -80,24 +80,54 @@ local function milliseconds(seconds)
 end
 
 
+local function load_values(items, req)
+  local ttl, ttls = milliseconds(req.ttl), req.ttls
+  for i = 1, req.n do
+    Batch.store(items[i - 1], req.values[i])
+    items[i - 1].ttl_ms = ttls and milliseconds(req:ttl_of(i)) or ttl
+  end
+end
+
+
+local function load_times(items, req)
+  for i = 1, req.n do items[i - 1].ttl_ms = milliseconds(req:ttl_of(i)) end
+end
+
+
+local function load_buffers(items, req)
+  if not req.buffers then return end
+  for i = 1, req.n do
+    local item = items[i - 1]
+    item.data, item.cap = cast(char_ptr, req.buffers[i]), req.caps[i]
+  end
+end
+
+
+local function load_numbers(items, req)
+  for i = 1, req.n do items[i - 1].number = req.numbers[i] end
+end
+
+
 local load_op = {
-  set = function(items, req)
-    local ttl, ttls = milliseconds(req.ttl), req.ttls
-    for i = 1, req.n do
-      Batch.store(items[i - 1], req.values[i])
-      items[i - 1].ttl_ms = ttls and milliseconds(req:ttl_of(i)) or ttl
-    end
+  set = load_values,
+  add = load_values,
+  replace = load_values,
+  append = load_values,
+  cas = function(items, req)
+    load_values(items, req)
+    load_numbers(items, req)
   end,
-  touch = function(items, req)
-    for i = 1, req.n do items[i - 1].ttl_ms = milliseconds(req:ttl_of(i)) end
+  incr = function(items, req)
+    load_times(items, req)
+    load_numbers(items, req)
   end,
-  get = function(items, req)
-    if not req.buffers then return end
-    for i = 1, req.n do
-      local item = items[i - 1]
-      item.data, item.cap = cast(char_ptr, req.buffers[i]), req.caps[i]
-    end
+  touch = load_times,
+  gat = function(items, req)
+    load_times(items, req)
+    load_buffers(items, req)
   end,
+  get = load_buffers,
+  take = load_buffers,
   scan = function(items, req)
     for i = 1, req.n do
       items[i - 1].cap = req.page or 0
@@ -170,6 +200,22 @@ local function note_ttls(items, reply)
 end
 
 
+local EXACT = 2 ^ 53 -- up to here every integer is a Lua number
+
+local function note_numbers(items, reply)
+  local numbers = {}
+  for i = 1, reply.n do
+    local item = items[i - 1]
+    if item.status == OK then
+      local number = item.number
+      local plain = tonumber(number)
+      numbers[i] = math.abs(plain) <= EXACT and plain or number
+    end
+  end
+  reply.numbers = numbers
+end
+
+
 -- Writes the names of the statuses into the reply. good: how many slots are ok.
 local function name_statuses(items, reply, good)
   local n = reply.n
@@ -210,6 +256,7 @@ function Batch.unload(batch, req, store)
     name_statuses(items, reply, count_good(items, reply.n))
     if req.buffers or op == "stat" then note_sizes(items, reply) end
     if op == "stat" then note_ttls(items, reply) end
+    if Op.numbers[op] then note_numbers(items, reply) end
   end
   if batch.errors > 0 then
     reply.store = store

@@ -63,8 +63,10 @@ function Counters.record(self, req, reply, seconds)
   end
   if op == "get" then
     counts.bytes = counts.bytes + reply:bytes()
-  elseif op == "set" then
+  elseif req.values then
     counts.bytes = counts.bytes + req:bytes()
+  elseif op == "gat" or op == "take" then
+    counts.bytes = counts.bytes + reply:bytes()
   end
   local bucket = bucket_of(max(seconds, 0) * 1e9)
   counts.buckets[bucket] = counts.buckets[bucket] + 1

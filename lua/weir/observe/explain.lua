@@ -19,7 +19,9 @@ end
 
 
 -- The way ends at a store that is no node.
-local function plan(store, op, key)
+local function plan(store, op, key, atomic)
+  local why = atomic and store.refuses and store:refuses(op)
+  if why then return "unsupported: " .. why, {} end
   if store.plan then return store:plan(op, key) end
   local where = store.where and store:where(op, key)
   local name = tostring(store.name)
@@ -27,25 +29,25 @@ local function plan(store, op, key)
 end
 
 
-local function walk(steps, place, op, key, depth)
+local function walk(steps, place, op, key, depth, atomic)
   if #steps >= MOST then return end
   local store = place.store
-  local why, children = plan(store, op, key)
+  local why, children = plan(store, op, key, atomic)
   steps[#steps + 1] = { path = place.path, why = why, depth = depth, word = store.word,
     name = store.name }
   local inner = store.inner_key and store:inner_key(key) or key
   local turns = {}
   for _, child in ipairs(children or {}) do
     turns[child] = (turns[child] or 0) + 1
-    walk(steps, Paths.below(place, child, turns[child]), op, inner, depth + 1)
+    walk(steps, Paths.below(place, child, turns[child]), op, inner, depth + 1, atomic)
   end
 end
 
 
---- The steps of an op for a key.
-function Explain.run(store, op, key)
+--- The steps of an op for a key. atomic: it is an atomic op.
+function Explain.run(store, op, key, atomic)
   local steps = setmetatable({}, Explain)
-  walk(steps, Paths.of(store).list[1], op, key, 0)
+  walk(steps, Paths.of(store).list[1], op, key, 0, atomic)
   return steps
 end
 

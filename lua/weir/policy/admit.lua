@@ -49,9 +49,24 @@ function Admit.new(child, ...)
 end
 
 
+local function why(self)
+  return ("%s: refused by %s"):format(self.name, self.decide.predicate.name)
+end
+
+
+-- Answers refused slots of an atomic op. It stores nothing, so the value that is there
+-- stays the current one. "rejected" would say that the value was another one.
+local function deny(self, reply, slots)
+  for _, i in ipairs(slots) do
+    reply:set(i, "denied", { store = self.name, message = why(self) })
+  end
+end
+
+
 -- Answers refused slots. Older copies of their keys are deleted. If a delete fails, the
 -- slot gets its error.
 local function refuse(self, req, reply, slots)
+  if Op.atomic[req.op] then return deny(self, reply, slots) end
   local deletes = req:subset(slots)
   deletes.op, deletes.values, deletes.ttl, deletes.ttls = "delete", nil, nil, nil
   local gone = self.child:run(deletes)
@@ -59,8 +74,7 @@ local function refuse(self, req, reply, slots)
     if status.class[gone[j]] == "error" then
       reply:adopt(i, gone, j)
     else
-      reply:set(i, "rejected", { store = self.name,
-        message = ("%s: refused by %s"):format(self.name, self.decide.predicate.name) })
+      reply:set(i, "rejected", { store = self.name, message = why(self) })
     end
   end
 end
@@ -98,8 +112,7 @@ end
 
 function Admit:plan(op)
   if not Op.sends[op] then return "passes", { self.child } end
-  local why = "stores what " .. self.decide.predicate.name .. " allows"
-  return why, { self.child }
+  return "stores what " .. self.decide.predicate.name .. " allows", { self.child }
 end
 
 

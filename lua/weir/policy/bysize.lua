@@ -5,6 +5,7 @@
 -- order. It is a miss only if all of them said so. Deletes go to all classes.
 
 local Arguments = require "weir.policy.shared.arguments"
+local Atomic = require "weir.policy.shared.atomic"
 local Copies = require "weir.policy.shared.scan_copies"
 local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
@@ -151,11 +152,12 @@ function Bysize:answer(req)
   if Op.lookups[req.op] then return read(self, req) end
   if req.op == "scan" then return Copies.scan(self, req) end
   local write = WRITES[req.op]
-  if write then return self.generations:write(self, req, write) end
-  return Reply.uniform(req, "unsupported",
-    ("%s: the size of the value that %s makes is not known"):format(self.name, req.op),
-    self.name)
+  if not write then return Atomic.refuse(self, req) end
+  return self.generations:write(self, req, write)
 end
+
+
+Bysize.refuses = Atomic.never
 
 
 -- What tally returns.

@@ -15,6 +15,7 @@
 -- than old_copies suspect is an error.
 
 local Arguments = require "weir.policy.shared.arguments"
+local Atomic = require "weir.policy.shared.atomic"
 local Budget = require "weir.policy.shared.budget"
 local Copies = require "weir.policy.shared.scan_copies"
 local degrade = require "weir.policy.shared.degrade"
@@ -142,9 +143,13 @@ function Failover:answer(req)
   if self.budget then self.budget:earn(req.n, self.share) end
   if Op.lookups[req.op] then return read(self, req) end
   if req.op == "scan" then return Copies.scan(self, req, nil, read_finds) end
+  if Op.atomic[req.op] then return Atomic.refuse(self, req) end
   local write = EVERYWHERE[req.op] and everywhere or set
   return self.generations:write(self, req, write)
 end
+
+
+Failover.refuses = Atomic.never
 
 
 -- What tally returns.

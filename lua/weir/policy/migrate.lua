@@ -9,6 +9,7 @@
 -- clock that is set afterwards does not move it.
 
 local Arguments = require "weir.policy.shared.arguments"
+local Atomic = require "weir.policy.shared.atomic"
 local Generations = require "weir.policy.shared.generations"
 local Lent = require "weir.policy.shared.lent"
 local Node = require "weir.policy.shared.node"
@@ -98,7 +99,16 @@ function Migrate:answer(req)
   local here = sides(self)
   if Op.lookups[req.op] then return self.suspects[here]:read(req) end
   if req.op == "scan" then return self.children[here]:run(req) end
-  return self.generations:write(self, req, write)
+  local refused = Op.atomic[req.op] and Atomic.refuse(self, req)
+  return refused or self.generations:write(self, req, write)
+end
+
+
+--- Around the moment another process may use the other store.
+function Migrate:refuses()
+  local _, _, both = sides(self)
+  return both and "the requests change over, and another process may use the other "
+    .. "store" or nil
 end
 
 

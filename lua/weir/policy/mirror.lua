@@ -15,6 +15,7 @@
 
 local Answered = require "weir.policy.shared.answered"
 local Arguments = require "weir.policy.shared.arguments"
+local Atomic = require "weir.policy.shared.atomic"
 local Copies = require "weir.policy.shared.scan_copies"
 local Generations = require "weir.policy.shared.generations"
 local Lent = require "weir.policy.shared.lent"
@@ -155,8 +156,12 @@ function Mirror:answer(req)
     return read(self, req, self.generations:now())
   end
   if req.op == "scan" then return Copies.scan(self, req, holds_all) end
+  if Op.atomic[req.op] then return Atomic.refuse(self, req) end
   return MirrorWrite.run(self, req)
 end
+
+
+Mirror.refuses = Atomic.never
 
 
 -- What tally returns.

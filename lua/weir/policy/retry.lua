@@ -79,9 +79,10 @@ end
 
 local function again(self, op, name)
   if status.class[name] ~= "error" then return false end
-  if self.on then return self.on[name] end
   local rule = status.retry[name]
-  return rule == "any" or rule == "idempotent" and Op.idempotent[op]
+  if rule == "idempotent" and not Op.idempotent[op] then return false end
+  if self.on then return self.on[name] end
+  return rule ~= "no"
 end
 
 

@@ -17,6 +17,7 @@
 -- next.
 
 local Arguments = require "weir.policy.shared.arguments"
+local Atomic = require "weir.policy.shared.atomic"
 local Chain = require "weir.policy.shared.scan_chain"
 local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
@@ -233,7 +234,13 @@ function Shard:answer(req)
   if req.op == "scan" then return Chain.scan(req, parts(self)) end
   if self.replicas == 1 then return Split.run(self, req, owner) end
   if Op.lookups[req.op] then return read_copies(self, req) end
+  if Op.atomic[req.op] then return Atomic.refuse(self, req) end
   return self.generations:write(self, req, write_copies)
+end
+
+
+function Shard:refuses()
+  return self.replicas > 1 and Atomic.SEVERAL or nil
 end
 
 

@@ -13,6 +13,7 @@
 -- not seen for longest start anew.
 
 local Arguments = require "weir.policy.shared.arguments"
+local Atomic = require "weir.policy.shared.atomic"
 local Back = require "weir.policy.tier.back"
 local Coherent = require "weir.policy.tier.coherent"
 local Copies = require "weir.policy.shared.scan_copies"
@@ -300,7 +301,17 @@ local function plain(self, req)
 end
 
 
+-- The authority decides, if it alone holds what is current.
+function Tier:refuses()
+  if self.back then return "the authority does not have writes that are dirty" end
+  return self.exclusive and Atomic.SEVERAL or nil
+end
+
+
 function Tier:answer(req)
+  local special = self.back or self.exclusive
+  local refused = special and Op.atomic[req.op] and Atomic.refuse(self, req)
+  if refused then return refused end
   if self.back then return self.back:answer(req, plain) end
   return plain(self, req)
 end
@@ -355,6 +366,9 @@ function Tier:plan(op, key)
   end
   if op == "delete" then return "deletes in every tier, bottom-up", self.children end
   if op == "scan" then return "lists every tier, each key once", self.children end
+  if Op.atomic[op] then
+    return "the authority decides; copies above are deleted", self.children
+  end
   return "write-" .. self.mode .. ": the authority first", self.children
 end
 

@@ -27,6 +27,7 @@
 -- value, it is set without the stale time, so it ends on time, and is counted
 -- (untimed).
 
+local Atomic = require "weir.policy.shared.atomic"
 local Given = require "weir.policy.ttl.given"
 local host = require "weir.host"
 local Generations = require "weir.policy.shared.generations"
@@ -209,8 +210,18 @@ local function delete(self, req)
 end
 
 
+-- An atomic op gives a value that it may create the time of a set.
 local function pass(self, req)
-  return self.child:run(req)
+  local refused = Op.atomic[req.op] and Atomic.refuse(self, req)
+  if refused then return refused end
+  local creates = Op.sends[req.op] or req.op == "incr"
+  return creates and set(self, req) or self.child:run(req)
+end
+
+
+--- A value past its time that is kept is there for the store, but not for callers.
+function Ttl:refuses()
+  return self.keep and "it keeps values past their time" or nil
 end
 
 

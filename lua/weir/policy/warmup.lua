@@ -10,6 +10,7 @@
 -- (policy/shared/suspects.lua).
 
 local Arguments = require "weir.policy.shared.arguments"
+local Atomic = require "weir.policy.shared.atomic"
 local Copies = require "weir.policy.shared.scan_copies"
 local Generations = require "weir.policy.shared.generations"
 local Lent = require "weir.policy.shared.lent"
@@ -124,8 +125,12 @@ end
 function Warmup:answer(req)
   if Op.lookups[req.op] then return read(self, req) end
   if req.op == "scan" then return Copies.scan(self, req) end
+  if Op.atomic[req.op] then return Atomic.refuse(self, req) end
   return self.generations:write(self, req, req.op == "set" and set or both)
 end
+
+
+Warmup.refuses = Atomic.never
 
 
 -- What tally returns.

@@ -37,6 +37,25 @@ local ROWS = {
   { "touch", "key, ttl, opts", "true; false when there was none; nil, err",
     "Gives a value a new time to live: seconds or \"10m\"; nil: it never expires.",
     "touch" },
+  { "add", "key, value, opts", "true; false when there is a value; nil, err",
+    "Stores a value if there is none.", "add" },
+  { "replace", "key, value, opts", "true; false when there is none; nil, err",
+    "Stores a value if there is one already.", "replace" },
+  { "cas", "key, value, expected, opts",
+    "true; false when there is another value or none; nil, err",
+    "Stores a value if the one that is there is still the expected one. expected is "
+    .. "the old value, or its version: value:version(), reply:version(i).", "cas" },
+  { "incr", "key, delta, opts", "the sum; nil, err",
+    "Adds to a number, which is stored as decimal digits and begins at 0. ttl is that "
+    .. "of a value that it creates; one that is there keeps its own.", "incr" },
+  { "append", "key, value, opts", "the new length; nil, err",
+    "Adds bytes to the end of a value, which begins empty. ttl is that of a value that "
+    .. "it creates; one that is there keeps its own.", "append" },
+  { "gat", "key, ttl, opts", "value; nil for a miss; nil, err",
+    "Reads a value and gives it a new time to live: seconds or \"10m\"; nil: it never "
+    .. "expires.", "gat" },
+  { "take", "key, opts", "value; nil for a miss; nil, err",
+    "Reads a value and removes it.", "take" },
   { "get_into", "key, buffer, opts", "size; nil for a miss; nil, err",
     "Reads a value into your memory: an FFI array of bytes, or { pointer, size }. A "
     .. "buffer that is too small: nil and an error \"toobig\" with the true size.",
@@ -82,6 +101,19 @@ local ROWS = {
   { "stat_many", "keys, opts", "a reply", "As stat, for a list of keys.", "stat" },
   { "touch_many", "keys, ttl, opts", "a reply", "As touch, for a list of keys.",
     "touch" },
+  { "add_many", "keys, values, opts", "a reply",
+    "As add, for a list of keys; a slot whose key has a value is rejected.", "add" },
+  { "replace_many", "keys, values, opts", "a reply", "As replace, for a list of keys.",
+    "replace" },
+  { "cas_many", "keys, values, expected, opts", "a reply",
+    "As cas, for a list of keys; a slot with another value is rejected.", "cas" },
+  { "incr_many", "keys, deltas, opts", "a reply",
+    "As incr, for a list of keys; deltas is a list or one number for all, and "
+    .. "reply:number(i) the sum.", "incr" },
+  { "append_many", "keys, values, opts", "a reply",
+    "As append, for a list of keys; reply:number(i) is the new length.", "append" },
+  { "gat_many", "keys, ttl, opts", "a reply", "As gat, for a list of keys.", "gat" },
+  { "take_many", "keys, opts", "a reply", "As take, for a list of keys.", "take" },
   { "get_into_many", "keys, buffers, opts", "a reply",
     "Reads values[i] into buffers[i]; reply:size(i) is its size.", "get" },
 }

@@ -7,10 +7,12 @@
 -- thread than the work takes.
 
 local ffi = require "ffi"
+local Atomic = require "weir.policy.shared.atomic"
 local Ffi = require "weir.ffi"
 local InFlight = require "weir.native.inflight"
 local Lent = require "weir.policy.shared.lent"
 local Node = require "weir.policy.shared.node"
+local Op = require "weir.core.op"
 local Reply = require "weir.core.reply"
 local Value = require "weir.core.value"
 
@@ -207,11 +209,24 @@ local function get(self, req)
 end
 
 
+-- These look at the bytes of the value that is there.
+local READS_BYTES = { incr = true, append = true, cas = true }
+
+function Coded.refuses(_, op)
+  return READS_BYTES[op] and "the store holds values in another form" or nil
+end
+
+
 --- Answers a request.
 function Coded.answer(self, req)
-  if req.op == "get" then return get(self, req) end
-  if req.op == "set" then return set(self, req) end
-  return self.child:run(req)
+  local op = req.op
+  if op == "get" then return get(self, req) end
+  if op == "set" then return set(self, req) end
+  local refused = Op.atomic[op] and Atomic.refuse(self, req)
+  if refused then return refused end
+  if Op.prefix[op] then return self.child:run(req) end
+  if Op.returns[op] then return get(self, req) end
+  return Op.sends[op] and set(self, req) or self.child:run(req)
 end
 
 
@@ -234,7 +249,8 @@ end
 
 
 function Coded.plan(self, op)
-  local does = op == "set" and "encodes" or op == "get" and "decodes"
+  local does = Op.sends[op] and "encodes"
+    or Op.returns[op] and not Op.prefix[op] and "decodes"
   return does and does .. " the value" or "passes it on", { self.child }
 end
 
@@ -243,6 +259,7 @@ end
 function Coded.word(name)
   local class = Node.word(name)
   class.answer, class.tally, class.plan = Coded.answer, Coded.tally, Coded.plan
+  class.refuses = Coded.refuses
   class.STATS, class.c = Coded.STATS, Ffi.C
   return class
 end
