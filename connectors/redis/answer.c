@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "change.h"
 #include "fail.h"
 #include "pipeline.h"
 #include "refusal.h"
@@ -282,6 +283,28 @@ static bool expects_ok(const struct command *command)
     return command->expects == EXPECT_OK || command->expects == EXPECT_STATUS;
 }
 
+static bool is_change(const struct command *command)
+{
+    return command->expects == EXPECT_STORED ||
+           command->expects == EXPECT_CHANGED ||
+           command->expects == EXPECT_NUMBER;
+}
+
+/* Answers a reply to an atomic op. Returns false if it has another type. */
+static bool answer_change(struct redis_session *s, const struct reply *line)
+{
+    struct command *command = pipeline_oldest(s);
+    bool expected = line->type == REPLY_STATUS || line->type == REPLY_INTEGER ||
+                    (line->type == REPLY_BULK && line->number < 0);
+
+    if (expected && is_wanted(command))
+        expected = change_answer(command->progress->call, first_item(command),
+                                 command->expects, line);
+    if (expected)
+        pipeline_replied(s);
+    return expected;
+}
+
 /* Reads one line, and the value after it if it has been received. */
 static int answer_line(struct redis_session *s)
 {
@@ -299,6 +322,9 @@ static int answer_line(struct redis_session *s)
         return answer_bulk(s, line.number, (size_t)used);
     if (line.type == REPLY_ERROR && !command->array_begun) {
         answer_error(s, &line);
+    } else if (is_change(command)) {
+        if (!answer_change(s, &line))
+            return fail_unexpected(s, "another type of reply");
     } else if (line.type == REPLY_INTEGER) {
         int rc = answer_integer(s, line.number);
 

@@ -7,15 +7,13 @@
 
 #include <string.h>
 
+#include "change.h"
 #include "pipeline.h"
+#include "put.h"
 #include "scan.h"
 #include "window.h"
 
 enum {
-    KEY_COPY = 1024,   /* shorter keys are copied to the outbox */
-    VALUE_COPY = 1024, /* shorter values, too */
-    TLS_COPY = 16384,  /* limit for values under TLS, where each segment that
-                          is not copied is a record of its own */
     FRAME = 192,       /* most bytes of a command beside keys and values */
     MULTI_MIN = 8,     /* the fewest keys for MGET, MSET or EXISTS of many */
     MULTI_MAX = 128,   /* the most keys in one command */
@@ -24,95 +22,11 @@ enum {
     PUT_MAX = 4,       /* the most commands that one command_put adds */
 };
 
-/* The server adds this to the time of day in a signed 64-bit number. */
-#define TTL_MAX ((uint64_t)INT64_MAX / 2)
-
-static size_t value_copy(const struct redis_session *s)
-{
-    return s->link.tls != NULL ? TLS_COPY : VALUE_COPY;
-}
-
-/* ---- parts of a command ---- */
-
-static void put_text(struct outbox *o, const char *text)
-{
-    outbox_copy(o, text, strlen(text));
-}
-
-/* Puts the number of words of a command, and its name as the first word. */
-static void put_head(struct outbox *o, uint64_t words, const char *name)
-{
-    outbox_line(o, '*', words);
-    put_text(o, name);
-}
-
-static void put_key(struct redis_session *s, const struct weir_item *item)
-{
-    struct outbox *o = &s->out;
-    size_t prefix = s->redis->prefix_len;
-
-    outbox_line(o, '$', prefix + item->key_len);
-    outbox_copy(o, s->redis->config->prefix, prefix);
-    if (item->key_len < KEY_COPY)
-        outbox_copy(o, item->key, item->key_len);
-    else
-        outbox_refer(o, item->key, item->key_len);
-    put_text(o, "\r\n");
-}
-
-/* Returns the most bytes of the outbox that a key takes. */
-static size_t key_room(const struct redis_session *s,
-                       const struct weir_item *item)
-{
-    return s->redis->prefix_len + 16 +
-           (item->key_len < KEY_COPY ? item->key_len : 0);
-}
-
 static bool has_room(const struct redis_session *s, size_t bytes,
                      uint32_t segments)
 {
     return outbox_has_room(&s->out, bytes + FRAME, segments + 8) &&
            s->n_commands + PUT_MAX <= REDIS_COMMANDS;
-}
-
-static bool is_copied(const struct redis_session *s,
-                      const struct weir_item *item)
-{
-    return window_value_size(item) < value_copy(s);
-}
-
-/* Whether the value that an item sets lies in lent memory. */
-static bool is_lent(const struct weir_item *item)
-{
-    return item->value == NULL && item->size > 0;
-}
-
-static void put_value(struct redis_session *s, const struct weir_item *item)
-{
-    const char *bytes = item->value != NULL ? item->value->data : item->data;
-    uint64_t size = window_value_size(item);
-
-    outbox_line(&s->out, '$', size);
-    if (is_copied(s, item))
-        outbox_copy(&s->out, bytes, size);
-    else
-        outbox_refer(&s->out, bytes, size);
-    put_text(&s->out, "\r\n");
-}
-
-static uint64_t ttl_bounded(uint64_t ms)
-{
-    return ms < TTL_MAX ? ms : TTL_MAX;
-}
-
-static uint64_t ttl_ms(const struct redis_session *s,
-                       const struct weir_item *item)
-{
-    uint64_t ns = s->redis->config->ttl;
-
-    if (item->ttl_ms != 0)
-        return ttl_bounded(item->ttl_ms);
-    return ns != 0 ? (ns - 1) / 1000000u + 1 : 0;
 }
 
 /* ---- one command for many keys ---- */
@@ -130,22 +44,22 @@ struct run {
 static bool run_add(const struct redis_session *s, const struct progress *p,
                     const struct weir_item *item, struct run *run)
 {
-    size_t bytes = key_room(s, item);
+    size_t bytes = put_key_room(s, item);
 
     if (item->status != WEIR_PENDING || item->key_len >= KEY_COPY)
         return false;
     if (p->call->op == WEIR_SET) {
-        if (window_value_size(item) >= MSET_VALUE || ttl_ms(s, item) != 0)
+        if (window_value_size(item) >= MSET_VALUE || put_ttl(s, item) != 0)
             return false;
-        bytes += is_copied(s, item) ? window_value_size(item) + 16 : 16;
-        run->segments += is_copied(s, item) ? 0 : 2;
+        bytes += put_copies(s, item) ? window_value_size(item) + 16 : 16;
+        run->segments += put_copies(s, item) ? 0 : 2;
     }
     if (run->bytes + bytes > OUTBOX_BYTES - FRAME)
         return false;
     run->bytes += bytes;
-    if (p->call->op == WEIR_SET && is_lent(item)) {
+    if (p->call->op == WEIR_SET && put_lends(item)) {
         run->lent = true;
-        run->refers |= !is_copied(s, item);
+        run->refers |= !put_copies(s, item);
     }
     run->n++;
     return true;
@@ -245,9 +159,10 @@ static bool put_count(struct redis_session *s, struct progress *p)
             break;
         if (n == 0)
             begin = end;
-        if (bytes + key_room(s, item) > OUTBOX_BYTES - FRAME || n == MULTI_MAX)
+        if (bytes + put_key_room(s, item) > OUTBOX_BYTES - FRAME ||
+            n == MULTI_MAX)
             break;
-        bytes += key_room(s, item);
+        bytes += put_key_room(s, item);
         segments += item->key_len < KEY_COPY ? 0 : 2;
         n++;
     }
@@ -265,20 +180,10 @@ static bool put_count(struct redis_session *s, struct progress *p)
 
 /* ---- one command for one key ---- */
 
-/* Puts ASKING, which holds for one command, if the node must be told that we
- * come by an ASK. */
-static void put_asking(struct redis_session *s, struct progress *p)
-{
-    if (!p->asking)
-        return;
-    put_text(&s->out, "*1\r\n$6\r\nASKING\r\n");
-    pipeline_add(s, p, EXPECT_STATUS, p->next_item, 0, 0);
-}
-
 static void put_set(struct redis_session *s, struct progress *p,
                     struct weir_item *item)
 {
-    uint64_t ttl = ttl_ms(s, item);
+    uint64_t ttl = put_ttl(s, item);
     struct outbox *o = &s->out;
 
     put_asking(s, p);
@@ -299,7 +204,7 @@ static void put_touch(struct redis_session *s, struct progress *p,
     if (item->ttl_ms != 0) {
         put_head(&s->out, 3, "$7\r\nPEXPIRE\r\n");
         put_key(s, item);
-        outbox_number(&s->out, ttl_bounded(item->ttl_ms));
+        outbox_number(&s->out, put_ttl_bounded(item->ttl_ms));
     } else {
         /* PERSIST replies 0 both for a missing key and for a key without
          * expiry, so the EXISTS decides. */
@@ -351,6 +256,8 @@ static void put_single(struct redis_session *s, struct progress *p,
     case WEIR_TOUCH:
         put_touch(s, p, item);
         break;
+    default:
+        change_put(s, p, item);
     }
 }
 
@@ -372,10 +279,12 @@ static bool put_run(struct redis_session *s, struct progress *p,
 static bool put_one(struct redis_session *s, struct progress *p)
 {
     struct weir_item *item = progress_item(p, p->next_item);
-    size_t bytes = 2 * key_room(s, item);
+    size_t bytes = 2 * put_key_room(s, item);
 
-    if (p->call->op == WEIR_SET && is_copied(s, item))
+    if (window_sends(p->call->op) && put_copies(s, item))
         bytes += window_value_size(item);
+    if (change_puts(p->call->op))
+        bytes += CHANGE_ROOM;
     if (!has_room(s, bytes, 0))
         return false;
     put_single(s, p, item);
@@ -389,7 +298,7 @@ static void skip_abandoned(struct progress *p, uint32_t n)
     for (uint32_t i = p->next_item; n > 0; n--, i++) {
         struct weir_item *item = progress_item(p, i);
 
-        if (is_lent(item))
+        if (put_lends(item))
             weir_call_taken_back(p->call, item);
     }
 }
@@ -399,9 +308,9 @@ static struct run run_single(const struct redis_session *s,
                              const struct progress *p)
 {
     const struct weir_item *item = progress_item(p, p->next_item);
-    bool lent = p->call->op == WEIR_SET && is_lent(item);
+    bool lent = window_sends(p->call->op) && put_lends(item);
 
-    return (struct run){.lent = lent, .refers = lent && !is_copied(s, item)};
+    return (struct run){.lent = lent, .refers = lent && !put_copies(s, item)};
 }
 
 /* Puts a command for a run, or for one item if run->n is 0. Lent memory is held

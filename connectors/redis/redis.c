@@ -319,7 +319,8 @@ const struct weir_connector weir_connector = {
     .config_size = sizeof(struct redis_config),
     .session_size = sizeof(struct redis_session),
     .ops = OP(GET) | OP(SET) | OP(EXISTS) | OP(DELETE) | OP(STAT) | OP(TOUCH) |
-           OP(SCAN),
+           OP(SCAN) | OP(ADD) | OP(REPLACE) | OP(INCR) | OP(APPEND) | OP(CAS) |
+           OP(GAT) | OP(TAKE),
     .max_value = (uint64_t)512 << 20,
     .workers = 2,
     .slice = {.items = 256, .bytes = 1 << 20},

@@ -37,6 +37,8 @@ static const struct refusal REFUSALS[] = {
     {"ERR unknown subcommand", WEIR_UNSUPPORTED, REFUSAL_OF_NOW},
     {"ERR string exceeds", WEIR_TOOBIG, REFUSAL_OF_NOW},
     {"ERR Protocol error: invalid bulk length", WEIR_TOOBIG, REFUSAL_OF_NOW},
+    {"ERR value is not an integer", WEIR_INVALID, REFUSAL_OF_NOW},
+    {"ERR increment or decrement would", WEIR_INVALID, REFUSAL_OF_NOW},
     {"ERR invalid expire time", WEIR_INVALID, REFUSAL_OF_NOW},
     /* Of another weir's server (lua/weir/serve/errors.lua). */
     {"INVALID ", WEIR_INVALID, REFUSAL_OF_NOW},

@@ -30,11 +30,12 @@ static int reply_number(const char *data, size_t len, struct reply *out)
 {
     bool negative = len > 1 && data[1] == '-';
     size_t first = negative ? 2 : 1, i = first;
+    int sign = negative ? -1 : 1;
     int64_t number = 0;
 
     for (; i < len && data[i] >= '0' && data[i] <= '9'; i++) {
         if (__builtin_mul_overflow(number, 10, &number) ||
-            __builtin_add_overflow(number, data[i] - '0', &number))
+            __builtin_add_overflow(number, sign * (data[i] - '0'), &number))
             return -EPROTO;
     }
     if (i < len && (i == first || data[i] != '\r'))
@@ -43,7 +44,7 @@ static int reply_number(const char *data, size_t len, struct reply *out)
         return -EPROTO;
     if (i + 1 >= len)
         return i - first > 19 ? -EPROTO : 0;
-    out->number = negative ? -number : number;
+    out->number = number;
     return (int)i + 2;
 }
 

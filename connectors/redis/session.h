@@ -28,6 +28,10 @@ enum expect {
     EXPECT_STATUS,  /* ASKING, MULTI: +OK. It says nothing about an item */
     EXPECT_QUEUED,  /* a command in a transaction: +QUEUED, or an error */
     EXPECT_EXEC,    /* EXEC (sweep.c): an integer and an array of keys */
+    EXPECT_STORED,  /* SET NX, SET XX: +OK, or nil for not done */
+    EXPECT_CHANGED, /* script of cas: 1, 0 (no value) or -1 (another one) */
+    EXPECT_NUMBER,  /* INCRBY, APPEND: an integer; from a script also a status
+                       of digits, or -1 from that of append: too long */
     EXPECT_KEYS,    /* CLUSTER GETKEYSINSLOT: an array of keys */
 };
 

@@ -64,7 +64,7 @@ bool window_open(struct redis_session *s, const struct progress *p)
 {
     uint64_t value = s->value_guess, window, refill;
 
-    if (p->call->op == WEIR_SET && p->next_item < p->n)
+    if (window_sends(p->call->op) && p->next_item < p->n)
         value = window_value_size(progress_item(p, p->next_item));
     window = window_bytes(value);
     refill = window / 2;

@@ -4,7 +4,14 @@
 
 #include "session.h"
 
-/* window_value_size returns the bytes of the value that an item sets. */
+/* window_sends returns whether the items of an op carry values. */
+static inline bool window_sends(uint32_t op)
+{
+    return op == WEIR_SET || op == WEIR_ADD || op == WEIR_REPLACE ||
+           op == WEIR_APPEND || op == WEIR_CAS;
+}
+
+/* window_value_size returns the bytes of the value that an item sends. */
 static inline uint64_t window_value_size(const struct weir_item *item)
 {
     return item->value != NULL ? item->value->size : item->size;

@@ -3,6 +3,7 @@
 local Server = require "weir.app.bench.redis_server"
 local Shell = require "shell"
 local contract = require "contract"
+local status = require "weir.core.status"
 local weir = require "weir"
 
 -- A certificate of its own, for 127.0.0.1.
@@ -28,6 +29,7 @@ describe("redis", function()
   for _, transport in ipairs { "url", "unix_url" } do
     describe("by " .. transport, function()
       contract {
+        atomic = "all",
         open = function(options)
           options.prefix = fresh_prefix()
           return weir.open(server[transport], options)
@@ -54,6 +56,7 @@ describe("redis", function()
     end)
 
     contract {
+      atomic = "all",
       open = function(options)
         options.prefix = fresh_prefix()
         return weir.open(url, options)
@@ -63,6 +66,7 @@ describe("redis", function()
 
   describe("without MGET and MSET", function()
     contract {
+      atomic = "all",
       open = function(options)
         options.prefix, options.multi = fresh_prefix(), false
         return weir.redis { port = server.port, prefix = options.prefix, multi = false,
@@ -105,6 +109,51 @@ describe("redis", function()
       local ttl = store:stat(key).ttl
       assert.is_true(ttl > 50 and ttl <= 60)
     end
+    store:close()
+  end)
+
+  it("gives what atomic ops make its default time to live", function()
+    local prefix = fresh_prefix()
+    local store = weir.open(server.url, { ttl = "60s", prefix = prefix })
+    local plain = weir.open(server.url, { prefix = prefix })
+    local big = 9223372036854775806LL
+    assert.equal(big, store:incr("n", big))
+    assert.equal(big + 1, store:incr "n")
+    assert.equal(1, store:append("a", "x"))
+    assert.is_true(store:add("b", "x"))
+    for _, key in ipairs { "n", "a", "b" } do
+      local ttl = plain:stat(key).ttl
+      assert.is_true(ttl > 50 and ttl <= 60)
+    end
+    store:close()
+    plain:close()
+  end)
+
+  it("counts once what it acknowledges, over connections that break", function()
+    local store = weir.open(server.url, { prefix = fresh_prefix() })
+    local tree = store:retry { 5, budget = false, base = 0.001 }
+    local done, maybe, tasks = 0, 0, {}
+    for i = 1, 8 do
+      tasks[i] = weir.spawn(function()
+        for _ = 1, 100 do
+          local sum, err = tree:incr "n"
+          if sum then
+            done = done + 1
+          elseif status.applied[err.code] == "maybe" then
+            maybe = maybe + 1
+          end
+        end
+      end)
+    end
+    for _ = 1, 10 do
+      Shell.run(("redis-cli -p %d client kill type normal"):format(server.port))
+      weir.sleep(0.005)
+    end
+    for i = 1, 8 do weir.join(tasks[i]) end
+    local sum = tonumber(tostring(store:get "n"))
+    assert.is_true(sum >= done and sum <= done + maybe,
+      ("%d done, %d maybe, %d counted"):format(done, maybe, sum))
+    assert.is_true(store:stats().reconnects > 0)
     store:close()
   end)
 

@@ -173,6 +173,7 @@ describe("a redis cluster", function()
   teardown(function() cluster:stop() end)
 
   contract {
+    atomic = "all",
     open = function(options)
       options.prefix = fresh_prefix()
       return weir.open(cluster.url, options)

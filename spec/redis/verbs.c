@@ -322,6 +322,30 @@ static void scans(struct weir_store *s)
     CHECK(scan(s, "nothing", 5) == 0);
 }
 
+/* A take into a buffer that is too small leaves the value. */
+static void takes(struct weir_store *s)
+{
+    char buffer[8];
+    struct weir_item *item;
+
+    CHECK(set(s, "word", "too long for it", 0) == WEIR_OK);
+    item = one(b, WEIR_TAKE, "word");
+    item->data = buffer;
+    item->cap = sizeof buffer;
+    go(s, cq, b);
+    CHECK(item->status == WEIR_TOOBIG && item->size == 15);
+    CHECK(set(s, "short", "fits", 0) == WEIR_OK);
+    item = one(b, WEIR_TAKE, "short");
+    item->data = buffer;
+    item->cap = sizeof buffer;
+    go(s, cq, b);
+    CHECK(item->status == WEIR_OK && item->size == 4);
+    CHECK(memcmp(buffer, "fits", 4) == 0);
+    CHECK(status_of(s, WEIR_TAKE, "short") == WEIR_MISS);
+    CHECK(status_of(s, WEIR_TAKE, "word") == WEIR_OK);
+    CHECK(status_of(s, WEIR_EXISTS, "word") == WEIR_MISS);
+}
+
 static void all(const char *url, struct server *server, int db)
 {
     struct weir_store *s = open_redis(url, "prefix=n*s:", "workers=2", NULL);
@@ -341,6 +365,7 @@ static void all(const char *url, struct server *server, int db)
     keys(s);
     mixed(plain, server, db);
     existing(s);
+    takes(s);
     scans(s);
     scans(plain);
     weir_store_free(s);
