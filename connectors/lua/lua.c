@@ -147,7 +147,9 @@ const struct weir_connector weir_connector = {
     .options = lua_options,
     .config_size = sizeof(struct lua_config),
     .ops = 1 << WEIR_GET | 1 << WEIR_SET | 1 << WEIR_EXISTS | 1 << WEIR_DELETE |
-           1 << WEIR_STAT | 1 << WEIR_TOUCH | 1 << WEIR_SCAN,
+           1 << WEIR_STAT | 1 << WEIR_TOUCH | 1 << WEIR_SCAN | 1 << WEIR_ADD |
+           1 << WEIR_REPLACE | 1 << WEIR_INCR | 1 << WEIR_APPEND |
+           1 << WEIR_CAS | 1 << WEIR_GAT | 1 << WEIR_TAKE,
     .one_worker = true,
     /* One worker does not gain by parts of a batch, and policies do better on
      * whole batches. */

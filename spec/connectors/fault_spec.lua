@@ -26,11 +26,12 @@ end
 
 describe("fault", function()
   describe("without a fault", function()
-    contract { open = open }
+    contract { open = open, atomic = "all" }
   end)
 
   describe("late", function()
     contract {
+      atomic = "all",
       open = function(options)
         options.delay, options.jitter = "100us", "200us"
         return open(options)

@@ -27,7 +27,12 @@ describe("lua:", function()
 
   describe("over memory", function()
     contract {
-      open = function(options) return open("return memory {}", options) end,
+      atomic = "all",
+      open = function(options)
+        -- The store that appends must know the limit.
+        return open(("return memory { max_value = %q }"):format(options.max_value
+          or "512MiB"), options)
+      end,
     }
   end)
 
@@ -46,9 +51,11 @@ describe("lua:", function()
     setup(function() server = Server.start() end)
     teardown(function() server:close() end)
     contract {
+      atomic = "all",
       open = function(options)
         server:command "flushall"
-        return open(("return open %q"):format(server.url), options)
+        return open(("return open(%q, { max_value = %q })"):format(server.url,
+          options.max_value or "512MiB"), options)
       end,
     }
   end)

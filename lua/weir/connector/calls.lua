@@ -60,8 +60,8 @@ local function load(call, kept)
   local req = setmetatable({ op = op, n = n, keys = Items.keys(items, n) }, Request)
   if call.deadline_ns > 0 then req.deadline = tonumber(call.deadline_ns) * 1e-9 end
   if op == "get" then return req end
-  if op == "set" and not load_values(call, req) then return nil end
-  if op == "set" or op == "touch" then Items.load_ttls(items, req) end
+  if Op.sends[op] and not load_values(call, req) then return nil end
+  Items.load(items, req)
   if op == "scan" then load_cursors(call, req, kept) end
   return req
 end
@@ -99,8 +99,17 @@ local function unload_values(call, reply)
 end
 
 
+local function unload_numbers(call, reply)
+  Items.unload_numbers(call.items, reply)
+end
+
+
 local unload_op = {
   get = unload_values,
+  gat = unload_values,
+  take = unload_values,
+  incr = unload_numbers,
+  append = unload_numbers,
   scan = function(call, reply, kept)
     unload_values(call, reply)
     for i = 1, reply.n do

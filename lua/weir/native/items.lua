@@ -6,6 +6,8 @@ local ffi = require "ffi"
 local new_table = require "table.new"
 local ffi_string = ffi.string
 
+local UINT64 = ffi.typeof "uint64_t"
+
 local Items = {}
 
 
@@ -28,6 +30,32 @@ function Items.load_ttls(items, req)
       req.ttls = req.ttls or {}
       req.ttls[i] = tonumber(ms) / 1000
     end
+  end
+end
+
+
+-- What the items of an op carry beside keys and values, by op.
+local TIMED = { set = true, touch = true, add = true, replace = true, cas = true,
+  incr = true, append = true, gat = true }
+
+--- Sets the times to live and the numbers of a request.
+function Items.load(items, req)
+  if TIMED[req.op] then Items.load_ttls(items, req) end
+  local cas = req.op == "cas"
+  if not cas and req.op ~= "incr" then return end
+  req.numbers = {}
+  for i = 1, req.n do
+    local number = items[i - 1].number
+    req.numbers[i] = cas and UINT64(number) or number
+  end
+end
+
+
+--- Writes the numbers of a reply to incr or append.
+function Items.unload_numbers(items, reply)
+  for i = 1, reply.n do
+    local number = reply:number(i)
+    if number then items[i - 1].number = number end
   end
 end
 

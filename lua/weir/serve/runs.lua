@@ -16,8 +16,6 @@ local NUMBER, class = status.number, status.class
 
 local Runs = {}
 
-local GET, STAT = Op.number.get, Op.number.stat
-
 local WORDS_ROOM = ffi.sizeof(ffi.new "struct weir_error".message) - 1
 
 
@@ -40,7 +38,7 @@ local function load(batch)
     for i = 1, n do values[i] = value_of(items[i - 1]) end
     req.values = values
   end
-  if op == "set" or op == "touch" then Items.load_ttls(items, req) end
+  Items.load(items, req)
   return req
 end
 
@@ -64,18 +62,19 @@ end
 
 -- What a reply says, into the items of the batch.
 local function unload(batch, reply)
-  local items, op = batch.items, batch.op
-  local good = 0
+  local items, op = batch.items, Op.names[batch.op]
+  local good, returns = 0, Op.returns[op]
   for i = 1, reply.n do
     local item, name = items[i - 1], reply[i]
     item.status = NUMBER[name]
     if name == "ok" then good = good + 1 end
-    if op == GET then
+    if returns then
       item.value = reply:pointer(i)
       if item.value ~= nil then reply.values.at[i - 1] = nil end
     end
   end
-  if op == STAT then Items.unload_stat(items, reply) end
+  if op == "stat" then Items.unload_stat(items, reply) end
+  if Op.numbers[op] then Items.unload_numbers(items, reply) end
   if good < reply.n then explain(batch, reply) end
 end
 
