@@ -34,6 +34,7 @@ static const struct refusal REFUSALS[] = {
     {"READONLY ", WEIR_UNAVAILABLE, REFUSAL_OF_SERVER}, /* after a failover */
     {"ERR max number of clients", WEIR_UNAVAILABLE, REFUSAL_OF_NOW},
     {"ERR unknown command", WEIR_UNSUPPORTED, REFUSAL_OF_NOW},
+    {"ERR EVAL is refused", WEIR_UNSUPPORTED, REFUSAL_OF_NOW}, /* by weir */
     {"ERR unknown subcommand", WEIR_UNSUPPORTED, REFUSAL_OF_NOW},
     {"ERR string exceeds", WEIR_TOOBIG, REFUSAL_OF_NOW},
     {"ERR Protocol error: invalid bulk length", WEIR_TOOBIG, REFUSAL_OF_NOW},

@@ -4,14 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <time.h>
 
 #include "state.h"
 
 enum { NAMES = 1024 }; /* places of the table of names, a power of two */
-
-#define NOT_ATOMIC "a policy cannot do it atomically"
 
 /* ---- the table of commands ---- */
 
@@ -86,138 +82,6 @@ int weir_server_command(struct weir_server *s, struct weir_command *row)
     return (int)s->n_commands - 1;
 }
 
-/* ---- arguments ---- */
-
-static const char *bytes_of(const struct client *c, uint32_t i)
-{
-    const struct parse_arg *arg = &c->parser.args[i];
-
-    return arg->value != NULL ? arg->value->data
-                              : c->buffer + c->start + arg->at;
-}
-
-static bool is_word(const struct client *c, uint32_t i, const char *word)
-{
-    size_t n = strlen(word);
-
-    return c->parser.args[i].size == n &&
-           strncasecmp(bytes_of(c, i), word, n) == 0;
-}
-
-static uint64_t wall_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-/* What may be wrong with a command: formats, which may name it once by %s. */
-static const char NOT_INTEGER[] = "ERR value is not an integer or out of range";
-static const char SYNTAX[] = "ERR syntax error";
-static const char BAD_TIME[] = "ERR invalid expire time in '%s' command";
-static const char BAD_COUNT[] =
-    "ERR wrong number of arguments for '%s' command";
-
-/* Reads a time to live in milliseconds, which may be past (0 and less). */
-static const char *read_time(const struct client *c, uint32_t i, uint32_t flags,
-                             int64_t *ms)
-{
-    int64_t x;
-
-    if (!parse_integer(bytes_of(c, i), c->parser.args[i].size, &x))
-        return NOT_INTEGER;
-    if (!(flags & WEIR_COMMAND_MS) && __builtin_mul_overflow(x, 1000, &x))
-        return BAD_TIME;
-    if (flags & WEIR_COMMAND_AT) {
-        if (__builtin_sub_overflow(x, (int64_t)wall_ms(), &x))
-            return BAD_TIME;
-    } else if (x > INT64_MAX / 2) {
-        return BAD_TIME;
-    }
-    *ms = x;
-    return NULL;
-}
-
-/* The same for a value that is set: the time itself must be over 0. */
-static const char *read_ttl(const struct client *c, uint32_t i, uint32_t flags,
-                            int64_t *ms)
-{
-    const char *fault = read_time(c, i, flags, ms);
-    int64_t given;
-
-    if (fault != NULL)
-        return fault;
-    parse_integer(bytes_of(c, i), c->parser.args[i].size, &given);
-    if (given <= 0)
-        return BAD_TIME;
-    if (*ms < 1)
-        *ms = 1;
-    return NULL;
-}
-
-static const char *read_set_option(const struct client *c, uint32_t *i,
-                                   int64_t *ms)
-{
-    static const struct {
-        const char *word;
-        uint32_t flags;
-    } TIMES[] = {{"EX", 0},
-                 {"PX", WEIR_COMMAND_MS},
-                 {"EXAT", WEIR_COMMAND_AT},
-                 {"PXAT", WEIR_COMMAND_AT | WEIR_COMMAND_MS}};
-
-    if (is_word(c, *i, "NX"))
-        return "ERR SET with NX is refused: " NOT_ATOMIC;
-    if (is_word(c, *i, "XX"))
-        return "ERR SET with XX is refused: " NOT_ATOMIC;
-    if (is_word(c, *i, "GET"))
-        return "ERR SET with GET is refused: " NOT_ATOMIC;
-    if (is_word(c, *i, "KEEPTTL"))
-        return "ERR SET with KEEPTTL is refused: " NOT_ATOMIC;
-    for (size_t t = 0; t < sizeof TIMES / sizeof *TIMES; t++) {
-        if (!is_word(c, *i, TIMES[t].word))
-            continue;
-        if (*ms != 0 || *i + 1 == c->parser.n_args)
-            return SYNTAX;
-        return read_ttl(c, ++*i, TIMES[t].flags, ms);
-    }
-    return SYNTAX;
-}
-
-static const char *read_set(const struct client *c, int64_t *ms)
-{
-    const char *fault = NULL;
-
-    for (uint32_t i = 3; i < c->parser.n_args && fault == NULL; i++)
-        fault = read_set_option(c, &i, ms);
-    return fault;
-}
-
-/* Checks what the arity does not, and reads the time that a command names. */
-static const char *check(const struct client *c, struct weir_command *row,
-                         int64_t *ms)
-{
-    uint32_t n = c->parser.n_args;
-
-    switch (row->form) {
-    case WEIR_FORM_PING:
-        return n > 2 ? BAD_COUNT : NULL;
-    case WEIR_FORM_SET:
-        return n > 3 ? read_set(c, ms) : NULL;
-    case WEIR_FORM_SETEX:
-        return read_ttl(c, 2, row->flags, ms);
-    case WEIR_FORM_MSET:
-        return n % 2 == 0 ? BAD_COUNT : NULL;
-    case WEIR_FORM_EXPIRE:
-        if (n > 3)
-            return "ERR an option of '%s' is refused: " NOT_ATOMIC;
-        return read_time(c, 2, row->flags, ms);
-    default:
-        return NULL;
-    }
-}
-
 /* ---- into the open request ---- */
 
 static void put_value(struct request *r, struct weir_item *item,
@@ -237,21 +101,25 @@ static void put_value(struct request *r, struct weir_item *item,
 static struct weir_item *put_key(struct weir_server *s, struct request *r,
                                  struct client *c, uint32_t i)
 {
-    return request_key(s, r, &c->parser.args[i], bytes_of(c, i));
+    return request_key(s, r, &c->parser.args[i], wish_bytes(c, i));
 }
 
 /* How keys and values lie among the arguments of a form. */
 static void put_items(struct weir_server *s, struct request *r,
-                      struct client *c, struct weir_command *row, int64_t ms)
+                      struct client *c, struct weir_command *row,
+                      const struct wish *wish)
 {
     uint32_t n = c->parser.n_args, keys = 1;
+    struct weir_item *item;
 
     switch (row->form) {
     case WEIR_FORM_SET:
-        put_value(r, put_key(s, r, c, 1), c, 2, ms);
+    case WEIR_FORM_SETNX:
+    case WEIR_FORM_APPEND:
+        put_value(r, put_key(s, r, c, 1), c, 2, wish->ms);
         break;
     case WEIR_FORM_SETEX:
-        put_value(r, put_key(s, r, c, 1), c, 3, ms);
+        put_value(r, put_key(s, r, c, 1), c, 3, wish->ms);
         break;
     case WEIR_FORM_MSET:
         keys = (n - 1) / 2;
@@ -264,11 +132,13 @@ static void put_items(struct weir_server *s, struct request *r,
         for (uint32_t i = 1; i < n; i++)
             put_key(s, r, c, i);
         break;
-    case WEIR_FORM_EXPIRE:
-        put_key(s, r, c, 1)->ttl_ms = (uint64_t)ms;
+    case WEIR_FORM_INCR:
+        item = put_key(s, r, c, 1);
+        item->number = wish->number;
         break;
     default:
-        put_key(s, r, c, 1);
+        item = put_key(s, r, c, 1);
+        item->ttl_ms = (uint64_t)wish->ms;
     }
     request_part(r, row, keys, c->pub.flags);
 }
@@ -289,23 +159,28 @@ static uint32_t count_items(const struct client *c,
     }
 }
 
-/* Redis deletes what is to expire in the past. */
-static uint32_t op_of(const struct weir_command *row, int64_t ms)
+/* Whether the open request has the key of an op that may be done only once for
+ * each command. Then the command begins a request of its own. */
+static bool comes_again(const struct request *r, const struct client *c,
+                        uint32_t op)
 {
-    return row->form == WEIR_FORM_EXPIRE && ms <= 0 ? WEIR_DELETE : row->op;
+    return weir_op_info(op)->atomic &&
+           request_has(r, wish_bytes(c, 1), (size_t)c->parser.args[1].size);
 }
 
 static bool put_data(struct weir_server *s, struct client *c,
-                     struct weir_command *row, int64_t ms)
+                     struct weir_command *row, const struct wish *wish)
 {
-    struct request *r = request_open(s, c, op_of(row, ms), count_items(c, row));
+    struct request *r = request_open(s, c, wish->op, count_items(c, row));
 
     if (r == NULL && s->open != NULL)
+        return false;
+    if (r != NULL && comes_again(r, c, wish->op))
         return false;
     if (r == NULL)
         reply_refuse(s, c, row, "OOM out of memory for the command");
     else
-        put_items(s, r, c, row, ms);
+        put_items(s, r, c, row, wish);
     return true;
 }
 
@@ -326,13 +201,13 @@ static void unknown(struct weir_server *s, struct client *c)
         uint64_t size = c->parser.args[i].size;
 
         at += (size_t)snprintf(args + at, sizeof args - at, "'%.*s' ",
-                               (int)(size < 32 ? size : 32), bytes_of(c, i));
+                               (int)(size < 32 ? size : 32), wish_bytes(c, i));
     }
     args[at] = '\0';
     reply_error(
         s, c, "ERR unknown command '%.*s', with args beginning with: %s",
         (int)(c->parser.args[0].size < 128 ? c->parser.args[0].size : 128),
-        bytes_of(c, 0), args);
+        wish_bytes(c, 0), args);
 }
 
 /* Whether the client may run a command; if not, it has been told. */
@@ -361,7 +236,7 @@ static void pong(struct weir_server *s, struct client *c)
     if (c->pub.flags & (WEIR_CLIENT_MUTE | WEIR_CLIENT_SKIP))
         return;
     if (c->parser.n_args == 2)
-        outbox_bulk(&c->out, bytes_of(c, 1), c->parser.args[1].size);
+        outbox_bulk(&c->out, wish_bytes(c, 1), c->parser.args[1].size);
     else
         outbox_add(&c->out, "+PONG\r\n", 7);
 }
@@ -378,7 +253,7 @@ static void run_alone(struct weir_server *s, struct client *c,
         unknown(s, c);
     } else if (!has_arity(row, c->parser.n_args)) {
         row->errors++;
-        reply_refuse(s, c, row, BAD_COUNT, row->name);
+        reply_refuse(s, c, row, WISH_BAD_COUNT, row->name);
     } else if (!is_allowed(s, c, row)) {
         row->errors++;
     } else if (!cluster_owns(s, c, row)) {
@@ -420,16 +295,18 @@ bool dispatch(struct weir_server *s, struct client *c)
     uint32_t number = 0;
     struct weir_command *row;
     const char *fault = NULL;
-    int64_t ms = 0;
+    struct wish wish = {0};
     bool done = true;
 
     if (c->parser.n_args == 0)
         return true;
-    row = dispatch_find(s, bytes_of(c, 0), c->parser.args[0].size, &number);
-    if (row != NULL && has_arity(row, c->parser.n_args))
-        fault = check(c, row, &ms);
+    row = dispatch_find(s, wish_bytes(c, 0), c->parser.args[0].size, &number);
+    if (row != NULL && has_arity(row, c->parser.n_args)) {
+        wish.op = row->op;
+        fault = wish_read(c, row, &wish);
+    }
     if (fault == NULL && is_plain_data(s, c, row))
-        done = put_data(s, c, row, ms);
+        done = put_data(s, c, row, &wish);
     else if (s->open != NULL)
         return false;
     else

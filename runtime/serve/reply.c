@@ -89,11 +89,18 @@ static void put_status(struct weir_server *s, struct request *r,
                        struct part *part, uint8_t status)
 {
     const struct status_text *error = &s->errors[status];
+    bool no_number =
+        part->command->form == WEIR_FORM_INCR && status == WEIR_INVALID;
     char text[ERROR_MAX];
 
     part->command->errors++;
     if (s->limits.short_errors) {
         put_short(r->client, part->command);
+        return;
+    }
+    if (no_number) {
+        outbox_text(&r->client->out,
+                    "-ERR value is not an integer or out of range\r\n");
         return;
     }
     put_error(r->client, text,
@@ -210,6 +217,7 @@ static void put_part(struct weir_server *s, struct request *r,
     item = request_item(r, slot, &again);
     switch (part->command->form) {
     case WEIR_FORM_VALUE:
+    case WEIR_FORM_GETEX:
         put_value(s, r->client, item);
         break;
     case WEIR_FORM_VALUES:
@@ -219,6 +227,10 @@ static void put_part(struct weir_server *s, struct request *r,
     case WEIR_FORM_SETEX:
     case WEIR_FORM_MSET:
         put_stored(r, part, slot);
+        break;
+    case WEIR_FORM_APPEND:
+    case WEIR_FORM_INCR:
+        outbox_line(out, ':', item->number);
         break;
     case WEIR_FORM_LENGTH:
         outbox_line(out, ':',

@@ -178,6 +178,21 @@ static struct weir_item *share_item(struct request *r, const char *key,
     return add_item(r, key, size);
 }
 
+bool request_has(const struct request *r, const char *key, size_t size)
+{
+    uint32_t mask = 2 * r->room - 1;
+    uint32_t at = (uint32_t)weir_hash(key, size, 0) & mask;
+
+    for (; r->shares && r->marks[at] > r->base; at = (at + 1) & mask) {
+        const struct weir_item *item =
+            &r->batch->items[r->marks[at] - r->base - 1];
+
+        if (item->key_len == size && memcmp(item->key, key, size) == 0)
+            return true;
+    }
+    return false;
+}
+
 struct weir_item *request_key(struct weir_server *s, struct request *r,
                               struct parse_arg *arg, const char *key)
 {
@@ -278,7 +293,9 @@ static void answer(struct weir_server *s, struct request *r)
  * it, and a client may go meanwhile. */
 static bool own_values(struct weir_batch *batch)
 {
-    for (uint32_t i = 0; i < batch->n && batch->op == WEIR_SET; i++) {
+    bool sends = weir_op_info(batch->op)->sends;
+
+    for (uint32_t i = 0; i < batch->n && sends; i++) {
         struct weir_item *item = &batch->items[i];
 
         if (item->value != NULL)

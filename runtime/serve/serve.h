@@ -46,9 +46,14 @@ enum weir_form {
     WEIR_FORM_PING,     /* [message] */
     WEIR_FORM_VALUE,    /* key: its value or nil */
     WEIR_FORM_VALUES,   /* key ...: an array of them */
-    WEIR_FORM_SET,      /* key value [EX s | PX ms | EXAT s | PXAT ms] */
+    WEIR_FORM_GETEX,    /* key [time | PERSIST]: its value or nil */
+    WEIR_FORM_SET,      /* key value [time] [NX | XX]; a time is one of EX s,
+                           PX ms, EXAT s, PXAT ms */
     WEIR_FORM_SETEX,    /* key time value */
     WEIR_FORM_MSET,     /* key value ... */
+    WEIR_FORM_SETNX,    /* key value: 1 or 0 */
+    WEIR_FORM_APPEND,   /* key value: the new length */
+    WEIR_FORM_INCR,     /* key [number]: the sum */
     WEIR_FORM_COUNT,    /* key ...: how many are OK */
     WEIR_FORM_LENGTH,   /* key: the size of its value, or 0 */
     WEIR_FORM_TTL,      /* key: its time to live, -1 or -2 */
@@ -66,6 +71,7 @@ enum weir_command_flags {
     WEIR_COMMAND_MS = 8,        /* times are milliseconds, else seconds */
     WEIR_COMMAND_AT = 16,       /* times are of day, else from now */
     WEIR_COMMAND_UNQUEUED = 32, /* runs at once also after MULTI */
+    WEIR_COMMAND_MINUS = 64,    /* the number is subtracted */
 };
 
 /* A row of the table of commands, as the host registers it. */

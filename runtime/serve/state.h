@@ -6,6 +6,7 @@
  *     server.c    turns: events, resumed clients, once a second the sweep
  *     listen.c    addresses, accepts
  *     client.c    a client's life: read, parse, run, write
+ *     wish.c      what a command asks for, by its options
  *     dispatch.c  one command into the open request of its client, or an error
  *     cluster.c   which process a command's keys belong to
  *     request.c   a request's life: opened, submitted, answered
@@ -188,6 +189,24 @@ void client_close(struct weir_server *s, struct client *c);
  * memory it does not need now. */
 void client_sweep(struct weir_server *s, struct client *c);
 
+/* ---- wish.c ---- */
+
+/* What a data command asks for. */
+struct wish {
+    uint32_t op;    /* at first that of its row */
+    int64_t ms;     /* a time to live; 0: none */
+    int64_t number; /* to add */
+};
+
+/* wish_read checks what the arity does not, and reads what a command asks for.
+ * Returns what is wrong: a format, which may name the command once by %s. */
+const char *wish_read(const struct client *c, const struct weir_command *row,
+                      struct wish *wish);
+extern const char WISH_BAD_COUNT[];
+
+/* wish_bytes returns the bytes of argument i. */
+const char *wish_bytes(const struct client *c, uint32_t i);
+
 /* ---- later.c ---- */
 
 /* later_add goes on with a client at the next turn. */
@@ -242,6 +261,10 @@ void multi_end(struct client *c);
  * the open one is of another op or full, or memory is short. */
 struct request *request_open(struct weir_server *s, struct client *c,
                              uint32_t op, uint32_t keys);
+
+/* request_has returns whether a key of the request is that one, if keys that
+ * came twice share an item. */
+bool request_has(const struct request *r, const char *key, size_t size);
 
 /* request_key adds a key and returns its item: one that came before shares it,
  * except in an inline store. */

@@ -38,10 +38,28 @@ for size in (0, 1, 8191, 8192, 100000, 3000000):
     assert r.set("py big", value) and r.get("py big") == value
 
 try:
-    r.incr("py")
-    raise AssertionError("INCR was not refused")
+    r.incrbyfloat("py", 1.5)
+    raise AssertionError("INCRBYFLOAT was not refused")
 except redis.ResponseError as e:
-    assert "INCRBY is refused" in str(e), e
+    assert "INCRBYFLOAT is refused" in str(e), e
+
+# Pipelined changes of one key: each is done, in order.
+p = r.pipeline(transaction=False)
+for i in range(1000):
+    p.incr("py count")
+    p.append("py log", "%03d" % i)
+replies = p.execute()
+assert replies[::2] == list(range(1, 1001)), replies[:20]
+assert replies[1::2] == list(range(3, 3001, 3)), replies[:20]
+assert r.get("py log") == b"".join(b"%03d" % i for i in range(1000))
+assert r.set("py lock", "me", nx=True, ex=100) is True
+assert r.set("py lock", "you", nx=True) is None
+assert r.set("py lock", "me", xx=True) is True
+assert r.setnx("py lock", "you") is False
+assert r.getex("py lock", ex=50) == b"me" and 40 < r.ttl("py lock") <= 50
+assert r.getdel("py lock") == b"me" and r.getdel("py lock") is None
+assert r.decrby("py count", 999) == 1
+r.delete("py count", "py log")
 
 info = r.info()
 assert info["role"] == "master" and info["loading"] == 0

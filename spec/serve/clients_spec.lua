@@ -21,10 +21,10 @@ local RESTY = [[
     redis:init_pipeline()
     for i = 1, 1000 do redis:set("resty" .. i, i) end
     for i = 1, 1000 do redis:get("resty" .. i) end
-    redis:incr "resty"
+    redis:incrbyfloat("resty", 1)
     local replies = assert(redis:commit_pipeline())
     assert(replies[1000] == "OK" and replies[2000] == "1000")
-    assert(replies[2001][1] == false and replies[2001][2]:find "INCR is refused")
+    assert(replies[2001][1] == false and replies[2001][2]:find "INCRBYFLOAT is refused")
     ngx.print "done"
   } }]]
 

@@ -17,6 +17,8 @@ local TIER = [[return tier { memory { capacity = "64MiB" },
 local function over(server_url, taken)
   contract {
     longest_key = 65536 - 8 - (taken or 0),
+    -- The others are scripts of Redis, which weir refuses.
+    atomic = "add replace gat take", plain = "incr append",
     open = function(options)
       made = made + 1
       options.prefix = ("spec%03d:"):format(made)

@@ -75,7 +75,7 @@ int main(void)
         redisAppendCommand(c, "SET k%d %b", i, "a\0b\r\n", (size_t)5);
     for (int i = 0; i < COMMANDS; i++)
         redisAppendCommand(c, "GET k%d", i);
-    redisAppendCommand(c, "INCR k");
+    redisAppendCommand(c, "INCRBYFLOAT k 1");
     redisAppendCommand(c, "GET nothing");
     for (int i = 0; i < COMMANDS; i++)
         expect(c, REDIS_REPLY_STATUS, "OK", 2);

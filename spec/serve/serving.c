@@ -25,6 +25,17 @@ static struct weir_command commands[] = {
     {.name = "exists", .arity = -2, .op = WEIR_EXISTS, .form = WEIR_FORM_COUNT},
     {.name = "strlen", .arity = 2, .op = WEIR_STAT, .form = WEIR_FORM_LENGTH},
     {.name = "expire", .arity = -3, .op = WEIR_TOUCH, .form = WEIR_FORM_EXPIRE},
+    {.name = "setnx", .arity = 3, .op = WEIR_ADD, .form = WEIR_FORM_SETNX},
+    {.name = "append", .arity = 3, .op = WEIR_APPEND, .form = WEIR_FORM_APPEND},
+    {.name = "incr", .arity = 2, .op = WEIR_INCR, .form = WEIR_FORM_INCR},
+    {.name = "incrby", .arity = 3, .op = WEIR_INCR, .form = WEIR_FORM_INCR},
+    {.name = "decr",
+     .arity = 2,
+     .op = WEIR_INCR,
+     .form = WEIR_FORM_INCR,
+     .flags = WEIR_COMMAND_MINUS},
+    {.name = "getex", .arity = -2, .op = WEIR_GAT, .form = WEIR_FORM_GETEX},
+    {.name = "getdel", .arity = 2, .op = WEIR_TAKE, .form = WEIR_FORM_VALUE},
     {.name = "multi", .arity = 1, .form = WEIR_FORM_MULTI},
     {.name = "exec", .arity = 1, .form = WEIR_FORM_EXEC},
     {.name = "discard", .arity = 1, .form = WEIR_FORM_DISCARD},
@@ -157,7 +168,11 @@ static const char PIPELINE[] =
     "*2\r\n$6\r\nSTRLEN\r\n$1\r\na\r\n"
     "expire a 100\r\nexpire a 200\r\nexpire b -1\r\nget b\r\n"
     "*4\r\n$3\r\nDEL\r\n$1\r\na\r\n$1\r\na\r\n$1\r\nc\r\n"
-    "del a\r\nget\r\nset a b nx\r\n"
+    "del a\r\nget\r\nset a b nx\r\nset a c nx\r\nset x c xx\r\nset a c xx\r\n"
+    "incr n\r\nincr n\r\nincrby n 40\r\ndecr n\r\nappend l ab\r\nappend l "
+    "ab\r\n"
+    "setnx s 1\r\nsetnx s 2\r\ngetex l ex 100\r\ngetdel l\r\ngetdel l\r\n"
+    "getex a persist\r\ndel a n s\r\n"
     "multi\r\nset q 1\r\nget q\r\nexec\r\nget q\r\ndel q\r\n";
 
 static const char REPLIES[] =
@@ -167,7 +182,8 @@ static const char REPLIES[] =
     "-ERR unknown command 'bogus', with args beginning with: 'itAs' \r\n"
     ":3\r\n:1\r\n:1\r\n:1\r\n$-1\r\n:2\r\n:0\r\n"
     "-ERR wrong number of arguments for 'get' command\r\n"
-    "-ERR SET with NX is refused: a policy cannot do it atomically\r\n"
+    "+OK\r\n$-1\r\n$-1\r\n+OK\r\n:1\r\n:2\r\n:42\r\n:41\r\n:2\r\n"
+    ":4\r\n:1\r\n:0\r\n$4\r\nabab\r\n$4\r\nabab\r\n$-1\r\n$1\r\nc\r\n:3\r\n"
     "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n$1\r\n1\r\n$1\r\n1\r\n:1\r\n";
 
 static void answers_in_order_in_pieces_of_any_size(void)

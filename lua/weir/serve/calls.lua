@@ -13,14 +13,15 @@ local Calls = {}
 local FLAGS = {
   writes = S.WEIR_COMMAND_WRITES, admin = S.WEIR_COMMAND_ADMIN,
   no_auth = S.WEIR_COMMAND_NO_AUTH, unqueued = S.WEIR_COMMAND_UNQUEUED,
-  ms = S.WEIR_COMMAND_MS, at = S.WEIR_COMMAND_AT,
+  ms = S.WEIR_COMMAND_MS, at = S.WEIR_COMMAND_AT, minus = S.WEIR_COMMAND_MINUS,
 }
 
 local FORMS = {
   ping = S.WEIR_FORM_PING, value = S.WEIR_FORM_VALUE, values = S.WEIR_FORM_VALUES,
   set = S.WEIR_FORM_SET, setex = S.WEIR_FORM_SETEX, mset = S.WEIR_FORM_MSET,
   count = S.WEIR_FORM_COUNT, length = S.WEIR_FORM_LENGTH, ttl = S.WEIR_FORM_TTL,
-  expire = S.WEIR_FORM_EXPIRE, type = S.WEIR_FORM_TYPE,
+  expire = S.WEIR_FORM_EXPIRE, type = S.WEIR_FORM_TYPE, getex = S.WEIR_FORM_GETEX,
+  setnx = S.WEIR_FORM_SETNX, append = S.WEIR_FORM_APPEND, incr = S.WEIR_FORM_INCR,
   multi = S.WEIR_FORM_MULTI, exec = S.WEIR_FORM_EXEC, discard = S.WEIR_FORM_DISCARD,
 }
 

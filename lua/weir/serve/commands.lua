@@ -4,11 +4,11 @@
 -- A row: name, arity (as Redis counts it: with the name, -n = at least n), facts, doc.
 -- The facts of a data command are op and form (enum weir_form), which the listener
 -- serves itself; of others `by`, the file of serve/ with a function of that name. More
--- facts: writes, admin, no_auth, ms, at (enum weir_command_flags); waits: it may wait,
--- and runs as a task; keys: the place of the first, the last, the step, as COMMAND INFO
--- has them; refused: why not; group: of COMMAND DOCS.
+-- facts: writes, admin, no_auth, ms, at, minus (enum weir_command_flags); waits: it may
+-- wait, and runs as a task; keys: the place of the first, the last, the step, as
+-- COMMAND INFO has them; refused: why not; group: of COMMAND DOCS.
 
-local NOT_ATOMIC = "a policy cannot change a value atomically"
+local NOT_ATOMIC = "no store of weir does it atomically"
 local STRINGS_ONLY = "weir stores strings only"
 local ONE, ALL, PAIRS = { 1, 1, 1 }, { 1, -1, 1 }, { 1, -1, 2 }
 
@@ -20,16 +20,31 @@ Commands.rows = {
     "Returns the value of a key, or nil." },
   { "mget", -2, { op = "get", form = "values", keys = ALL },
     "Returns the values of keys. An error of one is the reply of all." },
-  { "getex", 2, { op = "get", form = "value", keys = ONE },
-    "As GET. Options are refused: a policy cannot read and touch atomically." },
+  { "getex", -2, { op = "gat", form = "getex", writes = true, keys = ONE },
+    "Returns a value and sets its time to live. EX, PX, EXAT, PXAT, PERSIST." },
+  { "getdel", 2, { op = "take", form = "value", writes = true, keys = ONE },
+    "Returns a value and removes it." },
   { "set", -3, { op = "set", form = "set", writes = true, keys = ONE },
-    "Stores a value. EX, PX, EXAT, PXAT; others are refused. nil: not admitted." },
+    "Stores a value. EX, PX, EXAT, PXAT, NX, XX; others are refused. nil: not "
+    .. "admitted, or NX or XX did not hold." },
+  { "setnx", 3, { op = "add", form = "setnx", writes = true, keys = ONE },
+    "Stores a value if there is none: 1, else 0." },
   { "mset", -3, { op = "set", form = "mset", writes = true, keys = PAIRS },
     "Stores values, each on its own. nil: one was not admitted." },
   { "setex", 4, { op = "set", form = "setex", writes = true, keys = ONE },
     "Stores a value with a time to live in seconds." },
   { "psetex", 4, { op = "set", form = "setex", writes = true, ms = true, keys = ONE },
     "Stores a value with a time to live in milliseconds." },
+  { "append", 3, { op = "append", form = "append", writes = true, keys = ONE },
+    "Adds bytes to the end of a value; returns its length." },
+  { "incr", 2, { op = "incr", form = "incr", writes = true, keys = ONE },
+    "Adds 1 to a number; returns the sum." },
+  { "incrby", 3, { op = "incr", form = "incr", writes = true, keys = ONE },
+    "Adds to a number; returns the sum." },
+  { "decr", 2, { op = "incr", form = "incr", writes = true, minus = true, keys = ONE },
+    "Subtracts 1 from a number; returns the rest." },
+  { "decrby", 3, { op = "incr", form = "incr", writes = true, minus = true,
+    keys = ONE }, "Subtracts from a number; returns the rest." },
   { "exists", -2, { op = "exists", form = "count", keys = ALL },
     "Returns how many of the keys are there." },
   { "touch", -2, { op = "exists", form = "count", keys = ALL },
@@ -126,9 +141,8 @@ Commands.rows = {
 
 -- Commands that clients know from Redis, and why weir has them not.
 local REFUSED = {
-  [NOT_ATOMIC] = { "setnx", "getset", "getdel", "append", "incr", "decr", "incrby",
-    "decrby", "incrbyfloat", "setrange", "msetnx", "setbit", "bitop", "bitfield",
-    "rename", "renamenx", "copy", "move" },
+  [NOT_ATOMIC] = { "getset", "incrbyfloat", "setrange", "msetnx", "setbit", "bitop",
+    "bitfield", "rename", "renamenx", "copy", "move" },
   [STRINGS_ONLY] = { "lpush", "rpush", "lpop", "rpop", "lrange", "llen", "hset", "hget",
     "hgetall", "hmget", "hmset", "hdel", "sadd", "srem", "smembers", "scard", "zadd",
     "zrange", "zscore", "zrem", "xadd", "xread", "xrange", "pfadd", "geoadd" },
