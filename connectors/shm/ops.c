@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "chain.h"
+#include "change.h"
 
 /* ---- get ---- */
 
@@ -27,14 +28,12 @@ static int get_corrupt(const struct hold *h, struct weir_call *call,
     return shard_drop(h, e);
 }
 
-/* Copies the value to where it goes, and checks the copy: what lies in the
- * mapping could still change. */
-static int get_copy(const struct shm *m, const struct hold *h,
-                    struct weir_call *call, struct weir_item *item,
-                    struct entry *e, char *to)
+/* It checks the copy: what lies in the mapping could still change. */
+int ops_read(const struct shm *m, const struct hold *h, struct weir_call *call,
+             struct weir_item *item, struct entry *e, char *to, uint64_t size)
 {
     struct chain_at at = chain_key(e);
-    uint64_t size = item->size, sum = e->value_sum;
+    uint64_t sum = e->value_sum;
     int rc = chain_skip(h, &at, e->key_len);
 
     if (rc == 0)
@@ -44,7 +43,6 @@ static int get_copy(const struct shm *m, const struct hold *h,
     if (!get_verified(m, e, to, size, sum))
         return get_corrupt(h, call, item, e);
     e->suspect = 0;
-    item->status = WEIR_OK;
     return 0;
 }
 
@@ -64,7 +62,9 @@ static int get_value(const struct shm *m, const struct hold *h,
         weir_call_taken_back(call, item);
         return 0;
     }
-    rc = get_copy(m, h, call, item, e, to);
+    rc = ops_read(m, h, call, item, e, to, size);
+    if (rc == 0 && item->status == WEIR_PENDING)
+        item->status = WEIR_OK;
     if (item->data != NULL)
         weir_call_unlend(call);
     if (rc < 0 && item->status == WEIR_PENDING && item->value != NULL) {
@@ -74,9 +74,8 @@ static int get_value(const struct shm *m, const struct hold *h,
     return item->status == WEIR_PENDING ? rc : 0;
 }
 
-static int op_get(const struct shm *m, const struct hold *h,
-                  struct weir_call *call, struct place *at,
-                  struct weir_item *item)
+int ops_get(const struct shm *m, const struct hold *h, struct weir_call *call,
+            struct place *at, struct weir_item *item)
 {
     struct entry *e;
     int rc = shard_find(h, &at->key, &e);
@@ -93,23 +92,22 @@ static int op_get(const struct shm *m, const struct hold *h,
 
 /* ---- set ---- */
 
-static const char *set_bytes(const struct weir_item *item)
+const char *ops_bytes(const struct weir_item *item)
 {
     return item->value != NULL ? item->value->data : item->data;
 }
 
-static uint64_t set_size(const struct weir_item *item)
+uint64_t ops_size(const struct weir_item *item)
 {
     return item->value != NULL ? item->value->size : item->size;
 }
 
-/* Whether the value lies in memory of the caller. */
-static bool set_is_lent(const struct weir_item *item)
+bool ops_is_lent(const struct weir_item *item)
 {
     return item->value == NULL && item->size > 0;
 }
 
-static uint64_t set_expires(uint64_t ttl_ms)
+uint64_t ops_expires(uint64_t ttl_ms)
 {
     uint64_t at;
 
@@ -121,13 +119,13 @@ static uint64_t set_expires(uint64_t ttl_ms)
 
 bool ops_sum(struct weir_call *call, struct place *at, struct weir_item *item)
 {
-    bool lent = set_is_lent(item);
+    bool lent = ops_is_lent(item);
 
     if (lent && !weir_call_lend(call)) {
         weir_call_taken_back(call, item);
         return false;
     }
-    at->sum = shard_sum(set_bytes(item), set_size(item));
+    at->sum = shard_sum(ops_bytes(item), ops_size(item));
     if (lent)
         weir_call_unlend(call);
     return true;
@@ -150,22 +148,21 @@ static int set_reject(const struct hold *h, struct place *at,
     return 0;
 }
 
-static int op_set(const struct shm *m, const struct hold *h,
-                  struct weir_call *call, struct place *at,
-                  struct weir_item *item)
+int ops_set(const struct shm *m, const struct hold *h, struct weir_call *call,
+            struct place *at, struct weir_item *item)
 {
-    bool lent = set_is_lent(item);
+    bool lent = ops_is_lent(item);
     struct shard_value value = {
-        .bytes = set_bytes(item),
-        .size = (uint32_t)set_size(item),
+        .bytes = ops_bytes(item),
+        .size = (uint32_t)ops_size(item),
         .sum = at->sum,
     };
     int rc;
 
-    if (!shard_fits(h->layout, at->key.len, set_size(item)))
+    if (!shard_fits(h->layout, at->key.len, ops_size(item)))
         return set_reject(h, at, item);
     value.expires_ms =
-        set_expires(item->ttl_ms ? item->ttl_ms : m->default_ttl_ms);
+        ops_expires(item->ttl_ms ? item->ttl_ms : m->default_ttl_ms);
     if (lent && !weir_call_lend(call)) {
         weir_call_taken_back(call, item);
         return 0;
@@ -230,9 +227,8 @@ static int op_delete(const struct shm *m, const struct hold *h,
     return rc;
 }
 
-static int op_touch(const struct shm *m, const struct hold *h,
-                    struct weir_call *call, struct place *at,
-                    struct weir_item *item)
+int ops_touch(const struct shm *m, const struct hold *h, struct weir_call *call,
+              struct place *at, struct weir_item *item)
 {
     struct entry *e;
     int rc = shard_find(h, &at->key, &e);
@@ -242,7 +238,7 @@ static int op_touch(const struct shm *m, const struct hold *h,
     (void)call;
     if (there) {
         shard_hit(h, e);
-        rc = shard_expire(h, e, set_expires(item->ttl_ms));
+        rc = shard_expire(h, e, ops_expires(item->ttl_ms));
     }
     if (rc == 0)
         item->status = there ? WEIR_OK : WEIR_MISS;
@@ -254,8 +250,13 @@ typedef int op_locked(const struct shm *m, const struct hold *h,
                       struct weir_item *item);
 
 static op_locked *const OPS[WEIR_OPS] = {
-    [WEIR_GET] = op_get,   [WEIR_SET] = op_set,       [WEIR_EXISTS] = op_exists,
-    [WEIR_STAT] = op_stat, [WEIR_DELETE] = op_delete, [WEIR_TOUCH] = op_touch,
+    [WEIR_ADD] = change_add,       [WEIR_REPLACE] = change_replace,
+    [WEIR_CAS] = change_cas,       [WEIR_INCR] = change_incr,
+    [WEIR_APPEND] = change_append, [WEIR_GAT] = change_gat,
+    [WEIR_TAKE] = change_take,     [WEIR_GET] = ops_get,
+    [WEIR_SET] = ops_set,          [WEIR_EXISTS] = op_exists,
+    [WEIR_STAT] = op_stat,         [WEIR_DELETE] = op_delete,
+    [WEIR_TOUCH] = ops_touch,
 };
 
 int ops_do(const struct shm *m, const struct hold *h, struct weir_call *call,

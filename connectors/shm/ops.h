@@ -8,13 +8,34 @@
 struct place {
     uint32_t shard;
     struct shard_key key;
-    uint64_t sum; /* of a set: that of its value */
+    uint64_t sum; /* of the value that is sent */
 };
 
 /* ops_do does call->op to one item and answers it. -EUCLEAN: the shard is
  * damaged, and the item as it was. */
 int ops_do(const struct shm *m, const struct hold *h, struct weir_call *call,
            struct place *at, struct weir_item *item);
+
+/* Get, set and touch: as ops_do. */
+int ops_get(const struct shm *m, const struct hold *h, struct weir_call *call,
+            struct place *at, struct weir_item *item);
+int ops_set(const struct shm *m, const struct hold *h, struct weir_call *call,
+            struct place *at, struct weir_item *item);
+int ops_touch(const struct shm *m, const struct hold *h, struct weir_call *call,
+              struct place *at, struct weir_item *item);
+
+/* ops_read copies the value of an entry, of that size. If it has a wrong
+ * checksum the item is answered. -EUCLEAN. */
+int ops_read(const struct shm *m, const struct hold *h, struct weir_call *call,
+             struct weir_item *item, struct entry *e, char *to, uint64_t size);
+
+/* The value that an item sends, and whether it lies in memory of the caller. */
+const char *ops_bytes(const struct weir_item *item);
+uint64_t ops_size(const struct weir_item *item);
+bool ops_is_lent(const struct weir_item *item);
+
+/* ops_expires returns when a value expires that is set now; 0 = never. */
+uint64_t ops_expires(uint64_t ttl_ms);
 
 /* ops_sum computes at->sum, without the lock. False: the memory was lent and
  * has been taken back; the item is answered. */

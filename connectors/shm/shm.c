@@ -286,7 +286,9 @@ const struct weir_connector weir_connector = {
     .options = SHM_OPTIONS,
     .config_size = sizeof(struct shm_config),
     .ops = 1 << WEIR_GET | 1 << WEIR_SET | 1 << WEIR_EXISTS | 1 << WEIR_DELETE |
-           1 << WEIR_STAT | 1 << WEIR_TOUCH | 1 << WEIR_SCAN,
+           1 << WEIR_STAT | 1 << WEIR_TOUCH | 1 << WEIR_SCAN | 1 << WEIR_ADD |
+           1 << WEIR_REPLACE | 1 << WEIR_INCR | 1 << WEIR_APPEND |
+           1 << WEIR_CAS | 1 << WEIR_GAT | 1 << WEIR_TAKE,
     .open = shm_open_store,
     .close = shm_close,
     .label = shm_label,

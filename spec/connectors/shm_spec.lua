@@ -32,6 +32,7 @@ describe("shm", function()
   for _, eviction in ipairs { "s3fifo", "lru" } do
     describe(eviction, function()
       contract {
+        atomic = "all",
         open = function(options)
           options.path = fresh_path()
           options.eviction = eviction
@@ -64,6 +65,7 @@ describe("shm", function()
 
   describe("on a worker", function()
     contract {
+      atomic = "all",
       open = function(options)
         options.path = fresh_path()
         options.capacity, options.shards = "4MiB", 2

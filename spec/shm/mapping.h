@@ -33,6 +33,7 @@ static inline void point_pass(const char *name)
 #include "../../connectors/shm/layout.c"
 #include "../../connectors/shm/lock.c"
 #include "../../connectors/shm/map.c"
+#include "../../connectors/shm/change.c"
 #include "../../connectors/shm/ops.c"
 #include "../../connectors/shm/policies.c"
 #include "../../connectors/shm/repair.c"
