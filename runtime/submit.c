@@ -195,18 +195,29 @@ static void prepare_inline(struct weir_store *s, struct batch *b,
         stats_add(&shard->op[b->pub.op].batches, 1);
 }
 
-static int run_inline(struct weir_store *s, struct batch *b)
+/* When a call begins, if it is one of those that are measured, else 0. */
+static uint64_t start_clock(void)
 {
     static _Thread_local uint32_t calls;
+
+    return calls++ % TIMED_CALLS == 0 ? weir_now() : 0;
+}
+
+static void stop_clock(struct stats *shard, uint32_t op, uint64_t started)
+{
+    if (started != 0)
+        histogram_add(&shard->op[op].service, weir_now() - started);
+}
+
+static int run_inline(struct weir_store *s, struct batch *b)
+{
     struct stats *shard = inline_shard(s);
-    bool timed = calls++ % TIMED_CALLS == 0;
     uint64_t started;
 
     prepare_inline(s, b, shard);
-    started = timed ? weir_now() : 0;
+    started = start_clock();
     b->pub.errors += run_pending(s, b, shard);
-    if (timed)
-        histogram_add(&shard->op[b->pub.op].service, weir_now() - started);
+    stop_clock(shard, b->pub.op, started);
     if (b->pub.errors > 0)
         store_keep_error(s, b);
     set_store(b, NULL);
@@ -224,6 +235,59 @@ static int submit_inline(struct weir_store *s, struct batch *b)
         rc = run_inline(s, b);
     atomic_fetch_sub_explicit(&s->inside, 1, memory_order_release);
     return rc;
+}
+
+/* Counts the items that were found and leaves the others pending. Returns how
+ * many were found. */
+static uint32_t keep_hits(struct batch *b, struct stats *shard)
+{
+    struct weir_item *items = b->pub.items;
+    uint32_t n = b->pub.n, hits = 0;
+
+    for (uint32_t i = 0, first; i < n;) {
+        for (first = i; i < n && items[i].status == WEIR_OK; i++)
+            hits++;
+        if (i > first)
+            finish_items(b, shard, items + first, i - first);
+        for (; i < n && items[i].status != WEIR_OK; i++)
+            items[i].status = WEIR_PENDING;
+    }
+    if (hits > 0)
+        stats_add(&shard->op[b->pub.op].batches, 1);
+    return hits;
+}
+
+static uint32_t run_hits(struct weir_store *s, struct batch *b)
+{
+    struct stats *shard = inline_shard(s);
+    uint64_t started;
+    size_t key_bytes;
+    struct slice slice;
+    uint32_t hits;
+
+    batch_clear(b);
+    set_store(b, s);
+    b->deadline_ns = 0;
+    if (check_items(s, b, &key_bytes) == b->pub.n &&
+        pending_group(b, 0, &slice) != 0) {
+        started = start_clock();
+        s->connector->run(s->state, &slice.call);
+        stop_clock(shard, b->pub.op, started);
+    }
+    hits = keep_hits(b, shard);
+    set_store(b, NULL);
+    return hits;
+}
+
+static uint32_t submit_hits(struct weir_store *s, struct batch *b)
+{
+    uint32_t hits = 0;
+
+    atomic_fetch_add(&s->inside, 1);
+    if (!atomic_load(&s->closing))
+        hits = run_hits(s, b);
+    atomic_fetch_sub_explicit(&s->inside, 1, memory_order_release);
+    return hits;
 }
 
 /* ---- queued ---- */
@@ -377,4 +441,17 @@ int weir_submit(struct weir_store *s, struct weir_cq *cq,
                       "the completion queue was made before a fork; make "
                       "another one here");
     return submit_queued(s, cq, b);
+}
+
+int weir_submit_hits(struct weir_store *s, struct weir_batch *pub)
+{
+    struct batch *b = batch_of(pub);
+
+    if (!batch_is_free(b))
+        return -EBUSY;
+    if (!s->is_inline || pub->op != WEIR_GET || pub->n > pub->capacity)
+        return -EINVAL;
+    if (s->forks != forks_seen())
+        return -ECHILD;
+    return s->connector->ops & 1u << WEIR_GET ? (int)submit_hits(s, b) : 0;
 }

@@ -422,6 +422,13 @@ int weir_open(struct weir_store **out, const char *target,
  * large TOOBIG; the other items go on. */
 int weir_submit(struct weir_store *s, struct weir_cq *cq, struct weir_batch *b);
 
+/* weir_submit_hits runs a get on an inline store for the keys that it has, and
+ * returns how many these are. Their items are OK. The others stay PENDING and
+ * are not counted: they are for the host to ask elsewhere. A closed store has
+ * no keys. -EINVAL: the store is not inline, not a get, n over capacity.
+ * -EBUSY: the batch is in flight. -ECHILD: the store was made before a fork. */
+int weir_submit_hits(struct weir_store *s, struct weir_batch *b);
+
 enum weir_close_mode {
     WEIR_CLOSE_DRAIN = 0, /* run the queued batches, until the deadline */
     WEIR_CLOSE_FAIL,      /* answer the queued batches SKIPPED */
