@@ -135,7 +135,7 @@ function Ffi.serve()
     local path = Ffi.library:gsub("libweir%.so.*$", "libweir-serve.so")
     local S, sum = ffi.load(path), 0
     for _, name in ipairs { "command", "client", "argument", "request",
-      "server_limits", "server_stats" } do
+      "fast_path", "server_limits", "server_stats" } do
       sum = sum + ffi.sizeof("struct weir_" .. name)
     end
     if S.weir_server_layout() ~= sum then

@@ -12,6 +12,7 @@ local Calls = require "weir.serve.calls"
 local Closing = require "weir.core.closing"
 local Cursors = require "weir.core.cursors"
 local Errors = require "weir.serve.errors"
+local FastPath = require "weir.serve.fast_path"
 local Ffi = require "weir.ffi"
 local Host = require "weir.host"
 local Info = require "weir.serve.info"
@@ -91,8 +92,9 @@ function Server.new(stores, options)
   local self = setmetatable({
     stores = stores, options = options, limits = limits, ports = {}, port = 0,
     handle = ffi.gc(slot[0], S.weir_server_free), reloads = 0, run_id = random_id(),
-    cursors = Cursors.new(), at_work = 0,
+    cursors = Cursors.new(), at_work = 0, fast_paths = {},
   }, Server)
+  for i = 1, #stores do self.fast_paths[i] = FastPath.new(self.handle, i - 1) end
   self.info = Info.new(self)
   Errors.register(S, self.handle)
   Calls.register(self)
@@ -151,7 +153,7 @@ end
 
 
 local function answer_batch(self, request, store)
-  Runs.answer(store, request.batch)
+  Runs.answer(store, request)
   self:done(request)
 end
 
@@ -160,8 +162,18 @@ local function answer(self, request)
   if request.batch == nil then return Calls.answer(self, request) end
   local store = self.stores[request.client.db + 1]
   if not store.immediate then return self:work(answer_batch, request, store) end
-  Runs.answer(store, request.batch)
+  Runs.answer(store, request)
   S.weir_server_done(self.handle, request)
+end
+
+
+-- A turn of the listener. Returns how many requests wait.
+local function turn(self)
+  local paths = self.fast_paths
+  for i = 1, #paths do paths[i]:open(self:root(i - 1)) end
+  local n = S.weir_server_turn(self.handle)
+  for i = 1, #paths do paths[i]:count() end
+  return n
 end
 
 
@@ -170,7 +182,7 @@ function Server:turn()
   local from = C.weir_now()
   local n
   repeat
-    n = S.weir_server_turn(self.handle)
+    n = turn(self)
     local request = S.weir_server_next(self.handle)
     while request ~= nil do
       answer(self, request)

@@ -342,7 +342,10 @@ void request_run(struct weir_server *s)
     s->open = NULL;
     db = database_of(s, r->client);
     if (db->store == NULL) {
-        enqueue(s, r);
+        if (fast_path_answer(s, r))
+            answer(s, r);
+        else
+            enqueue(s, r);
     } else if (db->is_inline) {
         weir_submit(db->store, NULL, r->batch);
         answer(s, r);

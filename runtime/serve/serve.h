@@ -8,7 +8,9 @@
  *                            store answers in place, others through a
  *                            completion queue of the server's own
  *     not bound ............ the host takes the batch as a request, fills in
- *                            statuses and values, and gives it back
+ *                            statuses and values, and gives it back; with a
+ *                            fast path, a get takes from an inline store what
+ *                            is there, and the host gets the rest
  *
  * Commands that are no data commands (INFO, CLIENT, ...) always are requests of
  * the host, with their arguments. Knows no Lua; never calls the host.
@@ -131,6 +133,16 @@ struct weir_request {
     const struct weir_argument *args; /* the name first */
     uint32_t n_args;
     uint32_t command; /* its number, in the order of registration */
+    /* Items of the batch that a fast path has answered: they are OK. The others
+     * are PENDING and wait for the host. */
+    uint32_t hits;
+    uint32_t reserved;
+};
+
+/* What a fast path has answered. The server adds, the host may set to 0. */
+struct weir_fast_path {
+    uint64_t batches, keys, bytes;
+    uint64_t total_ns, longest_ns; /* of these batches */
 };
 
 struct weir_server_limits {
@@ -149,6 +161,7 @@ struct weir_server_limits {
 struct weir_server_stats {
     uint64_t clients, accepted, refused, closed_idle, closed_memory;
     uint64_t commands, hits, misses;
+    uint64_t fast_hits; /* keys that fast paths have answered */
     uint64_t bytes_in, bytes_out;
     uint64_t memory;  /* of all clients */
     uint64_t blocked; /* clients that do not read their replies */
@@ -220,6 +233,15 @@ void weir_server_error(struct weir_server *s, uint32_t status, const char *code,
  * another one is bound and weir_server_flying says 0. */
 int weir_server_bind(struct weir_server *s, uint32_t db,
                      struct weir_store *store);
+
+/* weir_server_fast_path lets the server answer gets of a database that is not
+ * bound, for the keys that an inline store has: a value there is what the host
+ * would answer. The host gets what is left of a batch, if anything is. counts
+ * stays the host's. Both must stay in place until another call for db. store
+ * NULL: no more. */
+int weir_server_fast_path(struct weir_server *s, uint32_t db,
+                          struct weir_store *store,
+                          struct weir_fast_path *counts);
 
 /* weir_server_flying returns how many batches bound stores have not answered.
  */

@@ -180,6 +180,7 @@ uint32_t weir_server_layout(void)
     return (uint32_t)(sizeof(struct weir_command) + sizeof(struct weir_client) +
                       sizeof(struct weir_argument) +
                       sizeof(struct weir_request) +
+                      sizeof(struct weir_fast_path) +
                       sizeof(struct weir_server_limits) +
                       sizeof(struct weir_server_stats));
 }

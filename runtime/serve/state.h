@@ -9,6 +9,7 @@
  *     wish.c      what a command asks for, by its options
  *     dispatch.c  one command into the open request of its client, or an error
  *     cluster.c   which process a command's keys belong to
+ *     fast_path.c hits of an inline store, for gets of the host
  *     request.c   a request's life: opened, submitted, answered
  *     reply.c     statuses of items as the replies of their commands
  *
@@ -122,6 +123,8 @@ static inline const struct weir_item *request_item(const struct request *r,
 struct database {
     struct weir_store *store; /* NULL: the host's */
     bool is_inline;
+    struct weir_store *fast; /* NULL: no fast path */
+    struct weir_fast_path *fast_counts;
 };
 
 struct status_text {
@@ -285,6 +288,12 @@ void request_run(struct weir_server *s);
 void request_drain(struct weir_server *s);
 
 void request_free(struct weir_server *s, struct request *r);
+
+/* ---- fast_path.c ---- */
+
+/* fast_path_answer answers what it can of a batch for the host. true: all of
+ * it. */
+bool fast_path_answer(struct weir_server *s, struct request *r);
 
 /* ---- reply.c ---- */
 

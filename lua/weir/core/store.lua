@@ -255,6 +255,13 @@ function Store:stats()
 end
 
 
+--- The store below whose hits are what gets of this store answer now, for every key,
+--- with no other effect than counts; nil: there is none. It holds until anything else
+--- runs on this thread. Used by weir serve (serve/fast_path.lua).
+function Store:fast_path()
+end
+
+
 --- Begins to close what is below. Returns a function that waits for the end.
 function Store:begin_close(opts)
   local stores = {}

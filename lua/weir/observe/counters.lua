@@ -73,6 +73,20 @@ function Counters.record(self, req, reply, seconds)
 end
 
 
+--- Counts gets of which all keys were found. Only the sum of their times and the
+--- longest one are known: each counts as the mean.
+---@param hits table see Node:count_hits
+function Counters.add_hits(self, hits)
+  local counts, n = self.get or fresh(self, "get"), hits.batches
+  counts.batches, counts.keys = counts.batches + n, counts.keys + hits.keys
+  counts.ok, counts.bytes = counts.ok + hits.keys, counts.bytes + hits.bytes
+  counts.seconds = counts.seconds + hits.seconds
+  counts.longest = max(counts.longest, hits.longest)
+  local bucket = bucket_of(hits.seconds / n * 1e9)
+  counts.buckets[bucket] = counts.buckets[bucket] + n
+end
+
+
 --- A latency of C as a table in seconds, as all times in Lua. nil: nothing was counted.
 ---@param l ffi.cdata* struct weir_latency
 function Counters.latency(l)

@@ -147,6 +147,14 @@ function Coalesce:answer(req)
 end
 
 
+Coalesce.fast_path = Node.pass_hits
+
+function Coalesce:count_hits(hits)
+  Node.count_hits(self, hits)
+  if not self.child.immediate then self.counts.led = self.counts.led + hits.keys end
+end
+
+
 function Coalesce:hear(event, what, source)
   if event ~= "changed" then
     self:forget()

@@ -20,6 +20,7 @@ end
 
 Deadline.answer = Timeout.answer
 Deadline.plan = Timeout.plan
+Deadline.fast_path = Node.pass_hits
 
 
 return Deadline

@@ -28,6 +28,9 @@ function Meter:answer(req)
 end
 
 
+Meter.fast_path = Node.pass_hits
+
+
 -- What tally returns.
 Meter.STATS = { { "label", is = "text", help = "the name given" } }
 

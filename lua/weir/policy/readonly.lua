@@ -22,6 +22,9 @@ function Readonly:answer(req)
 end
 
 
+Readonly.fast_path = Node.pass_hits
+
+
 function Readonly:plan(op)
   if Op.writes[op] then return "denied: read only", {} end
   return "reads pass", { self.child }

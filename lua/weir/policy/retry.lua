@@ -220,6 +220,18 @@ function Retry:answer(req)
 end
 
 
+--- Retries below would count their attempts otherwise.
+function Retry:fast_path()
+  return not self.nested and self.child or nil
+end
+
+
+function Retry:count_hits(hits)
+  Node.count_hits(self, hits)
+  if self.budget then self.budget:earn(hits.keys, self.share) end
+end
+
+
 -- What tally returns.
 Retry.STATS = {
   { "attempts", is = "counter", help = "keys sent again" },

@@ -281,6 +281,21 @@ local function read(self, req, attempt)
 end
 
 
+--- A read of keys that the first store has asks no other and changes nothing, unless
+--- the store may have old copies.
+function Tier:fast_path()
+  if self.back or self.suspects[1]:count() > 0
+    or self.coherent and not self.coherent:serves(1) then return nil end
+  return self.children[1]
+end
+
+
+function Tier:count_hits(hits)
+  Node.count_hits(self, hits)
+  self.found[1] = self.found[1] + hits.keys
+end
+
+
 -- ---- the rest ----
 
 -- A scan may leave out an upper tier that fails, as a read does. It may not leave out a

@@ -63,6 +63,9 @@ function Timeout:answer(req)
 end
 
 
+Timeout.fast_path = Node.pass_hits
+
+
 function Timeout:plan()
   return ("within %g s"):format(self.seconds), { self.child }
 end

@@ -165,6 +165,12 @@ local function get(self, req)
 end
 
 
+--- The times of values that are kept past them must be looked at.
+function Ttl:fast_path()
+  return not self.keep and self.child or nil
+end
+
+
 -- Sets a new time to live. Without one the value never expires. After an error the old
 -- time may still hold.
 local function touch(self, req)

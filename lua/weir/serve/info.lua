@@ -148,6 +148,7 @@ function Sections.stats(self)
     { "protocol_errors", counted(self, "protocol_errors") },
     { "keyspace_hits", counted(self, "hits") },
     { "keyspace_misses", counted(self, "misses") },
+    { "fast_path_hits", counted(self, "fast_hits") },
     { "reloads", self.server.reloads },
   }
 end

@@ -13,6 +13,7 @@ local C = require("weir.ffi").C
 local new_table = require "table.new"
 local ffi_string = ffi.string
 local NUMBER, class = status.number, status.class
+local PENDING = C.WEIR_PENDING
 
 local Runs = {}
 
@@ -26,6 +27,21 @@ local function value_of(item)
   item.value = nil
   Value.charge(tonumber(item.size))
   return Value.own(pointer)
+end
+
+
+-- The request of a get of which the listener has answered some keys, and where the
+-- others are in the batch.
+local function load_rest(batch)
+  local items, slots, keys, n = batch.items, {}, {}, 0
+  for i = 0, batch.n - 1 do
+    local item = items[i]
+    if item.status == PENDING then
+      n = n + 1
+      slots[n], keys[n] = i, ffi_string(item.key, item.key_len)
+    end
+  end
+  return setmetatable({ op = "get", n = n, keys = keys }, Request), slots
 end
 
 
@@ -60,12 +76,12 @@ local function explain(batch, reply)
 end
 
 
--- What a reply says, into the items of the batch.
-local function unload(batch, reply)
+-- What a reply says, into the items of the batch, or into those of `slots`.
+local function unload(batch, reply, slots)
   local items, op = batch.items, Op.names[batch.op]
   local good, returns = 0, Op.returns[op]
   for i = 1, reply.n do
-    local item, name = items[i - 1], reply[i]
+    local item, name = items[slots and slots[i] or i - 1], reply[i]
     item.status = NUMBER[name]
     if name == "ok" then good = good + 1 end
     if returns then
@@ -80,18 +96,22 @@ end
 
 
 -- A tree that raised is a bug of a policy: each slot fails, the server goes on.
-local function fail(batch, why)
+local function fail(batch, why, slots)
   put_words(batch, tostring(why))
-  for i = 0, batch.n - 1 do batch.items[i].status = NUMBER.failed end
+  for i = 1, slots and #slots or batch.n do
+    batch.items[slots and slots[i] or i - 1].status = NUMBER.failed
+  end
 end
 
 
---- Answers a batch by a store; waits as the store does.
+--- Answers the batch of a request by a store; waits as the store does.
 ---@param store weir.Store
----@param batch ffi.cdata* struct weir_batch
-function Runs.answer(store, batch)
-  local good, reply = pcall(store.run, store, load(batch))
-  if good then unload(batch, reply) else fail(batch, reply) end
+---@param request ffi.cdata* struct weir_request
+function Runs.answer(store, request)
+  local batch = request.batch
+  local req, slots = (request.hits > 0 and load_rest or load)(batch)
+  local good, reply = pcall(store.run, store, req)
+  if good then unload(batch, reply, slots) else fail(batch, reply, slots) end
 end
 
 

@@ -124,6 +124,21 @@ function Node:begin_close(opts)
 end
 
 
+--- The fast path of words that pass gets and keep nothing of a hit. A word that does
+--- more than count hits overrides count_hits, too.
+function Node:pass_hits()
+  return self.child
+end
+
+
+--- Counts hits of the store that fast_path returned, as if the requests had passed.
+---@param hits { batches: integer, keys: integer, bytes: number, seconds: number,
+---  longest: number }
+function Node:count_hits(hits)
+  Counters.add_hits(self.counters, hits)
+end
+
+
 -- Lets each of the new list's objects share the state of the old one's, by label.
 local function adopt_copies(list, old, heirs)
   for label, known in pairs(list) do

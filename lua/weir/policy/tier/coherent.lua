@@ -176,6 +176,12 @@ local function empty_all(self)
 end
 
 
+--- Whether an upper tier may be asked now, as always.
+function Coherent:serves(level)
+  return self.state.sees and self.state.whole[level]
+end
+
+
 -- How a tier may be asked now: nil, as always; or "withheld", or "stale".
 local function restriction(self, level)
   local state = self.state

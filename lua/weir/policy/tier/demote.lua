@@ -216,6 +216,9 @@ function Demote:answer(req)
 end
 
 
+Demote.fast_path = Node.pass_hits
+
+
 function Demote:plan(op)
   if EVICTS[op] then return "writes down what is evicted", { self.child } end
   return "passes", { self.child }
