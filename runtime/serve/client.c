@@ -11,7 +11,7 @@
 
 enum {
     READS = 8, /* most reads for one event, so that others get their turn */
-    READ_AT_ONCE = 128 << 10, /* bytes of a large argument for one event, */
+    READ_AT_ONCE = 512 << 10, /* bytes of a large argument for one event, */
     SENT_AT_ONCE = 128 << 10, /* and of replies */
 };
 
