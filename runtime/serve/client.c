@@ -76,25 +76,13 @@ struct client *client_new(struct weir_server *s, int fd)
     return c;
 }
 
-static void give_buffer(struct weir_server *s, struct client *c)
-{
-    if (c->buffer == NULL)
-        return;
-    if (c->room == BUFFER && s->n_buffers < BUFFERS_KEPT)
-        s->buffers[s->n_buffers++] = c->buffer;
-    else
-        free(c->buffer);
-    c->buffer = NULL;
-    c->start = c->end = c->room = 0;
-}
-
 static void release(struct weir_server *s, struct client *c)
 {
     if (c->request != NULL || c->is_later)
         return;
     parse_free(&c->parser);
     multi_end(c);
-    give_buffer(s, c);
+    buffer_give(s, c);
     free(c);
 }
 
@@ -124,35 +112,6 @@ void client_close(struct weir_server *s, struct client *c)
 
 /* ---- bytes in ---- */
 
-/* Makes room for at least some bytes more at the end of the buffer. */
-static bool make_room(struct weir_server *s, struct client *c)
-{
-    size_t used = c->end - c->start;
-    char *grown;
-
-    if (c->buffer == NULL) {
-        c->buffer =
-            s->n_buffers > 0 ? s->buffers[--s->n_buffers] : malloc(BUFFER);
-        c->room = BUFFER;
-        return c->buffer != NULL;
-    }
-    if (c->start > 0) {
-        memmove(c->buffer, c->buffer + c->start, used);
-        c->start = 0;
-        c->end = used;
-    }
-    if (c->room - c->end >= BUFFER / 4)
-        return true;
-    if (c->room >= BUFFER_MAX)
-        return false;
-    grown = realloc(c->buffer, 2 * c->room);
-    if (grown == NULL)
-        return false;
-    c->buffer = grown;
-    c->room *= 2;
-    return true;
-}
-
 /* Reads what is there into the large argument that is under way, or the rest
  * of it and the buffer behind it. Returns as link_receive does; *more: there
  * may be more to read now. */
@@ -172,6 +131,10 @@ static ssize_t receive(struct client *c, bool *more)
     if (part > 0)
         parse_filled(p, part);
     c->end += (size_t)got - part;
+    if (c->end == c->room)
+        c->fills = LONG_READS;
+    else if (c->fills > 0 && (size_t)got < BUFFER)
+        c->fills--;
     /* After a large argument others get their turn. */
     *more = part == 0 && c->end == c->room;
     return got;
@@ -302,7 +265,7 @@ static void settle(struct weir_server *s, struct client *c)
     }
     if (c->request == NULL && c->start == c->end && c->parser.pos == 0 &&
         c->parser.left == 0)
-        give_buffer(s, c);
+        buffer_give(s, c);
     if (can_run(c) && link_has_unread(&c->link))
         later_add(s, c);
     watch(s, c, c->deaf ? can_run(c) && !c->ended : !c->ended && !c->blocked,
@@ -345,7 +308,7 @@ static void read_and_work(struct weir_server *s, struct client *c)
     for (int i = 0; i < READS && more && can_run(c); i++) {
         ssize_t n;
 
-        if (!make_room(s, c)) {
+        if (!buffer_room(s, c)) {
             reply_error(s, c,
                         "ERR Protocol error: the command is longer than "
                         "%d bytes",

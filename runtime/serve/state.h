@@ -7,6 +7,8 @@
  *     listen.c    addresses, accepts
  *     client.c    a client's life: read, parse, run, write
  *     wish.c      what a command asks for, by its options
+
+ *     buffer.c    its buffer for what it sends
  *     dispatch.c  one command into the open request of its client, or an error
  *     cluster.c   which process a command's keys belong to
  *     fast_path.c hits of an inline store, for gets of the host
@@ -27,14 +29,16 @@
 #include "serve.h"
 
 enum {
-    BUFFER = 16 << 10,     /* a client's buffer for what it sends */
-    BUFFER_MAX = 64 << 20, /* bytes of one command beside large arguments */
-    BUFFERS_KEPT = 256,    /* buffers that wait for a client */
-    REPLIES_MAX = 1 << 20, /* bytes of replies that wait until a client's
-                              next commands are not run */
-    RUN_FIRST = 32,        /* commands of a client's first run, */
-    RUN_MAX = 1024,        /* and of any */
-    RUN_BYTES = 4 << 20,   /* of values in a run, about */
+    BUFFER = 16 << 10, /* a client's buffer for what it sends */
+    LONG_READS = 16,   /* short reads until a client has a short one again */
+    BUFFER_LONG = 128 << 10, /* of one that sends more than that at once */
+    BUFFER_MAX = 64 << 20,   /* bytes of one command beside large arguments */
+    BUFFERS_KEPT = 256,      /* buffers that wait for a client */
+    REPLIES_MAX = 1 << 20,   /* bytes of replies that wait until a client's
+                                next commands are not run */
+    RUN_FIRST = 32,          /* commands of a client's first run, */
+    RUN_MAX = 1024,          /* and of any */
+    RUN_BYTES = 4 << 20,     /* of values in a run, about */
     LISTENERS = 16,
 };
 
@@ -62,6 +66,8 @@ struct client {
     bool has_command;        /* parsed, and not yet dispatched */
     bool deaf;               /* epoll does not tell when it sends */
     bool sends;              /* epoll tells when it can be written to */
+    uint32_t fills;          /* since it filled its buffer: LONG_READS, less one
+                                for each short read */
     bool ended;              /* the peer sends no more */
     bool killed;             /* it is closed at its next turn */
     bool blocked;            /* its replies wait: nothing is run */
@@ -209,6 +215,15 @@ extern const char WISH_BAD_COUNT[];
 
 /* wish_bytes returns the bytes of argument i. */
 const char *wish_bytes(const struct client *c, uint32_t i);
+
+/* ---- buffer.c ---- */
+
+/* buffer_room makes room for at least some bytes more at the end of a client's
+ * buffer. false: there is no memory, or the command is too long. */
+bool buffer_room(struct weir_server *s, struct client *c);
+
+/* buffer_give gives the buffer of a client back. */
+void buffer_give(struct weir_server *s, struct client *c);
 
 /* ---- later.c ---- */
 

@@ -299,6 +299,42 @@ static void moves_values_of_any_size(void)
     free(in);
 }
 
+static uint64_t count_sets(int db)
+{
+    struct weir_op_stats stats;
+
+    CHECK(weir_store_op_stats(stores[db], WEIR_SET, &stats) == 0);
+    return stats.batches;
+}
+
+/* A client's buffer is shorter than this pipeline, at first. */
+static void makes_long_runs_of_a_long_pipeline(void)
+{
+    enum { SETS = 16, SIZE = 4096, TIMES = 20 };
+    char *out = malloc(2 * SETS * SIZE), *value = malloc(SIZE);
+    char replies[SETS * 5 + 1] = "";
+    size_t n = 0;
+    uint64_t before;
+    int fd = dial();
+
+    CHECK(out != NULL && value != NULL);
+    memset(value, 'v', SIZE);
+    for (int i = 0; i < SETS; i++) {
+        n += (size_t)sprintf(out + n, "*3\r\n$3\r\nSET\r\n$3\r\nk%02d\r\n", i);
+        n += (size_t)sprintf(out + n, "$%d\r\n%.*s\r\n", SIZE, SIZE, value);
+        strcat(replies, "+OK\r\n");
+    }
+    select_db(fd, QUEUED);
+    before = count_sets(QUEUED);
+    for (int i = 0; i < TIMES; i++)
+        talk(fd, out, n, n, replies, strlen(replies));
+    /* With a short buffer a run has at most four of them. */
+    CHECK(count_sets(QUEUED) - before <= TIMES * 3);
+    close(fd);
+    free(out);
+    free(value);
+}
+
 static void refuses_what_is_no_protocol(void)
 {
     static const char *const CASES[][2] = {
@@ -414,6 +450,7 @@ int main(void)
     start(&limits);
     answers_in_order_in_pieces_of_any_size();
     moves_values_of_any_size();
+    makes_long_runs_of_a_long_pipeline();
     refuses_what_is_no_protocol();
     forgets_clients_that_go_in_the_middle();
     stops_reading_when_replies_wait();
