@@ -44,6 +44,9 @@ local CLOSE_TIMEOUT = 5
 -- threads. Charging it makes the collector close unused stores sooner.
 local CHARGE = 2 * 1024 * 1024
 
+-- An inline store has no threads.
+local CHARGE_INLINE = 64 * 1024
+
 local ECHILD = 10
 
 
@@ -84,7 +87,7 @@ function Native.open(target, options)
     opened = { target = target, names = keep[1], values = keep[2] },
   }, Native)
   if not store.immediate then Roster.enter(store, target, keep[1], keep[2]) end
-  Value.charge(CHARGE)
+  Value.charge(store.immediate and CHARGE_INLINE or CHARGE)
   Made.announce(store)
   return store
 end

@@ -20,6 +20,17 @@ local function steps(fn)
 end
 
 
+describe("opening a store without threads", function()
+  it("charges little: it has none of the memory of threads", function()
+    local stores = {}
+    assert.is_true(steps(function()
+      for i = 1, 200 do stores[i] = weir.memory { capacity = "64KiB" } end
+    end) <= 1)
+    for i = 1, 200 do stores[i]:close() end
+  end)
+end)
+
+
 describe("a set", function()
   local store
 
