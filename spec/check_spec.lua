@@ -1,7 +1,8 @@
 -- What `weir check` finds in a tree that loads.
--- luacheck: globals memory tier route fault mirror byop null
+-- luacheck: globals memory tier route fault mirror byop null quota
 
 local Check = require "weir.language.check"
+local Quotas = require "weir.language.quotas"
 local weir = require "weir"
 
 local function findings(build)
@@ -27,6 +28,22 @@ describe("weir check", function()
       local big = tier { memory {}, far }
       return route { ["meta/"] = far, default = big }:coalesce():deadline(0.5)
     end))
+  end)
+
+  it("finds quotas that are more than the memory of the machine", function()
+    local memory_of = Quotas.memory
+    finally(function() Quotas.memory = memory_of end)
+    function Quotas.memory() return 2 ^ 30 end
+    local message = only("quota", "[1].quota", function()
+      return tier { quota { by = "^(.):", default = "1MiB", a = "40MiB",
+        max_tenants = 1000 }, memory {} }
+    end)
+    assert.equal("promises 1.02 GiB: all quotas, and max_tenants = 1000 times the "
+      .. "default of 1 MiB. This machine has 1 GiB", message)
+    assert.same({}, findings(function()
+      return quota { by = "^(.):", default = "1MiB", max_tenants = 900 }
+    end))
+    assert.is_true(memory_of() > 2 ^ 26)
   end)
 
   it("finds a timeout that is not shorter than the one around it", function()

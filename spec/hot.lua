@@ -28,6 +28,13 @@ local MAKE = {
     local a = memory()
     return weir.byop { get = a, default = a }
   end,
+  quota = function()
+    return weir.quota { by = "^(.)", default = "16MiB", max_tenants = 5 }
+  end,
+  tenants = function()
+    return weir.quota { by = "^([^/]+)/", default = "16MiB" }
+  end,
+  pin = function() return memory():pin { "x1", capacity = "16MiB" } end,
   percent = function() return weir.percent { 30, memory(), 30, memory(), memory() } end,
   warmup = function() return weir.warmup { memory(), memory() } end,
   shadow = function() return memory():shadow { memory(), compare = true } end,

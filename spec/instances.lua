@@ -31,6 +31,7 @@ local MAKE = {
   meter = function() return base:meter "m" end,
   mirror = function() return weir.mirror { base, other } end,
   negative = function() return base:negative {} end,
+  pin = function() return base:pin { "x", capacity = "64KiB" } end,
   percent = function() return weir.percent { 50, base, other } end,
   policy = function()
     return weir.policy { children = { base }, immediate = true, bounded = true,

@@ -135,6 +135,11 @@
 ---@class weir.PercentOptions
 ---@field seed? integer two percents over each other need two seeds to choose other keys
 
+---@class weir.PinOptions
+---@field [1]? string|fun(key: string): boolean?
+---@field when? string|fun(key: string): boolean? which keys are pinned: those with a prefix, or for which fn(key) is true
+---@field capacity weir.Size bytes of pinned values; over that they evict each other
+
 ---@class weir.PolicyOptions
 ---@field run fun(self: weir.Node, req: weir.Request): weir.Reply answers a request
 ---@field children? table the stores that run uses, by position or by name
@@ -143,6 +148,13 @@
 ---@field plan? fun(self: weir.Node, op: string, key: string) says for explain which way a key would go: a sentence, the stores
 ---@field bounded? boolean whether run returns by the request's deadline
 ---@field immediate? boolean whether run never waits
+
+---@class weir.QuotaOptions
+---@field by string|fun(key: string): string? which tenant a key belongs to: a Lua pattern, or a function
+---@field default integer|string|table the quota of each tenant: a size, or a table of memory's options
+---@field tenants? table<string, integer|string|table> other quotas by tenant, for names that are options of quota, too
+---@field max_tenants? integer memories for tenants that are not named; further ones share one
+---@field listed? integer tenants that the statistics list, the largest ones; others are summed
 
 ---@class weir.RecordOptions
 ---@field [1]? string
@@ -375,6 +387,7 @@
 ---@field percent fun(given: weir.PercentOptions): weir.Node A share of the keys goes to each store and the rest to the last one, by the hash of the key.
 ---@field policy fun(given: weir.PolicyOptions): weir.Node A word of your own: a store made of a function from request to reply.
 ---@field prob fun(p: number): weir.Predicate Yes by chance, with a probability of p.
+---@field quota fun(given: weir.QuotaOptions): weir.Node A memory for each tenant, with a quota: a tenant over it evicts only its own values.
 ---@field route fun(given: table<string, weir.Store>|fun(key: string): weir.Store): weir.Node Each key goes to the store of the longest prefix that it begins with, or to default. route(fn) sends it to the store that fn(key) returns.
 ---@field shard fun(given: weir.ShardOptions): weir.Node Each key goes to the store that the hash of the key picks, or to several of them.
 ---@field tier fun(given: weir.TierOptions): weir.Node One store made of several, the fastest first, the authority last. A get goes down until a store has the value, and a copy goes up.
@@ -396,6 +409,7 @@
 ---@field limit fun(self: weir.Store, given?: integer|weir.LimitOptions, more?: weir.LimitOptions): weir.Node Limits the keys and bytes in flight, and the keys a second. What is over the limit waits in a queue or is skipped.
 ---@field meter fun(self: weir.Store, label: string): weir.Node Counts requests under a name that stays when the tree changes.
 ---@field negative fun(self: weir.Store, given?: weir.Time|weir.NegativeOptions, more?: weir.NegativeOptions): weir.Node Remembers misses, so that a key that is not there is not read again and again.
+---@field pin fun(self: weir.Store, given: string|fun(key: string): boolean?|weir.PinOptions, more?: weir.PinOptions): weir.Node Keeps the values of some keys in a memory of their own, where other traffic does not evict them.
 ---@field prefix fun(self: weir.Store, text: string): weir.Node The store below sees every key with a prefix in front. A scan takes it off again.
 ---@field readonly fun(self: weir.Store): weir.Node Reads pass; set, delete and touch are denied.
 ---@field record fun(self: weir.Store, given: string|weir.RecordOptions, more?: weir.RecordOptions): weir.Node Writes each request and its answer to a file that weir replay reads. Requests do not wait for the file.

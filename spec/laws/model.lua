@@ -126,6 +126,16 @@ function WORDS.bysize(desc, op, key, size, prefix)
   end
 end
 
+-- It holds its values itself.
+function WORDS.quota(_, op)
+  return op == "set" and "good" or "miss"
+end
+
+function WORDS.pin(desc, op, key, size, prefix)
+  if key:match "a%d$" then return op == "set" and "good" or "miss" end
+  return expect(desc.kids[1], op, key, size, prefix)
+end
+
 function WORDS.percent(desc, op, key, size, prefix)
   local x = Chance.of(prefix .. key, 1)
   for i, kid in ipairs(desc.kids) do

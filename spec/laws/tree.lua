@@ -37,6 +37,12 @@ local HASHES = { "rendezvous", "jump", "ketama", "slots", "ch3", "crc32" }
 local MOMENTS = { 2e6, 1e5, -1e5, -2e6 }
 
 local MANY = {
+  quota = { { 0, 0 }, function(random)
+    return { by = pick(random, { "^%a", "^(.-){", "^p/(.)" }),
+      most = pick(random, { 1, 2 }) }
+  end, function(_, p)
+    return words.quota { by = p.by, default = "64KiB", max_tenants = p.most }
+  end },
   tier = { { 2, 3 }, function(random)
     return { write = pick(random, { "through", "around" }),
       promote = pick(random, { "always", "never", "hits(2)", "maxsize(2)" }),
@@ -123,6 +129,8 @@ local ONE = {
   delay = single("delay", { 0.001, spread = 0.5 }),
   fault = single("fault", { 0.2, status = "busy", seed = 7 }),
   readonly = single "readonly",
+  pin = single("pin", { function(key) return key:match "a%d$" ~= nil end,
+    capacity = "64KiB" }),
   compress = single("compress", { above = 1, plain = "accept" }),
   checksum = single("checksum", { plain = "accept" }),
   shadow = { 1, function() return { text = "shadow" } end, function(kids)

@@ -24,7 +24,8 @@ local function trees()
     weir.mirror { ram(), ram(), repair = true },
     weir.bysize { { 64, ram() }, ram() }, ram():readonly():delay(0.001),
     weir.warmup { ram(), ram() }, ram():shadow { ram(), compare = true },
-    ram():compress(), ram():checksum(),
+    ram():compress(), ram():checksum(), ram():pin { "p/", capacity = "1MiB" },
+    weir.quota { by = "^(.-):", default = "1MiB" },
     weir.migrate { from = ram(), to = ram(), at = 0 },
   }
 end

@@ -37,6 +37,16 @@ Register.TREES = {
     local ram = weir.memory { capacity_items = 1, eviction = "fifo", shards = 1 }
     return weir.tier { ram, a, b, demote = weir.always }, { a, b }
   end,
+  ["tier over a quota for one value a tenant, that demotes"] = function(host)
+    local a, b = three(host)
+    local top = weir.quota { by = ".", max_tenants = 1,
+      default = { capacity = "64KiB", capacity_items = 1, eviction = "fifo" } }
+    return weir.tier { top, a, b, demote = weir.always }, { a, b }
+  end,
+  ["tier with pinned keys"] = function(host)
+    local a, b = three(host)
+    return weir.tier { a:pin { "a", capacity = "64KiB" }, b }, { a, b }
+  end,
   ["tier, write-back"] = function(host)
     local a, b, c = three(host)
     return weir.tier { a, b, c, write = weir.back { after = 0.5 } }, { a, b, c }

@@ -5,6 +5,7 @@
 local Chain = require "weir.policy.shared.scan_chain"
 local Paths = require "weir.observe.paths"
 local Node = require "weir.policy.shared.node"
+local Quotas = require "weir.language.quotas"
 local status = require "weir.core.status"
 local Writers = require "weir.language.writers"
 
@@ -132,6 +133,9 @@ function RULES.origin(node)
     end
   end
 end
+
+
+RULES.quota = Quotas.check
 
 
 -- A tier writes down what its own sets evict, also values of the other tier.

@@ -10,6 +10,7 @@
 
 local run_bounded = require "weir.language.bounded"
 local Closing = require "weir.core.closing"
+local Opener = require "weir.core.opener"
 local Params = require "weir.language.params"
 local Store = require "weir.core.store"
 local Value = require "weir.core.value"
@@ -90,7 +91,8 @@ function Load.build(source, opts)
   local opened = {}
   local function note(store) opened[#opened + 1] = store end
   setfenv(chunk, environment(opts.stores or {}, opts.open, note, opts.params))
-  local good, store, place = run_bounded(chunk, opts.timeout or TIMEOUT)
+  local good, store, place = Opener.with(opts.stores or {}, run_bounded, chunk,
+    opts.timeout or TIMEOUT)
   if good and Store.is(store) then return store, opened end
   Closing.all(opened, { drop = true })
   if not good then error(placed(store, place or name), 0) end

@@ -29,12 +29,19 @@ Handle.__index = Handle
 Handle.__tostring = Store.__tostring
 
 
+-- Adds what is to be closed with a store or node: itself, or stores that it opened.
+local function add_open(list, store)
+  if store.handle then list[#list + 1] = store end
+  for _, own in ipairs(store.own_stores and store:own_stores() or {}) do
+    list[#list + 1] = own
+  end
+end
+
+
 -- Closes the stores that a version opened which never served.
 local function abandon(carry)
   local stores = {}
-  for _, store in ipairs(carry.fresh) do
-    if store.handle then stores[#stores + 1] = store end
-  end
+  for _, store in ipairs(carry.fresh) do add_open(stores, store) end
   Closing.all(stores, { drop = true })
 end
 
@@ -77,7 +84,7 @@ local function close(self, version)
     kept[store] = true
   end
   for store in pairs(version.carry:all()) do
-    if store.handle and not kept[store] then stores[#stores + 1] = store end
+    if not kept[store] then add_open(stores, store) end
   end
   Closing.all(stores)
 end
@@ -170,9 +177,7 @@ function Handle:begin_close(opts)
   local stores = {}
   for _, version in pairs { self.version, self.before } do
     version.closed = true
-    for store in pairs(version.carry:all()) do
-      if store.handle then stores[#stores + 1] = store end
-    end
+    for store in pairs(version.carry:all()) do add_open(stores, store) end
   end
   return Unsaved.told(Closing.begin(stores, opts), lost)
 end

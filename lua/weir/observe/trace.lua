@@ -61,7 +61,7 @@ local function first_place(paths, store)
   for _, place in ipairs(paths.list) do
     if place.store == store then return place end
   end
-  return { store = store, children = {} }
+  return { path = store.name, store = store, children = {} }
 end
 
 

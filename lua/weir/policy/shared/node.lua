@@ -23,6 +23,8 @@ local record = Counters.record
 ---  nothing but the caller to the reply, so both are used again
 ---@field REUSES (boolean|"immediate")? of the word: whether that is so if it is so of
 ---  all children ("immediate": and run never waits)
+---@field own_stores (fun(self: weir.Node): weir.Store[])?  the stores that the node
+---  opened by itself, for whoever closes them: the node opens no further ones
 ---@field STATS table[]?   of the word: what tally returns, as observe/schema.lua says
 local Node = setmetatable({}, { __index = Store })
 Node.__index = Node
@@ -119,6 +121,9 @@ function Node:begin_close(opts)
   local stores = {}
   Paths.each(self, function(store)
     if not store.word then stores[#stores + 1] = store end
+    for _, own in ipairs(store.own_stores and store:own_stores() or {}) do
+      stores[#stores + 1] = own
+    end
   end)
   return Unsaved.told(Closing.begin(stores, opts), lost)
 end

@@ -77,8 +77,8 @@ function Demote.put(stores, options)
     stores[level], any = store, any or tells
   end
   if not any then
-    error("tier: demote needs an upper store that tells what it evicts: a memory, "
-      .. "without a prefix over it", 0)
+    error("tier: demote needs an upper store that tells what it evicts: a memory or a "
+      .. "quota, without a prefix or a pin over it", 0)
   end
 end
 

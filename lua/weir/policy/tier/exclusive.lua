@@ -46,8 +46,8 @@ function Exclusive.join(tier, options)
   if not options.exclusive then return end
   local first, second = tier.children[1], tier.children[2]
   if first.word ~= "demote" then
-    error("tier: the first store of an exclusive pair is a memory, without a prefix "
-      .. "over it", 0)
+    error("tier: the first store of an exclusive pair is a memory or a quota, without "
+      .. "a prefix or a pin over it", 0)
   end
   tier.exclusive = true
   function tier.promotion.moved(source, entries, request)
