@@ -12,6 +12,8 @@ local TURN = 2048 -- batches in a row
 
 local WORD, SHARD, TIER, STACK = "<= 60", "<= 150", "<= 80", "<= 3x"
 
+local SINGLES = 4096 -- gets of one key in a row
+
 
 local function median(list)
   table.sort(list)
@@ -19,12 +21,14 @@ local function median(list)
 end
 
 
-local function make_batches()
+-- tenants: how many the keys begin with, if there are some.
+local function make_batches(tenants)
   local batches, at = {}, 0
   for i = 1, KEYS / BATCH do
     batches[i] = {}
     for k = 1, BATCH do
-      batches[i][k] = ("key-%012d"):format(at + 1)
+      local front = tenants and ("%d:"):format(at % tenants) or ""
+      batches[i][k] = ("%skey-%012d"):format(front, at + 1)
       at = (at + 2531) % KEYS
     end
   end
@@ -51,22 +55,33 @@ end
 ]]
 
 
+-- The same for gets of one key.
+local READ_ONE = [[
+return function(store, batches, times)
+  for i = 0, times - 1 do
+    local keys = batches[i % #batches + 1]
+    if not store:get(keys[i % #keys + 1]) then error "a miss" end
+  end
+end
+]]
+
+
 -- Each turn pays for its own garbage, not for that of the one before.
-local function nanoseconds(case, batches)
+local function nanoseconds(case)
   collectgarbage()
   collectgarbage()
   local start = os.clock()
-  case.read(case[2], batches, TURN)
+  case.read(case[2], case[4], TURN)
   return (os.clock() - start) / (TURN * BATCH) * 1e9
 end
 
 
 -- Bytes that a batch leaves to the collector.
-local function garbage(case, batches)
+local function garbage(case)
   collectgarbage()
   collectgarbage "stop"
   local before = collectgarbage "count"
-  case.read(case[2], batches, TURN)
+  case.read(case[2], case[4], TURN)
   local after = collectgarbage "count"
   collectgarbage "restart"
   return (after - before) * 1024 / TURN
@@ -78,6 +93,11 @@ local function memory()
 end
 
 
+local function quota()
+  return weir.quota { by = "^([^:]+):", default = "64MiB" }
+end
+
+
 local function eight()
   local stores, names = {}, {}
   for i = 1, 8 do stores[i], names[i] = memory(), "store " .. i end
@@ -86,7 +106,7 @@ local function eight()
 end
 
 
--- { name, store, target of the time that it adds } over the bare store.
+-- { name, store, target of the time that it adds, keys } over the bare store.
 local function cases(bare)
   local stack = bare:timeout(1):retry { 2 }:breaker {}
   stack = weir.route { default = weir.tier { stack, memory() } }
@@ -102,7 +122,9 @@ local function cases(bare)
     { "breaker", bare:breaker {}, WORD },
     { "limit", bare:limit { 1000, bytes = 1e9 }, WORD },
     { "meter", bare:meter "m", WORD },
+    { "pin, no key pinned", bare:pin { "x/", capacity = "1MiB" }, WORD },
     { "shard over 8", eight(), SHARD },
+    { "quota, eight tenants", quota(), SHARD, make_batches(8) },
     { "tier, hits on top", weir.tier { bare, memory() }, TIER },
     { "deadline(coalesce(route(tier(breaker(retry(timeout))))))",
       stack:coalesce():deadline(1), STACK },
@@ -133,19 +155,33 @@ local function worst(places)
 end
 
 
+-- The least CPU time of a get of one key, in nanoseconds.
+local function single(case)
+  local read, least = loadstring(READ_ONE, "=read_one")(), math.huge
+  read(case[2], case[4], SINGLES)
+  for _ = 1, ROUNDS do
+    collectgarbage()
+    local start = os.clock()
+    read(case[2], case[4], SINGLES)
+    least = math.min(least, (os.clock() - start) / SINGLES * 1e9)
+  end
+  return least
+end
+
+
 -- A case and the bare store by turns: the time of the case, and the difference.
-local function measure(case, bare, batches)
+local function measure(case, bare)
   local times, added = {}, {}
   for round = 1, ROUNDS do
-    local before = nanoseconds(bare, batches)
-    times[round] = nanoseconds(case, batches)
-    added[round] = times[round] - (before + nanoseconds(bare, batches)) / 2
+    local before = nanoseconds(bare)
+    times[round] = nanoseconds(case)
+    added[round] = times[round] - (before + nanoseconds(bare)) / 2
   end
   return median(times), median(added)
 end
 
 
-local function report(bench, case, time, added, base)
+local function report(bench, case, time, added, base, singles)
   local name, _, target = unpack(case)
   if not target then
     bench:row { case = name .. ", per key", figure = time, unit = "ns" }
@@ -156,6 +192,8 @@ local function report(bench, case, time, added, base)
     bench:row { case = name .. ": adds, per key", figure = math.max(added, 0),
       unit = "ns", reference = "bare memory", of = time - added, target = target }
   end
+  bench:row { case = "  a get of one key", figure = case.single, unit = "ns",
+    reference = target and "bare memory", of = target and singles }
   bench:row { case = "  allocated for a batch of 64", figure = case.bytes, unit = "B",
     reference = target and "bare memory", of = target and base }
 end
@@ -168,17 +206,20 @@ return function(bench, args)
     local list = cases(bare)
     for _, case in ipairs(list) do
       case.read = loadstring(READ, "=read")()
-      fill(case[2], batches)
-      case.read(case[2], batches, TURN)
+      case[4] = case[4] or batches
+      fill(case[2], case[4])
+      case.read(case[2], case[4], TURN)
     end
     local places, stop = watch_aborts()
     for _, case in ipairs(list) do
-      case.time, case.added = measure(case, list[1], batches)
+      case.time, case.added = measure(case, list[1])
     end
     stop()
-    for _, case in ipairs(list) do case.bytes = garbage(case, batches) end
     for _, case in ipairs(list) do
-      report(bench, case, case.time, case.added, list[1].bytes)
+      case.bytes, case.single = garbage(case), single(case)
+    end
+    for _, case in ipairs(list) do
+      report(bench, case, case.time, case.added, list[1].bytes, list[1].single)
     end
     local most, where = worst(places)
     bench:row { case = "aborted traces, the most in one place: " .. where,
