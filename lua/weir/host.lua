@@ -47,12 +47,21 @@ end
 
 -- Host.now() and so on: the functions of the host that is current when they are called.
 for _, name in ipairs {
-  "now", "random", "sleep", "spawn", "join", "kill", "prepare", "park", "wake",
+  "random", "sleep", "spawn", "join", "kill", "prepare", "park", "wake",
   "timer", "attach", "detach", "can_park", "on_stop",
 } do
   Host[name] = function(...)
     return (current or Host.current())[name](...)
   end
+end
+
+
+--- The time of the current host in seconds. Every word asks it twice a request. It is
+--- no tail call: a trace with more than 15 of them is given up, so a stack of six words
+--- would run interpreted.
+function Host.now()
+  local seconds = (current or Host.current()).now()
+  return seconds
 end
 
 
