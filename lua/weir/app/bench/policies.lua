@@ -3,88 +3,15 @@
 -- memory store (shard over eight). Also the memory that a batch allocates, and whether
 -- LuaJIT gave up on a hot path: a place where recording was aborted again and again.
 -- --instances: see instances.lua.
+local Reading = require "weir.app.bench.reading"
 local weir = require "weir"
 
-local ROUNDS = 9
-local KEYS = 4096
-local BATCH = 64
-local TURN = 2048 -- batches in a row
-
 local WORD, SHARD, TIER, STACK = "<= 60", "<= 150", "<= 80", "<= 3x"
-
-local SINGLES = 4096 -- gets of one key in a row
 
 
 local function median(list)
   table.sort(list)
   return list[math.ceil(#list / 2)]
-end
-
-
--- tenants: how many the keys begin with, if there are some.
-local function make_batches(tenants)
-  local batches, at = {}, 0
-  for i = 1, KEYS / BATCH do
-    batches[i] = {}
-    for k = 1, BATCH do
-      local front = tenants and ("%d:"):format(at % tenants) or ""
-      batches[i][k] = ("%skey-%012d"):format(front, at + 1)
-      at = (at + 2531) % KEYS
-    end
-  end
-  return batches
-end
-
-
-local function fill(store, batches)
-  local values = {}
-  for k = 1, BATCH do values[k] = ("v"):rep(1024) end
-  for _, keys in ipairs(batches) do assert(store:set_many(keys, values):all "good") end
-end
-
-
--- The loop of a program, compiled anew for each case: one loop for all would be
--- compiled for the first store and measure how the others leave its trace.
-local READ = [[
-return function(store, batches, times)
-  for i = 0, times - 1 do
-    local reply = store:get_many(batches[i % #batches + 1])
-    if not reply:all "good" then error "a miss" end
-  end
-end
-]]
-
-
--- The same for gets of one key.
-local READ_ONE = [[
-return function(store, batches, times)
-  for i = 0, times - 1 do
-    local keys = batches[i % #batches + 1]
-    if not store:get(keys[i % #keys + 1]) then error "a miss" end
-  end
-end
-]]
-
-
--- Each turn pays for its own garbage, not for that of the one before.
-local function nanoseconds(case)
-  collectgarbage()
-  collectgarbage()
-  local start = os.clock()
-  case.read(case[2], case[4], TURN)
-  return (os.clock() - start) / (TURN * BATCH) * 1e9
-end
-
-
--- Bytes that a batch leaves to the collector.
-local function garbage(case)
-  collectgarbage()
-  collectgarbage "stop"
-  local before = collectgarbage "count"
-  case.read(case[2], case[4], TURN)
-  local after = collectgarbage "count"
-  collectgarbage "restart"
-  return (after - before) * 1024 / TURN
 end
 
 
@@ -124,7 +51,7 @@ local function cases(bare)
     { "meter", bare:meter "m", WORD },
     { "pin, no key pinned", bare:pin { "x/", capacity = "1MiB" }, WORD },
     { "shard over 8", eight(), SHARD },
-    { "quota, eight tenants", quota(), SHARD, make_batches(8) },
+    { "quota, eight tenants", quota(), SHARD, Reading.batches(8) },
     { "tier, hits on top", weir.tier { bare, memory() }, TIER },
     { "deadline(coalesce(route(tier(breaker(retry(timeout))))))",
       stack:coalesce():deadline(1), STACK },
@@ -155,27 +82,13 @@ local function worst(places)
 end
 
 
--- The least CPU time of a get of one key, in nanoseconds.
-local function single(case)
-  local read, least = loadstring(READ_ONE, "=read_one")(), math.huge
-  read(case[2], case[4], SINGLES)
-  for _ = 1, ROUNDS do
-    collectgarbage()
-    local start = os.clock()
-    read(case[2], case[4], SINGLES)
-    least = math.min(least, (os.clock() - start) / SINGLES * 1e9)
-  end
-  return least
-end
-
-
 -- A case and the bare store by turns: the time of the case, and the difference.
 local function measure(case, bare)
   local times, added = {}, {}
-  for round = 1, ROUNDS do
-    local before = nanoseconds(bare)
-    times[round] = nanoseconds(case)
-    added[round] = times[round] - (before + nanoseconds(bare)) / 2
+  for round = 1, Reading.ROUNDS do
+    local before = Reading.batched(bare.of)
+    times[round] = Reading.batched(case.of)
+    added[round] = times[round] - (before + Reading.batched(bare.of)) / 2
   end
   return median(times), median(added)
 end
@@ -202,13 +115,10 @@ end
 return function(bench, args)
   if args[1] == "instances" then return require "weir.app.bench.instances"(bench) end
   weir.run(function()
-    local batches, bare = make_batches(), memory()
+    local batches, bare = Reading.batches(), memory()
     local list = cases(bare)
     for _, case in ipairs(list) do
-      case.read = loadstring(READ, "=read")()
-      case[4] = case[4] or batches
-      fill(case[2], case[4])
-      case.read(case[2], case[4], TURN)
+      case.of = Reading.of(case[2], case[4] or batches)
     end
     local places, stop = watch_aborts()
     for _, case in ipairs(list) do
@@ -216,7 +126,7 @@ return function(bench, args)
     end
     stop()
     for _, case in ipairs(list) do
-      case.bytes, case.single = garbage(case), single(case)
+      case.bytes, case.single = Reading.garbage(case.of), Reading.single(case.of)
     end
     for _, case in ipairs(list) do
       report(bench, case, case.time, case.added, list[1].bytes, list[1].single)
@@ -225,5 +135,6 @@ return function(bench, args)
     bench:row { case = "aborted traces, the most in one place: " .. where,
       figure = most, unit = "", target = "<= 8" }
     for _, case in ipairs(list) do case[2]:close() end
+    require "weir.app.bench.stack"(bench)
   end)
 end
