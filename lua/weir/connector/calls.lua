@@ -32,7 +32,6 @@ local function load_values(call, req)
       C.weir_call_no_memory(call.call, nil, "the values of a request")
       return false
     end
-    Value.charge(tonumber(pointer.size))
     values[i] = Value.own(pointer)
   end
   req.values = values
@@ -144,12 +143,26 @@ local function fail(call, why)
 end
 
 
+-- Frees the values of a request and its reply. Left to the collector, they would take
+-- the processor's cache from the next ones.
+local function drop_values(req, reply)
+  for i = 1, req.values and req.n or 0 do req.values[i]:close() end
+  reply:close()
+end
+
+
 local function run(call, store, kept)
   local req = load(call, kept)
   if not req then return end
+  local forgets = store.forgets
   local reply = store:run(req)
   -- C takes the call back when it is late: then its items are gone.
   if call.call ~= nil then unload(call, reply, kept) end
+  if forgets then
+    drop_values(req, reply)
+  elseif req.values then
+    Value.charge(req:bytes())
+  end
 end
 
 

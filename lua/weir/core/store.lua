@@ -26,6 +26,8 @@ local class = status.class
 ---@field children table? the stores it asks, by index or name
 ---@field immediate boolean? run never waits
 ---@field bounded boolean? run returns by the request's deadline
+---@field forgets boolean? of a file's store: when run has returned, nothing refers to
+---  the values of the request, and nothing but the caller to those of the reply
 ---@field run fun(self: weir.Store, req: weir.Request): weir.Reply
 local Store = {}
 Store.__index = Store

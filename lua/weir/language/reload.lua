@@ -71,7 +71,7 @@ local function use(self, version)
   local root = version.root
   self.children, self.name = { root }, root.name
   self.immediate, self.bounded = root.immediate, root.bounded
-  self.reuses = root.reuses
+  self.reuses, self.forgets = root.reuses, root.reuses or root.handle ~= nil
 end
 
 
