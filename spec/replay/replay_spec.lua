@@ -214,6 +214,39 @@ describe("a replay", function()
       assert.equal(first, run("memory://?capacity=4MiB", path).hits)
     end)
 
+  it("has the hits of a replay in a sweep of memories, whatever a request has",
+    function()
+      local sized, batches, x = {}, {}, 1
+      local function random(n)
+        x = x * 16807 % 2147483647
+        return x % n
+      end
+      for i = 1, 5000 do
+        sized[i] = ("%d,k%d,%d"):format(i, random(700), random(9000))
+      end
+      for i = 1, 600 do -- keys come again, and windows and batches end in between
+        local ids = {}
+        local n = i % 50 == 0 and 700 or 1 + random(20)
+        for j = 1, n do ids[j] = random(900) end
+        batches[i] = ('{"timestamp": %d, "hash_ids": [%s]}\n'):format(i,
+          table.concat(ids, ", "))
+      end
+      for _, path in ipairs { trace(sized), write("t.jsonl", table.concat(batches)) } do
+        for _, eviction in ipairs { "lru", "sieve", "s3fifo" } do
+          local list, options = {}, "eviction=" .. eviction .. "&capacity="
+          for i, capacity in ipairs { "64KiB", "1MiB", "32MiB" } do
+            list[i] = { capacity = capacity, eviction = eviction }
+          end
+          for i, one in ipairs(Plain.run(list, { path }, { size = 4096 })) do
+            local url = "memory://?" .. options .. list[i].capacity
+            local report = run(url, path, { size = 4096 })
+            assert.same({ report.keys, report.hits }, { one.keys, one.hits }, url)
+            one.store:close()
+          end
+        end
+      end
+    end)
+
   it("fails with the names of those who wait when a policy deadlocks", function()
     local file = write("stuck.lua", [[
       local host = require "weir.host"

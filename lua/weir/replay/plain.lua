@@ -1,6 +1,7 @@
 -- replay/plain.lua: a sweep of plain memory stores, without a policy: every store is
--- its own C code, and the trace is read once for all of them. A batch goes to each
--- store as one get and one set of what was missing.
+-- its own C code, and the trace is read once for all of them. A request of the trace
+-- becomes a batch, which goes to each store in turn: its keys are asked for, then what
+-- was missing is set. A touch asks, since it counts as a read and makes no values.
 
 local ffi = require "ffi"
 local Batch = require "weir.native.batch"
@@ -16,30 +17,109 @@ local C = require("weir.ffi").C
 local Plain = {}
 
 local OK = status.number.ok
-local GET, SET = Op.number.get, Op.number.set
+local TOUCH, SET = Op.number.touch, Op.number.set
 
-local pointer_array = ffi.typeof "struct weir_value *[?]"
+local char_ptr = ffi.typeof "char *"
 
 -- Where the clock stands, in nanoseconds.
 local BEGIN = 1000e9
 
--- Keys of a batch at most; requests that are read at once.
-local MOST, WINDOW = 4096, 1024
+-- Keys of a batch at most; batches that are read at once.
+local MOST, WINDOW = 4096, 256
 
 
-local function load_get(batch, keys, from, n)
-  C.weir_batch_reset(batch, GET, n)
-  local items = batch.items
+-- ---- reading: the window is a list of parts, a batch each ----
+
+-- A part with room for n keys. Parts are used again in the next window.
+local function part_of(window, w, n)
+  local part = window[w] or {}
+  window[w] = part
+  if not part.batch or part.batch.capacity < n then
+    if part.batch then Batch.put(part.batch) end
+    part.batch = Batch.take(n)
+  end
+  C.weir_batch_reset(part.batch, TOUCH, n)
+  return part
+end
+
+
+-- Puts the keys from one on into a part. It keeps them alive.
+local function load_keys(part, keys, from, n)
+  local items = part.batch.items
   for i = 0, n - 1 do
     local key = keys[from + i]
     items[i].key, items[i].key_len = key, #key
   end
+  part.keys, part.n = keys, n
 end
 
 
+-- How often each of n keys came, beyond the first time.
+local function repeats_of(positions, given, from, n)
+  if not positions then return nil end
+  local times = {}
+  for i = 0, n - 1 do times[i] = -1 end
+  for i = 1, given do
+    local at = positions[i] - from
+    if at >= 0 and at < n then times[at] = times[at] + 1 end
+  end
+  return times
+end
+
+
+-- The size of each of n keys where they differ: that of the first time a key came.
+local function sizes_of(first, keys, from, n)
+  if not first then return nil end
+  local sizes = {}
+  for i = 0, n - 1 do sizes[i] = first[keys[from + i]] end
+  return sizes
+end
+
+
+local function first_sizes(request)
+  if not request.sizes then return nil end
+  local first = {}
+  for i = request.n, 1, -1 do first[request.keys[i]] = request.sizes[i] end
+  return first
+end
+
+
+-- Adds a request, each of its keys once, to the window, which has w parts. Returns how
+-- many it has then.
+local function add(window, w, request, size)
+  local keys, n, positions = unique(request.keys, request.n)
+  local first = first_sizes(request)
+  for from = 1, n, MOST do
+    local some = math.min(MOST, n - from + 1)
+    w = w + 1
+    local part = part_of(window, w, some)
+    load_keys(part, keys, from, some)
+    part.size, part.sizes = request.size or size, sizes_of(first, keys, from, some)
+    part.times = repeats_of(positions, request.n, from, some)
+  end
+  return w
+end
+
+
+-- Fills the window. Returns how many parts it has, how many keys, and whether that was
+-- all.
+local function read(source, window, size)
+  local w, keys = 0, 0
+  while w < WINDOW do
+    local request = source:next()
+    if not request then return w, keys, true end
+    keys = keys + request.n
+    w = add(window, w, request, size)
+  end
+  return w, keys, false
+end
+
+
+-- ---- running ----
+
 -- The slots that were not found; how many were.
-local function missing_of(batch, n, missing)
-  local items, misses = batch.items, 0
+local function missing_of(items, n, missing)
+  local misses = 0
   for i = 0, n - 1 do
     if items[i].status ~= OK then
       missing[misses] = i
@@ -50,77 +130,38 @@ local function missing_of(batch, n, missing)
 end
 
 
-local function load_set(batch, keys, from, missing, misses, pointers, step)
-  C.weir_batch_reset(batch, SET, misses)
-  local items = batch.items
+-- Makes a set of missing keys. The store does not read the bytes of a value, only its
+-- size. The batch is used again and again, with other keys and sizes.
+local function load_set(set, part, missing, misses)
+  local to, from, sizes, size = set.items, part.batch.items, part.sizes, part.size
+  local zeros = ffi.cast(char_ptr, Values.of(size).data)
+  set.n = misses
   for j = 0, misses - 1 do
     local i = missing[j]
-    local key = keys[from + i]
-    items[j].key, items[j].key_len = key, #key
-    items[j].value = C.weir_value_ref(pointers[(from + i - 1) * step])
+    to[j].key, to[j].key_len = from[i].key, from[i].key_len
+    to[j].data, to[j].size = zeros, sizes and sizes[i] or size
   end
 end
 
 
--- How often each key of a batch came, beyond the first time, by its place.
-local function repeats_of(positions, given)
-  if not positions then return nil end
-  local times = {}
-  for i = 1, given do times[positions[i]] = (times[positions[i]] or -1) + 1 end
-  return times
-end
-
-
-local function count(run, batch, n, times, from)
-  local items = batch.items
-  for i = 0, times and n - 1 or -1 do
-    if items[i].status == OK then run.hits = run.hits + times[from + i] end
+-- The hits of keys that came again in the same request.
+local function hits_again(items, n, times)
+  local hits = 0
+  for i = 0, n - 1 do
+    if items[i].status == OK then hits = hits + times[i] end
   end
+  return hits
 end
 
 
--- The values of a request's keys, as C takes them: one for all, or one each.
-local function point(request, keys, n, size)
-  local sizes = request.sizes
-  local pointers = pointer_array(sizes and n or 1)
-  if not sizes then
-    pointers[0] = Values.of(request.size or size).ref
-    return pointers, 0
-  end
-  local first = {}
-  for i = request.n, 1, -1 do first[request.keys[i]] = sizes[i] end
-  for i = 1, n do pointers[i - 1] = Values.of(first[keys[i]]).ref end
-  return pointers, 1
-end
-
-
--- The next requests, each with its keys once. How many there are, and their keys.
-local function read(source, window, size)
-  local count_of_keys = 0
-  for w = 1, WINDOW do
-    local request = source:next()
-    if not request then return w - 1, count_of_keys end
-    local keys, n, positions = unique(request.keys, request.n)
-    local pointers, step = point(request, keys, n, size)
-    count_of_keys = count_of_keys + request.n
-    window[w] = { keys = keys, n = n, pointers = pointers, step = step,
-      times = repeats_of(positions, request.n) }
-  end
-  return WINDOW, count_of_keys
-end
-
-
--- One request of one store.
-local function step(run, batches, request, from, n)
-  local get, set, missing = batches.get, batches.set, batches.missing
-  local keys, handle = request.keys, run.store.handle
-  load_get(get, keys, from, n)
-  C.weir_submit(handle, nil, get)
-  local misses = missing_of(get, n, missing)
+local function run_part(run, part, set, missing)
+  local batch, n, handle = part.batch, part.n, run.store.handle
+  C.weir_submit(handle, nil, batch)
+  local misses = missing_of(batch.items, n, missing)
   run.hits = run.hits + n - misses
-  if request.times then count(run, get, n, request.times, from) end
+  if part.times then run.hits = run.hits + hits_again(batch.items, n, part.times) end
   if misses > 0 then
-    load_set(set, keys, from, missing, misses, request.pointers, request.step)
+    load_set(set, part, missing, misses)
     C.weir_submit(handle, nil, set)
   end
 end
@@ -128,33 +169,34 @@ end
 
 -- A store goes through the whole window before the next one does: its entries stay in
 -- the processor's cache.
-local function run_window(run, batches, window, n_requests)
-  for w = 1, n_requests do
-    local request = window[w]
-    for from = 1, request.n, MOST do
-      step(run, batches, request, from, math.min(MOST, request.n - from + 1))
-    end
+local function run_window(run, window, n_parts, set, missing)
+  for w = 1, n_parts do run_part(run, window[w], set, missing) end
+end
+
+
+local function open_all(list)
+  local runs = {}
+  for i, options in ipairs(list) do
+    local given = Models.without_bytes(options)
+    runs[i] = { store = Native.open("memory", given, 2), hits = 0 }
   end
+  return runs
 end
 
 
 local function run_all(list, paths, opts)
   local source = Source.open(paths, opts, 1) -- read() keeps only keys
-  local runs, keys, window = {}, 0, {}
-  for i, options in ipairs(list) do
-    local given = Models.without_bytes(options)
-    runs[i] = { store = Native.open("memory", given, 2), hits = 0 }
-  end
-  local batches = { get = Batch.take(MOST), set = Batch.take(MOST),
-    missing = ffi.new("uint32_t[?]", MOST) }
+  local runs, keys, window = open_all(list), 0, {}
+  local set, missing = Batch.take(MOST), ffi.new("uint32_t[?]", MOST)
+  C.weir_batch_reset(set, SET, MOST)
   repeat
-    local n, more = read(source, window, opts.size or 65536)
+    local n, more, all = read(source, window, opts.size or 65536)
     keys = keys + more
-    for _, run in ipairs(runs) do run_window(run, batches, window, n) end
-  until n < WINDOW or opts.stop and opts.stop(keys)
+    for _, run in ipairs(runs) do run_window(run, window, n, set, missing) end
+  until all or opts.stop and opts.stop(keys)
   source:close()
-  Batch.put(batches.get)
-  Batch.put(batches.set)
+  Batch.put(set)
+  for _, part in ipairs(window) do Batch.put(part.batch) end
   for _, run in ipairs(runs) do run.keys = keys end
   return runs
 end
