@@ -502,6 +502,9 @@ describe("the statistics of a quota", function()
       seen[label(name)] = true
     end
     assert.equal("b\195\188ro", label "b\195\188ro")
+    assert.equal("%C3a%BC", label "\195a\188")
+    assert.equal("\240\159\140\138", label "\240\159\140\138")
+    assert.equal("%ED%A0%80", label "\237\160\128")
     assert.equal("(none)", label "(none)")
     assert.equal("%28rest)", label "(rest)")
   end)

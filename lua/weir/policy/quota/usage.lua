@@ -24,16 +24,21 @@ local COLUMNS = { "bytes", "entries", "limit", unpack(COUNTERS) }
 local RESERVED = { [Usage.NONE] = true, [Usage.OTHERS] = true }
 
 
--- Whether a string is UTF-8: Prometheus takes no other.
+-- The characters of UTF-8 beyond ASCII, by their first byte.
+local CHARACTERS = {
+  "[\194-\223][\128-\191]", "\224[\160-\191][\128-\191]",
+  "[\225-\236\238\239][\128-\191][\128-\191]", "\237[\128-\159][\128-\191]",
+  "\240[\144-\191][\128-\191][\128-\191]",
+  "[\241-\243][\128-\191][\128-\191][\128-\191]",
+  "\244[\128-\143][\128-\191][\128-\191]",
+}
+
+
+-- Whether a string is UTF-8: Prometheus takes no other. Each character is replaced by
+-- a space, so that what was apart stays apart.
 local function is_utf8(text)
-  local ok = text:gsub("[%z\1-\127]", ""):gsub("[\194-\223][\128-\191]", "")
-    :gsub("\224[\160-\191][\128-\191]", "")
-    :gsub("[\225-\236\238\239][\128-\191][\128-\191]", "")
-    :gsub("\237[\128-\159][\128-\191]", "")
-    :gsub("\240[\144-\191][\128-\191][\128-\191]", "")
-    :gsub("[\241-\243][\128-\191][\128-\191][\128-\191]", "")
-    :gsub("\244[\128-\143][\128-\191][\128-\191]", "")
-  return ok == ""
+  for _, character in ipairs(CHARACTERS) do text = text:gsub(character, " ") end
+  return not text:find "[\128-\255]"
 end
 
 
@@ -80,8 +85,9 @@ local function largest(tenants, listed)
   end)
   local shown, n = {}, 0
   for _, tenant in ipairs(list) do
+    if n == listed then break end
     local label = Usage.label(tenant.name)
-    if n < listed and not shown[label] then shown[label], n = tenant, n + 1 end
+    if not shown[label] then shown[label], n = tenant, n + 1 end
   end
   return shown, sum
 end
