@@ -71,6 +71,19 @@ describe("pin", function()
     store:close()
   end)
 
+  it("does atomic ops where the key is", function()
+    local below = ram()
+    local store = below:pin { "sys/", capacity = "64KiB" }
+    for i = 1, 3 do
+      assert.equal(i, store:incr "sys/n")
+      local reply = store:incr_many { "sys/m", "m" }
+      assert.same({ i, i }, { reply:number(1), reply:number(2) })
+    end
+    assert.is_false(below:exists "sys/m")
+    assert.equal("3", below:get_string "m")
+    store:close()
+  end)
+
   it("lists each key where a get finds it", function()
     local below = ram()
     local store = below:pin { "sys/", capacity = "64KiB" }

@@ -163,6 +163,21 @@ describe("a quota", function()
     store:close()
   end)
 
+  it("does atomic ops in the memory of the tenant", function()
+    local store = make {}
+    for i = 1, 3 do
+      assert.equal(i, store:incr "a:n")
+      local reply = store:incr_many { "a:m", "b:m", "m" }
+      for slot = 1, 3 do assert.equal(i, reply:number(slot)) end
+    end
+    assert.is_true(store:add("c:1", "v"))
+    assert.is_false(store:add("c:1", "other"))
+    local entries = store:tally().entries
+    assert.same({ a = 2, b = 1, c = 1, ["(none)"] = 1 }, entries)
+    assert.equal("3", store:get_string "a:m")
+    store:close()
+  end)
+
   it("opens no memory for a tenant that only reads", function()
     local store = make {}
     assert.is_nil(store:get "a:1")

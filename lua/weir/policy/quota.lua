@@ -106,6 +106,13 @@ local function pick_to_write(round, key)
 end
 
 
+-- Whether an op may store a value under a key that has none. One memory has the key, so
+-- atomic ops are atomic.
+local function stores(op)
+  return Op.sends[op] or Op.numbers[op]
+end
+
+
 local function failure(self, why)
   return { message = "quota: " .. why, store = self.name }
 end
@@ -128,7 +135,7 @@ end
 function Quota:answer(req)
   local op = req.op
   if op == "scan" then return scan(self, req) end
-  local writes = op == "set"
+  local writes = stores(op)
   if req.n ~= 1 then return run_many(self, req, writes) end
   local tenant, why
   if writes then
@@ -228,7 +235,7 @@ function Quota:plan(op, key)
     return "the memory of " .. describe(tenant), { tenant.store }
   end
   local label = Usage.label(name)
-  if op == "set" then return "opens a memory for " .. label, {} end
+  if stores(op) then return "opens a memory for " .. label, {} end
   return label .. " has written nothing: a miss", {}
 end
 
