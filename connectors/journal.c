@@ -5,7 +5,7 @@
  * sets of one caller arrive in order, and with sync=data each is durable before
  * it is answered. A set is added whole or not at all while the process lives:
  * what a failed write leaves is cut off again. After a crash the end of a file
- * may be torn, and the reader has to find that out (policy/tier/journal.lua).
+ * may be torn, and the reader has to find that out (policy/shared/journal.lua).
  *
  * A lock on the file "lock" keeps other processes out. Without it two would mix
  * their records. Connecting fails until the other process has ended. */
@@ -304,7 +304,7 @@ static int journal_run(void *session, struct weir_call *call)
 const struct weir_connector weir_connector = {
     .abi = WEIR_CONNECTOR_ABI,
     .name = "journal",
-    .help = "a folder of files that only grow, for write-back",
+    .help = "a folder of files that only grow, for write-back and spool",
     .options = JOURNAL_OPTIONS,
     .config_size = sizeof(struct journal_config),
     .session_size = sizeof(struct journal_session),

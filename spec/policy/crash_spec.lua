@@ -116,7 +116,7 @@ describe("a write-back that is killed", function()
       assert(tree:set("k", "v"))
       local other = weir.tier { weir.memory {}, low, write = weir.back {
         journal = folder .. "/journal" } }
-      assert.matches("another tier of this process uses this journal",
+      assert.matches("another store of this process uses this journal",
         select(2, other:get "k").message)
       assert(tree:close())
     end)

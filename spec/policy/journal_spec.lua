@@ -3,7 +3,7 @@
 local fake = require "fake"
 local script = require "fake.store"
 local shell = require "shell"
-local Journal = require "weir.policy.tier.back_journal"
+local Journal = require "weir.policy.shared.journal"
 local Request = require "weir.core.request"
 local weir = require "weir"
 

@@ -1,12 +1,12 @@
 -- policy/tier/back.lua: write-back: tier { ..., write = back { after=5, max_dirty=,
 -- on_full=, journal=, sync= } }. A write is acknowledged when the first store has it,
--- and the journal if there is one (back_journal.lua). The authority gets it later
--- (back_flusher.lua).
+-- and the journal if there is one (shared/journal.lua). The authority gets it later
+-- (shared/flusher.lua).
 --
 -- Until then the key is dirty. Its newest write is held here, by reference
--- (back_dirty.lua), and answers all reads of the key. The first store has a copy, too,
--- so that reads find the value when it is not dirty any more. No other store has one
--- that could be read: copies in the stores between are deleted at the write
+-- (shared/dirty.lua), and answers all reads of the key. The first store has a copy,
+-- too, so that reads find the value when it is not dirty any more. No other store has
+-- one that could be read: copies in the stores between are deleted at the write
 -- (back_write.lua).
 --
 -- When max_dirty bytes are dirty a further write is written through, waits, or is
@@ -16,9 +16,9 @@
 -- list of what is left.
 
 local BackWrite = require "weir.policy.tier.back_write"
-local Dirty = require "weir.policy.tier.back_dirty"
+local Dirty = require "weir.policy.shared.dirty"
 local Error = require "weir.core.error"
-local Flusher = require "weir.policy.tier.back_flusher"
+local Flusher = require "weir.policy.shared.flusher"
 local Generations = require "weir.policy.shared.generations"
 local host = require "weir.host"
 local Lent = require "weir.policy.shared.lent"

@@ -1,10 +1,10 @@
 -- policy/tier/back_recovery.lua: how a write-back, which is `self`, begins with its
 -- journal. Used by write-back.
 
-local Detach = require "weir.policy.shared.detach"
-local Dirty = require "weir.policy.tier.back_dirty"
+local Beginning = require "weir.policy.shared.beginning"
+local Dirty = require "weir.policy.shared.dirty"
 local host = require "weir.host"
-local Journal = require "weir.policy.tier.back_journal"
+local Journal = require "weir.policy.shared.journal"
 local Reply = require "weir.core.reply"
 local Request = require "weir.core.request"
 
@@ -45,38 +45,10 @@ local function recover(self)
 end
 
 
-local function attempt(self)
-  local ok, good, status, why = pcall(recover, self)
-  self.beginning, self.ready = false, ok and good or false
-  self.dirty:changed()
-  if not ok then error(good, 0) end
-  return { status = status, why = why }
-end
-
-
-local function refuse(self, req, status, why)
-  return Reply.uniform(req, status, ("%s: %s"):format(self.node.name, why),
-    self.node.name)
-end
-
-
---- Begins to use the journal, once, in a task of its own. Other requests wait
---- meanwhile. Returns the reply to a request when it cannot be used, or not before the
---- deadline.
+--- Begins to use the journal, once. Returns the reply to a request when it cannot be
+--- used, or not before the deadline.
 function Recovery.begin(self, req)
-  while self.beginning do
-    if not self.dirty:wait(req.deadline) then
-      return refuse(self, req, "skipped", "the journal is still being read")
-    end
-  end
-  if self.ready then return nil end
-  self.beginning = true
-  local result = Detach.call(req.deadline, attempt, self)
-  if self.ready then return nil end
-  if not result then
-    return refuse(self, req, "skipped", "the journal is still being read")
-  end
-  return refuse(self, req, result.status, result.why)
+  return Beginning.run(self, req, self.node.name, recover)
 end
 
 

@@ -3,7 +3,7 @@
 -- stores get it. The dirty entry answers reads until the authority has the write, so an
 -- upper store that fails or evicts loses nothing. Used by write-back.
 
-local Dirty = require "weir.policy.tier.back_dirty"
+local Dirty = require "weir.policy.shared.dirty"
 local host = require "weir.host"
 local Reply = require "weir.core.reply"
 local Write = require "weir.policy.tier.write"

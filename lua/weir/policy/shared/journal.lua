@@ -1,6 +1,6 @@
--- policy/tier/back_journal.lua: the journal of a write-back: after a crash it knows the
--- writes that were acknowledged and that the authority may not have. The connector
--- "journal" adds the records to files, on a thread of its own (connectors/journal.c).
+-- policy/shared/journal.lua: a journal: after a crash it knows the writes that were
+-- acknowledged and that a store may not have. The connector "journal" adds the records
+-- to files, on a thread of its own (connectors/journal.c). Used by write-back, spool.
 --
 -- Appends that come while one is under way go together in the next one. When the file
 -- is much larger than what is live in it, the live records are written to a new file
@@ -10,7 +10,7 @@
 local ffi = require "ffi"
 local host = require "weir.host"
 local Native = require "weir.native"
-local Records = require "weir.policy.tier.back_records"
+local Records = require "weir.policy.shared.journal_records"
 local Request = require "weir.core.request"
 local Value = require "weir.core.value"
 
@@ -35,7 +35,7 @@ local open = setmetatable({}, { __mode = "v" }) -- by path
 function Journal.open(path, sync, user)
   local known = open[path]
   if known and known.user ~= user and not known.user.retired then
-    return nil, "invalid", path .. ": another tier of this process uses this journal"
+    return nil, "invalid", path .. ": another store of this process uses this journal"
   end
   if known and known.sync == sync then
     known.user = user
@@ -130,7 +130,7 @@ local function begin_file(self, others)
 end
 
 
---- Reads the journal, once. Returns a list of the writes that the authority may not
+--- Reads the journal, once. Returns a list of the writes that the store may not
 --- have, { key =, value =, ends = }; nil, a status and a sentence: it cannot be read.
 function Journal:recover()
   if self.file then return {} end
@@ -245,7 +245,8 @@ function Journal:append(entries)
 end
 
 
---- Notes that the authority has these writes. Returns whether the journal has that.
+--- Notes that the store has these writes, or needs them no more. Returns whether the
+--- journal has that.
 function Journal:clean(entries)
   local records = {}
   for i, entry in ipairs(entries) do

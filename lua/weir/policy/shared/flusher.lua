@@ -1,9 +1,10 @@
--- policy/tier/back_flusher.lua: brings dirty keys to the authority, in the background
+-- policy/shared/flusher.lua: brings dirty keys to the authority, in the background
 -- and in batches, the newest write of each key. There is one write of a key at a time
 -- (`locks`), so the writes of a key arrive in order. A key stays dirty until the
--- authority has its newest write, and until the journal says so. Used by write-back.
+-- authority has its newest write, and until the journal says so. Used by write-back and
+-- spool.
 
-local Dirty = require "weir.policy.tier.back_dirty"
+local Dirty = require "weir.policy.shared.dirty"
 local host = require "weir.host"
 local Request = require "weir.core.request"
 

@@ -1,8 +1,8 @@
--- policy/tier/back_records.lua: the records of a journal, as bytes. Used by the
--- journal of write-back.
+-- policy/shared/journal_records.lua: the records of a journal, as bytes. Used by
+-- journal.lua.
 --
 -- A record has a number, the next higher one each time. It says that a key was set or
--- deleted, or that the authority has the write of its key with that number and all
+-- deleted, or that the store has the write of its key with that number and all
 -- before (clean). So the records may be read in any order, and twice: of a key the
 -- write with the highest number counts, if no clean record has that number or a higher
 -- one. A record ends where its lengths say, and has two checksums. What is wrong, and

@@ -1,6 +1,6 @@
--- policy/tier/back_dirty.lua: the writes that the authority does not have yet, by key:
+-- policy/shared/dirty.lua: the writes that the authority does not have yet, by key:
 -- the newest of each key, a value or a deletion. They are counted in bytes and held by
--- reference, so that no eviction loses one. Used by write-back.
+-- reference, so that no eviction loses one. Used by write-back and spool.
 
 local host = require "weir.host"
 local Value = require "weir.core.value"
