@@ -1,10 +1,10 @@
 -- The journal of a write-back: what is read after a crash. Crashes of real processes
 -- are in spec/policy/crash_spec.lua.
 local fake = require "fake"
+local journals = require "fake.journal"
 local script = require "fake.store"
 local shell = require "shell"
 local Journal = require "weir.policy.shared.journal"
-local Request = require "weir.core.request"
 local weir = require "weir"
 
 describe("the journal of write-back", function()
@@ -12,34 +12,12 @@ describe("the journal of write-back", function()
   before_each(function() host = fake.host() end)
   after_each(fake.leave)
 
-  -- A scripted store that adds what is set, as the connector "journal" does.
-  local function log_store(on, data)
-    local log = script.store(on, "log", { data = data })
-    local run = log.run
-    function log.run(self, req)
-      if req.op == "set" then
-        local key = req.keys[1]
-        local values = { (self.data[key] or "") .. tostring(req.values[1]) }
-        req = setmetatable({ op = "set", n = 1, keys = { key }, values = values },
-          Request)
-      end
-      return run(self, req)
-    end
-    return log
-  end
-
-  local function copy(data)
-    local copied = {}
-    for key, value in pairs(data) do copied[key] = value end
-    return copied
-  end
-
-  -- A tier whose journal is such a store.
+  -- A tier whose journal is a scripted store.
   local function tier(on, log_data, far_data, given)
     local top, far = script.store(on, "top"), script.store(on, "far",
       { data = far_data })
     local tree = weir.tier { top, far, write = weir.back(given) }
-    local log = log_store(on, log_data)
+    local log = journals.store(on, log_data)
     tree.back.journal = Journal.new(log)
     tree.back.flusher.journal = tree.back.journal
     return tree, far, log, top
@@ -48,7 +26,7 @@ describe("the journal of write-back", function()
   local function recovered(data)
     local found = {}
     host:main(function()
-      local journal = Journal.new(log_store(host, copy(data)))
+      local journal = Journal.new(journals.store(host, journals.copy(data)))
       for _, entry in ipairs(assert(journal:recover())) do
         found[entry.key] = entry.value and tostring(entry.value) or false
       end
@@ -64,7 +42,7 @@ describe("the journal of write-back", function()
       assert(tree:set("a", "newer", { ttl = 600 }))
       assert(tree:delete "d")
       assert.is_true(tree:tally().journal_bytes > 0)
-      left, low_left = copy(log.data), copy(far.data)
+      left, low_left = journals.copy(log.data), journals.copy(far.data)
     end)
     assert.same({ a = "newer", b = "2", d = false }, recovered(left))
     local again, low, _, top = tier(host, left, low_left, { after = 1 })
@@ -89,9 +67,24 @@ describe("the journal of write-back", function()
       assert.is_true(tree:delete "a")
       assert(tree:set("b", "3"))
       assert.same({ b = "2" }, far.data)
-      left = copy(log.data)
+      left = journals.copy(log.data)
     end)
     assert.same({ b = "3" }, recovered(left))
+  end)
+
+  it("leaves nothing out of a flush of several batches", function()
+    local tree, far, log = tier(host, {}, {}, { after = 1000 })
+    local keys = {}
+    log.takes = 0.01
+    for i = 1, 300 do keys[i] = "k" .. i end
+    host:main(function()
+      for _ = 1, 3 do
+        assert(tree:set_many(keys, keys):all "good")
+        assert(tree:flush())
+        for _, key in ipairs(keys) do assert.equal(key, far.data[key]) end
+        far.data = {}
+      end
+    end)
   end)
 
   it("acknowledges nothing that the journal did not take", function()
@@ -121,7 +114,7 @@ describe("the journal of write-back", function()
   end)
 
   it("is read to its end although the first caller dies meanwhile", function()
-    local log = log_store(host, {})
+    local log = journals.store(host, {})
     host:main(function()
       local journal = Journal.new(log)
       assert(journal:recover())
@@ -159,7 +152,7 @@ describe("the journal of write-back", function()
 
   -- The bytes of a file with these writes, and where each record ends.
   local function file_of(writes)
-    local log = log_store(host, {})
+    local log = journals.store(host, {})
     local journal, ends = Journal.new(log), {}
     host:main(function()
       assert(journal:recover())
@@ -213,7 +206,7 @@ describe("the journal of write-back", function()
       assert(tree:set("d", "4"))
       assert.is_true(tree.back.journal.cut > 0)
       assert.is_nil(log.data["0"])
-      left, far.down = copy(log.data), nil
+      left, far.down = journals.copy(log.data), nil
     end)
     assert.same({ a = "second", b = false, d = "4" }, recovered(left))
   end)
@@ -256,8 +249,8 @@ describe("the journal of write-back", function()
     local acked, begun, left = 0, 0, {}
     local await = on.await
     function on.await(...)
-      left[#left + 1] = { log = copy(log.data), far = copy(far.data), acked = acked,
-        begun = begun }
+      left[#left + 1] = { log = journals.copy(log.data),
+        far = journals.copy(far.data), acked = acked, begun = begun }
       return await(...)
     end
     local function write(value)

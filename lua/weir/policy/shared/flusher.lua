@@ -87,7 +87,6 @@ local function deliver(self, op, entries, done)
     local result = outcome(name)
     self.counts[result] = self.counts[result] + 1
     entry.status = result == "failed" and name or nil
-    entry.tries = (entry.tries or 0) + 1
     if result ~= "failed" then done[#done + 1] = entry end
   end
 end
@@ -103,6 +102,7 @@ local function flush(self, batch)
   deliver(self, "set", sets, done)
   deliver(self, "delete", deletions, done)
   local noted = #done == 0 or not self.journal or self.journal:clean(done)
+  for _, entry in ipairs(batch) do entry.tries = (entry.tries or 0) + 1 end
   for _, entry in ipairs(noted and done or {}) do self.dirty:remove(entry) end
   return noted and #done == #batch
 end
