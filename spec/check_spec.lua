@@ -86,6 +86,30 @@ describe("weir check", function()
     end)
   end)
 
+  it("finds a retry and a breaker outside a spool", function()
+    for _, word in ipairs { "retry", "breaker" } do
+      local message = only("spool", word, function()
+        local below = fault(memory {}, {}):spool { "a" }:timeout(1)
+        return below[word](below, {})
+      end)
+      assert.matches("write :" .. word .. " {}:spool {}", message)
+    end
+  end)
+
+  it("finds two spools in one folder", function()
+    only("spool", "[2].spool", function()
+      local function kept() return memory {}:limit(1):spool { "a" } end
+      return mirror { kept(), kept() }
+    end)
+  end)
+
+  it("finds a store that is written around its spool", function()
+    only("writers", "default.spool", function()
+      local far = memory {}
+      return byop { set = far, default = far:spool { "a" } }
+    end)
+  end)
+
   it("finds a prefix that no key gets to", function()
     local message = only("prefix", '["kv/"].route', function()
       local inner = route { ["meta/"] = memory {}, default = memory {} }

@@ -193,6 +193,12 @@
 ---@field tags? boolean hash only the part of a key in {braces}, as Redis Cluster does
 ---@field replicas? integer stores that each key is kept in
 
+---@class weir.SpoolOptions
+---@field [1]? string
+---@field path? string a folder for this store in this process alone; deletes survive there
+---@field max? weir.Size bytes of deletes that may wait; over that one that fails is an error
+---@field every? weir.Time pause before a delete is sent again
+
 ---@class weir.TierOptions
 ---@field [integer] weir.Store
 ---@field write? "through"|"around"|weir.Back what a set leaves in the upper stores
@@ -359,7 +365,7 @@
 ---@field TiB number
 ---@field fault fun(options: weir.faultStore?): weir.Store another connector, with injected faults
 ---@field fs fun(options: weir.fsStore?): weir.Store one file a value, in a folder
----@field journal fun(options: weir.journalStore?): weir.Store a folder of files that only grow, for write-back
+---@field journal fun(options: weir.journalStore?): weir.Store a folder of files that only grow, for write-back and spool
 ---@field lmdb fun(options: weir.lmdbStore?): weir.Store small values by the million, in one file of LMDB
 ---@field lua fun(options: weir.luaStore?): weir.Store a policy file: its tree as one store
 ---@field memory fun(options: weir.memoryStore?): weir.Store values in this process: sharded, bounded in bytes, with eviction
@@ -415,6 +421,7 @@
 ---@field record fun(self: weir.Store, given: string|weir.RecordOptions, more?: weir.RecordOptions): weir.Node Writes each request and its answer to a file that weir replay reads. Requests do not wait for the file.
 ---@field retry fun(self: weir.Store, given?: integer|weir.RetryOptions, more?: weir.RetryOptions): weir.Node Repeats a request for the keys that another attempt may help, within a budget.
 ---@field shadow fun(self: weir.Store, given: weir.Store|weir.ShadowOptions, more?: weir.ShadowOptions): weir.Node Shows a share of the traffic to another store as well. The replies are the first store's.
+---@field spool fun(self: weir.Store, given: string|weir.SpoolOptions, more?: weir.SpoolOptions): weir.Node A delete that fails is written to a file, and sent again until the store has made it.
 ---@field tap fun(self: weir.Store, fn: fun(req: weir.Request, reply: weir.Reply)): weir.Node Calls a function with each request and its reply. The function changes neither.
 ---@field timeout fun(self: weir.Store, seconds: weir.Time): weir.Node Limits the time of each request. Keys without a reply by then get timeout.
 ---@field ttl fun(self: weir.Store, given: weir.Time|weir.TtlOptions, more?: weir.TtlOptions): weir.Node Values that are set without a time to live get one. With stale, an expired value is served while one caller refreshes it.

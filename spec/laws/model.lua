@@ -174,6 +174,12 @@ function WORDS.readonly(desc, op, key, size, prefix)
   return expect(desc.kids[1], op, key, size, prefix)
 end
 
+-- A delete that fails is kept, if another attempt may help (Model.open).
+function WORDS.spool(desc, op, key, size, prefix)
+  local class = expect(desc.kids[1], op, key, size, prefix)
+  return op == "delete" and class == "error" and "good" or class
+end
+
 function WORDS.fault(desc, op, key, size, prefix)
   if Chance.of(prefix .. key, 7, 1) < 0.2 then return "error" end
   return expect(desc.kids[1], op, key, size, prefix)
@@ -188,8 +194,32 @@ function expect(desc, op, key, size, prefix)
 end
 
 
---- The class of the answer of a fresh tree to one op on one key.
+-- Whether a delete may fail below for good. Then a spool above may not keep it.
+local function hopeless(desc, key)
+  if desc.leaf then
+    return desc.origin or desc.faults["delete " .. key] == "denied"
+  end
+  if desc.word == "readonly" then return true end
+  for _, kid in ipairs(desc.kids) do
+    if hopeless(kid, key) then return true end
+  end
+  return false
+end
+
+
+local function has_spool_over(desc, key)
+  if desc.word == "spool" and hopeless(desc, key) then return true end
+  for _, kid in ipairs(desc.kids or {}) do
+    if has_spool_over(kid, key) then return true end
+  end
+  return false
+end
+
+
+--- The class of the answer of a fresh tree to one op on one key; nil: the model does
+--- not know which of two errors a spool sees.
 function Model.expect(desc, op, key, size)
+  if op == "delete" and has_spool_over(desc, key) then return nil end
   return expect(desc, op, key, size or 0, "")
 end
 

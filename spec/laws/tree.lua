@@ -131,6 +131,12 @@ local ONE = {
   readonly = single "readonly",
   pin = single("pin", { function(key) return key:match "a%d$" ~= nil end,
     capacity = "64KiB" }),
+  -- Nothing is sent again: the faults of the stores last for ever.
+  spool = { 1, function() return {} end, function(kids)
+    local node = words.spool(kids[1], { "spool", every = 1000 })
+    node.owner.pending.flusher:stop()
+    return node
+  end },
   compress = single("compress", { above = 1, plain = "accept" }),
   checksum = single("checksum", { plain = "accept" }),
   shadow = { 1, function() return { text = "shadow" } end, function(kids)

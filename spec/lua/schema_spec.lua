@@ -3,6 +3,7 @@
 local Policies = require "weir.language.policies"
 local Schema = require "weir.observe.schema"
 local Stats = require "weir.observe.stats"
+local shell = require "shell"
 local weir = require "weir"
 
 local KINDS = { counter = true, gauge = true, histogram = true, state = true,
@@ -13,7 +14,7 @@ local OTHERS = { ops = true, name = true, word = true, gauges = true }
 
 
 -- Stores and policies of every sort.
-local function trees()
+local function trees(folder)
   local function ram() return weir.memory {} end
   return {
     ram(), weir.null {}, ram():retry {}, ram():breaker {}, ram():limit(4),
@@ -26,6 +27,7 @@ local function trees()
     weir.warmup { ram(), ram() }, ram():shadow { ram(), compare = true },
     ram():compress(), ram():checksum(), ram():pin { "p/", capacity = "1MiB" },
     weir.quota { by = "^(.-):", default = "1MiB" },
+    ram():spool { folder .. "/spool" },
     weir.migrate { from = ram(), to = ram(), at = 0 },
   }
 end
@@ -45,7 +47,8 @@ describe("the schema of statistics", function()
     local known = {}
     for _, row in ipairs(Schema.OPS) do known[row.from or row[1]] = true end
     known.keys = true
-    for _, store in ipairs(trees()) do
+    local folder = shell.folder()
+    for _, store in ipairs(trees(folder)) do
       store:set("a", "1")
       store:get "a"
       store:fetch("a", error)
@@ -59,6 +62,7 @@ describe("the schema of statistics", function()
       end
       store:close()
     end
+    shell.remove(folder)
   end)
 
   it("says in a sentence what each number is", function()

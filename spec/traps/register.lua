@@ -118,6 +118,20 @@ Register.TREES = {
     return weir.migrate { from = a, to = b, at = os.time() + 20, over = 1e4 },
       { a, b }
   end,
+  ["spool"] = function(host)
+    local a = script.store(host, "s1")
+    return a:spool { "spool", every = 0.5 }, { a }
+  end,
+  ["spools below and above a tier, with little room"] = function(host)
+    local a, b = three(host)
+    return weir.tier { a:spool { "a", every = 0.5, max = 250 },
+      b:spool { "b", every = 2 } }:spool { "c" }, { a, b }
+  end,
+  ["spools below a mirror and a shard"] = function(host)
+    local a, b, c = three(host)
+    local pair = weir.mirror { a:spool { "a" }, b:spool { "b", every = 3 }, ack = 1 }
+    return weir.shard { pair, c:spool { "c", every = 0.1 }, replicas = 2 }, { a, b, c }
+  end,
   ["retry over a tier"] = function(host)
     local a, b = three(host)
     return weir.tier { a, b }:retry { 2, budget = false }, { a, b }

@@ -1,7 +1,9 @@
 -- core/unsaved.lua: writes that a tree has acknowledged and that its last store does
 -- not have yet. A node that keeps such writes has the field `unsaved`, an object with
--- flush(seconds), left() and error(left). Used by flush and close of stores, and by
--- reload.
+-- flush(seconds), left(), error(left), stop() and retire(retired). It may have lasts():
+-- whether they outlive the process, so that close need not wait for them, and
+-- passes_to(other): whether the object of another version of the tree takes them over.
+-- Used by flush and close of stores, and by reload.
 
 local host = require "weir.host"
 local Paths = require "weir.observe.paths"
@@ -21,15 +23,40 @@ local function objects(root, kept)
 end
 
 
---- Flushes a tree, within so many seconds if given. Returns the error of what is left,
---- or nil. kept: a set of nodes that need not be flushed, or nil.
----@param root weir.Store
----@param seconds number?
----@param kept table?
----@return weir.Error?
-function Unsaved.flush(root, seconds, kept)
-  local by, failure = seconds and host.now() + seconds, nil
+-- Whether a node in `kept` takes over from an object.
+local function has_heir(object, kept)
+  for node in pairs(object.passes_to and kept or {}) do
+    local heir = rawget(node, "unsaved")
+    if heir and object:passes_to(heir) then return true end
+  end
+  return false
+end
+
+
+-- The objects of a tree that would lose something if only the nodes in `kept` stayed.
+local function at_risk(root, kept)
+  local list = {}
   for _, object in ipairs(objects(root, kept)) do
+    if not has_heir(object, kept) then list[#list + 1] = object end
+  end
+  return list
+end
+
+
+-- Those among the objects whose writes end with the process.
+local function mortal(list)
+  local some = {}
+  for _, object in ipairs(list) do
+    if not (object.lasts and object:lasts()) then some[#some + 1] = object end
+  end
+  return some
+end
+
+
+-- Flushes some objects. Returns the error of what is left, or nil.
+local function flush(list, seconds)
+  local by, failure = seconds and host.now() + seconds, nil
+  for _, object in ipairs(list) do
     local left
     if host.can_park() then
       left = object:flush(by and math.max(by - host.now(), 0))
@@ -42,15 +69,31 @@ function Unsaved.flush(root, seconds, kept)
 end
 
 
+local function left_of(list)
+  for _, object in ipairs(list) do
+    local left = object:left()
+    if left then return object:error(left) end
+  end
+end
+
+
+--- Flushes a tree, within so many seconds if given. Returns the error of what is left,
+--- or nil. kept: a set of nodes that need not be flushed, or nil.
+---@param root weir.Store
+---@param seconds number?
+---@param kept table?
+---@return weir.Error?
+function Unsaved.flush(root, seconds, kept)
+  return flush(at_risk(root, kept), seconds)
+end
+
+
 --- The error of what a tree has not saved, or nil.
 ---@param root weir.Store
 ---@param kept table? a set of nodes that do not count
 ---@return weir.Error?
 function Unsaved.left(root, kept)
-  for _, object in ipairs(objects(root, kept)) do
-    local left = object:left()
-    if left then return object:error(left) end
-  end
+  return left_of(at_risk(root, kept))
 end
 
 
@@ -62,13 +105,14 @@ local FLUSH = 5
 function Unsaved.at_close(root, opts)
   local timeout = opts and opts.timeout
   if type(timeout) == "string" then timeout = Quantity.seconds(timeout) end
+  local all = objects(root)
   local lost
   if opts and opts.drop then
-    lost = Unsaved.left(root)
+    lost = left_of(mortal(all))
   else
-    lost = Unsaved.flush(root, timeout or FLUSH)
+    lost = flush(mortal(all), timeout or FLUSH)
   end
-  for _, object in ipairs(objects(root)) do object:stop() end
+  for _, object in ipairs(all) do object:stop() end
   return lost
 end
 

@@ -85,6 +85,20 @@ function RULES.breaker(node)
 end
 
 
+-- To the words above, a delete that a spool keeps has not failed.
+function RULES.spool(node)
+  if node.word ~= "retry" and node.word ~= "breaker" then return nil end
+  local child = node.child
+  while Node.is_wrapper(child) do
+    if child.word == "spool" then
+      return ("stands outside a spool and hears of no failed delete: write :%s {}"
+        .. ":spool {}"):format(node.word)
+    end
+    child = child.child
+  end
+end
+
+
 -- The seconds that a word around a hedge, or below it, allows a request.
 local function shortest_time(node, stack)
   local outer = above(stack, function(other) return TIMED[other.word] end)
@@ -156,6 +170,23 @@ local function shared_demotions(found, paths, root)
 end
 
 
+-- Each spool has a folder of its own.
+local function shared_spools(found, paths, root)
+  local first = {}
+  Paths.each(root, function(node)
+    local path = node.word == "spool" and node.owner.options.path
+    local other = path and first[path]
+    if other then
+      found[#found + 1] = { path = paths.path[node], rule = "spool",
+        message = ("uses the folder of %s: every request fails"):format(
+          paths.path[other]) }
+    elseif path then
+      first[path] = node
+    end
+  end)
+end
+
+
 function RULES.mirror(node, stack)
   if node.word ~= "mirror" or above(stack, is "limit") then return nil end
   for _, child in ipairs(node.children) do
@@ -221,6 +252,7 @@ function Check.run(root)
   visit(found, paths.list[1], {}, {})
   unreachable(found, paths, root, "", {})
   shared_demotions(found, paths, root)
+  shared_spools(found, paths, root)
   Writers.check(found, paths, root)
   table.sort(found, function(a, b)
     if a.path ~= b.path then return a.path < b.path end

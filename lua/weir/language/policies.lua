@@ -30,7 +30,7 @@ local KINDS = {
   prefix = "one", readonly = "one", tap = "one", meter = "one", delay = "one",
   fault = "one", record = "one", ghost = "one", shadow = "one", compress = "one",
   checksum = "one", crypt = "one", hedge = "one", fail = "none", origin = "none",
-  quota = "none", pin = "one",
+  quota = "none", pin = "one", spool = "one",
 }
 
 

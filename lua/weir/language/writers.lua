@@ -15,8 +15,8 @@ end
 
 
 -- These words keep copies of values in the stores below them, and make some by
--- themselves.
-local COPIES = { tier = true, mirror = true, failover = true }
+-- themselves. A spool deletes in the store below it by itself.
+local COPIES = { tier = true, mirror = true, failover = true, spool = true }
 
 
 -- The first word on a way, from a place on, that keeps copies.
@@ -76,8 +76,9 @@ end
 local function complain(found, paths, one, other)
   if not keeper(one, 1) then one, other = other, one end
   local path = paths.path[one[#one][1]]
-  local message = ("%s writes the same store, and copies here become stale"):format(
-    paths.path[other[#other][1]])
+  local message = ("%s writes the same store, and %s"):format(
+    paths.path[other[#other][1]], keeper(one, 1).word == "spool"
+      and "what it sets may be deleted from here" or "copies here become stale")
   local last = found[#found]
   if last and last.path == path and last.message == message then return end
   found[#found + 1] = { path = path, rule = "writers", message = message }

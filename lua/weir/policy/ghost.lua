@@ -50,7 +50,7 @@ function Ghost.new(child, ...)
     world = Models.world(host, { most_items = given.keys }) }
   node.candidate = Load.build(given.file, { stores = Models.words(node.world) })
   Paths.each(node.candidate, function(store)
-    if store.back then store.back:without_journal() end
+    if store.unsaved then store.unsaved:without_journal() end
   end)
   node.ring = Ring.new(given.queue, function(ring) node:drain(ring) end)
   return node

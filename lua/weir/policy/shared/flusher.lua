@@ -16,10 +16,11 @@ local PAUSE, MOST_PAUSE = 0.1, 5 -- seconds after a failure; doubled up to the m
 
 
 --- store: the authority. dirty, locks: of the write-back. after: seconds that a key may
---- be dirty before it is flushed. journal: or nil.
-function Flusher.new(store, dirty, locks, after, journal)
+--- be dirty before it is flushed. every: the pause after a failure in seconds; nil: it
+--- doubles from one to the next.
+function Flusher.new(store, dirty, locks, after, every)
   return setmetatable({ store = store, dirty = dirty, locks = locks, after = after,
-    journal = journal, urgent = 0, pause = PAUSE,
+    every = every, urgent = 0, pause = every or PAUSE,
     counts = { flushed = 0, failed = 0, refused = 0 } }, Flusher)
 end
 
@@ -138,12 +139,12 @@ local function work(self)
     if #batch == 0 then
       rest(self, idle_for(self))
     elseif round(self, batch) then
-      self.pause = PAUSE
+      self.pause = self.every or PAUSE
       self.dirty:changed()
     else
       self.dirty:changed()
       rest(self, self.pause, true)
-      self.pause = math.min(self.pause * 2, MOST_PAUSE)
+      self.pause = self.every or math.min(self.pause * 2, MOST_PAUSE)
     end
   end
   self.running = false
