@@ -222,7 +222,9 @@
 
 ---@class weir.TtlOptions
 ---@field [1]? weir.Time
----@field seconds? weir.Time time to live of values that are set without one
+---@field seconds? weir.Time time to live of values that are set without one; default: max
+---@field max? weir.Time longest time to live; values that ask for a longer one, or none, get it
+---@field force? boolean whether all values live so long, whatever they are set or touched with
 ---@field jitter? number up to this share is taken off, key by key, so that keys expire apart
 ---@field stale? weir.Time how long an expired value is still served, while it is refreshed
 ---@field stale_if_error? weir.Time how long an expired value is served if what is below, or a loader, fails
@@ -424,4 +426,4 @@
 ---@field spool fun(self: weir.Store, given: string|weir.SpoolOptions, more?: weir.SpoolOptions): weir.Node A delete that fails is written to a file, and sent again until the store has made it.
 ---@field tap fun(self: weir.Store, fn: fun(req: weir.Request, reply: weir.Reply)): weir.Node Calls a function with each request and its reply. The function changes neither.
 ---@field timeout fun(self: weir.Store, seconds: weir.Time): weir.Node Limits the time of each request. Keys without a reply by then get timeout.
----@field ttl fun(self: weir.Store, given: weir.Time|weir.TtlOptions, more?: weir.TtlOptions): weir.Node Values that are set without a time to live get one. With stale, an expired value is served while one caller refreshes it.
+---@field ttl fun(self: weir.Store, given?: weir.Time|weir.TtlOptions, more?: weir.TtlOptions): weir.Node Values that are set without a time to live get one. With stale, an expired value is served while one caller refreshes it.

@@ -121,7 +121,11 @@ local ONE = {
   hedge = single("hedge", { delay = 0.03, budget = 1 }),
   coalesce = single "coalesce",
   negative = single("negative", { ttl = 1000 }),
-  ttl = single("ttl", 1000),
+  ttl = { 1, function(random) return { how = pick(random, { "max", "force" }) } end,
+    function(kids, p)
+      return words.ttl(kids[1], { 1000, max = p.how == "max" and 1000 or nil,
+        force = p.how == "force" })
+    end },
   prefix = single("prefix", "p/"),
   tap = single("tap", function() end),
   meter = single("meter", "m"),

@@ -24,6 +24,87 @@ describe("ttl", function()
     end)
   end)
 
+  -- The times that a value gets which is set, and one which is touched.
+  local function times(tree)
+    local found = {}
+    host:main(function()
+      for i, ttl in ipairs { false, 5, 500 } do
+        assert(tree:set("x", "v", { ttl = ttl or nil }))
+        found[i] = (far.expires.x or math.huge) - host.now()
+        assert.equal("v", tree:get_string "x")
+        assert(tree:touch("x", ttl or nil))
+        found[i + 3] = (far.expires.x or math.huge) - host.now()
+      end
+    end)
+    return found
+  end
+
+  it("cuts times to max, and gives max to values without one", function()
+    local without = math.huge
+    assert.same({ 60, 5, 500, without, 5, 500 }, times(far:ttl(60)))
+    assert.same({ 60, 5, 100, 100, 5, 100 }, times(far:ttl(60, { max = 100 })))
+    assert.same({ 100, 5, 100, 100, 5, 100 }, times(far:ttl { max = 100 }))
+  end)
+
+  it("gives all values one time with force", function()
+    assert.same({ 60, 60, 60, 60, 60, 60 }, times(far:ttl(60, { force = true })))
+  end)
+
+  it("holds for the atomic verbs, too", function()
+    weir.run(function()
+      local ram = weir.memory {}
+      local tree = ram:ttl { max = 100 }
+      assert.is_true(tree:add("k", "v", { ttl = 500 }))
+      assert.near(100, ram:stat("k").ttl, 5)
+      assert.equal("v", tostring(tree:gat("k", 10)))
+      assert.near(10, ram:stat("k").ttl, 5)
+      assert.equal("v", tostring(tree:gat("k", 500)))
+      assert.near(100, ram:stat("k").ttl, 5)
+      ram:close()
+    end)
+  end)
+
+  it("keeps a value past its max to serve it stale", function()
+    local tree = far:ttl { max = 10, stale = 5 }
+    host:main(function()
+      tree:set("x", "old", { ttl = 500 })
+      assert.equal(15, far.expires.x - host.now())
+      tree:touch("x", 500)
+      assert.equal(15, far.expires.x - host.now())
+      assert.equal(10, tree:stat("x").ttl)
+      host.sleep(11)
+      assert.is_nil(tree:get "x")
+      assert.is_true(tree:get_many({ "x" }).stale[1])
+    end)
+  end)
+
+  it("cuts the time of copies that a tier makes", function()
+    local low = script.store(host, "low", { data = { k = "v" } })
+    local tree = weir.tier { far:ttl { max = 30 }, low }
+    host:main(function()
+      assert.equal("v", tree:get_string "k")
+      host.sleep(0)
+      assert.equal("v", far.data.k)
+      assert.equal(30, far.expires.k - host.now())
+    end)
+  end)
+
+  it("takes only times that make sense together", function()
+    for text, given in pairs {
+      ["needs a time, such as 60"] = {},
+      ["seconds = 60 is longer than max = 50"] = { 60, max = 50 },
+      ["force gives all values the first time: leave out max"] = { 60, max = 70,
+        force = true },
+      ['has no option "maximum"'] = { 60, maximum = 1 },
+    } do
+      local ok, err = pcall(weir.ttl, far, given)
+      assert.is_false(ok)
+      assert.matches(text, tostring(err), 1, true)
+    end
+    assert.equal("to live 60 s, at most 90 s",
+      far:ttl(60, { max = 90 }):explain("set", "k")[1].why)
+  end)
+
   it("takes a share off at random, key by key", function()
     local tree, keys, ends = far:ttl(100, { jitter = 0.2 }), {}, {}
     for i = 1, 20 do keys[i] = "k" .. i end

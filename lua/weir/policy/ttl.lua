@@ -1,6 +1,9 @@
--- ttl(t, { jitter=, stale=, refresh=, lease=, pause=, keys=65536 }): gives values that
--- are set without a time to live t seconds. jitter takes up to that share off, for each
--- key, so that values stored together do not expire together.
+-- ttl(t, { max=, force=, jitter=, stale=, refresh=, lease=, pause=, keys=65536 }):
+-- gives values that are set without a time to live t seconds. jitter takes up to that
+-- share off, for each key, so that values stored together do not expire together.
+--
+-- max cuts longer times, and none, to so many seconds. force = true gives all values t.
+-- Both hold for touch, too (mcrouter's ModifyExptimeRoute: min, set).
 --
 -- stale (seconds): a value past its time is kept so much longer and served, marked
 -- stale, while one caller refreshes it. That caller is the first one: it gets a miss
@@ -56,8 +59,8 @@ local function make(child, given)
   local keep = math.max(given.stale or 0, given.stale_if_error or 0)
   keep = keep > 0 and keep or nil
   local node = Ttl:node {
-    children = { child }, child = child, seconds = given.seconds,
-    jitter = given.jitter, keep = keep, stale = given.stale or 0,
+    children = { child }, child = child, seconds = given.seconds, max = given.max,
+    force = given.force, jitter = given.jitter, keep = keep, stale = given.stale or 0,
     stale_if_error = given.stale_if_error or 0,
     refresh = given.refresh, most = given.keys,
     lease = keep and Given.lease(given), pause = keep and Given.pause(given),
@@ -89,10 +92,13 @@ function Ttl.new(child, ...)
 end
 
 
-local function time_of(self, req, i)
-  local own = req:ttl_of(i)
-  if own or not self.seconds then return own end
-  return self.seconds * (1 - self.jitter * host.random())
+-- The time to live of a value that asks for `own` seconds; nil: none. That of this
+-- node is shortened by chance.
+local function limited(self, own, default)
+  local max = self.max
+  if not self.force and own and not (max and own > max) then return own end
+  local time = self.force and self.seconds or own and max or default or max
+  return time and time * (1 - self.jitter * host.random())
 end
 
 
@@ -132,7 +138,7 @@ local function set(self, req)
   local inner, n, kept = req:within(req.deadline), req.n, can_note(self, req)
   local fresh, ttls = new_table(n, 0), new_table(n, 0)
   for i = 1, n do
-    fresh[i] = time_of(self, req, i)
+    fresh[i] = limited(self, req:ttl_of(i), self.seconds)
     ttls[i] = fresh[i] and fresh[i] + (kept[i] and self.keep or 0)
   end
   inner.ttls = ttls
@@ -171,25 +177,37 @@ function Ttl:fast_path()
 end
 
 
--- Sets a new time to live. Without one the value never expires. After an error the old
--- time may still hold.
-local function touch(self, req)
-  if not self.keep then return self.child:run(req) end
-  local inner, kept = req:within(req.deadline), req.ttl and can_note(self, req)
-  if req.ttl then
-    inner.ttls = new_table(req.n, 0)
-    for i = 1, req.n do inner.ttls[i] = req.ttl + (kept[i] and self.keep or 0) end
-  end
-  local reply = self.child:run(inner)
+-- Notes the times of keys that were touched. After an error the old time may still
+-- hold.
+local function note_touched(self, req, reply, fresh, kept)
   local now = host.now()
   for i = 1, req.n do
     local key = req.keys[i]
-    if reply[i] == "ok" and req.ttl then
-      if kept[i] then self.times:put(key, now + req.ttl) end
+    if reply[i] == "ok" and fresh[i] then
+      if kept[i] then self.times:put(key, now + fresh[i]) end
     elseif status.class[reply[i]] ~= "error" then
       self.times:drop(key)
     end
   end
+end
+
+
+-- Sets a new time to live. Without one the value never expires, unless max or force
+-- says otherwise.
+local function touch(self, req)
+  if not (self.keep or self.max or self.force) then return self.child:run(req) end
+  local inner, n, fresh, timed = req:within(req.deadline), req.n, {}, false
+  for i = 1, n do
+    fresh[i] = limited(self, req:ttl_of(i))
+    timed = timed or fresh[i] ~= nil
+  end
+  local kept = timed and can_note(self, req) or {}
+  if timed then inner.ttls = new_table(n, 0) end
+  for i = 1, timed and n or 0 do
+    inner.ttls[i] = fresh[i] and fresh[i] + (kept[i] and self.keep or 0)
+  end
+  local reply = self.child:run(inner)
+  if self.keep then note_touched(self, req, reply, fresh, kept) end
   return reply
 end
 
@@ -220,6 +238,7 @@ end
 local function pass(self, req)
   local refused = Op.atomic[req.op] and Atomic.refuse(self, req)
   if refused then return refused end
+  if req.op == "gat" then return touch(self, req) end
   local creates = Op.sends[req.op] or req.op == "incr"
   return creates and set(self, req) or self.child:run(req)
 end
@@ -288,8 +307,13 @@ end
 
 
 function Ttl:plan(op)
-  if op == "set" and self.seconds then
-    return ("to live %g s"):format(self.seconds), { self.child }
+  local seconds, max = self.seconds, self.max
+  if self.force and (op == "set" or op == "touch") then
+    return ("to live %g s, whatever is asked for"):format(seconds), { self.child }
+  elseif max and (op == "set" or op == "touch") then
+    return ("to live %g s, at most %g s"):format(seconds or max, max), { self.child }
+  elseif op == "set" and seconds then
+    return ("to live %g s"):format(seconds), { self.child }
   end
   return "passes", { self.child }
 end
