@@ -5,6 +5,7 @@
 local ffi = require "ffi"
 local Blame = require "weir.core.blame"
 local Ffi = require "weir.ffi"
+local Foreign = require "weir.language.foreign"
 local Native = require "weir.native"
 local Policies = require "weir.language.policies"
 local Value = require "weir.core.value"
@@ -96,10 +97,12 @@ function Words.find(name, note)
 end
 
 
---- "; did you mean X?", or nothing.
+--- "; did you mean X?", how a word of others is written here, or nothing.
 ---@param name any
 ---@param more string[]? further names that would be known
 function Words.suggest(name, more)
+  local meant = Foreign.suggest(name)
+  if meant then return meant end
   local names = Words.names()
   for _, other in ipairs(more or {}) do names[#names + 1] = other end
   return Ffi.suggest(name, names)
