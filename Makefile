@@ -123,7 +123,8 @@ build/spec/fuzz/%: spec/fuzz/%.c $(B)/libweir.so
 	$(Q)mkdir -p $(@D)
 	$(Q)clang $(LANGUAGE) -g -O1 -MMD -MP \
 	    -fsanitize=fuzzer,address,undefined -Wl,-rpath,'$$ORIGIN/../..' \
-	    -o $@ $< $(LIBWEIR) $(shell pkg-config --libs hiredis libxxhash)
+	    -o $@ $< $(LIBWEIR) $(shell pkg-config --libs hiredis libxxhash libzstd \
+	    liblz4 libcrypto)
 
 -include $(shell find build -name '*.d' 2>/dev/null)
 .SECONDARY:

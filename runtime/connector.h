@@ -329,6 +329,16 @@ uint64_t weir_seed(void);
  * memory that it points at. */
 uint64_t weir_value_footprint(const struct weir_value *v);
 
+/* weir_value_slice returns a value over a part of another one, to which it
+ * keeps a reference. NULL: out of memory. */
+struct weir_value *weir_value_slice(struct weir_value *whole, uint64_t at,
+                                    uint64_t size);
+
+/* weir_value_alone takes a reference and returns one to the same bytes that
+ * keeps no much larger value in memory: to a copy if it was a small slice. For
+ * stores that keep values. NULL: out of memory. */
+struct weir_value *weir_value_alone(struct weir_value *v);
+
 /* ---- waiting ---- */
 
 /* weir_call_wait waits until fd is ready for events (those of poll) and returns

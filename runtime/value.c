@@ -86,6 +86,38 @@ struct weir_value *weir_value_wrap(const void *bytes, uint64_t size,
     return &v->pub;
 }
 
+static void slice_release(void *whole)
+{
+    weir_value_unref(whole);
+}
+
+struct weir_value *weir_value_slice(struct weir_value *whole, uint64_t at,
+                                    uint64_t size)
+{
+    const char *bytes = whole->data + at;
+    struct weir_value *part;
+
+    if (value_of(whole)->release == slice_release)
+        whole = value_of(whole)->arg;
+    part = weir_value_wrap(bytes, size, slice_release, whole);
+    if (part != NULL)
+        weir_value_ref(whole);
+    return part;
+}
+
+struct weir_value *weir_value_alone(struct weir_value *pub)
+{
+    const struct value *v = value_of(pub);
+    const struct weir_value *whole = v->arg;
+    struct weir_value *copy;
+
+    if (v->release != slice_release || whole->size <= pub->size + pub->size / 8)
+        return pub;
+    copy = weir_value_copy(pub->data, pub->size);
+    weir_value_unref(pub);
+    return copy;
+}
+
 struct weir_value *weir_value_ref(struct weir_value *v)
 {
     atomic_fetch_add_explicit(&value_of(v)->refs, 1, memory_order_relaxed);

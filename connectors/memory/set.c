@@ -48,6 +48,8 @@ static bool set_value(struct entry *e, struct weir_call *call,
         return false;
     }
     value = weir_call_value(call, item);
+    if (value != NULL && (value = weir_value_alone(value)) == NULL)
+        weir_call_fail(call, item, WEIR_NOSPACE, "out of memory");
     *entry_word(e) = (uintptr_t)value;
     return value != NULL;
 }

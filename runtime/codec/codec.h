@@ -1,5 +1,5 @@
 /* codec.h -- turns values into others and back: compression, checksums,
- * encryption. For the policy words compress, checksum and crypt.
+ * encryption, pieces. For the policy words compress, checksum, crypt and chunk.
  *
  * A coded value begins with a head of 16 bytes:
  *
@@ -17,6 +17,9 @@
  *     xxh3 ..... XXH3 (64 bits, little endian, seeded with the length), value
  *     aes ...... a nonce (12 bytes), AES-256-GCM of the value, its tag (16).
  *                The head and the key of the store are authenticated, too
+ *     pieces ... the length of a piece (8 bytes, little endian), the salt (16)
+ *                and XXH3 of all that is before. The pieces are values of keys
+ *                of their own, which have the salt in them
  *
  * Errors:  functions return 0 or a negative errno; each item has a result.
  * Threads: a codec may be used by any number of threads at once. A coding
@@ -37,6 +40,7 @@ enum weir_codec_kind {
     WEIR_CODEC_LZ4,
     WEIR_CODEC_XXH3,
     WEIR_CODEC_AES,
+    WEIR_CODEC_PIECES,
 };
 
 enum { WEIR_CODEC_KEYS = 255 };
@@ -121,6 +125,45 @@ void weir_coding_free(struct weir_coding *w);
 /* weir_coding_job runs the coding and drops a reference: the function of a
  * weir_job_start. */
 void weir_coding_job(void *coding);
+
+/* ---- pieces: a large value under several keys (policy/chunk.lua) ---- */
+
+enum {
+    WEIR_CODEC_HEAD = 16,   /* bytes of the head of any coded value */
+    WEIR_PIECES_HEAD = 48,  /* bytes of the head of a value in pieces */
+    WEIR_PIECES_MAX = 65536 /* pieces of a value, at most */
+};
+
+/* What the head of a value in pieces says. */
+struct weir_pieces {
+    uint64_t length; /* of the value */
+    uint64_t piece;  /* of each piece, except that the last may be shorter */
+    char salt[16];   /* of the keys of the pieces */
+};
+
+enum weir_chunked {
+    WEIR_CHUNKED_STORED = 1, /* the value follows the head */
+    WEIR_CHUNKED_PIECES,
+    WEIR_CHUNKED_PLAIN, /* there is no head */
+    WEIR_CHUNKED_CORRUPT,
+};
+
+/* weir_pieces_put writes the head of a value in pieces, WEIR_PIECES_HEAD bytes.
+ */
+void weir_pieces_put(const struct weir_pieces *p, char *head);
+
+/* weir_stored_put writes the head of a value of that length that follows it,
+ * WEIR_CODEC_HEAD bytes. */
+void weir_stored_put(uint64_t length, char *head);
+
+/* weir_pieces_read says what a value of the store is, and fills in out if it is
+ * a head of pieces: 1 to WEIR_PIECES_MAX of them. Returns enum weir_chunked. */
+int weir_pieces_read(struct weir_pieces *out, const struct weir_value *v);
+
+/* weir_piece_cut returns a part of a value as a value, without a copy. It keeps
+ * a reference to the whole. NULL: out of memory. */
+struct weir_value *weir_piece_cut(struct weir_value *v, uint64_t at,
+                                  uint64_t size);
 
 /* cdef: end */
 
