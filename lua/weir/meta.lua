@@ -46,6 +46,12 @@
 ---@field apart? weir.Size requests with so many bytes are coded on a thread of their own
 ---@field max? weir.Size bytes of a decoded value; a larger one is toobig
 
+---@class weir.ChunkOptions
+---@field [1]? weir.Size
+---@field bytes? weir.Size larger values are cut into pieces of so many bytes
+---@field plain? "refuse"|"accept" what a get does with a value that was stored without this word
+---@field max? weir.Size bytes of a whole value; a larger one is toobig
+
 ---@class weir.CompressOptions
 ---@field [1]? "zstd"|"lz4"
 ---@field codec? "zstd"|"lz4" how values are compressed
@@ -406,6 +412,7 @@
 ---@field admit fun(self: weir.Store, given: weir.Rule|(weir.Rule[]|weir.AdmitOptions)): weir.Node Only values that the predicates agree to are stored. A refused set is rejected, and an older copy is deleted.
 ---@field breaker fun(self: weir.Store, given?: weir.BreakerOptions): weir.Node Stops the calls to a store that keeps failing. After a pause it probes the store, and closes by itself when the store is well.
 ---@field checksum fun(self: weir.Store, given?: weir.ChecksumOptions): weir.Node The store below holds a checksum with each value. A damaged value is corrupt.
+---@field chunk fun(self: weir.Store, given?: weir.Size|weir.ChunkOptions, more?: weir.ChunkOptions): weir.Node The store below holds large values in pieces, under keys of their own.
 ---@field coalesce fun(self: weir.Store, wait?: weir.Time): weir.Node Many readers of one key at the same time cause one read of the store.
 ---@field compress fun(self: weir.Store, given?: "zstd"|"lz4"|weir.CompressOptions, more?: weir.CompressOptions): weir.Node The store below holds compressed values.
 ---@field crypt fun(self: weir.Store, given: string|weir.CryptOptions, more?: weir.CryptOptions): weir.Node The store below holds encrypted values.

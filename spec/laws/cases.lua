@@ -109,7 +109,7 @@ local OPS = { "get", "set", "exists", "delete" }
 function Cases.model(seed)
   local random = fake.generator(seed)
   local desc = random_tree(random, seed, { faults = 0.15,
-    only = words_without "fault" })
+    only = words_without("fault", "pieces") })
   local host = fake.host { seed = seed }
   local root, leaves = tree.build(host, desc)
   local op, keys = tree.pick(random, OPS), some_keys(random)
@@ -149,7 +149,9 @@ end
 
 function Cases.batches(seed)
   local random = fake.generator(seed)
-  local desc = random_tree(random, seed, { faults = 0.15 })
+  local cut = random() < 0.3
+  local desc = random_tree(random, seed, { faults = 0.15, lists = cut,
+    only = words_without(cut and "fault" or "pieces") })
   local ops = {}
   for i = 1, math.floor(random() * 3) do
     local size = 1 + math.floor(random() * 6)

@@ -8,14 +8,14 @@ local status = require "weir.core.status"
 
 local Model = {}
 
-local READS = { get = true, exists = true }
+local READS = { get = true, exists = true, stat = true }
 
 local expect
 
 
 local function leaf(desc, op, key)
   if desc.origin then
-    if not READS[op] then return "error" end
+    if not READS[op] or op == "stat" then return "error" end
     op = "get" -- of the store that its function reads
   end
   local fault = desc.faults[op .. " " .. key]
@@ -167,6 +167,16 @@ end
 
 function WORDS.checksum(desc, op, key, size, prefix)
   return expect(desc.kids[1], op, key, size + 24, prefix)
+end
+
+-- What may be a head is read, also where its size is not told. Here all are as small.
+function WORDS.chunk(desc, op, key, size, prefix)
+  local kid = desc.kids[1]
+  if op == "exists" or op == "stat" then
+    local found = expect(kid, "stat", key, size, prefix)
+    return found == "miss" and found or expect(kid, "get", key, size, prefix)
+  end
+  return expect(kid, op, key, size + 16, prefix)
 end
 
 function WORDS.readonly(desc, op, key, size, prefix)

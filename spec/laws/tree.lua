@@ -143,6 +143,11 @@ local ONE = {
   end },
   compress = single("compress", { above = 1, plain = "accept" }),
   checksum = single("checksum", { plain = "accept" }),
+  chunk = single("chunk", { 100, plain = "accept" }),
+  -- With pieces, whose keys differ from run to run.
+  pieces = { 1, function() return { text = "pieces" } end, function(kids)
+    return words.chunk(kids[1], { 2, plain = "accept" })
+  end },
   shadow = { 1, function() return { text = "shadow" } end, function(kids)
     return words.shadow(kids[1], { words.fail "busy" })
   end },

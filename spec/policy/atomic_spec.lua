@@ -17,6 +17,7 @@ local WORDS = {
   breaker = { function(a) return a:breaker {} end },
   byop = { function(a, b) return weir.byop { writes = a, get = a, default = b } end },
   bysize = { function(a, b) return weir.bysize { { 3, a }, b } end, refuses = "all" },
+  chunk = { function(a) return a:chunk() end, refuses = "all" },
   checksum = { function(a) return a:checksum() end, refuses = "incr append cas" },
   coalesce = { function(a) return a:coalesce() end },
   compress = { function(a) return a:compress() end, refuses = "incr append cas" },

@@ -132,6 +132,14 @@ Register.TREES = {
     local pair = weir.mirror { a:spool { "a" }, b:spool { "b", every = 3 }, ack = 1 }
     return weir.shard { pair, c:spool { "c", every = 0.1 }, replicas = 2 }, { a, b, c }
   end,
+  ["chunk over a tier"] = function(host)
+    local a, b = three(host)
+    return weir.tier { a, b }:chunk(4), { a, b }
+  end,
+  ["tier over chunks"] = function(host)
+    local a, b = three(host)
+    return weir.tier { a:chunk(3), b:chunk(4), write = "around" }, { a, b }
+  end,
   ["retry over a tier"] = function(host)
     local a, b = three(host)
     return weir.tier { a, b }:retry { 2, budget = false }, { a, b }

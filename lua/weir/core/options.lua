@@ -27,7 +27,7 @@ local function boolean(x)
   return x, "true or false"
 end
 
--- fetch and flush are verbs and no ops.
+-- fetch, flush and sweep are verbs and no ops.
 local ALL, SETS = { fetch = true }, { fetch = true }
 local TIMED = { fetch = true, flush = true }
 for _, name in ipairs(Op.list) do
@@ -58,6 +58,8 @@ local ROWS = {
     help = "at most so many keys" },
   { "page", ops = { scan = true }, takes = "integer, from 1", default = "512",
     help = "how many keys are asked for at once" },
+  { "older", check = duration, ops = { sweep = true }, takes = "time", default = "1h",
+    help = "only pieces of values that were set so long ago" },
   { "timeout", ops = { close = true }, takes = "time", default = "5s",
     help = "how long requests in flight may take to finish" },
   { "drop", ops = { close = true }, takes = "boolean", default = "false",

@@ -18,6 +18,7 @@ local Own = require "weir.language.own"
 local Percentile = require "weir.policy.hedge.percentile"
 local Predicate = require "weir.policy.shared.predicate"
 local Store = require "weir.core.store"
+local Sweep = require "weir.policy.chunk.sweep"
 
 local Policies = {}
 
@@ -29,6 +30,7 @@ local KINDS = {
   breaker = "one", limit = "one", coalesce = "one", negative = "one", ttl = "one",
   prefix = "one", readonly = "one", tap = "one", meter = "one", delay = "one",
   fault = "one", record = "one", ghost = "one", shadow = "one", compress = "one",
+  chunk = "one",
   checksum = "one", crypt = "one", hedge = "one", fail = "none", origin = "none",
   quota = "none", pin = "one", spool = "one",
 }
@@ -135,7 +137,7 @@ function Policies.kind(word)
 end
 
 
-for _, verbs in ipairs { Fetch, Look } do
+for _, verbs in ipairs { Fetch, Look, Sweep } do
   for name, verb in pairs(verbs) do Store[name] = verb end
 end
 

@@ -78,6 +78,10 @@ local ROWS = {
   { "flush", "opts", "true; nil, err",
     "Waits until the last store of each tier with write = back {} has all that is "
     .. "dirty. err.left lists what it does not have: { key =, status = }.", "flush" },
+  { "sweep", "opts", "removed, seen; nil, err",
+    "Removes pieces that no value has any more, below each chunk of the tree: after a "
+    .. "crash, or after writes whose replies were lost. It reads all keys there. "
+    .. "Returns how many pieces it removed, and how many it has seen.", "sweep" },
   { "close", "opts", "true; nil, err",
     "Refuses what comes after it and ends what is in flight. It waits as a verb does: "
     .. "other tasks run meanwhile. Where nothing can wait (some phases of nginx, a "
