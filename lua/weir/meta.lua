@@ -180,6 +180,9 @@
 ---@field on? string|string[] error statuses to retry; default: those that may go away by themselves
 ---@field wait_for_breaker? boolean whether to wait for an open breaker, up to cap, instead of giving up
 
+---@class weir.SerializeOptions
+---@field max? weir.Size bytes of the JSON of a value; a larger one is an error, or toobig
+
 ---@class weir.ShadowOptions
 ---@field [1]? weir.Store
 ---@field to? weir.Store the store that sees the traffic as well
@@ -429,6 +432,7 @@
 ---@field readonly fun(self: weir.Store): weir.Node Reads pass; set, delete and touch are denied.
 ---@field record fun(self: weir.Store, given: string|weir.RecordOptions, more?: weir.RecordOptions): weir.Node Writes each request and its answer to a file that weir replay reads. Requests do not wait for the file.
 ---@field retry fun(self: weir.Store, given?: integer|weir.RetryOptions, more?: weir.RetryOptions): weir.Node Repeats a request for the keys that another attempt may help, within a budget.
+---@field serialize fun(self: weir.Store, given?: weir.SerializeOptions): weir.Node Values are tables: set takes them, get gives them back. The store below holds JSON.
 ---@field shadow fun(self: weir.Store, given: weir.Store|weir.ShadowOptions, more?: weir.ShadowOptions): weir.Node Shows a share of the traffic to another store as well. The replies are the first store's.
 ---@field spool fun(self: weir.Store, given: string|weir.SpoolOptions, more?: weir.SpoolOptions): weir.Node A delete that fails is written to a file, and sent again until the store has made it.
 ---@field tap fun(self: weir.Store, fn: fun(req: weir.Request, reply: weir.Reply)): weir.Node Calls a function with each request and its reply. The function changes neither.

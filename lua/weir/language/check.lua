@@ -152,6 +152,16 @@ end
 RULES.quota = Quotas.check
 
 
+-- Only the verbs of the outermost word are called.
+function RULES.serialize(node, stack)
+  local over = node.word == "serialize" and stack[#stack - 1]
+  if over then
+    return ("is below %s, whose verbs take no tables: write serialize last"):format(
+      over.word or over.name)
+  end
+end
+
+
 -- A tier writes down what its own sets evict, also values of the other tier.
 local function shared_demotions(found, paths, root)
   local tiers = {}

@@ -30,7 +30,7 @@ local KINDS = {
   breaker = "one", limit = "one", coalesce = "one", negative = "one", ttl = "one",
   prefix = "one", readonly = "one", tap = "one", meter = "one", delay = "one",
   fault = "one", record = "one", ghost = "one", shadow = "one", compress = "one",
-  chunk = "one",
+  chunk = "one", serialize = "one",
   checksum = "one", crypt = "one", hedge = "one", fail = "none", origin = "none",
   quota = "none", pin = "one", spool = "one",
 }

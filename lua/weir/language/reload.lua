@@ -72,6 +72,10 @@ local function use(self, version)
   self.children, self.name = { root }, root.name
   self.immediate, self.bounded = root.immediate, root.bounded
   self.reuses, self.forgets = root.reuses, root.reuses or root.handle ~= nil
+  -- A word that changes verbs (serialize) changes those of the file.
+  for name in pairs(self.verbs or {}) do self[name] = nil end
+  self.verbs = root.verbs
+  for name, verb in pairs(self.verbs or {}) do self[name] = verb end
 end
 
 

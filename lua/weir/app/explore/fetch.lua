@@ -1,6 +1,7 @@
 -- app/explore/fetch.lua: one value for a command that shows it; used by head and hex.
 local Bytes = require "weir.app.show.bytes"
 local Literal = require "weir.app.show.literal"
+local Store = require "weir.core.store"
 
 local Fetch = {}
 
@@ -16,7 +17,8 @@ end
 --- raised.
 ---@return weir.Value?
 function Fetch.value(view, args)
-  local value, err = args.store:get(args.key, { timeout = args.timeout })
+  -- As bytes, also where get gives back tables (serialize).
+  local value, err = Store.get(args.store, args.key, { timeout = args.timeout })
   if err then error(err, 0) end
   if not value then Fetch.miss(view, args.key) end
   return value
