@@ -37,6 +37,18 @@ describe("a replay", function()
     assert.same({ 2, 30 }, { report.sets.stored, report.sets.bytes })
   end)
 
+  it("does not code values, which have no bytes", function()
+    local path = trace { "1,a,300000", "2,b,20", "3,a,300000", "4,b,20" }
+    for _, below in ipairs { "memory {}", "fs { path = '/nowhere' }" } do
+      for _, words in ipairs { ":compress()", ":checksum()", ":chunk(1000)",
+        ":chunk(1000):checksum():compress():serialize()" } do
+        local report = run(policy(below .. words), path)
+        assert.same({ 2, 0 }, { report.hits, report.errors }, below .. words)
+        assert.equal(300020, report.stores[1].ops.set.bytes)
+      end
+    end
+  end)
+
   it("does what the trace says where it was recorded so", function()
     local path = write("ops.csv", "time,key,op,size\n1,a,get,5\n2,a,set,5\n3,a,get,5\n"
       .. "4,a,delete,0\n5,a,get,5\n")

@@ -64,6 +64,8 @@ local READS = { get = Read.get, exists = Read.look, stat = Read.look, scan = sca
 local WRITES = { set = Write.set, delete = Write.delete, touch = Write.touch }
 
 local function answer(self, req)
+  -- A head without bytes says nothing: such a value is stored whole.
+  if self.bodiless then return self.child:run(req) end
   if READS[req.op] then return READS[req.op](self, req) end
   local write = WRITES[req.op]
   if write then return self.generations:write(self, req, write) end

@@ -75,6 +75,7 @@ end
 
 -- Counts what a C store does; run(req) does it.
 local function watch(store, meter, run)
+  store.bodiless = meter.rules ~= nil -- a live store has bytes
   function store.run(_, req)
     local reply = run(req)
     local op = req.op

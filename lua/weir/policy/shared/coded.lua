@@ -217,9 +217,10 @@ function Coded.refuses(_, op)
 end
 
 
---- Answers a request.
+--- Answers a request. Values without bytes pass as they are, with their sizes.
 function Coded.answer(self, req)
   local op = req.op
+  if self.bodiless then return self.child:run(req) end
   if op == "get" then return get(self, req) end
   if op == "set" then return set(self, req) end
   local refused = Op.atomic[op] and Atomic.refuse(self, req)

@@ -25,6 +25,7 @@ local record = Counters.record
 ---  all children ("immediate": and run never waits)
 ---@field own_stores (fun(self: weir.Node): weir.Store[])?  the stores that the node
 ---  opened by itself, for whoever closes them: the node opens no further ones
+---@field bodiless boolean? values below have a size and no bytes (replay, ghost)
 ---@field STATS table[]?   of the word: what tally returns, as observe/schema.lua says
 local Node = setmetatable({}, { __index = Store })
 Node.__index = Node
@@ -93,6 +94,14 @@ local function over_all(children, property)
 end
 
 
+local function has_any(children, property)
+  for _, child in pairs(children) do
+    if child[property] then return true end
+  end
+  return false
+end
+
+
 --- Makes a node of a word. `immediate` (run never waits) and `bounded` (run
 --- returns by the deadline) follow from the children unless the fields say.
 function Node:node(fields)
@@ -104,6 +113,7 @@ function Node:node(fields)
     node.immediate = over_all(node.children, "immediate")
   end
   if node.bounded == nil then node.bounded = over_all(node.children, "bounded") end
+  if node.bodiless == nil then node.bodiless = has_any(node.children, "bodiless") end
   node.reuses = self.REUSES and (self.REUSES ~= "immediate" or node.immediate)
     and over_all(node.children, "reuses") or false
   node.level = Levels.of(node.children)

@@ -11,6 +11,7 @@ local C = require("weir.ffi").C
 
 local Sized = setmetatable({}, { __index = Store })
 Sized.__index = Sized
+Sized.bodiless = true
 Sized.__tostring = Store.__tostring
 
 -- What fs puts behind a value: the key, up to a multiple of 16, and 48 bytes.
