@@ -26,11 +26,13 @@ local function replay(policy, path)
 end
 
 
-local function each(fn)
+local function each(fn, capacities)
   for _, name in ipairs(NAMES) do
     local path = FOLDER .. "/" .. name
     local batches = Traces.batches(path)
-    for _, capacity in ipairs(CAPACITIES) do fn(path, batches, capacity) end
+    for _, capacity in ipairs(capacities or CAPACITIES) do
+      fn(path, batches, capacity)
+    end
   end
 end
 
@@ -83,6 +85,23 @@ describe("a replay over Mooncake's traces hits as often as the textbook's", func
 
   it("two levels with promotion at the second hit, counted for ever", function()
     same_as_two_levels(2, "ever", false, "promote = hits(2), seen = 1000000")
+  end)
+
+  it("two exclusive levels of LRU", function()
+    each(function(path, batches, capacity)
+      local step = Textbook.exclusive(capacity, 4 * capacity)
+      local upper, lower = 0, 0
+      for _, keys in ipairs(batches) do
+        local a, b = step(keys)
+        upper, lower = upper + a, lower + b
+      end
+      local report = replay(("tier { %s, %s, exclusive = true, demote = always, "
+        .. "promote_queue = 1000000 }"):format(memory(capacity, "lru"),
+        memory(4 * capacity, "lru")), path)
+      local at = path .. " at " .. capacity
+      assert.equal(upper, report.levels[1].hits, at)
+      assert.equal(lower, report.levels[2] and report.levels[2].hits or 0, at)
+    end, os.getenv "WEIR_SOAK" and CAPACITIES or { 1000 })
   end)
 
   it("two levels written around, with promotion at the second hit while resident",

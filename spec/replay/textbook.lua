@@ -49,12 +49,15 @@ local function queue_cache(capacity, moves_on_hit)
   end
   function cache:put(key)
     if nodes[key] then return self:touch(key) end
+    local gone
     if order.n == capacity then
-      nodes[order.tail.key] = nil
+      gone = order.tail.key
+      nodes[gone] = nil
       order:remove(order.tail)
     end
     nodes[key] = { key = key }
     order:push(nodes[key])
+    return gone
   end
   function cache.delete(_, key)
     if nodes[key] then order:remove(nodes[key]) end
@@ -226,6 +229,49 @@ function Textbook.two_levels(upper, lower, promote, rule, around)
     for _, key in ipairs(missing) do
       if around then upper:delete(key) else upper:put(key) end
     end
+    local hits = { 0, 0 }
+    for _, key in ipairs(keys) do
+      if level[key] then hits[level[key]] = hits[level[key]] + 1 end
+    end
+    return hits[1], hits[2]
+  end
+end
+
+
+--- The same over two levels of LRU that share the values: what is found in the lower
+--- one moves up, what the upper one evicts moves down, what is set goes to the lower.
+--- They move 64 at a time: values move down before those that moved up are deleted
+--- below, except from the first one on that itself has just moved up.
+function Textbook.exclusive(upper_most, lower_most)
+  local upper, lower = Textbook.lru(upper_most), Textbook.lru(lower_most)
+  local function move(found)
+    local moved, later = {}, {}
+    for _, key in ipairs(found) do moved[key] = true end
+    for _, key in ipairs(found) do
+      local gone = upper:put(key)
+      if gone and (moved[gone] or later[1]) then
+        later[#later + 1] = gone
+      elseif gone then
+        lower:put(gone)
+      end
+    end
+    for _, key in ipairs(found) do lower:delete(key) end
+    for _, key in ipairs(later) do lower:put(key) end
+  end
+  return function(keys)
+    local left, missing, found, level = {}, {}, {}, {}
+    for _, key in ipairs(unique(keys)) do
+      if upper:get(key) then level[key] = 1 else left[#left + 1] = key end
+    end
+    for _, key in ipairs(left) do
+      level[key] = lower:get(key) and 2 or nil
+      local to = level[key] and found or missing
+      to[#to + 1] = key
+    end
+    for first = 1, #found, 64 do
+      move { unpack(found, first, math.min(first + 63, #found)) }
+    end
+    for _, key in ipairs(missing) do lower:put(key) end
     local hits = { 0, 0 }
     for _, key in ipairs(keys) do
       if level[key] then hits[level[key]] = hits[level[key]] + 1 end
