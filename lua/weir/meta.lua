@@ -389,6 +389,7 @@
 ---@field any fun(...: weir.Rule): weir.Predicate Yes if one of these predicates or functions says yes.
 ---@field back fun(given: weir.BackOptions): weir.Back The authority gets writes later, the newest of each key.
 ---@field below fun(share: number): weir.Predicate Yes while less than this share of the store's capacity is in use. A store that does not tell its capacity counts as empty.
+---@field bigger fun(bytes: weir.Size): weir.Predicate Yes to a value of more bytes than that.
 ---@field byop fun(given: table<string, weir.Store>): weir.Node Each op goes to the store that is named for it, for its group (reads, writes), or to default.
 ---@field bysize fun(given: weir.BysizeOptions): weir.Node Each value goes to the first store whose size limit it fits. A get tries the stores in order.
 ---@field cheaper fun(given: weir.CheaperOptions): weir.Predicate Yes if loading a value again takes less time than computing it.

@@ -1,8 +1,8 @@
 -- policy/shared/predicate.lua: the words that decide whether a copy is made (promote=
 -- of tier) or a value is stored (admit): always, never, hits(n), prob(p), maxsize(b),
--- below(watermark), age(seconds), tinylfu{}, cheaper{}, all(...), any(...), or a
--- function fn(key, info) -> boolean. info has size, level, hits, age, ttl, batch, free,
--- capacity. free and capacity are looked up when they are read.
+-- bigger(b), below(watermark), age(seconds), tinylfu{}, cheaper{}, all(...), any(...),
+-- or a function fn(key, info) -> boolean. info has size, level, hits, age, ttl, batch,
+-- free, capacity. free and capacity are looked up when they are read.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Blame = require "weir.core.blame"
@@ -47,6 +47,9 @@ Predicate.ABOUT = {
   maxsize = { HELP = "Yes to a value of so many bytes or fewer.",
     EXAMPLE = "maxsize(64*KiB)", OPTIONS = { { "bytes", at = 1, is = "size",
       required = "an argument", help = "the largest size" } } },
+  bigger = { HELP = "Yes to a value of more bytes than that.",
+    EXAMPLE = "bigger(64*KiB)", OPTIONS = { { "bytes", at = 1, is = "size",
+      required = "an argument", help = "the size that is too small" } } },
   below = { HELP = "Yes while less than this share of the store's capacity is in use. "
       .. "A store that does not tell its capacity counts as empty.",
     EXAMPLE = "below(0.9)", OPTIONS = { { "share", at = 1, is = "share",
@@ -117,6 +120,14 @@ word("maxsize", function(bytes)
   bytes = check("maxsize", bytes)
   return new(("maxsize(%d)"):format(bytes), function(_, info)
     return info.size <= bytes
+  end)
+end)
+
+
+word("bigger", function(bytes)
+  bytes = check("bigger", bytes)
+  return new(("bigger(%d)"):format(bytes), function(_, info)
+    return info.size > bytes
   end)
 end)
 
@@ -197,8 +208,8 @@ function Predicate.of(x, what)
     end
     return new("a function", x, true)
   end
-  error(("%s is a predicate such as hits(2) (or always, never, prob, maxsize, below, "
-    .. "all, any), or a function, not %s%s%s"):format(what,
+  error(("%s is a predicate such as hits(2) (or always, never, prob, maxsize, bigger, "
+    .. "below, all, any), or a function, not %s%s%s"):format(what,
     type(x) == "number" and "the number " or "", Arguments.show(x), hint(x)), 0)
 end
 
