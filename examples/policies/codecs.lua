@@ -10,9 +10,14 @@
 --     compress                      135000           238  corrupt      wrong value
 --     checksum, compress            159000           262  corrupt      wrong value
 --     crypt, compress               179000           282  corrupt      corrupt
+--     a table of 2000: 2 pieces, 65536 bytes at most; record 7 is name7 in a
+--     without a piece it is nil
 --
 -- Records of 119 bytes are too small to be compressed one by one: train a dictionary
 -- on them (zstd --train) and set dictionary =, above = 1.
+--
+-- Last, a table: serialize makes JSON of it, and chunk cuts that into pieces of 64 KiB.
+-- A piece that is lost makes a miss.
 local weir = require "weir"
 
 local store = weir.memory {}
@@ -79,6 +84,25 @@ show("checksum", checksum)
 show("compress", compress)
 show("checksum, compress", both)
 show("crypt, compress", crypt)
+
+
+local function pieces()
+  local n, largest = 0, 0
+  for key, info in store:scan { prefix = "table" } do
+    n, largest = n + (key == "table" and 0 or 1), math.max(largest, info.size)
+  end
+  return n, largest
+end
+
+local tree, rows = store:chunk("64KiB"):checksum():serialize(), {}
+for i = 1, 2000 do rows[i] = { id = i, name = "name" .. i, groups = { "a", i % 7 } } end
+assert(tree:set("table", rows))
+local found = tree:get "table"
+local n, largest = pieces()
+print(("a table of %d: %d pieces, %d bytes at most; record 7 is %s in %s"):format(
+  #found, n, largest, found[7].name, found[7].groups[1]))
+store:delete((store:scan { prefix = "table\0" }()))
+print("without a piece it is " .. tostring(tree:get "table"))
 
 store:close()
 os.execute("rm -rf " .. folder)

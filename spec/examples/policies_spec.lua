@@ -33,8 +33,8 @@ end
 
 
 describe("examples/policies", function()
-  local names = { "around", "codecs", "demotion", "failover", "loading", "moving",
-    "own", "pressure", "reload", "shards", "spool", "tenants", "writeback" }
+  local names = { "around", "codecs", "cost", "demotion", "failover", "loading",
+    "moving", "own", "pressure", "reload", "shards", "spool", "tenants", "writeback" }
   for _, name in ipairs(names) do
     it(name .. ".lua prints what it promises", function()
       local path = ("examples/policies/%s.lua"):format(name)
