@@ -328,6 +328,67 @@ describe("a reloaded policy file", function()
     end
   end)
 
+  it("that is undone brings back no copy from before it", function()
+    local function before(s) return weir.tier { s.a, s.b } end
+    for _, after in ipairs {
+      function(s) return weir.tier { s.c, s.b } end,
+      function(s) return s.b end,
+    } do
+      local host, handle, far = generations { before, after }
+      far.b.data.read = "v1"
+      host:main(function()
+        for i = 1, 3000 do assert(handle:set("k" .. i, "v1")) end
+        assert.equal("v1", tostring(handle:get "read"))
+        assert(handle:reload())
+        for i = 1, 3000 do assert(handle:set("k" .. i, "v2")) end
+        assert(handle:set("read", "v2"))
+        assert(handle:undo())
+        for i = 1, 3000 do assert.equal("v2", tostring(handle:get("k" .. i))) end
+        assert.equal("v2", tostring(handle:get "read"))
+      end)
+    end
+  end)
+
+  it("that is undone drops the copies that are being made", function()
+    fake.orders(function(host)
+      local top = script.store(host, "top")
+      local authority = script.store(host, "far", { data = { k = "v1" } })
+      local first = true
+      local handle = weir.load(function()
+        if not first then return far.far end
+        first = false
+        return tier { far.top, far.far }
+      end, { stores = { far = { top = top, far = authority } } })
+      host:main(function()
+        host.spawn(function() handle:get "k" end)
+        assert(handle:reload())
+        assert(handle:set("k", "v2"))
+        assert(handle:undo())
+      end)
+      assert(top.data.k ~= "v1")
+    end)
+  end)
+
+  it("that cannot drop old copies is not undone", function()
+    local host, handle, far = generations {
+      function(s) return weir.tier { s.a, s.b } end,
+      function(s) return s.b end,
+    }
+    host:main(function()
+      assert(handle:set("k", "v1"))
+      assert(handle:reload())
+      assert(handle:set("k", "v2"))
+      far.a.down = "unavailable"
+      local undone, err = handle:undo()
+      assert.is_nil(undone)
+      assert.matches("nothing is undone, old copies cannot be deleted", err)
+      assert.equal("v2", tostring(handle:get "k"))
+      far.a.down = nil
+      assert.is_true(handle:undo())
+      assert.equal("v2", tostring(handle:get "k"))
+    end)
+  end)
+
   it("opens a breaker as soon as its new window says, and keeps an open one", function()
     local host, handle, far = generations {
       function(s) return s.a:breaker { window = 100 } end,

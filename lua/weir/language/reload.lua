@@ -12,6 +12,7 @@ local Carry = require "weir.language.carry"
 local Closing = require "weir.core.closing"
 local host = require "weir.host"
 local Load = require "weir.language.load"
+local OldCopies = require "weir.language.old_copies"
 local Policies = require "weir.language.policies"
 local Store = require "weir.core.store"
 local Unsaved = require "weir.core.unsaved"
@@ -158,7 +159,8 @@ function Handle:reload()
 end
 
 
---- Goes back to the tree before the last reload. true, or nil: there is none.
+--- Goes back to the tree before the last reload. Copies that it made before in stores
+--- that the newer tree does not use are deleted. true, or nil and why not.
 ---@return boolean? undone, string? err
 function Handle:undo()
   local before = self.before
@@ -166,6 +168,10 @@ function Handle:undo()
   local undone = self.version
   local lost = hand_over(undone, before)
   if lost then return nil, "nothing is undone: " .. lost.message end
+  local failed = OldCopies.drop(before, undone, FLUSH)
+  if failed then
+    return nil, "nothing is undone, old copies cannot be deleted: " .. failed.message
+  end
   Carry.inherit(undone.root, before.root)
   use(self, before)
   self.before = nil

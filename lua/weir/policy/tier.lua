@@ -167,6 +167,17 @@ function Tier:remember(old)
 end
 
 
+--- The stores that hold copies of what another store has. Those of a coherent tier are
+--- looked after by itself.
+function Tier:copies()
+  local list = {}
+  for level = 1, self.coherent and 0 or self.depth - 1 do
+    list[level] = self.children[level]
+  end
+  return list
+end
+
+
 function Tier:forget()
   if self.coherent then self.coherent:suspect_all() end
 end

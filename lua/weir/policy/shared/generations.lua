@@ -71,6 +71,14 @@ function Generations:bump(req)
 end
 
 
+--- Notes that any key may have been written.
+function Generations:bump_all()
+  local written = self.written
+  written[CLOCK] = written[CLOCK] + 1
+  written[ALL] = written[CLOCK]
+end
+
+
 --- Whether the key was written after now() returned `since`.
 function Generations:written_since(key, since)
   local written = self.written
@@ -101,9 +109,8 @@ end
 
 --- Notes that others may have changed any key.
 function Generations:changed_all()
-  local written = self.written
-  written[CLOCK] = written[CLOCK] + 1
-  written[ALL], self.elsewhere[COUNTERS] = written[CLOCK], written[CLOCK]
+  self:bump_all()
+  self.elsewhere[COUNTERS] = self.written[CLOCK]
 end
 
 

@@ -16,17 +16,14 @@
 -- the key is suspect there (policy/shared/suspects.lua). If there is no room for one
 -- more suspect key, that counts as sight lost.
 
+local Emptying = require "weir.policy.shared.emptying"
 local host = require "weir.host"
-local Page = require "weir.policy.shared.scan_page"
 local Reply = require "weir.core.reply"
 local Request = require "weir.core.request"
 
 local Coherent = {}
 Coherent.__index = Coherent
 
-local PAGE = 1024 -- keys deleted at once when a tier is emptied
-local BREATH = 0.001 -- seconds between two pages, in which others run
-local PATIENCE = 10 -- seconds for one request
 local PAUSE = 1 -- seconds until an attempt to empty a tier that failed is repeated
 
 
@@ -135,36 +132,13 @@ end
 
 -- ---- emptying the upper tiers ----
 
--- Deletes every key of a tier. false: sight was lost meanwhile, or the tier failed.
-local function empty(self, level, epoch)
-  local store, state, cursors = self.node.children[level], self.state, nil
-  repeat
-    local scan = Request.new("scan", { "" })
-    scan.page, scan.cursors, scan.deadline = PAGE, cursors, host.now() + PATIENCE
-    local reply = store:run(scan)
-    local page = reply[1] == "ok" and reply:take(1)
-    if not page then return false end
-    local keys = Page.keys(page)
-    page:close()
-    if #keys > 0 then
-      local delete = Request.new("delete", keys)
-      delete.deadline = host.now() + PATIENCE
-      if store:run(delete):any "error" then return false end
-    end
-    cursors = reply.cursors and reply.cursors[1] and reply.cursors
-    if cursors then host.sleep(BREATH) end
-    if state.epoch ~= epoch then return false end
-  until not cursors
-  return true
-end
-
-
 local function empty_all(self)
   local state = self.state
   local epoch = state.epoch
+  local function goes_on() return state.epoch == epoch end
   for level = 1, self.node.depth - 1 do
     if not state.whole[level] then
-      local ok, emptied = pcall(empty, self, level, epoch)
+      local ok, emptied = pcall(Emptying.run, self.node.children[level], goes_on)
       if state.epoch ~= epoch then break end
       -- What was evicted or read from the tier meanwhile may be on its way to another.
       self.node.generations:changed_all()
