@@ -200,7 +200,7 @@ static int fs_run(void *session, struct weir_call *call)
         [WEIR_GET] = fs_get,     [WEIR_SET] = fs_set,
         [WEIR_EXISTS] = fs_stat, [WEIR_DELETE] = fs_delete,
         [WEIR_STAT] = fs_stat,   [WEIR_TOUCH] = fs_touch,
-        [WEIR_SCAN] = fs_scan,
+        [WEIR_SCAN] = fs_scan,   [WEIR_ADD] = fs_add,
     };
 
     fs_root_look(((struct fs_session *)session)->fs);
@@ -269,7 +269,7 @@ const struct weir_connector weir_connector = {
     .session_size = sizeof(struct fs_session),
     .ops = 1u << WEIR_GET | 1u << WEIR_SET | 1u << WEIR_EXISTS |
            1u << WEIR_DELETE | 1u << WEIR_STAT | 1u << WEIR_TOUCH |
-           1u << WEIR_SCAN,
+           1u << WEIR_SCAN | 1u << WEIR_ADD,
     .workers = 4,
     .slice = {.items = 32, .bytes = 1 << 20},
     .spreads = true,

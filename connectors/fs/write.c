@@ -1,8 +1,13 @@
-/* write.c -- set and delete.
+/* write.c -- set, add and delete.
  *
  * A set writes a temporary beside the file that it replaces, then renames it.
  * No other set uses the same temporary, and a reader sees either the old value
- * or the new one, complete. */
+ * or the new one, complete.
+ *
+ * An add renames without replacing: the kernel decides, for all processes that
+ * share the folder, which one comes first. Where an expired value lies, it may
+ * be lost to another process that removes that one (aside.c). There is no cas:
+ * a set of another process would come between its look and its rename. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +25,10 @@
 #include "owner.h"
 #include "root.h"
 
-enum { WRITE_AGAIN = 3 }; /* attempts after the directory was removed */
+enum {
+    WRITE_AGAIN = 3, /* attempts after the directory was removed */
+    ADD_LOOKS = 5,   /* looks at a file that an add found and that had gone */
+};
 
 /* A set in progress. */
 struct write_job {
@@ -34,6 +42,7 @@ struct write_job {
     bool lent;           /* the value is the caller's memory */
     bool reserved;       /* the bytes are reserved in the index */
     bool published;      /* the new value is in place: do not try again */
+    bool adds;           /* it must not replace a file */
 };
 
 static int write_all(int fd, struct iovec *part, int n)
@@ -157,17 +166,39 @@ static int write_content(struct fs_session *s, struct weir_call *call,
     return fs_sync(s->fs, job->fd, FS_FILE_SYNC);
 }
 
+/* Gives the temporary its name if no file has it: -EEXIST. Filesystems that
+ * cannot rename so may have links. */
+static int write_name_new(struct fs *fs, const struct write_job *job)
+{
+    if (renameat2(fs->root, job->temp, fs->root, job->name.path,
+                  RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return -errno;
+    if (linkat(fs->root, job->temp, fs->root, job->name.path, 0) < 0)
+        return -errno;
+    unlinkat(fs->root, job->temp, 0);
+    return 0;
+}
+
+static int write_name(struct fs *fs, const struct write_job *job)
+{
+    if (job->adds)
+        return write_name_new(fs, job);
+    return renameat(fs->root, job->temp, fs->root, job->name.path) < 0 ? -errno
+                                                                       : 0;
+}
+
 /* Renames the temporary and counts the new file. */
 static int write_rename(struct fs *fs, struct write_job *job)
 {
     struct fs_ticket ticket = {0};
-    int rc = 0;
+    int rc;
 
     fs_lock(fs, job->name.hash);
     if (fs->known != NULL)
         ticket = fs_known_begin(fs->known, &job->name);
-    if (renameat(fs->root, job->temp, fs->root, job->name.path) < 0)
-        rc = -errno;
+    rc = write_name(fs, job);
     if (fs->known != NULL)
         fs_known_end(fs->known, &job->name, ticket,
                      rc == 0 ? &job->fact : NULL);
@@ -293,17 +324,24 @@ static void write_failed(struct fs_session *s, struct weir_call *call,
         fs_fail(call, item, -rc, "writing", job->name.path);
 }
 
-void fs_set(struct fs_session *s, struct weir_call *call,
-            struct weir_item *item)
+static struct write_job write_job_of(const struct weir_item *item)
 {
     struct write_job job = {.fd = -1, .lent = item->value == NULL};
-    uint64_t capacity = s->fs->config->capacity;
-    int rc;
 
     job.value = job.lent ? item->data : item->value->data;
     job.size = job.lent ? item->size : item->value->size;
     job.bytes =
         fs_index_footprint(job.size + fs_trailer_span(job.size, item->key_len));
+    return job;
+}
+
+void fs_set(struct fs_session *s, struct weir_call *call,
+            struct weir_item *item)
+{
+    struct write_job job = write_job_of(item);
+    uint64_t capacity = s->fs->config->capacity;
+    int rc;
+
     if (capacity > 0 && job.bytes > capacity) {
         /* An older value must not outlive the one that replaced it. */
         fs_name_of_key(&job.name, s->fs->digits, item->key, item->key_len);
@@ -314,6 +352,59 @@ void fs_set(struct fs_session *s, struct weir_call *call,
     rc = write_persist(s, call, item, &job);
     if (rc == 0)
         item->status = WEIR_OK;
+    else
+        write_failed(s, call, item, &job, rc);
+}
+
+/* Looks whether there is a value. True: there is none. An expired file has been
+ * removed then, and a damaged one moved aside. False: the item is answered. */
+static bool add_may(struct fs_session *s, struct weir_call *call,
+                    struct weir_item *item)
+{
+    struct fs_name name;
+    struct fs_entry e;
+    int found;
+
+    fs_name_of_key(&name, s->fs->digits, item->key, item->key_len);
+    found =
+        fs_entry_open(s, &name, O_RDONLY, fs_trailer_max(item->key_len), &e);
+    if (found == FS_FOUND) {
+        fs_entry_close(&e);
+        item->status = WEIR_REJECTED;
+    } else if (found < 0) {
+        fs_fail(call, item, -found, "reading", name.path);
+    } else if (found == FS_CORRUPT && e.kept < 0) {
+        fs_fail(call, item, -e.kept, "moving aside", name.path);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+void fs_add(struct fs_session *s, struct weir_call *call,
+            struct weir_item *item)
+{
+    struct write_job job = write_job_of(item);
+    uint64_t capacity = s->fs->config->capacity;
+    int rc = -EEXIST;
+
+    if (capacity > 0 && job.bytes > capacity) {
+        weir_call_fail(call, item, WEIR_TOOBIG,
+                       "a file of %llu bytes: the capacity is %llu",
+                       (unsigned long long)job.bytes,
+                       (unsigned long long)capacity);
+        return;
+    }
+    job.adds = true;
+    for (int looks = 0; looks < ADD_LOOKS && rc == -EEXIST; looks++) {
+        if (!add_may(s, call, item))
+            return;
+        rc = write_persist(s, call, item, &job);
+    }
+    if (rc == 0)
+        item->status = WEIR_OK;
+    else if (rc == -EEXIST)
+        weir_call_fail(call, item, WEIR_BUSY, "others write this key");
     else
         write_failed(s, call, item, &job, rc);
 }

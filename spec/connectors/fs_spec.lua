@@ -24,6 +24,7 @@ describe("fs", function()
   teardown(function() Shell.remove(folder) end)
 
   contract {
+    atomic = "add",
     open = function(options)
       options.path = fresh_path()
       return weir.fs(options)
@@ -32,6 +33,7 @@ describe("fs", function()
 
   describe("with a capacity, a disk to wait for and few directories", function()
     contract {
+      atomic = "add",
       open = function(options)
         options.path = fresh_path()
         options.capacity = "1GiB"

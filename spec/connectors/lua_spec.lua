@@ -38,6 +38,7 @@ describe("lua:", function()
 
   describe("over memory and files", function()
     contract {
+      atomic = "add",
       open = function(options)
         return open(([[
           return tier { memory {}, fs { path = "%s/files-%%d" } }
