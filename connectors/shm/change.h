@@ -1,5 +1,5 @@
-/* change.h -- the atomic ops on one item, under the lock of its shard: as
- * ops_do (ops.h). */
+/* change.h -- the atomic ops on one item, under the lock of its shard: each is
+ * as those of ops.h. */
 #ifndef SHM_CHANGE_H
 #define SHM_CHANGE_H
 

@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include "chain.h"
-#include "change.h"
 
 /* ---- get ---- */
 
@@ -177,9 +176,8 @@ int ops_set(const struct shm *m, const struct hold *h, struct weir_call *call,
 
 /* ---- the others ---- */
 
-static int op_exists(const struct shm *m, const struct hold *h,
-                     struct weir_call *call, struct place *at,
-                     struct weir_item *item)
+int ops_exists(const struct shm *m, const struct hold *h,
+               struct weir_call *call, struct place *at, struct weir_item *item)
 {
     struct entry *e;
     int rc = shard_find(h, &at->key, &e);
@@ -191,9 +189,8 @@ static int op_exists(const struct shm *m, const struct hold *h,
     return rc;
 }
 
-static int op_stat(const struct shm *m, const struct hold *h,
-                   struct weir_call *call, struct place *at,
-                   struct weir_item *item)
+int ops_stat(const struct shm *m, const struct hold *h, struct weir_call *call,
+             struct place *at, struct weir_item *item)
 {
     struct entry *e;
     int rc = shard_find(h, &at->key, &e);
@@ -210,9 +207,8 @@ static int op_stat(const struct shm *m, const struct hold *h,
     return 0;
 }
 
-static int op_delete(const struct shm *m, const struct hold *h,
-                     struct weir_call *call, struct place *at,
-                     struct weir_item *item)
+int ops_delete(const struct shm *m, const struct hold *h,
+               struct weir_call *call, struct place *at, struct weir_item *item)
 {
     struct entry *e;
     int rc = shard_find(h, &at->key, &e);
@@ -243,24 +239,4 @@ int ops_touch(const struct shm *m, const struct hold *h, struct weir_call *call,
     if (rc == 0)
         item->status = there ? WEIR_OK : WEIR_MISS;
     return rc;
-}
-
-typedef int op_locked(const struct shm *m, const struct hold *h,
-                      struct weir_call *call, struct place *at,
-                      struct weir_item *item);
-
-static op_locked *const OPS[WEIR_OPS] = {
-    [WEIR_ADD] = change_add,       [WEIR_REPLACE] = change_replace,
-    [WEIR_CAS] = change_cas,       [WEIR_INCR] = change_incr,
-    [WEIR_APPEND] = change_append, [WEIR_GAT] = change_gat,
-    [WEIR_TAKE] = change_take,     [WEIR_GET] = ops_get,
-    [WEIR_SET] = ops_set,          [WEIR_EXISTS] = op_exists,
-    [WEIR_STAT] = op_stat,         [WEIR_DELETE] = op_delete,
-    [WEIR_TOUCH] = ops_touch,
-};
-
-int ops_do(const struct shm *m, const struct hold *h, struct weir_call *call,
-           struct place *at, struct weir_item *item)
-{
-    return OPS[call->op](m, h, call, at, item);
 }

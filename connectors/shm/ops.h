@@ -11,16 +11,20 @@ struct place {
     uint64_t sum; /* of the value that is sent */
 };
 
-/* ops_do does call->op to one item and answers it. -EUCLEAN: the shard is
- * damaged, and the item as it was. */
-int ops_do(const struct shm *m, const struct hold *h, struct weir_call *call,
-           struct place *at, struct weir_item *item);
-
-/* Get, set and touch: as ops_do. */
+/* Each does its op to one item and answers it. -EUCLEAN: the shard is damaged,
+ * and the item as it was. */
 int ops_get(const struct shm *m, const struct hold *h, struct weir_call *call,
             struct place *at, struct weir_item *item);
 int ops_set(const struct shm *m, const struct hold *h, struct weir_call *call,
             struct place *at, struct weir_item *item);
+int ops_exists(const struct shm *m, const struct hold *h,
+               struct weir_call *call, struct place *at,
+               struct weir_item *item);
+int ops_stat(const struct shm *m, const struct hold *h, struct weir_call *call,
+             struct place *at, struct weir_item *item);
+int ops_delete(const struct shm *m, const struct hold *h,
+               struct weir_call *call, struct place *at,
+               struct weir_item *item);
 int ops_touch(const struct shm *m, const struct hold *h, struct weir_call *call,
               struct place *at, struct weir_item *item);
 

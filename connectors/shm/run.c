@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "chain.h"
+#include "change.h"
 #include "ops.h"
 #include "repair.h"
 
@@ -103,16 +104,30 @@ static void group_load(const struct group *g, const struct shm *m)
     }
 }
 
+typedef int op_locked(const struct shm *m, const struct hold *h,
+                      struct weir_call *call, struct place *at,
+                      struct weir_item *item);
+
+static op_locked *const OPS[WEIR_OPS] = {
+    [WEIR_ADD] = change_add,       [WEIR_REPLACE] = change_replace,
+    [WEIR_CAS] = change_cas,       [WEIR_INCR] = change_incr,
+    [WEIR_APPEND] = change_append, [WEIR_GAT] = change_gat,
+    [WEIR_TAKE] = change_take,     [WEIR_GET] = ops_get,
+    [WEIR_SET] = ops_set,          [WEIR_EXISTS] = ops_exists,
+    [WEIR_STAT] = ops_stat,        [WEIR_DELETE] = ops_delete,
+    [WEIR_TOUCH] = ops_touch,
+};
+
 /* Does one item; repairs the shard and tries once more when it is damaged. */
 static void group_do(struct group *g, struct shm *m, struct hold *h, uint32_t i)
 {
     struct weir_item *item = &g->items[i];
-    int rc = ops_do(m, h, g->call, &g->places[i], item);
+    int rc = OPS[g->call->op](m, h, g->call, &g->places[i], item);
 
     if (rc < 0) {
         repair_shard(h);
         h->now_ms = shard_now_ms();
-        rc = ops_do(m, h, g->call, &g->places[i], item);
+        rc = OPS[g->call->op](m, h, g->call, &g->places[i], item);
     }
     if (rc < 0)
         shm_altered(g->call, item);
