@@ -6,6 +6,7 @@
 #include <poll.h>
 
 #include "../../connectors/redis/answer.c"
+#include "../../connectors/redis/change.c"
 #include "../../connectors/redis/command.c"
 #include "../../connectors/redis/exchange.c"
 #include "../../connectors/redis/fail.c"
@@ -14,6 +15,7 @@
 #include "../../connectors/redis/link.c"
 #include "../../connectors/redis/outbox.c"
 #include "../../connectors/redis/pipeline.c"
+#include "../../connectors/redis/put.c"
 #include "../../connectors/redis/refusal.c"
 #include "../../connectors/redis/reply.c"
 #include "../../connectors/redis/scan.c"
@@ -170,21 +172,32 @@ void weir_page_answer(struct weir_call *call, struct weir_item *item,
     item->status = WEIR_OK;
 }
 
+/* Half of the calls put the scripts of take and append. */
+uint64_t weir_call_max_value(const struct weir_call *call)
+{
+    return call->n % 2 ? (uint64_t)512 << 20 : 1000;
+}
+
 /* ---- calls ---- */
 
 static const struct redis_config CONFIG = {
     .prefix = "p:", .multi = true, .read_timeout = 1000000000u};
 static struct redis redis = {.config = &CONFIG, .prefix_len = 2};
 
+static bool reads(uint32_t op)
+{
+    return op == WEIR_GET || op == WEIR_GAT || op == WEIR_TAKE;
+}
+
 static void item_init(struct weir_item *item, uint32_t op, bool lent)
 {
     static const char KEY[] = "key";
 
     *item = (struct weir_item){.key = KEY, .key_len = 3};
-    if (op == WEIR_SET) {
+    if (window_sends(op)) {
         item->data = (char *)KEY;
         item->size = 3;
-    } else if (op == WEIR_GET && lent) {
+    } else if (reads(op) && lent) {
         item->data = malloc(CAP);
         item->cap = CAP;
     }
@@ -194,7 +207,7 @@ static void item_check(struct weir_item *item, uint32_t op)
 {
     if (weir_status_info(item->status) == NULL)
         __builtin_trap();
-    if (op != WEIR_GET)
+    if (!reads(op))
         return;
     if (item->data != NULL && item->status == WEIR_OK && item->size > CAP)
         __builtin_trap();
