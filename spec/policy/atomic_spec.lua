@@ -44,11 +44,11 @@ local WORDS = {
   warmup = { function(a, b) return weir.warmup { a, b } end, refuses = "all" },
 }
 
--- Words that end a tree, that answer what they are told, whose verbs take tables, or
--- whose specs need a file.
+-- Words that end a tree, that answer what they are told, whose verbs take tables, whose
+-- specs need a file, or that have atomic ops in specs of their own.
 local OTHERS = { delay = true, fail = true, fault = true, origin = true, policy = true,
-  readonly = true, crypt = true, ghost = true, record = true,
-  serialize = true }
+  readonly = true, crypt = true, ghost = true, record = true, spool = true, pin = true,
+  quota = true, serialize = true }
 
 -- More trees of these words.
 local SPECIAL = {
