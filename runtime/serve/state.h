@@ -6,6 +6,7 @@
  *     server.c    turns: events, resumed clients, once a second the sweep
  *     listen.c    addresses, accepts
  *     client.c    a client's life: read, parse, run, write
+ *     buffer.c    its buffer for what it sends
  *     wish.c      what a command asks for, by its options
 
  *     buffer.c    its buffer for what it sends
