@@ -138,6 +138,16 @@ while True:
     end
   end)
 
+  it("refuses by name what it has not", function()
+    assert.equal("ERR CLUSTER COUNTKEYSINSLOT is refused: stores have no list of keys "
+      .. "by slot; SCAN lists the keys of a process\n\n",
+      cli "cluster countkeysinslot 7")
+    assert.matches("GETKEYSINSLOT is refused: ", cli "cluster GetKeysInSlot 7 10")
+    assert.matches("SETSLOT is refused: slots do not move",
+      cli "cluster setslot 7 stable")
+    assert.matches("FAILOVER is refused: there are no replicas", cli "cluster failover")
+  end)
+
   it("tells that it is a cluster", function()
     assert.matches("redis_mode:cluster", cli "info server", 1, true)
     assert.matches("cluster_enabled:1", cli "info cluster", 1, true)

@@ -138,11 +138,27 @@ function Subs.keyslot(call)
 end
 
 
+-- What Redis has and this server has not, by why.
+local REFUSED = {}
+for why, names in pairs {
+  ["stores have no list of keys by slot; SCAN lists the keys of a process"] =
+    "countkeysinslot getkeysinslot",
+  ["slots do not move; --processes spreads them"] =
+    "addslots addslotsrange delslots delslotsrange flushslots setslot meet forget "
+    .. "reset",
+  ["there are no replicas"] = "failover replicate replicas slaves",
+} do
+  for name in names:gmatch "%S+" do REFUSED[name] = why end
+end
+
+
 local run = subcommands.of("cluster", Subs)
 
 function Cluster.cluster(call)
   if not call.server.options.cluster then return call.out:error(DISABLED) end
-  run(call)
+  local word = (call.args[2] or ""):lower()
+  if not REFUSED[word] then return run(call) end
+  call.out:error(("ERR CLUSTER %s is refused: %s"):format(word:upper(), REFUSED[word]))
 end
 
 
