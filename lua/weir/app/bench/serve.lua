@@ -144,16 +144,27 @@ end
 
 
 -- Stores the keys that redis-benchmark reads with -r; of each `gap` keys one is left
--- out.
+-- out. A few at once, and again on an error: a slow disk takes longer than the deadline
+-- of the tier for all of them.
+local AT_ONCE, ATTEMPTS = 250, 20
+
 local function fill(server, keys, gap)
-  local line = ("redis-cli -p %d --pipe >/dev/null"):format(server.port)
-  local pipe = assert(io.popen(line, "w"))
-  for i = 0, keys - 1 do
-    if not gap or i % gap > 0 then
-      pipe:write(("SET key:%012d %s\r\n"):format(i, ("x"):rep(64)))
+  local text = ("x"):rep(64)
+  for first = 0, keys - 1, AT_ONCE do
+    local line = ([[seq %d %d | awk '%s {printf "SET key:%%012d %s\r\n", $1}' |
+      redis-cli -p %d --pipe 2>/dev/null]]):format(first, first + AT_ONCE - 1,
+      gap and "$1 % " .. gap or "", text, server.port)
+    local said
+    for _ = 1, ATTEMPTS do
+      local pipe = assert(io.popen(line))
+      said = pipe:read "*a"
+      pipe:close()
+      if said:find "errors: 0," then break end
+    end
+    if not said:find "errors: 0," then
+      error("bench serve: not all keys could be stored: " .. said, 0)
     end
   end
-  pipe:close()
 end
 
 
