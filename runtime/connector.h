@@ -287,10 +287,20 @@ void weir_call_answer_value(struct weir_call *call, struct weir_item *item,
                             struct weir_value *v);
 
 /* weir_call_value returns the value that an item sends: the item's value with
- * one more reference, or a copy of the lent bytes. NULL: the item has been
- * answered (memory is short, or was taken back). */
+ * one more reference, or a copy of the lent bytes or of a borrowed value. NULL:
+ * the item has been answered (memory is short, or was taken back). */
 struct weir_value *weir_call_value(struct weir_call *call,
                                    struct weir_item *item);
+
+/* weir_value_borrow is weir_value_wrap for bytes that stay in place only at a
+ * cost to their owner: he cannot use their memory meanwhile. A store that keeps
+ * the value copies it (weir_value_keep). */
+struct weir_value *weir_value_borrow(const void *bytes, uint64_t size,
+                                     void (*release)(void *arg), void *arg);
+
+/* weir_value_keep returns a value to keep for long: its argument with one more
+ * reference, or a copy if it is borrowed. NULL: memory is short. */
+struct weir_value *weir_value_keep(struct weir_value *v);
 
 /* ---- numbers, for incr ---- */
 

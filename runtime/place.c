@@ -121,8 +121,12 @@ struct weir_value *weir_call_value(struct weir_call *call,
     struct weir_value *v;
     char *data;
 
-    if (item->value != NULL)
-        return weir_value_ref(item->value);
+    if (item->value != NULL) {
+        v = weir_value_keep(item->value);
+        if (v == NULL)
+            no_memory_for_value(call, item, item->value->size);
+        return v;
+    }
     v = weir_value_new(item->size, &data);
     if (v == NULL) {
         no_memory_for_value(call, item, item->size);

@@ -18,6 +18,7 @@ struct value {
     void *arg;
     _Atomic uint32_t refs;
     uint32_t pages; /* of a block of blocks.c; 0: it is from malloc */
+    bool borrowed;
 };
 
 /* Values of this size and more start at a cache line: then the faster copy is
@@ -56,6 +57,7 @@ struct weir_value *weir_value_new(uint64_t size, char **data)
     v->release = NULL;
     v->arg = NULL;
     v->pages = pages;
+    v->borrowed = false;
     atomic_init(&v->refs, 1);
     return &v->pub;
 }
@@ -82,6 +84,7 @@ struct weir_value *weir_value_wrap(const void *bytes, uint64_t size,
     v->release = release;
     v->arg = arg;
     v->pages = 0;
+    v->borrowed = false;
     atomic_init(&v->refs, 1);
     return &v->pub;
 }
@@ -100,8 +103,10 @@ struct weir_value *weir_value_slice(struct weir_value *whole, uint64_t at,
     if (value_of(whole)->release == slice_release)
         whole = value_of(whole)->arg;
     part = weir_value_wrap(bytes, size, slice_release, whole);
-    if (part != NULL)
-        weir_value_ref(whole);
+    if (part == NULL)
+        return NULL;
+    value_of(part)->borrowed = value_of(whole)->borrowed;
+    weir_value_ref(whole);
     return part;
 }
 
@@ -116,6 +121,22 @@ struct weir_value *weir_value_alone(struct weir_value *pub)
     copy = weir_value_copy(pub->data, pub->size);
     weir_value_unref(pub);
     return copy;
+}
+
+struct weir_value *weir_value_borrow(const void *bytes, uint64_t size,
+                                     void (*release)(void *arg), void *arg)
+{
+    struct weir_value *v = weir_value_wrap(bytes, size, release, arg);
+
+    if (v != NULL)
+        value_of(v)->borrowed = true;
+    return v;
+}
+
+struct weir_value *weir_value_keep(struct weir_value *v)
+{
+    return value_of(v)->borrowed ? weir_value_copy(v->data, v->size)
+                                 : weir_value_ref(v);
 }
 
 struct weir_value *weir_value_ref(struct weir_value *v)
