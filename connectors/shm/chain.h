@@ -2,10 +2,10 @@
  *
  * The table of chains has a word for each unit of a shard: the number of the
  * next unit of its chain, 0 at the end. The first unit of an entry has the bit
- * CHAIN_LIVE set, too. A value of any size is a chain, so there is nothing to
- * fragment: an entry wastes less than a unit, and a word for each unit. Units
- * that follow each other in memory are copied at once; a shard that was just
- * made or repaired hands them out in this order. */
+ * CHAIN_LIVE set, too. A value of any size is a chain, so that it finds room in
+ * pieces: an entry wastes less than a unit, and a word for each unit. Units
+ * that follow each other in memory are copied at once. Free units are in runs
+ * (room.h). */
 #ifndef SHM_CHAIN_H
 #define SHM_CHAIN_H
 
@@ -14,6 +14,7 @@
 enum { CHAIN_NEXT = LINK_MASK };
 
 #define CHAIN_LIVE (UINT32_C(1) << 31)
+#define CHAIN_FREE (UINT32_C(1) << 30)
 
 static inline uint32_t chain_word(const struct hold *h, uint32_t unit)
 {
@@ -45,13 +46,6 @@ static inline struct chain_at chain_key(const struct entry *e)
 {
     return (struct chain_at){link_to(e), ENTRY_HEAD};
 }
-
-/* chain_take takes n units, which there must be, off the free ones. Returns the
- * first; 0: the shard is damaged. */
-uint32_t chain_take(const struct hold *h, uint32_t n);
-
-/* chain_free gives the units of an entry back. -EUCLEAN. */
-int chain_free(const struct hold *h, uint32_t first);
 
 /* Copies the next n bytes, and moves *at past them. -EUCLEAN. */
 int chain_write(const struct hold *h, struct chain_at *at, const char *bytes,

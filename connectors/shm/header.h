@@ -17,7 +17,7 @@ struct map_wish {
     bool create;
 };
 
-enum { HEADER_VERSION = 1 };
+enum { HEADER_VERSION = 2 };
 
 struct header {
     char magic[8];

@@ -1,8 +1,27 @@
 /* hold.c -- holding a shard: its lock, and its repair when a process died in
- * it.
+ * it; and keeping an opened store.
  */
+#include <stdlib.h>
+
 #include "repair.h"
 #include "store.h"
+
+void shm_ref(const struct shm *m)
+{
+    atomic_fetch_add_explicit(&((struct shm *)m)->refs, 1,
+                              memory_order_relaxed);
+}
+
+void shm_unref(const struct shm *store)
+{
+    struct shm *m = (struct shm *)store;
+
+    if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    if (!m->dry)
+        map_close(&m->map);
+    free(m);
+}
 
 void shm_busy(struct weir_call *call, struct weir_item *item)
 {
@@ -26,7 +45,7 @@ int shm_hold(struct shm *m, uint32_t shard, struct hold *h)
         rc = lock_wait(&s->lock, &m->map.seats);
     if (rc < 0)
         return rc;
-    *h = (struct hold){&m->map.layout, m->map.policy, s, 0};
+    *h = (struct hold){&m->map.layout, m->map.policy, s, &m->map.seats, 0};
     if (s->dirty != 0)
         repair_shard(h);
     h->now_ms = s->expiring > 0 ? shard_now_ms() : 0;

@@ -6,11 +6,15 @@
 enum {
     UNITS_PER_BUCKET = 2, /* at most; a bucket is as many bytes */
     UNITS_PER_GHOST = 2,  /* keys that are remembered */
+    BYTES_PER_PIN = 65536,
+    PINS_LEAST = 16,
+    PINS_MOST = 1024,
     PAGE = 4096,
 };
 
-/* Shards are as large as a repair in some 50 ms allows; a mapping that is not
- * small has four, so that processes seldom wait for each other. */
+/* A shard of so many bytes is repaired in some 15 ms when it is full of the
+ * smallest entries; a mapping that is not small has four shards, so that
+ * processes seldom wait for each other. */
 static const uint64_t SHARD_MOST = UINT64_C(64) << 20;
 static const uint64_t SHARD_SPLIT = UINT64_C(8) << 20;
 
@@ -52,12 +56,18 @@ void layout_of(struct layout *l, uint64_t capacity, uint32_t shards)
         buckets *= 2;
     l->bucket_mask = buckets - 1;
     l->ghost_lines = l->end / UNITS_PER_GHOST / GHOST_LINE + 1;
+    l->pins = l->segment / BYTES_PER_PIN;
+    if (l->pins < PINS_LEAST)
+        l->pins = PINS_LEAST;
+    if (l->pins > PINS_MOST)
+        l->pins = PINS_MOST;
     l->buckets_at = LAYOUT_HEAD;
     l->ghosts_at =
         align(l->buckets_at + buckets * (uint32_t)sizeof(uint32_t), UNIT);
-    l->chains_at = align(l->ghosts_at + l->ghost_lines *
-                                            (uint32_t)sizeof(struct ghost_line),
-                         UNIT);
+    l->pins_at = align(l->ghosts_at +
+                           l->ghost_lines * (uint32_t)sizeof(struct ghost_line),
+                       UNIT);
+    l->chains_at = align(l->pins_at + l->pins * LAYOUT_PIN, UNIT);
     l->first =
         align(l->chains_at + l->end * (uint32_t)sizeof(uint32_t), UNIT) >>
         UNIT_SHIFT;

@@ -14,6 +14,7 @@ enum {
     LAYOUT_SHARD_LEAST = 65536, /* bytes */
     LAYOUT_SHARDS_MAX = 256,
     LAYOUT_HEAD = 512, /* bytes for struct shard */
+    LAYOUT_PIN = 20,   /* for struct pin */
 };
 
 struct layout {
@@ -24,10 +25,12 @@ struct layout {
     /* Offsets in a shard. */
     uint32_t buckets_at;
     uint32_t ghosts_at;
+    uint32_t pins_at;
     uint32_t chains_at;
 
     uint32_t bucket_mask;
     uint32_t ghost_lines;
+    uint32_t pins;
     uint32_t first, end; /* the units that entries are made of */
 };
 

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "point.h"
 #include "seats.h"
 
 enum {
@@ -44,6 +45,7 @@ static bool lock_sleep(struct lock *l, uint32_t word)
 {
     struct timespec t = {0, SLEEP_NS};
 
+    SHM_POINT("sleep");
     return syscall(SYS_futex, &l->word, FUTEX_WAIT, word, &t, NULL, 0) < 0 &&
            errno == ETIMEDOUT;
 }

@@ -346,12 +346,16 @@ int map_open(struct map *m, const struct map_wish *wish, struct weir_error *err)
                           strerror(-rc));
 }
 
-void map_close(struct map *m, bool destroy)
+void map_remove(struct map *m)
 {
     struct stat st = {.st_dev = m->device, .st_ino = m->inode};
 
-    if (destroy && m->seats.fd >= 0 && file_named(m->path, &st))
+    if (m->seats.fd >= 0 && file_named(m->path, &st))
         unlink(m->path);
+}
+
+void map_close(struct map *m)
+{
     seats_leave(&m->seats);
     map_unmap(m);
 }

@@ -37,13 +37,22 @@ int map_open(struct map *m, const struct map_wish *wish,
  */
 int map_check(const struct map_wish *wish, struct weir_error *err);
 
-/* map_close gives the mapping back. destroy: its name is removed, too, if it
- * still names this mapping; processes that have it open keep it. */
-void map_close(struct map *m, bool destroy);
+/* map_remove removes the name of the mapping, if it still names it. Processes
+ * that have it open keep it. */
+void map_remove(struct map *m);
+
+/* map_close gives the mapping back. */
+void map_close(struct map *m);
 
 static inline struct shard *map_shard(const struct map *m, uint32_t i)
 {
     return (struct shard *)(m->windows + i * WINDOW_SIZE);
+}
+
+static inline uint32_t map_shard_number(const struct map *m,
+                                        const struct shard *s)
+{
+    return (uint32_t)((uint64_t)((const char *)s - m->windows) >> WINDOW_BITS);
 }
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "chain.h"
+#include "inplace.h"
 
 /* ---- get ---- */
 
@@ -31,9 +32,9 @@ static int get_corrupt(const struct hold *h, struct weir_call *call,
 int ops_read(const struct shm *m, const struct hold *h, struct weir_call *call,
              struct weir_item *item, struct entry *e, char *to, uint64_t size)
 {
-    struct chain_at at = chain_key(e);
+    struct chain_at at;
     uint64_t sum = e->value_sum;
-    int rc = chain_skip(h, &at, e->key_len);
+    int rc = shard_value_at(h, e, &at);
 
     if (rc == 0)
         rc = chain_read(h, &at, to, size);
@@ -55,6 +56,11 @@ static int get_value(const struct shm *m, const struct hold *h,
 
     if (!shard_fits(h->layout, 1, size))
         return -EUCLEAN;
+    if (size >= ENTRY_LARGE) {
+        rc = inplace_get(m, h, call, item, e);
+        if (rc != 0)
+            return rc < 0 ? rc : 0;
+    }
     if (weir_call_place(call, item, size, &to) != 0)
         return 0;
     if (item->data != NULL && !weir_call_lend(call)) {

@@ -124,12 +124,16 @@ static void group_do(struct group *g, struct shm *m, struct hold *h, uint32_t i)
     struct weir_item *item = &g->items[i];
     int rc = OPS[g->call->op](m, h, g->call, &g->places[i], item);
 
-    if (rc < 0) {
+    if (rc == -EUCLEAN) {
         repair_shard(h);
         h->now_ms = shard_now_ms();
         rc = OPS[g->call->op](m, h, g->call, &g->places[i], item);
     }
-    if (rc < 0)
+    if (rc == -ENOSPC)
+        weir_call_fail(g->call, item, WEIR_BUSY,
+                       "no room for a value while so many of the shard's are "
+                       "read in place");
+    else if (rc < 0)
         shm_altered(g->call, item);
 }
 

@@ -7,7 +7,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "chain.h"
+#include "pins.h"
+#include "room.h"
 
 /* Buckets searched for expired entries at each set. */
 enum { SWEEP_BUCKETS = 2 };
@@ -16,8 +17,17 @@ _Static_assert(sizeof(struct shard) <= LAYOUT_HEAD, "a shard has room");
 
 void shard_format(const struct layout *l, struct shard *s)
 {
-    s->fresh = l->first;
-    s->free_units = l->end - l->first;
+    shard_clear(l, s);
+    room_format(l, s);
+}
+
+void shard_clear(const struct layout *l, struct shard *s)
+{
+    memset((char *)s + offsetof(struct shard, free_units), 0,
+           offsetof(struct shard, counters) -
+               offsetof(struct shard, free_units));
+    memset(layout_buckets(l, s), 0,
+           (l->bucket_mask + UINT64_C(1)) * sizeof(uint32_t));
     s->eviction.ghost.lines = link_to(window_of(s) + l->ghosts_at);
     s->eviction.ghost.max = l->ghost_lines;
 }
@@ -50,6 +60,13 @@ int shard_head_sum(const struct hold *h, const struct entry *e, uint32_t *sum)
     }
     *sum = (uint32_t)x;
     return 0;
+}
+
+int shard_value_at(const struct hold *h, const struct entry *e,
+                   struct chain_at *at)
+{
+    *at = chain_key(e);
+    return chain_skip(h, at, e->key_len + entry_gap(e->key_len, e->size));
 }
 
 bool shard_fits(const struct layout *l, uint64_t key_len, uint64_t size)
@@ -137,7 +154,7 @@ static int shard_take_out(const struct hold *h, struct entry *e)
         return rc;
     h->s->expiring -= e->expires_ms != 0;
     SHM_POINT("taken out");
-    return chain_free(h, link_to(e));
+    return pins_keep(h, e) ? 0 : room_give_chain(h, link_to(e));
 }
 
 int shard_drop(const struct hold *h, struct entry *e)
@@ -234,16 +251,32 @@ static int shard_sweep(const struct hold *h)
     return 0;
 }
 
-/* Evicts until there are `units`, those of an entry that is to be replaced
- * included; but one has to be free. Sets *old to NULL when it evicts that one.
- */
+/* Sees to it that evicting is enough to get so many units. -ENOSPC: it is not,
+ * because pinned entries keep theirs. */
+static int shard_unpin(const struct hold *h, uint64_t units)
+{
+    struct shard *s = h->s;
+    uint64_t units_all = h->layout->end - h->layout->first;
+    int rc = 0;
+
+    if (units + s->pinned_units > units_all) {
+        rc = pins_sweep(h, true);
+        if (rc == 0 && units + s->pinned_units > units_all)
+            rc = -ENOSPC;
+    } else if (units > s->free_units && s->kept_units > 0) {
+        rc = pins_sweep(h, false);
+    }
+    return rc;
+}
+
+/* Evicts until so many units are free. Sets *old, which is about to be
+ * replaced, to NULL when it evicts that. */
 static int shard_make_room(const struct hold *h, uint64_t units,
                            struct entry **old)
 {
     struct shard *s = h->s;
 
-    while (s->free_units == 0 ||
-           s->free_units + (*old ? entry_units(*old) : 0) < units) {
+    while (s->free_units < units) {
         struct entry *e = h->policy->victim(&s->eviction);
         int rc;
 
@@ -260,24 +293,28 @@ static int shard_make_room(const struct hold *h, uint64_t units,
     return 0;
 }
 
-/* Takes the first unit of an entry and fills in its head. 0: the shard is
+/* Takes the units of an entry and fills in its head. NULL: the shard is
  * damaged. */
-static uint32_t shard_head(const struct hold *h, const struct shard_key *key,
-                           const struct shard_value *value)
+static struct entry *shard_head(const struct hold *h,
+                                const struct shard_key *key,
+                                const struct shard_value *value)
 {
-    uint32_t unit = chain_take(h, 1);
+    bool whole;
+    uint32_t unit =
+        room_take(h, (uint32_t)entry_units_of(key->len, value->size), &whole);
     struct entry *e;
 
     if (unit == 0)
-        return 0;
+        return NULL;
     e = unit_at(h->s, unit);
     memset(e, 0, ENTRY_HEAD);
     e->hash = key->hash;
     e->key_len = key->len;
+    e->whole = whole;
     e->size = value->size;
     e->expires_ms = value->expires_ms;
     e->value_sum = value->sum;
-    return unit;
+    return e;
 }
 
 /* Puts the new head in the place of the old entry in its queue, and gives the
@@ -296,22 +333,18 @@ static int shard_write(const struct hold *h, struct entry *e,
                        const struct shard_value *value)
 {
     struct chain_at at = chain_key(e);
-    uint32_t more = (uint32_t)entry_units_of(key->len, value->size) - 1;
-    uint32_t next = more > 0 ? chain_take(h, more) : 0, sum;
-    int rc;
+    uint32_t sum;
+    int rc = chain_write(h, &at, key->bytes, key->len);
 
-    if (more > 0 && next == 0)
-        return -EUCLEAN;
-    chain_set(h, link_to(e), next);
-    rc = chain_write(h, &at, key->bytes, key->len);
-    if (rc < 0)
-        return rc;
     SHM_POINT("key written");
-    rc = chain_write(h, &at, value->bytes, value->size);
-    if (rc < 0)
-        return rc;
-    rc = shard_head_sum(h, e, &sum);
-    e->head_sum = sum;
+    if (rc == 0)
+        rc = chain_skip(h, &at, entry_gap(key->len, value->size));
+    if (rc == 0)
+        rc = chain_write(h, &at, value->bytes, value->size);
+    if (rc == 0)
+        rc = shard_head_sum(h, e, &sum);
+    if (rc == 0)
+        e->head_sum = sum;
     return rc;
 }
 
@@ -327,16 +360,14 @@ static int shard_put_in(const struct hold *h, const struct shard_key *key,
                         const struct shard_value *value, struct entry *old)
 {
     struct entry *e;
-    uint32_t unit;
     int rc;
 
     rc = shard_make_room(h, entry_units_of(key->len, value->size), &old);
     if (rc < 0)
         return rc;
-    unit = shard_head(h, key, value);
-    if (unit == 0)
+    e = shard_head(h, key, value);
+    if (e == NULL)
         return -EUCLEAN;
-    e = unit_at(h->s, unit);
     SHM_POINT("head");
     if (old != NULL)
         rc = shard_replace(h, old, e);
@@ -362,6 +393,8 @@ int shard_put(const struct hold *h, const struct shard_key *key,
     int rc = shard_sweep(h);
 
     if (rc == 0)
+        rc = shard_unpin(h, entry_units_of(key->len, value->size));
+    if (rc == 0)
         rc = shard_find(h, key, &old);
     if (rc < 0)
         return rc;
@@ -372,20 +405,14 @@ int shard_put(const struct hold *h, const struct shard_key *key,
     return rc;
 }
 
-int shard_adopt(const struct hold *h, struct entry *e,
-                const struct shard_key *key)
+void shard_adopt(const struct hold *h, struct entry *e)
 {
     struct eviction *ev = &h->s->eviction;
-    struct entry *other;
-    int rc = table_find(h, key, &other);
 
-    if (rc < 0 || other != NULL)
-        return rc;
     if (h->policy == &eviction_s3fifo && e->is_main)
         queue_push(&ev->main, e);
     else
         h->policy->insert(ev, e);
     table_insert(h, e);
     h->s->expiring += e->expires_ms != 0;
-    return 1;
 }

@@ -1,9 +1,9 @@
 /* shard.h -- one part of a mapping: a lock and what it guards.
  *
  * A shard lies at the start of its window and has, in this order: struct shard,
- * the buckets of its hash table, the lines of its ghosts, the table of chains,
- * and the units (chain.h). Where each of them begins is computed from the
- * capacity (layout.h), and never read from the mapping.
+ * the buckets of its hash table, the lines of its ghosts, the table of pins,
+ * the table of chains, and the units (chain.h). Where each of them begins is
+ * computed from the capacity (layout.h), and never read from the mapping.
  *
  * What a crash leaves: whoever changes more than the two bits of `hits` sets
  * `dirty` before, and clears it when all is consistent again. A shard that is
@@ -19,7 +19,7 @@
 #ifndef SHM_SHARD_H
 #define SHM_SHARD_H
 
-#include "state.h"
+#include "chain.h"
 
 /* Entries of a bucket, at most: there are four on average in the worst case. */
 enum { SHARD_STEPS = 4096 };
@@ -38,8 +38,11 @@ struct shard_value {
     uint64_t sum; /* shard_sum of the bytes */
 };
 
-/* shard_format makes an empty shard of zeroed memory. */
+/* shard_format makes an empty shard of zeroed memory. shard_clear makes one
+ * without entries and without free units, of any memory. It keeps the lock, the
+ * counters and what is in the units. */
 void shard_format(const struct layout *l, struct shard *s);
+void shard_clear(const struct layout *l, struct shard *s);
 
 /* shard_sum returns the checksum of a value. */
 uint64_t shard_sum(const char *bytes, uint64_t size);
@@ -60,9 +63,14 @@ void shard_hit(const struct hold *h, struct entry *e);
 bool shard_fits(const struct layout *l, uint64_t key_len, uint64_t size);
 
 /* shard_put stores a value that fits under a key, in place of the one that it
- * had, and evicts others until it has room. -EUCLEAN. */
+ * had, and evicts others until it has room. -EUCLEAN; -ENOSPC: too much of the
+ * shard is pinned. */
 int shard_put(const struct hold *h, const struct shard_key *key,
               const struct shard_value *value);
+
+/* shard_value_at returns where the value of an entry begins. -EUCLEAN. */
+int shard_value_at(const struct hold *h, const struct entry *e,
+                   struct chain_at *at);
 
 /* shard_drop takes an entry out. -EUCLEAN. */
 int shard_drop(const struct hold *h, struct entry *e);
@@ -71,9 +79,8 @@ int shard_drop(const struct hold *h, struct entry *e);
 int shard_expire(const struct hold *h, struct entry *e, uint64_t expires_ms);
 
 /* shard_adopt puts a live entry into the table and into its queue, when a shard
- * is repaired. 1: done, 0: there is an entry with its key already. -EUCLEAN. */
-int shard_adopt(const struct hold *h, struct entry *e,
-                const struct shard_key *key);
+ * is repaired. */
+void shard_adopt(const struct hold *h, struct entry *e);
 
 /* shard_now_ms is the clock of expiry. */
 uint64_t shard_now_ms(void);

@@ -2,16 +2,20 @@
  *
  * A mapping is a file in /dev/shm, or anywhere. Any number of processes open it
  * by name; it stays when they end, until it is removed or the machine restarts.
- * Each operation holds the lock of one shard while it copies a value in or out.
+ * Each operation holds the lock of one shard while it copies a value in or out;
+ * a large value is read in place instead (pins.h).
  * It fails with BUSY when a stopped process holds that lock, with CORRUPT when
  * something else writes to the mapping. Files in reading order: link.h,
- * entry.h, shard.h, state.h, chain.h; lock.h, seats.h; repair.h; map.h; run.c.
+ * entry.h, shard.h, state.h, chain.h, room.h; lock.h, seats.h; pins.h,
+ * inplace.h; repair.h; map.h; run.c.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "pins.h"
+#include "repair.h"
 #include "store.h"
 
 #define OPTION(field) .offset = offsetof(struct shm_config, field)
@@ -185,6 +189,7 @@ static int shm_open_store(const void *config, const char *scheme, void **state,
     m->config = config;
     m->default_ttl_ms = (m->config->ttl_ns + 999999) / 1000000;
     m->dry = weir_opening_dry();
+    atomic_init(&m->refs, 1);
     rc = shm_start(m, err);
     if (rc < 0) {
         free(m);
@@ -198,9 +203,9 @@ static void shm_close(void *state)
 {
     struct shm *m = state;
 
-    if (!m->dry)
-        map_close(&m->map, m->config->destroy);
-    free(m);
+    if (!m->dry && m->config->destroy)
+        map_remove(&m->map);
+    shm_unref(m);
 }
 
 static void shm_label(void *state, char *out, size_t cap)
@@ -212,7 +217,7 @@ static void shm_label(void *state, char *out, size_t cap)
 
 /* The sums over all shards. */
 struct totals {
-    uint64_t bytes, items;
+    uint64_t bytes, items, pinned;
     struct shard_counters counters;
 };
 
@@ -223,6 +228,7 @@ static void totals_add(struct totals *sum, const struct layout *l,
     uint64_t *to = (uint64_t *)&sum->counters;
 
     sum->items += s->items;
+    sum->pinned += (uint64_t)s->pinned_units << UNIT_SHIFT;
     sum->bytes += l->segment - ((uint64_t)s->free_units << UNIT_SHIFT);
     for (size_t i = 0; i < sizeof s->counters / sizeof *from; i++)
         to[i] += from[i];
@@ -237,6 +243,8 @@ static struct totals shm_totals(struct shm *m)
     for (uint32_t i = 0; !m->dry && i < m->map.layout.shards; i++) {
         if (shm_hold(m, i, &h) < 0)
             continue;
+        if (pins_sweep(&h, true) < 0)
+            repair_shard(&h);
         totals_add(&sum, &m->map.layout, h.s);
         shm_release(m, &h);
     }
@@ -255,6 +263,7 @@ static size_t shm_gauges(void *state, struct weir_gauge *out, size_t max)
         {"capacity", "bytes of the mapping", m->map.layout.capacity, 0, 0},
         {"bytes", "bytes in use, overhead included", sum.bytes, 0, 0},
         {"items", "entries held", sum.items, 0, 0},
+        {"pinned", "bytes of entries that are read in place", sum.pinned, 0, 0},
         {"processes", "stores that have the mapping open", processes, 0, 0},
         {"evictions", "entries dropped for room, by all processes",
          c->evictions, 1, 0},
@@ -264,6 +273,8 @@ static size_t shm_gauges(void *state, struct weir_gauge *out, size_t max)
          c->hits_small, 1, 0},
         {"hits_main", "s3fifo: hits of entries in the main queue", c->hits_main,
          1, 0},
+        {"copied", "gets of large values that had to copy them", c->copied, 1,
+         0},
         {"taken_over", "locks taken from processes that had died", taken_over,
          1, 0},
         {"repairs", "shards repaired because a process died in them",

@@ -5,6 +5,7 @@
 
 #include "layout.h"
 #include "lock.h"
+#include "point.h"
 
 #include "entry.h"
 
@@ -21,15 +22,22 @@ struct shard_counters {
     uint64_t repairs;
     uint64_t lost;    /* entries that a repair could not keep */
     uint64_t corrupt; /* values whose checksum was wrong */
+    uint64_t copied;  /* large values that could not be read in place */
 };
+
+enum { STATE_LISTS = LINK_BITS };
 
 struct shard {
     _Alignas(64) struct lock lock;
     uint32_t dirty;
-    uint32_t free_head;  /* the first of a chain of free units */
-    uint32_t fresh;      /* no unit from here on was ever used */
-    uint32_t free_units; /* of both kinds */
-    uint32_t sweep;      /* the bucket where the search for expired ones is */
+    uint32_t free_units;
+    uint32_t lists;             /* a bit for each of the next that has a run */
+    uint32_t free[STATE_LISTS]; /* free units (room.h) */
+    uint32_t sweep;        /* the bucket where the search for expired ones is */
+    uint32_t pinned_units; /* of entries that are read in place (pins.h) */
+    uint32_t kept_units;   /* of those, the units of entries taken out */
+    uint32_t pins_next;    /* where the search for a free pin begins */
+    uint32_t pins_sweeps;
     uint64_t items;
     uint64_t expiring; /* entries that have a time to live */
     struct eviction eviction;
@@ -41,14 +49,9 @@ struct hold {
     const struct layout *layout;
     const struct eviction_policy *policy;
     struct shard *s;
+    const struct seats *seats;
     uint64_t now_ms; /* 0: nothing in the shard expires */
 };
-
-/* A test that kills processes at named points defines it; else it is nothing.
- */
-#ifndef SHM_POINT
-#define SHM_POINT(name) ((void)0)
-#endif
 
 /* shard_begin marks the shard as inconsistent, shard_end as consistent. What a
  * process does between the two is repaired when it dies there: so the compiler

@@ -20,12 +20,19 @@ struct shm_config {
 enum { SHM_VERIFY_REPAIRED, SHM_VERIFY_ALWAYS };
 
 struct shm {
-    const struct shm_config *config;
+    const struct shm_config *config; /* until the store is closed */
+    _Atomic uint32_t refs;   /* the store's own, and one for each value that is
+                                read in place */
     uint64_t default_ttl_ms; /* 0 = none */
     bool dry;                /* opened to be checked only: there is no map */
     char path[512];
     struct map map;
 };
+
+/* Keeps a store, which may be const to the caller: what these change is the
+ * count. The last shm_unref gives the mapping back. */
+void shm_ref(const struct shm *m);
+void shm_unref(const struct shm *m);
 
 /* shm_hold acquires the lock of a shard, and repairs the shard if a process
  * died while it changed it. -EBUSY: a living process does not release it. */

@@ -1,7 +1,8 @@
 /* altered.c -- something writes random bytes all over a mapping while it is in
  * use: nothing crashes or hangs, and with verify=always no value is answered
- * that was not set. Half of what is written are small numbers and copies of
- * other parts, which look like links and lengths. */
+ * that was not set. Without it values are read in place, too. Half of what is
+ * written are small numbers and copies of other parts, which look like links
+ * and lengths. */
 #include "mapping.h"
 
 #include <sys/mman.h>
@@ -9,8 +10,9 @@
 
 enum {
     KEYS = 100,
-    VALUE_MAX = 9000,
+    VALUE_MAX = 40000,
     CAPACITY = 256 << 10,
+    HELD = 4,       /* values that are kept a while */
     SCRIBBLES = 40, /* between two operations of the client, at most */
 };
 
@@ -58,8 +60,22 @@ static pid_t start_scribbler(char *file, uint64_t seed)
 }
 
 static struct {
-    uint64_t ops, read, missed, corrupt, busy, slowest_ms;
+    uint64_t ops, read, missed, corrupt, busy, slowest_ms, bytes;
 } seen;
+
+static bool verified; /* the store was opened with verify=always */
+static struct weir_value *held[HELD];
+
+static void hold(struct weir_value *v, uint64_t i)
+{
+    uint64_t sum = 0;
+
+    for (uint64_t k = 0; v != NULL && k < v->size; k += 64)
+        sum += (unsigned char)v->data[k];
+    seen.bytes += sum;
+    weir_value_unref(held[i]);
+    held[i] = v != NULL ? weir_value_ref(v) : NULL;
+}
 
 static void answered(const struct weir_batch *b, uint64_t key)
 {
@@ -68,6 +84,8 @@ static void answered(const struct weir_batch *b, uint64_t key)
     switch (item->status) {
     case WEIR_OK:
         if (b->op == WEIR_GET)
+            hold(item->value, key % HELD);
+        if (b->op == WEIR_GET && verified)
             CHECK(telling_sound(item->value->data, item->value->size, key));
         seen.read += b->op == WEIR_GET;
         break;
@@ -100,8 +118,11 @@ static void step(struct weir_store *s, struct weir_batch *b, uint64_t *random)
         item->ttl_ms = random_below(random, 2) * 1000;
     }
     if (b->op == WEIR_SET) {
-        item->size = sizeof(struct telling) +
-                     random_below(random, VALUE_MAX - sizeof(struct telling));
+        item->size =
+            sizeof(struct telling) +
+            random_below(random, random_below(random, 4) == 0
+                                     ? VALUE_MAX - sizeof(struct telling)
+                                     : 9000);
         telling_fill(value, key, item->size, random_next(random));
         item->data = value;
     }
@@ -121,11 +142,12 @@ static uint64_t now_ms(void)
 static void run(const char *eviction, uint64_t ms, bool meanwhile,
                 uint64_t *random)
 {
-    struct weir_setting options[] = {{"path", mapping_path},
-                                     {"capacity", "256KiB"},
-                                     {"eviction", eviction},
-                                     {"verify", "always"},
-                                     {"destroy", "true"}};
+    struct weir_setting options[] = {
+        {"path", mapping_path},
+        {"capacity", "256KiB"},
+        {"eviction", eviction},
+        {"verify", verified ? "always" : "repaired"},
+        {"destroy", "true"}};
     struct weir_batch *b = weir_batch_new(1);
     struct weir_store *s;
     struct weir_error err;
@@ -157,6 +179,8 @@ static void run(const char *eviction, uint64_t ms, bool meanwhile,
               waitpid(scribbler, NULL, 0) == scribbler);
     weir_batch_free(b);
     weir_store_free(s);
+    for (uint64_t i = 0; i < HELD; i++)
+        hold(NULL, i);
     munmap(file, CAPACITY);
     close(fd);
 }
@@ -171,8 +195,10 @@ int main(void)
     alarm((unsigned)(ms / 100 + 100));
     mapping_name();
     for (int i = 0; i < 4; i++) {
-        run(EVICTIONS[i], ms, false, &random);
-        run(EVICTIONS[i], ms, true, &random);
+        for (int how = 0; how < 4; how++) {
+            verified = how % 2 != 0;
+            run(EVICTIONS[i], ms, how / 2 != 0, &random);
+        }
     }
     printf("%llu operations: %llu values, %llu misses, %llu corrupt, %llu "
            "busy; the slowest took %llu ms\n",

@@ -116,7 +116,7 @@ static void succeeded(void)
     CHECK(seats_alive(&a.map.seats, c.map.seats.holder));
     CHECK(shm_hold(&c, 1, &h) == 0);
     shm_release(&c, &h);
-    map_close(&c.map, false);
+    mapping_close(&c.map, false);
     CHECK(!seats_alive(&a.map.seats, c.map.seats.holder));
 }
 
@@ -181,7 +181,7 @@ static void full(void)
     CHECK(map_open(&m, &wish, &err) == -EMFILE);
     CHECK(strstr(err.message, "255 processes") != NULL);
     while (n > 0)
-        map_close(&more[--n].map, false);
+        mapping_close(&more[--n].map, false);
     CHECK(seats_taken(&a.map.seats) == 2);
 }
 
@@ -200,8 +200,8 @@ int main(void)
     altered();
     full();
     truth_check_all(&b);
-    map_close(&a.map, false);
-    map_close(&b.map, true);
+    mapping_close(&a.map, false);
+    mapping_close(&b.map, true);
     CHECK(access(mapping_path, F_OK) < 0);
     return 0;
 }

@@ -56,7 +56,7 @@ static void at_once(void)
 
             CHECK(open_as(&m.map, 1 << 20, &err) == 0);
             put(&m, (uint64_t)i);
-            map_close(&m.map, false);
+            mapping_close(&m.map, false);
             _exit(0);
         }
     }
@@ -65,7 +65,7 @@ static void at_once(void)
     mapping_open(&m, 0, 0, 0);
     CHECK(items(&m) == MAKERS);
     truth_check_all(&m);
-    map_close(&m.map, true);
+    mapping_close(&m.map, true);
 }
 
 /* At any instant: before, while or after it makes 16 MiB. */
@@ -85,7 +85,7 @@ static void maker_dies(uint64_t *random)
         CHECK(open_as(&m.map, 16 << 20, &err) == 0);
         put(&m, 1);
         truth_check_all(&m);
-        map_close(&m.map, true);
+        mapping_close(&m.map, true);
         CHECK(access(mapping_path, F_OK) < 0);
     }
 }
@@ -101,7 +101,7 @@ static void half_made(void)
     close(fd);
     CHECK(map_open(&m.map, &wish, &err) == -ENOENT);
     CHECK(open_as(&m.map, 1 << 20, &err) == 0);
-    map_close(&m.map, false);
+    mapping_close(&m.map, false);
 }
 
 static void header_change(void (*change)(struct header *h))
@@ -144,14 +144,14 @@ static void earlier_boot(void)
     mapping_open(&m, 2 << 20, 2, 2);
     put(&m, 1);
     map_shard(&m.map, 0)->lock.word = m.map.seats.holder;
-    map_close(&m.map, false);
+    mapping_close(&m.map, false);
     header_change(change_boot);
     CHECK(open_as(&m.map, 1 << 20, &err) == -EINVAL);
     mapping_open(&m, 0, 0, 0);
     CHECK(items(&m) == 0);
     CHECK(m.map.layout.capacity == 2 << 20 && m.map.layout.shards == 2);
     CHECK(m.map.policy == &eviction_lru);
-    map_close(&m.map, false);
+    mapping_close(&m.map, false);
 }
 
 static void refused(const char *says)
@@ -167,13 +167,13 @@ static void refused(const char *says)
 static void damaged(void)
 {
     header_change(change_version);
-    refused("version 2");
+    refused("version 3");
     mapping_open(&m, 1 << 20, 1, 1);
-    map_close(&m.map, false);
+    mapping_close(&m.map, false);
     header_change(change_capacity);
     refused("damaged");
     mapping_open(&m, 1 << 20, 1, 1);
-    map_close(&m.map, false);
+    mapping_close(&m.map, false);
     CHECK(truncate(mapping_path, 1 << 19) == 0);
     refused("its size of 524288 bytes");
     header_change(change_nothing);

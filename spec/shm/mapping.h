@@ -17,9 +17,11 @@
 
 static const char *point_armed; /* where this process dies; NULL = nowhere */
 static unsigned point_left;     /* passes of it before */
+static unsigned sleeps;         /* waits for a lock */
 
 static inline void point_pass(const char *name)
 {
+    sleeps += strcmp(name, "sleep") == 0;
     if (point_armed != NULL && strcmp(point_armed, name) == 0 &&
         point_left-- == 0)
         kill(getpid(), SIGKILL);
@@ -30,13 +32,16 @@ static inline void point_pass(const char *name)
 #include "../../connectors/shm/chain.c"
 #include "../../connectors/shm/header.c"
 #include "../../connectors/shm/hold.c"
+#include "../../connectors/shm/inplace.c"
 #include "../../connectors/shm/layout.c"
 #include "../../connectors/shm/lock.c"
 #include "../../connectors/shm/map.c"
 #include "../../connectors/shm/change.c"
 #include "../../connectors/shm/ops.c"
+#include "../../connectors/shm/pins.c"
 #include "../../connectors/shm/policies.c"
 #include "../../connectors/shm/repair.c"
+#include "../../connectors/shm/room.c"
 #include "../../connectors/shm/run.c"
 #include "../../connectors/shm/scan.c"
 #include "../../connectors/shm/seats.c"
@@ -84,11 +89,19 @@ static inline void mapping_open(struct shm *m, uint64_t capacity,
 
     memset(m, 0, sizeof *m);
     m->config = &config;
+    atomic_init(&m->refs, 1);
     if (capacity > 0)
         unlink(mapping_path);
     if (map_open(&m->map, &wish, &err) < 0)
         fprintf(stderr, "%s\n", err.message);
     CHECK(m->map.windows != NULL);
+}
+
+static inline void mapping_close(struct map *m, bool destroy)
+{
+    if (destroy)
+        map_remove(m);
+    map_close(m);
 }
 
 /* mapping_fork is fork, but the child dies with the program. */
@@ -152,7 +165,14 @@ struct truth {
     uint64_t live, units, expiring;
 };
 
-enum { SEEN_LIVE = 1, SEEN_PART, SEEN_FREE, SEEN_TABLE = 16, SEEN_QUEUE = 32 };
+enum {
+    SEEN_LIVE = 1,
+    SEEN_PART,
+    SEEN_FREE,
+    SEEN_KEPT,
+    SEEN_TABLE = 16,
+    SEEN_QUEUE = 32
+};
 
 /* Every live entry and its units, which no other one has. */
 static inline void truth_entries(struct truth *t)
@@ -178,21 +198,69 @@ static inline void truth_entries(struct truth *t)
     }
 }
 
-/* Every free unit, which is no entry's. */
+/* Every row of the table of pins, and the units that are kept for it. */
+static inline void truth_pins(struct truth *t)
+{
+    const struct layout *l = t->h->layout;
+    uint64_t pinned = 0, listed = 0, rows = 0, kept = 0;
+
+    for (uint32_t i = 1; i <= l->pins; i++) {
+        const struct pin *p = pins_row(l, t->h->s, i);
+        struct entry *e = unit_at(t->h->s, p->unit);
+
+        if (p->holder == 0)
+            continue;
+        rows++;
+        if (pins_first(t->h, e) != i)
+            continue;
+        pinned += p->units;
+        for (uint32_t at = i; at != 0; at = pins_row(l, t->h->s, at)->next) {
+            CHECK(pins_row(l, t->h->s, at)->unit == p->unit);
+            CHECK(pins_row(l, t->h->s, at)->units == p->units);
+            listed++;
+        }
+        for (uint32_t k = 0; k < p->units; k++)
+            CHECK(t->seen[p->unit + k] != SEEN_FREE);
+        if (t->seen[p->unit] == SEEN_LIVE) {
+            CHECK(entry_units(e) == p->units && e->whole);
+            continue;
+        }
+        for (uint32_t k = 0; k < p->units; k++) {
+            CHECK(t->seen[p->unit + k] == 0);
+            t->seen[p->unit + k] = SEEN_KEPT;
+        }
+        kept += p->units;
+    }
+    CHECK(rows == listed && pinned == t->h->s->pinned_units);
+    CHECK(kept == t->h->s->kept_units);
+    t->units += kept;
+}
+
+/* Every free unit, which is no entry's. The runs are as long as can be. */
 static inline void truth_free(struct truth *t)
 {
     const struct layout *l = t->h->layout;
     const struct shard *s = t->h->s;
     uint64_t n = 0;
 
-    for (uint32_t unit = s->free_head; unit != 0;
-         unit = chain_word(t->h, unit), n++) {
-        CHECK(layout_has(l, unit) && t->seen[unit] == 0);
-        t->seen[unit] = SEEN_FREE;
-    }
-    for (uint32_t unit = s->fresh; unit < l->end; unit++, n++) {
-        CHECK(t->seen[unit] == 0);
-        t->seen[unit] = SEEN_FREE;
+    for (uint32_t list = 0; list < STATE_LISTS; list++) {
+        uint32_t unit = s->free[list], before = 0;
+
+        CHECK((s->lists >> list & 1) == (unit != 0));
+        for (; unit != 0; unit = run_at(t->h, unit)->next) {
+            uint32_t units = run_units(t->h, unit);
+
+            CHECK(units > 0 && list_of(units) == list);
+            CHECK(run_units(t->h, unit + units - 1) == units);
+            CHECK(run_at(t->h, unit)->before == before);
+            CHECK(unit == l->first || t->seen[unit - 1] != SEEN_FREE);
+            before = unit;
+            for (uint32_t k = unit; k < unit + units; k++, n++) {
+                CHECK(layout_has(l, k) && t->seen[k] == 0);
+                t->seen[k] = SEEN_FREE;
+            }
+            CHECK(unit + units == l->end || t->seen[unit + units] != SEEN_FREE);
+        }
     }
     CHECK(n == s->free_units);
     CHECK(n + t->units == l->end - l->first);
@@ -239,6 +307,7 @@ static inline void truth_check(const struct hold *h)
 
     CHECK(h->s->dirty == 0);
     truth_entries(&t);
+    truth_pins(&t);
     truth_free(&t);
     truth_table(&t);
     queued = truth_queue(&t, &h->s->eviction.small);
