@@ -15,6 +15,7 @@ struct map_wish {
     int eviction;      /* 0 = as it was, or s3fifo; 1.. = its number */
     mode_t mode;
     bool create;
+    bool guarded; /* against SIGBUS (guard.h) */
 };
 
 enum { HEADER_VERSION = 2 };

@@ -1,6 +1,7 @@
 /* hold.c -- holding a shard: its lock, and its repair when a process died in
  * it; and keeping an opened store.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "repair.h"
@@ -23,17 +24,23 @@ void shm_unref(const struct shm *store)
     free(m);
 }
 
-void shm_busy(struct weir_call *call, struct weir_item *item)
+int shm_refuse(struct weir_call *call, struct weir_item *item, int rc)
 {
-    weir_call_fail(call, item, WEIR_BUSY,
-                   "another process has held the lock of a shard for %d ms",
-                   LOCK_PATIENCE_MS);
-}
-
-void shm_altered(struct weir_call *call, struct weir_item *item)
-{
-    weir_call_fail(call, item, WEIR_CORRUPT,
-                   "something else alters the shared memory");
+    if (rc == -EBUSY)
+        return weir_call_fail(call, item, WEIR_BUSY,
+                              "another process has held the lock of a shard "
+                              "for %d ms",
+                              LOCK_PATIENCE_MS);
+    if (rc == -ESTALE)
+        return weir_call_fail(call, item, WEIR_FAILED,
+                              "the file of the mapping was shortened by "
+                              "something else; open the store anew");
+    if (rc == -ENOSPC)
+        return weir_call_fail(call, item, WEIR_BUSY,
+                              "no room for a value while so many of the "
+                              "shard's are read in place");
+    return weir_call_fail(call, item, WEIR_CORRUPT,
+                          "something else alters the shared memory");
 }
 
 int shm_hold(struct shm *m, uint32_t shard, struct hold *h)
@@ -41,6 +48,8 @@ int shm_hold(struct shm *m, uint32_t shard, struct hold *h)
     struct shard *s = map_shard(&m->map, shard);
     int rc = 0;
 
+    if (shm_broken(m))
+        return -ESTALE;
     if (!lock_try(&s->lock, m->map.seats.holder))
         rc = lock_wait(&s->lock, &m->map.seats);
     if (rc < 0)

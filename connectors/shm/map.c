@@ -125,52 +125,75 @@ static bool file_named(const char *path, const struct stat *file)
 
 /* ---- address space ---- */
 
-/* Maps the shards, each at the start of its window. What follows a shard in its
- * window is memory, too: a link with wrong bits points there, or into the
- * shard. */
-static int map_windows(struct map *m, int fd)
+static uint64_t map_span(const struct map *m)
 {
-    uint64_t all = m->layout.shards * WINDOW_SIZE, spare;
+    return m->layout.shards * WINDOW_SIZE + LAYOUT_CONTROL;
+}
+
+/* Reserves address space for the windows, and for the control part after them.
+ */
+static int map_reserve(struct map *m)
+{
+    uint64_t all = map_span(m), spare;
     char *at = mmap(NULL, all + WINDOW_SIZE, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    off_t offset = LAYOUT_CONTROL;
 
     if (at == MAP_FAILED)
         return -errno;
     m->windows = window_of(at + WINDOW_SIZE - 1);
+    m->control = m->windows + m->layout.shards * WINDOW_SIZE;
     spare = (uint64_t)(m->windows - at);
     if (spare > 0)
         munmap(at, spare);
     if (spare < WINDOW_SIZE)
         munmap(m->windows + all, WINDOW_SIZE - spare);
-    for (uint32_t i = 0; i < m->layout.shards; i++) {
-        if (mmap(map_shard(m, i), m->layout.segment, PROT_READ | PROT_WRITE,
-                 MAP_SHARED | MAP_FIXED, fd, offset) == MAP_FAILED)
-            return -errno;
+    return 0;
+}
+
+static int map_part(char *at, uint64_t size, int fd, off_t offset)
+{
+    return mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+                offset) == MAP_FAILED
+               ? -errno
+               : 0;
+}
+
+/* Maps the shards, each at the start of its window. What follows a shard in its
+ * window is memory, too: a link with wrong bits points there, or into the
+ * shard. */
+static int map_parts(struct map *m, int fd)
+{
+    off_t offset = LAYOUT_CONTROL;
+    int rc = map_part(m->control, LAYOUT_CONTROL, fd, 0);
+
+    for (uint32_t i = 0; i < m->layout.shards && rc == 0; i++) {
+        rc = map_part((char *)map_shard(m, i), m->layout.segment, fd, offset);
         offset += m->layout.segment;
     }
-    return 0;
+    return rc;
 }
 
 static void map_unmap(struct map *m)
 {
+    guard_remove(m->guard);
     if (m->windows != NULL)
-        munmap(m->windows, m->layout.shards * WINDOW_SIZE);
-    if (m->control != NULL)
-        munmap(m->control, LAYOUT_CONTROL);
+        munmap(m->windows, map_span(m));
+    m->guard = NULL;
     m->windows = m->control = NULL;
 }
 
-static int map_memory(struct map *m, int fd, struct weir_error *err)
+static int map_memory(struct map *m, int fd, bool guarded,
+                      struct weir_error *err)
 {
-    void *control =
-        mmap(NULL, LAYOUT_CONTROL, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    int rc = control == MAP_FAILED ? -errno : 0;
+    int rc = map_reserve(m);
 
-    if (rc == 0) {
-        m->control = control;
-        rc = map_windows(m, fd);
+    if (rc == 0 && guarded) {
+        m->guard = guard_add(m->windows, map_span(m));
+        if (m->guard == NULL)
+            rc = -ENOMEM;
     }
+    if (rc == 0)
+        rc = map_parts(m, fd);
     if (rc < 0)
         return weir_error_set(err, rc,
                               "no address space for %u shards of 256 MiB: %s",
@@ -213,7 +236,7 @@ int map_check(const struct map_wish *wish, struct weir_error *err)
     return map_sane(&h, err);
 }
 
-static int map_make(struct map *m, int fd, const struct header *h,
+static int map_make(struct map *m, int fd, const struct header *h, bool guarded,
                     struct weir_error *err)
 {
     int rc = map_sane(h, err);
@@ -225,7 +248,7 @@ static int map_make(struct map *m, int fd, const struct header *h,
         return rc;
     }
     map_describe(m, h);
-    rc = map_memory(m, fd, err);
+    rc = map_memory(m, fd, guarded, err);
     if (rc < 0)
         return rc;
     for (uint32_t i = 0; i < m->layout.shards; i++)
@@ -256,13 +279,13 @@ static int map_enter(struct map *m, int fd, const struct map_wish *wish,
         return weir_error_set(err, -ENOENT, "there is no mapping %s",
                               wish->path);
     if (rc == HEADER_NONE)
-        return map_make(m, fd, &fresh, err);
+        return map_make(m, fd, &fresh, wish->guarded, err);
     if (header_agrees(&h, wish, err) < 0)
         return err->code;
     if (rc == HEADER_OLD)
-        return map_make(m, fd, &fresh, err);
+        return map_make(m, fd, &fresh, wish->guarded, err);
     map_describe(m, &h);
-    return map_memory(m, fd, err);
+    return map_memory(m, fd, wish->guarded, err);
 }
 
 /* Takes a seat, with a descriptor of its own: a mapping keeps the one that it

@@ -12,6 +12,7 @@
 
 #include <sys/types.h>
 
+#include "guard.h"
 #include "header.h"
 #include "layout.h"
 #include "seats.h"
@@ -23,8 +24,9 @@ struct map {
     uint64_t seed; /* of the keys' hash */
     const struct eviction_policy *policy;
     const char *path;
-    char *control;
     char *windows; /* one after the other; each begins with a struct shard */
+    char *control; /* follows them */
+    struct guard *guard; /* of both; NULL = none was wished for */
     dev_t device;
     ino_t inode;
 };

@@ -124,17 +124,15 @@ static void group_do(struct group *g, struct shm *m, struct hold *h, uint32_t i)
     struct weir_item *item = &g->items[i];
     int rc = OPS[g->call->op](m, h, g->call, &g->places[i], item);
 
-    if (rc == -EUCLEAN) {
+    if (rc == -EUCLEAN && !shm_broken(m)) {
         repair_shard(h);
         h->now_ms = shard_now_ms();
         rc = OPS[g->call->op](m, h, g->call, &g->places[i], item);
     }
-    if (rc == -ENOSPC)
-        weir_call_fail(g->call, item, WEIR_BUSY,
-                       "no room for a value while so many of the shard's are "
-                       "read in place");
-    else if (rc < 0)
-        shm_altered(g->call, item);
+    if (shm_broken(m))
+        rc = -ESTALE;
+    if (rc < 0)
+        shm_refuse(g->call, item, rc);
 }
 
 /* Does those from k on that are of one shard. Returns where the next one's
@@ -149,7 +147,7 @@ static uint32_t group_shard(struct group *g, struct shm *m, uint32_t k)
         end++;
     if (rc < 0) {
         for (; k < end; k++)
-            shm_busy(g->call, &g->items[g->order[k]]);
+            shm_refuse(g->call, &g->items[g->order[k]], rc);
         return end;
     }
     for (; k < end; k++) {

@@ -98,7 +98,7 @@ static int scan_shard(struct scan *scan, struct shm *m, uint32_t shard,
     if (rc < 0)
         return rc;
     rc = scan_stretch(scan, &h, bucket, n);
-    if (rc == -EUCLEAN) {
+    if (rc == -EUCLEAN && !shm_broken(m)) {
         repair_shard(&h);
         scan->page.size = size;
         scan->page.keys = keys;
@@ -112,12 +112,10 @@ static void scan_fail(struct scan *scan, struct weir_call *call,
                       struct weir_item *item, int rc)
 {
     free(scan->page.data);
-    if (rc == -EBUSY)
-        shm_busy(call, item);
-    else if (rc == -EUCLEAN)
-        shm_altered(call, item);
-    else
+    if (rc == -ENOMEM)
         weir_call_no_memory(call, item, "a page of keys");
+    else
+        shm_refuse(call, item, rc);
 }
 
 /* Fills the page from bucket `at` of all shards on. Returns the next one, or a
@@ -162,6 +160,8 @@ void shm_scan(struct shm *m, struct weir_call *call, struct weir_item *item)
     if (scan.key != NULL)
         at = scan_fill(&scan, m, item->cursor);
     free(scan.key);
+    if (shm_broken(m))
+        at = -ESTALE;
     if (at < 0)
         scan_fail(&scan, call, item, (int)at);
     else

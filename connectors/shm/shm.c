@@ -7,7 +7,7 @@
  * It fails with BUSY when a stopped process holds that lock, with CORRUPT when
  * something else writes to the mapping. Files in reading order: link.h,
  * entry.h, shard.h, state.h, chain.h, room.h; lock.h, seats.h; pins.h,
- * inplace.h; repair.h; map.h; run.c.
+ * inplace.h; repair.h; guard.h; map.h; run.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -102,6 +102,16 @@ static const struct weir_option SHM_OPTIONS[] = {
         .choices = "repaired|always",
         OPTION(verify),
     },
+    {
+        .name = "sigbus",
+        .help =
+            "whether to handle the signal that a process gets when the "
+            "file was shortened, so that an operation fails instead; "
+            "false = the signal ends the process, or the program handles it",
+        .type = WEIR_BOOLEAN,
+        .value = "true",
+        OPTION(sigbus),
+    },
     {.name = NULL},
 };
 
@@ -160,6 +170,7 @@ static int shm_start(struct shm *m, struct weir_error *err)
         .shards = (uint32_t)c->shards,
         .eviction = c->eviction,
         .create = c->create,
+        .guarded = c->sigbus,
     };
     int rc = shm_path(m, err);
 
@@ -243,7 +254,7 @@ static struct totals shm_totals(struct shm *m)
     for (uint32_t i = 0; !m->dry && i < m->map.layout.shards; i++) {
         if (shm_hold(m, i, &h) < 0)
             continue;
-        if (pins_sweep(&h, true) < 0)
+        if (pins_sweep(&h, true) < 0 && !shm_broken(m))
             repair_shard(&h);
         totals_add(&sum, &m->map.layout, h.s);
         shm_release(m, &h);

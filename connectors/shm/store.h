@@ -14,6 +14,7 @@ struct shm_config {
     int64_t shards;
     uint64_t ttl_ns;
     int verify;
+    bool sigbus;
     const char *mode;
 };
 
@@ -35,18 +36,24 @@ void shm_ref(const struct shm *m);
 void shm_unref(const struct shm *m);
 
 /* shm_hold acquires the lock of a shard, and repairs the shard if a process
- * died while it changed it. -EBUSY: a living process does not release it. */
+ * died while it changed it. -EBUSY: a living process does not release it.
+ * -ESTALE: the mapping is broken. */
 int shm_hold(struct shm *m, uint32_t shard, struct hold *h);
 
 /* shm_release releases the lock. */
 void shm_release(struct shm *m, const struct hold *h);
 
-/* shm_busy answers an item (NULL: all pending ones) after -EBUSY. */
-void shm_busy(struct weir_call *call, struct weir_item *item);
+/* shm_broken says that pages of the mapping were missing. What was read since
+ * may be wrong. */
+static inline bool shm_broken(const struct shm *m)
+{
+    return guard_broken(m->map.guard);
+}
 
-/* shm_altered answers an item when a shard was found damaged again right after
- * its repair. */
-void shm_altered(struct weir_call *call, struct weir_item *item);
+/* shm_refuse answers an item (NULL: all pending ones) after -EBUSY, -ESTALE or
+ * -ENOSPC; or -EUCLEAN: a shard was found damaged again right after its repair.
+ */
+int shm_refuse(struct weir_call *call, struct weir_item *item, int rc);
 
 int shm_run(void *session, struct weir_call *call);
 

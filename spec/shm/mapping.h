@@ -30,6 +30,7 @@ static inline void point_pass(const char *name)
 #define SHM_POINT(name) point_pass(name)
 
 #include "../../connectors/shm/chain.c"
+#include "../../connectors/shm/guard.c"
 #include "../../connectors/shm/header.c"
 #include "../../connectors/shm/hold.c"
 #include "../../connectors/shm/inplace.c"
