@@ -9,6 +9,7 @@
 
 #include "pins.h"
 #include "room.h"
+#include "sum.h"
 
 /* Buckets searched for expired entries at each set. */
 enum { SWEEP_BUCKETS = 2 };
@@ -39,6 +40,8 @@ uint64_t shard_now_ms(void)
 
 uint64_t shard_sum(const char *bytes, uint64_t size)
 {
+    if (size >= SUM_WIDE_FROM && sum_can())
+        return sum_wide(bytes, size);
     return XXH3_64bits(bytes, size);
 }
 
