@@ -7,6 +7,7 @@
 -- one then finds their memory warm instead of having it fetched from the kernel.
 local Nginx = require "weir.app.bench.nginx"
 local Redis = require "weir.app.bench.redis_server"
+local Wrk = require "weir.app.bench.wrk"
 
 local SECONDS = 1
 local rounds = 3
@@ -76,40 +77,9 @@ local SERVER = [[
 ]]
 
 
-local function median(list)
-  table.sort(list)
-  return list[math.ceil(#list / 2)]
-end
-
-
--- The figures of wrk for a location. Raises an error when a request failed.
-local function wrk(server, path, connections, options)
-  local pipe = assert(io.popen(("wrk -t1 -c%d -d%d %s '%s%s' 2>&1"):format(connections,
-    SECONDS, options or "", server.url, path)))
-  local text = pipe:read "*a"
-  pipe:close()
-  local rate = tonumber(text:match "Requests/sec:%s*([%d.]+)")
-  if not rate or text:match "Non%-2xx" or text:match "Socket errors" then
-    error("bench ngx: " .. path .. " fails: " .. text .. server:log():sub(-500), 0)
-  end
-  return rate, text
-end
-
-
--- Requests a second of both sides, in turns.
 local function compare(bench, server, case)
   for _, connections in ipairs { 1, 64 } do
-    local ours, theirs = {}, {}
-    for i = 1, rounds do
-      theirs[i] = wrk(server, "/nginx" .. case.path, connections)
-      ours[i] = wrk(server, "/weir" .. case.path, connections)
-    end
-    bench:row {
-      case = ("%s, %d connection%s"):format(case.name, connections,
-        connections > 1 and "s" or ""),
-      figure = median(ours), unit = "requests/s", reference = case.reference,
-      of = median(theirs), target = case.target,
-    }
+    Wrk.compare(bench, server, case, connections, rounds)
   end
 end
 
@@ -122,7 +92,7 @@ local function disturbed(server, path)
   local load = assert(io.popen(("wrk -t1 -c64 -d%d '%s%s' 2>&1"):format(SECONDS + 2,
     server.url, path)))
   os.execute "sleep 0.5"
-  local _, text = wrk(server, "/plain", 1, "--latency")
+  local _, text = Wrk.run(server, "/plain", 1, "--latency")
   load:read "*a"
   load:close()
   local figure, unit = text:match "99%%%s*([%d.]+)(%l+)"
@@ -137,8 +107,9 @@ local function others(bench, server)
     ours[i] = disturbed(server, "/weir/get?key=1m")
   end
   bench:row {
-    case = "p99 of another location while 64 get 1 MiB", figure = median(ours),
-    unit = "ns", reference = "lua-resty-redis", of = median(theirs), target = "<= 0.5x",
+    case = "p99 of another location while 64 get 1 MiB", figure = Wrk.median(ours),
+    unit = "ns", reference = "lua-resty-redis", of = Wrk.median(theirs),
+    target = "<= 0.5x",
   }
 end
 
