@@ -26,7 +26,7 @@ enum {
     CAPACITY = 2 << 20,
     SHARDS = 2,
     SLEEPS_MOST = 2,
-    REPAIR_MOST_MS = 20,
+    REPAIR_MOST_MS = 50, /* 7 on a machine with nothing else to do */
 };
 
 static const char *const POINTS[] = {
