@@ -15,7 +15,7 @@ struct map_wish {
     int eviction;      /* 0 = as it was, or s3fifo; 1.. = its number */
     mode_t mode;
     bool create;
-    bool guarded; /* against SIGBUS (guard.h) */
+    bool sigbus; /* against SIGBUS (sigbus.h) */
 };
 
 enum { HEADER_VERSION = 2 };

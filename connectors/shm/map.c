@@ -175,21 +175,21 @@ static int map_parts(struct map *m, int fd)
 
 static void map_unmap(struct map *m)
 {
-    guard_remove(m->guard);
+    sigbus_remove(m->sigbus);
     if (m->windows != NULL)
         munmap(m->windows, map_span(m));
-    m->guard = NULL;
+    m->sigbus = NULL;
     m->windows = m->control = NULL;
 }
 
-static int map_memory(struct map *m, int fd, bool guarded,
+static int map_memory(struct map *m, int fd, bool sigbus,
                       struct weir_error *err)
 {
     int rc = map_reserve(m);
 
-    if (rc == 0 && guarded) {
-        m->guard = guard_add(m->windows, map_span(m));
-        if (m->guard == NULL)
+    if (rc == 0 && sigbus) {
+        m->sigbus = sigbus_add(m->windows, map_span(m));
+        if (m->sigbus == NULL)
             rc = -ENOMEM;
     }
     if (rc == 0)
@@ -236,7 +236,7 @@ int map_check(const struct map_wish *wish, struct weir_error *err)
     return map_sane(&h, err);
 }
 
-static int map_make(struct map *m, int fd, const struct header *h, bool guarded,
+static int map_make(struct map *m, int fd, const struct header *h, bool sigbus,
                     struct weir_error *err)
 {
     int rc = map_sane(h, err);
@@ -248,7 +248,7 @@ static int map_make(struct map *m, int fd, const struct header *h, bool guarded,
         return rc;
     }
     map_describe(m, h);
-    rc = map_memory(m, fd, guarded, err);
+    rc = map_memory(m, fd, sigbus, err);
     if (rc < 0)
         return rc;
     for (uint32_t i = 0; i < m->layout.shards; i++)
@@ -279,13 +279,13 @@ static int map_enter(struct map *m, int fd, const struct map_wish *wish,
         return weir_error_set(err, -ENOENT, "there is no mapping %s",
                               wish->path);
     if (rc == HEADER_NONE)
-        return map_make(m, fd, &fresh, wish->guarded, err);
+        return map_make(m, fd, &fresh, wish->sigbus, err);
     if (header_agrees(&h, wish, err) < 0)
         return err->code;
     if (rc == HEADER_OLD)
-        return map_make(m, fd, &fresh, wish->guarded, err);
+        return map_make(m, fd, &fresh, wish->sigbus, err);
     map_describe(m, &h);
-    return map_memory(m, fd, wish->guarded, err);
+    return map_memory(m, fd, wish->sigbus, err);
 }
 
 /* Takes a seat, with a descriptor of its own: a mapping keeps the one that it

@@ -12,11 +12,11 @@
 
 #include <sys/types.h>
 
-#include "guard.h"
 #include "header.h"
 #include "layout.h"
 #include "seats.h"
 #include "shard.h"
+#include "sigbus.h"
 
 struct map {
     struct layout layout;
@@ -26,7 +26,7 @@ struct map {
     const char *path;
     char *windows; /* one after the other; each begins with a struct shard */
     char *control; /* follows them */
-    struct guard *guard; /* of both; NULL = none was wished for */
+    struct sigbus *sigbus; /* of both; NULL = none was wished for */
     dev_t device;
     ino_t inode;
 };

@@ -7,7 +7,7 @@
  * It fails with BUSY when a stopped process holds that lock, with CORRUPT when
  * something else writes to the mapping. Files in reading order: link.h,
  * entry.h, shard.h, state.h, chain.h, room.h; lock.h, seats.h; pins.h,
- * inplace.h; repair.h; guard.h; map.h; run.c.
+ * inplace.h; repair.h; sigbus.h; map.h; run.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -170,7 +170,7 @@ static int shm_start(struct shm *m, struct weir_error *err)
         .shards = (uint32_t)c->shards,
         .eviction = c->eviction,
         .create = c->create,
-        .guarded = c->sigbus,
+        .sigbus = c->sigbus,
     };
     int rc = shm_path(m, err);
 

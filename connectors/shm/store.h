@@ -47,7 +47,7 @@ void shm_release(struct shm *m, const struct hold *h);
  * may be wrong. */
 static inline bool shm_broken(const struct shm *m)
 {
-    return guard_broken(m->map.guard);
+    return sigbus_broken(m->map.sigbus);
 }
 
 /* shm_refuse answers an item (NULL: all pending ones) after -EBUSY, -ESTALE or

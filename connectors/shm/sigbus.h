@@ -1,4 +1,4 @@
-/* guard.h -- SIGBUS, which a process gets when it touches a page of a mapping
+/* sigbus.h -- SIGBUS, which a process gets when it touches a page of a mapping
  * whose file was shortened.
  *
  * Nothing keeps others from doing so: a seal against it (F_SEAL_SHRINK) is for
@@ -9,29 +9,29 @@
  * it answers. It does nothing else: a SIGBUS elsewhere goes to the handler that
  * there was before, or ends the process as it would have.
  *
- * The handler is there while a guarded mapping is, unless somebody sets another
+ * The handler is there while such a mapping is, unless somebody sets another
  * one later. That one has to pass on what is not its own. */
-#ifndef SHM_GUARD_H
-#define SHM_GUARD_H
+#ifndef SHM_SIGBUS_H
+#define SHM_SIGBUS_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-struct guard {
+struct sigbus {
     _Atomic uintptr_t start; /* 0: free, to be used again */
     _Atomic uintptr_t end;
     _Atomic bool broken; /* pages were missing */
-    struct guard *next;
+    struct sigbus *next;
 };
 
-/* guard_add watches memory. NULL: there is no memory for that. */
-struct guard *guard_add(const void *start, uint64_t size);
+/* sigbus_add watches memory. NULL: there is no memory for that. */
+struct sigbus *sigbus_add(const void *start, uint64_t size);
 
-/* guard_remove ends it. NULL is allowed. */
-void guard_remove(struct guard *g);
+/* sigbus_remove ends it. NULL is allowed. */
+void sigbus_remove(struct sigbus *g);
 
-static inline bool guard_broken(const struct guard *g)
+static inline bool sigbus_broken(const struct sigbus *g)
 {
     return g != 0 && atomic_load_explicit(&g->broken, memory_order_relaxed);
 }
