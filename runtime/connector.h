@@ -37,7 +37,7 @@
 
 #pragma GCC visibility push(default)
 
-enum { WEIR_CONNECTOR_ABI = 9 };
+enum { WEIR_CONNECTOR_ABI = 10 };
 
 /* One slice of a batch, in flight on one session. */
 struct weir_call {
@@ -201,6 +201,11 @@ struct weir_connector {
     void (*keep_evicted)(void *state, uint32_t kinds, uint64_t items,
                          uint64_t bytes);
     int (*read_evicted)(void *state, struct weir_evicted *out, int max);
+
+    /* guard is weir_guard. Any thread may call it at any time between open and
+     * close. A store that has it heeds WEIR_ITEM_TICKET. Optional. */
+    int (*guard)(void *state, uint32_t verb, struct weir_guard_key *keys,
+                 uint32_t n);
 };
 
 /* The symbol that a connector's shared object exports. */

@@ -11,7 +11,7 @@ uint32_t weir_layout(uint32_t *sizes, size_t n)
         sizeof(struct weir_option),      sizeof(struct weir_connector_info),
         sizeof(struct weir_status_info), sizeof(struct weir_prefix),
         sizeof(struct weir_op_info),     sizeof(struct weir_event),
-        sizeof(struct weir_evicted),
+        sizeof(struct weir_evicted),     sizeof(struct weir_guard_key),
     };
 
     for (size_t i = 0; i < n; i++)

@@ -1,8 +1,10 @@
 /* store.c -- an opened store: the part that its threads share. */
 #include "store.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
+#include "forks.h"
 #include "thread.h"
 
 void store_init_locks(struct weir_store *s)
@@ -73,4 +75,19 @@ const char *weir_store_name(const struct weir_store *s)
 int weir_store_inline(const struct weir_store *s)
 {
     return s->is_inline;
+}
+
+int store_enter(struct weir_store *s, bool able)
+{
+    atomic_fetch_add(&s->inside, 1);
+    if (s->forks != forks_seen())
+        return -ECHILD;
+    if (atomic_load(&s->closing))
+        return -ESHUTDOWN;
+    return able ? 0 : -ENOTSUP;
+}
+
+void store_leave(struct weir_store *s)
+{
+    atomic_fetch_sub_explicit(&s->inside, 1, memory_order_release);
 }

@@ -71,6 +71,12 @@ void store_unref(struct weir_store *s);
 /* store_worker_ended counts a worker off and wakes the close that waits. */
 void store_worker_ended(struct weir_store *s);
 
+/* store_enter keeps the connector's state until store_leave, since close waits.
+ * able: whether the connector can do what is wanted. 0, or a negative errno;
+ * store_leave follows in any case. */
+int store_enter(struct weir_store *s, bool able);
+void store_leave(struct weir_store *s);
+
 /* store_keep_error keeps a batch's error as the store's last. */
 void store_keep_error(struct weir_store *s, const struct batch *b);
 

@@ -91,7 +91,7 @@ extern "C" {
 /* cdef: begin -- plain C only, because lua/weir/ffi.lua reads these lines. */
 
 enum {
-    WEIR_ABI = 9,          /* changes with any struct or function below */
+    WEIR_ABI = 10,         /* changes with any struct or function below */
     WEIR_KEY_MAX = 65536,  /* the longest key */
     WEIR_OPS = 16,         /* every enum weir_op is less */
     WEIR_STATUSES = 16,    /* every enum weir_status is less */
@@ -233,7 +233,7 @@ struct weir_item {
     const char *key;  /* any bytes; submit may point it at a copy */
     uint32_t key_len; /* 1 to WEIR_KEY_MAX; scan: 0 to WEIR_KEY_MAX */
     uint8_t status;   /* out: enum weir_status */
-    uint8_t flags;    /* 0 */
+    uint8_t flags;    /* 0. set: may have WEIR_ITEM_TICKET */
     uint16_t reserved;
     char *data;               /* set and other ops that send a value: lent
                                  bytes. get, gat, take: lent buffer, or NULL */
@@ -251,12 +251,18 @@ struct weir_item {
                         stat, out: rest, 0 = never */
     union {
         uint64_t cursor; /* scan: 0 = from the start. out: where the next page
-                            starts, 0 = there is none */
+                            starts, 0 = there is none. set with
+                            WEIR_ITEM_TICKET: the ticket */
         int64_t number;  /* incr: what to add. cas: the version, as
                             weir_version_of returned it. incr, out: the new
                             number. append, out: the new length */
     };
 };
+
+/* A flag of an item to set: store the value only if its ticket is still good
+ * (see weir_guard); else the item is SKIPPED. Stores that cannot guard ignore
+ * it. */
+enum { WEIR_ITEM_TICKET = 1 };
 
 /* A page of a scan is a value that holds entries one after the other: this
  * head, then key_len bytes of key, then zeros up to a multiple of 8. When keys
@@ -583,6 +589,64 @@ int weir_evicted_keep(struct weir_store *s, uint32_t kinds, uint64_t items,
  * may read a store's queue. Never blocks. */
 int weir_evicted_read(struct weir_store *s, struct weir_evicted *out, int max);
 
+/* ---- guards: copies that stay right over processes ----
+ *
+ * Processes that keep copies in one store of what another store holds (the
+ * authority) must not store a copy of a value that another process has
+ * replaced meanwhile. A store that processes share may guard its keys for
+ * them. Each key has a generation, and may have writers.
+ *
+ *     a read   LOOK, read the authority, set the copy with the ticket
+ *     a write  BEGIN, write the authority, set the copy with the ticket, END
+ *
+ * A ticket is good until another write of its key begins. BEGIN deletes the
+ * copy, so no process answers an old value after a writer died. A writer that
+ * was not alone gets a ticket that is not good, so nobody keeps a copy of two
+ * writes whose order nobody knows. Writers that died are noticed; for two
+ * seconds nobody gets a good ticket then, since the authority may still apply
+ * what they sent. Keys may share a generation: that costs a copy at most. */
+enum weir_guard_verb {
+    WEIR_GUARD_LOOK = 1, /* gives a ticket for a copy */
+    WEIR_GUARD_CHECK,    /* whether the ticket is still good */
+    WEIR_GUARD_BEGIN,    /* begins a write; gives a ticket */
+    WEIR_GUARD_KEEP,     /* begins a write that leaves the value as it is, so
+                            the copy stays */
+    WEIR_GUARD_CLAIM,    /* begins a write if the ticket is good. Other writes
+                            of the key wait until it ends */
+    WEIR_GUARD_END,      /* ends a write; deletes the copy if the ticket is not
+                            good any more */
+    WEIR_GUARD_LEASE,    /* asks to be the only process that loads a key, for
+                            ms at most */
+    WEIR_GUARD_WATCH,    /* looks at the lease of another one, by its ticket */
+    WEIR_GUARD_SETTLE,   /* ends a lease with the outcome that answer has */
+};
+
+enum weir_guard_answer {
+    WEIR_GUARD_OK = 1, /* done; the ticket is good; the load has ended well */
+    WEIR_GUARD_SHARED, /* begun, but the ticket is not good */
+    WEIR_GUARD_WAIT,   /* another one has it now; not begun */
+    WEIR_GUARD_LOST,   /* the ticket is not good, the load failed or its
+                          process died. LEASE: no room, load without one */
+    WEIR_GUARD_ABSENT, /* the load found that there is no value; LEASE: and for
+                          ms more that is still so */
+};
+
+struct weir_guard_key {
+    const char *key;
+    uint64_t ticket; /* in and out */
+    uint64_t ms;     /* LEASE: how long at most. SETTLE with ABSENT: how long
+                        it is known. BEGIN, out: 1 if there was a copy */
+    uint64_t seen;   /* SETTLE: a ticket of LOOK from before the load */
+    uint32_t key_len;
+    uint32_t answer; /* enum weir_guard_answer */
+};
+
+/* weir_guard does a verb to n keys. -ENOTSUP: the store cannot guard. -EBUSY: a
+ * stopped process holds a lock; nothing was begun. -ESHUTDOWN: it is closed.
+ * -ECHILD: it was made before a fork. Never waits longer than a lock takes. */
+int weir_guard(struct weir_store *s, uint32_t verb, struct weir_guard_key *keys,
+               uint32_t n);
+
 /* weir_store_inline returns 1 for an inline store, else 0. */
 int weir_store_inline(const struct weir_store *s);
 
@@ -755,8 +819,8 @@ uint32_t weir_longest_prefix(const char *bytes, size_t n,
 
 /* weir_layout writes the sizes of the structs above, in the order value, item,
  * scan_entry, batch, error, op_stats, store_stats, gauge, option,
- * connector_info, status_info, prefix, op_info, event, evicted. Returns
- * WEIR_ABI. A binding compares both with its own. */
+ * connector_info, status_info, prefix, op_info, event, evicted, guard_key.
+ * Returns WEIR_ABI. A binding compares both with its own. */
 uint32_t weir_layout(uint32_t *sizes, size_t n);
 
 /* weir_version returns "MAJOR.MINOR.PATCH". */

@@ -1,6 +1,9 @@
 /* layout.c -- see layout.h. */
 #include "layout.h"
 
+#include "guard.h"
+#include "lease.h"
+
 #include "../memory/ghost.h"
 
 enum {
@@ -9,6 +12,7 @@ enum {
     BYTES_PER_PIN = 65536,
     PINS_LEAST = 16,
     PINS_MOST = 1024,
+    UNITS_PER_CELL = 128, /* at most; two in three hundred bytes are theirs */
     PAGE = 4096,
 };
 
@@ -47,14 +51,17 @@ static uint32_t align(uint32_t at, uint32_t to)
 void layout_of(struct layout *l, uint64_t capacity, uint32_t shards)
 {
     uint64_t share = (capacity - LAYOUT_CONTROL) / shards;
-    uint32_t buckets = 16;
+    uint32_t buckets = 16, cells = 16;
 
     *l = (struct layout){.capacity = capacity, .shards = shards};
     l->segment = (uint32_t)(share / PAGE * PAGE);
     l->end = l->segment >> UNIT_SHIFT;
     while (buckets * 2 <= l->end / UNITS_PER_BUCKET)
         buckets *= 2;
+    while (cells * 2 <= l->end / UNITS_PER_CELL)
+        cells *= 2;
     l->bucket_mask = buckets - 1;
+    l->cell_mask = cells - 1;
     l->ghost_lines = l->end / UNITS_PER_GHOST / GHOST_LINE + 1;
     l->pins = l->segment / BYTES_PER_PIN;
     if (l->pins < PINS_LEAST)
@@ -67,7 +74,10 @@ void layout_of(struct layout *l, uint64_t capacity, uint32_t shards)
     l->pins_at = align(l->ghosts_at +
                            l->ghost_lines * (uint32_t)sizeof(struct ghost_line),
                        UNIT);
-    l->chains_at = align(l->pins_at + l->pins * LAYOUT_PIN, UNIT);
+    l->cells_at = align(l->pins_at + l->pins * LAYOUT_PIN, UNIT);
+    l->leases_at = l->cells_at + cells * (uint32_t)sizeof(struct cell);
+    l->chains_at =
+        align(l->leases_at + cells * (uint32_t)sizeof(struct lease), UNIT);
     l->first =
         align(l->chains_at + l->end * (uint32_t)sizeof(uint32_t), UNIT) >>
         UNIT_SHIFT;

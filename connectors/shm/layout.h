@@ -7,6 +7,8 @@
 
 #include "link.h"
 
+struct cell;
+struct lease;
 struct shard;
 
 enum {
@@ -26,9 +28,12 @@ struct layout {
     uint32_t buckets_at;
     uint32_t ghosts_at;
     uint32_t pins_at;
+    uint32_t cells_at;
+    uint32_t leases_at;
     uint32_t chains_at;
 
     uint32_t bucket_mask;
+    uint32_t cell_mask; /* of the cells, and of as many leases */
     uint32_t ghost_lines;
     uint32_t pins;
     uint32_t first, end; /* the units that entries are made of */
@@ -48,6 +53,18 @@ static inline uint32_t *layout_buckets(const struct layout *l,
                                        const struct shard *s)
 {
     return (uint32_t *)(window_of(s) + l->buckets_at);
+}
+
+static inline struct cell *layout_cells(const struct layout *l,
+                                        const struct shard *s)
+{
+    return (struct cell *)(window_of(s) + l->cells_at);
+}
+
+static inline struct lease *layout_leases(const struct layout *l,
+                                          const struct shard *s)
+{
+    return (struct lease *)(window_of(s) + l->leases_at);
 }
 
 /* layout_chain returns the word of a unit in the table of chains. */

@@ -153,6 +153,20 @@ static int set_reject(const struct hold *h, struct place *at,
     return 0;
 }
 
+/* Whether the ticket of a copy is still good, if it has one. Else the item is
+ * answered. */
+static bool set_admitted(const struct hold *h, struct weir_call *call,
+                         const struct place *at, struct weir_item *item)
+{
+    if ((item->flags & WEIR_ITEM_TICKET) == 0 ||
+        guard_admits(h, at->key.hash, item->cursor))
+        return true;
+    h->s->counters.copies_dropped++;
+    weir_call_fail(call, item, WEIR_SKIPPED,
+                   "the key has been written since its value was read");
+    return false;
+}
+
 int ops_set(const struct shm *m, const struct hold *h, struct weir_call *call,
             struct place *at, struct weir_item *item)
 {
@@ -164,6 +178,8 @@ int ops_set(const struct shm *m, const struct hold *h, struct weir_call *call,
     };
     int rc;
 
+    if (!set_admitted(h, call, at, item))
+        return 0;
     if (!shard_fits(h->layout, at->key.len, ops_size(item)))
         return set_reject(h, at, item);
     value.expires_ms =

@@ -7,9 +7,21 @@
 /* An item on its way. */
 struct place {
     uint32_t shard;
+    uint64_t hash; /* whole */
     struct shard_key key;
     uint64_t sum; /* of the value that is sent */
 };
+
+/* ops_locate says where a key belongs. */
+static inline void ops_locate(const struct shm *m, const char *key,
+                              uint32_t key_len, struct place *at)
+{
+    at->hash = weir_hash(key, key_len, m->map.seed);
+    at->shard = at->hash >> 32 & (m->map.layout.shards - 1);
+    at->key.bytes = key;
+    at->key.len = key_len;
+    at->key.hash = at->hash & ((1u << ENTRY_HASH_BITS) - 1);
+}
 
 /* Each does its op to one item and answers it. -EUCLEAN: the shard is damaged,
  * and the item as it was. */

@@ -27,14 +27,10 @@ struct group {
 static void group_locate(struct group *g, const struct shm *m, uint32_t i)
 {
     const struct weir_item *item = &g->items[i];
-    uint64_t hash = weir_hash(item->key, item->key_len, m->map.seed);
     struct place *at = &g->places[i];
     struct hold h = {.layout = &m->map.layout};
 
-    at->shard = hash >> 32 & (m->map.layout.shards - 1);
-    at->key.bytes = item->key;
-    at->key.len = item->key_len;
-    at->key.hash = hash & ((1u << ENTRY_HASH_BITS) - 1);
+    ops_locate(m, item->key, item->key_len, at);
     h.s = map_shard(&m->map, at->shard);
     __builtin_prefetch(shard_bucket(&h, at->key.hash));
 }

@@ -139,6 +139,11 @@ bool seats_alive(const struct seats *s, uint32_t word)
            seat_locked(s, seat);
 }
 
+bool seats_seated(const struct seats *s, uint32_t seat)
+{
+    return seat < SEATS && seat_locked(s, seat);
+}
+
 uint32_t seats_taken(const struct seats *s)
 {
     uint32_t n = 0;

@@ -57,6 +57,9 @@ void seats_leave(struct seats *s);
  * has its seat. */
 bool seats_alive(const struct seats *s, uint32_t word);
 
+/* seats_seated says whether another process has a seat, any process. */
+bool seats_seated(const struct seats *s, uint32_t seat);
+
 /* seats_taken returns how many there are. */
 uint32_t seats_taken(const struct seats *s);
 

@@ -7,7 +7,7 @@
  * It fails with BUSY when a stopped process holds that lock, with CORRUPT when
  * something else writes to the mapping. Files in reading order: link.h,
  * entry.h, shard.h, state.h, chain.h, room.h; lock.h, seats.h; pins.h,
- * inplace.h; repair.h; sigbus.h; map.h; run.c.
+ * inplace.h; repair.h; sigbus.h; map.h; run.c; guard.h, lease.h.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -179,6 +179,10 @@ static int shm_start(struct shm *m, struct weir_error *err)
     if (rc < 0)
         return rc;
     rc = m->dry ? map_check(&wish, err) : map_open(&m->map, &wish, err);
+    if (rc == 0 && !m->dry && guard_open(m) < 0) {
+        map_close(&m->map);
+        rc = weir_error_set(err, -ENOMEM, "out of memory");
+    }
     if (rc < 0) {
         struct weir_error why = *err;
 
@@ -214,8 +218,11 @@ static void shm_close(void *state)
 {
     struct shm *m = state;
 
-    if (!m->dry && m->config->destroy)
-        map_remove(&m->map);
+    if (!m->dry) {
+        guard_close(m);
+        if (m->config->destroy)
+            map_remove(&m->map);
+    }
     shm_unref(m);
 }
 
@@ -292,6 +299,15 @@ static size_t shm_gauges(void *state, struct weir_gauge *out, size_t max)
          c->repairs, 1, 0},
         {"lost", "entries that a repair could not keep", c->lost, 1, 0},
         {"corrupt", "values dropped for a wrong checksum", c->corrupt, 1, 0},
+        {"copies_dropped", "copies not stored: their key was written meanwhile",
+         c->copies_dropped, 1, 0},
+        {"writers_died", "writes whose process died before their end",
+         c->writers_died, 1, 0},
+        {"leases", "loads that one process did for all", c->leases, 1, 0},
+        {"leases_taken_over", "leases taken from processes that died, or late",
+         c->leases_taken_over, 1, 0},
+        {"leases_refused", "loads without a lease, for lack of room",
+         c->leases_refused, 1, 0},
     };
     size_t n = sizeof gauges / sizeof *gauges;
 
@@ -316,4 +332,5 @@ const struct weir_connector weir_connector = {
     .label = shm_label,
     .run = shm_run,
     .gauges = shm_gauges,
+    .guard = shm_guard,
 };

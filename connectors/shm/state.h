@@ -20,9 +20,14 @@ struct shard_counters {
     uint64_t hits_small; /* s3fifo: of entries in the small queue */
     uint64_t hits_main;
     uint64_t repairs;
-    uint64_t lost;    /* entries that a repair could not keep */
-    uint64_t corrupt; /* values whose checksum was wrong */
-    uint64_t copied;  /* large values that could not be read in place */
+    uint64_t lost;           /* entries that a repair could not keep */
+    uint64_t corrupt;        /* values whose checksum was wrong */
+    uint64_t copied;         /* large values that could not be read in place */
+    uint64_t copies_dropped; /* sets whose ticket was not good any more */
+    uint64_t writers_died;
+    uint64_t leases;
+    uint64_t leases_taken_over; /* from the dead, or late */
+    uint64_t leases_refused;    /* for lack of room */
 };
 
 enum { STATE_LISTS = LINK_BITS };
@@ -40,6 +45,7 @@ struct shard {
     uint32_t pins_sweeps;
     uint64_t items;
     uint64_t expiring; /* entries that have a time to live */
+    uint64_t lease_tokens;
     struct eviction eviction;
     struct shard_counters counters;
 };

@@ -2,6 +2,7 @@
 #ifndef SHM_STORE_H
 #define SHM_STORE_H
 
+#include "guard.h"
 #include "map.h"
 
 struct shm_config {
@@ -28,6 +29,7 @@ struct shm {
     bool dry;                /* opened to be checked only: there is no map */
     char path[512];
     struct map map;
+    struct guard guard;
 };
 
 /* Keeps a store, which may be const to the caller: what these change is the

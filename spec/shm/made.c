@@ -167,7 +167,7 @@ static void refused(const char *says)
 static void damaged(void)
 {
     header_change(change_version);
-    refused("version 3");
+    refused("the mapping has version ");
     mapping_open(&m, 1 << 20, 1, 1);
     mapping_close(&m.map, false);
     header_change(change_capacity);

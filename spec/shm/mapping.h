@@ -45,11 +45,13 @@ uint64_t sum_wide(const char *bytes, uint64_t size)
 }
 
 #include "../../connectors/shm/chain.c"
+#include "../../connectors/shm/guard.c"
 #include "../../connectors/shm/sigbus.c"
 #include "../../connectors/shm/header.c"
 #include "../../connectors/shm/hold.c"
 #include "../../connectors/shm/inplace.c"
 #include "../../connectors/shm/layout.c"
+#include "../../connectors/shm/lease.c"
 #include "../../connectors/shm/lock.c"
 #include "../../connectors/shm/map.c"
 #include "../../connectors/shm/change.c"
