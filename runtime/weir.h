@@ -613,6 +613,8 @@ enum weir_guard_verb {
                             the copy stays */
     WEIR_GUARD_CLAIM,    /* begins a write if the ticket is good. Other writes
                             of the key wait until it ends */
+    WEIR_GUARD_LOCK,     /* the same without a ticket: it waits until there is
+                            no other write */
     WEIR_GUARD_END,      /* ends a write; deletes the copy if the ticket is not
                             good any more */
     WEIR_GUARD_LEASE,    /* asks to be the only process that loads a key, for

@@ -231,6 +231,19 @@ static int act_claim(const struct act *a)
     return act_drop(a) < 0 ? -EUCLEAN : 0;
 }
 
+static int act_lock(const struct act *a)
+{
+    bool again = a->own->writes > 0 && a->own->call == a->call;
+
+    if (!again && !cell_quiet(a->m, a->h, a->cell, a->own)) {
+        a->key->answer = WEIR_GUARD_WAIT;
+        return 0;
+    }
+    act_enter(a, true);
+    a->cell->claimant = a->m->map.seats.holder;
+    return act_drop(a) < 0 ? -EUCLEAN : 0;
+}
+
 static int act_end(const struct act *a)
 {
     bool good = guard_admits(a->h, a->at->key.hash, a->key->ticket);
@@ -267,9 +280,9 @@ static int act_settle(const struct act *a)
 static int (*const ACTS[])(const struct act *a) = {
     [WEIR_GUARD_LOOK] = act_look,        [WEIR_GUARD_CHECK] = act_check,
     [WEIR_GUARD_BEGIN] = act_begin_anew, [WEIR_GUARD_KEEP] = act_begin,
-    [WEIR_GUARD_CLAIM] = act_claim,      [WEIR_GUARD_END] = act_end,
-    [WEIR_GUARD_LEASE] = act_lease,      [WEIR_GUARD_WATCH] = act_watch,
-    [WEIR_GUARD_SETTLE] = act_settle,
+    [WEIR_GUARD_CLAIM] = act_claim,      [WEIR_GUARD_LOCK] = act_lock,
+    [WEIR_GUARD_END] = act_end,          [WEIR_GUARD_LEASE] = act_lease,
+    [WEIR_GUARD_WATCH] = act_watch,      [WEIR_GUARD_SETTLE] = act_settle,
 };
 
 /* ---- calls ---- */
@@ -298,7 +311,7 @@ static int guard_one(struct shm *m, uint32_t verb, uint32_t call,
 static bool verb_begins(uint32_t verb)
 {
     return verb == WEIR_GUARD_BEGIN || verb == WEIR_GUARD_KEEP ||
-           verb == WEIR_GUARD_CLAIM;
+           verb == WEIR_GUARD_CLAIM || verb == WEIR_GUARD_LOCK;
 }
 
 static bool key_begun(const struct weir_guard_key *key)

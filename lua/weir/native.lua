@@ -6,6 +6,7 @@ local ffi = require "ffi"
 local Batch = require "weir.native.batch"
 local Error = require "weir.core.error"
 local Evicted = require "weir.native.evicted"
+local Guard = require "weir.native.guard"
 local InFlight = require "weir.native.inflight"
 local Host = require "weir.host"
 local check_method = require "weir.core.method"
@@ -83,6 +84,7 @@ function Native.open(target, options)
     immediate = C.weir_store_inline(handle) == 1,
     bounded = true,
     reuses = C.weir_store_inline(handle) == 1,
+    guard = Guard.of(handle), -- nil for most
     pid = C.weir_getpid(),
     opened = { target = target, names = keep[1], values = keep[2] },
   }, Native)

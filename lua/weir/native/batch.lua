@@ -89,6 +89,15 @@ local function load_values(items, req)
 end
 
 
+local function load_set(items, req)
+  load_values(items, req)
+  for i = 1, req.tickets and req.n or 0 do
+    local item = items[i - 1]
+    item.flags, item.cursor = C.WEIR_ITEM_TICKET, req.tickets[i]
+  end
+end
+
+
 local function load_times(items, req)
   for i = 1, req.n do items[i - 1].ttl_ms = milliseconds(req:ttl_of(i)) end
 end
@@ -109,7 +118,7 @@ end
 
 
 local load_op = {
-  set = load_values,
+  set = load_set,
   add = load_values,
   replace = load_values,
   append = load_values,

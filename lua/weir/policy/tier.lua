@@ -23,6 +23,7 @@ local Demote = require "weir.policy.tier.demote"
 local Exclusive = require "weir.policy.tier.exclusive"
 local Ffi = require "weir.ffi"
 local Generations = require "weir.policy.shared.generations"
+local Guarded = require "weir.policy.tier.guarded"
 local Node = require "weir.policy.shared.node"
 local One = require "weir.policy.tier.one"
 local Op = require "weir.core.op"
@@ -137,6 +138,7 @@ function Tier.new(given)
   Demote.join(node, options)
   Exclusive.join(node, options)
   if options.write.back then write_back(node, options) end
+  Guarded.join(node, options)
   return node
 end
 
@@ -253,9 +255,10 @@ local function read(self, req, attempt)
     return reply
   end
   local since, first = self.generations:now(), 1
+  local tickets = self.guard and Guarded.look(self, req, reply:residual_slots())
   if req.n == 1 and not req.trace and not self.coherent and not begun then
     reply, first = One.descend(self, req, reply)
-    if One.finish(self, req, reply, first, since) then return reply end
+    if One.finish(self, req, reply, first, since, tickets) then return reply end
   end
   if not withheld then count(self, first, reply) end
   if req.trace then
@@ -282,7 +285,7 @@ local function read(self, req, attempt)
   -- 3. Values found below are copied up, in the background.
   if req.op == "get" and not req.peek then
     if #left > 0 then Promote.not_found(self, req, walk, left) end
-    if #walk.below > 0 then Promote.found(self, req, reply, walk, since) end
+    if #walk.below > 0 then Promote.found(self, req, reply, walk, since, tickets) end
   end
 
   if begun then Exclusive.look_again(self, req, reply, begun, attempt, read) end

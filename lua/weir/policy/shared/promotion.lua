@@ -62,15 +62,16 @@ end
 --- Queues a value to be copied to `targets`, the stores that missed it. source: the
 --- store that had it, or what has choose(promotion, entries, exists), which returns the
 --- entries to copy. since: the clock of the generations when the read began. ttl: with
---- such a source, the seconds that the value has left.
-function Promotion:add(key, value, source, targets, since, ttl)
+--- such a source, the seconds that the value has left. ticket: that of the guard, if
+--- the first target has one.
+function Promotion:add(key, value, source, targets, since, ttl, ticket)
   if self.pending[key] then return end
   if self.hung >= MOST_HUNG then
     self.counts.dropped = self.counts.dropped + 1
     return
   end
   local entry = { key = key, value = value, source = source, targets = targets,
-    since = since, ttl = ttl, asked = host.now() }
+    since = since, ttl = ttl, ticket = ticket, asked = host.now() }
   self.pending[key] = entry
   self.tail = self.tail + 1
   self.queue[self.tail] = entry
@@ -178,6 +179,14 @@ function Promotion.outcome_of(status, ttl, asked)
   return outcome
 end
 
+
+local function field_of(entries, name)
+  local list = new_table(#entries, 0)
+  for i = 1, #entries do list[i] = entries[i][name] end
+  return list
+end
+
+
 local function store(self, target, entries)
   local req = request("set", entries)
   req.values, req.ttls = {}, {}
@@ -185,12 +194,17 @@ local function store(self, target, entries)
   for i, entry in ipairs(entries) do
     req.values[i], req.ttls[i] = entry.value, entry.ttl
   end
+  if self.guard and target.guard == self.guard then
+    req.tickets = field_of(entries, "ticket")
+  end
   local reply = target:run(req)
   local undo, stored = {}, {}
   for i, entry in ipairs(entries) do
     local outcome = Promotion.outcome_of(reply[i], entry.ttl, entry.asked)
     if self.generations:changed_since(entry.key, entry.since) then
       outcome = "changed"
+    elseif req.tickets and reply[i] == "skipped" then
+      outcome = "superseded"
     end
     self.counts[outcome] = self.counts[outcome] + 1
     if outcome == "stored" then stored[#stored + 1] = entry end
@@ -240,11 +254,34 @@ local function let_go(self, round)
 end
 
 
+local function store_all(self, entries)
+  for _, group in ipairs(by_target(entries)) do store(self, group.target, group) end
+end
+
+
+-- Stores those entries whose keys no other process writes or has written, and keeps
+-- such writes away meanwhile.
+local function store_claimed(self, entries)
+  local keys, n = field_of(entries, "key"), #entries
+  local tickets = self.guard:claim(keys, n, field_of(entries, "ticket"))
+  local kept = {}
+  for i, entry in ipairs(entries) do
+    entry.ticket = tickets[i]
+    kept[#kept + 1] = tickets[i] and entry
+  end
+  self.counts.superseded = self.counts.superseded + n - #kept
+  local ok, err = pcall(store_all, self, kept)
+  self.guard:finish(keys, n, tickets)
+  if not ok then error(err, 0) end
+end
+
+
 local function turn(self, round, source)
   local kept = alive(self, round.entries, source)
   if round.over then return end
   round.writing = true
-  for _, group in ipairs(by_target(kept)) do store(self, group.target, group) end
+  if self.claims then return store_claimed(self, kept) end
+  store_all(self, kept)
 end
 
 

@@ -46,12 +46,12 @@ end
 
 --- Ends the read if its last answer is a value or the authority's plain miss: counts
 --- it and has the value copied up. false: it is something else.
-function One.finish(node, req, reply, level, since)
+function One.finish(node, req, reply, level, since, tickets)
   if reply[1] == "ok" then
     node.found[level] = node.found[level] + 1
     reply.levels = { level }
     if req.op == "get" and not req.peek then
-      Promote.one(node, req, reply, level, since)
+      Promote.one(node, req, reply, level, since, tickets)
     end
     return true
   end

@@ -24,8 +24,8 @@ end
 
 --- Queues copies of the slots that were found below the first tier. node: the tier.
 --- walk: see tier.lua. since: the clock of its generations when the read of the lower
---- tiers began.
-function Promote.found(node, req, reply, walk, since)
+--- tiers began. tickets: those of the guard from then, by slot, if the node has one.
+function Promote.found(node, req, reply, walk, since, tickets)
   local decide, promotion, tiers = node.decide, node.promotion, node.children
   for _, i in ipairs(walk.below) do
     local key, level = req.keys[i], walk.levels[i]
@@ -33,7 +33,8 @@ function Promote.found(node, req, reply, walk, since)
     local stale = reply.stale and reply.stale[i]
     if #targets > 0 and not stale
       and decide:ask(key, reply:size(i), level, reply:ttl(i), req.n) then
-      promotion:add(key, Lent.keep(req, reply, i), tiers[level], targets, since)
+      promotion:add(key, Lent.keep(req, reply, i), tiers[level], targets, since, nil,
+        tickets and tickets[i])
     end
   end
   promotion:start(node.immediate)
@@ -41,7 +42,7 @@ end
 
 
 --- The same for a request for one key, which all tiers above `level` missed.
-function Promote.one(node, req, reply, level, since)
+function Promote.one(node, req, reply, level, since, tickets)
   local key = req.keys[1]
   if level == 1 or reply.stale and reply.stale[1]
     or not node.decide:ask(key, reply:size(1), level, reply:ttl(1), 1) then return end
@@ -49,7 +50,7 @@ function Promote.one(node, req, reply, level, since)
     node.above[level]
   local value = Lent.keep(req, reply, 1)
   if node.reuses then return copy_now(promotion, key, value, source, above, since) end
-  promotion:add(key, value, source, above, since)
+  promotion:add(key, value, source, above, since, nil, tickets and tickets[1])
   promotion:start(node.immediate)
 end
 

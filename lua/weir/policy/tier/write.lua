@@ -11,6 +11,7 @@
 -- behind.
 
 local Exclusive = require "weir.policy.tier.exclusive"
+local Guarded = require "weir.policy.tier.guarded"
 local Lent = require "weir.policy.shared.lent"
 local status = require "weir.core.status"
 
@@ -40,6 +41,13 @@ local function stored(reply)
 end
 
 
+local function pick(tickets, slots)
+  local some = {}
+  for at, i in ipairs(slots or NONE) do some[at] = tickets[i] end
+  return slots and some or tickets
+end
+
+
 -- Whether others may have changed a key after this write began.
 local function overtaken(self, key, since)
   return self.coherent and self.generations:changed_since(key, since)
@@ -62,11 +70,13 @@ end
 
 
 -- Stores the values that the authority stored into an upper tier, or those of `slots`.
--- The write began at `since`.
-local function fill(self, level, req, reply, since, slots)
+-- The write began at `since`. tickets: those of the guard, for the first tier.
+local function fill(self, level, req, reply, since, slots, tickets)
   local good, suspects = slots or stored(reply), self.suspects[level]
   if good and #good == 0 then return end
-  local answer = self.children[level]:run(good and req:subset(good) or req)
+  local some = good and req:subset(good) or req
+  local answer = tickets and level == 1 and Guarded.set(self, some, pick(tickets, good))
+    or self.children[level]:run(some)
   local failed = to_undo(self, req, answer, good, since)
   for j = 1, suspects:count() > 0 and answer.n or 0 do
     local key = req.keys[good and good[j] or j]
@@ -81,12 +91,12 @@ local function fill(self, level, req, reply, since, slots)
 end
 
 
-local function set_through(self, req)
+local function set_through(self, req, tickets)
   local since = self.generations:now()
   local reply = self.children[self.depth]:run(req)
   local failed = not_stored(reply)
   for level = self.depth - 1, 1, -1 do
-    fill(self, level, req, reply, since)
+    fill(self, level, req, reply, since, nil, tickets)
     self.suspects[level]:invalidate(req, failed, reply)
   end
   return reply
@@ -148,9 +158,17 @@ local SETS = { through = set_through, around = write_around }
 local OPS = { delete = delete, touch = touch }
 
 
+
+local GUARDED = {}
+for _, write in ipairs { set_through, write_around, delete, touch } do
+  GUARDED[write] = function(self, req) return Guarded.write(self, req, write) end
+end
+
+
 --- Runs a write of a tier.
 function Write.run(self, req)
   local write = req.op == "set" and SETS[self.mode] or OPS[req.op] or write_around
+  if self.guard then write = GUARDED[write] end
   return self.generations:write(self, req, write)
 end
 

@@ -1,0 +1,109 @@
+-- policy/tier/guarded.lua: a tier whose first store is shared by processes (shm). What
+-- generations.lua does for the tasks of one process, the store's guard does for all of
+-- them (native/guard.lua; the races are listed in connectors/shm/guard.h):
+--
+--   a read    takes a ticket before it asks the stores below. A copy is stored only if
+--             the ticket is good, so a write in another process beats it.
+--   a write   begins in the guard, which deletes the first store's copy, then writes
+--             the stores below, then stores the copy with its ticket, then ends.
+--             When two processes write a key at the same time no copy is kept.
+--
+-- With three stores or more the middle ones are written by several processes, too, and
+-- have no guard. So a write, and a copy to a middle store, keeps other processes'
+-- writes of its keys away until it ends. They wait, LONGEST seconds at most.
+--
+-- A process that dies leaves no old copy in the first store. It may leave one in a
+-- middle store, of a value whose write it did not acknowledge.
+-- Used by tier.
+
+local host = require "weir.host"
+local Reply = require "weir.core.reply"
+
+local Guarded = {}
+
+local LONGEST = 30 -- seconds that a write waits for those of other processes
+local SHORTEST, PAUSE = 0.0005, 0.02 -- seconds between two attempts, at first and later
+
+
+--- Lets a tier use the guard of its first store, if that has one and the tier's options
+--- allow it.
+function Guarded.join(node, options)
+  local guard = node.children[1].guard
+  if not guard or options.write.back or options.exclusive or options.demote then
+    return
+  end
+  node.guard, node.reuses = guard, false
+  node.promotion.guard = guard
+  node.promotion.claims = node.depth > 2
+end
+
+
+--- The tickets for copies of the slots that were not found, by slot; nil: no guard.
+function Guarded.look(node, req, slots)
+  if not node.guard or req.op ~= "get" or req.peek then return nil end
+  if not slots then return node.guard:look(req.keys, req.n) end
+  local keys, tickets = {}, {}
+  for at, i in ipairs(slots) do keys[at] = req.keys[i] end
+  for at, ticket in ipairs(node.guard:look(keys, #keys)) do
+    tickets[slots[at]] = ticket
+  end
+  return tickets
+end
+
+
+-- Begins the writes of a request. nil: another process keeps them away.
+local function begin(node, req, how)
+  local by = math.min(req.deadline or math.huge, host.now() + LONGEST)
+  local pause = SHORTEST
+  repeat
+    local tickets, found = node.guard:begin(how, req.keys, req.n)
+    if tickets or found ~= "wait" or node.immediate then return tickets, found end
+    if host.now() + pause >= by then return nil, "late" end
+    host.sleep(pause * (0.5 + host.random()))
+    pause = math.min(2 * pause, PAUSE)
+  until false
+end
+
+
+local function refuse(node, req, why)
+  if why == "late" then
+    return Reply.uniform(req, "skipped",
+      node.name .. ": another process writes the key", node.name)
+  end
+  return Reply.uniform(req, "busy", node.name
+    .. (why == "wait" and ": another process writes the key"
+      or ": a stopped process holds a lock of " .. node.children[1].name), node.name)
+end
+
+
+-- A delete finds a key that only the first store had, though begin has removed it.
+local function note_found(req, reply, found)
+  for i = 1, req.op == "delete" and req.n or 0 do
+    if found[i] and reply[i] == "miss" then reply:set(i, "ok") end
+  end
+  return reply
+end
+
+
+--- Runs write(node, req) between the begin and the end of the guard.
+function Guarded.write(node, req, write)
+  local how = node.depth > 2 and "lock" or req.op == "touch" and "keep" or "begin"
+  local tickets, found = begin(node, req, how)
+  if not tickets then return refuse(node, req, found) end
+  local ok, reply = pcall(write, node, req, tickets)
+  node.guard:finish(req.keys, req.n, tickets)
+  if not ok then error(reply, 0) end
+  return note_found(req, reply, found)
+end
+
+
+--- Runs a set on the first store, with tickets. It never waits.
+function Guarded.set(node, req, tickets)
+  req.tickets = tickets
+  local answer = node.children[1]:run(req)
+  req.tickets = nil
+  return answer
+end
+
+
+return Guarded

@@ -1,0 +1,126 @@
+-- A tier whose first store is shared by processes. Each tree here has a store of its
+-- own over one mapping, as a process would, and they share the stores below.
+local fake = require "fake"
+local shell = require "shell"
+local script = require "fake.store"
+local weir = require "weir"
+
+
+local function gauges(store) return store:stats().gauges end
+
+
+describe("a tier over a shared store", function()
+  local folder, opened, made
+
+  before_each(function() folder, opened, made = shell.ram_folder(), {}, 0 end)
+  after_each(function()
+    fake.leave()
+    for _, store in ipairs(opened) do store:close() end
+    shell.remove(folder)
+  end)
+
+  local function open(path)
+    local store = weir.shm { path = path, capacity = "128KiB" }
+    opened[#opened + 1] = store
+    return store
+  end
+
+  -- Stores of n processes over a new mapping. Those of the run before are closed.
+  local function processes(n)
+    for _, store in ipairs(opened) do store:close() end
+    opened, made = {}, made + 1
+    os.remove(folder .. "/" .. made - 1)
+    local list = {}
+    for i = 1, n do list[i] = open(folder .. "/" .. made) end
+    return list
+  end
+
+  -- Every order of what two processes do to one key. In the end the copy is what the
+  -- last store has.
+  local function race(first, second, depth)
+    local runs = fake.orders(function(host)
+      local tops = processes(2)
+      local middle, far = script.store(host, "middle"),
+        script.store(host, "far", { data = { k = "v0" } })
+      local trees = {}
+      for i, top in ipairs(tops) do
+        trees[i] = depth == 3 and weir.tier { top, middle, far }
+          or weir.tier { top, far }
+      end
+      host:main(function()
+        host.spawn(first, trees[1])
+        second(trees[2])
+      end)
+      local copy = tops[1]:get_string "k"
+      assert(copy == nil or copy == far.data.k,
+        ("the copy is %s, the authority has %s"):format(tostring(copy),
+          tostring(far.data.k)))
+      copy = middle.data.k
+      assert(copy == nil or copy == far.data.k,
+        ("the middle has %s, the authority %s"):format(tostring(copy),
+          tostring(far.data.k)))
+    end)
+    return runs
+  end
+
+  local function get(tree) tree:get "k" end
+  local function set(value)
+    return function(tree) assert(tree:set("k", value)) end
+  end
+  local function delete(tree) assert(tree:delete "k" ~= nil) end
+  local function touch(tree) assert(tree:touch("k", 60) ~= nil) end
+
+  local RACES = {
+    ["a set beats a refill"] = { get, set "v1" },
+    ["a delete beats a refill"] = { get, delete },
+    ["a set and a delete agree"] = { set "v1", delete },
+    ["two sets agree"] = { set "v1", set "v2" },
+    ["a touch and a refill agree"] = { get, touch },
+  }
+  for what, both in pairs(RACES) do
+    it("of another process: " .. what, function()
+      assert.is_true(race(both[1], both[2]) > 10)
+    end)
+
+    it("of another process, with a middle store: " .. what, function()
+      -- Writes wait for each other there: each may come first.
+      assert.is_true(race(both[1], both[2], 3) + race(both[2], both[1], 3) >= 2)
+    end)
+  end
+
+  it("counts the copies that a write in another process made old", function()
+    local host = fake.host()
+    local tops, far = processes(2), script.store(host, "far", { data = { k = "v0" } })
+    local a, b = weir.tier { tops[1], far }, weir.tier { tops[2], far }
+    host:main(function()
+      host:hold "far.get.reply"
+      host.spawn(get, a)
+      assert(b:set("k", "v1"))
+      host:release "far.get.reply"
+      host.sleep(1)
+      assert.equal("v1", a:get_string "k")
+    end)
+    assert.equal(1, gauges(tops[2]).copies_dropped)
+    assert.equal(1, a:tally().promotions.superseded)
+  end)
+
+  it("serves a copy that one process made to the others", function()
+    local host = fake.host()
+    local tops, far = processes(2), script.store(host, "far", { data = { k = "v0" } })
+    local a, b = weir.tier { tops[1], far }, weir.tier { tops[2], far }
+    host:main(function()
+      assert.equal("v0", a:get_string "k")
+      host.sleep(1)
+      assert.equal("v0", b:get_string "k")
+      assert(b:set("k", "v1"))
+      assert.equal("v1", a:get_string "k")
+      assert(a:set_many({ "x", "y", "z" }, { "1", "2", "3" }):all "ok")
+      assert.equal("2", b:get_string "y")
+      assert.is_true(b:delete "k")
+      assert.is_nil(a:get "k")
+    end)
+    local gets = 0
+    for _, call in ipairs(far.log) do gets = gets + (call:find "^get" and 1 or 0) end
+    assert.equal(2, gets)
+  end)
+end)
