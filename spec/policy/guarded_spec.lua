@@ -1,9 +1,14 @@
 -- A tier whose first store is shared by processes. Each tree here has a store of its
 -- own over one mapping, as a process would, and they share the stores below.
 local fake = require "fake"
+local redis_server = require "redis_server"
 local shell = require "shell"
 local script = require "fake.store"
 local weir = require "weir"
+
+
+local WEIR = (os.getenv "WEIR_BUILD" or "build") .. "/weir"
+local SECONDS = os.getenv "WEIR_SOAK" and 60 or 2
 
 
 local function gauges(store) return store:stats().gauges end
@@ -122,5 +127,73 @@ describe("a tier over a shared store", function()
     local gets = 0
     for _, call in ipairs(far.log) do gets = gets + (call:find "^get" and 1 or 0) end
     assert.equal(2, gets)
+  end)
+end)
+
+
+-- Four processes use one tree. Every 0.15 s one of them is killed with SIGKILL and
+-- another one takes its place.
+local DRIVER = [[
+  seed=0 at=0
+  start() { seed=$((seed + 1)); WEIR run spec/policy/guarded_worker.lua FOLDER FAR \
+    $1 4 $((end - $(date +%s))) $seed BREAK & eval pid$1=$!; }
+  end=$(($(date +%s) + SECONDS + 1))
+  for i in 0 1 2 3; do start $i; done
+  while [ $(date +%s) -lt $((end - 1)) ]; do
+    sleep 0.15
+    eval victim=\$pid$at
+    kill -9 $victim; wait $victim
+    start $at
+    at=$(((at + 3) % 4))
+  done
+  wait
+]]
+
+
+describe("processes that are killed", function()
+  local folder, server
+  before_each(function() folder = shell.ram_folder() end)
+  after_each(function()
+    if server then server:close() end
+    server = nil
+    shell.remove(folder)
+  end)
+
+  -- Returns the lines about wrong reads, how many processes came to their end, and what
+  -- the mapping has counted.
+  local function run(target, seconds, how)
+    shell.write(folder .. "/newest", ("\0"):rep(4096))
+    local store = weir.shm { path = folder .. "/shm", capacity = "1MiB" }
+    local names = { WEIR = WEIR, FOLDER = folder, FAR = shell.quote(target),
+      SECONDS = tostring(seconds), BREAK = how or "" }
+    shell.run(DRIVER:gsub("%u%u%u+", names), "", seconds + 60)
+    local wrong, ended = {}, 0
+    for line in io.lines(folder .. "/log") do
+      if line:find "^WRONG" then wrong[#wrong + 1] = line else ended = ended + 1 end
+    end
+    local counts = gauges(store)
+    store:close()
+    return wrong, ended, counts
+  end
+
+  local function holds(target)
+    local wrong, ended, counts = run(target, SECONDS)
+    assert.same({}, wrong)
+    assert.is_true(ended >= 4)
+    assert.is_true(counts.copies_dropped + counts.writers_died > 0)
+  end
+
+  it("leave no old value over redis", function()
+    server = redis_server.start()
+    holds(server.url)
+  end)
+
+  it("leave no old value over files", function()
+    holds("fs://" .. folder .. "/far")
+  end)
+
+  it("would leave old values without the guard", function()
+    server = redis_server.start()
+    assert.is_true(#run(server.url, 2, "break") > 0)
   end)
 end)
