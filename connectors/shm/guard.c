@@ -102,6 +102,11 @@ bool guard_admits(const struct hold *h, uint32_t hash, uint64_t ticket)
                                                        << TICKET_BITS;
 }
 
+void guard_note(const struct hold *h, uint32_t hash)
+{
+    cell_of(h, hash)->generation++;
+}
+
 uint64_t guard_look(struct shm *m, const struct hold *h, uint32_t shard,
                     uint32_t hash)
 {
@@ -302,7 +307,6 @@ static int guard_one(struct shm *m, uint32_t verb, uint32_t call,
         return rc;
     a.cell = cell_of(&h, at.key.hash);
     a.own = own_of(m, at.shard, at.key.hash);
-    key->answer = 0;
     rc = ACTS[verb](&a);
     shm_release(m, &h);
     return rc < 0 ? -EBUSY : 0;
@@ -347,6 +351,8 @@ int shm_guard(void *state, uint32_t verb, struct weir_guard_key *keys,
         return -ENOTSUP;
     if (verb >= sizeof ACTS / sizeof *ACTS || ACTS[verb] == NULL)
         return -EINVAL;
+    for (uint32_t i = 0; i < n && verb_begins(verb); i++)
+        keys[i].answer = 0;
     for (uint32_t i = 0; i < n; i++) {
         int rc = guard_one(m, verb, call, &keys[i]);
 

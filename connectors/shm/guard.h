@@ -91,6 +91,10 @@ void guard_close(struct shm *m);
 /* guard_admits says whether a ticket is good, so that a copy may be stored. */
 bool guard_admits(const struct hold *h, uint32_t hash, uint64_t ticket);
 
+/* guard_note notes a set without a ticket, or a delete: tickets of before are
+ * no longer good. */
+void guard_note(const struct hold *h, uint32_t hash);
+
 /* guard_look returns a ticket for the keys of a hash. */
 uint64_t guard_look(struct shm *m, const struct hold *h, uint32_t shard,
                     uint32_t hash);

@@ -10,6 +10,7 @@
 -- whose time ends meanwhile gets the value without waiting for the store.
 
 local host = require "weir.host"
+local Lease = require "weir.loading.lease"
 local Loaded = require "weir.policy.shared.loaded"
 local status = require "weir.core.status"
 local Value = require "weir.core.value"
@@ -46,25 +47,38 @@ local function keys_of(self, slots)
 end
 
 
+-- The tickets of some slots, from before the load; nil: the store has no guard.
+local function tickets_of(self, slots)
+  if not self.state.guard then return nil end
+  local tickets = {}
+  for at, j in ipairs(slots) do tickets[at] = self.tickets[j] end
+  return tickets
+end
+
+
 -- Deletes what may be left of values: old ones of keys that are absent now, and those
 -- of sets without an answer.
-local function delete(self, slots)
+local function delete(self, slots, tickets)
   if #slots == 0 then return end
-  self.state:run("delete", keys_of(self, slots), { deadline = host.now() + PATIENCE })
+  self.state:run("delete", keys_of(self, slots), { deadline = host.now() + PATIENCE,
+    tickets = tickets })
 end
 
 
 local function set(self, slots)
   if #slots == 0 then return end
   local values, how, state = {}, self.how, self.state
-  for at, j in ipairs(slots) do values[at] = self.values[j] end
+  for at, j in ipairs(slots) do values[at] = self.found[j] end
   local ttl = how.ttl and how.ttl + how.keep
   local reply = state:run("set", keys_of(self, slots),
-    { values = values, ttl = ttl, deadline = host.now() + PATIENCE })
+    { values = values, ttl = ttl, deadline = host.now() + PATIENCE,
+      tickets = tickets_of(self, slots) })
   local by, doubtful = how.keep > 0 and host.now() + how.ttl, {}
   for at, j in ipairs(slots) do
     if reply[at] == "ok" then
       if by then state.fresh:put(self.keys[j], by) end
+    elseif state.guard and reply[at] == "skipped" then
+      state.counts.superseded = state.counts.superseded + 1
     else
       state.counts.unstored = state.counts.unstored + 1
       if status.applied[reply[at]] == "maybe" then doubtful[#doubtful + 1] = j end
@@ -78,26 +92,27 @@ end
 local function note_absent(self, slots)
   local old, by = {}, self.how.neg_ttl and host.now() + self.how.neg_ttl
   for _, j in ipairs(slots) do
-    if by then self.state.absent:put(self.keys[j], by) end
+    if by then self.state:note_absent(self.keys[j], by, self.tickets[j]) end
     if self.old[j] then old[#old + 1] = j end
   end
   return old
 end
 
 
-local function store_all(self)
+local function store_all(self, slots)
   local present, absent = {}, {}
-  for j = 1, #self.keys do
-    if self.values[j] then
+  for _, j in ipairs(slots) do
+    if self.found[j] then
       present[#present + 1] = j
-    elseif not self.errors[j] then
+    elseif not self.failed[j] then
       absent[#absent + 1] = j
     end
   end
   present, absent = lock_quiet(self, present), lock_quiet(self, absent)
   local ok, err = pcall(function()
     set(self, present)
-    delete(self, note_absent(self, absent))
+    local old = note_absent(self, absent)
+    delete(self, old, tickets_of(self, old))
   end)
   for _, list in ipairs { present, absent } do
     self.state.generations:bump { n = #list, keys = keys_of(self, list) }
@@ -122,30 +137,65 @@ local function finish(self)
 end
 
 
--- Callers share one copy of a value.
-local function keep(self, values, errors)
+-- Notes what the loader returned for some slots. Callers share one copy of a value.
+local function keep(self, slots, values, errors)
   local counts = self.state.counts
-  for j, value in pairs(values) do
-    if type(value) == "string" then values[j] = Value.new(value) end
+  for at, j in ipairs(slots) do
+    local value = values[at]
+    if type(value) == "string" then value = Value.new(value) end
+    self.found[j], self.failed[j] = value, errors[at]
+    if errors[at] then
+      counts.failed = counts.failed + 1
+      self.state.paused:put(self.keys[j], host.now() + PAUSE)
+    end
   end
-  for j in pairs(errors) do
-    counts.failed = counts.failed + 1
-    self.state.paused:put(self.keys[j], host.now() + PAUSE)
-  end
-  self.values, self.errors = values, errors
+end
+
+
+-- Calls the loader for some slots.
+local function call(self, loader, slots)
+  local ok, values, errors = pcall(Loaded.call, "fetch", loader, keys_of(self, slots))
+  if self.over then return false end
+  if not ok then self.late = true return false, values end
+  keep(self, slots, values, errors)
+  return true
+end
+
+
+-- From now on callers get what was found, and the load does not end for want of time.
+local function publish(self)
+  if self.timer then self.timer:cancel() end
+  self.values, self.errors = self.found, self.failed
+end
+
+
+-- Loads and stores what no other process loads, then waits for those that do. Returns
+-- the slots that are left.
+local function round(self, loader, slots)
+  local mine, others = Lease.take(self, slots)
+  local ok, err = true, nil
+  if #mine > 0 then ok, err = call(self, loader, mine) end
+  if self.over then return {} end
+  if #others == 0 or not ok then publish(self) end
+  if ok then ok, err = pcall(store_all, self, mine) end
+  Lease.settle(self)
+  if not ok then error(err, 0) end
+  local left, waiting = Lease.await(self, others)
+  for _, j in ipairs(waiting) do left[#left + 1] = j end
+  return left
 end
 
 
 local function body(self, loader)
-  local list = { unpack(self.keys) }
-  local ok, values, errors = pcall(Loaded.call, "fetch", loader, list)
-  if self.over then return end
-  if self.timer then self.timer:cancel() end
-  if not ok then values, errors = {}, {} self.late = true end
-  keep(self, values, errors)
-  if ok then ok, values = pcall(store_all, self) end
+  local slots, ok = {}, true
+  for j = 1, #self.keys do slots[j] = j end
+  while ok and #slots > 0 do
+    ok, slots = pcall(round, self, loader, slots)
+    if self.over then return end
+  end
+  publish(self)
   finish(self)
-  if not ok then error(values, 0) end
+  if not ok then error(slots, 0) end
 end
 
 
@@ -155,6 +205,7 @@ local function give_up(self)
   self.late, self.values, self.errors = true, {}, {}
   self.state.counts.late = self.state.counts.late + 1
   for _, key in ipairs(self.keys) do self.state.paused:put(key, host.now() + PAUSE) end
+  Lease.settle(self)
   finish(self)
   host.kill(self.task)
 end
@@ -166,7 +217,9 @@ end
 --- store was asked.
 function Load.start(state, keys, loader, how, old, since, deadline)
   local self = setmetatable({ state = state, keys = keys, how = how, old = old,
-    since = since, callers = {}, slot = {} }, Load)
+    since = since, callers = {}, slot = {}, found = {}, failed = {}, tickets = {},
+    leases = {}, theirs = {}, deadline = deadline,
+    seconds = math.max(deadline - host.now(), 0) }, Load)
   for j, key in ipairs(keys) do
     self.slot[key] = j
     state.loads[key] = self

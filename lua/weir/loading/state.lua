@@ -55,7 +55,7 @@ function State.of(store)
   if state then return state end
   state = setmetatable({ store = store, generations = Generations.new(), loads = {},
     absent = Expiring.new(ABSENT), fresh = Expiring.new(FRESH),
-    paused = Expiring.new(PAUSED),
+    paused = Expiring.new(PAUSED), guard = store.guard, tickets = Expiring.new(ABSENT),
     counts = { loads = 0, keys = 0, joined = 0, absent = 0, stale = 0, failed = 0,
       late = 0, superseded = 0, unstored = 0 } }, State)
   store.loading = state
@@ -102,9 +102,22 @@ function State:tally()
 end
 
 
---- Whether a loader said lately that there is no value.
+--- Notes that there is no value until that time. ticket: that of the guard from before
+--- the load, if the store has one.
+function State:note_absent(key, by, ticket)
+  self.absent:put(key, by)
+  if self.guard then self.tickets:put(key, ticket) end
+end
+
+
+--- Whether a loader said lately that there is no value, and no process has written the
+--- key since.
 function State:is_absent(key)
-  return ahead(self.absent, key)
+  if not ahead(self.absent, key) then return false end
+  local ticket = self.guard and (self.tickets:get(key) or 1)
+  if not ticket or self.guard:good(key, ticket) then return true end
+  self.absent:drop(key)
+  return false
 end
 
 

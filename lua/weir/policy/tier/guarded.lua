@@ -85,8 +85,29 @@ local function note_found(req, reply, found)
 end
 
 
+-- Writes those keys of a request that has tickets whose tickets are good.
+local function write_claimed(node, req, write)
+  local claimed, slots, tickets = node.guard:claim(req.keys, req.n, req.tickets), {}, {}
+  for i = 1, req.n do
+    if claimed[i] then
+      slots[#slots + 1], tickets[#tickets + 1] = i, claimed[i]
+    end
+  end
+  local reply = Reply.uniform(req, "skipped",
+    node.name .. ": another process has written the key", node.name)
+  if #slots == 0 then return reply end
+  local some = req:subset(slots)
+  local ok, answer = pcall(write, node, some, tickets)
+  node.guard:finish(some.keys, some.n, tickets)
+  if not ok then error(answer, 0) end
+  reply:place(answer, slots)
+  return reply
+end
+
+
 --- Runs write(node, req) between the begin and the end of the guard.
 function Guarded.write(node, req, write)
+  if req.tickets then return write_claimed(node, req, write) end
   local how = node.depth > 2 and "lock" or req.op == "touch" and "keep" or "begin"
   local tickets, found = begin(node, req, how)
   if not tickets then return refuse(node, req, found) end
