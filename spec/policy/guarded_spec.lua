@@ -128,6 +128,36 @@ describe("a tier over a shared store", function()
     for _, call in ipairs(far.log) do gets = gets + (call:find "^get" and 1 or 0) end
     assert.equal(2, gets)
   end)
+
+  it("ends what another process remembers as absent", function()
+    local host = fake.host()
+    local tops, far = processes(2), script.store(host, "far")
+    local a = weir.tier { tops[1], far }:negative { ttl = 60 }
+    local b = weir.tier { tops[2], far }
+    host:main(function()
+      assert.is_nil(a:get "k")
+      assert.is_nil(a:get "k")
+      assert.equal(1, a:tally().hits)
+      assert(b:set("k", "v1"))
+      assert.equal("v1", a:get_string "k")
+    end)
+  end)
+
+  it("lets no reader join a read from before another process's write", function()
+    local host = fake.host()
+    local tops = processes(2)
+    local far = script.store(host, "far", { data = { k = "v0" } })
+    local a = weir.tier { tops[1], far }:coalesce()
+    local b = weir.tier { tops[2], far }
+    host:main(function()
+      host:hold "far.get.reply"
+      host.spawn(get, a)
+      assert(b:set("k", "v1"))
+      host:release "far.get.reply"
+      assert.equal("v1", a:get_string "k")
+    end)
+    assert.equal(0, a:tally().joined)
+  end)
 end)
 
 

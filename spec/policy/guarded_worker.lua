@@ -1,9 +1,10 @@
 -- guarded_worker.lua: a process of guarded_spec.lua, which uses a tier over a shared
 -- store until it is killed or its time is up.
 --     weir run guarded_worker.lua FOLDER FAR NUMBER WORKERS SECONDS SEED BREAK
--- Every key has one writer at a time, a task of one process. Its values are numbers that grow. FOLDER/newest is a table
--- in memory that all processes map: the greatest number that was acknowledged, or read,
--- by anyone. A read that began after that must not return a smaller one.
+-- Every key has one writer at a time, a task of one process. Its values are numbers
+-- that grow. FOLDER/newest is a table in memory that all processes map: the greatest
+-- number that was acknowledged, or read, by anyone. A read that began after that must
+-- not return a smaller one.
 
 local ffi = require "ffi"
 local weir = require "weir"

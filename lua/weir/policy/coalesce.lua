@@ -7,6 +7,9 @@
 -- the reads of its keys: later callers never get a value that was read before the
 -- write. Over a store that tells of changes by others, so does a change of a key.
 --
+-- Over a store that processes share (shm, or a tier whose first store is one) a write
+-- in any process ends the reads of its keys, too. Each process has a leader of its own.
+--
 -- A leader may hang. Callers can join its read for `wait` seconds, and no longer than
 -- its deadline. After that the next caller leads a new read. A caller that has waited
 -- for `wait` seconds leaves the read and starts over. So a store that hangs for ever
@@ -34,7 +37,7 @@ Coalesce.OPTIONS = {
 function Coalesce.new(child, ...)
   local given = Arguments.read("coalesce", Coalesce.OPTIONS, ...)
   local node = Coalesce:node { children = { child }, child = child,
-    longest = given.wait, reads = {}, n_reads = 0,
+    longest = given.wait, reads = {}, n_reads = 0, guard = child.guard,
     counts = { led = 0, joined = 0, elected = 0, left = 0 } }
   if node:can_tell() then node:listen_below() end
   return node
@@ -44,7 +47,8 @@ end
 -- Leads the read of all keys of a request. A read that never waits is not registered,
 -- since no other caller can run meanwhile.
 local function lead(self, req)
-  local read = { req = Lent.private(req) }
+  local read = { req = Lent.private(req),
+    tickets = self.guard and self.guard:look(req.keys, req.n) }
   self.counts.led = self.counts.led + req.n
   host.spawn(Reads.run, self, read)
   if not read.reply then

@@ -8,6 +8,9 @@
 -- Over a store that tells of changes by others (redis with tracking, a coherent tier) a
 -- change ends the entry of its key, too. While that store may miss changes, nothing is
 -- remembered.
+--
+-- Over a store that processes share (shm, or a tier whose first store is one) a write
+-- in any process ends the entry of its key. Each process has entries of its own.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Expiring = require "weir.policy.shared.expiring"
@@ -35,7 +38,8 @@ Negative.OPTIONS = {
 function Negative.new(child, ...)
   local given = Arguments.read("negative", Negative.OPTIONS, ...)
   local node = Negative:node { children = { child }, child = child,
-    seconds = given.ttl, absent = Expiring.new(given.max),
+    seconds = given.ttl, absent = Expiring.new(given.max), guard = child.guard,
+    tickets = child.guard and Expiring.new(given.max),
     generations = Generations.new(), counts = { hits = 0 } }
   node.generations:watch()
   if node:can_tell() then node:listen_below() end
@@ -51,14 +55,16 @@ local function absent(reply, i)
 end
 
 
--- Remembers the misses of a read that began at `since`.
-local function learn(self, req, reply, since)
+-- Remembers the misses of a read that began at `since`. tickets: those of the guard
+-- from then, if the store has one.
+local function learn(self, req, reply, since, tickets)
   if reply:all "good" or self.seeing and not self.sees then return end
   local by = host.now() + self.seconds
   for i = 1, req.n do
     local key = req.keys[i]
     if absent(reply, i) and not self.generations:written_since(key, since) then
       self.absent:put(key, by)
+      if tickets then self.tickets:put(key, tickets[i]) end
     end
   end
 end
@@ -66,9 +72,16 @@ end
 
 local function run_child(self, req)
   local since = self.generations:now()
+  local tickets = self.guard and self.guard:look(req.keys, req.n)
   local reply = self.child:run(req)
-  if not req.peek then learn(self, req, reply, since) end
+  if not req.peek then learn(self, req, reply, since, tickets) end
   return reply
+end
+
+
+-- Whether a process may have written a key since its entry was made.
+local function written(self, key)
+  return self.guard ~= nil and not self.guard:good(key, self.tickets:get(key) or 1)
 end
 
 
@@ -78,7 +91,7 @@ local function unknown(self, req)
   for i = 1, req.n do
     local key = req.keys[i]
     local by = self.absent:get(key)
-    if by and by <= now then
+    if by and (by <= now or written(self, key)) then
       self.absent:drop(key)
       by = nil
     end
@@ -109,7 +122,7 @@ local function scan(self, req)
     local keep = {}
     for i, key in ipairs(keys) do
       local by = self.absent:get(key)
-      keep[i] = not by or by <= now
+      keep[i] = not by or by <= now or written(self, key)
     end
     return keep
   end)
@@ -142,7 +155,10 @@ end
 
 
 function Negative:remember(old)
-  self.absent, self.counts = old.absent, old.counts
+  self.counts = old.counts
+  if self.guard == old.guard then
+    self.absent, self.tickets = old.absent, old.tickets
+  end
 end
 
 

@@ -42,10 +42,11 @@ function Reads.close(self, key, read)
 end
 
 
--- Does so if the time to join it is over.
+-- Does so if the time to join it is over, or a process has written the key since.
 function Reads.expire(self, key)
   local read = self.reads[key]
-  if read and read.joinable_until <= host.now() then
+  if read and (read.joinable_until <= host.now() or self.guard
+    and not self.guard:good(key, read.tickets[read.slot[key]])) then
     Reads.close(self, key, read)
   end
 end
