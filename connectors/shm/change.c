@@ -124,8 +124,10 @@ static int change_put(const struct shm *m, const struct hold *h,
         .sum = shard_sum(bytes, size),
         .expires_ms = old != NULL ? old->expires_ms : ops_expires(ttl_ms),
     };
-    int rc = shard_put(h, &at->key, &value);
+    int rc;
 
+    guard_note(h, at->key.hash);
+    rc = shard_put(h, &at->key, &value);
     if (rc == 0)
         item->status = WEIR_OK;
     return rc;
@@ -238,6 +240,7 @@ int change_take(const struct shm *m, const struct hold *h,
     if (rc < 0 || item->status != WEIR_OK)
         return rc;
     /* The value is out: a shard that is found damaged now is repaired later. */
+    guard_note(h, at->key.hash);
     if (shard_find(h, &at->key, &e) == 0 && e != NULL)
         shard_drop(h, e);
     return 0;

@@ -157,8 +157,6 @@ Write.delete, Write.touch = delete, touch
 local SETS = { through = set_through, around = write_around }
 local OPS = { delete = delete, touch = touch }
 
-
-
 local GUARDED = {}
 for _, write in ipairs { set_through, write_around, delete, touch } do
   GUARDED[write] = function(self, req) return Guarded.write(self, req, write) end
