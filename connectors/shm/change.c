@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ticket.h"
+
 static int change_status(struct weir_item *item, int status)
 {
     item->status = (uint8_t)status;
@@ -126,7 +128,7 @@ static int change_put(const struct shm *m, const struct hold *h,
     };
     int rc;
 
-    guard_note(h, at->key.hash);
+    ticket_note(h, at->key.hash);
     rc = shard_put(h, &at->key, &value);
     if (rc == 0)
         item->status = WEIR_OK;
@@ -240,7 +242,7 @@ int change_take(const struct shm *m, const struct hold *h,
     if (rc < 0 || item->status != WEIR_OK)
         return rc;
     /* The value is out: a shard that is found damaged now is repaired later. */
-    guard_note(h, at->key.hash);
+    ticket_note(h, at->key.hash);
     if (shard_find(h, &at->key, &e) == 0 && e != NULL)
         shard_drop(h, e);
     return 0;

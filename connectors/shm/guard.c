@@ -7,117 +7,7 @@
 #include "lease.h"
 #include "ops.h"
 #include "repair.h"
-
-/* A ticket is a generation and these bits. */
-enum { TICKET_BAD = 1, TICKET_BITS = 1 };
-
-static struct cell *cell_of(const struct hold *h, uint32_t hash)
-{
-    return layout_cells(h->layout, h->s) + (hash & h->layout->cell_mask);
-}
-
-static struct own *own_of(const struct shm *m, uint32_t shard, uint32_t hash)
-{
-    const struct layout *l = &m->map.layout;
-
-    return &m->guard.own[shard * (l->cell_mask + 1) + (hash & l->cell_mask)];
-}
-
-static void cell_enter(struct cell *c, uint32_t seat)
-{
-    c->writers[seat / 64] |= UINT64_C(1) << (seat % 64);
-}
-
-static void cell_leave(struct cell *c, uint32_t seat)
-{
-    c->writers[seat / 64] &= ~(UINT64_C(1) << (seat % 64));
-}
-
-static bool cell_written(const struct cell *c)
-{
-    uint64_t any = 0;
-
-    for (int i = 0; i < GUARD_WORDS; i++)
-        any |= c->writers[i];
-    return any != 0;
-}
-
-/* Removes a writer that died. */
-static void cell_bury(const struct hold *h, struct cell *c, uint32_t seat)
-{
-    c->quiet_ms = shard_now_ms() + GUARD_LINGER_MS;
-    c->generation++;
-    cell_leave(c, seat);
-    h->s->counters.writers_died++;
-}
-
-static bool cell_seat_lives(const struct shm *m, const struct own *own,
-                            uint32_t seat)
-{
-    if (seat == m->map.seats.seat)
-        return own->writes > 0;
-    return seats_seated(&m->map.seats, seat);
-}
-
-/* Removes all writers that died. */
-static void cell_tidy(const struct shm *m, const struct hold *h, struct cell *c,
-                      const struct own *own)
-{
-    for (uint32_t i = 0; i < GUARD_WORDS; i++) {
-        uint64_t left = c->writers[i];
-
-        for (; left != 0; left &= left - 1) {
-            uint32_t seat = i * 64 + (uint32_t)__builtin_ctzll(left);
-
-            if (!cell_seat_lives(m, own, seat))
-                cell_bury(h, c, seat);
-        }
-    }
-}
-
-/* Whether a write or a copy would be alone: nobody writes, and nobody who died
- * may still. */
-static bool cell_quiet(const struct shm *m, const struct hold *h,
-                       struct cell *c, const struct own *own)
-{
-    uint64_t now;
-
-    if (cell_written(c))
-        cell_tidy(m, h, c, own);
-    if (cell_written(c))
-        return false;
-    if (c->quiet_ms != 0) {
-        now = shard_now_ms();
-        if (c->quiet_ms > now && c->quiet_ms - now <= GUARD_LINGER_MS)
-            return false;
-        c->quiet_ms = 0;
-    }
-    c->claimant = 0;
-    return true;
-}
-
-bool guard_admits(const struct hold *h, uint32_t hash, uint64_t ticket)
-{
-    return (ticket & TICKET_BAD) == 0 && ticket == cell_of(h, hash)->generation
-                                                       << TICKET_BITS;
-}
-
-void guard_note(const struct hold *h, uint32_t hash)
-{
-    cell_of(h, hash)->generation++;
-}
-
-uint64_t guard_look(struct shm *m, const struct hold *h, uint32_t shard,
-                    uint32_t hash)
-{
-    struct cell *c = cell_of(h, hash);
-
-    if (!cell_quiet(m, h, c, own_of(m, shard, hash)))
-        return TICKET_BAD;
-    return c->generation << TICKET_BITS;
-}
-
-/* ---- the verbs ---- */
+#include "ticket.h"
 
 /* What a verb is done to. */
 struct act {
@@ -155,7 +45,7 @@ static int act_drop(const struct act *a)
 
 static int act_look(const struct act *a)
 {
-    a->key->ticket = guard_look(a->m, a->h, a->at->shard, a->at->key.hash);
+    a->key->ticket = ticket_look(a->m, a->h, a->at->shard, a->at->key.hash);
     a->key->answer =
         a->key->ticket & TICKET_BAD ? WEIR_GUARD_LOST : WEIR_GUARD_OK;
     return 0;
@@ -163,7 +53,7 @@ static int act_look(const struct act *a)
 
 static int act_check(const struct act *a)
 {
-    bool good = guard_admits(a->h, a->at->key.hash, a->key->ticket);
+    bool good = ticket_admits(a->h, a->at->key.hash, a->key->ticket);
 
     a->key->answer = good ? WEIR_GUARD_OK : WEIR_GUARD_LOST;
     return 0;
@@ -174,7 +64,7 @@ static int act_check(const struct act *a)
 static void act_enter(const struct act *a, bool alone)
 {
     if (a->own->writes == 0 || a->own->call != a->call) {
-        cell_enter(a->cell, a->m->map.seats.seat);
+        ticket_enter(a->cell, a->m->map.seats.seat);
         SHM_POINT("entered");
         a->cell->generation++;
         a->own->call = a->call;
@@ -198,7 +88,7 @@ static bool act_claimed(const struct act *a)
 
 static int act_begin(const struct act *a)
 {
-    bool alone = cell_quiet(a->m, a->h, a->cell, a->own);
+    bool alone = ticket_quiet(a->m, a->h, a->cell, a->own);
 
     if (act_claimed(a)) {
         a->key->answer = WEIR_GUARD_WAIT;
@@ -223,9 +113,10 @@ static int act_begin_anew(const struct act *a)
 static int act_claim(const struct act *a)
 {
     bool again = a->own->writes > 0 && a->own->call == a->call;
-    bool good = again ? a->cell->claimant == a->m->map.seats.holder
-                      : cell_quiet(a->m, a->h, a->cell, a->own) &&
-                            guard_admits(a->h, a->at->key.hash, a->key->ticket);
+    bool good = again
+                    ? a->cell->claimant == a->m->map.seats.holder
+                    : ticket_quiet(a->m, a->h, a->cell, a->own) &&
+                          ticket_admits(a->h, a->at->key.hash, a->key->ticket);
 
     if (!good) {
         a->key->answer = WEIR_GUARD_LOST;
@@ -240,7 +131,7 @@ static int act_lock(const struct act *a)
 {
     bool again = a->own->writes > 0 && a->own->call == a->call;
 
-    if (!again && !cell_quiet(a->m, a->h, a->cell, a->own)) {
+    if (!again && !ticket_quiet(a->m, a->h, a->cell, a->own)) {
         a->key->answer = WEIR_GUARD_WAIT;
         return 0;
     }
@@ -251,14 +142,14 @@ static int act_lock(const struct act *a)
 
 static int act_end(const struct act *a)
 {
-    bool good = guard_admits(a->h, a->at->key.hash, a->key->ticket);
+    bool good = ticket_admits(a->h, a->at->key.hash, a->key->ticket);
     int rc = good ? 0 : act_drop(a);
 
     if (a->own->writes > 0 && --a->own->writes == 0) {
         if (a->cell->claimant == a->m->map.seats.holder)
             a->cell->claimant = 0;
         SHM_POINT("ending");
-        cell_leave(a->cell, a->m->map.seats.seat);
+        ticket_leave(a->cell, a->m->map.seats.seat);
     }
     a->key->answer = good ? WEIR_GUARD_OK : WEIR_GUARD_LOST;
     return rc < 0 ? rc : 0;
@@ -305,8 +196,8 @@ static int guard_one(struct shm *m, uint32_t verb, uint32_t call,
     rc = shm_hold(m, at.shard, &h);
     if (rc < 0)
         return rc;
-    a.cell = cell_of(&h, at.key.hash);
-    a.own = own_of(m, at.shard, at.key.hash);
+    a.cell = ticket_cell(&h, at.key.hash);
+    a.own = ticket_own(m, at.shard, at.key.hash);
     rc = ACTS[verb](&a);
     shm_release(m, &h);
     return rc < 0 ? -EBUSY : 0;
@@ -375,10 +266,10 @@ static void guard_sweep(struct shm *m, uint32_t shard)
     if (shm_hold(m, shard, &h) < 0)
         return; /* the keys are looked at one by one, when they are used */
     for (uint32_t i = 0; i <= h.layout->cell_mask; i++) {
-        struct cell *c = cell_of(&h, i);
+        struct cell *c = ticket_cell(&h, i);
 
         if (c->writers[seat / 64] >> (seat % 64) & 1)
-            cell_bury(&h, c, seat);
+            ticket_bury(&h, c, seat);
     }
     shm_release(m, &h);
 }

@@ -47,37 +47,7 @@
 #ifndef SHM_GUARD_H
 #define SHM_GUARD_H
 
-#include "seats.h"
-#include "state.h"
-
-enum {
-    GUARD_LINGER_MS = 2000, /* in which a backend applies what was sent */
-    GUARD_WORDS = 4,        /* of 64 writers */
-};
-
-/* In the mapping, for the keys of one or more hashes. */
-struct cell {
-    uint64_t generation;
-    uint64_t writers[GUARD_WORDS]; /* a bit a seat */
-    uint64_t quiet_ms; /* until when no ticket is given: a writer died */
-    uint32_t claimant; /* the holder that has the cell for itself; 0 = none */
-    uint32_t reserved[3];
-};
-
-_Static_assert(sizeof(struct cell) == 64, "a cell is a line of the cache");
-_Static_assert(SEATS <= GUARD_WORDS * 64, "every seat has a bit");
-
-/* The writes of this process that use a cell; under the lock of its shard. */
-struct own {
-    uint32_t writes;
-    uint32_t call; /* the last one that began a write here */
-    uint64_t ticket;
-};
-
-struct guard {
-    struct own *own; /* for all cells of all shards */
-    _Atomic uint32_t calls;
-};
+#include <stdint.h>
 
 struct shm;
 struct place;
@@ -87,17 +57,6 @@ struct weir_guard_key;
  * process with this seat left. -ENOMEM. */
 int guard_open(struct shm *m);
 void guard_close(struct shm *m);
-
-/* guard_admits says whether a ticket is good, so that a copy may be stored. */
-bool guard_admits(const struct hold *h, uint32_t hash, uint64_t ticket);
-
-/* guard_note notes a set without a ticket, or a delete: tickets of before are
- * no longer good. */
-void guard_note(const struct hold *h, uint32_t hash);
-
-/* guard_look returns a ticket for the keys of a hash. */
-uint64_t guard_look(struct shm *m, const struct hold *h, uint32_t shard,
-                    uint32_t hash);
 
 /* shm_guard is weir_guard. */
 int shm_guard(void *state, uint32_t verb, struct weir_guard_key *keys,

@@ -1,8 +1,7 @@
 /* layout.c -- see layout.h. */
 #include "layout.h"
 
-#include "guard.h"
-#include "lease.h"
+#include "cell.h"
 
 #include "../memory/ghost.h"
 

@@ -1,8 +1,8 @@
 /* lease.c -- see lease.h. */
 #include "lease.h"
 
-#include "guard.h"
 #include "ops.h"
+#include "ticket.h"
 
 /* The lease of place i for a hash. */
 static struct lease *lease_at(const struct hold *h, uint64_t hash, uint32_t i)
@@ -36,7 +36,7 @@ static bool lease_tells_absent(const struct hold *h, const struct lease *l,
                                uint32_t hash, uint64_t now_ms)
 {
     return l->state == LEASE_ABSENT && now_ms < l->until_ms &&
-           guard_admits(h, hash, l->ticket);
+           ticket_admits(h, hash, l->ticket);
 }
 
 /* A place that a new lease of a hash may have: an empty one, else one that has

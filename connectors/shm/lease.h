@@ -14,17 +14,6 @@
 
 enum { LEASE_PLACES = 8 };
 
-enum lease_state { LEASE_FREE, LEASE_HELD, LEASE_STORED, LEASE_ABSENT };
-
-struct lease {
-    uint64_t hash;
-    uint64_t token;    /* that of its holder; 0 = none */
-    uint64_t until_ms; /* held: the end. Absent: how long it is known */
-    uint64_t ticket;   /* absent: of the key, from before the load */
-    uint32_t holder;
-    uint32_t state; /* enum lease_state */
-};
-
 struct place;
 struct weir_guard_key;
 

@@ -5,6 +5,7 @@
 
 #include "chain.h"
 #include "inplace.h"
+#include "ticket.h"
 
 /* ---- get ---- */
 
@@ -159,10 +160,10 @@ static bool set_admitted(const struct hold *h, struct weir_call *call,
                          const struct place *at, struct weir_item *item)
 {
     if ((item->flags & WEIR_ITEM_TICKET) == 0) {
-        guard_note(h, at->key.hash);
+        ticket_note(h, at->key.hash);
         return true;
     }
-    if (guard_admits(h, at->key.hash, item->cursor))
+    if (ticket_admits(h, at->key.hash, item->cursor))
         return true;
     h->s->counters.copies_dropped++;
     weir_call_fail(call, item, WEIR_SKIPPED,
@@ -241,7 +242,7 @@ int ops_delete(const struct shm *m, const struct hold *h,
 
     (void)m;
     (void)call;
-    guard_note(h, at->key.hash);
+    ticket_note(h, at->key.hash);
     if (there)
         rc = shard_drop(h, e);
     if (rc == 0)

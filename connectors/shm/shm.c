@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guard.h"
 #include "pins.h"
 #include "repair.h"
 #include "store.h"

@@ -2,7 +2,7 @@
 #ifndef SHM_STORE_H
 #define SHM_STORE_H
 
-#include "guard.h"
+#include "cell.h"
 #include "map.h"
 
 struct shm_config {

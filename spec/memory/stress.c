@@ -157,10 +157,11 @@ static void read_page(const struct weir_value *page, uint8_t *met)
 
 static int evicted(void)
 {
-    struct weir_gauge gauges[16];
-    size_t n = weir_store_gauges(store, gauges, 16);
+    struct weir_gauge gauges[64];
+    size_t n = weir_store_gauges(store, gauges, 64);
     uint64_t bytes = 0, capacity = 0, evictions = 0;
 
+    CHECK(n <= 64);
     for (size_t i = 0; i < n; i++) {
         if (strcmp(gauges[i].name, "bytes") == 0)
             bytes = gauges[i].value;

@@ -46,6 +46,7 @@ uint64_t sum_wide(const char *bytes, uint64_t size)
 
 #include "../../connectors/shm/chain.c"
 #include "../../connectors/shm/guard.c"
+#include "../../connectors/shm/ticket.c"
 #include "../../connectors/shm/sigbus.c"
 #include "../../connectors/shm/header.c"
 #include "../../connectors/shm/hold.c"

@@ -1,5 +1,5 @@
 -- language/old_copies.lua: what an undo deletes. A version of a tree that does not
--- serve misses the writes of the one that does, so its upper stores may hold old values.
+-- serve misses the writes of the one that does: its upper stores may hold old values.
 
 local Emptying = require "weir.policy.shared.emptying"
 local host = require "weir.host"
