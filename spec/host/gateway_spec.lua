@@ -144,7 +144,8 @@ describe("the gateway #unsanitized", function()
     end
     local _, text = get "/explain/a?op=delte"
     assert.equal("explain takes an op, one of get, set, exists, delete, stat, touch, "
-      .. 'scan, not delte; did you mean "delete"?', cjson.decode(text).message)
+      .. "scan, add, replace, incr, append, cas, gat, take, not delte; "
+      .. 'did you mean "delete"?', cjson.decode(text).message)
     assert.equal(405, (get("/kv/a", "-X POST -d x")))
     assert.equal(405, (get "/kv/_batch"))
     assert.equal(405, (get("/kv/_batch", "-X DELETE")))

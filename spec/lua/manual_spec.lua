@@ -7,7 +7,7 @@ local weir = require "weir"
 
 -- Functions of Store that are no verbs.
 local OTHERS = { new = true, is = true, run = true, begin_close = true, reload = true,
-  can_tell = true, listen = true, tell = true }
+  can_tell = true, listen = true, tell = true, fast_path = true }
 
 
 describe("the help on verbs", function()

@@ -189,11 +189,19 @@ function Cluster:id(node)
 end
 
 
---- Moves slots from one master to another.
+--- Moves slots from one master to another. On a busy machine the nodes may take a while
+--- to agree, and redis-cli refuses until they do.
 function Cluster:move(slots, from, to)
-  return quietly(("%s --cluster reshard 127.0.0.1:%d --cluster-from %s "
-    .. "--cluster-to %s --cluster-slots %d --cluster-yes --cluster-pipeline 10")
-    :format(self.cli, to.port, self:id(from), self:id(to), slots))
+  for _ = 1, 4 * TRIES do
+    if quietly(("%s --cluster reshard 127.0.0.1:%d --cluster-from %s --cluster-to %s "
+      .. "--cluster-slots %d --cluster-yes --cluster-pipeline 10")
+      :format(self.cli, to.port, self:id(from), self:id(to), slots)) then
+      return self:settled()
+    end
+    quietly(("%s --cluster fix 127.0.0.1:%d"):format(self.cli, to.port))
+    os.execute "sleep 0.5"
+  end
+  return false
 end
 
 
