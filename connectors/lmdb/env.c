@@ -19,10 +19,10 @@ int env_facts_read(struct env *env, MDB_txn *txn, struct env_facts *facts)
 
     if (rc != 0)
         return rc;
-    if (data.mv_size != sizeof *facts)
-        return MDB_VERSION_MISMATCH;
-    memcpy(facts, data.mv_data, sizeof *facts);
-    if (memcmp(facts->magic, ENV_MAGIC, sizeof facts->magic) != 0 ||
+    memcpy(facts, data.mv_data,
+           data.mv_size < sizeof *facts ? data.mv_size : sizeof *facts);
+    if (data.mv_size != sizeof *facts ||
+        memcmp(facts->magic, ENV_MAGIC, sizeof facts->magic) != 0 ||
         facts->version != ENV_VERSION)
         return MDB_VERSION_MISMATCH;
     if (facts->piece != env->piece || facts->tail > facts->head)

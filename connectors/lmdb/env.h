@@ -11,7 +11,7 @@
 #include "connector.h"
 
 enum {
-    ENV_VERSION = 1,        /* of the format */
+    ENV_VERSION = 2,        /* of the format */
     ENV_PATIENCE_MS = 5000, /* for the lock of the writers */
 };
 
@@ -26,6 +26,7 @@ struct env_facts {
     uint64_t tail;  /* position of the oldest record */
     uint64_t head;  /* where the next record begins */
     uint64_t live;  /* bytes of the records that the index points at */
+    uint64_t items; /* how many those are */
 };
 
 struct env {
@@ -52,7 +53,7 @@ struct env {
     int lock_fd;
 
     struct {
-        _Atomic uint64_t evicted, expired, copied, collisions, full;
+        _Atomic uint64_t evicted, expired, copied, full;
     } counters;
 };
 

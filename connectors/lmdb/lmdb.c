@@ -4,10 +4,9 @@
  * LMDB is a B-tree in a file that is mapped to memory. A reader sees the last
  * commit without a lock, and a commit is in the file wholly or not at all. In
  * it are two databases. "log" is a row of bytes (log.h) that holds the records
- * one after the other: a set appends one (writer.c, write.c). "index" leads
- * from the hash of a key to the position of its record, which has the whole
- * key. So keys are as long as weir allows, and of two keys with the same hash
- * of 64 bits the newer one replaces the older one.
+ * one after the other: a set appends one (writer.c, write.c). "index" (index.h)
+ * leads from the hash of a key to the position of its record, which has the
+ * whole key. So keys are as long as weir allows.
  *
  * With the file full, the oldest records go (evict.c). Expired ones are misses
  * and go in their turn. The file never gets shorter.
@@ -112,7 +111,7 @@ static void lmdb_disconnect(void *session)
     struct session *s = session;
 
     if (s->reader != NULL) {
-        mdb_cursor_close(s->index);
+        mdb_cursor_close(s->place.cursor);
         mdb_cursor_close(s->log.cursor);
         mdb_txn_abort(s->reader);
     }
@@ -134,9 +133,11 @@ static int lmdb_connect(void *state, void *session, struct weir_call *call)
     }
     s->log = (struct log){
         .piece = s->env->piece, .at = LOG_NONE, .open_at = LOG_NONE};
+    s->place.piece = s->env->piece;
     s->key = malloc(WEIR_KEY_MAX);
-    s->piece = malloc(2 * (size_t)s->env->piece);
+    s->piece = malloc(4 * (size_t)s->env->piece);
     s->hash = XXH3_createState();
+    s->entries = (uint8_t *)s->piece + 2 * (size_t)s->env->piece;
     if (s->key != NULL && s->piece != NULL && s->hash != NULL)
         return 0;
     lmdb_disconnect(s);
@@ -164,12 +165,12 @@ static int lmdb_run(void *session, struct weir_call *call)
 static void lmdb_measure(struct env *env, uint64_t *items, uint64_t *bytes)
 {
     MDB_txn *txn = NULL;
-    MDB_stat st;
+    struct env_facts facts;
 
     if (env_begin(env, &txn, MDB_RDONLY) != 0)
         return;
-    if (mdb_stat(txn, env->index, &st) == 0)
-        *items = st.ms_entries;
+    if (env_facts_read(env, txn, &facts) == 0)
+        *items = facts.items;
     *bytes = env_used(env, txn);
     mdb_txn_abort(txn);
     env_end(env);
@@ -193,8 +194,6 @@ static size_t lmdb_gauges(void *state, struct weir_gauge *out, size_t max)
         {"expired", "expired keys dropped", env->counters.expired, 1, 0},
         {"copied", "bytes moved to free the pages of replaced values",
          env->counters.copied, 1, 0},
-        {"collisions", "keys replaced by another one with the same hash",
-         env->counters.collisions, 1, 0},
         {"full", "writes refused because a slow reader held old pages",
          env->counters.full, 1, 0},
     };

@@ -50,10 +50,17 @@ static int open_databases(struct env *env, MDB_txn *txn, struct weir_error *err)
         rc = env_facts_write(env, txn, &facts);
     } else if (rc == 0) {
         rc = env_facts_read(env, txn, &facts);
+        if (rc == MDB_VERSION_MISMATCH &&
+            memcmp(facts.magic, ENV_MAGIC, sizeof facts.magic) == 0)
+            return weir_error_set(err, -EINVAL,
+                                  "data.mdb has format %u, expected %d: remove "
+                                  "the folder to start empty, or use the "
+                                  "version of weir that made it",
+                                  facts.version, ENV_VERSION);
         if (rc == MDB_NOTFOUND || rc == MDB_VERSION_MISMATCH)
             return weir_error_set(err, -EINVAL,
                                   "data.mdb is LMDB's, but belongs to another "
-                                  "program or another version of weir");
+                                  "program");
     }
     if (rc == 0)
         rc = mdb_dbi_open(txn, "index", MDB_CREATE | MDB_INTEGERKEY,

@@ -6,13 +6,13 @@
 
 static int reader_new(struct session *s)
 {
-    int rc = mdb_cursor_open(s->reader, s->env->index, &s->index);
+    int rc = mdb_cursor_open(s->reader, s->env->index, &s->place.cursor);
 
     if (rc == 0) {
         rc = mdb_cursor_open(s->reader, s->env->log, &s->log.cursor);
         if (rc == 0)
             return 0;
-        mdb_cursor_close(s->index);
+        mdb_cursor_close(s->place.cursor);
     }
     mdb_txn_abort(s->reader);
     s->reader = NULL;
@@ -21,6 +21,7 @@ static int reader_new(struct session *s)
 
 int reader_begin(struct session *s)
 {
+    struct env_facts facts = {0};
     bool again = s->reader != NULL;
     int rc = env_begin(s->env, &s->reader, MDB_RDONLY);
 
@@ -28,13 +29,19 @@ int reader_begin(struct session *s)
         return rc;
     s->log.at = LOG_NONE;
     if (again) {
-        mdb_cursor_renew(s->reader, s->index);
+        mdb_cursor_renew(s->reader, s->place.cursor);
         mdb_cursor_renew(s->reader, s->log.cursor);
     } else {
         rc = reader_new(s);
     }
-    if (rc != 0)
+    if (rc != 0) {
         env_end(s->env);
+        return rc;
+    }
+    rc = env_facts_read(s->env, s->reader, &facts);
+    s->place.tail = facts.tail;
+    if (rc != 0)
+        reader_end(s);
     return rc;
 }
 
@@ -46,26 +53,21 @@ void reader_end(struct session *s)
 
 /* Finds the record of a key. MDB_NOTFOUND: there is none. */
 static int read_find(struct session *s, const struct weir_item *item,
-                     uint64_t *hash, uint64_t *pos, struct record_head *r)
+                     uint64_t *hash, uint64_t *pos, struct record *r)
 {
-    MDB_val key = {sizeof *hash, hash}, data;
-    int rc, equal;
+    int rc, equal = 0;
 
     *hash = key_hash(s->env, item->key, item->key_len);
-    rc = mdb_cursor_get(s->index, &key, &data, MDB_SET);
-    if (rc != 0)
-        return rc;
-    if (data.mv_size != sizeof *pos)
-        return MDB_CORRUPTED;
-    memcpy(pos, data.mv_data, sizeof *pos);
-    rc = log_read(&s->log, *pos, r, sizeof *r);
-    if (rc != 0)
-        return rc;
-    if (record_key_len(r) != item->key_len)
-        return MDB_NOTFOUND;
-    rc = log_compare(&s->log, *pos + sizeof *r, item->key, item->key_len,
-                     &equal);
-    return rc == 0 && !equal ? MDB_NOTFOUND : rc;
+    rc = index_seek(&s->place, (uint32_t)(*hash >> 32));
+    while (rc == 0 && index_next(&s->place, pos)) {
+        rc = record_read(&s->log, *pos, r);
+        if (rc == 0 && r->key_len == item->key_len)
+            rc = log_compare(&s->log, *pos + r->head, item->key, item->key_len,
+                             &equal);
+        if (rc == 0 && equal)
+            return 0;
+    }
+    return rc == 0 ? MDB_NOTFOUND : rc;
 }
 
 /* Copies a value to its place, piece by piece, and sums the bytes of the log.
@@ -110,7 +112,7 @@ static int read_copy(struct session *s, struct weir_call *call,
 
 static int read_get(struct session *s, struct weir_call *call,
                     struct weir_item *item, uint64_t pos,
-                    const struct record_head *r, uint64_t hash)
+                    const struct record *r, uint64_t hash)
 {
     uint32_t sum = 0;
     char *to;
@@ -118,8 +120,8 @@ static int read_get(struct session *s, struct weir_call *call,
 
     if (weir_call_place(call, item, r->size, &to) != 0)
         return 0;
-    rc = read_copy(s, call, item, pos + sizeof *r + item->key_len, to, &sum,
-                   hash);
+    rc =
+        read_copy(s, call, item, pos + r->head + item->key_len, to, &sum, hash);
     if (rc != 0 || item->status != WEIR_PENDING)
         return rc;
     if (sum == r->sum)
@@ -133,7 +135,7 @@ static int read_get(struct session *s, struct weir_call *call,
 static void read_item(struct session *s, struct weir_call *call,
                       struct weir_item *item, uint64_t now)
 {
-    struct record_head r;
+    struct record r;
     uint64_t hash, pos;
     int rc = read_find(s, item, &hash, &pos, &r);
 

@@ -1,42 +1,48 @@
-/* record.h -- one key and its value in the log: this head, the key, the value.
+/* record.h -- one key and its value in the log: a head, the key, the value.
  *
- * The checksum is of the value. Its seed is the hash of the key, so that a
- * value found under another key does not pass. A time of 0 is never. */
+ * In the log a head has only the bytes that it needs, 7 to 17: flags, the
+ * checksum, the value's size, the key's length less one, the expiry. The
+ * checksum is of the value. Its seed is the hash of the key, so that a value
+ * found under another key does not pass. An expiry of 0 is never. */
 #ifndef LMDB_RECORD_H
 #define LMDB_RECORD_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct record_head {
-    uint32_t sum;
-    uint32_t size;            /* of the value */
-    uint64_t key_len : 16;    /* less one */
-    uint64_t expires_ms : 48; /* since 1970 */
-};
+#include "log.h"
 
-_Static_assert(sizeof(struct record_head) == 16, "the format of the log");
+enum { RECORD_HEAD_MAX = 17 };
+
+struct record {
+    uint32_t head; /* bytes of the head in the log */
+    uint32_t sum;
+    uint32_t size; /* of the value */
+    uint32_t key_len;
+    bool timed;          /* the head has room for an expiry */
+    uint64_t expires_ms; /* since 1970 */
+};
 
 #define RECORD_NEVER ((UINT64_C(1) << 48) - 1)
 
-static inline uint32_t record_key_len(const struct record_head *r)
+/* record_encode writes a head and sets r->head. */
+void record_encode(struct record *r, uint8_t out[RECORD_HEAD_MAX]);
+
+/* record_read reads a head from the log. 0 or a code of LMDB. */
+int record_read(struct log *l, uint64_t pos, struct record *r);
+
+static inline uint64_t record_len(const struct record *r)
 {
-    return (uint32_t)r->key_len + 1;
+    return r->head + r->key_len + (uint64_t)r->size;
 }
 
-static inline uint64_t record_len(const struct record_head *r)
-{
-    return sizeof *r + record_key_len(r) + (uint64_t)r->size;
-}
-
-static inline bool record_expired(const struct record_head *r, uint64_t now_ms)
+static inline bool record_expired(const struct record *r, uint64_t now_ms)
 {
     return r->expires_ms != 0 && r->expires_ms <= now_ms;
 }
 
 /* Returns the time to live that is left; 0: it never expires. */
-static inline uint64_t record_ttl_ms(const struct record_head *r,
-                                     uint64_t now_ms)
+static inline uint64_t record_ttl_ms(const struct record *r, uint64_t now_ms)
 {
     return r->expires_ms == 0 ? 0 : r->expires_ms - now_ms;
 }

@@ -28,42 +28,46 @@ static int scan_add(struct scan *scan, uint64_t pos)
 {
     struct session *s = scan->s;
     const struct weir_item *item = scan->item;
-    struct record_head r;
-    int rc = log_read(&s->log, pos, &r, sizeof r);
+    struct record r;
+    int rc = record_read(&s->log, pos, &r);
 
-    if (rc != 0 || record_expired(&r, scan->now) ||
-        record_key_len(&r) < item->key_len)
+    if (rc != 0 || record_expired(&r, scan->now) || r.key_len < item->key_len)
         return rc;
-    rc = log_read(&s->log, pos + sizeof r, s->key, record_key_len(&r));
+    rc = log_read(&s->log, pos + r.head, s->key, r.key_len);
     if (rc != 0 ||
         (item->key_len > 0 && memcmp(s->key, item->key, item->key_len) != 0))
         return rc;
-    rc = weir_page_add(&scan->page, s->key, record_key_len(&r), r.size,
+    rc = weir_page_add(&scan->page, s->key, r.key_len, r.size,
                        record_ttl_ms(&r, scan->now));
     return rc < 0 ? ENOMEM : 0;
 }
 
+static bool scan_full(const struct scan *scan, int looks)
+{
+    return looks >= PAGE_LOOKS || scan->page.keys >= scan->max_keys ||
+           scan->page.size >= PAGE_BYTES;
+}
+
 /* Fills the page from a hash on, which moves to where the next page begins; 0:
- * there is none. */
+ * there is none. Keys with the same hash are on the same page. */
 static int scan_fill(struct scan *scan, uint64_t *hash)
 {
-    MDB_val key = {sizeof *hash, hash}, data;
-    int rc = mdb_cursor_get(scan->s->index, &key, &data, MDB_SET_RANGE);
+    struct index_place *p = &scan->s->place;
+    int rc = index_seek(p, (uint32_t)*hash);
 
-    for (int looks = 0; rc == 0; looks++) {
+    for (int looks = 0; rc == 0 && p->any; looks++) {
+        uint32_t found;
         uint64_t pos;
 
-        if (key.mv_size != sizeof *hash || data.mv_size != sizeof pos)
-            return MDB_CORRUPTED;
-        memcpy(hash, key.mv_data, sizeof *hash);
-        memcpy(&pos, data.mv_data, sizeof pos);
-        if (looks > 0 &&
-            (looks >= PAGE_LOOKS || scan->page.keys >= scan->max_keys ||
-             scan->page.size >= PAGE_BYTES))
+        rc = index_walk(p, &found, &pos);
+        if (rc == 0 && looks > 0 && found != *hash && scan_full(scan, looks)) {
+            *hash = found;
             return 0;
-        rc = scan_add(scan, pos);
-        if (rc == 0)
-            rc = mdb_cursor_get(scan->s->index, &key, &data, MDB_NEXT);
+        }
+        if (rc == 0) {
+            *hash = found;
+            rc = scan_add(scan, pos);
+        }
     }
     *hash = 0;
     return rc == MDB_NOTFOUND ? 0 : rc;

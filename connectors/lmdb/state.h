@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "env.h"
+#include "index.h"
 #include "log.h"
 
 #define XXH_INLINE_ALL
@@ -26,11 +27,12 @@ struct lmdb {
 struct session {
     struct lmdb *store;
     struct env *env;
-    MDB_txn *reader;   /* reset between calls; NULL until the first one */
-    MDB_cursor *index; /* of the reader, as its log's cursor is */
-    struct log log;    /* of the reader */
-    char *key;         /* room for a key of the log */
-    char *piece;       /* two pieces: the open one, and one on its way */
+    MDB_txn *reader; /* reset between calls; NULL until the first one */
+    struct index_place place; /* of the reader, as log is */
+    struct log log;
+    char *key;        /* room for a key of the log */
+    char *piece;      /* two pieces: the open one, and one on its way */
+    uint8_t *entries; /* of two buckets, in the memory of piece */
     XXH3_state_t *hash;
 };
 

@@ -17,89 +17,76 @@ enum {
 
 /* Sets *same to whether a record is of the item's key, not only of its hash. */
 static int write_same(struct writer *w, const struct weir_item *item,
-                      uint64_t pos, const struct record_head *r, int *same)
+                      uint64_t pos, const struct record *r, int *same)
 {
     *same = 0;
-    if (record_key_len(r) != item->key_len)
+    if (r->key_len != item->key_len)
         return 0;
-    return log_compare(&w->log, pos + sizeof *r, item->key, item->key_len,
-                       same);
+    return log_compare(&w->log, pos + r->head, item->key, item->key_len, same);
 }
 
-/* Finds the record of a key. MDB_NOTFOUND: there is none. */
+/* Finds the record of a key, and leaves the writer's place there. MDB_NOTFOUND:
+ * there is none. */
 static int write_find(struct writer *w, const struct weir_item *item,
-                      uint64_t *hash, uint64_t *pos, struct record_head *r)
+                      uint64_t *pos, struct record *r)
 {
-    MDB_val key = {sizeof *hash, hash}, data;
-    int rc, same;
+    uint64_t hash = key_hash(w->env, item->key, item->key_len);
+    int rc = index_seek(&w->place, (uint32_t)(hash >> 32)), same = 0;
 
-    *hash = key_hash(w->env, item->key, item->key_len);
-    rc = mdb_get(w->txn, w->env->index, &key, &data);
-    if (rc != 0)
-        return rc;
-    if (data.mv_size != sizeof *pos)
-        return MDB_CORRUPTED;
-    memcpy(pos, data.mv_data, sizeof *pos);
-    rc = writer_head(w, *pos, r);
-    if (rc != 0)
-        return rc;
-    rc = write_same(w, item, *pos, r, &same);
-    return rc == 0 && !same ? MDB_NOTFOUND : rc;
+    while (rc == 0 && index_next(&w->place, pos)) {
+        rc = writer_head(w, *pos, r);
+        if (rc == 0)
+            rc = write_same(w, item, *pos, r, &same);
+        if (rc == 0 && same)
+            return 0;
+    }
+    return rc == 0 ? MDB_NOTFOUND : rc;
 }
 
-/* Takes a key out of the index. */
-static int write_remove(struct writer *w, uint64_t *hash,
-                        const struct record_head *r)
+/* Takes the key that was found out of the index. */
+static int write_remove(struct writer *w, const struct record *r)
 {
-    MDB_val key = {sizeof *hash, hash};
     uint64_t len = record_len(r);
-    int rc = mdb_del(w->txn, w->env->index, &key, NULL);
+    int rc = index_remove(&w->place, w->session->entries);
 
     w->taken += w->env->page;
     w->facts.live -= len;
+    w->facts.items--;
     return rc == 0 ? evict_clean(w, len) : rc;
 }
 
-/* Points the index at the log's head. Most keys are new, and are looked up
- * once. */
-static int write_point(struct writer *w, const struct weir_item *item,
-                       uint64_t *hash)
+/* Points the index at the log's head. */
+static int write_point(struct writer *w, const struct weir_item *item)
 {
-    uint64_t at = w->facts.head, old;
-    MDB_val key = {sizeof *hash, hash}, data = {sizeof at, &at};
-    struct record_head r;
-    int same;
-    int rc = mdb_put(w->txn, w->env->index, &key, &data, MDB_NOOVERWRITE);
+    struct record r;
+    uint64_t old;
+    int rc = write_find(w, item, &old, &r);
 
     w->taken += w->env->page;
-    if (rc != MDB_KEYEXIST)
-        return rc;
-    if (data.mv_size != sizeof old)
-        return MDB_CORRUPTED;
-    memcpy(&old, data.mv_data, sizeof old);
-    rc = writer_head(w, old, &r);
+    if (rc == MDB_NOTFOUND) {
+        w->facts.items++;
+        return index_add(&w->place, w->facts.head, w->session->entries);
+    }
     if (rc != 0)
         return rc;
     w->facts.live -= record_len(&r);
-    rc = write_same(w, item, old, &r, &same);
-    if (rc != 0)
-        return rc;
-    w->counted.collisions += !same;
-    data = (MDB_val){sizeof at, &at};
-    return mdb_put(w->txn, w->env->index, &key, &data, 0);
+    return index_replace(&w->place, w->facts.head, w->session->entries);
 }
 
 static int write_record(struct writer *w, const struct weir_item *item,
-                        const struct record_head *r, const char *bytes,
-                        uint64_t *hash)
+                        struct record *r, const char *bytes)
 {
-    uint64_t len = record_len(r);
-    int rc = evict_for(w, len);
+    uint8_t head[RECORD_HEAD_MAX];
+    uint64_t len;
+    int rc;
 
+    record_encode(r, head);
+    len = record_len(r);
+    rc = evict_for(w, len);
     if (rc == 0)
-        rc = write_point(w, item, hash);
+        rc = write_point(w, item);
     if (rc == 0)
-        rc = writer_append(w, r, sizeof *r);
+        rc = writer_append(w, head, r->head);
     if (rc == 0)
         rc = writer_append(w, item->key, item->key_len);
     if (rc == 0)
@@ -111,20 +98,20 @@ static int write_record(struct writer *w, const struct weir_item *item,
 /* A value that the capacity has no place for takes the older one with it. */
 static int write_reject(struct writer *w, struct weir_item *item)
 {
-    struct record_head r;
-    uint64_t hash, pos;
-    int rc = write_find(w, item, &hash, &pos, &r);
+    struct record r;
+    uint64_t pos;
+    int rc = write_find(w, item, &pos, &r);
 
     if (rc == MDB_NOTFOUND)
         return 0;
-    return rc == 0 ? write_remove(w, &hash, &r) : rc;
+    return rc == 0 ? write_remove(w, &r) : rc;
 }
 
 static int write_set(struct writer *w, struct weir_call *call,
                      struct weir_item *item, uint8_t *status)
 {
     struct weir_value *v;
-    struct record_head r = {.key_len = item->key_len - 1u};
+    struct record r = {.key_len = item->key_len};
     uint64_t hash, ttl_ms = item->ttl_ms;
     int rc;
 
@@ -141,7 +128,8 @@ static int write_set(struct writer *w, struct weir_call *call,
     r.size = (uint32_t)v->size;
     r.sum = (uint32_t)XXH3_64bits_withSeed(v->data, v->size, hash);
     r.expires_ms = record_expiry(ttl_ms, w->now_ms);
-    rc = write_record(w, item, &r, v->data, &hash);
+    r.timed = r.expires_ms != 0;
+    rc = write_record(w, item, &r, v->data);
     weir_value_unref(v);
     return rc;
 }
@@ -149,24 +137,51 @@ static int write_set(struct writer *w, struct weir_call *call,
 static int write_delete(struct writer *w, struct weir_item *item,
                         uint8_t *status)
 {
-    struct record_head r;
-    uint64_t hash, pos;
-    int rc = write_find(w, item, &hash, &pos, &r);
+    struct record r;
+    uint64_t pos;
+    int rc = write_find(w, item, &pos, &r);
 
     *status = WEIR_MISS;
     if (rc != 0)
         return rc == MDB_NOTFOUND ? 0 : rc;
     if (!record_expired(&r, w->now_ms))
         *status = WEIR_OK;
-    return write_remove(w, &hash, &r);
+    return write_remove(w, &r);
+}
+
+/* Moves a record without room for an expiry to the log's head, with one. If it
+ * is the oldest, it may be evicted to make room for itself. */
+static int write_timed(struct writer *w, const struct weir_item *item,
+                       uint64_t pos, struct record *r, uint8_t *status)
+{
+    uint8_t head[RECORD_HEAD_MAX];
+    uint64_t body = pos + r->head;
+    int rc;
+
+    r->timed = true;
+    record_encode(r, head);
+    rc = evict_for(w, record_len(r));
+    if (rc == 0 && pos < w->facts.tail) {
+        *status = WEIR_MISS;
+        return 0;
+    }
+    if (rc == 0)
+        rc = write_point(w, item);
+    if (rc == 0)
+        rc = writer_append(w, head, r->head);
+    if (rc == 0)
+        rc = writer_copy(w, body, r->key_len + (uint64_t)r->size);
+    w->facts.live += record_len(r);
+    return rc == 0 ? evict_clean(w, record_len(r)) : rc;
 }
 
 static int write_touch(struct writer *w, struct weir_item *item,
                        uint8_t *status)
 {
-    struct record_head r;
-    uint64_t hash, pos;
-    int rc = write_find(w, item, &hash, &pos, &r);
+    uint8_t head[RECORD_HEAD_MAX];
+    struct record r;
+    uint64_t pos;
+    int rc = write_find(w, item, &pos, &r);
 
     *status = WEIR_MISS;
     if (rc != 0)
@@ -175,7 +190,10 @@ static int write_touch(struct writer *w, struct weir_item *item,
         return 0;
     *status = WEIR_OK;
     r.expires_ms = record_expiry(item->ttl_ms, w->now_ms);
-    return writer_patch(w, pos, &r, sizeof r);
+    if (!r.timed)
+        return r.expires_ms == 0 ? 0 : write_timed(w, item, pos, &r, status);
+    record_encode(&r, head);
+    return writer_patch(w, pos, head, r.head);
 }
 
 static int write_item(struct writer *w, struct weir_call *call,

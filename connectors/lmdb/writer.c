@@ -37,7 +37,11 @@ int writer_begin(struct writer *w, struct session *s)
     if (rc == 0)
         rc = mdb_cursor_open(w->txn, env->log, &w->log.cursor);
     if (rc == 0)
+        rc = mdb_cursor_open(w->txn, env->index, &w->place.cursor);
+    if (rc == 0)
         rc = writer_load(w);
+    w->place.piece = env->piece;
+    w->place.tail = w->facts.tail;
     w->start = w->facts.head;
     if (rc != 0)
         writer_abort(w);
@@ -69,7 +73,6 @@ static void writer_count(struct writer *w)
     w->env->counters.evicted += w->counted.evicted;
     w->env->counters.expired += w->counted.expired;
     w->env->counters.copied += w->counted.copied;
-    w->env->counters.collisions += w->counted.collisions;
 }
 
 int writer_commit(struct writer *w)
@@ -163,13 +166,32 @@ int writer_patch(struct writer *w, uint64_t pos, const void *bytes, size_t n)
     return rc;
 }
 
-int writer_head(struct writer *w, uint64_t pos, struct record_head *r)
+/* It goes through a buffer, because writing a piece of the log may free the
+ * page that the bytes are read from. */
+int writer_copy(struct writer *w, uint64_t pos, uint64_t n)
+{
+    char *bounce = w->session->piece + w->env->piece;
+    int rc = 0;
+
+    while (rc == 0 && n > 0) {
+        size_t step = n < w->env->piece ? n : w->env->piece;
+
+        rc = log_read(&w->log, pos, bounce, step);
+        if (rc == 0)
+            rc = writer_append(w, bounce, step);
+        pos += step;
+        n -= step;
+    }
+    return rc;
+}
+
+int writer_head(struct writer *w, uint64_t pos, struct record *r)
 {
     int rc;
 
     if (pos < w->facts.tail || pos >= w->facts.head)
         return MDB_CORRUPTED;
-    rc = log_read(&w->log, pos, r, sizeof *r);
+    rc = record_read(&w->log, pos, r);
     if (rc == 0 && record_len(r) > w->facts.head - pos)
         rc = MDB_CORRUPTED;
     return rc;

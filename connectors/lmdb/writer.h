@@ -5,6 +5,7 @@
 #ifndef LMDB_WRITER_H
 #define LMDB_WRITER_H
 
+#include "index.h"
 #include "record.h"
 #include "state.h"
 
@@ -14,14 +15,15 @@ struct writer {
     MDB_txn *txn;
     struct env_facts facts;
     struct log log;
-    uint64_t pieces; /* the number after the last piece in LMDB */
-    uint64_t limit;  /* of the bytes of the file in use */
-    uint64_t taken;  /* about what the transaction takes in new pages */
-    uint64_t start;  /* the log's head when the transaction began */
+    struct index_place place; /* of the key at hand */
+    uint64_t pieces;          /* the number after the last piece in LMDB */
+    uint64_t limit;           /* of the bytes of the file in use */
+    uint64_t taken; /* about what the transaction takes in new pages */
+    uint64_t start; /* the log's head when the transaction began */
     uint64_t now_ms;
     bool filled; /* the open piece has bytes that are not in LMDB */
     struct {
-        uint64_t evicted, expired, copied, collisions;
+        uint64_t evicted, expired, copied;
     } counted; /* for the counters, once it is committed */
 };
 
@@ -36,8 +38,11 @@ int writer_append(struct writer *w, const void *bytes, size_t n);
 /* writer_patch replaces bytes of the log. */
 int writer_patch(struct writer *w, uint64_t pos, const void *bytes, size_t n);
 
+/* writer_copy puts bytes of the log at its head. */
+int writer_copy(struct writer *w, uint64_t pos, uint64_t n);
+
 /* writer_head reads the head of a record. */
-int writer_head(struct writer *w, uint64_t pos, struct record_head *r);
+int writer_head(struct writer *w, uint64_t pos, struct record *r);
 
 /* writer_drop removes the pieces before the log's tail, which was from. */
 int writer_drop(struct writer *w, uint64_t from);

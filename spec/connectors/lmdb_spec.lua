@@ -290,6 +290,59 @@ describe("lmdb", function()
     assert.matches("not a folder", message)
   end)
 
+  it("says which format a file of another version has, and leaves it", function()
+    local path = fresh_path()
+    weir.lmdb { path = path }:close()
+    local file = assert(io.open(path .. "/data.mdb", "r+b"))
+    local bytes, changed = file:read "*a", 0
+    -- The format is the number after the magic, in each copy of the page.
+    for at in bytes:gmatch "()weirlmdb\2%z%z%z" do
+      file:seek("set", at + 7)
+      file:write "\1"
+      changed = changed + 1
+    end
+    file:close()
+    assert.is_true(changed > 0)
+    local opened, message = pcall(weir.lmdb, { path = path })
+    assert.is_false(opened)
+    assert.matches("data.mdb has format 1, expected 2: remove the folder", message)
+  end)
+
+  it("takes 1.3 times the bytes of small values on the disk", function()
+    local path = fresh_path()
+    local store = weir.lmdb { path = path }
+    local n, value = 120000, ("x"):rep(64)
+    for first = 1, n, 1000 do
+      local keys, values = {}, {}
+      for i = 1, 1000 do keys[i], values[i] = ("%020d"):format(first + i), value end
+      assert(store:set_many(keys, values):all "good")
+    end
+    -- The pages that one transaction frees for a later one are the rest.
+    local held = n * (20 + 64)
+    assert.is_true(gauges(store).bytes < 1.3 * held, gauges(store).bytes / held)
+    assert.equal(n, gauges(store).items)
+    store:close()
+  end)
+
+  it("gives a time to live to a value that had none, also when full", function()
+    local store = weir.lmdb { path = fresh_path(), capacity = "16MiB" }
+    local value = ("abc"):rep(5000)
+    assert(store:set("t", value))
+    assert.is_true(store:touch("t", 100))
+    assert.is_true(store:stat("t").ttl > 90)
+    assert.equal(value, tostring(store:get "t"))
+    assert.is_true(store:touch("t", nil))
+    assert.is_nil(store:stat("t").ttl)
+    fill(store, 1, 20000, ("x"):rep(1000))
+    local live = gauges(store).items
+    -- Each moves to the head of the log, which drops the oldest ones.
+    for i = 20000, 10000, -1 do store:touch("k" .. i, 100) end
+    assert.is_true(gauges(store).items <= live)
+    assert.is_true(store:stat("k20000").ttl > 90)
+    assert.equal(1000, #store:get "k20000")
+    store:close()
+  end)
+
   it("is not made by a check of a policy file", function()
     local path = fresh_path()
     Shell.write(folder .. "/kv.lua", ("return lmdb { path = %q }"):format(path))
