@@ -5,7 +5,8 @@
  *
  * `weir bench lmdb` starts the server. Each round sets new keys, then gets
  * random ones of the first 20,000. At the end the lmdb store is opened again,
- * and the file is compared with the keys and values in it. The files are in
+ * and the file is compared with the keys and values in it. The same sets go
+ * through LMDB alone, too (lmdb_alone.h). The files are in
  * $TMPDIR or /tmp. */
 
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "lmdb_alone.h"
 
 enum {
     BATCH = 64,
@@ -292,15 +294,52 @@ static void report_disk(const struct size *size, const struct side *ours,
     });
 }
 
+static uint64_t hash_of(uint64_t n)
+{
+    uint64_t state = n;
+
+    return next_random(&state);
+}
+
+static void report_alone(const struct size *size, const struct side *ours,
+                         double *alone)
+{
+    char name[80];
+
+    snprintf(name, sizeof name, "lmdb: set %s, beside LMDB alone", size->name);
+    bench_report(&(struct bench_row){
+        .name = name,
+        .figure = median(ours->sets, false),
+        .unit = "keys/s",
+        .reference = "LMDB alone",
+        .of = bench_median(alone, ROUNDS),
+        .target = ">= 1x",
+    });
+}
+
+/* Reports the first side beside each other one, and closes those. */
+static void report_peers(const struct size *size, struct side *sides, int n)
+{
+    for (int i = 1; i < n; i++) {
+        report(size, &sides[0], &sides[i], true);
+        report(size, &sides[0], &sides[i], false);
+        side_close(&sides[i]);
+    }
+}
+
 static void measure(const struct size *size, const char *redis)
 {
-    char path[2][256], url[2][300];
+    static const char *const names[] = {"lmdb", "fs", "alone"};
+    char path[3][256], url[2][300];
     struct side sides[3];
+    struct alone alone;
+    double alone_sets[ROUNDS];
     int n = redis ? 3 : 2;
 
-    for (int i = 0; i < 2; i++)
-        snprintf(path[i], sizeof path[i], "%s/%s%u", folder, i ? "fs" : "lmdb",
+    for (int i = 0; i < 3; i++)
+        snprintf(path[i], sizeof path[i], "%s/%s%u", folder, names[i],
                  size->bytes);
+    alone_open(&alone, path[2], size->bytes);
     snprintf(url[0], sizeof url[0], "lmdb://%s?capacity=4GiB", path[0]);
     snprintf(url[1], sizeof url[1], "fs://%s", path[1]);
     side_open(&sides[0], "lmdb", url[0], size, size->keys / ROUNDS);
@@ -310,18 +349,18 @@ static void measure(const struct size *size, const char *redis)
     for (int round = 0; round < ROUNDS; round++) {
         for (int i = 0; i < n; i++)
             side_round(&sides[i], round);
+        alone_sets[round] = alone_set(&alone, sides[0].a_round, BATCH, KEY_LEN,
+                                      hash_of, payload);
     }
-    for (int i = 1; i < n; i++) {
-        report(size, &sides[0], &sides[i], true);
-        report(size, &sides[0], &sides[i], false);
-        side_close(&sides[i]);
-    }
+    alone_close(&alone);
+    report_alone(size, &sides[0], alone_sets);
+    report_peers(size, sides, n);
     side_close(&sides[0]);
     report_open(size, &sides[0], url[0]);
     report_disk(size, &sides[0], path[0]);
     side_close(&sides[0]);
-    nftw(path[0], remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    nftw(path[1], remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    for (int i = 0; i < 3; i++)
+        nftw(path[i], remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 int main(int argc, char **argv)
