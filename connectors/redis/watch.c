@@ -252,6 +252,9 @@ int redis_watch(void *state, struct weir_call *call)
 
     if (rc == 0)
         rc = watch_run(&w);
+    /* The map may name a node that has left: the next attempt has a new one. */
+    if (w.redis->cluster != NULL && rc != -ECANCELED)
+        scout_ask(w.redis->cluster);
     end(&w);
     return rc;
 }
