@@ -142,6 +142,21 @@ describe("a trace", function()
     assert.same({ "b", "c" }, { seen[3].keys[1], seen[4].keys[1] })
   end)
 
+  it("fills no request of a sample again that is in use", function()
+    local lines = { "key,size" }
+    for i = 1, 400 do lines[#lines + 1] = ("key-%d,%d"):format(i, i) end
+    local path = write("sampled.csv", table.concat(lines, "\n") .. "\n")
+    local source = Source.open({ path }, { sample = 0.1 }, 8)
+    local seen, texts = {}, {}
+    for request in source.next, source do
+      seen[#seen + 1], texts[#texts + 1] = request, request.keys[1]
+      if #seen == 8 then break end
+    end
+    source:close()
+    for i, request in ipairs(seen) do assert.equal(texts[i], request.keys[1]) end
+    assert.equal(8, #seen)
+  end)
+
   it("names a bad line, or goes on and counts it", function()
     local path = write("bad.jsonl", '{"timestamp": 1, "hash_ids": [1]}\n{"timest\n'
       .. '{"timestamp": 2, "hash_ids": [2]}\n')

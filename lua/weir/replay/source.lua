@@ -46,16 +46,17 @@ end
 
 --- Opens traces. opts: format, columns, skip_bad; skip, limit: in requests; sample: the
 --- share of the keys. in_use: the caller uses only so many of the last requests, and a
---- format may fill older ones again; nil: none may be.
+--- format may fill older ones again; nil: none may be. A sample leaves requests out, so
+--- those that the caller has are older than in_use tells: none is filled again.
 ---@param paths string[]
 ---@param in_use integer?
 function Source.open(paths, opts, in_use)
   opts = opts or {}
+  local sample = opts.sample and opts.sample < 1 and opts.sample or nil
   local self = setmetatable({ paths = paths, at = 0, bad = 0, n = 0, all_keys = 0,
     format = opts.format, columns = opts.columns, skip_bad = opts.skip_bad,
-    in_use = in_use,
-    skip = opts.skip or 0, limit = opts.limit or math.huge,
-    sample = opts.sample and opts.sample < 1 and opts.sample or nil }, Source)
+    in_use = not sample and in_use or nil, sample = sample,
+    skip = opts.skip or 0, limit = opts.limit or math.huge }, Source)
   next_file(self)
   for _ = 1, self.skip do
     if not self:raw() then break end
