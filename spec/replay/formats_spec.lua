@@ -61,6 +61,43 @@ describe("a trace", function()
     assert.equal(256, list[1].tokens)
   end)
 
+  it("of an LLM service may have blanks and quotes in its lines", function()
+    local lines = {
+      '{"timestamp":27482,"hash_ids":[18446744073709551615,2]}',
+      '{ "hash_ids" : [ "18446744073709551615" , "2" ],  "timestamp" : "27482.0" }',
+      '{"text": "timestamp", "hash_ids":  [18446744073709551615 ,  2 ], '
+        .. '"timestamp": 2.7482e4}',
+      '{"timestamp": -5, "hash_ids": [ ]}',
+    }
+    local list = read(write("odd.jsonl", table.concat(lines, "\r\n") .. "\r\n"),
+      { format = "mooncake" })
+    for i = 1, 3 do
+      assert.same({ time = 27.482, op = "get", n = 2, tokens = 512,
+        keys = { "18446744073709551615", "2" } }, list[i])
+    end
+    assert.same({ time = -0.005, op = "get", n = 0, tokens = 512, keys = {} }, list[4])
+  end)
+
+  it("of an LLM service fills requests again when that many are not in use", function()
+    local path = write("again.jsonl", '{"timestamp": 1, "hash_ids": [1, 2, 3]}\n'
+      .. '{"timestamp": 2, "hash_ids": [4]}\n{"timestamp": 3}\n'
+      .. '{"timestamp": 4, "hash_ids": [5, 6]}\n{"timestamp": 5, "hash_ids": [7]}\n')
+    local source = Source.open({ path }, { skip_bad = true }, 1)
+    local seen, texts = {}, {}
+    local function text(request)
+      assert.equal(request.n, #request.keys)
+      return ("%g: %s"):format(request.time, table.concat(request.keys, " "))
+    end
+    for request in source.next, source do
+      if #seen > 0 then assert.equal(texts[#seen], text(seen[#seen])) end
+      seen[#seen + 1], texts[#texts + 1] = request, text(request)
+    end
+    source:close()
+    assert.same({ "0.001: 1 2 3", "0.002: 4", "0.004: 5 6", "0.005: 7" }, texts)
+    assert.equal(seen[1], seen[3])
+    assert.equal(seen[2], seen[4])
+  end)
+
   it("of libCacheSim has 24 bytes a request, also packed by a tool", function()
     local Record = ffi.typeof [[struct __attribute__((packed)) {
       uint32_t time; uint64_t id; uint32_t size; int64_t next; }]]

@@ -9,12 +9,12 @@ local C = require("weir.ffi").C
 
 
 local function chain(_, ids, n)
-  local hash, keys = 0ULL, {}
+  local hash = 0ULL
   for i = 1, n do
     hash = C.weir_hash(ids[i], #ids[i], hash)
-    keys[i] = bit.tohex(hash, 16)
+    ids[i] = bit.tohex(hash, 16)
   end
-  return keys, 16
+  return 16
 end
 
 
@@ -26,8 +26,8 @@ return {
     return head:find '^%s*{' and head:find('"hash_ids"', 1, true)
       and head:find('"chat_id"', 1, true)
   end,
-  open = function(input)
+  open = function(input, opts)
     return Json.requests(input, { list = "hash_ids", time = "timestamp", unit = 1,
-      keys = chain })
+      keys = chain }, opts and opts.in_use)
   end,
 }

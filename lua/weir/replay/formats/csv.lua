@@ -4,6 +4,7 @@
 -- block) and Twitter's are known by their columns. Numbers in op_count repeat a line.
 
 local Ffi = require "weir.ffi"
+local Ring = require "weir.replay.formats.ring"
 
 local Csv = {
   name = "csv",
@@ -147,22 +148,6 @@ local function make_request()
 end
 
 
--- The requests that are filled in turn: those in use, and the one that is being read.
-local function make_ring(in_use)
-  local ring = { next = 1 }
-  for i = 1, in_use + 1 do ring[i] = make_request() end
-  return ring
-end
-
-
-local function take(at)
-  local ring = at.ring
-  local i = ring.next
-  ring.next = ring[i + 1] and i + 1 or 1
-  return ring[i]
-end
-
-
 -- The request of a line, and how often it comes.
 local function parse(input, at, line)
   local fields = at.fields
@@ -179,7 +164,7 @@ local function parse(input, at, line)
   local time = at.time and tonumber(fields[at.time])
   if at.time and not time then return nil, input:bad_line "no time" end
   local ttl = at.ttl and tonumber(fields[at.ttl])
-  local request = at.ring and take(at) or make_request()
+  local request = at.ring and at.ring:next() or make_request()
   request.time, request.op, request.keys[1] = time, op, key
   request.size = at.size and tonumber(fields[at.size]) or nil
   request.ttl = ttl and ttl > 0 and ttl or nil
@@ -213,7 +198,7 @@ end
 
 function Csv.open(input, opts)
   local at = columns(input, opts and opts.columns)
-  at.ring = opts and opts.in_use and make_ring(opts.in_use)
+  at.ring = opts and opts.in_use and Ring.new(opts.in_use, make_request)
   local request, left = nil, 0
   return function()
     if left > 0 then

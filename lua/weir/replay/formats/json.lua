@@ -1,50 +1,84 @@
 -- replay/formats/json.lua: what the traces of LLM services have in common: a JSON
 -- object a line, a request, with a list of the ids of its chunks. A line is read
--- without a decoder where that is possible: it takes a third of the time, and ids of
+-- without a decoder where that is possible: it takes a fraction of the time, and ids of
 -- more than 53 bits keep their digits.
+--
+-- LuaJIT compiles no search for a pattern. So a line is read by plain searches as
+-- services write it, with one blank or none between two parts, and by patterns where it
+-- looks otherwise.
 
 local cjson = require "cjson"
-local ffi = require "ffi"
+local Ring = require "weir.replay.formats.ring"
 
 local Json = {}
 
-local bytes = ffi.typeof "const uint8_t *"
-local ffi_string = ffi.string
-local COMMA, SPACE, QUOTE = 44, 32, 34
+local byte, find, sub = string.byte, string.find, string.sub
+local SPACE, COMMA, ZERO, NINE, COLON, OPEN, CLOSE_OBJECT = 32, 44, 48, 57, 58, 91, 125
 
 
-local function is_between(byte)
-  return byte == SPACE or byte == COMMA or byte == QUOTE
+-- The place behind the colon of a field and one blank. nil: the field is not there or
+-- looks otherwise.
+local function value_of(line, quoted)
+  local _, stop = find(line, quoted, 1, true)
+  if not stop or byte(line, stop + 1) ~= COLON then return nil end
+  return byte(line, stop + 2) == SPACE and stop + 3 or stop + 2
 end
 
 
--- The texts between two places of a line: what commas separate, without blanks and
--- quotes.
-local function split(line, from, to)
-  local at, keys, n = ffi.cast(bytes, line), {}, 0
-  local i = from - 1
-  while i < to do
-    while i < to and is_between(at[i]) do i = i + 1 end
-    local first = i
-    while i < to and not is_between(at[i]) do i = i + 1 end
-    if i > first then
+-- ---- the list of ids ----
+
+-- An id without the blanks and quotes around it; nil: there is only that.
+local function bare(id)
+  return id:match '^[ "]*(.-)[ "]*$'
+end
+
+
+-- Puts the ids between two places of a line into a list. Returns how many there are.
+local function split(line, from, to, ids)
+  local n = 0
+  while from <= to do
+    local stop = find(line, ",", from, true)
+    local last = stop and stop <= to and stop - 1 or to
+    if byte(line, from) == SPACE then from = from + 1 end
+    local id = sub(line, from, last)
+    local first, final = byte(id, 1), byte(id, -1)
+    if not first or first <= COMMA or final <= COMMA then id = bare(id) end
+    if id ~= "" then
       n = n + 1
-      keys[n] = ffi_string(at + first, i - first)
+      ids[n] = id
     end
+    from = last + 2
   end
-  return keys, n
+  return n
 end
 
 
--- The list of ids of a line, as texts; nil: there is none.
-local function ids_of(line, list)
-  local _, open = line:find('"' .. list .. '"%s*:%s*%[')
-  if not open then return nil end
-  local close = line:find("]", open, true)
-  if not close or line:byte(-1) ~= 125 then return nil end
-  return split(line, open + 1, close - 1)
+-- Reads the ids of a line as texts. Returns how many; nil: the line has no list.
+local function read_ids(line, field, ids)
+  local open = value_of(line, field.quoted)
+  if not open or byte(line, open) ~= OPEN then
+    open = select(2, find(line, field.pattern))
+    if not open then return nil end
+  end
+  local close = find(line, "]", open, true)
+  if not close or byte(line, -1) ~= CLOSE_OBJECT then return nil end
+  return split(line, open + 1, close - 1, ids)
 end
 
+
+-- ---- the time ----
+
+local function read_time(line, field)
+  local from = value_of(line, field.quoted)
+  local first = from and byte(line, from)
+  local stop = first and first >= ZERO and first <= NINE
+    and find(line, ",", from, true)
+  local time = stop and tonumber(sub(line, from, stop - 1))
+  return time or tonumber(line:match(field.pattern))
+end
+
+
+-- ---- requests ----
 
 -- What is wrong with a line that has no ids or no time.
 local function complain(input, line, spec)
@@ -57,22 +91,46 @@ local function complain(input, line, spec)
 end
 
 
+local function make_request()
+  return { time = 0, op = "get", n = 0, keys = {}, tokens = 0 }
+end
+
+
+-- Fills a request. Returns whether the line is one.
+local function parse(line, spec, request)
+  local keys, before = request.keys, request.n
+  local n = read_ids(line, spec.list_field, keys)
+  for i = (n or 0) + 1, before do keys[i] = nil end
+  request.n = n or 0
+  local time = n and read_time(line, spec.time_field)
+  if not time then return false end
+  request.time, request.tokens = time * spec.unit, spec.tokens
+  if spec.keys then request.tokens = spec.keys(line, keys, n) end
+  return true
+end
+
+
+-- The fields as they are searched for.
+local function prepare(spec)
+  local list, time = '"' .. spec.list .. '"', '"' .. spec.time .. '"'
+  spec.list_field = { quoted = list, pattern = list .. "%s*:%s*%[" }
+  spec.time_field = { quoted = time, pattern = time .. '%s*:%s*"?([%-%d.eE+]+)' }
+  return spec
+end
+
+
 --- The requests of a file. spec: list, time: names of fields; unit: seconds of one of
---- time; tokens: of one id; keys(line, ids, n): makes keys of ids, and says the tokens.
-function Json.requests(input, spec)
-  local time_of = '"' .. spec.time .. '"%s*:%s*"?([%-%d.eE+]+)'
+--- time; tokens: of one id; keys(line, ids, n): makes keys of the ids, in their list,
+--- and returns the tokens. in_use: of Source.open.
+function Json.requests(input, given, in_use)
+  local spec = prepare(given)
+  local ring = in_use and Ring.new(in_use, make_request)
   return function()
+    local request = ring and ring:next() or make_request()
     while true do
       local line = input:read_line()
       if not line then return nil end
-      local keys, n = ids_of(line, spec.list)
-      local time = keys and tonumber(line:match(time_of))
-      if time then
-        local tokens = spec.tokens
-        if spec.keys then keys, tokens = spec.keys(line, keys, n) end
-        return { time = time * spec.unit, op = "get", n = n, keys = keys,
-          tokens = tokens }
-      end
+      if parse(line, spec, request) then return request end
       if line ~= "" then complain(input, line, spec) end
     end
   end

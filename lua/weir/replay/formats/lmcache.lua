@@ -5,9 +5,9 @@ local Json = require "weir.replay.formats.json"
 
 
 local function name(line, ids, n)
-  local keys, model = {}, line:match '"model"%s*:%s*"([^"]*)"' or ""
-  for i = 1, n do keys[i] = model .. "@" .. ids[i] end
-  return keys, tonumber(line:match '"chunk_size"%s*:%s*(%d+)') or 256
+  local model = line:match '"model"%s*:%s*"([^"]*)"' or ""
+  for i = 1, n do ids[i] = model .. "@" .. ids[i] end
+  return tonumber(line:match '"chunk_size"%s*:%s*(%d+)') or 256
 end
 
 
@@ -18,8 +18,8 @@ return {
   detect = function(head)
     return head:find '^%s*{' and head:find('"chunk_hashes"', 1, true)
   end,
-  open = function(input)
+  open = function(input, opts)
     return Json.requests(input, { list = "chunk_hashes", time = "timestamp", unit = 1,
-      keys = name })
+      keys = name }, opts and opts.in_use)
   end,
 }

@@ -10,8 +10,8 @@ return {
   detect = function(head)
     return head:find '^%s*{' and head:find('"hash_ids"', 1, true)
   end,
-  open = function(input)
+  open = function(input, opts)
     return Json.requests(input, { list = "hash_ids", time = "timestamp", unit = 1e-3,
-      tokens = 512 })
+      tokens = 512 }, opts and opts.in_use)
   end,
 }
