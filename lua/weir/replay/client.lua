@@ -9,6 +9,7 @@
 
 local Request = require "weir.core.request"
 local status = require "weir.core.status"
+local unique = require "weir.core.unique"
 local Values = require "weir.replay.models.values"
 
 local new_table = require "table.new"
@@ -62,7 +63,7 @@ end
 
 -- Sets what a get did not find, each key once.
 local function set_missing(self, request, req, reply)
-  local keys, values, n = new_table(reply.n, 0), new_table(reply.n, 0), 0
+  local keys, values, n, sum = new_table(reply.n, 0), new_table(reply.n, 0), 0, 0
   local positions = req.positions
   local first = nil
   if positions then
@@ -72,14 +73,14 @@ local function set_missing(self, request, req, reply)
   for j = 1, reply.n do
     local i = first and first[j] or j
     if class[reply[j]] ~= "good" and is_computed(self, request, i) then
-      n = n + 1
-      keys[n] = req.keys[j]
-      values[n] = Values.of(size_of(self, request, i))
+      local size = size_of(self, request, i)
+      n, sum = n + 1, sum + size
+      keys[n], values[n] = req.keys[j], Values.of(size)
     end
   end
   if n == 0 then return end
   local set = setmetatable({ op = "set", n = n, keys = keys, values = values,
-    ttl = request.ttl }, Request)
+    sum = sum, ttl = request.ttl }, Request)
   self.counts:set(set, self.store:run(set))
 end
 
@@ -96,8 +97,9 @@ end
 
 
 local function do_get_many(self, request)
-  local req = Request.new("get", request.keys)
-  if self.prefix then req.prefix = true end
+  local keys, n, positions = unique(request.keys, request.n)
+  local req = setmetatable({ op = "get", n = n, keys = keys, positions = positions,
+    prefix = self.prefix and true or nil }, Request)
   local phase = self.phase
   phase.filling = true
   local reply = self.store:run(req)
