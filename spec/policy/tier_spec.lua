@@ -86,6 +86,21 @@ describe("tier", function()
     end
   end)
 
+  it("goes on counting the hits of a key that the level below fails to read", function()
+    local tree = weir.tier { top, far, promote = weir.hits(2, "resident") }
+    far.data.a, far.data.b = "1", "2"
+    host:main(function()
+      tree:get_many { "a", "b" }
+      far.faults.a = { "timeout" }
+      far.data.b = nil
+      local reply = tree:get_many { "a", "b" }
+      assert.same({ "timeout", "miss" }, { reply[1], reply[2] })
+      far.data.b = "2"
+      tree:get_many { "a", "b" }
+      assert.same({ a = "1" }, top.data)
+    end)
+  end)
+
   it("refuses another way of counting hits", function()
     assert.error_matches(function() weir.hits(2, "residing") end,
       'since is one of "ever", "resident", not "residing"; did you mean "resident"?', 1,

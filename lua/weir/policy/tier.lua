@@ -205,22 +205,24 @@ local function count(self, level, reply)
 end
 
 
--- Notes which slots a tier found and which it missed, in `walk`:
+-- Notes which slots a tier found and which it failed to read, in `walk`:
 --   levels  the tier that found each slot
 --   below   the slots that were found below the first tier
---   missed  for each tier, the slots that it answered with a miss
---   n       slots of the request
+--   failed  for each tier, the slots that it answered with neither a value nor a miss;
+--           nil: there are none
 -- Returns the slots that are left for the next tier.
 local function note(walk, level, answer, slots)
-  local left, missed, n = new_table(answer.n, 0), new_table(walk.n, 0), 0
+  local left, failed, n = new_table(answer.n, 0), nil, 0
   local below, found = walk.below, #walk.below
   for j = 1, answer.n do
     local i = slots and slots[j] or j
     if answer[j] ~= "ok" then
       n = n + 1
       left[n] = i
-      missed[i] = answer[j] == "miss"
-      if missed[i] and answer.stale and answer.stale[j] then
+      if answer[j] ~= "miss" then
+        failed = failed or {}
+        failed[i] = true
+      elseif answer.stale and answer.stale[j] then
         Stale.note(walk, level, i, answer.held and answer.held[j])
       end
     else
@@ -231,7 +233,7 @@ local function note(walk, level, answer, slots)
       end
     end
   end
-  walk.missed[level] = missed
+  walk.failed[level] = failed
   return left
 end
 
@@ -267,8 +269,7 @@ local function read(self, req, attempt)
 
   -- 2. Each tier below is asked for the slots that are left. Its answer replaces the
   -- one from above, so a slot ends as a miss or an error only if the authority said so.
-  local walk = { n = req.n, levels = new_table(req.n, 0), below = {}, missed = {} }
-  for level = 1, first - 1 do walk.missed[level] = { true } end
+  local walk = { levels = new_table(req.n, 0), below = {}, failed = {} }
   local left = note(walk, first, reply, nil)
   for level = first + 1, self.depth do
     if #left == 0 then break end

@@ -10,13 +10,15 @@ local Promote = {}
 
 -- The tiers above `level` that answered slot i with a miss. Of an exclusive pair only
 -- the first.
-local function targets_of(node, missed, i, level)
+local function targets_of(node, failed, i, level)
   local last, all = node.exclusive and 1 or level - 1, true
-  for upper = 1, last do all = all and missed[upper] and missed[upper][i] end
+  for upper = 1, last do all = all and not (failed[upper] and failed[upper][i]) end
   if all then return node.above[last + 1] end
   local targets, tiers = {}, node.children
   for upper = 1, last do
-    if missed[upper] and missed[upper][i] then targets[#targets + 1] = tiers[upper] end
+    if not (failed[upper] and failed[upper][i]) then
+      targets[#targets + 1] = tiers[upper]
+    end
   end
   return targets
 end
@@ -29,7 +31,7 @@ function Promote.found(node, req, reply, walk, since, tickets)
   local decide, promotion, tiers = node.decide, node.promotion, node.children
   for _, i in ipairs(walk.below) do
     local key, level = req.keys[i], walk.levels[i]
-    local targets = targets_of(node, walk.missed, i, level)
+    local targets = targets_of(node, walk.failed, i, level)
     local stale = reply.stale and reply.stale[i]
     if #targets > 0 and not stale
       and decide:ask(key, reply:size(i), level, reply:ttl(i), req.n) then
@@ -64,9 +66,9 @@ end
 --- Lets hits(n, "resident") count the keys anew that the last tier does not have.
 function Promote.not_found(node, req, walk, left)
   if not node.decide.resident then return end
-  local missed = walk.missed[node.depth]
+  local failed = walk.failed[node.depth]
   for _, i in ipairs(left) do
-    if missed[i] then node.decide:gone(req.keys[i]) end
+    if not (failed and failed[i]) then node.decide:gone(req.keys[i]) end
   end
 end
 
