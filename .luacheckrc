@@ -7,6 +7,5 @@ files["lua/weir/host/ngx"] = { std = "+ngx_lua" }
 files["examples/nginx"] = { std = "+ngx_lua" }
 files["examples/nginx/kv.lua"] = { ignore = { "113" } }
 files["examples/nginx/redis.lua"] = { ignore = { "113" } }
-files["examples/nginx/shared.lua"] = { ignore = { "113" } }
 files["examples/serve/kv.lua"] = { ignore = { "113" } }
 files["examples/lmcache/kv.lua"] = { ignore = { "113" } }

@@ -46,6 +46,12 @@ function Gateway:pid()
 end
 
 
+--- mapping returns the file of its memory.
+function Gateway:mapping()
+  return "/dev/shm/weir." .. self:slurp "shm.name":match "[^\n]+"
+end
+
+
 --- workers returns how many there are, those that leave too, and their pids.
 function Gateway:workers()
   local _, text = shell.run("ps -o pid= --ppid " .. self:pid())
@@ -58,6 +64,16 @@ function Gateway:signal(name)
 end
 
 
+--- with_workers reloads with so many workers, and waits for them.
+function Gateway:with_workers(n)
+  local conf = self:slurp "nginx.conf"
+  shell.write(self.folder .. "/nginx.conf",
+    (conf:gsub("worker_processes %w+;", ("worker_processes %d;"):format(n))))
+  self:signal "HUP"
+  assert(Nginx.eventually(function() return self:workers() == n end))
+end
+
+
 --- stop ends it gracefully, and fails when its log tells of a crash.
 function Gateway:stop()
   local process = self:pid()
@@ -66,6 +82,7 @@ function Gateway:stop()
     return (shell.run("kill -0 " .. process)) ~= 0
   end))
   local log = self:slurp "error.log"
+  os.remove(self:mapping())
   shell.remove(self.folder)
   assert(not alarm(log), alarm(log))
 end

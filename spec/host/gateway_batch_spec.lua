@@ -21,6 +21,7 @@ end
 describe("a batch to the gateway #unsanitized", function()
   setup(function()
     gateway = Gateway.start()
+    gateway:with_workers(1) -- whose numbers are those of all
     folder = gateway.folder
   end)
 
@@ -85,7 +86,7 @@ describe("a batch to the gateway #unsanitized", function()
     end
     local function keys_read()
       local _, text = get "/metrics"
-      return tonumber(text:match('weir_keys_total{node="alone.coalesce",'
+      return tonumber(text:match('weir_keys_total{node="coalesce",'
         .. 'worker="0",op="get",status="ok"} (%d+)'))
     end
     local before = keys_read()

@@ -79,24 +79,12 @@ local function stale_keys(gateway, clients)
 end
 
 
--- The example's policy, with a mapping of the spec's own.
-local function shared_policy(name)
-  local file = assert(io.open "examples/nginx/shared.lua")
-  local text, n = file:read "*a":gsub('name = "gateway"', ("name = %q"):format(name))
-  file:close()
-  assert.equal(1, n)
-  return text
-end
-
-
--- Reloads with that many workers, and waits for them.
-local function with_workers(gateway, n)
-  local conf = gateway:slurp "nginx.conf"
-  shell.write(gateway.folder .. "/nginx.conf",
-    (conf:gsub("worker_processes %d+;", ("worker_processes %d;"):format(n))))
-  gateway:signal "HUP"
-  assert.is_true(Nginx.eventually(function() return gateway:workers() == n end))
-end
+-- Each worker's own memory, used while it is the only one.
+local ALONE = [[
+  local disk = fs { path = os.getenv "WEIR_VALUES" }
+  local copies = tier { memory { capacity = "16MiB" }, disk, write = "around" }
+  return require "weir.host.ngx.alone"(copies:coalesce(), disk)
+]]
 
 
 describe("the gateway, reloaded under load #unsanitized", function()
@@ -104,8 +92,13 @@ describe("the gateway, reloaded under load #unsanitized", function()
 
   after_each(function() gateway:stop() end)
 
+  local function alone()
+    gateway = Gateway.start(ALONE)
+    gateway:with_workers(1)
+  end
+
   it("answers with what was written last, at any time and for good", function()
-    gateway = Gateway.start()
+    alone()
     local seen = { writes = 0, failed = 0, stale = {} }
     local clients = reload_under_load(gateway, seen)
     assert.same({}, seen.stale)
@@ -118,7 +111,7 @@ describe("the gateway, reloaded under load #unsanitized", function()
   end)
 
   it("uses its memory again when the old worker has left", function()
-    gateway = Gateway.start()
+    alone()
     gateway:get("/kv/a", "-X PUT -d 1")
     gateway:signal "HUP"
     assert.is_true(Nginx.eventually(function()
@@ -130,8 +123,8 @@ describe("the gateway, reloaded under load #unsanitized", function()
   end)
 
   it("leaves its memory alone while several workers serve", function()
-    gateway = Gateway.start()
-    with_workers(gateway, 2)
+    gateway = Gateway.start(ALONE)
+    gateway:with_workers(2)
     local seen = { writes = 0, failed = 0, stale = {} }
     reload_under_load(gateway, seen)
     assert.same({}, seen.stale)
@@ -139,9 +132,6 @@ describe("the gateway, reloaded under load #unsanitized", function()
   end)
 
   describe("with four workers over shared memory,", function()
-    local name = "spec." .. Nginx.free_port()
-    local mapping = "/dev/shm/weir." .. name
-
     -- The kills were ours; whatever else crashes is still told when the gateway stops.
     local function forget_kills()
       local log = gateway.folder .. "/error.log"
@@ -149,13 +139,10 @@ describe("the gateway, reloaded under load #unsanitized", function()
         :format(log, log, log, log))
     end
 
-    -- After the gateway has stopped: until then a new worker would make it again.
-    teardown(function() os.remove(mapping) end)
-
     it("answers with what was written last, and keeps it over reloads and kills",
       function()
-        gateway = Gateway.start(shared_policy(name))
-        with_workers(gateway, 4)
+        gateway = Gateway.start()
+        gateway:with_workers(4)
         local seen = { writes = 0, failed = 0, stale = {} }
         local clients = reload_under_load(gateway, seen)
         assert.same({}, seen.stale)
@@ -175,8 +162,8 @@ describe("the gateway, reloaded under load #unsanitized", function()
           assert.same({}, stale_keys(gateway, clients))
         end
         forget_kills()
-        local _, out = shell.run(("%s/weir stats 'shm://%s'")
-          :format(os.getenv "WEIR_BUILD" or "build", name))
+        local _, out = shell.run(("%s/weir stats 'shm://?path=%s'")
+          :format(os.getenv "WEIR_BUILD" or "build", gateway:mapping()))
         assert.equal(keys, tonumber(out:match "items (%d+)"), out)
         assert.equal(5, tonumber(out:match "processes (%d+)"), out)
       end)
