@@ -1,8 +1,9 @@
 -- What `weir check` finds in a tree that loads.
--- luacheck: globals memory tier route fault mirror byop null quota
+-- luacheck: globals memory tier route fault mirror byop null quota back
 
 local Check = require "weir.language.check"
 local Quotas = require "weir.language.quotas"
+local shell = require "shell"
 local weir = require "weir"
 
 local function findings(build)
@@ -63,6 +64,42 @@ describe("weir check", function()
 
   it("finds a retry over what no attempt can mend", function()
     only("retry", "retry", function() return memory {}:retry { 3 } end)
+  end)
+
+  describe("over an shm", function()
+    local folder = shell.ram_folder()
+    teardown(function() shell.remove(folder) end)
+
+    local function top()
+      return weir.shm { path = folder .. "/shm", capacity = "1MiB" }
+    end
+
+    it("finds what hides the writes of other processes", function()
+      for what, build in pairs {
+        ttl = function() return tier { top():ttl(5), memory {} } end,
+        retry = function() return tier { top():retry { 2 }, memory {} } end,
+        stale_while = function()
+          return tier { top(), memory {}, stale_while = "5s" }
+        end,
+        ["write = back"] = function()
+          return tier { top(), memory {}, write = back {} }
+        end,
+      } do
+        local messages = {}
+        for _, finding in ipairs(findings(build)) do
+          if finding.rule == "shm" then messages[#messages + 1] = finding.message end
+        end
+        assert.equal(1, #messages, what)
+        assert.is_truthy(messages[1]:find(what, 1, true), messages[1])
+      end
+    end)
+
+    it("finds nothing where the tier sees them", function()
+      assert.same({}, findings(function()
+        return tier { top(), memory {}, write = "around" }:negative {}:coalesce()
+      end))
+      assert.same({}, findings(function() return tier { memory {}, top():ttl(5) } end))
+    end)
   end)
 
   it("finds a hedge that never sends again", function()

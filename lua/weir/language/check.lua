@@ -149,6 +149,30 @@ function RULES.origin(node)
 end
 
 
+-- What hides the writes of other processes from a tier over an shm, if anything does
+-- (policy/tier/guarded.lua). coalesce and negative pass the guard of their store on.
+local function hides(node)
+  local first = node.children[1]
+  if node.back then return "write = back" end
+  if first.word == "ttl" then
+    return "ttl (which stale_while and stale_if_error use)"
+  end
+  if first.word and first.word ~= "coalesce" and first.word ~= "negative" then
+    return first.word
+  end
+end
+
+
+function RULES.shm(node)
+  if node.word ~= "tier" then return nil end
+  local store = Node.bottom(node.children[1])
+  if not store.handle or not store.name:find "^shm " then return nil end
+  local what = hides(node)
+  return what and ("[1] is an shm, and %s hides what other processes write from the "
+    .. "tier: copies may be older than that"):format(what)
+end
+
+
 RULES.quota = Quotas.check
 
 
