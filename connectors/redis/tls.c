@@ -16,12 +16,15 @@
 
 #include "message.h"
 
-/* Returns OpenSSL's reason for the last failure, in words. */
+/* Returns OpenSSL's reason for the last failure, in words. The first error of
+ * the queue is the cause of the later ones. */
 static const char *tls_reason(void)
 {
-    unsigned long code = ERR_peek_last_error();
+    unsigned long code = ERR_peek_error();
     const char *words = code != 0 ? ERR_reason_error_string(code) : NULL;
 
+    if (ERR_SYSTEM_ERROR(code))
+        return strerror(ERR_GET_REASON(code));
     return words != NULL ? words : "no reason given";
 }
 

@@ -4,15 +4,19 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 
 /* ---- what is shared ---- */
 
+/* The first error of the queue is the cause of the later ones. */
 static const char *reason(void)
 {
-    unsigned long code = ERR_peek_last_error();
+    unsigned long code = ERR_peek_error();
     const char *words = code != 0 ? ERR_reason_error_string(code) : NULL;
 
+    if (ERR_SYSTEM_ERROR(code))
+        return strerror(ERR_GET_REASON(code));
     return words != NULL ? words : "no reason given";
 }
 
@@ -49,6 +53,7 @@ int link_context(SSL_CTX **out, const char *cert, const char *key,
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
     int rc;
 
+    ERR_clear_error();
     if (context == NULL)
         return refuse(err, "TLS", "OpenSSL");
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);

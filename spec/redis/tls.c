@@ -99,7 +99,8 @@ static void refused(void)
           WEIR_DENIED); /* no client's certificate */
     CHECK(strstr(b->error.message, "client's certificate") != NULL);
     CHECK(weir_open(&s, url, bad, 1, &err) == -EINVAL);
-    CHECK(strstr(err.message, "option ca: cannot use /no/such/file") != NULL);
+    CHECK(strstr(err.message,
+                 "option ca: cannot use /no/such/file: No such file") != NULL);
 }
 
 /* TLS to a server that does not speak it ends in time, and says so. */
