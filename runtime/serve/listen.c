@@ -53,7 +53,7 @@ static bool split(const char *address, char *host, size_t room, long *port)
     } else if (memchr(from, ':', (size_t)(to - from)) != NULL) {
         return false;
     }
-    if ((size_t)(to - from) >= room)
+    if (to == from || (size_t)(to - from) >= room)
         return false;
     memcpy(host, from, (size_t)(to - from));
     host[to - from] = '\0';
@@ -91,7 +91,7 @@ static int listen_tcp(const char *address, struct weir_error *err)
         return say(err, -EINVAL, address,
                    "expected HOST:PORT, [IPV6]:PORT or unix:/PATH");
     snprintf(port, sizeof port, "%ld", number);
-    rc = getaddrinfo(host[0] != '\0' ? host : NULL, port, &hints, &found);
+    rc = getaddrinfo(host, port, &hints, &found);
     if (rc != 0)
         return say(err, -EADDRNOTAVAIL, address, gai_strerror(rc));
     rc = bind_tcp(found);

@@ -305,6 +305,18 @@ print(s.recv(9))']]):format(server.port))
     assert.matches("out of step", python(server, "short.py"))
   end)
 
+  it("lives when who reads --ready-fd has gone", function()
+    server = Server.start("memory:// --ready-fd 7", [[/usr/bin/python3 -c 'if 1:
+      import os, signal, sys
+      reader, writer = os.pipe()
+      os.close(reader)
+      os.dup2(writer, 7)
+      signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+      os.execvp(sys.argv[1], sys.argv[1:])' ]])
+    assert.equal("PONG\n", server:cli "ping")
+    assert.equal("PONG\n", server:cli "ping")
+  end)
+
   it("says what is wrong with its command line", function()
     local build = os.getenv "WEIR_BUILD" or "build"
     for words, said in pairs {
@@ -313,10 +325,26 @@ print(s.recv(9))']]):format(server.port))
       ["memory:// --listen 127.0.0.1:99999"] = "expected HOST:PORT",
       ["memory:// --listen unix:relative"] = "expected a full path",
       ["memory:// --errors loud"] = "'loud' is none of long, short",
-      ["memory:// --password-file /no/such"] = "cannot read the password",
-      ["memory:// --tls-cert /no/such"] = "--tls-cert: cannot use /no/such",
+      ["memory:// --listen :7911"] = "expected HOST:PORT",
+      ["memory:// --password-file /no/such"] =
+        "--password-file: cannot read the password: /no/such",
+      ["memory:// --password-file /"] =
+        "--password-file: cannot read the password: /: Is a directory",
+      ["memory:// --admin-password-file /dev/null"] =
+        "--admin-password-file: expected a password in the first line of /dev/null",
+      ["memory:// --tls-ca /no/such"] = "--tls-ca needs --tls-cert",
+      ["memory:// --tls-key /no/such"] = "--tls-key needs --tls-cert",
+      ["memory:// --pidfile /no/such/pid"] =
+        "--pidfile: cannot write /no/such/pid: No such file or directory\n",
+      ["memory:// --pidfile / --processes 2"] = "--pidfile: cannot write /: Is a dir",
+      ["memory:// --ready-fd 77"] = "--ready-fd: expected an open descriptor, and 77",
+      ["memory:// --ready-fd 77 --processes 2"] = "and 77 is not open",
+      ["memory:// --max-value 0"] = "--max-value: '0' is less than the 64 bytes",
+      ["memory:// --tls-cert /no/such"] =
+        "--tls-cert: cannot use /no/such: No such file",
+      ["memory:// --tls-cert /dev/null"] = "/dev/null: no start line",
       ["memry://"] = "memory",
-      ["memory:// --maxclients x"] = "'x' is no whole number over 0",
+      ["memory:// --maxclients x"] = "--maxclients: 'x' is no whole number over 0",
     } do
       local code, _, err = Shell.run(build .. "/weir serve " .. words)
       assert.is_true(code == 2 or code == 3, words)

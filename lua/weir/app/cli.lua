@@ -72,6 +72,29 @@ local function add_help(parser)
 end
 
 
+-- Lets the sentence about a bad word begin with the option or argument that it was for.
+local function name_elements(elements, name)
+  for _, element in ipairs(elements) do
+    local convert = element._convert
+    if type(convert) == "function" then
+      element:convert(function(word)
+        local value, err = convert(word)
+        if value == nil and err then err = name(element) .. ": " .. err end
+        return value, err
+      end)
+    end
+  end
+end
+
+
+local function name_what_is_wrong(command)
+  name_elements(command._options, function(option)
+    return option._public_aliases[#option._public_aliases]
+  end)
+  name_elements(command._arguments, function(argument) return argument._name end)
+end
+
+
 -- The parser of the whole command. Help and completions are made from it.
 local function make_parser(commands)
   local parser = argparse "weir"
@@ -88,6 +111,7 @@ local function make_parser(commands)
       :summary(command.summary)
       :description(command.description or command.summary)
     command.define(add_help(sub))
+    name_what_is_wrong(sub)
   end
   return parser
 end

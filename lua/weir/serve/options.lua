@@ -11,6 +11,9 @@ local Options = {}
 
 local MOST_PROCESSES = 256
 
+-- The least --max-value: the words of a command are arguments, too.
+local LEAST_LENGTH = 64
+
 local function zero_or(kind)
   return function(text)
     if text == "0" then return 0 end
@@ -53,6 +56,12 @@ local READ = {
   end,
   count = Kinds.count,
   size = zero_or "size",
+  length = function(text)
+    local size, err = Quantity.size(text)
+    if not size or size >= LEAST_LENGTH then return size, err end
+    return nil, ("'%s' is less than the %d bytes that the words of commands take")
+      :format(text, LEAST_LENGTH)
+  end,
   time = function(text) return Quantity.seconds(text) end,
   errors = Kinds.one_of { "long", "short" },
 }
@@ -76,7 +85,7 @@ Options.rows = {
   { "max-memory-clients", "size", "256MiB", "<size>",
     "Bytes that what clients send and do not read may take; when there are more, the "
     .. "clients with most are closed. 0: no limit." },
-  { "max-value", "size", "512MiB", "<size>", "The longest argument of a command." },
+  { "max-value", "length", "512MiB", "<size>", "The longest argument of a command." },
   { "idle-timeout", "time", "0", "<time>",
     "Close clients that were silent for so long; 0: never." },
   { "errors", "errors", "long", "<how>",

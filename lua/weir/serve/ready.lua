@@ -9,12 +9,14 @@ int weir_socket(int, int, int) __asm__("socket");
 long weir_sendto(int, const void *, size_t, int, const struct weir_unix_address *,
                  unsigned) __asm__("sendto");
 int weir_fcntl(int, int, ...) __asm__("fcntl");
+void *weir_ready_signal(int, void *) __asm__("signal");
 ]])
 
 local Ready = {}
 
 local AF_UNIX, SOCK_DGRAM, NOSIGNAL = 1, 2, 0x4000
-local SETFD, CLOEXEC = 2, 1
+local GETFD, SETFD, CLOEXEC = 1, 2, 1
+local SIGPIPE, IGNORE = 13, ffi.cast("void *", 1)
 
 
 -- A datagram to $NOTIFY_SOCKET, if there is one. @ in front: an abstract name.
@@ -30,11 +32,38 @@ local function notify(text)
 end
 
 
+-- Raises why a file cannot be written. A file that is not there is not left behind.
+local function check_pidfile(path)
+  local old = io.open(path)
+  if old then old:close() end
+  local file, err = io.open(path, "a")
+  if not file then error("--pidfile: cannot write " .. err, 0) end
+  file:close()
+  if not old then os.remove(path) end
+end
+
+
+-- The folder may have gone since the check. Clients are served all the same.
 local function write_pidfile(path, pid)
   local file, err = io.open(path, "w")
-  if not file then error("weir serve: cannot write the pidfile: " .. err, 0) end
+  if not file then
+    io.stderr:write("weir serve: --pidfile: cannot write ", err, "\n")
+    return
+  end
   file:write(pid, "\n")
   file:close()
+end
+
+
+--- Raises what is wrong with --pidfile or --ready-fd, before clients come. From here on
+--- a reader of --ready-fd or of the log that has gone does not end the server.
+function Ready.check(options)
+  C.weir_ready_signal(SIGPIPE, IGNORE)
+  if options.pidfile then check_pidfile(options.pidfile) end
+  local fd = options.ready_fd
+  if fd and C.weir_fcntl(fd, GETFD) < 0 then
+    error(("--ready-fd: expected an open descriptor, and %d is not open"):format(fd), 0)
+  end
 end
 
 

@@ -13,7 +13,11 @@ local failure = ffi.new "struct weir_error"
 --- Reads the certificates, if there are any; nil and what is wrong.
 function Reload.secure(self)
   local o = self.options
-  if not o.tls_cert then return true end
+  if not o.tls_cert then
+    local option = o.tls_ca and "--tls-ca" or o.tls_key and "--tls-key"
+    if not option then return true end
+    return nil, option .. " needs --tls-cert: without it no address speaks TLS"
+  end
   local rc = S.weir_server_secure(self.handle, o.tls_cert, o.tls_key or o.tls_cert,
     o.tls_ca, failure)
   if rc < 0 then return nil, ffi.string(failure.message) end

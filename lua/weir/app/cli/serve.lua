@@ -48,14 +48,22 @@ local function value_of(row, given)
 end
 
 
--- The first line of a file that holds a password.
-local function read_password(path)
+-- The first line of the file that an option names: a password. A folder opens, too, and
+-- then does not read.
+local function read_password(option, path)
+  local line
   local file, err = io.open(path)
-  if not file then Exit.fail(Exit.ERROR, "cannot read the password: %s", err) end
-  local line = file:read "*l"
-  file:close()
+  if file then
+    line, err = file:read "*l"
+    file:close()
+    if err then err = path .. ": " .. err end
+  end
+  if err then
+    Exit.fail(Exit.ERROR, "--%s: cannot read the password: %s", option, err)
+  end
   if not line or line == "" then
-    Exit.fail(Exit.ERROR, "%s: the first line has no password", path)
+    Exit.fail(Exit.ERROR, "--%s: expected a password in the first line of %s", option,
+      path)
   end
   return line
 end
@@ -68,10 +76,12 @@ local function options_of(args)
     options[field] = value_of(row, args[field])
   end
   if options.password_file then
-    options.password = read_password(options.password_file)
+    options.password = read_password("password-file",
+      options.password_file)
   end
   if options.admin_password_file then
-    options.admin_password = read_password(options.admin_password_file)
+    options.admin_password = read_password("admin-password-file",
+      options.admin_password_file)
   end
   return options
 end
@@ -137,6 +147,7 @@ end
 local function serve(targets, options, socket)
   local Ready = require "weir.serve.ready"
   local Server = require "weir.serve"
+  if not socket then try(Ready.check, options) end
   local stores = open_all(targets, options.set)
   local server = try(Server.new, stores, options)
   watch_signals(server, function()
@@ -166,6 +177,7 @@ local function supervise(options)
     Exit.fail(Exit.USAGE, "--errors short is for a client that knows no MOVED: it "
       .. "needs a server of one process")
   end
+  try(Ready.check, options)
   Ready.keep(options)
   local supervisor = try(Supervisor.new, options, say)
   watch_signals(supervisor, function() supervisor:reload() end)
