@@ -110,6 +110,89 @@ class Calls:
         self.assertEqual(wrong, [])
 
 
+class Atomic:
+    """Each test runs over each kind of store that is atomic."""
+
+    def setUp(self):
+        self.store = weir.Store(self.url())
+        self.addCleanup(self.store.close)
+
+    def test_the_atomic_calls(self):
+        store = self.store
+        self.assertIs(store.replace("key", b"0"), False)
+        self.assertIs(store.add("key", b"first", ttl=100), True)
+        self.assertIs(store.add("key", b"second"), False)
+        self.assertAlmostEqual(store.stat("key").ttl, 100, delta=30)
+        self.assertIs(store.replace("key", b"third"), True)
+        self.assertEqual(store.append("key", b"!" * 5000), 5005)
+        self.assertEqual(store.append("new", b"ab"), 2)
+        self.assertIs(store.cas("new", b"a", b"c"), False)
+        self.assertIs(store.cas("new", store.get("new"), b"c\0d"), True)
+        self.assertIs(store.cas("new", b"c\0d", b"e"), True)
+        self.assertIs(store.cas("none", b"", b"e"), False)
+        self.assertEqual(store.incr("n"), 1)
+        self.assertEqual(store.incr("n", -11), -10)
+        self.assertEqual(store.get("n"), b"-10")
+        self.assertEqual(store.incr("n", 2 ** 63 - 1), 2 ** 63 - 11)
+        with self.assertRaises(weir.Error) as raised:
+            store.incr("n", 11)
+        self.assertEqual(raised.exception.code, "invalid")
+        self.assertEqual(store.take("new"), b"e")
+        self.assertIsNone(store.take("new"))
+        self.assertEqual(store.take("key"), b"third" + b"!" * 5000)
+
+    def test_atomic_calls_of_many_threads_lose_nothing(self):
+        def count():
+            for _ in range(200):
+                self.store.incr("n")
+
+        threads = [threading.Thread(target=count) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        self.assertEqual(self.store.get("n"), b"800")
+
+    def test_atomic_calls_refuse_what_is_no_number_and_no_value(self):
+        for call, words in (
+                (lambda: self.store.incr("n", "1"), "adds an int, not str"),
+                (lambda: self.store.incr("n", 2 ** 63), "number of 64 bits"),
+                (lambda: self.store.cas("n", "1", b"2"), "old must be")):
+            with self.assertRaisesRegex((TypeError, ValueError), words):
+                call()
+
+
+class AtomicInPlace(Atomic, unittest.TestCase):
+    def url(self):
+        return folders.urls(self)["memory"]
+
+
+class AtomicOfWorkers(Atomic, unittest.TestCase):
+    def url(self):
+        return folders.urls(self)["workers"]
+
+
+class AtomicOfAPolicy(Atomic, unittest.TestCase):
+    def url(self):
+        return folders.policy(self, "return memory {} :deadline(30)")
+
+
+class NotAtomic(unittest.TestCase):
+    def test_a_store_that_is_not_atomic_says_so(self):
+        with weir.Store(folders.urls(self)["fs"]) as store:
+            for call in (lambda: store.incr("n"),
+                         lambda: store.append("n", b"1"),
+                         lambda: store.cas("n", b"1", b"2")):
+                with self.assertRaises(weir.Error) as raised:
+                    call()
+                self.assertEqual(raised.exception.code, "unsupported")
+                self.assertFalse(raised.exception.retryable)
+
+    def test_a_url_is_a_str(self):
+        with self.assertRaisesRegex(TypeError, "URL must be a str, not int"):
+            weir.Store(5)
+
+
 class CallsInPlace(Calls, unittest.TestCase):
     kind = "memory"
 

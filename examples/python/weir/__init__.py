@@ -21,6 +21,7 @@ reply.py     the results of a call
 asking.py    the calls before they are sent
 waiting.py   a thread waits for a call
 aio.py       asyncio awaits one
+atomic.py    the atomic calls
 store.py     weir.Store
 jobs.py      calls in the background, for engines that poll a descriptor
 """

@@ -5,12 +5,16 @@ import struct
 from typing import Any, Iterator, NamedTuple, Optional, Sequence
 
 from . import library, reply
-from .batch import CAP, CURSOR, TTL, Batch, Key
+from .batch import CAP, CURSOR, NUMBER, TTL, Batch, Key
 from .reply import Page, Reply
 
 GET, SET, EXISTS, DELETE, STAT, TOUCH, SCAN = (
     library.OPS[name]
     for name in ("get", "set", "exists", "delete", "stat", "touch", "scan"))
+
+ADD, REPLACE, INCR, APPEND, CAS, TAKE = (
+    library.OPS[name]
+    for name in ("add", "replace", "incr", "append", "cas", "take"))
 
 
 class Call(NamedTuple):
@@ -22,6 +26,7 @@ class Call(NamedTuple):
     ttl: Optional[float] = None              # of set and touch, in seconds
     page: int = 0                            # of scan: keys wanted
     cursor: int = 0                          # of scan
+    number: Optional[int] = None             # of incr and cas
 
     def fill(self, batch: Batch) -> None:
         """Writes the call into a batch."""
@@ -32,6 +37,8 @@ class Call(NamedTuple):
             batch.receive(self.buffers)
         if self.ttl is not None:
             batch.set_column(TTL, [milliseconds(self.ttl)] * batch.n)
+        if self.number is not None:
+            batch.set_column(NUMBER, [self.number % 2 ** 64] * batch.n)
         if self.op == SCAN:
             batch.set_column(CAP, [self.page])
             batch.set_column(CURSOR, [self.cursor])
@@ -43,7 +50,8 @@ class Call(NamedTuple):
         return reply.read(batch, READINGS.get(self.op, reply.truths))
 
 
-READINGS = {GET: reply.values, STAT: reply.stats, SCAN: reply.pages}
+READINGS = {GET: reply.values, STAT: reply.stats, SCAN: reply.pages,
+            TAKE: reply.values, INCR: reply.numbers, APPEND: reply.numbers}
 
 
 def listed(things: Any, what: str) -> Sequence[Any]:

@@ -19,6 +19,7 @@ Key = Union[str, bytes, bytearray, memoryview]
 
 # The words of an item, as struct weir_item has them.
 KEY, KEY_LEN, DATA, CAP, SIZE, VALUE, TTL, CURSOR = range(8)
+NUMBER = CURSOR  # a union
 STATUS_BYTE = 12
 WORDS, BYTES = 8, 64
 

@@ -200,6 +200,7 @@ value_ref = declare(short_calls, "weir_value_ref", c_void_p, c_void_p)
 value_unref = declare(short_calls, "weir_value_unref", None, c_void_p)
 
 now = declare(short_calls, "weir_now", c_uint64)
+version_of = declare(library, "weir_version_of", c_uint64, c_char_p, c_uint64)
 version = declare(short_calls, "weir_version", c_char_p)
 status_info = declare(short_calls, "weir_status_info", POINTER(StatusRow),
                       c_int)

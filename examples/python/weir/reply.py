@@ -3,10 +3,11 @@ from collections.abc import Sequence
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional
 
 from . import library
-from .batch import CURSOR, TTL, Batch
+from .batch import CURSOR, NUMBER, TTL, Batch
 from .errors import Error, may_retry
 
 UNKNOWN = 2 ** 64 - 1
+SIGN = 2 ** 63
 
 
 class Stat(NamedTuple):
@@ -19,7 +20,8 @@ class Reply(Sequence):
     """The results of a call for n keys, in their order.
 
     reply[i]: the result for key i: of a get the value, a memoryview; of
-        get_into the size; of stat a Stat; else True. None or False: the key
+        get_into the size; of stat a Stat; of incr the sum; of append the size;
+        else True. None or False: the key
         was not there, the value was not admitted, or there was an error.
     reply.status(i): the name of the status: "ok", "miss", "timeout", ...
     reply.error(i): the Error of key i, or None
@@ -107,6 +109,12 @@ def stats(batch: Batch, codes: bytes) -> List[Optional[Stat]]:
     return [Stat(size, ttl / 1000 if ttl else None) if code == GOOD else None
             for size, ttl, code
             in zip(batch.sizes(), batch.column(TTL), codes)]
+
+
+def numbers(batch: Batch, codes: bytes) -> List[Optional[int]]:
+    """The sums of an incr, which have a sign, or the sizes after an append."""
+    return [(number ^ SIGN) - SIGN if code == GOOD else None
+            for number, code in zip(batch.column(NUMBER), codes)]
 
 
 class Page(NamedTuple):

@@ -6,6 +6,7 @@ from typing import Any, Iterator, Optional, Sequence, Union
 
 from . import asking, library
 from .aio import AsyncCalls
+from .atomic import AtomicCalls
 from .asking import Call, Entry, listed
 from .batch import Key, spare
 from .errors import Error
@@ -33,7 +34,7 @@ def in_words(name: str, value: Option) -> bytes:
                     % (name, type(value).__name__))
 
 
-class Store(AsyncCalls):
+class Store(AsyncCalls, AtomicCalls):
     """A store, opened by its URL: "memory://?capacity=1GiB",
     "fs:///var/cache/kv", "redis://host:6379", "lua:/etc/weir/kv.lua".
 
@@ -60,13 +61,15 @@ class Store(AsyncCalls):
 
     Any thread may use a store at any time. Ctrl-C ends a call at once. A
     process that was forked must open stores of its own. The calls whose names
-    begin with an "a" are for asyncio (aio.py).
+    begin with an "a" are for asyncio (aio.py). atomic.py has the atomic ones.
     """
 
     _pointer: Optional[int] = None
     _closed = False
 
     def __init__(self, url: str, **options: Option):
+        if not isinstance(url, str):
+            raise TypeError("a URL must be a str, not %s" % type(url).__name__)
         if "\0" in url:
             raise ValueError("a URL has no NUL: %r" % url)
         settings = (library.Setting * len(options))(*(
