@@ -25,6 +25,8 @@ static const char *tls_reason(void)
 
     if (ERR_SYSTEM_ERROR(code))
         return strerror(ERR_GET_REASON(code));
+    if (ERR_GET_LIB(code) == ERR_LIB_OSSL_DECODER)
+        return "it has no private key";
     return words != NULL ? words : "no reason given";
 }
 

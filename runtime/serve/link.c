@@ -17,6 +17,8 @@ static const char *reason(void)
 
     if (ERR_SYSTEM_ERROR(code))
         return strerror(ERR_GET_REASON(code));
+    if (ERR_GET_LIB(code) == ERR_LIB_OSSL_DECODER)
+        return "it has no private key";
     return words != NULL ? words : "no reason given";
 }
 

@@ -317,6 +317,17 @@ print(s.recv(9))']]):format(server.port))
     assert.equal("PONG\n", server:cli "ping")
   end)
 
+  it("says when a certificate has no key with it", function()
+    Shell.run(([[cd %s && openssl req -x509 -newkey ec \
+      -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out cert.pem -days 2 \
+      -subj /CN=weir]]):format(folder))
+    local cert = folder .. "/cert.pem"
+    local build = os.getenv "WEIR_BUILD" or "build"
+    local _, _, err = Shell.run(build .. "/weir serve memory:// --tls-cert " .. cert)
+    assert.equal(("weir serve: --tls-key: cannot use %s: it has no private key\n")
+      :format(cert), err)
+  end)
+
   it("says what is wrong with its command line", function()
     local build = os.getenv "WEIR_BUILD" or "build"
     for words, said in pairs {
