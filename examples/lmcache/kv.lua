@@ -6,7 +6,9 @@
 -- KV_DIR and KV_REDIS (HOST:PORT) say where. README.md says why it is as it is, and
 -- how LMCache, SGLang and vLLM are told to use it.
 local dir = os.getenv "KV_DIR" or "/nvme/kv"
-local host, port = (os.getenv "KV_REDIS" or "127.0.0.1:6379"):match "^(.*):(%d+)$"
+local server = os.getenv "KV_REDIS" or "127.0.0.1:6379"
+local host, port = server:match "^(.+):(%d+)$"
+if not host then error("KV_REDIS: expected HOST:PORT, got " .. server) end
 
 local ram = memory { capacity = param("ram", "16GiB"), max_value = "64MiB" }
 local disk = fs { path = dir, capacity = param("disk", "400GiB") }

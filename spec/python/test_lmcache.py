@@ -15,6 +15,7 @@ import folders
 from adapter import Adapter, load
 from test_process import resident
 
+import weir
 from weir import library
 
 TREE = os.path.normpath(os.path.join(os.path.dirname(
@@ -455,6 +456,12 @@ class ExamplePolicy(Case):
         (ok, error, _), = adapter.wait(adapter.store(["new"], chunks[:1]))
         self.assertIs(ok, False)
         self.assertNotEqual(error, "")
+
+    def test_of_examples_lmcache_says_what_kv_redis_must_be(self):
+        with unittest.mock.patch.dict(os.environ, {"KV_REDIS": "redis1"}):
+            with self.assertRaisesRegex(
+                    weir.Error, "KV_REDIS: expected HOST:PORT, got redis1"):
+                weir.Store("lua:%s/examples/lmcache/kv.lua" % TREE)
 
     def sets(self, adapter):
         return "\n".join(line for line
