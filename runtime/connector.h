@@ -206,6 +206,10 @@ struct weir_connector {
      * close. A store that has it heeds WEIR_ITEM_TICKET. Optional. */
     int (*guard)(void *state, uint32_t verb, struct weir_guard_key *keys,
                  uint32_t n);
+
+    /* evicted_ages is weir_evicted_ages. Any thread may call it at any time
+     * between open and close. Optional. */
+    int (*evicted_ages)(void *state, struct weir_evicted_ages *out);
 };
 
 /* The symbol that a connector's shared object exports. */

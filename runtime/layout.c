@@ -4,14 +4,15 @@
 uint32_t weir_layout(uint32_t *sizes, size_t n)
 {
     static const uint32_t SIZES[] = {
-        sizeof(struct weir_value),       sizeof(struct weir_item),
-        sizeof(struct weir_scan_entry),  sizeof(struct weir_batch),
-        sizeof(struct weir_error),       sizeof(struct weir_op_stats),
-        sizeof(struct weir_store_stats), sizeof(struct weir_gauge),
-        sizeof(struct weir_option),      sizeof(struct weir_connector_info),
-        sizeof(struct weir_status_info), sizeof(struct weir_prefix),
-        sizeof(struct weir_op_info),     sizeof(struct weir_event),
-        sizeof(struct weir_evicted),     sizeof(struct weir_guard_key),
+        sizeof(struct weir_value),        sizeof(struct weir_item),
+        sizeof(struct weir_scan_entry),   sizeof(struct weir_batch),
+        sizeof(struct weir_error),        sizeof(struct weir_op_stats),
+        sizeof(struct weir_store_stats),  sizeof(struct weir_gauge),
+        sizeof(struct weir_option),       sizeof(struct weir_connector_info),
+        sizeof(struct weir_status_info),  sizeof(struct weir_prefix),
+        sizeof(struct weir_op_info),      sizeof(struct weir_event),
+        sizeof(struct weir_evicted),      sizeof(struct weir_guard_key),
+        sizeof(struct weir_evicted_ages),
     };
 
     for (size_t i = 0; i < n; i++)

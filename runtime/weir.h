@@ -589,6 +589,26 @@ int weir_evicted_keep(struct weir_store *s, uint32_t kinds, uint64_t items,
  * may read a store's queue. Never blocks. */
 int weir_evicted_read(struct weir_store *s, struct weir_evicted *out, int max);
 
+struct weir_latency {
+    uint64_t count;
+    uint64_t sum_ns;
+    uint64_t p50_ns, p90_ns, p99_ns, p999_ns, max_ns; /* within 3 % */
+};
+
+/* How old values were that a store dropped for lack of room. */
+struct weir_evicted_ages {
+    uint64_t unread;          /* of them, those that were never read */
+    uint64_t bytes;           /* of their values */
+    struct weir_latency age;  /* since they were set */
+    struct weir_latency idle; /* since they were last read, or else set */
+};
+
+/* weir_evicted_ages returns 0 and in out the values that were dropped since the
+ * last call. The first call begins it: values that are set later count. For
+ * simulations: only a store whose values have no bytes can tell. -ENOTSUP, and
+ * other errors as weir_evicted_keep; -ENOMEM. Does not block. */
+int weir_evicted_ages(struct weir_store *s, struct weir_evicted_ages *out);
+
 /* ---- guards: copies that stay right over processes ----
  *
  * Processes that keep copies in one store of what another store holds (the
@@ -653,12 +673,6 @@ int weir_guard(struct weir_store *s, uint32_t verb, struct weir_guard_key *keys,
 int weir_store_inline(const struct weir_store *s);
 
 /* ---- statistics: reading them never stops a worker ---- */
-
-struct weir_latency {
-    uint64_t count;
-    uint64_t sum_ns;
-    uint64_t p50_ns, p90_ns, p99_ns, p999_ns, max_ns; /* within 3 % */
-};
 
 /* The counters of one op. Refused batches are not counted. */
 struct weir_op_stats {

@@ -22,12 +22,19 @@ enum {
     ENTRY_HASH_LOW = 20, /* of these, the bits that share a word with older */
 };
 
-/* The value's size, or one of the two that lie above the largest size. */
+/* The value's size, or one of the three that lie above the largest size. */
 enum {
     ENTRY_EMBEDS = 256, /* up to here a second allocation would cost more than
                            copying the bytes */
     ENTRY_REFERS = 257, /* a word holds a reference to the value */
     ENTRY_SIZE_ONLY,    /* a word holds the value's size; there are no bytes */
+    ENTRY_DATED,        /* the same, and its dates stand behind the key */
+};
+
+/* When an entry was set, and when it was last read, by weir_now. */
+struct entry_dates {
+    uint64_t set_ns;
+    uint64_t read_ns; /* 0: never */
 };
 
 struct entry {
@@ -37,7 +44,7 @@ struct entry {
     uint64_t is_main : 1; /* s3fifo: in the main queue, not the small one */
 
     uint64_t newer : LINK_BITS; /* in its eviction queue */
-    uint64_t size : 9;          /* 0 to ENTRY_SIZE_ONLY */
+    uint64_t size : 9;          /* 0 to ENTRY_DATED */
     uint64_t timed : 1;         /* a word holds when it expires */
     uint64_t hash_high : ENTRY_HASH_BITS - ENTRY_HASH_LOW;
 
@@ -74,6 +81,12 @@ static inline bool entry_embedded(const struct entry *e)
     return e->size <= ENTRY_EMBEDS;
 }
 
+/* entry_bodiless says whether the value has a size and no bytes. */
+static inline bool entry_bodiless(const struct entry *e)
+{
+    return e->size >= ENTRY_SIZE_ONLY;
+}
+
 /* entry_head returns the bytes before the key. */
 static inline size_t entry_head(uint32_t size, bool timed)
 {
@@ -97,6 +110,21 @@ static inline struct weir_value *entry_value(const struct entry *e)
     return (struct weir_value *)(uintptr_t)e->words[e->timed];
 }
 
+/* entry_dates and entry_date read and write the dates of an ENTRY_DATED. They
+ * are not aligned. */
+static inline struct entry_dates entry_dates(const struct entry *e)
+{
+    struct entry_dates dates;
+
+    memcpy(&dates, entry_key(e) + e->key_len, sizeof dates);
+    return dates;
+}
+
+static inline void entry_date(struct entry *e, struct entry_dates dates)
+{
+    memcpy(entry_key(e) + e->key_len, &dates, sizeof dates);
+}
+
 /* entry_expires returns when it expires, in ms of CLOCK_MONOTONIC; 0 = never.
  */
 static inline uint64_t entry_expires(const struct entry *e)
@@ -104,15 +132,22 @@ static inline uint64_t entry_expires(const struct entry *e)
     return e->timed ? e->words[0] : 0;
 }
 
+/* entry_tail returns the bytes behind the key. */
+static inline size_t entry_tail(uint32_t size)
+{
+    if (size <= ENTRY_EMBEDS)
+        return size;
+    return size == ENTRY_DATED ? sizeof(struct entry_dates) : 0;
+}
+
 /* entry_new returns an entry whose words are 0, or NULL. size is that of the
- * value to embed, ENTRY_REFERS or ENTRY_SIZE_ONLY. Only a timed entry can
- * expire. */
+ * value to embed, ENTRY_REFERS, ENTRY_SIZE_ONLY or ENTRY_DATED. Only a timed
+ * entry can expire. */
 static inline struct entry *entry_new(const char *key, uint32_t key_len,
                                       uint32_t hash, uint32_t size, bool timed)
 {
     size_t head = entry_head(size, timed);
-    struct entry *e =
-        malloc(head + key_len + (size <= ENTRY_EMBEDS ? size : 0));
+    struct entry *e = malloc(head + key_len + entry_tail(size));
 
     if (e == NULL)
         return NULL;
@@ -156,7 +191,7 @@ static inline uint64_t entry_size(const struct entry *e)
 }
 
 /* entry_data returns the bytes of the value, or where those of an embedded one
- * go. Not for ENTRY_SIZE_ONLY. */
+ * go. Not for an entry without bytes. */
 static inline char *entry_data(struct entry *e)
 {
     return entry_embedded(e) ? entry_key(e) + e->key_len
@@ -192,13 +227,12 @@ static inline uint64_t entry_charge_of(uint64_t key_len, uint64_t size,
 
 /* entry_charge returns the bytes of memory that an entry takes, as long as the
  * shard is the last to hold its value. The allocator's own head and rounding
- * count. Of ENTRY_SIZE_ONLY it returns what the entry would take with a value.
- */
+ * count. Of an entry without bytes it returns what it would take with them. */
 static inline uint64_t entry_charge(const struct entry *e)
 {
     uint64_t charge = malloc_usable_size((void *)e) + sizeof(size_t);
 
-    if (e->size == ENTRY_SIZE_ONLY)
+    if (entry_bodiless(e))
         return entry_charge_of(e->key_len, e->words[e->timed], e->timed);
     if (e->size == ENTRY_REFERS)
         charge += weir_value_footprint(entry_value(e));

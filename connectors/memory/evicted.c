@@ -1,6 +1,8 @@
 /* evicted.c -- see evicted.h. */
 #include "evicted.h"
 
+#include <errno.h>
+
 #include "zeros.h"
 
 static bool evicted_wants(const struct evicted *ev, const struct entry *e)
@@ -30,6 +32,34 @@ static bool evicted_push(struct evicted *ev, struct entry *e)
     return true;
 }
 
+static void ages_time(struct weir_latency *sum, uint64_t *counts, uint64_t ns)
+{
+    counts[weir_histogram_bucket(ns)]++;
+    sum->sum_ns += ns;
+    if (ns > sum->max_ns)
+        sum->max_ns = ns;
+}
+
+/* Under lock. Counts an entry that is dropped now, if it was for room. */
+static void evicted_count(struct evicted *ev, const struct entry *e)
+{
+    struct ages *a = ev->ages;
+    struct entry_dates dates;
+    uint64_t now;
+
+    if (e->size != ENTRY_DATED || e->hits != WEIR_EVICTED_CAPACITY)
+        return;
+    now = weir_now();
+    dates = entry_dates(e);
+    if (dates.read_ns == 0) {
+        a->unread++;
+        dates.read_ns = dates.set_ns;
+    }
+    a->bytes += entry_size(e);
+    ages_time(&a->age, a->age_counts, now - dates.set_ns);
+    ages_time(&a->idle, a->idle_counts, now - dates.read_ns);
+}
+
 void evicted_add(struct evicted *ev, struct entry *dead)
 {
     struct entry *unwanted = NULL, *next;
@@ -37,6 +67,8 @@ void evicted_add(struct evicted *ev, struct entry *dead)
     lock_acquire(&ev->lock);
     for (struct entry *e = dead; e != NULL; e = next) {
         next = entry_chain(e);
+        if (ev->ages != NULL)
+            evicted_count(ev, e);
         if (evicted_wants(ev, e) && evicted_push(ev, e))
             continue;
         e->chain = link_to(unwanted);
@@ -73,7 +105,7 @@ static struct weir_value *evicted_value(struct entry *e)
 {
     if (e->size == ENTRY_REFERS)
         return weir_value_ref(entry_value(e));
-    if (e->size == ENTRY_SIZE_ONLY)
+    if (entry_bodiless(e))
         return zeros_new(entry_size(e));
     return weir_value_copy(entry_data(e), e->size);
 }
@@ -112,7 +144,30 @@ int evicted_read(struct evicted *ev, struct weir_evicted *out, int max)
     return n;
 }
 
-void evicted_free(struct evicted *ev)
+int evicted_ages(struct evicted *ev, struct weir_evicted_ages *out)
+{
+    struct ages *fresh = calloc(1, sizeof *fresh), *old;
+
+    if (fresh == NULL)
+        return -ENOMEM;
+    lock_acquire(&ev->lock);
+    old = ev->ages;
+    ev->ages = fresh;
+    atomic_fetch_or(&ev->kinds, EVICTED_AGES);
+    lock_release(&ev->lock);
+    *out = (struct weir_evicted_ages){0};
+    if (old == NULL)
+        return 0;
+    weir_histogram_quantiles(old->age_counts, &old->age);
+    weir_histogram_quantiles(old->idle_counts, &old->idle);
+    *out = (struct weir_evicted_ages){old->unread, old->bytes, old->age,
+                                      old->idle};
+    free(old);
+    return 0;
+}
+
+/* Frees the entries in the queue. */
+static void evicted_clear(struct evicted *ev)
 {
     struct entry *left;
 
@@ -126,14 +181,22 @@ void evicted_free(struct evicted *ev)
     ev->taken = NULL;
 }
 
+void evicted_free(struct evicted *ev)
+{
+    evicted_clear(ev);
+    free(ev->ages);
+    ev->ages = NULL;
+}
+
 void evicted_keep(struct evicted *ev, uint32_t kinds, uint64_t max_items,
                   uint64_t max_bytes)
 {
     lock_acquire(&ev->lock);
     ev->max_items = max_items;
     ev->max_bytes = max_bytes;
-    atomic_store(&ev->kinds, kinds);
+    kinds &= ~(uint32_t)EVICTED_AGES;
+    atomic_store(&ev->kinds, kinds | (ev->ages != NULL ? EVICTED_AGES : 0));
     lock_release(&ev->lock);
     if (kinds == 0)
-        evicted_free(ev);
+        evicted_clear(ev);
 }

@@ -1,6 +1,7 @@
 /* evicted.h -- the queue of entries that a memory store dropped, for a host
  * that keeps their values elsewhere. Entries come into the queue as they are,
- * uncopied, so a store that keeps none pays for one comparison. */
+ * uncopied, so a store that keeps none pays for one comparison. And how old
+ * dropped entries were, for simulations. */
 #ifndef MEMORY_EVICTED_H
 #define MEMORY_EVICTED_H
 
@@ -9,14 +10,25 @@
 #include "entry.h"
 #include "lock.h"
 
+/* A bit of kinds that no enum weir_evicted_why has: new entries are
+ * ENTRY_DATED, and the ages of dropped ones are counted. */
+enum { EVICTED_AGES = 1 };
+
+struct ages {
+    uint64_t unread, bytes;
+    struct weir_latency age, idle; /* only sum and max, until they are read */
+    uint64_t age_counts[WEIR_HISTOGRAM], idle_counts[WEIR_HISTOGRAM];
+};
+
 struct evicted {
     _Atomic uint32_t kinds; /* a bit for each enum weir_evicted_why that is
-                               kept; 0: none */
+                               kept, and EVICTED_AGES; 0: none */
 
     struct lock lock;              /* guards what follows, but for taken */
     struct entry *oldest, *newest; /* linked by chain */
     uint64_t items, bytes, max_items, max_bytes;
     uint64_t lost;
+    struct ages *ages; /* NULL: never asked for */
 
     struct entry *taken; /* the reader's: freed at its next read */
 };
@@ -35,7 +47,17 @@ void evicted_keep(struct evicted *ev, uint32_t kinds, uint64_t max_items,
 /* evicted_read is read_evicted of connector.h. */
 int evicted_read(struct evicted *ev, struct weir_evicted *out, int max);
 
-/* evicted_free empties the queue. */
+/* evicted_ages is evicted_ages of connector.h. -ENOMEM. */
+int evicted_ages(struct evicted *ev, struct weir_evicted_ages *out);
+
+/* evicted_dated says whether new entries without bytes shall be ENTRY_DATED. */
+static inline bool evicted_dated(const struct evicted *ev)
+{
+    return (atomic_load_explicit(&ev->kinds, memory_order_relaxed) &
+            EVICTED_AGES) != 0;
+}
+
+/* evicted_free frees the entries in the queue and the counts of ages. */
 void evicted_free(struct evicted *ev);
 
 /* evicted_bury frees dead entries, or keeps them. */

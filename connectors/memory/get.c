@@ -32,6 +32,18 @@ void get_fetch(struct entry *e, const struct weir_item *item)
     }
 }
 
+/* Notes when an entry is read. */
+static void get_date(struct entry *e)
+{
+    struct entry_dates dates;
+
+    if (e->size != ENTRY_DATED)
+        return;
+    dates = entry_dates(e);
+    dates.read_ns = weir_now();
+    entry_date(e, dates);
+}
+
 void get_locked(struct turn *t, struct place *at, struct weir_item *item)
 {
     struct entry *e = shard_find(t->shard, &at->key, t->now_ms, &t->dead);
@@ -43,7 +55,8 @@ void get_locked(struct turn *t, struct place *at, struct weir_item *item)
     }
     shard_hit(t->shard, e);
     size = entry_size(e);
-    if (e->size == ENTRY_SIZE_ONLY) {
+    if (entry_bodiless(e)) {
+        get_date(e);
         at->size_only = true;
         at->size = size;
     } else if (e->size == ENTRY_REFERS &&

@@ -258,6 +258,13 @@ static int memory_read_evicted(void *state, struct weir_evicted *out, int max)
     return evicted_read(&m->evicted, out, max);
 }
 
+static int memory_evicted_ages(void *state, struct weir_evicted_ages *out)
+{
+    struct memory *m = state;
+
+    return m->bodies ? -ENOTSUP : evicted_ages(&m->evicted, out);
+}
+
 static uint64_t memory_lost(struct memory *m)
 {
     uint64_t lost;
@@ -312,4 +319,5 @@ const struct weir_connector weir_connector = {
     .gauges = memory_gauges,
     .keep_evicted = memory_keep_evicted,
     .read_evicted = memory_read_evicted,
+    .evicted_ages = memory_evicted_ages,
 };

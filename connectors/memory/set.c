@@ -37,8 +37,10 @@ static bool set_value(struct entry *e, struct weir_call *call,
 {
     struct weir_value *value;
 
-    if (e->size == ENTRY_SIZE_ONLY) {
+    if (entry_bodiless(e)) {
         *entry_word(e) = size;
+        if (e->size == ENTRY_DATED)
+            entry_date(e, (struct entry_dates){.set_ns = weir_now()});
         return true;
     }
     if (entry_embedded(e)) {
@@ -54,15 +56,22 @@ static bool set_value(struct entry *e, struct weir_call *call,
     return value != NULL;
 }
 
+/* What the size of a new entry says of its value. */
+static uint32_t set_kind(const struct memory *m, uint64_t size)
+{
+    if (m->bodies)
+        return size <= ENTRY_EMBEDS ? (uint32_t)size : ENTRY_REFERS;
+    return evicted_dated(&m->evicted) ? ENTRY_DATED : ENTRY_SIZE_ONLY;
+}
+
 /* The entry of a set; NULL: the item has been answered. */
 static struct entry *set_entry(const struct memory *m, const struct place *at,
                                struct weir_call *call, struct weir_item *item,
                                uint64_t size)
 {
     uint64_t ttl_ms = item->ttl_ms ? item->ttl_ms : m->default_ttl_ms;
-    uint32_t kind = size <= ENTRY_EMBEDS ? (uint32_t)size : ENTRY_REFERS;
     struct entry *e = entry_new(at->key.bytes, at->key.len, at->key.hash,
-                                m->bodies ? kind : ENTRY_SIZE_ONLY, ttl_ms > 0);
+                                set_kind(m, size), ttl_ms > 0);
 
     if (e == NULL) {
         weir_call_fail(call, item, WEIR_NOSPACE, "out of memory");
@@ -128,6 +137,8 @@ static struct entry *set_timed(struct entry *e)
         memcpy(entry_data(copy), entry_data(e), e->size);
     else
         *entry_word(copy) = *entry_word(e);
+    if (e->size == ENTRY_DATED)
+        entry_date(copy, entry_dates(e));
     if (e->size == ENTRY_REFERS)
         weir_value_ref(entry_value(e));
     return copy;

@@ -10,7 +10,7 @@ local Ffi = {}
 local LAYOUT = {
   "value", "item", "scan_entry", "batch", "error", "op_stats", "store_stats",
   "gauge", "option", "connector_info", "status_info", "prefix", "op_info", "event",
-  "evicted", "guard_key",
+  "evicted", "guard_key", "evicted_ages",
 }
 
 -- What is needed of libc, under names of our own: whoever embeds weir may have

@@ -1,6 +1,7 @@
 /* evicted.c -- a memory store that keeps what it drops: each dropped value is
  * read once, with its reason, uncopied, or counted as lost; and one that keeps
- * nothing has nothing to read. Then threads set while one reads: run it under
+ * nothing has nothing to read. One whose values have no bytes tells how old
+ * they were. Then threads set while one reads: run it under
  * the sanitizers. */
 #include <errno.h>
 #include <pthread.h>
@@ -214,8 +215,70 @@ static void threads_lose_none(void)
     close_store();
 }
 
+static void at_second(uint64_t seconds)
+{
+    weir_set_now(seconds * 1000000000);
+}
+
+static void run_key(uint32_t op, uint32_t key)
+{
+    struct weir_batch *b = weir_batch_new(1);
+
+    CHECK(weir_batch_reset(b, op, 1) == 0);
+    b->items[0].key = (const char *)&key;
+    b->items[0].key_len = sizeof key;
+    b->items[0].ttl_ms = op == WEIR_TOUCH ? 3600000 : 0;
+    weir_submit(store, NULL, b);
+    CHECK(b->items[0].status == WEIR_OK);
+    weir_batch_free(b);
+}
+
+static void tells_ages(void)
+{
+    struct weir_evicted_ages ages;
+    struct weir_evicted out[4];
+
+    at_second(10);
+    open_store(
+        "memory://?bodies=false&shards=1&capacity_items=2&eviction=fifo");
+    set(1, SMALL, 0); /* before ages are counted */
+    CHECK(weir_evicted_ages(store, &ages) == 0 && ages.age.count == 0);
+    CHECK(weir_evicted_keep(store, ALL, 10, 1 << 20) == 0);
+    set(2, SMALL, 0);
+    at_second(11);
+    run_key(WEIR_GET, 1);
+    run_key(WEIR_TOUCH, 2); /* a copy of the entry, and no read */
+    at_second(12);
+    set(3, SMALL, 0);                             /* evicts 1 */
+    set(4, SMALL, 0);                             /* evicts 2 */
+    CHECK(weir_evicted_read(store, out, 4) == 3); /* the copied one, too */
+    for (int i = 0; i < 3; i++)
+        weir_value_unref(out[i].value);
+    CHECK(weir_evicted_ages(store, &ages) == 0);
+    CHECK(ages.age.count == 1 && ages.unread == 1 && ages.bytes == SMALL);
+    CHECK(ages.age.sum_ns == 2000000000 && ages.idle.max_ns == 2000000000);
+    run_key(WEIR_GET, 3);
+    set(4, SMALL, 0); /* replaced, not evicted */
+    CHECK(weir_evicted_keep(store, 0, 0, 0) == 0);
+    at_second(17);
+    set(5, SMALL, 0); /* evicts 3 */
+    at_second(18);
+    set(6, SMALL, 0); /* evicts 4 */
+    CHECK(weir_evicted_ages(store, &ages) == 0);
+    CHECK(ages.age.count == 2 && ages.unread == 1 && ages.bytes == 2 * SMALL);
+    CHECK(ages.age.sum_ns == 11000000000 && ages.age.max_ns == 6000000000);
+    CHECK(ages.idle.sum_ns == 11000000000);
+    CHECK(weir_evicted_ages(store, &ages) == 0 && ages.age.count == 0);
+    weir_set_now(0);
+    close_store();
+    open_store("memory://");
+    CHECK(weir_evicted_ages(store, &ages) == -ENOTSUP);
+    close_store();
+}
+
 int main(void)
 {
+    tells_ages();
     reads_what_was_replaced_and_expired();
     reads_what_had_no_room();
     keeps_no_more_than_it_may();

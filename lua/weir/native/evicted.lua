@@ -1,8 +1,9 @@
 -- native/evicted.lua: the values that a store of C drops by itself, for the lack of
--- room. Methods of native.lua; the option demote of tier uses them.
+-- room. Methods of native.lua; the option demote of tier and replays use them.
 
 local bit = require "bit"
 local ffi = require "ffi"
+local Counters = require "weir.observe.counters"
 local Value = require "weir.core.value"
 local C = require("weir.ffi").C
 
@@ -10,6 +11,7 @@ local Evicted = {}
 
 local MOST = 64 -- values of one call
 local list = ffi.new("struct weir_evicted[?]", MOST)
+local ages = ffi.new "struct weir_evicted_ages"
 
 
 local NO_ROOM = bit.lshift(1, C.WEIR_EVICTED_CAPACITY)
@@ -40,6 +42,19 @@ function Evicted:read_evicted(fn)
         ttl > 0 and ttl / 1000 or nil)
     end
   until n < MOST
+end
+
+
+--- What was dropped since the last call, of the values that were set after the first
+--- one: how many (count), their bytes, how many of them were never read (unused), and
+--- in seconds as Counters.latency has them how long ago they were set (age) and last
+--- read or else set (idle). nil: the values of this store have bytes.
+---@return table?
+function Evicted:evicted_ages()
+  if C.weir_evicted_ages(self.handle, ages) ~= 0 then return nil end
+  return { count = tonumber(ages.age.count), bytes = tonumber(ages.bytes),
+    unused = tonumber(ages.unread), age = Counters.latency(ages.age),
+    idle = Counters.latency(ages.idle) }
 end
 
 

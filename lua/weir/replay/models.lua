@@ -121,6 +121,7 @@ local function open_memory(world, info, options, level)
   local rules = Rules.of(world.rules, "memory", label, 1)
   local meter = Meter.new(label, "memory", rules, world.phase)
   local takes_time = world.timed and (world.rules.memory or world.rules[label])
+  meter:ask_store(store)
   watch_memory(store, meter, world.host, takes_time and Station.new(rules) or nil)
   world.stores[#world.stores + 1] = { store = store, meter = meter,
     items = number_of(given.capacity_items) }

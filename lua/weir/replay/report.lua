@@ -18,11 +18,15 @@ local function rounded(x)
 end
 
 
-local function times(histogram)
-  local s = histogram and histogram:summary()
+local function summary(s)
   if not s then return nil end
   for name, value in pairs(s) do s[name] = rounded(value) end
   return s
+end
+
+
+local function times(histogram)
+  return summary(histogram and histogram:summary())
 end
 
 
@@ -33,17 +37,21 @@ local function op_of(counts)
 end
 
 
-local function evictions(meter, gauges)
-  local evicted = meter.evicted
-  local count = meter.connector == "memory" and gauges.evictions or evicted.count
-  if not count or count == 0 then return nil end
-  return { count = count, bytes = evicted.count > 0 and evicted.bytes or nil,
-    unused = evicted.count > 0 and evicted.unused or nil,
-    age = times(evicted.age), idle = times(evicted.idle) }
+-- moved: whether the clock moved at all. It does not at speed "max" over a trace
+-- without times, and then nothing has an age.
+local function evictions(entry, gauges, moved)
+  if not entry.meter.rules then -- a real store, which only counts them
+    return (gauges.evictions or 0) > 0 and { count = gauges.evictions } or nil
+  end
+  local evicted = entry.meter:evictions()
+  if evicted.count == 0 then return nil end
+  evicted.age = moved and summary(evicted.age) or nil
+  evicted.idle = moved and summary(evicted.idle) or nil
+  return evicted
 end
 
 
-local function store_entry(entry, copies)
+local function store_entry(entry, copies, moved)
   local meter, gauges = entry.meter, entry.store:stats().gauges or {}
   local ops, latency = {}, {}
   for op, counts in pairs(meter.ops) do ops[op] = op_of(counts) end
@@ -57,7 +65,7 @@ local function store_entry(entry, copies)
     copies_read = copies and meter.followed > 0 and meter.used / meter.followed or nil,
     items = gauges.items, bytes = gauges.bytes, capacity = gauges.capacity,
     capacity_items = entry.items and entry.items > 0 and entry.items or nil,
-    evictions = evictions(meter, gauges),
+    evictions = evictions(entry, gauges, moved),
   }
 end
 
@@ -117,9 +125,10 @@ end
 --- The report of an engine that has run. about: what is said of the run itself.
 function Report.of(engine, about)
   local counts, stores = engine.counts, {}
+  local moved = engine.ended and engine.ended > engine.began
   counts:finish()
   for i, entry in ipairs(engine.world.stores) do
-    stores[i] = store_entry(entry, engine.in_turn)
+    stores[i] = store_entry(entry, engine.in_turn, moved)
   end
   local report = overall(counts)
   for name, value in pairs(about) do report[name] = value end

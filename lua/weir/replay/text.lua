@@ -98,14 +98,15 @@ end
 
 
 local function content_rows(report)
-  local rows = { { "store", "items", "holds", "evicted", "of these unread", "lived",
-    "idle at the end" } }
+  local rows = { { "store", "items", "holds", "evicted", "of these unread", "age p50",
+    "p90", "idle p50", "p90" } }
   for _, store in ipairs(report.stores) do
     local evicted = store.evictions or {}
+    local age, idle = evicted.age or {}, evicted.idle or {}
     rows[#rows + 1] = { store.label, count(store.items or 0), bytes(store.bytes or 0),
       count(evicted.count or 0),
       evicted.unused and percent(evicted.unused / evicted.count) or "-",
-      span(evicted.age and evicted.age.p50), span(evicted.idle and evicted.idle.p50) }
+      span(age.p50), span(age.p90), span(idle.p50), span(idle.p90) }
   end
   return rows
 end
@@ -152,7 +153,7 @@ function Text.lines(report)
   add(overall(report), "lrlrlr")
   if #report.levels > 1 then add(level_rows(report), "lrrrr") end
   add(traffic_rows(report), "lrrrrrrrrrr")
-  add(content_rows(report), "lrrrrrr")
+  add(content_rows(report), "lrrrrrrrr")
   lines[#lines + 1] = ""
   promotion_lines(report, lines)
   bound_lines(report, lines)

@@ -21,7 +21,7 @@ local Entry = ffi.typeof [[struct {
   double expires;
   uint32_t chain, older, younger;
   uint32_t size, charge;
-  float born, used;
+  float born, used; // set; last read, 0 = never
   uint32_t mark;
 }]]
 local ENTRY = ffi.sizeof(Entry)
@@ -228,7 +228,7 @@ local function insert(self, hash, size, charge, now, expires)
   local slot = new_slot(self)
   local e = self.entries[slot]
   e.hash, e.expires, e.size, e.charge = hash, expires, size, charge
-  e.born, e.used, e.mark = now, now, 0
+  e.born, e.used, e.mark = now, 0, 0
   if 2 * self.n >= self.n_buckets then rehash(self) end
   local at = tonumber(band(hash, self.n_buckets - 1))
   e.chain = self.buckets[at]
@@ -243,6 +243,7 @@ local function replace(self, slot, size, charge, now, expires)
   self.stored = self.stored + charge - e.charge
   e.size, e.charge, e.expires, e.born = size, charge, expires, now
   self:hit(slot, now)
+  e.used = 0 -- the new value has not been read
 end
 
 

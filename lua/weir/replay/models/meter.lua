@@ -34,7 +34,26 @@ function Meter:reset()
   self.followed, self.used, self.unread, self.n_unread = 0, 0, {}, 0
   self.evicted = { count = 0, bytes = 0, unused = 0,
     age = Histogram.new(), idle = Histogram.new() }
+  if self.asked then self.asked:evicted_ages() end
   return self
+end
+
+
+--- Lets a store of C count what it evicts (native/evicted.lua) from now on.
+function Meter:ask_store(store)
+  store:evicted_ages()
+  self.asked = store
+end
+
+
+--- What was evicted since the start or the last reset: count, bytes, unused (entries
+--- that were never read), age and idle (summaries of seconds). To be asked once, at the
+--- end.
+function Meter:evictions()
+  if self.asked then return assert(self.asked:evicted_ages(), "out of memory") end
+  local evicted = self.evicted
+  return { count = evicted.count, bytes = evicted.bytes, unused = evicted.unused,
+    age = evicted.age:summary(), idle = evicted.idle:summary() }
 end
 
 
@@ -89,13 +108,14 @@ function Meter:count(op, keys, reply, good, bytes)
 end
 
 
---- Counts an entry that went for room. unused: it was never read.
+--- Counts an entry that went for room: set `age` seconds ago, and last read `idle`
+--- seconds ago, or never: nil.
 function Meter:evict(bytes, age, idle)
   local evicted = self.evicted
   evicted.count, evicted.bytes = evicted.count + 1, evicted.bytes + bytes
-  if idle >= age then evicted.unused = evicted.unused + 1 end
+  if not idle then evicted.unused = evicted.unused + 1 end
   evicted.age:add(age)
-  evicted.idle:add(idle)
+  evicted.idle:add(idle or age)
 end
 
 

@@ -42,7 +42,7 @@ function Sized.new(world, meter, config)
   }, Sized)
   local function on_evict(e)
     local now = host.now()
-    meter:evict(e.size, now - e.born, now - e.used)
+    meter:evict(e.size, now - e.born, e.used > 0 and now - e.used or nil)
   end
   self.index = Index.new(config.capacity, world.most_items, config.rules.eviction,
     on_evict)
