@@ -181,4 +181,16 @@ describe("the report of a replay", function()
       assert.matches(Quantity.time(x), text, 1, true)
     end
   end)
+
+  it("says which speed gives latencies where there are none", function()
+    local HINT = "no latencies: stores take no time at max speed; --speed 1x or "
+      .. "closed=16 gives them"
+    local text, report = screen("redis {}", {})
+    assert.is_nil(report.latency)
+    assert.matches(HINT, text, 1, true)
+    text, report = screen("redis {}", { speed = "open" })
+    assert.is_true(report.latency.p50 > 0 and report.latency.p99 >= report.latency.p50)
+    assert.not_matches("no latencies", text, 1, true)
+    assert.matches("latency p50", text, 1, true)
+  end)
 end)

@@ -71,8 +71,9 @@ function Options.define(command)
     :convert(share)
   command:option "--speed"
     :argname "<how>"
-    :description("max: in order, stores take no time. 1x: at the times of the trace. "
-      .. "closed=16: that many clients. Times are virtual.")
+    :description("max: in order, stores take no time, so there are no latencies. "
+      .. "1x: at the times of the trace. closed=16: that many clients. These two give "
+      .. "latencies by the models of the stores. Times are virtual.")
     :convert(speed)
   command:option "--model"
     :argname "<rules>"

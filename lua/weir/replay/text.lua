@@ -23,7 +23,13 @@ local function head(report)
   lines[1] = ("%s, %s: %s, %s, %s speed"):format(report.policy,
     table.concat(report.traces, " "), report.format, report.requests_mode,
     report.speed == "closed" and report.clients .. " clients, closed" or report.speed)
-  if report.stopped then lines[2] = "stopped early: this is what was known by then" end
+  if report.stopped then
+    lines[#lines + 1] = "stopped early: this is what was known by then"
+  end
+  if report.speed == "max" and not report.latency then
+    lines[#lines + 1] = "no latencies: stores take no time at max speed; "
+      .. "--speed 1x or closed=16 gives them"
+  end
   if report.bad_lines then
     lines[#lines + 1] = Quantity.things(report.bad_lines, "bad line") .. " left out"
   end
