@@ -241,6 +241,17 @@ bool lane_claim(struct lane *l, struct sleeper *worker, struct claim *out,
     return found;
 }
 
+double lane_fill(struct lane *l)
+{
+    double items, bytes;
+
+    lock(l);
+    items = (double)l->items / (double)l->config->queue;
+    bytes = (double)l->bytes / (double)l->config->queue_bytes;
+    unlock(l);
+    return items > bytes ? items : bytes;
+}
+
 /* ---- taking batches out ---- */
 
 bool lane_remove(struct lane *l, struct batch *b)

@@ -43,6 +43,9 @@ void lane_learn_size(struct lane *l, uint64_t bytes, uint32_t values);
  * -EAGAIN: full. -ESHUTDOWN: stopping. */
 int lane_push(struct lane *l, struct batch *b);
 
+/* lane_fill returns what share of its bounds the queue takes up. */
+double lane_fill(struct lane *l);
+
 /* lane_remove takes a batch out of the queue. false: all of it is claimed. */
 bool lane_remove(struct lane *l, struct batch *b);
 

@@ -53,6 +53,15 @@ void store_keep_error(struct weir_store *s, const struct batch *b)
     pthread_mutex_unlock(&s->lock);
 }
 
+struct lane *store_lane(struct weir_store *s, uint32_t op)
+{
+    uint32_t i = 0;
+
+    while (i < s->n_lanes - 1 && !(s->lanes[i].ops & 1u << op))
+        i++;
+    return &s->lanes[i];
+}
+
 void store_begin(struct weir_store *s, const struct batch *b)
 {
     stats_add(&s->inflight_batches, 1);

@@ -77,6 +77,9 @@ void store_worker_ended(struct weir_store *s);
 int store_enter(struct weir_store *s, bool able);
 void store_leave(struct weir_store *s);
 
+/* store_lane returns the lane of an op. The store has workers. */
+struct lane *store_lane(struct weir_store *s, uint32_t op);
+
 /* store_keep_error keeps a batch's error as the store's last. */
 void store_keep_error(struct weir_store *s, const struct batch *b);
 

@@ -49,6 +49,15 @@ int weir_store_histogram(struct weir_store *s, uint32_t op, int queue,
     return 0;
 }
 
+double weir_store_queue(struct weir_store *s, uint32_t op)
+{
+    if (!op_exists(op))
+        return -1;
+    if (s->is_inline || s->forks != forks_seen())
+        return 0;
+    return lane_fill(store_lane(s, op));
+}
+
 size_t weir_store_gauges(struct weir_store *s, struct weir_gauge *out,
                          size_t max)
 {

@@ -13,15 +13,6 @@
  * as much. One call in this many is measured. */
 enum { TIMED_CALLS = 16 };
 
-static struct lane *lane_of(struct weir_store *s, uint32_t op)
-{
-    uint32_t i = 0;
-
-    while (i < s->n_lanes - 1 && !(s->lanes[i].ops & 1u << op))
-        i++;
-    return &s->lanes[i];
-}
-
 static void set_store(struct batch *b, struct weir_store *s)
 {
     b->store = s;
@@ -361,7 +352,7 @@ static int push(struct weir_store *s, struct weir_cq *cq, struct batch *b,
     int rc;
 
     b->cq = cq;
-    b->lane = lane_of(s, b->pub.op);
+    b->lane = store_lane(s, b->pub.op);
     b->weight = lane_weigh(b->lane, b);
     b->share = share_of(s, b, pending);
     cq_expect(cq);

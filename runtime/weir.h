@@ -720,6 +720,12 @@ int weir_store_op_stats(struct weir_store *s, uint32_t op,
 int weir_store_histogram(struct weir_store *s, uint32_t op, int queue,
                          uint64_t *counts);
 
+/* weir_store_queue returns how full the queue of an op is: 0 is empty, 1 is
+ * full, by items (option queue) or by bytes (queue_bytes), whichever is more.
+ * One batch that is larger than a bound makes it more than 1. 0 for an inline
+ * store, which has no queue, and after a fork. -1: not an op. */
+double weir_store_queue(struct weir_store *s, uint32_t op);
+
 /* weir_histogram_floor returns the smallest latency of a bucket,
  * weir_histogram_bucket the bucket of a latency. */
 uint64_t weir_histogram_floor(uint32_t bucket);

@@ -389,14 +389,14 @@
 ---@field always weir.Predicate Yes to every key.
 ---@field any fun(...: weir.Rule): weir.Predicate Yes if one of these predicates or functions says yes.
 ---@field back fun(given: weir.BackOptions): weir.Back The authority gets writes later, the newest of each key.
----@field below fun(share: number): weir.Predicate Yes while less than this share of the store's capacity is in use. A store that does not tell its capacity counts as empty.
+---@field below fun(share: number, of?: "capacity"|"queue"): weir.Predicate Yes while less than this share of the store's capacity or of its queue is in use. A store that does not tell counts as empty.
 ---@field bigger fun(bytes: weir.Size): weir.Predicate Yes to a value of more bytes than that.
 ---@field byop fun(given: table<string, weir.Store>): weir.Node Each op goes to the store that is named for it, for its group (reads, writes), or to default.
 ---@field bysize fun(given: weir.BysizeOptions): weir.Node Each value goes to the first store whose size limit it fits. A get tries the stores in order.
 ---@field cheaper fun(given: weir.CheaperOptions): weir.Predicate Yes if loading a value again takes less time than computing it.
 ---@field fail fun(status: string): weir.Node A store that answers every key with one status.
 ---@field failover fun(given: weir.FailoverOptions): weir.Node What the first store could not do goes to the next one. It never serves a value older than the last write.
----@field hits fun(given: integer|weir.HitsOptions, more?: weir.HitsOptions): weir.Predicate Yes to a key that was seen n times or more.
+---@field hits fun(n: integer, since?: "ever"|"resident"): weir.Predicate Yes to a key that was seen n times or more.
 ---@field maxsize fun(bytes: weir.Size): weir.Predicate Yes to a value of so many bytes or fewer.
 ---@field migrate fun(given: weir.MigrateOptions): weir.Node Requests go to one store until a moment and to another one afterwards. Around that moment writes also delete in the other one.
 ---@field mirror fun(given: weir.MirrorOptions): weir.Node The same values in every store. A write goes to all of them at once.

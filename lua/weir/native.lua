@@ -284,6 +284,12 @@ function Native:histogram(op, which)
 end
 
 
+--- How full the queue of an op is: 0 to 1, and 0 without a queue.
+function Native:queue_fill(op)
+  return C.weir_store_queue(self.handle, Op.number[op])
+end
+
+
 --- Whether the store can tell of changes that others make. Its events come once a
 --- request has waited for it.
 function Native:can_tell()

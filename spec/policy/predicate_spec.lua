@@ -1,7 +1,8 @@
--- age, tinylfu, cheaper, and the sketch that tinylfu counts with. The other predicates
--- are in tier_spec and cache_spec.
+-- age, tinylfu, cheaper, below of a queue, and the sketch that tinylfu counts with. The
+-- other predicates are in tier_spec and cache_spec.
 local fake = require "fake"
 local script = require "fake.store"
+local scripted = require "scripted"
 local Sketch = require "weir.policy.shared.sketch"
 local weir = require "weir"
 
@@ -104,10 +105,79 @@ describe("the predicate", function()
         return weir.cheaper { load = 1 }
       end,
       ["seconds is a time over 0"] = function() return weir.age(-1) end,
+      ["did you mean \"queue\"?"] = function() return weir.below(0.5, "queu") end,
     } do
       local ok, err = pcall(make)
       assert.is_false(ok)
       assert.is_truthy(tostring(err):find(text, 1, true), tostring(err))
     end
+  end)
+end)
+
+
+describe("the predicate below of a queue", function()
+  local store, held, tasks
+  before_each(function()
+    store, held = scripted.open { workers = 1, queue = 10 }
+    held.hold, tasks = true, {}
+    tasks[1] = weir.spawn(function() return store:set("running", "x") end)
+    scripted.await(function() return held.calls == 1 end)
+  end)
+  after_each(function()
+    held.hold = false
+    store:close()
+  end)
+
+  local function set_later(tree, n)
+    for i = 1, n do
+      tasks[#tasks + 1] = weir.spawn(function() return tree:set("k" .. i, "x") end)
+    end
+  end
+
+  local function results()
+    held.hold = false
+    local stored = {}
+    for i, task in ipairs(tasks) do stored[i] = select(2, weir.join(task)) end
+    return stored
+  end
+
+  it("says no while that share of it or more is full", function()
+    local tree = store:admit(weir.below(0.5, "queue"))
+    set_later(tree, 6)
+    scripted.await(function()
+      local tally = tree:tally()
+      return tally.admitted + tally.refused == 6
+    end)
+    assert.same({ 5, 1 }, { tree:tally().admitted, tree:tally().refused })
+    assert.same({ true, true, true, true, true, true, false }, results())
+    assert.is_true(tree:set("later", "x"))
+  end)
+
+  it("asks the fullest queue of the stores below, by the bytes as well", function()
+    local ram, seen = weir.memory {}, {}
+    local far, script_of_far = scripted.open { workers = 1, queue_bytes = 100 }
+    script_of_far.hold = true
+    tasks[2] = weir.spawn(function() return far:set("running", "x") end)
+    scripted.await(function() return script_of_far.calls == 1 end)
+    tasks[3] = weir.spawn(function() return far:set("waiting", ("x"):rep(70)) end)
+    set_later(store, 4)
+    local tree = weir.mirror { ram, far, store }:admit(function(_, info)
+      seen[#seen + 1] = info.queue
+      return true
+    end)
+    set_later(tree, 1)
+    scripted.await(function() return #seen == 1 end)
+    script_of_far.hold = false
+    results()
+    assert.same({ 0.7 }, seen)
+    far:close()
+    ram:close()
+  end)
+
+  it("says yes for a store that has no queue", function()
+    local ram = weir.memory {}
+    local tree = ram:admit(weir.below(0.01, "queue"))
+    assert.is_true(tree:set_many({ "a", "b", "c" }, { "1", "2", "3" }):all "ok")
+    ram:close()
   end)
 end)

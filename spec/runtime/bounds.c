@@ -15,7 +15,7 @@ static void fill_until_busy(struct weir_store *store, struct weir_cq *cq,
     CHECK(weir_submit(store, cq, make()) == 0);
     CHECK(EVENTUALLY(script.calls == 1)); /* it left the queue */
     while (weir_submit(store, cq, b = make()) == 0)
-        taken++;
+        CHECK(weir_store_queue(store, WEIR_SET) == ++taken / (double)accepts);
     CHECK(taken == accepts);
     CHECK(weir_submit(store, cq, b) == -EAGAIN);
     CHECK(count_status(b, WEIR_BUSY) == b->n);
@@ -25,7 +25,36 @@ static void fill_until_busy(struct weir_store *store, struct weir_cq *cq,
         weir_batch_free(next_done(cq));
     CHECK(weir_submit(store, cq, b) == 0);
     CHECK(next_done(cq) == b && count_status(b, WEIR_OK) == b->n);
+    CHECK(weir_store_queue(store, WEIR_SET) == 0);
     weir_batch_free(b);
+}
+
+/* Each op is asked for its own queue. An inline store has none. */
+static void ops_have_their_own_queues(struct weir_cq *cq)
+{
+    struct weir_store *s =
+        open_scripted(&script, "lanes=set=1", "workers=1", "queue=10", NULL);
+    struct weir_batch *held = keyed_batch(WEIR_SET, 1, "k");
+    struct weir_batch *b = keyed_batch(WEIR_SET, 3, "k");
+    struct weir_store *ram;
+    struct weir_error err;
+
+    script.calls = 0;
+    script.hold = true;
+    CHECK(weir_submit(s, cq, held) == 0);
+    CHECK(EVENTUALLY(script.calls == 1));
+    CHECK(weir_submit(s, cq, b) == 0);
+    CHECK(weir_store_queue(s, WEIR_SET) == 0.3);
+    CHECK(weir_store_queue(s, WEIR_GET) == 0);
+    CHECK(weir_store_queue(s, 99) == -1);
+    script.hold = false;
+    CHECK(next_done(cq) == held && next_done(cq) == b);
+    weir_batch_free(held);
+    weir_batch_free(b);
+    weir_store_free(s);
+    CHECK(weir_open(&ram, "memory", NULL, 0, &err) == 0);
+    CHECK(weir_store_queue(ram, WEIR_SET) == 0);
+    weir_store_free(ram);
 }
 
 static struct weir_batch *ten_keys(void)
@@ -216,6 +245,7 @@ int main(void)
     a_batch_over_the_bound_fits_an_empty_queue(store, cq);
     bad_items_are_answered_alone(store, cq);
     max_value_holds_for_gets(cq);
+    ops_have_their_own_queues(cq);
     cancelling_makes_room(store, cq);
     only_what_waits_weighs(store, cq);
     batches_of_none_and_of_refused(store, cq);

@@ -22,8 +22,18 @@ local function gauges(store)
 end
 
 
--- Free bytes are looked up when a predicate reads them.
+-- The share of the fullest queue that a set may wait in. A store without a queue is 0.
+local function queue(store)
+  local most = store.queue_fill and store:queue_fill "set" or 0
+  for _, child in pairs(store.children or {}) do most = math.max(most, queue(child)) end
+  return most
+end
+
+
+-- What the target tells about itself is looked up when a predicate reads it. The queue
+-- may fill up within microseconds, and reading it is cheap.
 local function lookup(info, name)
+  if name == "queue" then return queue(info.target) end
   if name ~= "free" and name ~= "capacity" then return nil end
   local now = host.now()
   if not info.looked or now - info.looked > FRESH then

@@ -1,8 +1,8 @@
 -- policy/shared/predicate.lua: the words that decide whether a copy is made (promote=
 -- of tier) or a value is stored (admit): always, never, hits(n), prob(p), maxsize(b),
--- bigger(b), below(watermark), age(seconds), tinylfu{}, cheaper{}, all(...), any(...),
+-- bigger(b), below(share), age(seconds), tinylfu{}, cheaper{}, all(...), any(...),
 -- or a function fn(key, info) -> boolean. info has size, level, hits, age, ttl, batch,
--- free, capacity. free and capacity are looked up when they are read.
+-- free, capacity, queue. The last three are looked up when they are read.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Blame = require "weir.core.blame"
@@ -50,10 +50,14 @@ Predicate.ABOUT = {
   bigger = { HELP = "Yes to a value of more bytes than that.",
     EXAMPLE = "bigger(64*KiB)", OPTIONS = { { "bytes", at = 1, is = "size",
       required = "an argument", help = "the size that is too small" } } },
-  below = { HELP = "Yes while less than this share of the store's capacity is in use. "
-      .. "A store that does not tell its capacity counts as empty.",
-    EXAMPLE = "below(0.9)", OPTIONS = { { "share", at = 1, is = "share",
-      required = "an argument", help = "the share of the capacity" } } },
+  below = { HELP = "Yes while less than this share of the store's capacity or of its "
+      .. "queue is in use. A store that does not tell counts as empty.",
+    EXAMPLE = "below(0.9)", OPTIONS = {
+      { "share", at = 1, is = "share", required = "an argument",
+        help = "the share of the capacity or of the queue" },
+      { "of", at = 2, is = { "capacity", "queue" }, default = "capacity",
+        help = "what has to have room: memory, or the queue that sets wait in" },
+    } },
   age = { HELP = "Yes to a key that was first seen so long ago.",
     EXAMPLE = "age(60)", OPTIONS = { { "seconds", at = 1, is = "seconds",
       required = "an argument", help = "since the key was first seen" } } },
@@ -132,12 +136,18 @@ word("bigger", function(bytes)
 end)
 
 
--- The share of the target's capacity that is in use; unknown counts as room.
-word("below", function(watermark)
-  watermark = check("below", watermark)
-  return new(("below(%g)"):format(watermark), function(_, info)
+-- A capacity that is unknown counts as room.
+word("below", function(share, of)
+  local given = Arguments.read("below", Predicate.ABOUT.below.OPTIONS, { share, of })
+  local most = given.share
+  if given.of == "queue" then
+    return new(('below(%g, "queue")'):format(most), function(_, info)
+      return info.queue < most
+    end)
+  end
+  return new(("below(%g)"):format(most), function(_, info)
     local free, capacity = info.free, info.capacity
-    return not free or (capacity - free) / capacity < watermark
+    return not free or (capacity - free) / capacity < most
   end)
 end)
 
