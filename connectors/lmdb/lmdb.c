@@ -151,13 +151,13 @@ static int lmdb_run(void *session, struct weir_call *call)
     case WEIR_SCAN:
         lmdb_scan(session, call);
         break;
-    case WEIR_SET:
-    case WEIR_DELETE:
-    case WEIR_TOUCH:
-        lmdb_write(session, call);
+    case WEIR_GET:
+    case WEIR_EXISTS:
+    case WEIR_STAT:
+        lmdb_read(session, call);
         break;
     default:
-        lmdb_read(session, call);
+        lmdb_write(session, call);
     }
     return 0;
 }
@@ -213,7 +213,9 @@ const struct weir_connector weir_connector = {
     .session_size = sizeof(struct session),
     .ops = 1u << WEIR_GET | 1u << WEIR_SET | 1u << WEIR_EXISTS |
            1u << WEIR_DELETE | 1u << WEIR_STAT | 1u << WEIR_TOUCH |
-           1u << WEIR_SCAN,
+           1u << WEIR_SCAN | 1u << WEIR_ADD | 1u << WEIR_REPLACE |
+           1u << WEIR_INCR | 1u << WEIR_APPEND | 1u << WEIR_CAS |
+           1u << WEIR_GAT | 1u << WEIR_TAKE,
     .max_value = UINT32_MAX,
     .slice = {.items = 1024, .bytes = 4 << 20},
     .open = lmdb_open,

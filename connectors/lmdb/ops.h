@@ -7,8 +7,8 @@
 /* get, exists, stat: in one read transaction. */
 void lmdb_read(struct session *s, struct weir_call *call);
 
-/* set, delete, touch: in one write transaction, unless the call is so large
- * that it would take a good part of the capacity. */
+/* set, delete, touch, and the atomic ops: in one write transaction, unless the
+ * call is so large that it would take a good part of the capacity. */
 void lmdb_write(struct session *s, struct weir_call *call);
 
 void lmdb_scan(struct session *s, struct weir_call *call);

@@ -3,6 +3,7 @@
 
 #include "ops.h"
 #include "record.h"
+#include "value.h"
 
 static int reader_new(struct session *s)
 {
@@ -72,7 +73,7 @@ static int read_find(struct session *s, const struct weir_item *item,
 
 /* Copies a value to its place, piece by piece, and sums the bytes of the log.
  * Returns the item's status if the place was taken back. */
-static int read_copy(struct session *s, struct weir_call *call,
+static int read_copy(struct session *s, struct log *log, struct weir_call *call,
                      struct weir_item *item, uint64_t pos, char *to,
                      uint32_t *sum, uint64_t hash)
 {
@@ -81,7 +82,7 @@ static int read_copy(struct session *s, struct weir_call *call,
     for (uint64_t left = item->size; left > 0;) {
         const char *bytes;
         size_t step;
-        int rc = log_view(&s->log, pos, &bytes, &step);
+        int rc = log_view(log, pos, &bytes, &step);
 
         if (rc != 0)
             return rc;
@@ -110,26 +111,42 @@ static int read_copy(struct session *s, struct weir_call *call,
     return 0;
 }
 
-static int read_get(struct session *s, struct weir_call *call,
-                    struct weir_item *item, uint64_t pos,
-                    const struct record *r, uint64_t hash)
+void read_corrupt(struct weir_call *call, struct weir_item *item)
+{
+    weir_call_fail(call, item, WEIR_CORRUPT,
+                   "a value in data.mdb has a wrong checksum");
+}
+
+int read_value(struct session *s, struct log *log, struct weir_call *call,
+               struct weir_item *item, const struct value *v)
 {
     uint32_t sum = 0;
     char *to;
     int rc;
 
-    if (weir_call_place(call, item, r->size, &to) != 0)
+    if (weir_call_place(call, item, v->size, &to) != 0)
         return 0;
-    rc =
-        read_copy(s, call, item, pos + r->head + item->key_len, to, &sum, hash);
-    if (rc != 0 || item->status != WEIR_PENDING)
-        return rc;
-    if (sum == r->sum)
+    rc = read_copy(s, log, call, item, v->pos, to, &sum, v->hash);
+    if (rc == 0 && item->status == WEIR_PENDING && sum != v->sum)
+        read_corrupt(call, item);
+    return rc;
+}
+
+static int read_get(struct session *s, struct weir_call *call,
+                    struct weir_item *item, uint64_t pos,
+                    const struct record *r, uint64_t hash)
+{
+    struct value v = {
+        .hash = hash,
+        .pos = pos + r->head + item->key_len,
+        .size = r->size,
+        .sum = r->sum,
+    };
+    int rc = read_value(s, &s->log, call, item, &v);
+
+    if (rc == 0 && item->status == WEIR_PENDING)
         item->status = WEIR_OK;
-    else
-        weir_call_fail(call, item, WEIR_CORRUPT,
-                       "a value in data.mdb has a wrong checksum");
-    return 0;
+    return rc;
 }
 
 static void read_item(struct session *s, struct weir_call *call,

@@ -42,6 +42,7 @@ describe("lmdb", function()
   teardown(function() Shell.remove(folder) end)
 
   contract {
+    atomic = "all",
     open = function(options)
       options.path = fresh_path()
       options.capacity = "64MiB"
@@ -51,6 +52,7 @@ describe("lmdb", function()
 
   describe("with a disk to wait for and one worker", function()
     contract {
+      atomic = "all",
       open = function(options)
         options.path = fresh_path()
         options.sync, options.workers = "data", 1
@@ -160,6 +162,26 @@ describe("lmdb", function()
     local reply = store:set_many({ "a", "w", "b" }, { "1", ("x"):rep(MIB + 1), "2" })
     assert.same({ "ok", "rejected", "ok" }, { reply[1], reply[2], reply[3] })
     assert.is_nil(store:get "w")
+    store:close()
+  end)
+
+  it("keeps a value when an atomic op would make it too large", function()
+    local store = weir.lmdb { path = fresh_path(), capacity = "16MiB" }
+    local large = ("x"):rep(MIB + 1)
+    assert(store:set("v", "small", { ttl = 100 }))
+    for op, run in pairs {
+      add = function() return store:add("new", large) end,
+      replace = function() return store:replace("v", large) end,
+      cas = function() return store:cas("v", large, "small") end,
+      append = function() return store:append("v", large) end,
+    } do
+      local done, err = run()
+      assert.is_nil(done, op)
+      assert.equal("toobig", err.code, op)
+    end
+    assert.equal("small", tostring(store:get "v"))
+    assert.is_true(store:stat("v").ttl > 90)
+    assert.is_nil(store:get "new")
     store:close()
   end)
 

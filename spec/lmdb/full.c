@@ -38,6 +38,18 @@ static pid_t slow_reader(void)
     return pid;
 }
 
+/* Kills a process while the next write waits for pages, if all goes fast. */
+static pid_t kill_soon(pid_t pid)
+{
+    pid_t killer = fork();
+
+    if (killer == 0) {
+        usleep(100000);
+        _exit(kill(pid, SIGKILL));
+    }
+    return killer;
+}
+
 /* Sets a batch of keys from a number on; returns how many answer a status. */
 static unsigned set_batch(struct client *c, unsigned from, int status)
 {
@@ -55,6 +67,33 @@ static unsigned set_batch(struct client *c, unsigned from, int status)
     client_run(c);
     for (unsigned i = 0; i < BATCH; i++)
         n += c->batch->items[i].status == status;
+    return n;
+}
+
+/* Appends pieces of VALUE bytes to "log", or adds 1 to "number" as often. What
+ * does not fit is undone and tried again, which must not count twice. Returns
+ * how many changes were made. */
+static unsigned change_batch(struct client *c, uint32_t op, int refusal)
+{
+    struct weir_item *item = c->batch->items;
+    unsigned n = 0, refused = 0;
+
+    CHECK(weir_batch_reset(c->batch, op, BATCH) == 0);
+    for (unsigned i = 0; i < BATCH; i++) {
+        item[i].key = op == WEIR_INCR ? "number" : "log";
+        item[i].key_len = (uint32_t)strlen(item[i].key);
+        item[i].number = 1;
+        item[i].data = op == WEIR_INCR ? NULL : value;
+        item[i].size = op == WEIR_INCR ? 0 : VALUE;
+    }
+    client_run(c);
+    for (unsigned i = 0; i < BATCH; i++) {
+        refused += item[i].status == refusal;
+        if (item[i].status == WEIR_OK)
+            CHECK(item[i].number ==
+                  (int64_t)++n * (op == WEIR_INCR ? 1 : VALUE));
+    }
+    CHECK(n + refused == BATCH);
     return n;
 }
 
@@ -82,8 +121,8 @@ static void stopped_writer(void)
 int main(void)
 {
     struct client c;
-    unsigned full = 0, at = 0;
-    pid_t reader;
+    unsigned full = 0, at = 0, appended, counted;
+    pid_t reader, killer;
 
     folder_make();
     c = open_lmdb("capacity=16MiB");
@@ -94,9 +133,18 @@ int main(void)
     CHECK(full > 0 && strstr(c.batch->error.message, "slow reader") != NULL);
     CHECK(gauge(c.store, "full") > 0);
     CHECK(client_do(&c, WEIR_GET, "key-64", NULL, 0) != WEIR_PENDING);
-    CHECK(kill(reader, SIGKILL) == 0 && waitpid(reader, NULL, 0) == reader);
+    appended = change_batch(&c, WEIR_APPEND, WEIR_NOSPACE);
+    CHECK(appended < BATCH);
+    killer = kill_soon(reader);
+    counted = change_batch(&c, WEIR_INCR, WEIR_NOSPACE);
+    CHECK(waitpid(killer, NULL, 0) == killer);
+    CHECK(waitpid(reader, NULL, 0) == reader);
     /* The first set finds the dead reader, if it still needs pages. */
     set_batch(&c, at, WEIR_OK);
+    CHECK(client_do(&c, WEIR_APPEND, "log", value, VALUE) == WEIR_OK);
+    CHECK(c.batch->items[0].number == ((int64_t)appended + 1) * VALUE);
+    CHECK(client_do(&c, WEIR_INCR, "number", NULL, 0) == WEIR_OK);
+    CHECK(c.batch->items[0].number == counted);
     for (int i = 0; i < 200; i++)
         CHECK(set_batch(&c, at += BATCH, WEIR_OK) == BATCH);
     CHECK(client_do(&c, WEIR_SET, "kept", "x", 1) == WEIR_OK);
