@@ -106,8 +106,9 @@ describe("a policy file", function()
 
   it("says what a predicate is", function()
     assert.equal("FILE:3: tier: promote is a predicate such as hits(2) (or always, "
-      .. "never, prob, maxsize, bigger, below, all, any), or a function, not the number "
-      .. "2; did you mean hits(2)?", told("", "return tier { a, a, promote = 2 }"))
+      .. "never, prob, maxsize, bigger, below, all, any), or a function, not the "
+      .. "number 2; did you mean hits(2)?",
+      told("", "return tier { a, a, promote = 2 }"))
     assert.matches("write always without quotes",
       told("", "return tier { a, a, promote = 'always' }"))
     assert.matches("tier: promote: hits needs its argument, such as hits%(2%)",
