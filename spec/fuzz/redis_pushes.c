@@ -16,8 +16,7 @@ static int read_all(struct pushes *p)
     int rc;
 
     while ((rc = pushes_next(p, &text, &len)) > 0) {
-        if (text != NULL &&
-            (text < p->bytes || text + len > p->bytes + p->end))
+        if (text != NULL && (text < p->bytes || text + len > p->bytes + p->end))
             __builtin_trap();
     }
     return rc;
