@@ -279,7 +279,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     piece = bytes[3] % 64 + 1;
     taken_back = bytes[2] & 4;
     expires = bytes[2] & 8 ? (n - 4) / 2 : 0;
-    run(&s, bytes[0] % (WEIR_OPS - 1) + 1, bytes[1] % ITEMS + 1, bytes[2] & 1,
+    run(&s, bytes[0] % WEIR_TAKE + 1, bytes[1] % ITEMS + 1, bytes[2] & 1,
         bytes[2] >> 4 & 1);
     pipeline_clear(&s);
     outbox_free(&s.out);

@@ -118,10 +118,8 @@ static struct weir_value *held[HELD];
 /* Keeps a value for a while; it may be read in place. */
 static void hold(struct weir_value *v, uint64_t i)
 {
-    static volatile char last;
-
     if (v != NULL && v->size > 0)
-        last = v->data[v->size - 1];
+        (void)*(const volatile char *)(v->data + v->size - 1);
     weir_value_unref(held[i]);
     held[i] = v != NULL ? weir_value_ref(v) : NULL;
 }

@@ -45,9 +45,8 @@ uint64_t sum_wide(const char *bytes, uint64_t size)
 }
 
 #include "../../connectors/shm/chain.c"
+#include "../../connectors/shm/change.c"
 #include "../../connectors/shm/guard.c"
-#include "../../connectors/shm/ticket.c"
-#include "../../connectors/shm/sigbus.c"
 #include "../../connectors/shm/header.c"
 #include "../../connectors/shm/hold.c"
 #include "../../connectors/shm/inplace.c"
@@ -55,7 +54,6 @@ uint64_t sum_wide(const char *bytes, uint64_t size)
 #include "../../connectors/shm/lease.c"
 #include "../../connectors/shm/lock.c"
 #include "../../connectors/shm/map.c"
-#include "../../connectors/shm/change.c"
 #include "../../connectors/shm/ops.c"
 #include "../../connectors/shm/pins.c"
 #include "../../connectors/shm/policies.c"
@@ -65,6 +63,8 @@ uint64_t sum_wide(const char *bytes, uint64_t size)
 #include "../../connectors/shm/scan.c"
 #include "../../connectors/shm/seats.c"
 #include "../../connectors/shm/shard.c"
+#include "../../connectors/shm/sigbus.c"
+#include "../../connectors/shm/ticket.c"
 
 /* ---- a mapping for a test ---- */
 
