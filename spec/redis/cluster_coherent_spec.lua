@@ -35,7 +35,7 @@ describe("memory over a redis cluster", function()
     weir.run(function() tree:close { drop = true } end)
   end)
 
-  -- Another client sets all keys. On a busy machine the cluster may be down for a while.
+  -- Another client sets all keys. On a busy machine the cluster may be down meanwhile.
   local function others_set(value)
     for i = 1, KEYS do
       local line = ("-c set app:k%d %s%d"):format(i, value, i)
