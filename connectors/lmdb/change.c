@@ -2,8 +2,8 @@
  *
  * Each looks and writes in one write transaction, and there is one writer at a
  * time in all processes, so nothing comes in between. The batch of an op is one
- * transaction, as that of a set. It may be undone and done again, so an item
- * keeps what it asks for until the commit (group.c). */
+ * transaction, as that of a set. The transaction may be undone and repeated, so
+ * group.c answers the items after the commit. */
 #include "change.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* write.h -- what is done to one item in a write transaction.
+/* write.h -- sets, deletes and touches one item in a write transaction.
  *
  * Functions return 0 or a code of LMDB, as those of writer.h. An item whose
  * status is not PENDING any more has been answered. The others get their answer

@@ -227,7 +227,8 @@ static inline uint64_t entry_charge_of(uint64_t key_len, uint64_t size,
 
 /* entry_charge returns the bytes of memory that an entry takes, as long as the
  * shard is the last to hold its value. The allocator's own head and rounding
- * count. Of an entry without bytes it returns what it would take with them. */
+ * count. For an entry without bytes it returns the charge of the same entry
+ * with bytes. */
 static inline uint64_t entry_charge(const struct entry *e)
 {
     uint64_t charge = malloc_usable_size((void *)e) + sizeof(size_t);

@@ -35,8 +35,8 @@ struct evicted {
 
 /* evicted_add takes a list of dropped entries. Entries of the kinds that are
  * kept go into the queue while it has room. The others are freed. The field
- * hits of an entry says why it was dropped (enum weir_evicted_why); entries
- * with 0 are always freed. */
+ * hits of an entry is the reason of its eviction (enum weir_evicted_why).
+ * Entries with 0 there are always freed. */
 void evicted_add(struct evicted *ev, struct entry *dead);
 
 /* evicted_keep sets which kinds of entries are kept from now on. If no kind is

@@ -291,7 +291,8 @@ static void tell_key(struct tracking *t, const char *key, size_t len)
         weir_tell_changed(t->call, key + front, (uint32_t)(len - front));
 }
 
-/* Tells what was received. Returns 0 or a negative errno. */
+/* Reads the pushes in the buffer and tells the runtime of each changed key.
+ * Returns 0 or a negative errno. */
 static int tell(struct tracking *t)
 {
     const char *text;

@@ -26,8 +26,9 @@ struct tracking {
 int tracking_begin(struct tracking *t, struct redis *r, struct weir_call *call,
                    const struct endpoint *node);
 
-/* tracking_read receives and tells what has come. Returns 0 when nothing is
- * left, 1: there may be more, or a negative errno as tracking_begin does. */
+/* tracking_read receives pushes and tells the runtime of the changed keys.
+ * Returns 0 when the connection has no more bytes, 1 when it may have, or a
+ * negative errno as tracking_begin does. */
 int tracking_read(struct tracking *t);
 
 /* tracking_ping sends a ping when it is time. -ETIMEDOUT: the last one has no

@@ -24,7 +24,8 @@ struct cell {
 _Static_assert(sizeof(struct cell) == 64, "a cell is a line of the cache");
 _Static_assert(SEATS <= GUARD_WORDS * 64, "every seat has a bit");
 
-/* The writes of this process that use a cell; under the lock of its shard. */
+/* The writes of this process to the keys of a cell. The lock of the shard
+ * guards it. */
 struct own {
     uint32_t writes;
     uint32_t call; /* the last one that began a write here */

@@ -17,7 +17,7 @@ static int change_status(struct weir_item *item, int status)
     return 0;
 }
 
-/* Whether a value has room; if not, the item is answered. */
+/* Returns whether a value fits into its shard. If not, it answers the item. */
 static bool change_fits(const struct hold *h, struct weir_call *call,
                         const struct place *at, struct weir_item *item,
                         uint64_t size)

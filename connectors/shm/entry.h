@@ -62,8 +62,9 @@ static inline uint32_t entry_hash(const struct entry *e)
 }
 
 /* A value of this size and more begins at a cache line, and may be read in
- * place (pins.h). A get that then reads every line of the value takes, beside
- * memory's get, which copies nothing (ns; medians of one run):
+ * place (pins.h). The time of a get whose caller then reads every line of the
+ * value, in ns, medians of one run. "memory" is the memory store, whose gets
+ * copy nothing:
  *
  *              copied      in place    memory
  *     16 KiB    2,030       2,000       1,830 to 2,230

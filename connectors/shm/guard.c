@@ -214,7 +214,7 @@ static bool key_begun(const struct weir_guard_key *key)
     return key->answer == WEIR_GUARD_OK || key->answer == WEIR_GUARD_SHARED;
 }
 
-/* Ends what was begun of n keys. */
+/* Ends the writes of n keys, as far as they have begun. */
 static void guard_undo(struct shm *m, struct weir_guard_key *keys, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {

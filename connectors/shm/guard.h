@@ -7,7 +7,7 @@
  *   write A, refill B   B misses the copy and reads the old value below. A
  *                       writes the new one below and above. B's copy of the old
  *                       value comes last.
- *   delete A, refill B  The same; the deleted value would come back.
+ *   delete A, refill B  As above, and the deleted value would come back.
  *   write A, write B    The last one below need not be the last one above.
  *   death of A          A has written below, and dies before it has replaced
  *                       the copy above. Or B has read before A wrote, C reads

@@ -1,5 +1,6 @@
 -- A write-back with a journal, killed with SIGKILL at each step of the journal, over
 -- real files. WEIR_SOAK runs 1,000 rounds.
+local Killed = require "policy.killed"
 local shell = require "shell"
 local weir = require "weir"
 
@@ -13,23 +14,6 @@ describe("a write-back that is killed", function()
   before_each(function() folder = shell.folder() end)
   after_each(function() shell.remove(folder) end)
 
-  -- The writes in the log: by key the number of the last one that was acknowledged, and
-  -- the numbers that were begun after it.
-  local function read_log()
-    local acked, begun, n = {}, {}, 0
-    for line in io.lines(folder .. "/log") do
-      local kind, key, number = line:match "^(%l) (%S+) (%d+)$"
-      if kind == "a" then
-        acked[key], begun[key], n = tonumber(number), {}, n + 1
-      elseif kind == "b" then
-        begun[key] = begun[key] or {}
-        table.insert(begun[key], tonumber(number))
-      end
-    end
-    os.remove(folder .. "/log")
-    return acked, begun, n
-  end
-
   local function open(sync)
     local low = weir.fs { path = folder .. "/low" }
     return weir.tier { weir.memory {}, low, write = weir.back { after = 1000,
@@ -41,31 +25,6 @@ describe("a write-back that is killed", function()
     if not number then return value == nil end
     if number % 5 == 0 then return value == nil end
     return value ~= nil and tonumber(value:match "^(%d+):") == number
-  end
-
-  -- Holds what is there against the log. state: by key the number of the last round.
-  local function check(tree, low, state, why)
-    local acked, begun, n = read_log()
-    for task = 1, 4 do
-      for i = 0, 2 do
-        local key = "k" .. task .. i
-        local value, err = tree:get_string(key)
-        assert(not err, tostring(err))
-        local last = acked[key] or state[key]
-        local fits, found = is(value, last), last
-        for _, number in ipairs(begun[key] or {}) do
-          if not fits and is(value, number) then fits, found = true, number end
-        end
-        assert(fits, ("%s: %s is %s, the last acknowledged write was %s"):format(why,
-          key, tostring(value and value:match "^%d+"), tostring(last)))
-        state[key] = found
-      end
-    end
-    assert(tree:flush())
-    for key, number in pairs(state) do
-      assert(is(low:get_string(key), number), why .. ": " .. key .. " below")
-    end
-    return n
   end
 
   it("has every write that it acknowledged, whatever it was doing", function()
@@ -83,7 +42,9 @@ describe("a write-back that is killed", function()
       killed = killed + 1
       weir.run(function()
         local tree, low = open(sync)
-        acked = acked + check(tree, low, state, why)
+        acked = acked + Killed.check(folder, tree, state, is, why)
+        assert(tree:flush())
+        Killed.same(low, state, is, why .. ", below")
         recovered = recovered + tree:tally().recovered
         assert(tree:close())
       end)

@@ -1,5 +1,6 @@
 -- A spool that is killed with SIGKILL at each step, over real files, and one whose
 -- Redis is stopped and started again. WEIR_SOAK runs 1,000 rounds.
+local Killed = require "policy.killed"
 local Server = require "redis_server"
 local shell = require "shell"
 local weir = require "weir"
@@ -14,45 +15,10 @@ describe("a spool", function()
   before_each(function() folder = shell.folder() end)
   after_each(function() shell.remove(folder) end)
 
-  -- The writes in the log: by key the number of the last one that was acknowledged, and
-  -- the numbers that were begun after it.
-  local function read_log()
-    local acked, begun, n = {}, {}, 0
-    for line in io.lines(folder .. "/log") do
-      local kind, key, number = line:match "^(%l) (%S+) (%d+)$"
-      if kind == "a" then
-        acked[key], begun[key], n = tonumber(number), {}, n + 1
-      elseif kind == "b" then
-        begun[key] = begun[key] or {}
-        table.insert(begun[key], tonumber(number))
-      end
-    end
-    os.remove(folder .. "/log")
-    return acked, begun, n
-  end
-
   -- Whether a value is that of a write. A deletion leaves none.
   local function is(value, number)
     if not number or number % 3 == 0 then return value == nil end
     return value == tostring(number)
-  end
-
-  local function check(store, acked, begun, state, why)
-    for task = 1, 4 do
-      for i = 0, 2 do
-        local key = "k" .. task .. i
-        local value, err = store:get_string(key)
-        assert(not err, tostring(err))
-        local last = acked[key] or state[key]
-        local fits, found = is(value, last), last
-        for _, number in ipairs(begun[key] or {}) do
-          if not fits and is(value, number) then fits, found = true, number end
-        end
-        assert(fits, ("%s: %s is %s, the last acknowledged write was %s"):format(why,
-          key, tostring(value), tostring(last)))
-        state[key] = found
-      end
-    end
   end
 
   it("loses no delete and undoes no set that it acknowledged when killed", function()
@@ -64,15 +30,13 @@ describe("a spool", function()
       local why = ("round %d, %s for the %d. time"):format(round, step, nth)
       assert(code == 137 or code == 9 or code == -9, why .. ": ended with " .. code
         .. " " .. err)
-      local acked, begun, n = read_log()
-      writes = writes + n
       weir.run(function()
         local low = weir.fs { path = folder .. "/low" }
         local tree = low:spool { path = folder .. "/spool", every = 1000 }
-        check(tree, acked, begun, state, why)
+        writes = writes + Killed.check(folder, tree, state, is, why)
         recovered = recovered + tree:tally().recovered
         assert(tree:flush())
-        check(low, {}, {}, state, why .. ", sent again")
+        Killed.same(low, state, is, why .. ", sent again")
         assert(tree:close())
       end)
     end

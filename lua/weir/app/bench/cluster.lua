@@ -5,6 +5,7 @@
 -- its cores with each other and with the client.
 local Cluster = require "weir.app.bench.redis_cluster"
 local Server = require "weir.app.bench.redis_server"
+local Servers = require "weir.app.bench.serve_server"
 local weir = require "weir"
 local Now = require("weir.ffi").C.weir_now
 
@@ -98,15 +99,9 @@ end
 
 -- The CPU time that processes have used, in nanoseconds.
 local function cpu_time(pids)
-  local ticks = 0
-  for _, pid in ipairs(pids) do
-    local file = assert(io.open(("/proc/%s/stat"):format(pid)))
-    local user, system = file:read("*a")
-      :match("%) %S+" .. (" %S+"):rep(10) .. " (%d+) (%d+)")
-    file:close()
-    ticks = ticks + tonumber(user) + tonumber(system)
-  end
-  return ticks * 1e7
+  local seconds = 0
+  for _, pid in ipairs(pids) do seconds = seconds + Servers.cpu(pid) end
+  return seconds * 1e9
 end
 
 

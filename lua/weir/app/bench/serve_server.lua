@@ -85,9 +85,9 @@ function Servers.nutcracker(redis_port)
 end
 
 
---- The seconds of CPU that a process has used.
+--- The seconds of CPU that a process has used. pid: a number, or "self".
 function Servers.cpu(pid)
-  local file = assert(io.open(("/proc/%d/stat"):format(pid)))
+  local file = assert(io.open(("/proc/%s/stat"):format(pid)))
   local user, system = file:read "*a":match("%) %a" .. (" %S+"):rep(10)
     .. " (%d+) (%d+)")
   file:close()
