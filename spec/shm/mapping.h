@@ -17,7 +17,7 @@
 
 static const char *point_armed; /* where this process dies; NULL = nowhere */
 static unsigned point_left;     /* passes of it before */
-static unsigned sleeps;         /* waits for a lock */
+static _Thread_local unsigned sleeps; /* this thread's waits for a lock */
 
 static inline void point_pass(const char *name)
 {
