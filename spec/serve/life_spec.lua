@@ -185,6 +185,26 @@ open("%s/said", "wb").write(s.recv(99))' &]]):format(socket, folder, folder))
     assert.matches("WEIR_SERVE_ERRORS: 'shrt' is none of long, short", err, 1, true)
   end)
 
+  it("says what it would ignore", function()
+    local function refused(before, after)
+      local code, _, err = Shell.run(("%s timeout 20 build/weir serve memory:// "
+        .. "--listen 127.0.0.1:0 %s"):format(before, after))
+      assert.equal(2, code)
+      return err
+    end
+    assert.matches("WEIR_SERVE_MAXCLIENT: no such option; did you mean "
+      .. "WEIR_SERVE_MAXCLIENTS?", refused("WEIR_SERVE_MAXCLIENT=7", ""), 1, true)
+    assert.matches("it needs --processes 2 or more", refused("", "--announce here"), 1,
+      true)
+  end)
+
+  it("leaves alone what Kubernetes names after a service", function()
+    server = Server.start("", "WEIR_SERVE_STORE=memory:// "
+      .. "WEIR_SERVE_PORT=tcp://10.0.0.1:6379 WEIR_SERVE_SERVICE_HOST=10.0.0.1 "
+      .. "WEIR_SERVE_PORT_6379_TCP_PROTO=tcp")
+    assert.equal("PONG\n", server:cli "ping")
+  end)
+
   it("lists keys after a reload, and forgets the cursors of before", function()
     server = Server.start(policy [[return tier { memory {},
       memory { inline = false } }]])

@@ -4,6 +4,8 @@
 -- A row: name, kind, default in words, help. `kind` is of Kinds, or list, flag, path.
 -- WEIR_SERVE_NAME in the environment stands for --name; lists have blanks between.
 
+local Environment = require "weir.serve.environment"
+local Ffi = require "weir.ffi"
 local Kinds = require "weir.app.explore.kinds"
 local Quantity = require "weir.core.quantity"
 
@@ -115,9 +117,27 @@ function Options.field(name)
 end
 
 
+local PREFIX = "WEIR_SERVE_"
+
 --- The variable of the environment for an option.
 function Options.variable(name)
-  return "WEIR_SERVE_" .. Options.field(name):upper()
+  return PREFIX .. Options.field(name):upper()
+end
+
+
+--- The first variable that looks like a misspelt option, and what it may mean; or nil.
+--- Others that begin so are left alone: Kubernetes makes WEIR_SERVE_PORT and more for a
+--- service that is named weir-serve.
+function Options.misspelt()
+  local known = { "STORE", "PROCESS" }
+  for _, row in ipairs(Options.rows) do
+    known[#known + 1] = Options.field(row[1]):upper()
+  end
+  for name in Environment.each() do
+    local word = name:match("^" .. PREFIX .. "(.*)")
+    local near = word and Ffi.nearest(word, known)
+    if near and near ~= word then return name, PREFIX .. near end
+  end
 end
 
 

@@ -4,12 +4,12 @@
 -- ready and when it has ended, and the process when the supervisor has ended.
 
 local ffi = require "ffi"
+local Environment = require "weir.serve.environment"
 local Ffi = require "weir.ffi"
 local Host = require "weir.host"
 local Params = require "weir.language.params"
 
 local C, S = Ffi.C, Ffi.serve()
-local Environ = Ffi.system(nil, [[extern char **weir_environ __asm__("environ");]])
 
 local Process = {}
 
@@ -32,12 +32,9 @@ end
 
 -- This process's environment without what is not for a child, and with its number.
 local function environment(said)
-  local list, at = { VARIABLE .. "=" .. said }, 0
-  while Environ.weir_environ[at] ~= nil do
-    local line = ffi.string(Environ.weir_environ[at])
-    local name = line:match "^[^=]*"
+  local list = { VARIABLE .. "=" .. said }
+  for name, line in Environment.each() do
     if name ~= VARIABLE and name ~= "NOTIFY_SOCKET" then list[#list + 1] = line end
-    at = at + 1
   end
   return list
 end

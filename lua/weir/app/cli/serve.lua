@@ -69,6 +69,19 @@ local function read_password(option, path)
 end
 
 
+-- Fails for what would be ignored in silence.
+local function check_ignored(options)
+  local name, near = Options.misspelt()
+  if name then
+    Exit.fail(Exit.USAGE, "%s: no such option; did you mean %s?", name, near)
+  end
+  if options.announce and options.processes == 1 then
+    Exit.fail(Exit.USAGE, "--announce is what clients of several processes are told: "
+      .. "it needs --processes 2 or more")
+  end
+end
+
+
 local function options_of(args)
   local options = {}
   for _, row in ipairs(Options.rows) do
@@ -196,6 +209,7 @@ end
 function Serve.run(args)
   local targets, options = targets_of(args), options_of(args)
   local complete = Options.complete(options)
+  check_ignored(complete)
   if complete.processes == 1 then return weir.run(serve, targets, options) end
   if not os.getenv "WEIR_SERVE_PROCESS" then return weir.run(supervise, complete) end
   return weir.run(serve, targets, options_of_child(options))
