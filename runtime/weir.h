@@ -91,7 +91,7 @@ extern "C" {
 /* cdef: begin -- plain C only, because lua/weir/ffi.lua reads these lines. */
 
 enum {
-    WEIR_ABI = 10,         /* changes with any struct or function below */
+    WEIR_ABI = 11,         /* changes with any struct or function below */
     WEIR_KEY_MAX = 65536,  /* the longest key */
     WEIR_OPS = 16,         /* every enum weir_op is less */
     WEIR_STATUSES = 16,    /* every enum weir_status is less */
@@ -629,8 +629,6 @@ enum weir_guard_verb {
     WEIR_GUARD_LOOK = 1, /* gives a ticket for a copy */
     WEIR_GUARD_CHECK,    /* whether the ticket is still good */
     WEIR_GUARD_BEGIN,    /* begins a write; gives a ticket */
-    WEIR_GUARD_KEEP,     /* begins a write that leaves the value as it is, so
-                            the copy stays */
     WEIR_GUARD_CLAIM,    /* begins a write if the ticket is good. Other writes
                             of the key wait until it ends */
     WEIR_GUARD_LOCK,     /* the same without a ticket: it waits until there is
@@ -641,6 +639,8 @@ enum weir_guard_verb {
                             ms at most */
     WEIR_GUARD_WATCH,    /* looks at the lease of another one, by its ticket */
     WEIR_GUARD_SETTLE,   /* ends a lease with the outcome that answer has */
+    WEIR_GUARD_KEEP = 64 /* added to BEGIN, CLAIM or LOCK: the copy stays, since
+                            the write leaves the value as it is */
 };
 
 enum weir_guard_answer {

@@ -94,6 +94,30 @@ describe("weir check", function()
       end
     end)
 
+    it("finds a mirror that does not see other processes", function()
+      for message, build in pairs {
+        ['ack is not "all"'] = function()
+          return mirror { top(), memory {}, ack = 1 }:limit { inflight = 9 }
+        end,
+        ["[1] is a tier over an shm"] = function()
+          return mirror { tier { top(), memory {} }, memory {} }:limit { inflight = 9 }
+        end,
+        ["mirror hides"] = function()
+          return tier { mirror { top(), memory {} }:limit { inflight = 9 }, memory {} }
+        end,
+      } do
+        local messages = {}
+        for _, finding in ipairs(findings(build)) do
+          if finding.rule == "shm" then messages[#messages + 1] = finding.message end
+        end
+        assert.equal(1, #messages, message)
+        assert.is_truthy(messages[1]:find(message, 1, true), messages[1])
+      end
+      assert.same({}, findings(function()
+        return mirror { top(), memory {}, repair = true }:limit { inflight = 9 }
+      end))
+    end)
+
     it("finds nothing where the tier sees them", function()
       assert.same({}, findings(function()
         return tier { top(), memory {}, write = "around" }:negative {}:coalesce()

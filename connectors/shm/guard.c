@@ -18,6 +18,7 @@ struct act {
     struct cell *cell;
     struct own *own;
     uint32_t call; /* the number of this call of weir_guard */
+    bool keep;     /* WEIR_GUARD_KEEP */
 };
 
 /* Deletes the copy. 1: there was one, 0: there was none. -EUCLEAN. */
@@ -86,6 +87,17 @@ static bool act_claimed(const struct act *a)
            (claimant != a->m->map.seats.holder || a->own->call != a->call);
 }
 
+/* Deletes the copy that a write begins to replace. */
+static int act_replace(const struct act *a)
+{
+    int rc;
+
+    SHM_POINT("begun");
+    rc = a->keep ? 0 : act_drop(a);
+    a->key->ms = rc > 0;
+    return rc < 0 ? rc : 0;
+}
+
 static int act_begin(const struct act *a)
 {
     bool alone = ticket_quiet(a->m, a->h, a->cell, a->own);
@@ -95,19 +107,7 @@ static int act_begin(const struct act *a)
         return 0;
     }
     act_enter(a, alone);
-    return 0;
-}
-
-static int act_begin_anew(const struct act *a)
-{
-    int rc = act_begin(a);
-
-    if (rc < 0 || a->key->answer == WEIR_GUARD_WAIT)
-        return rc;
-    SHM_POINT("begun");
-    rc = act_drop(a);
-    a->key->ms = rc > 0;
-    return rc < 0 ? rc : 0;
+    return act_replace(a);
 }
 
 static int act_claim(const struct act *a)
@@ -124,7 +124,7 @@ static int act_claim(const struct act *a)
     }
     act_enter(a, true);
     a->cell->claimant = a->m->map.seats.holder;
-    return act_drop(a) < 0 ? -EUCLEAN : 0;
+    return act_replace(a);
 }
 
 static int act_lock(const struct act *a)
@@ -137,7 +137,7 @@ static int act_lock(const struct act *a)
     }
     act_enter(a, true);
     a->cell->claimant = a->m->map.seats.holder;
-    return act_drop(a) < 0 ? -EUCLEAN : 0;
+    return act_replace(a);
 }
 
 static int act_end(const struct act *a)
@@ -174,11 +174,11 @@ static int act_settle(const struct act *a)
 }
 
 static int (*const ACTS[])(const struct act *a) = {
-    [WEIR_GUARD_LOOK] = act_look,        [WEIR_GUARD_CHECK] = act_check,
-    [WEIR_GUARD_BEGIN] = act_begin_anew, [WEIR_GUARD_KEEP] = act_begin,
-    [WEIR_GUARD_CLAIM] = act_claim,      [WEIR_GUARD_LOCK] = act_lock,
-    [WEIR_GUARD_END] = act_end,          [WEIR_GUARD_LEASE] = act_lease,
-    [WEIR_GUARD_WATCH] = act_watch,      [WEIR_GUARD_SETTLE] = act_settle,
+    [WEIR_GUARD_LOOK] = act_look,     [WEIR_GUARD_CHECK] = act_check,
+    [WEIR_GUARD_BEGIN] = act_begin,   [WEIR_GUARD_CLAIM] = act_claim,
+    [WEIR_GUARD_LOCK] = act_lock,     [WEIR_GUARD_END] = act_end,
+    [WEIR_GUARD_LEASE] = act_lease,   [WEIR_GUARD_WATCH] = act_watch,
+    [WEIR_GUARD_SETTLE] = act_settle,
 };
 
 /* ---- calls ---- */
@@ -189,7 +189,12 @@ static int guard_one(struct shm *m, uint32_t verb, uint32_t call,
 {
     struct place at;
     struct hold h;
-    struct act a = {.m = m, .h = &h, .key = key, .at = &at, .call = call};
+    struct act a = {.m = m,
+                    .h = &h,
+                    .key = key,
+                    .at = &at,
+                    .call = call,
+                    .keep = (verb & WEIR_GUARD_KEEP) != 0};
     int rc;
 
     ops_locate(m, key->key, key->key_len, &at);
@@ -198,15 +203,23 @@ static int guard_one(struct shm *m, uint32_t verb, uint32_t call,
         return rc;
     a.cell = ticket_cell(&h, at.key.hash);
     a.own = ticket_own(m, at.shard, at.key.hash);
-    rc = ACTS[verb](&a);
+    rc = ACTS[verb & ~(uint32_t)WEIR_GUARD_KEEP](&a);
     shm_release(m, &h);
     return rc < 0 ? -EBUSY : 0;
 }
 
 static bool verb_begins(uint32_t verb)
 {
-    return verb == WEIR_GUARD_BEGIN || verb == WEIR_GUARD_KEEP ||
-           verb == WEIR_GUARD_CLAIM || verb == WEIR_GUARD_LOCK;
+    return verb == WEIR_GUARD_BEGIN || verb == WEIR_GUARD_CLAIM ||
+           verb == WEIR_GUARD_LOCK;
+}
+
+static bool verb_known(uint32_t verb)
+{
+    uint32_t bare = verb & ~(uint32_t)WEIR_GUARD_KEEP;
+
+    return bare < sizeof ACTS / sizeof *ACTS && ACTS[bare] != NULL &&
+           (bare == verb || verb_begins(bare));
 }
 
 static bool key_begun(const struct weir_guard_key *key)
@@ -237,17 +250,18 @@ int shm_guard(void *state, uint32_t verb, struct weir_guard_key *keys,
 {
     struct shm *m = state;
     uint32_t call = guard_number(m);
+    bool begins = verb_begins(verb & ~(uint32_t)WEIR_GUARD_KEEP);
 
     if (m->dry)
         return -ENOTSUP;
-    if (verb >= sizeof ACTS / sizeof *ACTS || ACTS[verb] == NULL)
+    if (!verb_known(verb))
         return -EINVAL;
-    for (uint32_t i = 0; i < n && verb_begins(verb); i++)
+    for (uint32_t i = 0; i < n && begins; i++)
         keys[i].answer = 0;
     for (uint32_t i = 0; i < n; i++) {
         int rc = guard_one(m, verb, call, &keys[i]);
 
-        if (rc < 0 && verb_begins(verb))
+        if (rc < 0 && begins)
             guard_undo(m, keys, i + 1);
         if (rc < 0)
             return rc;

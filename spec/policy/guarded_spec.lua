@@ -1,5 +1,5 @@
--- A tier whose first store is shared by processes. Each tree here has a store of its
--- own over one mapping, as a process would, and they share the stores below.
+-- Words over a store that processes share. Each tree here has a store of its own over
+-- one mapping, as a process would, and they share the other stores.
 local fake = require "fake"
 local redis_server = require "redis_server"
 local shell = require "shell"
@@ -8,13 +8,14 @@ local weir = require "weir"
 
 
 local WEIR = (os.getenv "WEIR_BUILD" or "build") .. "/weir"
-local SECONDS = os.getenv "WEIR_SOAK" and 60 or 2
+local SOAK = os.getenv "WEIR_SOAK"
+local SECONDS = SOAK and 60 or 2
 
 
 local function gauges(store) return store:stats().gauges end
 
 
-describe("a tier over a shared store", function()
+describe("over a shared store", function()
   local folder, opened, made
 
   before_each(function() folder, opened, made = shell.ram_folder(), {}, 0 end)
@@ -40,40 +41,38 @@ describe("a tier over a shared store", function()
     return list
   end
 
-  -- Every order of what two processes do to one key. In the end the copy is what the
+  -- Every order of what two processes do to one key, another one in each run.
+  -- make(top, middle, far) returns a process's tree. In the end the copies are what the
   -- last store has.
-  local function race(first, second, depth)
+  local key
+  local function race(first, second, make)
+    local tops, run = processes(2), 0
     local runs = fake.orders(function(host)
-      local tops = processes(2)
+      run = run + 1
+      key = "k" .. run
       local middle, far = script.store(host, "middle"),
-        script.store(host, "far", { data = { k = "v0" } })
+        script.store(host, "far", { data = { [key] = "v0" } })
       local trees = {}
-      for i, top in ipairs(tops) do
-        trees[i] = depth == 3 and weir.tier { top, middle, far }
-          or weir.tier { top, far }
-      end
+      for i, top in ipairs(tops) do trees[i] = make(top, middle, far) end
       host:main(function()
         host.spawn(first, trees[1])
         second(trees[2])
       end)
-      local copy = tops[1]:get_string "k"
-      assert(copy == nil or copy == far.data.k,
-        ("the copy is %s, the authority has %s"):format(tostring(copy),
-          tostring(far.data.k)))
-      copy = middle.data.k
-      assert(copy == nil or copy == far.data.k,
-        ("the middle has %s, the authority %s"):format(tostring(copy),
-          tostring(far.data.k)))
+      local last = far.data[key]
+      for _, copy in ipairs { tops[1]:get_string(key) or false, middle.data[key] } do
+        assert(not copy or copy == last,
+          ("a copy is %s, the last store has %s"):format(copy, tostring(last)))
+      end
     end)
     return runs
   end
 
-  local function get(tree) tree:get "k" end
+  local function get(tree) tree:get(key) end
   local function set(value)
-    return function(tree) assert(tree:set("k", value)) end
+    return function(tree) assert(tree:set(key, value)) end
   end
-  local function delete(tree) assert(tree:delete "k" ~= nil) end
-  local function touch(tree) assert(tree:touch("k", 60) ~= nil) end
+  local function delete(tree) assert(tree:delete(key) ~= nil) end
+  local function touch(tree) assert(tree:touch(key, 60) ~= nil) end
 
   local RACES = {
     ["a set beats a refill"] = { get, set "v1" },
@@ -82,14 +81,27 @@ describe("a tier over a shared store", function()
     ["two sets agree"] = { set "v1", set "v2" },
     ["a touch and a refill agree"] = { get, touch },
   }
+
+  local function two(top, _, far) return weir.tier { top, far } end
+  local function three(top, middle, far) return weir.tier { top, middle, far } end
+  local function mirror(top, _, far) return weir.mirror { top, far, repair = true } end
+  local function fastest(top, _, far)
+    return weir.mirror { far, top, repair = true, read = "fastest" }
+  end
+
   for what, both in pairs(RACES) do
-    it("of another process: " .. what, function()
-      assert.is_true(race(both[1], both[2]) > 10)
+    it("a tier of another process: " .. what, function()
+      assert.is_true(race(both[1], both[2], two) > 10)
     end)
 
-    it("of another process, with a middle store: " .. what, function()
-      -- Writes wait for each other there: each may come first.
-      assert.is_true(race(both[1], both[2], 3) + race(both[2], both[1], 3) >= 2)
+    -- Writes wait for each other there: each may come first.
+    it("a tier of another process, with a middle store: " .. what, function()
+      assert.is_true(race(both[1], both[2], three) + race(both[2], both[1], three) >= 2)
+    end)
+
+    it("a mirror of another process: " .. what, function()
+      assert.is_true(race(both[1], both[2], mirror) > 2)
+      if SOAK then assert.is_true(race(both[2], both[1], fastest) > 2) end
     end)
   end
 
@@ -97,6 +109,7 @@ describe("a tier over a shared store", function()
     local host = fake.host()
     local tops, far = processes(2), script.store(host, "far", { data = { k = "v0" } })
     local a, b = weir.tier { tops[1], far }, weir.tier { tops[2], far }
+    key = "k"
     host:main(function()
       host:hold "far.get.reply"
       host.spawn(get, a)
@@ -149,6 +162,7 @@ describe("a tier over a shared store", function()
     local far = script.store(host, "far", { data = { k = "v0" } })
     local a = weir.tier { tops[1], far }:coalesce()
     local b = weir.tier { tops[2], far }
+    key = "k"
     host:main(function()
       host:hold "far.get.reply"
       host.spawn(get, a)
@@ -166,7 +180,7 @@ end)
 local DRIVER = [[
   seed=0 at=0
   start() { seed=$((seed + 1)); WEIR run spec/policy/guarded_worker.lua FOLDER FAR \
-    $1 4 $((end - $(date +%s))) $seed BREAK & eval pid$1=$!; }
+    $1 4 $((end - $(date +%s))) $seed WORD BREAK & eval pid$1=$!; }
   end=$(($(date +%s) + SECONDS + 1))
   for i in 0 1 2 3; do start $i; done
   while [ $(date +%s) -lt $((end - 1)) ]; do
@@ -191,11 +205,11 @@ describe("processes that are killed", function()
 
   -- Returns the lines about wrong reads, how many processes came to their end, and what
   -- the mapping has counted.
-  local function run(target, seconds, how)
+  local function run(target, seconds, word, how)
     shell.write(folder .. "/newest", ("\0"):rep(4096))
     local store = weir.shm { path = folder .. "/shm", capacity = "1MiB" }
     local names = { WEIR = WEIR, FOLDER = folder, FAR = shell.quote(target),
-      SECONDS = tostring(seconds), BREAK = how or "" }
+      SECONDS = tostring(seconds), WORD = word, BREAK = how or "" }
     shell.run(DRIVER:gsub("%u%u%u+", names), "", seconds + 60)
     local wrong, ended = {}, 0
     for line in io.lines(folder .. "/log") do
@@ -206,8 +220,8 @@ describe("processes that are killed", function()
     return wrong, ended, counts
   end
 
-  local function holds(target)
-    local wrong, ended, counts = run(target, SECONDS)
+  local function holds(target, word)
+    local wrong, ended, counts = run(target, SECONDS, word)
     assert.same({}, wrong)
     assert.is_true(ended >= 4)
     assert.is_true(counts.copies_dropped + counts.writers_died > 0)
@@ -215,15 +229,26 @@ describe("processes that are killed", function()
 
   it("leave no old value over redis", function()
     server = redis_server.start()
-    holds(server.url)
+    holds(server.url, "tier")
   end)
 
   it("leave no old value over files", function()
-    holds("fs://" .. folder .. "/far")
+    holds("fs://" .. folder .. "/far", "tier")
   end)
 
-  it("would leave old values without the guard", function()
+  it("leave no old value in a mirror with redis", function()
     server = redis_server.start()
-    assert.is_true(#run(server.url, 2, "break") > 0)
+    holds(server.url, "mirror")
   end)
+
+  for _, word in ipairs { "tier", "mirror" } do
+    it("would leave old values without the guard: " .. word, function()
+      server = redis_server.start()
+      local wrong, tries = {}, 0
+      while #wrong == 0 and tries < 10 do
+        wrong, tries = run(server.url, 2, word, "break"), tries + 1
+      end
+      assert.is_true(#wrong > 0)
+    end)
+  end
 end)

@@ -1,10 +1,11 @@
--- guarded_worker.lua: a process of guarded_spec.lua, which uses a tier over a shared
+-- guarded_worker.lua: a process of guarded_spec.lua, which uses a tree over a shared
 -- store until it is killed or its time is up.
---     weir run guarded_worker.lua FOLDER FAR NUMBER WORKERS SECONDS SEED BREAK
+--     weir run guarded_worker.lua FOLDER FAR NUMBER WORKERS SECONDS SEED WORD [break]
 -- Every key has one writer at a time, a task of one process. Its values are numbers
 -- that grow. FOLDER/newest is a table in memory that all processes map: the greatest
--- number that was acknowledged, or read, by anyone. A read that began after that must
--- not return a smaller one.
+-- number that was acknowledged by anyone or, of a tier, read. A read that began after
+-- that must not return a smaller one. WORD is the tree: tier or mirror. A mirror whose
+-- process dies may leave a write that was not acknowledged in one of its stores.
 
 local ffi = require "ffi"
 local weir = require "weir"
@@ -17,6 +18,7 @@ void *mmap(void *, size_t, int, int, int, long);
 local KEYS = 24
 local folder, target = arg[1], arg[2]
 local number, workers, seconds = tonumber(arg[3]), tonumber(arg[4]), tonumber(arg[5])
+local word = arg[7]
 math.randomseed(tonumber(arg[6]))
 
 local fd = ffi.C.open(folder .. "/newest", 2)
@@ -45,7 +47,7 @@ local function read(tree, key)
   if err then return end
   value = tonumber(value) or 0
   check(key, before, value, "read")
-  seen(key, value)
+  if word == "tier" then seen(key, value) end
 end
 
 
@@ -61,8 +63,10 @@ end
 
 weir.run(function()
   local top, far = weir.shm { path = folder .. "/shm" }, weir.open(target)
-  if arg[7] == "break" then top.guard = nil end
-  local tree, by = weir.tier { top, far }, weir.now() + seconds
+  if arg[8] == "break" then top.guard = nil end
+  local tree = word == "tier" and weir.tier { top, far }
+    or weir.mirror { top, far, repair = true }
+  local by = weir.now() + seconds
   for task = 1, 8 do
     weir.spawn(function()
       while weir.now() < by do

@@ -20,7 +20,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 # WEIR_ABI of runtime/weir.h, which changes with any struct or function there.
 # `make generate` writes it.
-ABI = 10
+ABI = 11
 SONAME = "libweir.so.%d" % ABI
 
 

@@ -150,7 +150,7 @@ end
 
 
 -- What hides the writes of other processes from a tier over an shm, if anything does
--- (policy/tier/guarded.lua). coalesce and negative pass the guard of their store on.
+-- (policy/shared/guarded.lua). coalesce and negative pass the guard of their store on.
 local function hides(node)
   local first = node.children[1]
   if node.back then return "write = back" end
@@ -163,11 +163,27 @@ local function hides(node)
 end
 
 
+-- The same for a mirror that has a store of several processes.
+local function mirror_of_processes(node)
+  local shared
+  for i, child in ipairs(node.children) do shared = shared or child.guard and i end
+  if not shared then return nil end
+  if not node.guard then
+    return ("[%d] is a %s over an shm: this mirror does not see what other processes "
+      .. "write"):format(shared, Node.bottom(node.children[shared]).word)
+  end
+  return node.wanted < #node.children and ("[%d] is an shm, and ack is not \"all\": "
+    .. "other processes do not know which stores lack a write"):format(shared) or nil
+end
+
+
 function RULES.shm(node)
+  if node.word == "mirror" then return mirror_of_processes(node) end
   if node.word ~= "tier" then return nil end
   local store = Node.bottom(node.children[1])
-  if not store.handle or not store.name:find "^shm " then return nil end
-  local what = hides(node)
+  local shared = store.handle and store.name:find "^shm "
+  if not shared and not (store.word == "mirror" and store.guard) then return nil end
+  local what = shared and hides(node) or not shared and "mirror"
   return what and ("[1] is an shm, and %s hides what other processes write from the "
     .. "tier: copies may be older than that"):format(what)
 end

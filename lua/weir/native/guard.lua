@@ -1,6 +1,6 @@
 -- native/guard.lua: what processes that share a store tell each other about its keys:
 -- whether a copy may be stored, who writes, who loads (weir_guard in runtime/weir.h).
--- A ticket is a number. Used by tier, coalesce, negative and fetch.
+-- A ticket is a number. Used by tier, mirror, coalesce, negative, ttl and fetch.
 
 local ffi = require "ffi"
 local C = require("weir.ffi").C
@@ -44,7 +44,8 @@ end
 --- The guard of a store of C; nil: it cannot guard.
 function Guard.of(handle)
   if C.weir_guard(handle, C.WEIR_GUARD_LOOK, nil, 0) ~= 0 then return nil end
-  return setmetatable({ handle = handle }, Guard)
+  return setmetatable({ handle = handle, name = ffi.string(C.weir_store_name(handle)) },
+    Guard)
 end
 
 
@@ -106,12 +107,13 @@ function Guard:finish(keys, n, tickets)
 end
 
 
-local VERBS = { begin = C.WEIR_GUARD_BEGIN, keep = C.WEIR_GUARD_KEEP,
-  lock = C.WEIR_GUARD_LOCK }
+local VERBS = { begin = C.WEIR_GUARD_BEGIN, lock = C.WEIR_GUARD_LOCK,
+  keep = C.WEIR_GUARD_BEGIN + C.WEIR_GUARD_KEEP,
+  lock_keep = C.WEIR_GUARD_LOCK + C.WEIR_GUARD_KEEP }
 
---- Begins writes of n keys, all or none. how: "begin" deletes the copies, "keep" leaves
---- them, "lock" also keeps other writes away. Returns the tickets and which keys had a
---- copy, by slot; or nil and "wait" or "busy".
+--- Begins writes of n keys, all or none. how: "begin" deletes the copies, "lock" also
+--- keeps other writes away, "keep" and "lock_keep" leave the copies. Returns the
+--- tickets and which keys had a copy, by slot; or nil and "wait" or "busy".
 ---@return number[]? tickets, table|string found
 function Guard:begin(how, keys, n)
   local items, tickets, found, begun = keys_of(keys, n), {}, {}, {}
@@ -131,11 +133,13 @@ end
 
 
 --- Begins writes of those keys whose tickets are good, and keeps other writes away.
---- Returns the new tickets, by slot; the slots of the other keys have none.
-function Guard:claim(keys, n, tickets)
+--- keep: the copies stay. Returns the new tickets, by slot; the slots of the other keys
+--- have none.
+function Guard:claim(keys, n, tickets, keep)
   local items, claimed = keys_of(keys, n), {}
+  local verb = C.WEIR_GUARD_CLAIM + (keep and C.WEIR_GUARD_KEEP or 0)
   for i = 1, n do items[i - 1].ticket = tickets[i] end
-  if C.weir_guard(self.handle, C.WEIR_GUARD_CLAIM, items, n) < 0 then return claimed end
+  if C.weir_guard(self.handle, verb, items, n) < 0 then return claimed end
   for i = 1, n do
     if items[i - 1].answer == C.WEIR_GUARD_OK then
       claimed[i] = tonumber(items[i - 1].ticket)

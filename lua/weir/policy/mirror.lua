@@ -12,12 +12,19 @@
 -- key was written meanwhile. repair_queue=1024 keys and repair_bytes="64MiB" may wait
 -- to be copied; over that the oldest is dropped and counted. When old_copies=65536 keys
 -- of a store are unconfirmed, a write of one more waits for all stores.
+--
+-- When processes share one of the stores (shm), the writes of a key by all of them come
+-- one after the other, and a write in one process beats a repair in another one
+-- (policy/shared/guarded.lua). Which stores have not confirmed a write, each process
+-- knows by itself. So with another ack than "all" a process may read a value that is
+-- older than one that another process has written.
 
 local Answered = require "weir.policy.shared.answered"
 local Arguments = require "weir.policy.shared.arguments"
 local Atomic = require "weir.policy.shared.atomic"
 local Copies = require "weir.policy.shared.scan_copies"
 local Generations = require "weir.policy.shared.generations"
+local Guarded = require "weir.policy.shared.guarded"
 local Lent = require "weir.policy.shared.lent"
 local MirrorWrite = require "weir.policy.mirror.write"
 local Node = require "weir.policy.shared.node"
@@ -69,24 +76,34 @@ function Mirror.new(given)
   for i, store in ipairs(stores) do
     suspects[i] = Suspects.new(store, generations, options.old_copies)
   end
-  return Mirror:node { children = stores, wanted = wanted, mode = options.read,
+  local node = Mirror:node { children = stores, wanted = wanted, mode = options.read,
     generations = generations, suspects = suspects,
     repairs = options.repair
       and Promotion.new(generations, options.repair_queue, options.repair_bytes) }
+  Guarded.join_mirror(node)
+  return node
 end
 
 
 -- ---- reading ----
 
--- Queues copies of what `source` had for the stores that missed slot i.
-local function mend(self, req, reply, i, source, missing, since)
+-- The tickets for repairs of what is read from now on, by slot; nil: there are none.
+local function look(self, req, slots)
+  return self.repairs and Guarded.look(self, req, slots) or nil
+end
+
+
+-- Queues copies of what `source` had for the stores that missed slot i. ticket: that of
+-- the guard from before the read.
+local function mend(self, req, reply, i, source, missing, since, ticket)
   local targets = {}
   for at, slots in pairs(missing) do
     if slots[i] then targets[#targets + 1] = self.children[at] end
   end
   if #targets > 0 then
     local value = Lent.keep(req, reply, i)
-    self.repairs:add(req.keys[i], value, self.children[source], targets, since)
+    self.repairs:add(req.keys[i], value, self.children[source], targets, since, nil,
+      ticket)
   end
 end
 
@@ -103,6 +120,7 @@ local function read_in_order(self, req, since)
   local first = self.suspects[1]:read(req)
   if first:all "good" then return Answered.by(first, 1) end
   local missing, found = {}, {}
+  local tickets = look(self, req, first:residual_slots())
   local reply, slots
   for at = 1, #self.children do
     local answer = at == 1 and first
@@ -117,7 +135,9 @@ local function read_in_order(self, req, since)
     slots = reply:residual_slots()
   end
   if self.repairs and req.op == "get" and not req.peek and next(found) then
-    for i, at in pairs(found) do mend(self, req, reply, i, at, missing, since) end
+    for i, at in pairs(found) do
+      mend(self, req, reply, i, at, missing, since, tickets and tickets[i])
+    end
     self.repairs:start()
   end
   return reply
@@ -126,14 +146,16 @@ end
 
 local function read_fastest(self, req, since)
   local missing, source = {}, {}
-  local private = Lent.private(req)
+  local private, tickets = Lent.private(req), look(self, req)
   local reply = Race.run(self.suspects, private, function(at, answer, won)
     note_missing(missing, at, answer)
     Answered.by(answer, at)
     for i in pairs(won) do source[i] = at end
   end)
   if self.repairs and req.op == "get" and not req.peek then
-    for i, at in pairs(source) do mend(self, private, reply, i, at, missing, since) end
+    for i, at in pairs(source) do
+      mend(self, private, reply, i, at, missing, since, tickets and tickets[i])
+    end
     self.repairs:start()
   end
   return Lent.land(req, reply)

@@ -5,8 +5,8 @@
 -- status counts.
 
 local Detach = require "weir.policy.shared.detach"
+local Guarded = require "weir.policy.shared.guarded"
 local host = require "weir.host"
-
 local Quorum = require "weir.policy.shared.quorum"
 local Reply = require "weir.core.reply"
 local status = require "weir.core.status"
@@ -132,9 +132,17 @@ local function conclude(node, round)
 end
 
 
+-- The request for a store: one that processes share stores with tickets.
+local function request_for(node, store, req, tickets)
+  if not tickets or store.guard ~= node.guard then return req end
+  return req:with { tickets = tickets }
+end
+
+
 local function write_one(node, round, at)
   local store = node.children[at]
-  local ok, answer = pcall(store.run, store, round.req)
+  local ok, answer = pcall(store.run, store,
+    request_for(node, store, round.req, round.tickets))
   if not ok then answer = Reply.uniform(round.req, "failed", tostring(answer)) end
   confirm(node, round, at, answer)
   round.answers[at] = answer
@@ -162,10 +170,11 @@ end
 
 
 -- Writes to stores that do not wait, one after the other, without tasks.
-local function in_turn(node, req)
+local function in_turn(node, req, tickets)
   local answers, all, n = new_table(2, 0), req.op ~= "touch", #node.children
   for at = 1, n do
-    local ok, answer = pcall(node.children[at].run, node.children[at], req)
+    local store = node.children[at]
+    local ok, answer = pcall(store.run, store, request_for(node, store, req, tickets))
     if not ok then answer = Reply.uniform(req, "failed", tostring(answer)) end
     answers[at] = answer
     all = all and answer.good == req.n
@@ -176,6 +185,11 @@ local function in_turn(node, req)
   for at = 1, n do confirm(node, round, at, answers[at]) end
   conclude(node, round)
   return round.reply
+end
+
+
+local function in_turn_guarded(node, req)
+  return Guarded.write(node, req, in_turn)
 end
 
 
@@ -190,11 +204,23 @@ local function everywhere(node, round)
 end
 
 
+-- The same for processes that share a store. Of a request with tickets those keys are
+-- written whose tickets are good: they are a round of their own.
+local function everywhere_guarded(node, round)
+  return Guarded.write(node, round.req, function(_, req, tickets)
+    local own = req ~= round.req and { req = req, wanted = round.wanted } or round
+    own.tickets = tickets
+    return everywhere(node, own)
+  end)
+end
+
+
 -- The task of the write. It may outlive the caller. It holds the locks until all stores
 -- have answered.
 local function run(node, round)
+  local write = node.guard and everywhere_guarded or everywhere
   local ok, reply = pcall(node.generations.write, node.generations, node, round.req,
-    function() return everywhere(node, round) end)
+    function() return write(node, round) end)
   if not ok then
     reply = Reply.uniform(round.req, "failed", tostring(reply), node.name)
   end
@@ -207,7 +233,9 @@ end
 
 --- Runs a write of a mirror.
 function MirrorWrite.run(node, req)
-  if node.immediate then return node.generations:write(node, req, in_turn) end
+  if node.immediate then
+    return node.generations:write(node, req, node.guard and in_turn_guarded or in_turn)
+  end
   local round = { req = req, wanted = node.wanted }
   host.spawn(run, node, round)
   if not round.reply then

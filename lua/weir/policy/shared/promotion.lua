@@ -263,7 +263,8 @@ end
 -- such writes away meanwhile.
 local function store_claimed(self, entries)
   local keys, n = field_of(entries, "key"), #entries
-  local tickets = self.guard:claim(keys, n, field_of(entries, "ticket"))
+  local tickets = self.guard:claim(keys, n, field_of(entries, "ticket"),
+    self.claims == "keep")
   local kept = {}
   for i, entry in ipairs(entries) do
     entry.ticket = tickets[i]

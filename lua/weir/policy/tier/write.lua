@@ -11,7 +11,7 @@
 -- behind.
 
 local Exclusive = require "weir.policy.tier.exclusive"
-local Guarded = require "weir.policy.tier.guarded"
+local Guarded = require "weir.policy.shared.guarded"
 local Lent = require "weir.policy.shared.lent"
 local status = require "weir.core.status"
 

@@ -1,6 +1,7 @@
--- policy/tier/guarded.lua: a tier whose first store is shared by processes (shm). What
--- generations.lua does for the tasks of one process, the store's guard does for all of
--- them (native/guard.lua; the races are listed in connectors/shm/guard.h):
+-- policy/shared/guarded.lua: the writes and copies of a word over a store that
+-- processes share (shm). What generations.lua does for the tasks of one process, the
+-- store's guard does for all of them (native/guard.lua; the races are listed in
+-- connectors/shm/guard.h). In a tier whose first store is shared:
 --
 --   a read    takes a ticket before it asks the stores below. A copy is stored only if
 --             the ticket is good, so a write in another process beats it.
@@ -14,9 +15,15 @@
 --
 -- A process that dies leaves no old copy in the first store. It may leave one in a
 -- middle store, of a value whose write it did not acknowledge.
--- Used by tier.
+--
+-- In a mirror one of whose stores is shared all stores are written at the same time, so
+-- a write keeps other processes' writes of its keys away, as it does with three stores.
+-- So does a repair, which needs a ticket from before the read. Only a set deletes the
+-- shared store's copy when it begins: the set of a new one may fail.
+-- Used by tier and mirror.
 
 local host = require "weir.host"
+local Node = require "weir.policy.shared.node"
 local Reply = require "weir.core.reply"
 
 local Guarded = {}
@@ -29,7 +36,8 @@ local SHORTEST, PAUSE = 0.0005, 0.02 -- seconds between two attempts, at first a
 --- allow it.
 function Guarded.join(node, options)
   local guard = node.children[1].guard
-  if not guard or options.write.back or options.exclusive or options.demote then
+  if not guard or options.write.back or options.exclusive or options.demote
+    or Node.bottom(node.children[1]).word == "mirror" then
     return
   end
   node.guard, node.reuses = guard, false
@@ -38,7 +46,23 @@ function Guarded.join(node, options)
 end
 
 
+--- Lets a mirror use the guard of the first of its stores that has one. A tier has
+--- writes of its own there.
+function Guarded.join_mirror(node)
+  for _, store in ipairs(node.children) do
+    if store.guard and Node.bottom(store).handle then
+      node.guard, node.reuses = store.guard, false
+      break
+    end
+  end
+  if node.guard and node.repairs then
+    node.repairs.guard, node.repairs.claims = node.guard, "keep"
+  end
+end
+
+
 --- The tickets for copies of the slots that were not found, by slot; nil: no guard.
+--- slots: those; nil: all.
 function Guarded.look(node, req, slots)
   if not node.guard or req.op ~= "get" or req.peek then return nil end
   if not slots then return node.guard:look(req.keys, req.n) end
@@ -72,11 +96,11 @@ local function refuse(node, req, why)
   end
   return Reply.uniform(req, "busy", node.name
     .. (why == "wait" and ": another process writes the key"
-      or ": a stopped process holds a lock of " .. node.children[1].name), node.name)
+      or ": a stopped process holds a lock of " .. node.guard.name), node.name)
 end
 
 
--- A delete finds a key that only the first store had, though begin has removed it.
+-- A delete finds a key that only the shared store had, though begin has removed it.
 local function note_found(req, reply, found)
   for i = 1, req.op == "delete" and req.n or 0 do
     if found[i] and reply[i] == "miss" then reply:set(i, "ok") end
@@ -105,11 +129,17 @@ local function write_claimed(node, req, write)
 end
 
 
---- Runs write(node, req) between the begin and the end of the guard.
+-- How a write of a node begins.
+local function how_of(node, op)
+  if node.word == "mirror" then return op == "set" and "lock" or "lock_keep" end
+  return node.depth > 2 and "lock" or op == "touch" and "keep" or "begin"
+end
+
+
+--- Runs write(node, req, tickets) between the begin and the end of the guard.
 function Guarded.write(node, req, write)
   if req.tickets then return write_claimed(node, req, write) end
-  local how = node.depth > 2 and "lock" or req.op == "touch" and "keep" or "begin"
-  local tickets, found = begin(node, req, how)
+  local tickets, found = begin(node, req, how_of(node, req.op))
   if not tickets then return refuse(node, req, found) end
   local ok, reply = pcall(write, node, req, tickets)
   node.guard:finish(req.keys, req.n, tickets)
