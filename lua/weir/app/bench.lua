@@ -15,8 +15,8 @@ local Bench = {}
 Bench.__index = Bench
 
 Bench.NAMES = {
-  "core", "memory", "shm", "fs", "lmdb", "redis", "cluster", "policies", "lua",
-  "replay", "ngx", "serve",
+  "core", "memory", "shm", "fs", "lmdb", "redis", "cluster", "coherent", "policies",
+  "lua", "replay", "ngx", "serve",
 }
 
 

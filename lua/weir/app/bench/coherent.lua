@@ -1,0 +1,62 @@
+-- weir bench coherent [ROUNDS]
+--
+-- For how long 4 workers of nginx, each with memory of its own over one Redis, serve
+-- an old value after another client's write was acknowledged, while wrk reads as fast
+-- as it can. The workers, wrk, Redis and the client that writes share the cores.
+local Redis = require "weir.app.bench.redis_server"
+local Workers = require "weir.app.bench.coherent_workers"
+local weir = require "weir"
+
+local SECONDS = 2
+local WORKERS = 4
+local rounds = 5
+
+
+local function median(list)
+  table.sort(list)
+  return list[math.ceil(#list / 2)]
+end
+
+
+-- A row a quantile: the median of the rounds, and from the least to the most of them.
+local function report(bench, figures, rate)
+  local load = io.open "/proc/loadavg":read "*l":match "^%S+"
+  local note = ("; %d rounds of %d s, %.0f requests/s, load average %s"):format(rounds,
+    SECONDS, median(rate), load)
+  for _, row in ipairs {
+    { "p50", 0.5 }, { "p99", 0.99, target = "<= 5e6", note = note }, { "longest", 1 },
+  } do
+    local list = {}
+    for i, delays in ipairs(figures) do
+      list[i] = delays[math.ceil(#delays * row[2])] * 1e9
+    end
+    local figure = median(list)
+    bench:row { case = "4 nginx workers serve an old value for, " .. row[1],
+      figure = figure, unit = "ns", target = row.target,
+      note = ("%.2f to %.2f ms%s"):format(list[1] / 1e6, list[#list] / 1e6,
+        row.note or "") }
+  end
+end
+
+
+local function measure(bench, workers)
+  local figures, rate = {}, {}
+  for i = 1, rounds do
+    figures[i], rate[i] = workers:measure(SECONDS)
+  end
+  report(bench, figures, rate)
+end
+
+
+return function(bench, arguments)
+  rounds = tonumber(arguments[1]) or rounds
+  local redis = assert(Redis.start())
+  local good, err = pcall(function()
+    local workers = Workers.start(redis.url, WORKERS)
+    local fine, why = pcall(weir.run, function() measure(bench, workers) end)
+    local log = workers:stop()
+    if not fine then error(("%s\n%s"):format(why, log), 0) end
+  end)
+  redis:stop()
+  if not good then error(err, 0) end
+end
