@@ -231,10 +231,11 @@ static inline uint64_t entry_charge_of(uint64_t key_len, uint64_t size,
  * with bytes. */
 static inline uint64_t entry_charge(const struct entry *e)
 {
-    uint64_t charge = malloc_usable_size((void *)e) + sizeof(size_t);
+    uint64_t charge;
 
     if (entry_bodiless(e))
         return entry_charge_of(e->key_len, e->words[e->timed], e->timed);
+    charge = malloc_usable_size((void *)e) + sizeof(size_t);
     if (e->size == ENTRY_REFERS)
         charge += weir_value_footprint(entry_value(e));
     return charge;

@@ -10,10 +10,8 @@ static void lru_insert(struct eviction *ev, struct entry *e)
 
 static void lru_hit(struct eviction *ev, struct entry *e)
 {
-    if (queue_newest(&ev->main) == e)
-        return;
-    queue_remove(&ev->main, e);
-    queue_push(&ev->main, e);
+    if (queue_newest(&ev->main) != e)
+        queue_renew(&ev->main, e);
 }
 
 static void lru_remove(struct eviction *ev, struct entry *e)

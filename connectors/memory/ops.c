@@ -187,9 +187,12 @@ static bool memory_cached(const struct memory *m)
            BUCKETS;
 }
 
-/* Loads what the items need. A single one would only wait twice. */
+/* Loads what the items need. A single one would only wait twice, and where
+ * values have no bytes a small store is in the processor's cache. */
 static void group_load_all(const struct group *g, const struct memory *m)
 {
+    if (g->n == 1 || (!m->bodies && memory_cached(m)))
+        return;
     for (uint32_t i = 0; i < g->n; i++)
         table_prefetch_first(&g->places[i].shard->table, g->places[i].key.hash);
     if (m->n_shards == 1) {
@@ -215,8 +218,7 @@ static void memory_group(struct memory *m, struct weir_call *call,
         group_keep(&g);
     else
         group_sort(&g, m);
-    if (n > 1)
-        group_load_all(&g, m);
+    group_load_all(&g, m);
     if (call->op == WEIR_SET)
         group_set(&g, m);
     else if (OPS[call->op] != NULL)

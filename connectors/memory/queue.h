@@ -43,7 +43,7 @@ static inline void queue_push(struct queue *q, struct entry *e)
     q->bytes += entry_charge(e);
 }
 
-static inline void queue_remove(struct queue *q, struct entry *e)
+static inline void queue_unlink(struct queue *q, struct entry *e)
 {
     struct entry *newer = entry_newer(e), *older = entry_older(e);
 
@@ -55,8 +55,20 @@ static inline void queue_remove(struct queue *q, struct entry *e)
         older->newer = e->newer;
     else
         q->oldest = e->newer;
+}
+
+static inline void queue_remove(struct queue *q, struct entry *e)
+{
+    queue_unlink(q, e);
     q->items--;
     q->bytes -= entry_charge(e);
+}
+
+/* queue_renew makes an entry of the queue its newest one. */
+static inline void queue_renew(struct queue *q, struct entry *e)
+{
+    queue_unlink(q, e);
+    queue_join(q, NULL, e, queue_newest(q));
 }
 
 /* queue_replace puts an entry in the place of another. */
