@@ -101,6 +101,18 @@ uint32_t weir_batch_take(struct weir_batch *pub, struct weir_value **out,
     return good;
 }
 
+uint32_t weir_batch_rest(const struct weir_batch *pub, struct weir_batch *to)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < pub->n; i++) {
+        if (pub->items[i].status != WEIR_OK)
+            to->items[n++] = pub->items[i];
+    }
+    to->n = n;
+    return n;
+}
+
 /* ---- the owner ---- */
 
 int batch_accept(struct batch *b)

@@ -302,6 +302,12 @@ int weir_batch_reset(struct weir_batch *b, uint32_t op, uint32_t n);
 uint32_t weir_batch_take(struct weir_batch *b, struct weir_value **out,
                          const uint32_t *slots);
 
+/* weir_batch_rest copies the items of a drained batch that are not OK to
+ * another batch, with their keys and lent bytes, and returns how many there
+ * are. The other batch has these items only, and keeps its op. Not for batches
+ * with values, nor for a batch with less room. */
+uint32_t weir_batch_rest(const struct weir_batch *b, struct weir_batch *to);
+
 /* weir_batch_free frees a batch with the values that it owns. A batch in flight
  * is cancelled and abandoned first. Its memory is freed when it finishes, and
  * no drain returns it. NULL is allowed. Do not free, cancel or abandon a batch

@@ -76,6 +76,25 @@ static void taken_values_are_no_more_the_batchs(struct weir_store *store,
     }
 }
 
+static void the_rest_of_a_batch_is_what_is_not_ok(void)
+{
+    static const uint8_t STATUSES[] = {WEIR_MISS, WEIR_OK, WEIR_REJECTED};
+    struct weir_batch *b = keyed_batch(WEIR_TOUCH, 3, "k");
+    struct weir_batch *to = keyed_batch(WEIR_SET, 3, "other");
+
+    for (int i = 0; i < 3; i++) {
+        b->items[i].status = STATUSES[i];
+        b->items[i].size = (uint64_t)i + 5;
+    }
+    CHECK(weir_batch_rest(b, to) == 2 && to->n == 2 && to->op == WEIR_SET);
+    CHECK(to->items[0].key == b->items[0].key && to->items[0].size == 5);
+    CHECK(to->items[1].key == b->items[2].key && to->items[1].size == 7);
+    b->items[0].status = b->items[2].status = WEIR_OK;
+    CHECK(weir_batch_rest(b, to) == 0 && to->n == 0);
+    weir_batch_free(b);
+    weir_batch_free(to);
+}
+
 static void an_abandoned_buffer_stays_as_it_was(struct weir_store *store,
                                                 struct weir_cq *cq)
 {
@@ -198,6 +217,7 @@ int main(void)
     keys_are_copied(store, cq);
     keys_may_be_copies_of_the_last_time(store, cq);
     taken_values_are_no_more_the_batchs(store, cq);
+    the_rest_of_a_batch_is_what_is_not_ok();
     an_abandoned_buffer_stays_as_it_was(store, cq);
     a_buffer_is_written_or_too_small(store, cq);
     a_batch_lets_go_of_its_values();

@@ -43,12 +43,15 @@ local function part_of(window, w, n)
 end
 
 
--- Puts the keys from one on into a part. It keeps them alive.
-local function load_keys(part, keys, from, n)
-  local items = part.batch.items
+-- Puts the keys from one on into a part, and the sizes of their values: a set of what a
+-- touch missed uses these. The store does not read the bytes of a value. The part keeps
+-- the keys alive.
+local function load_items(part, keys, from, n, size, sizes)
+  local items, zeros = part.batch.items, ffi.cast(char_ptr, Values.of(size).data)
   for i = 0, n - 1 do
-    local key = keys[from + i]
-    items[i].key, items[i].key_len = key, #key
+    local item, key = items[i], keys[from + i]
+    item.key, item.key_len = key, #key
+    item.data, item.size = zeros, sizes and sizes[i] or size
   end
   part.keys, part.n = keys, n
 end
@@ -93,8 +96,8 @@ local function add(window, w, request, size)
     local some = math.min(MOST, n - from + 1)
     w = w + 1
     local part = part_of(window, w, some)
-    load_keys(part, keys, from, some)
-    part.size, part.sizes = request.size or size, sizes_of(first, keys, from, some)
+    load_items(part, keys, from, some, request.size or size,
+      sizes_of(first, keys, from, some))
     part.times = repeats_of(positions, request.n, from, some)
   end
   return w
@@ -117,33 +120,6 @@ end
 
 -- ---- running ----
 
--- The slots that were not found; how many were.
-local function missing_of(items, n, missing)
-  local misses = 0
-  for i = 0, n - 1 do
-    if items[i].status ~= OK then
-      missing[misses] = i
-      misses = misses + 1
-    end
-  end
-  return misses
-end
-
-
--- Makes a set of missing keys. The store does not read the bytes of a value, only its
--- size. The batch is used again and again, with other keys and sizes.
-local function load_set(set, part, missing, misses)
-  local to, from, sizes, size = set.items, part.batch.items, part.sizes, part.size
-  local zeros = ffi.cast(char_ptr, Values.of(size).data)
-  set.n = misses
-  for j = 0, misses - 1 do
-    local i = missing[j]
-    to[j].key, to[j].key_len = from[i].key, from[i].key_len
-    to[j].data, to[j].size = zeros, sizes and sizes[i] or size
-  end
-end
-
-
 -- The hits of keys that came again in the same request.
 local function hits_again(items, n, times)
   local hits = 0
@@ -154,23 +130,20 @@ local function hits_again(items, n, times)
 end
 
 
-local function run_part(run, part, set, missing)
+local function run_part(run, part, set)
   local batch, n, handle = part.batch, part.n, run.store.handle
   C.weir_submit(handle, nil, batch)
-  local misses = missing_of(batch.items, n, missing)
+  local misses = C.weir_batch_rest(batch, set)
   run.hits = run.hits + n - misses
   if part.times then run.hits = run.hits + hits_again(batch.items, n, part.times) end
-  if misses > 0 then
-    load_set(set, part, missing, misses)
-    C.weir_submit(handle, nil, set)
-  end
+  if misses > 0 then C.weir_submit(handle, nil, set) end
 end
 
 
 -- A store goes through the whole window before the next one does: its entries stay in
 -- the processor's cache.
-local function run_window(run, window, n_parts, set, missing)
-  for w = 1, n_parts do run_part(run, window[w], set, missing) end
+local function run_window(run, window, n_parts, set)
+  for w = 1, n_parts do run_part(run, window[w], set) end
 end
 
 
@@ -187,12 +160,12 @@ end
 local function run_all(list, paths, opts)
   local source = Source.open(paths, opts, 1) -- read() keeps only keys
   local runs, keys, window = open_all(list), 0, {}
-  local set, missing = Batch.take(MOST), ffi.new("uint32_t[?]", MOST)
-  C.weir_batch_reset(set, SET, MOST)
+  local set = Batch.take(MOST)
+  C.weir_batch_reset(set, SET, 0)
   repeat
     local n, more, all = read(source, window, opts.size or 65536)
     keys = keys + more
-    for _, run in ipairs(runs) do run_window(run, window, n, set, missing) end
+    for _, run in ipairs(runs) do run_window(run, window, n, set) end
   until all or opts.stop and opts.stop(keys)
   source:close()
   Batch.put(set)
