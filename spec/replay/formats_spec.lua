@@ -78,6 +78,20 @@ describe("a trace", function()
     assert.same({ time = -0.005, op = "get", n = 0, tokens = 512, keys = {} }, list[4])
   end)
 
+  it("of an LLM service keeps apart ids that look alike", function()
+    local ids = { "7", "65543", "131079", "007", "7", "0", "00", "-7", "7.0", "7e0",
+      "999999999999999", "9999999999999999", "9007199254740993", "9007199254740992" }
+    local lines = {}
+    for i = 1, #ids do
+      lines[i] = ('{"timestamp": %d, "hash_ids": [%s]}\n'):format(i, ids[i])
+    end
+    lines[#lines + 1] = ('{"timestamp": 99, "hash_ids": [%s]}\n'):format(
+      table.concat(ids, ", "))
+    local list = read(write("alike.jsonl", table.concat(lines)))
+    for i, id in ipairs(ids) do assert.same({ id }, list[i].keys) end
+    assert.same(ids, list[#ids + 1].keys)
+  end)
+
   it("of an LLM service fills requests again when that many are not in use", function()
     local path = write("again.jsonl", '{"timestamp": 1, "hash_ids": [1, 2, 3]}\n'
       .. '{"timestamp": 2, "hash_ids": [4]}\n{"timestamp": 3}\n'

@@ -8,11 +8,14 @@
 -- looks otherwise.
 
 local cjson = require "cjson"
+local ffi = require "ffi"
 local Ring = require "weir.replay.formats.ring"
 
 local Json = {}
 
+local new_table = require "table.new"
 local byte, find, sub = string.byte, string.find, string.sub
+local cast, byte_ptr = ffi.cast, ffi.typeof "const uint8_t *"
 local SPACE, COMMA, ZERO, NINE, COLON, OPEN, CLOSE_OBJECT = 32, 44, 48, 57, 58, 91, 125
 
 
@@ -53,6 +56,48 @@ local function split(line, from, to, ids)
 end
 
 
+-- ---- ids as numbers ----
+
+-- Most ids of a trace come again and again. The key of one that came is kept by its
+-- number, so that it is not cut out of the line each time. The table has one place for
+-- all ids that are equal modulo its size; the last one has it.
+local PLACES = 65536
+local known_id, known_key = ffi.new("double[?]", PLACES), new_table(PLACES, 0)
+ffi.fill(known_id, ffi.sizeof(known_id), 0xff) -- not a number: equals no id
+
+local MOST_DIGITS = 15 -- fewer than a double is exact for
+
+
+local function key_of(line, id, from, to)
+  local place = id % PLACES
+  if known_id[place] == id then return known_key[place + 1] end
+  local key = sub(line, from, to)
+  known_id[place], known_key[place + 1] = id, key
+  return key
+end
+
+
+-- What split does for a list of numbers as services write it. nil: something else is in
+-- the list.
+local function split_numbers(line, from, to, ids)
+  local bytes, n, id, digits = cast(byte_ptr, line) - 1, 0, 0, 0
+  for i = from, to + 1 do
+    local c = i <= to and bytes[i] or COMMA
+    if c >= ZERO and c <= NINE then
+      id, digits = id * 10 + (c - ZERO), digits + 1
+    elseif c == COMMA and digits > 0 and digits <= MOST_DIGITS
+      and (digits == 1 or bytes[i - digits] ~= ZERO) then
+      n = n + 1
+      ids[n] = key_of(line, id, i - digits, i - 1)
+      id, digits = 0, 0
+    elseif c ~= SPACE or digits > 0 then
+      return nil
+    end
+  end
+  return n
+end
+
+
 -- Reads the ids of a line as texts. Returns how many; nil: the line has no list.
 local function read_ids(line, field, ids)
   local open = value_of(line, field.quoted)
@@ -62,7 +107,8 @@ local function read_ids(line, field, ids)
   end
   local close = find(line, "]", open, true)
   if not close or byte(line, -1) ~= CLOSE_OBJECT then return nil end
-  return split(line, open + 1, close - 1, ids)
+  return split_numbers(line, open + 1, close - 1, ids)
+    or split(line, open + 1, close - 1, ids)
 end
 
 
