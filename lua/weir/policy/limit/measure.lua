@@ -22,8 +22,8 @@ local function overloaded(reply)
 end
 
 
---- Counts a reply that took `seconds`.
-function Measure.add(self, req, reply, seconds)
+--- Counts a reply that took `seconds`, while so many keys were in flight.
+function Measure.add(self, req, reply, seconds, inflight)
   self.mean_seconds = self.mean_seconds + WEIGHT * (seconds - self.mean_seconds)
   local values = Permits.reads_values(req.op)
   local good = values and (reply.good or reply:count "good") or 0
@@ -34,7 +34,7 @@ function Measure.add(self, req, reply, seconds)
   if not self.adaptive and not self.service or reply:all "skipped" then return end
   if self.service then self.service:add(req.op, seconds, reply:any "timeout") end
   if self.adaptive then
-    self.adaptive:add(seconds, self.keys, overloaded(reply))
+    self.adaptive:add(seconds, inflight, overloaded(reply))
     self.most_keys = self.adaptive:current()
   end
 end

@@ -52,10 +52,17 @@ function Permits.fits(self, n, bytes)
 end
 
 
+--- Takes the tokens of n keys.
+function Permits.pay(self, n)
+  if self.rate then self.tokens = self.tokens - n end
+end
+
+
+--- Takes the permits and the tokens of a batch.
 function Permits.use(self, n, bytes)
   self.calls, self.keys = self.calls + 1, self.keys + n
   self.bytes = self.bytes + bytes
-  if self.rate then self.tokens = self.tokens - n end
+  Permits.pay(self, n)
 end
 
 
