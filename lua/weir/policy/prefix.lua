@@ -40,10 +40,11 @@ local function strip(self, reply)
 end
 
 
-local function lengthen(text, keys, n)
-  local longer = new_table(n, 0)
-  for i = 1, n do longer[i] = text .. keys[i] end
-  return longer
+-- Gives a request the keys of another one with the prefix.
+local function lengthen(inner, text, req)
+  local keys, longer = req.keys, inner.own_keys or new_table(req.n, 0)
+  for i = 1, req.n do longer[i] = text .. keys[i] end
+  inner.keys = longer
 end
 
 
@@ -67,7 +68,7 @@ local function run_child(self, req)
     -- A C store copies keys anyway: no string is made for it.
     inner.front = self.text
   else
-    inner.keys = lengthen(self.text, req.keys, req.n)
+    lengthen(inner, self.text, req)
   end
   local reply = self.child:run(inner)
   inner:give_back()

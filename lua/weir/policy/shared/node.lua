@@ -13,7 +13,7 @@ local Paths = require "weir.observe.paths"
 local Trace = require "weir.observe.trace"
 local Unsaved = require "weir.core.unsaved"
 
-local record = Counters.record
+local record, end_trace = Counters.record, Levels.end_trace
 
 ---@class weir.Node: weir.Store
 ---@field word string      the word it was made by
@@ -23,6 +23,7 @@ local record = Counters.record
 ---  nothing but the caller to the reply, so both are used again
 ---@field REUSES (boolean|"immediate")? of the word: whether that is so if it is so of
 ---  all children ("immediate": and run never waits)
+---@field ends_trace boolean  see levels.lua
 ---@field own_stores (fun(self: weir.Node): weir.Store[])?  the stores that the node
 ---  opened by itself, for whoever closes them: the node opens no further ones
 ---@field bodiless boolean? values below have a size and no bytes (replay, ghost)
@@ -74,6 +75,7 @@ end
 local function run(self, req)
   local begun = host.now()
   if req.trace then return traced(self, req, begun) end
+  if self.ends_trace then end_trace() end
   local deadline, reply = req.deadline
   if deadline and begun >= deadline then
     reply = late(self, req)
@@ -117,6 +119,7 @@ function Node:node(fields)
   node.reuses = self.REUSES and (self.REUSES ~= "immediate" or node.immediate)
     and over_all(node.children, "reuses") or false
   node.level = Levels.of(node.children)
+  node.ends_trace = Levels.ends_trace(node.level)
   node.run = Levels.copy(self, run, node.level)
   node.answer = Levels.copy(self, node.answer, node.level)
   Made.announce(node)
