@@ -20,6 +20,9 @@ int fs_opendir(const struct fs *fs, const char *path, DIR **out);
  * fewer only at the end of the file. */
 ssize_t fs_read(int fd, void *to, size_t n, uint64_t offset);
 
+/* fs_piece returns how many bytes of a value are read or written at once. */
+size_t fs_piece(const struct fs *fs);
+
 /* fs_mkdirs makes the directories of a path. durable: it waits until they are
  * on the disk. */
 int fs_mkdirs(struct fs *fs, const char *path, bool durable);

@@ -1,10 +1,9 @@
 /* read.c -- get, stat (also used for exists) and touch.
  *
- * A value is read directly into its final place, one piece of FS_CHUNK bytes at
- * a time. Each piece is hashed while it is still in the cache of the core that
- * read it, which makes the checksum cheap. io_uring is not used: it did not
- * help with warm files, and for cold files the workers option sets how many
- * reads are in flight. */
+ * A value is read directly into its final place, one piece (fs_piece) at a
+ * time. Each piece is hashed while it is still in a cache, which makes the
+ * checksum cheap. io_uring is not used: it did not help with warm files, and
+ * for cold files the workers option sets how many reads are in flight. */
 
 #include "read.h"
 
@@ -50,11 +49,12 @@ static int read_pieces(struct fs_session *s, struct weir_call *call,
                        char *to)
 {
     bool verify = s->fs->config->verify == 0;
+    size_t piece = fs_piece(s->fs);
 
     if (verify)
         XXH3_64bits_reset(s->hash);
-    for (uint64_t at = 0; at < size; at += FS_CHUNK) {
-        size_t n = size - at < FS_CHUNK ? size - at : FS_CHUNK;
+    for (uint64_t at = 0; at < size; at += piece) {
+        size_t n = size - at < piece ? size - at : piece;
         ssize_t got;
 
         if (item->data != NULL && !weir_call_lend(call))

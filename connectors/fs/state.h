@@ -61,12 +61,13 @@ enum fs_locking {
 
 enum {
     FS_LOCKS = 64,
-    FS_CHUNK = 256 << 10,   /* bytes read or written, then hashed in cache */
-    FS_SMALL = 16 << 10,    /* a file up to this is read at once */
-    FS_KEEP = 68 << 10,     /* a file up to this is kept open */
-    FS_TEMP_MAX = 48,       /* the path of a temporary */
-    FS_OWNER_NAME = 17,     /* 16 digits and a NUL */
-    FS_DIRECTORIES = 65536, /* the largest fanout */
+    FS_PIECE = 1 << 20,         /* bytes hashed and read or written at once */
+    FS_PIECE_TMPFS = 256 << 10, /* the same in tmpfs */
+    FS_SMALL = 16 << 10,        /* a file up to this is read at once */
+    FS_KEEP = 68 << 10,         /* a file up to this is kept open */
+    FS_TEMP_MAX = 48,           /* the path of a temporary */
+    FS_OWNER_NAME = 17,         /* 16 digits and a NUL */
+    FS_DIRECTORIES = 65536,     /* the largest fanout */
 };
 
 struct fs_recovery {

@@ -143,13 +143,14 @@ static int write_piece(struct fs_session *s, struct write_job *job,
 static int write_content(struct fs_session *s, struct weir_call *call,
                          struct weir_item *item, struct write_job *job)
 {
+    size_t most = fs_piece(s->fs);
     uint64_t at = 0;
     int rc;
 
     XXH3_64bits_reset(s->hash);
     do {
         const char *piece = job->value + at;
-        size_t n = job->size - at < FS_CHUNK ? job->size - at : FS_CHUNK;
+        size_t n = job->size - at < most ? job->size - at : most;
 
         if (job->lent && !weir_call_lend(call))
             return -ECANCELED;
