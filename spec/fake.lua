@@ -59,11 +59,12 @@ end
 -- ---- construction ----
 
 --- opts: seed; interleave: named awaits let others run; choose(n): which of n
---- goes on; any_time: a timer may fire before a task that could go on.
+--- goes on; any_time: a timer may fire before a task that could go on;
+--- on_clock(seconds): called when time goes on.
 function Fake.host(opts)
   opts = opts or {}
   local self = Virtual.new { seed = opts.seed, choose = opts.choose,
-    any_time = opts.any_time, most_steps = MOST_STEPS }
+    any_time = opts.any_time, on_clock = opts.on_clock, most_steps = MOST_STEPS }
   self.name, self.held, self.interleave = "fake", {}, opts.interleave
   self.hold, self.release, self.holding, self.await = hold, release, holding, await
   before = before or { host = current_host.use(self) }
@@ -100,6 +101,7 @@ function Fake.orders(scenario, opts)
   repeat
     local taken, widths = {}, {}
     local host = Fake.host { interleave = true, any_time = opts.any_time,
+      on_clock = opts.on_clock,
       choose = function(n)
         local k = #taken + 1
         taken[k], widths[k] = script[k] or 1, n

@@ -241,7 +241,12 @@ describe("processes that are killed", function()
     holds(server.url, "mirror")
   end)
 
-  for _, word in ipairs { "tier", "mirror" } do
+  it("leave no old value that they refreshed", function()
+    server = redis_server.start()
+    holds(server.url, "ttl")
+  end)
+
+  for _, word in ipairs(SOAK and { "tier", "mirror", "ttl" } or { "tier" }) do
     it("would leave old values without the guard: " .. word, function()
       server = redis_server.start()
       local wrong, tries = {}, 0

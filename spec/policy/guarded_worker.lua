@@ -4,8 +4,9 @@
 -- Every key has one writer at a time, a task of one process. Its values are numbers
 -- that grow. FOLDER/newest is a table in memory that all processes map: the greatest
 -- number that was acknowledged by anyone or, of a tier, read. A read that began after
--- that must not return a smaller one. WORD is the tree: tier or mirror. A mirror whose
--- process dies may leave a write that was not acknowledged in one of its stores.
+-- that must not return a smaller one. WORD is the tree: tier, ttl (a tier whose values
+-- are refreshed all the time) or mirror. A mirror whose process dies may leave a write
+-- that was not acknowledged in one of its stores.
 
 local ffi = require "ffi"
 local weir = require "weir"
@@ -47,7 +48,7 @@ local function read(tree, key)
   if err then return end
   value = tonumber(value) or 0
   check(key, before, value, "read")
-  if word == "tier" then seen(key, value) end
+  if word ~= "mirror" then seen(key, value) end
 end
 
 
@@ -64,8 +65,13 @@ end
 weir.run(function()
   local top, far = weir.shm { path = folder .. "/shm" }, weir.open(target)
   if arg[8] == "break" then top.guard = nil end
-  local tree = word == "tier" and weir.tier { top, far }
-    or weir.mirror { top, far, repair = true }
+  local tree = word == "mirror" and weir.mirror { top, far, repair = true }
+    or weir.tier { top, far }
+  if word == "ttl" then
+    tree = tree:ttl(0.01, { stale = 60, refresh = function(key)
+      return far:get_string(key)
+    end })
+  end
   local by = weir.now() + seconds
   for task = 1, 8 do
     weir.spawn(function()

@@ -150,16 +150,11 @@ end
 
 
 -- What hides the writes of other processes from a tier over an shm, if anything does
--- (policy/shared/guarded.lua). coalesce and negative pass the guard of their store on.
+-- (policy/shared/guarded.lua). Some words pass the guard of their store on.
 local function hides(node)
-  local first = node.children[1]
   if node.back then return "write = back" end
-  if first.word == "ttl" then
-    return "ttl (which stale_while and stale_if_error use)"
-  end
-  if first.word and first.word ~= "coalesce" and first.word ~= "negative" then
-    return first.word
-  end
+  local first = node.children[1]
+  return first.word and not first.guard and first.word or nil
 end
 
 

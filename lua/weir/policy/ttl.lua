@@ -25,7 +25,15 @@
 -- Over a store that tells of changes by others, a refresh that began before a change
 -- does not store its value. The times stay: own writes are told as changes, too.
 --
--- The node knows the times of values that were set through it, for at most `keys` keys.
+-- Over a store that processes share (shm, or a tier or mirror with one) a refresh does
+-- not store its value if any process has written the key meanwhile, and one process of
+-- a machine has the lease. When a value stops being fresh is worked out from the time
+-- that the store says is left (policy/ttl/shared.lua). So all processes must keep
+-- values for the same time past theirs, and every value with a time to live must be set
+-- through a ttl like this one.
+--
+-- Otherwise the node knows the times of values that were set through it, for at most
+-- `keys` keys.
 -- Other values are fresh as long as they live. When there is no room for the time of a
 -- value, it is set without the stale time, so it ends on time, and is counted
 -- (untimed).
@@ -37,6 +45,7 @@ local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
 local Op = require "weir.core.op"
 local Refresh = require "weir.policy.ttl.refresh"
+local Shared = require "weir.policy.ttl.shared"
 local status = require "weir.core.status"
 local Times = require "weir.policy.ttl.times"
 
@@ -58,13 +67,15 @@ local LEAST = 0.001
 local function make(child, given)
   local keep = math.max(given.stale or 0, given.stale_if_error or 0)
   keep = keep > 0 and keep or nil
+  local shared = keep and child.guard and Shared.new(child, keep, given.keys) or nil
   local node = Ttl:node {
     children = { child }, child = child, seconds = given.seconds, max = given.max,
     force = given.force, jitter = given.jitter, keep = keep, stale = given.stale or 0,
     stale_if_error = given.stale_if_error or 0,
     refresh = given.refresh, most = given.keys,
     lease = keep and Given.lease(given), pause = keep and Given.pause(given),
-    times = keep and Times.new(given.keys, keep),
+    times = keep and not shared and Times.new(given.keys, keep) or nil,
+    shared = shared, guard = child.guard,
     generations = given.refresh and Generations.new() or nil,
     counts = { stale = 0, refreshes = 0, failed = 0, untimed = 0 },
   }
@@ -106,6 +117,10 @@ end
 -- longer.
 local function can_note(self, req)
   local kept, more = {}, 0
+  if self.shared then
+    for i = 1, req.n do kept[i] = true end
+    return kept
+  end
   for i = 1, self.keep and req.n or 0 do
     local key = req.keys[i]
     kept[i] = self.times:room(key, more)
@@ -128,9 +143,19 @@ local function note(self, key, name, time)
 end
 
 
--- The value that was set never expires.
-local function forget_time(self, key, name)
-  if name == "ok" then self.times:drop(key) end
+-- Notes what a set has done to the times of its keys. fresh: the times to live.
+local function note_all(self, req, reply, fresh, kept)
+  local now = host.now()
+  for i = 1, req.n do
+    local key, name = req.keys[i], reply[i]
+    if self.shared then
+      if name == "ok" then self.shared:release(key) end
+    elseif fresh[i] then
+      if kept[i] then note(self, key, name, now + fresh[i]) end
+    elseif name == "ok" then
+      self.times:drop(key) -- the value never expires
+    end
+  end
 end
 
 
@@ -141,30 +166,40 @@ local function set(self, req)
     fresh[i] = limited(self, req:ttl_of(i), self.seconds)
     ttls[i] = fresh[i] and fresh[i] + (kept[i] and self.keep or 0)
   end
-  inner.ttls = ttls
+  inner.ttls, inner.tickets = ttls, req.tickets
   local reply = self.child:run(inner)
-  local now = host.now()
-  for i = 1, self.keep and n or 0 do
-    if not fresh[i] then
-      forget_time(self, req.keys[i], reply[i])
-    elseif kept[i] then
-      note(self, req.keys[i], reply[i], now + fresh[i])
-    end
-  end
+  if self.keep then note_all(self, req, reply, fresh, kept) end
   return reply
+end
+
+
+-- Whether any value may be past its time.
+local function may_be_past(self)
+  return self.shared ~= nil or self.keep ~= nil and self.times.count > 0
+end
+
+
+-- Until when the values of a reply are fresh, by slot.
+local function times_of(self, req, reply)
+  if self.shared then return self.shared:times(req, reply) end
+  local times = {}
+  for i = 1, req.n do
+    times[i] = reply[i] == "ok" and self.times:get(req.keys[i]) or nil
+  end
+  return times
 end
 
 
 local function get(self, req)
   local reply = self.child:run(req)
-  if not self.keep or self.times.count == 0 then return reply end
-  local now = host.now()
+  if not may_be_past(self) then return reply end
+  local times, now = times_of(self, req, reply), host.now()
   for i = 1, req.n do
-    local by = reply[i] == "ok" and self.times:get(req.keys[i])
+    local by = times[i]
     if by and req.peek then
       reply:set(i, "ok", { ttl = by - now, stale = by <= now })
     elseif by and by <= now then
-      Refresh.past(self, req, reply, i, now)
+      Refresh.past(self, req, reply, i, now, by)
     end
   end
   return reply
@@ -207,19 +242,27 @@ local function touch(self, req)
     inner.ttls[i] = fresh[i] and fresh[i] + (kept[i] and self.keep or 0)
   end
   local reply = self.child:run(inner)
-  if self.keep then note_touched(self, req, reply, fresh, kept) end
+  if self.times then note_touched(self, req, reply, fresh, kept) end
   return reply
+end
+
+
+-- The seconds for which a value is fresh. left: those that it lives.
+local function fresh_left(self, key, left, now)
+  if self.shared then return left and left - self.keep end
+  local by = self.times:get(key)
+  return by and by - now
 end
 
 
 -- The time that is left is the one for which the value is fresh.
 local function stat(self, req)
   local reply = self.child:run(req)
-  if not self.keep or self.times.count == 0 then return reply end
+  if not may_be_past(self) then return reply end
   local now = host.now()
   for i = 1, req.n do
-    local by = reply[i] == "ok" and self.times:get(req.keys[i])
-    if by then reply:note("ttls", i, math.max(by - now, LEAST)) end
+    local left = reply[i] == "ok" and fresh_left(self, req.keys[i], reply:ttl(i), now)
+    if left then reply:note("ttls", i, math.max(left, LEAST)) end
   end
   return reply
 end
@@ -227,7 +270,7 @@ end
 
 local function delete(self, req)
   local reply = self.child:run(req)
-  for i = 1, self.keep and req.n or 0 do
+  for i = 1, self.times and req.n or 0 do
     if status.class[reply[i]] ~= "error" then self.times:drop(req.keys[i]) end
   end
   return reply
@@ -278,12 +321,13 @@ end
 
 
 function Ttl:forget()
-  if self.keep then self.times = Times.new(self.most, self.keep) end
+  if self.times then self.times = Times.new(self.most, self.keep) end
 end
 
 
 function Ttl:remember(old)
-  if not self.keep or not old.keep then return end
+  if self.shared and old.shared then self.shared.leases = old.shared.leases end
+  if not self.times or not old.times then return end
   self.times = old.times
   self.times.most = self.most
   self.times.keep = math.max(self.times.keep, self.keep)
