@@ -63,7 +63,10 @@ describe("weir rm", function()
   it("refuses patterns without a wildcard, and keys beside a pattern", function()
     for line, says in pairs {
       ["rm memory"] = "missing argument 'key', or %-%-pattern",
-      ["rm memory a --pattern 'a*'"] = "not both",
+      ["rm memory a --pattern 'a*'"] = "only one of them",
+      ["rm memory a --destroy"] = "only one of them",
+      ["rm memory --destroy --pattern 'a*'"] = "only one of them",
+      ["rm memory --destroy"] = "%-%-destroy asks .* give %-%-yes",
       ["rm memory --pattern a -y"] = "a pattern has a %* or a %?",
       ["rm memory --pattern '' -y"] = "a pattern has a %* or a %?",
     } do
@@ -71,5 +74,71 @@ describe("weir rm", function()
       assert.equal(2, code)
       assert.matches(says, err)
     end
+  end)
+
+  describe("--destroy", function()
+    local weir = require "weir"
+    local url, open
+
+    before_each(function()
+      url = "shm://" .. folder .. "/mapping"
+      open = weir.open(url .. "?capacity=1MiB")
+      assert(open:set("k", "v"))
+    end)
+    after_each(function()
+      open:close()
+      os.remove(folder .. "/mapping")
+    end)
+
+    it("removes an shm, and processes that have it open keep it", function()
+      assert.same({ 0, "destroyed shm " .. folder .. "/mapping\n", "" },
+        { shell.run(WEIR .. "rm --destroy -y " .. url) })
+      assert.equal(1, (shell.run("test -e " .. folder .. "/mapping")))
+      assert.equal("v", open:get_string "k")
+      local anew = weir.open(url .. "?capacity=2MiB")
+      assert.is_nil(anew:get "k")
+      anew:close()
+      os.remove(folder .. "/mapping")
+      local code, _, err = shell.run(WEIR .. "rm --destroy -y " .. url)
+      assert.equal(3, code)
+      assert.matches("there is no mapping .*/mapping", err)
+      assert.equal(1, (shell.run("test -e " .. folder .. "/mapping")))
+    end)
+
+    it("asks, and says who has it open", function()
+      local terminal = Tmux.start(WEIR .. "rm --destroy " .. url)
+      finally(function() terminal:close() end)
+      terminal:wait "%(1 key, open in 1 other place,"
+      terminal:enter "n"
+      terminal:wait "nothing was destroyed.*exit code: 3"
+      assert.equal(0, (shell.run("test -e " .. folder .. "/mapping")))
+    end)
+
+    it("is refused where it cannot be done, or nobody agrees", function()
+      shell.write(folder .. "/kv.lua", "return memory {}")
+      for _, case in ipairs {
+        { "memory", "memory cannot be destroyed, only a single shm store can" },
+        { folder .. "/kv.lua", "cannot be destroyed" },
+        { "'" .. url .. "?prod=true'", "marked prod, and nobody agreed" },
+      } do
+        local code, _, err = shell.run(WEIR .. "rm --destroy -y " .. case[1])
+        assert.equal(3, code)
+        assert.is_truthy(err:find(case[2], 1, true), err)
+      end
+      assert.equal(0, (shell.run("test -e " .. folder .. "/mapping")))
+    end)
+
+    it("is an option of .close, too", function()
+      local code, _, err = shell.run(WEIR .. "repl " .. url,
+        ".open m memory\n.close --destroy m\n.stores\n.close shm --destroy\n")
+      assert.equal(3, code)
+      assert.matches("memory cannot be destroyed", err)
+      assert.equal(1, (shell.run("test -e " .. folder .. "/mapping")))
+      assert.equal("v", open:get_string "k")
+      code, _, err = shell.run(WEIR .. "repl --read-only " .. url,
+        ".close --destroy shm\n")
+      assert.equal(3, code)
+      assert.matches("there is no mapping", err)
+    end)
   end)
 end)

@@ -1,17 +1,20 @@
--- weir rm: deletes keys, by name or by a pattern.
+-- weir rm: deletes keys, by name or by a pattern, or a whole store.
 local Bytes = require "weir.app.show.bytes"
+local Destroy = require "weir.app.explore.destroy"
 local Exit = require "weir.app.exit"
+local Guard = require "weir.app.explore.guard"
 local Json = require "weir.app.show.json"
 local Listing = require "weir.app.explore.listing"
 local Outcome = require "weir.app.cli.outcome"
 local Quantity = require "weir.core.quantity"
 local Target = require "weir.app.cli.target"
 local Terminal = require "weir.app.terminal"
+local weir = require "weir"
 
 local Rm = {
   summary = "Delete keys.",
   description = "Delete keys: those that are named, byte for byte, or with --pattern "
-    .. "those that match, after a question.",
+    .. "those that match, after a question. With --destroy the store itself goes.",
 }
 
 local SHOWN = 3 -- keys in the question
@@ -25,28 +28,40 @@ function Rm.define(command)
     :argname "<pattern>"
     :description("Delete the keys that match: * stands for any bytes, ? for one. Asks "
       .. "first, with the number of keys.")
+  command:flag "--destroy"
+    :description("Remove the memory of an shm store, with all keys, after a question. "
+      .. "Processes that have it open keep it until they close it; who opens it anew "
+      .. "gets an empty one.")
   command:flag "-y --yes"
     :description "Do not ask."
 end
 
 
+-- Refuses a question where nobody can answer it.
+local function can_ask(args, option)
+  if not args.yes and not Terminal.is(0) then
+    Exit.fail(Exit.USAGE, "%s asks before it deletes, and stdin is no terminal: "
+      .. "give --yes", option)
+  end
+end
+
+
 -- Refuses arguments that exclude each other.
 local function check(args)
-  if args.pattern and #args.key > 0 then
-    Exit.fail(Exit.USAGE, "give KEYs or --pattern, not both")
+  local both = args.pattern and args.destroy
+  if both or (args.pattern or args.destroy) and #args.key > 0 then
+    Exit.fail(Exit.USAGE, "give KEYs, --pattern or --destroy, only one of them")
   end
+  if args.destroy then return can_ask(args, "--destroy") end
   if not args.pattern and #args.key == 0 then
-    Exit.fail(Exit.USAGE, "missing argument 'key', or --pattern")
+    Exit.fail(Exit.USAGE, "missing argument 'key', or --pattern, or --destroy")
   end
   if not args.pattern then return end
   if not args.pattern:find "[*?]" then
     Exit.fail(Exit.USAGE, "a pattern has a * or a ?, '%s' has none: delete one key "
       .. "without --pattern, or write '%s*'", args.pattern, args.pattern)
   end
-  if not args.yes and not Terminal.is(0) then
-    Exit.fail(Exit.USAGE, "--pattern asks before it deletes, and stdin is no terminal: "
-      .. "give --yes")
-  end
+  can_ask(args, "--pattern")
 end
 
 
@@ -127,8 +142,30 @@ local function by_name(store, args, options)
 end
 
 
+local function destroy(store, args, options)
+  local can, why = pcall(Destroy.check, store)
+  why = not can and why
+    or Guard.is(store) and Guard.refusal(store, nil, "destroy it")
+  if why then Exit.fail(Exit.ERROR, "%s", why) end
+  if not args.yes and not Target.ask(("destroy %s (%s)?"):format(store.name,
+    Destroy.describe(store))) then
+    Exit.fail(Exit.ERROR, "nothing was destroyed")
+  end
+  local ok, err = Destroy.run(store, options)
+  if not ok then Exit.fail(Exit.ERROR, "%s", tostring(err)) end
+  Exit.write(args.json and Json.encode { destroyed = store.name }
+    or "destroyed " .. store.name, "\n")
+  return Exit.OK
+end
+
+
 function Rm.run(args)
   check(args)
+  if args.destroy then
+    return weir.run(function()
+      return destroy(Target.open(args.store, true), args, { timeout = args.timeout })
+    end)
+  end
   return Target.use(args, function(store, options)
     return (args.pattern and by_pattern or by_name)(store, args, options)
   end)

@@ -75,12 +75,12 @@ function Guard.is_prod(store)
 end
 
 
--- Why a change is refused, or nil.
-local function refusal(self, req)
+--- Why a change is refused, or nil. what: the change in words; nil: that of req.
+function Guard.refusal(self, req, what)
   if self.read_only then return self.title .. " is open read-only" end
   if not self.prod then return nil end
-  local question = ("%s is marked prod: %s %s, and what else %s changes?"):format(
-    self.title, req.op, Quantity.things(req.n, "key"), self.scope)
+  local question = ("%s is marked prod: %s, and what else %s changes?"):format(
+    self.title, what or req.op .. " " .. Quantity.things(req.n, "key"), self.scope)
   if self.confirm and self.confirm(question) then return nil end
   return self.title .. " is marked prod, and nobody agreed to the change"
 end
@@ -119,7 +119,7 @@ end
 
 --- Runs a request unless it is a change that may not be.
 function Guard:run(req)
-  local why = Op.writes[req.op] and refusal(self, req)
+  local why = Op.writes[req.op] and Guard.refusal(self, req)
   if why then return deny(req, why) end
   local begun = Host.now()
   local reply = self.inner:run(req)

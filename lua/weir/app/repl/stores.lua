@@ -1,5 +1,6 @@
 -- app/repl/stores.lua: the stores of a session, by name, each behind a guard, and which
 -- of them is the current one. Methods of session.lua.
+local Destroy = require "weir.app.explore.destroy"
 local Ffi = require "weir.ffi"
 local Guard = require "weir.app.explore.guard"
 local Opened = require "weir.app.explore.opened"
@@ -98,12 +99,22 @@ function Stores:forget(name)
 end
 
 
+-- Raises an error unless a store can and may be destroyed.
+local function must_destroy(store)
+  Destroy.check(store)
+  local why = Guard.refusal(store, nil, "destroy it")
+  if why then error(why, 0) end
+end
+
+
 --- Closes a store and forgets it.
 ---@param name string
-function Stores:close(name)
+---@param destroy boolean? the store itself goes, too
+function Stores:close(name, destroy)
   local store = self.stores[name]
+  if destroy then must_destroy(store) end
   self:forget(name)
-  store:close(CLOSE)
+  if destroy then Destroy.run(store, CLOSE) else store:close(CLOSE) end
 end
 
 
