@@ -43,6 +43,6 @@ bool exact_forget(struct exact *x, const struct entry *e)
 
 void exact_free(struct exact *x)
 {
-    release_queues((struct queue *[]){&x->queue}, 1);
+    release_tables((struct table *[]){&x->table}, 1);
     table_free(&x->table);
 }

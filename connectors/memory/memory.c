@@ -111,14 +111,11 @@ static uint32_t memory_shards(const struct memory_config *config)
 /* Frees the entries of all shards together: they lie side by side in memory. */
 static void memory_release(struct memory *m)
 {
-    struct queue *queues[2 * MEMORY_SHARDS_MAX];
-    uint32_t n = 0;
+    struct table *tables[MEMORY_SHARDS_MAX];
 
-    for (uint32_t i = 0; i < m->n_shards; i++) {
-        queues[n++] = &m->shards[i].eviction.small;
-        queues[n++] = &m->shards[i].eviction.main;
-    }
-    release_queues(queues, n);
+    for (uint32_t i = 0; i < m->n_shards; i++)
+        tables[i] = &m->shards[i].table;
+    release_tables(tables, m->n_shards);
 }
 
 static void memory_close(void *state)

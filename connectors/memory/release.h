@@ -2,9 +2,10 @@
 #ifndef MEMORY_RELEASE_H
 #define MEMORY_RELEASE_H
 
-#include "queue.h"
+#include "table.h"
 
-/* release_queues frees all entries of the queues, and empties these. */
-void release_queues(struct queue *const *queues, uint32_t n_queues);
+/* release_tables frees the entries of all these tables, and counts none in them
+ * afterwards. All that may follow is table_free. */
+void release_tables(struct table *const *tables, uint32_t n_tables);
 
 #endif

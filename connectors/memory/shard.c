@@ -29,8 +29,7 @@ int shard_init(struct shard *s, const struct shard_config *config)
 
 void shard_free(struct shard *s)
 {
-    release_queues((struct queue *[]){&s->eviction.small, &s->eviction.main},
-                   2);
+    release_tables((struct table *[]){&s->table}, 1);
     table_free(&s->table);
     if (s->config.policy->close != NULL)
         s->config.policy->close(&s->eviction);
