@@ -111,7 +111,8 @@ end)
 
 
 describe("a flag of one benchmark", function()
-  for flag, name in pairs { tails = "core", instances = "policies" } do
+  local flags = { tails = "core", grow = "memory", instances = "policies" }
+  for flag, name in pairs(flags) do
     it("is refused by the others: --" .. flag, function()
       local command = (os.getenv "WEIR_BUILD" or "build") .. "/weir bench "
       for _, other in ipairs { "redis", "" } do

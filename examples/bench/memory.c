@@ -2,7 +2,7 @@
  * it grows, its worst batch, its closing, and two threads. Keys have 16 bytes
  * and values 64, in batches of 64. Run it alone, or as `weir bench memory`.
  *
- *     build/bench/memory [get|grow|full|close|threads]...
+ *     build/bench/memory [get|grow|close|threads]...
  *
  * The worst batches are in time of the thread's processor: a process that takes
  * the core away for some milliseconds says nothing about a store. */
@@ -279,7 +279,7 @@ static double free_ns(uint64_t n)
     return (double)start;
 }
 
-static void bench_grow(void)
+static void bench_grow_far(void)
 {
     struct weir_store *s = bench_open("memory://?capacity=8GiB&shards=1");
     struct client *c = client_new(s);
@@ -303,39 +303,6 @@ static void bench_grow(void)
     });
     client_free(c);
     weir_store_free(s);
-}
-
-/* Frees a store that was filled and then read in another order. The time is the
- * thread's, as free_ns is. */
-static void bench_close_of(const char *url, const char *name)
-{
-    struct weir_store *s = bench_open(url);
-    struct client *c = client_new(s);
-    uint64_t start;
-
-    client_fill(c, MOST);
-    for (uint64_t i = 0; i < MOST; i += BATCH)
-        client_batch(c, WEIR_GET, i, MOST);
-    client_free(c);
-    start = thread_ns();
-    weir_store_free(s);
-    start = thread_ns() - start;
-    bench_report(&(struct bench_row){
-        .name = name,
-        .figure = (double)start,
-        .unit = "ns",
-        .reference = "free alone",
-        .of = free_ns(MOST),
-        .target = "<= 5e8",
-    });
-}
-
-static void bench_close(void)
-{
-    bench_close_of("memory://?capacity=8GiB",
-                   "C: memory, closing 10 M entries");
-    bench_close_of("memory://?capacity=8GiB&shards=1&eviction=lru",
-                   "C: memory, closing 10 M entries, lru, 1 shard");
 }
 
 /* The first time a shard is full, and three times its entries more. */
@@ -373,11 +340,45 @@ static void bench_full_at(unsigned mib)
     weir_store_free(s);
 }
 
-static void bench_full(void)
+static void bench_grow(void)
 {
+    bench_grow_far();
     bench_full_at(64);
     bench_full_at(256);
     bench_full_at(1024);
+}
+
+/* Frees a store that was filled and then read in another order. The time is the
+ * thread's, as free_ns is. */
+static void bench_close_of(const char *url, const char *name)
+{
+    struct weir_store *s = bench_open(url);
+    struct client *c = client_new(s);
+    uint64_t start;
+
+    client_fill(c, MOST);
+    for (uint64_t i = 0; i < MOST; i += BATCH)
+        client_batch(c, WEIR_GET, i, MOST);
+    client_free(c);
+    start = thread_ns();
+    weir_store_free(s);
+    start = thread_ns() - start;
+    bench_report(&(struct bench_row){
+        .name = name,
+        .figure = (double)start,
+        .unit = "ns",
+        .reference = "free alone",
+        .of = free_ns(MOST),
+        .target = "<= 5e8",
+    });
+}
+
+static void bench_close(void)
+{
+    bench_close_of("memory://?capacity=8GiB",
+                   "C: memory, closing 10 M entries");
+    bench_close_of("memory://?capacity=8GiB&shards=1&eviction=lru",
+                   "C: memory, closing 10 M entries, lru, 1 shard");
 }
 
 struct thread {
@@ -452,8 +453,10 @@ static const struct {
     const char *name;
     void (*run)(void);
 } parts[] = {
-    {"get", bench_get},     {"grow", bench_grow},       {"full", bench_full},
-    {"close", bench_close}, {"threads", bench_threads},
+    {"get", bench_get},
+    {"grow", bench_grow},
+    {"close", bench_close},
+    {"threads", bench_threads},
 };
 
 enum { PARTS = sizeof parts / sizeof *parts };

@@ -25,6 +25,8 @@ function Command.define(command)
     :choices { "ngx" }
   command:flag "--tails"
     :description "Of core: how long single gets take, the longest included."
+  command:flag "--grow"
+    :description "Of memory: the worst batch of sets while a store fills and evicts."
   command:flag "--instances"
     :description "Of policies: 128 instances of a word against one."
   command:flag "--json"
@@ -36,7 +38,7 @@ end
 
 
 -- The benchmark that each flag is for.
-local FLAGS = { tails = "core", instances = "policies" }
+local FLAGS = { tails = "core", grow = "memory", instances = "policies" }
 
 
 -- Makes an argument of each flag.
