@@ -23,10 +23,9 @@ static int evict_live(struct writer *w, uint64_t pos, const struct record *r,
 /* Copies a record to the log's head. */
 static int evict_copy(struct writer *w, uint64_t pos, uint64_t len)
 {
-    int rc = index_replace(&w->place, w->facts.head, w->session->entries);
+    int rc = writer_move(w);
 
     w->counted.copied += len;
-    w->taken += w->env->page;
     return rc == 0 ? writer_copy(w, pos, len) : rc;
 }
 
@@ -34,12 +33,11 @@ static int evict_remove(struct writer *w, uint64_t len, bool expired)
 {
     w->facts.live -= len;
     w->facts.items--;
-    w->taken += w->env->page;
     if (expired)
         w->counted.expired++;
     else
         w->counted.evicted++;
-    return index_remove(&w->place, w->session->entries);
+    return writer_remove(w);
 }
 
 /* Moves the log's tail past a record, of which *len is the length. */

@@ -56,9 +56,8 @@ int write_look(struct writer *w, const struct weir_item *item,
 static int write_remove(struct writer *w, const struct record *r)
 {
     uint64_t len = record_len(r);
-    int rc = index_remove(&w->place, w->session->entries);
+    int rc = writer_remove(w);
 
-    w->taken += w->env->page;
     w->facts.live -= len;
     w->facts.items--;
     return rc == 0 ? evict_clean(w, len) : rc;
@@ -71,15 +70,14 @@ static int write_point(struct writer *w, const struct weir_item *item)
     uint64_t old;
     int rc = write_find(w, item, &old, &r);
 
-    w->taken += w->env->page;
     if (rc == MDB_NOTFOUND) {
         w->facts.items++;
-        return index_add(&w->place, w->facts.head, w->session->entries);
+        return writer_add(w);
     }
     if (rc != 0)
         return rc;
     w->facts.live -= record_len(&r);
-    return index_replace(&w->place, w->facts.head, w->session->entries);
+    return writer_move(w);
 }
 
 static int write_record(struct writer *w, const struct weir_item *item,

@@ -75,10 +75,19 @@ static void writer_count(struct writer *w)
     w->env->counters.copied += w->counted.copied;
 }
 
+static bool writer_changed(const struct writer *w)
+{
+    return w->taken > 0 || w->facts.tail != w->place.tail;
+}
+
 int writer_commit(struct writer *w)
 {
     int rc = 0;
 
+    if (!writer_changed(w)) {
+        writer_abort(w);
+        return 0;
+    }
     if (w->filled)
         rc = writer_put(w, w->log.open_at, w->log.open, w->log.open_have);
     if (rc == 0)
@@ -183,6 +192,32 @@ int writer_copy(struct writer *w, uint64_t pos, uint64_t n)
         n -= step;
     }
     return rc;
+}
+
+/* Notes that the index was changed. LMDB may have taken the page that the log
+ * was read from last: it writes pages of a large transaction early. */
+static int writer_indexed(struct writer *w, int rc)
+{
+    w->taken += w->env->page;
+    w->log.at = LOG_NONE;
+    return rc;
+}
+
+int writer_add(struct writer *w)
+{
+    return writer_indexed(
+        w, index_add(&w->place, w->facts.head, w->session->entries));
+}
+
+int writer_move(struct writer *w)
+{
+    return writer_indexed(
+        w, index_replace(&w->place, w->facts.head, w->session->entries));
+}
+
+int writer_remove(struct writer *w)
+{
+    return writer_indexed(w, index_remove(&w->place, w->session->entries));
 }
 
 int writer_head(struct writer *w, uint64_t pos, struct record *r)

@@ -29,6 +29,9 @@ struct writer {
 
 /* writer_begin needs the lock of the writers. */
 int writer_begin(struct writer *w, struct session *s);
+
+/* writer_commit ends the transaction. One that changed nothing is given up,
+ * which writes nothing to the file. */
 int writer_commit(struct writer *w);
 void writer_abort(struct writer *w);
 
@@ -40,6 +43,13 @@ int writer_patch(struct writer *w, uint64_t pos, const void *bytes, size_t n);
 
 /* writer_copy puts bytes of the log at its head. */
 int writer_copy(struct writer *w, uint64_t pos, uint64_t n);
+
+/* writer_add, writer_move and writer_remove change the index at the writer's
+ * place: index_add and index_replace with the position of the log's head, and
+ * index_remove. */
+int writer_add(struct writer *w);
+int writer_move(struct writer *w);
+int writer_remove(struct writer *w);
 
 /* writer_head reads the head of a record. */
 int writer_head(struct writer *w, uint64_t pos, struct record *r);
