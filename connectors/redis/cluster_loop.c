@@ -182,21 +182,37 @@ static void drop_silent(struct cluster_session *cs)
     }
 }
 
+/* Prepares the connections for a wait. Returns how long the wait may take at
+ * most, because it does not see a few bytes of a long reply; 0: it sees all. */
+static uint64_t watch_all(struct cluster_session *cs, uint64_t limit)
+{
+    uint64_t now = weir_now(), least = 0;
+
+    for (struct peer *p = cs->peers; p != NULL; p = p->next) {
+        uint64_t patience;
+
+        if (p->s == NULL)
+            continue;
+        patience = exchange_await(p->s, limit, now);
+        if (patience > 0 && (least == 0 || patience < least))
+            least = patience;
+        peer_watch(p);
+    }
+    return least;
+}
+
 static int await_any(struct cluster_session *cs, struct weir_call *call,
                      uint64_t limit)
 {
+    uint64_t patience = watch_all(cs, limit);
     int rc;
 
-    for (struct peer *p = cs->peers; p != NULL; p = p->next) {
-        if (p->s == NULL)
-            continue;
-        link_await(&p->s->link, 0);
-        peer_watch(p);
-    }
-    rc = weir_call_wait(call, cs->epoll, POLLIN, limit);
+    rc = weir_call_wait(call, cs->epoll, POLLIN,
+                        patience > 0 ? patience : limit);
     if (rc > 0)
         look(cs);
-    return rc;
+    /* The next wait sees all, since no byte has come. */
+    return rc == -ETIMEDOUT && patience > 0 ? 0 : rc;
 }
 
 /* Waits until a node or a time calls for work. Returns 0 or a negative errno.

@@ -157,26 +157,34 @@ static uint64_t time_left(uint64_t *since, bool runs, uint64_t timeout,
     return now - *since < timeout ? timeout - (now - *since) : 0;
 }
 
-/* Polls the link, at most for limit. While a payload comes it first waits until
- * much of it is here, but at most PATIENCE_NS since data was last received:
- * such a poll does not see whether bytes trickle in or have stopped. A poll
- * that ends for other work does not restart this time. */
-static int exchange_poll(struct redis_session *s, struct weir_call *call,
-                         uint64_t limit, uint64_t now)
+uint64_t exchange_await(struct redis_session *s, uint64_t limit, uint64_t now)
 {
-    short events = link_events(&s->link, s->send_blocked);
     uint64_t silent = s->silent_since != 0 ? now - s->silent_since : 0;
     uint64_t patience = silent < PATIENCE_NS ? PATIENCE_NS - silent : 0;
 
     if (s->in.filling && patience > 0 && patience < limit &&
-        link_await(&s->link, s->in.left)) {
+        link_await(&s->link, s->in.left))
+        return patience;
+    link_await(&s->link, 0);
+    return 0;
+}
+
+/* Polls the link, at most for limit. While a payload comes it first waits until
+ * much of it is here. */
+static int exchange_poll(struct redis_session *s, struct weir_call *call,
+                         uint64_t limit, uint64_t now)
+{
+    short events = link_events(&s->link, s->send_blocked);
+    uint64_t patience = exchange_await(s, limit, now);
+
+    if (patience > 0) {
         int rc = weir_call_wait(call, s->link.fd, events, patience);
 
         if (rc != -ETIMEDOUT)
             return rc;
         limit -= patience;
+        link_await(&s->link, 0);
     }
-    link_await(&s->link, 0);
     return weir_call_wait(call, s->link.fd, events, limit);
 }
 

@@ -17,6 +17,13 @@ int exchange_drain(struct redis_session *s, struct weir_call *call, int rc);
  * UINT64_MAX: no limit. */
 uint64_t exchange_limit(struct redis_session *s, uint64_t now);
 
+/* exchange_await prepares the link for a poll, at most for limit, and returns
+ * how long the poll may take. While a payload comes, such a poll does not see
+ * whether bytes trickle in or have stopped, so it takes at most 10 ms since
+ * data was last received. A poll that ends for other work does not restart this
+ * time. 0: any byte ends the poll. */
+uint64_t exchange_await(struct redis_session *s, uint64_t limit, uint64_t now);
+
 /* exchange_wait waits until the link is ready, at most limit nanoseconds.
  * -ETIMEDOUT: that is over, or the server was silent for read_timeout or took
  * nothing for write_timeout. */

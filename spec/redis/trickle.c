@@ -9,8 +9,8 @@ enum { SIZE = 2 << 20, PIECE = 64 << 10, PIECES = SIZE / PIECE };
 enum { TIMEOUT_MS = 400, PAUSE_MS = 100, SLOW = 10 };
 
 static struct weir_cq *cq;
-static struct script_server server;
-static char *value; /* and the end of line behind it */
+static struct script_server server, second; /* second: of a cluster */
+static char *value;                         /* and the end of line behind it */
 static int thread[16], first_thread, n_threads; /* of the store: from first */
 
 /* ---- what the server says to a get ---- */
@@ -179,6 +179,78 @@ static void ends_are_seen(struct weir_store *s)
     CHECK(server.accepted == 2);
 }
 
+/* Opens a store with one worker, whose threads are looked at. */
+static struct weir_store *open_one(const char *url)
+{
+    struct weir_store *s;
+
+    first_thread = threads(thread, 16);
+    s = open_redis(url, "workers=1", "read_timeout=400ms", "backoff=1ms",
+                   "max_backoff=2ms", NULL);
+    n_threads = threads(thread, 16);
+    CHECK(n_threads > first_thread);
+    return s;
+}
+
+/* ---- two nodes of a cluster at once ---- */
+
+/* Opens a cluster of both servers: each has half of the slots. */
+static struct weir_store *open_two(void)
+{
+    static char slots[256];
+    char url[80];
+
+    snprintf(
+        slots, sizeof slots,
+        "*2\r\n*3\r\n:0\r\n:8191\r\n*3\r\n$9\r\n127.0.0.1\r\n:%d\r\n$1\r\nx"
+        "\r\n*3\r\n:8192\r\n:16383\r\n*3\r\n$9\r\n127.0.0.1\r\n:%d\r\n"
+        "$1\r\ny\r\n",
+        server.port, second.port);
+    server.slots = second.slots = slots;
+    snprintf(url, sizeof url, "redis://127.0.0.1:%d/?cluster=true",
+             server.port);
+    return open_one(url);
+}
+
+/* A get of a key of each node gives this status. Returns how long it took. */
+static uint64_t both(struct weir_store *s, bool (*play)(int fd), int status)
+{
+    struct weir_batch *b = weir_batch_new(2);
+    uint64_t start = now_ms(), ms;
+
+    server.play = second.play = play;
+    CHECK(weir_batch_reset(b, WEIR_GET, 2) == 0);
+    b->items[0].key = "bar"; /* slot 5061 */
+    b->items[1].key = "foo"; /* slot 12182 */
+    b->items[0].key_len = b->items[1].key_len = 3;
+    go(s, cq, b);
+    ms = now_ms() - start;
+    for (int i = 0; i < 2; i++) {
+        CHECK(b->items[i].status == status);
+        CHECK(status != WEIR_OK ||
+              (b->items[i].value->size == SIZE &&
+               memcmp(b->items[i].value->data, value, SIZE) == 0));
+    }
+    weir_batch_free(b);
+    return ms;
+}
+
+static void two_nodes(void)
+{
+    struct weir_store *s = open_two();
+    uint64_t ms;
+    int before;
+
+    CHECK(both(s, nothing_there, WEIR_MISS) < TIMEOUT_MS);
+    before = sleeps();
+    ms = both(s, steadily, WEIR_OK);
+    CHECK((uint64_t)(sleeps() - before) < 2 * (PIECES / 3) + ms / 5);
+    CHECK(both(s, slowly, WEIR_OK) >= SLOW * PAUSE_MS);
+    CHECK(both(s, half, WEIR_TIMEOUT) >= TIMEOUT_MS);
+    CHECK(both(s, half_and_end, WEIR_RESET) < TIMEOUT_MS);
+    weir_store_free(s);
+}
+
 int main(void)
 {
     struct weir_store *s;
@@ -192,17 +264,15 @@ int main(void)
     memcpy(value + SIZE, "\r\n", 2);
     script_start(&server);
     snprintf(url, sizeof url, "redis://127.0.0.1:%d", server.port);
-    first_thread = threads(thread, 16);
-    s = open_redis(url, "workers=1", "read_timeout=400ms", "backoff=1ms",
-                   "max_backoff=2ms", NULL);
-    n_threads = threads(thread, 16);
-    CHECK(n_threads > first_thread);
-
+    s = open_one(url);
     slow_is_not_silent(s);
     much_wakes_once(s);
     ends_are_seen(s);
 
     weir_store_free(s);
+    script_start(&second);
+    two_nodes();
+    script_stop(&second);
     script_stop(&server);
     weir_cq_free(cq);
     free(value);
