@@ -23,7 +23,8 @@ struct script {
     _Atomic int answer;          /* enum answer */
     _Atomic bool hold;           /* run waits while it is set */
     _Atomic bool deaf;           /* ... and ignores interrupts and deadlines */
-    _Atomic uint64_t slow_ns;    /* time that a key with '!' in front takes */
+    _Atomic uint64_t slow_ns;    /* time that a key with '!' in front takes; may
+                                    be made shorter meanwhile */
     _Atomic int refuse_connects; /* so many connects fail from now on, */
     _Atomic uint64_t refuse_ns;  /* after this time */
     _Atomic bool hang_connect;

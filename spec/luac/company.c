@@ -120,7 +120,7 @@ static void forks(void)
 
 int main(void)
 {
-    deadline_s(100);
+    deadline_s(200);
     two_trees();
     tree_over_tree();
     own_lua();

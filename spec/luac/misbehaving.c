@@ -19,9 +19,9 @@ static void raises(struct weir_store *store, struct weir_cq *cq)
  * is in flight with it end at theirs, or right after the loop. */
 static void loops(struct weir_store *store, struct weir_cq *cq)
 {
-    struct weir_batch *slow = one_batch(WEIR_GET, "slow60000", 400);
-    struct weir_batch *loop = one_batch(WEIR_GET, "loop", 400);
-    struct weir_batch *queued = one_batch(WEIR_GET, "a", 200);
+    struct weir_batch *slow = one_batch(WEIR_GET, "slow60000", 1000);
+    struct weir_batch *loop = one_batch(WEIR_GET, "loop", 1000);
+    struct weir_batch *queued = one_batch(WEIR_GET, "a", 500);
     struct weir_batch *after = one_batch(WEIR_GET, "a", 20000);
     uint64_t began = weir_now();
 
@@ -35,7 +35,7 @@ static void loops(struct weir_store *store, struct weir_cq *cq)
     CHECK(queued->items[0].status == WEIR_SKIPPED);
     for (int i = 0; i < 3; i++)
         next_done(cq);
-    CHECK(weir_now() - began < 4ull * SECOND);
+    CHECK(weir_now() - began < 4500ull * MS); /* 5 s is for those without one */
     CHECK(slow->items[0].status == WEIR_TIMEOUT);
     CHECK(loop->items[0].status == WEIR_FAILED);
     snprintf(answer, sizeof answer, "%s", loop->error.message);
@@ -80,8 +80,11 @@ static void ignores_deadlines(struct weir_store *store, struct weir_cq *cq)
             int status = b[k]->items[0].status;
 
             busy += status == WEIR_BUSY;
-            CHECK(status == WEIR_TIMEOUT || status == WEIR_SKIPPED ||
-                  status == WEIR_BUSY);
+            if (status == WEIR_FAILED) /* the machine kept it from going on */
+                CHECK(strstr(b[k]->error.message, "this ran on") != NULL);
+            else
+                CHECK(status == WEIR_TIMEOUT || status == WEIR_SKIPPED ||
+                      status == WEIR_BUSY);
             weir_batch_free(b[k]);
         }
     }
@@ -94,7 +97,7 @@ int main(void)
     struct weir_store *store = tree_open("bad.lua", MISBEHAVING);
     struct weir_cq *cq = new_cq();
 
-    deadline_s(100);
+    deadline_s(200);
     raises(store, cq);
     loops(store, cq);
     loops_for_ever(store, cq);

@@ -105,7 +105,7 @@ static void lua_files(void)
 
 int main(void)
 {
-    deadline_s(100);
+    deadline_s(200);
     files();
     options();
     targets();

@@ -93,7 +93,7 @@ static void kept_by_a_policy(void)
 
 int main(void)
 {
-    deadline_s(100);
+    deadline_s(200);
     memset(text, 'v', sizeof text);
     CHECK(replaced("memory.lua", "return memory {}\n") == SETS - 1);
     CHECK(replaced("words.lua", "return tier { memory {}, memory {} }\n"

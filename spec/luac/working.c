@@ -115,7 +115,7 @@ static void abandons(void)
 
 int main(void)
 {
-    deadline_s(100);
+    deadline_s(200);
     overtakes();
     goes_on();
     closes(WEIR_CLOSE_DRAIN, 1500);

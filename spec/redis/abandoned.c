@@ -113,7 +113,7 @@ static void begun(const char *url)
 
 int main(void)
 {
-    deadline_s(60);
+    deadline_s(200);
     server_start(&server, NULL);
     cq = new_cq();
     lent = calloc(1, SIZE);

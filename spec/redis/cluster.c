@@ -52,6 +52,27 @@ static void get_is(struct weir_store *s, int status, const char *sentence)
     CHECK(sentence == NULL || strstr(b->error.message, sentence) != NULL);
 }
 
+/* The same for a key that waits for a better answer until its deadline, ms from
+ * now. On a busy machine the deadline may find a command in flight, which has
+ * timed out then, or come before a worker does: then it is asked for again. */
+static void get_is_late(struct weir_store *s, uint64_t ms, int status,
+                        const char *sentence)
+{
+    do {
+        one(b, WEIR_GET, "key");
+        one_node.commands = 0;
+        b->deadline_ns = weir_now() + ms * MS;
+        go(s, cq, b);
+        ms += ms / 2;
+    } while ((b->items->status == WEIR_TIMEOUT ||
+              b->items->status == WEIR_SKIPPED) &&
+             ms < PATIENCE / MS);
+    if (b->items->status != status)
+        fprintf(stderr, "%d: %s\n", b->items->status, b->error.message);
+    CHECK(b->items->status == status);
+    CHECK(strstr(b->error.message, sentence) != NULL);
+}
+
 /* ---- maps ---- */
 
 static void maps(void)
@@ -161,11 +182,7 @@ static void moved_to_nowhere(void)
     get_is(s, WEIR_UNAVAILABLE, NULL);
     CHECK(one_node.commands <= 17);
     one_node.nonsense = "-MOVED 1 nowhere\r\n";
-    one(b, WEIR_GET, "key");
-    b->deadline_ns = weir_now() + 300 * MS;
-    go(s, cq, b);
-    CHECK(b->items->status == WEIR_UNAVAILABLE);
-    CHECK(strstr(b->error.message, "-MOVED 1 nowhere") != NULL);
+    get_is_late(s, 300, WEIR_UNAVAILABLE, "-MOVED 1 nowhere");
     one_node.nonsense = NULL;
     get_is(s, WEIR_OK, NULL);
     weir_store_free(s);
@@ -197,11 +214,7 @@ static void later(const char *error, int status)
     one_node.nonsense = error;
     get_is(s, WEIR_OK, NULL);
     one_node.position = -1;
-    one(b, WEIR_GET, "key");
-    b->deadline_ns = weir_now() + 200 * MS;
-    go(s, cq, b);
-    CHECK(b->items->status == status);
-    CHECK(strstr(b->error.message, "node 127.0.0.1:") != NULL);
+    get_is_late(s, 200, status, "node 127.0.0.1:");
     CHECK(one_node.commands <= 20);
     weir_store_free(s);
 }
@@ -256,7 +269,7 @@ static void batch(void)
 
 int main(void)
 {
-    deadline_s(60);
+    deadline_s(200);
     cq = new_cq();
     b = weir_batch_new(64);
     CHECK(b != NULL);

@@ -132,7 +132,7 @@ int main(void)
     struct server server;
     struct weir_cq *cq;
 
-    deadline_s(100);
+    deadline_s(200);
     server_start(&server, "--maxmemory", "8mb", "--maxmemory-policy",
                  "noeviction", NULL);
     cq = new_cq();

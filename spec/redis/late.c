@@ -47,12 +47,8 @@ static void go_on(void)
 /* A batch that is submitted while the server stalls ends at its deadline. */
 static void ends_late(struct weir_store *s, struct weir_batch *late)
 {
-    uint64_t deadline = weir_now() + 50 * MS;
-
-    late->deadline_ns = deadline;
-    CHECK(weir_submit(s, cq, late) == 0);
-    CHECK(next_done(cq) == late);
-    CHECK(weir_now() >= deadline);
+    go_late(s, cq, late, 50);
+    CHECK(weir_now() >= late->deadline_ns);
     CHECK(strstr(late->error.message, "no answer in time") != NULL);
     CHECK(late->items[0].status == WEIR_TIMEOUT);
     for (uint32_t i = 1; i < late->n; i++)
@@ -129,8 +125,7 @@ static void half_sent(const char *url, uint32_t n, bool own)
         }
     }
     stall();
-    late->deadline_ns = weir_now() + 50 * MS;
-    go(s, cq, late);
+    go_late(s, cq, late, 50);
     CHECK(late->items[0].status == WEIR_TIMEOUT);
     CHECK(count_status(late, WEIR_TIMEOUT) + count_status(late, WEIR_SKIPPED) ==
           n);
@@ -152,11 +147,11 @@ static void half_sent(const char *url, uint32_t n, bool own)
 /* Silence for read_timeout ends a session that only late replies are due on. */
 static void silent_for_long(void)
 {
-    struct weir_store *s = open_store(server.url, "read_timeout=200ms");
+    struct weir_store *s = open_store(server.url, "read_timeout=1s");
 
     stall();
     ends_late(s, keyed_batch(WEIR_GET, 1, "key"));
-    nap_ms(300);
+    nap_ms(1100);
     one(b, WEIR_GET, "key");
     CHECK(weir_submit(s, cq, b) == 0);
     CHECK(EVENTUALLY(sessions(s) == 0));
@@ -168,12 +163,12 @@ static void silent_for_long(void)
 /* Late replies that came while the session was idle are no silence. */
 static void late_while_idle(void)
 {
-    struct weir_store *s = open_store(server.url, "read_timeout=200ms");
+    struct weir_store *s = open_store(server.url, "read_timeout=1s");
 
     stall();
     ends_late(s, keyed_batch(WEIR_GET, 40, "key"));
     go_on();
-    nap_ms(300);
+    nap_ms(1100);
     CHECK(ask(s, cq, b, WEIR_GET, "key") == WEIR_OK);
     CHECK(reconnects(s) == 0);
     weir_store_free(s);
@@ -185,21 +180,24 @@ static void too_many(void)
         server.url, "workers=1", "backoff=1ms", "max_backoff=5ms",
         "multi=false", "read_timeout=0", "connect_timeout=200ms", NULL);
     bool gone = false; /* and cannot be replaced while the server stalls */
-    int late = 0;
+    uint32_t late = 0;
 
     CHECK(ask(s, cq, b, WEIR_SET, "key") == WEIR_OK);
     stall();
-    for (; late < 20 && !gone; late++) {
+    while (late < 2000 && !gone) {
         struct weir_batch *many = keyed_batch(WEIR_EXISTS, 100, "key");
 
         many->deadline_ns = weir_now() + 20 * MS;
         go(s, cq, many);
         CHECK(count_status(many, WEIR_OK) == 0);
         gone = many->items[0].status == WEIR_UNAVAILABLE;
-        CHECK(gone || count_status(many, WEIR_TIMEOUT) == 100);
+        late += count_status(many, WEIR_TIMEOUT); /* the others did not leave */
+        CHECK(gone || count_status(many, WEIR_TIMEOUT) +
+                              count_status(many, WEIR_SKIPPED) ==
+                          100);
         weir_batch_free(many);
     }
-    CHECK(late > 5 && late < 20);
+    CHECK(late > 500 && late < 2000);
     go_on();
     CHECK(EVENTUALLY(ask(s, cq, b, WEIR_GET, "key") == WEIR_OK));
     CHECK(reconnects(s) >= 1);
@@ -286,8 +284,7 @@ static void in_mid_payload(struct script_server *scripted, const char *url)
         one(b, WEIR_GET, "large");
         b->items->data = lend ? lent : NULL;
         b->items->cap = LARGE;
-        b->deadline_ns = weir_now() + 100 * MS;
-        go(s, cq, b);
+        go_late(s, cq, b, 100);
         CHECK(b->items->status == WEIR_TIMEOUT);
         memset(lent, 'b', LARGE);
         let_go = 1;
@@ -326,20 +323,17 @@ static void never_ending(struct script_server *scripted, const char *url,
     struct weir_store *s = open_redis(url, "workers=1", NULL);
     struct weir_batch *other = keyed_batch(WEIR_EXISTS, 1, "key");
     long before = peak();
-    uint64_t start = weir_now();
 
     CHECK(ask(s, cq, b, WEIR_EXISTS, "key") == WEIR_OK);
     scripted->play = play;
     one(b, op, "key");
-    b->deadline_ns = weir_now() + 200 * MS;
-    go(s, cq, b);
+    go_late(s, cq, b, 200);
     CHECK(b->items->status == WEIR_TIMEOUT || b->items->status == WEIR_RESET ||
           b->items->status == WEIR_TOOBIG); /* a page, in mid reply */
     CHECK(weir_submit(s, cq, other) == 0);
     nap_ms(50);
     CHECK(weir_close(s, weir_now() + 100 * MS, WEIR_CLOSE_FAIL) == 0);
     CHECK(next_done(cq) == other);
-    CHECK(weir_now() - start < 4 * SECOND);
     CHECK(peak() - before < 192 << 10);
     scripted->play = NULL;
     weir_batch_free(other);
@@ -406,7 +400,7 @@ int main(void)
     struct script_server scripted;
     char url[64];
 
-    deadline_s(100);
+    deadline_s(200);
     server_start(&server, NULL);
     cq = new_cq();
     b = weir_batch_new(1);

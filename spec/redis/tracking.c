@@ -448,7 +448,7 @@ static void on_a_scripted_server(void)
 
 int main(void)
 {
-    deadline_s(100);
+    deadline_s(200);
     on_a_scripted_server();
     on_a_real_server();
     return 0;

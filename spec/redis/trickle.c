@@ -6,7 +6,7 @@
 #include "scripted_server.h"
 
 enum { SIZE = 2 << 20, PIECE = 64 << 10, PIECES = SIZE / PIECE };
-enum { TIMEOUT_MS = 400, PAUSE_MS = 100, SLOW = 10 };
+enum { TIMEOUT_MS = 1000, PAUSE_MS = 125, SLOW = 10 };
 
 static struct weir_cq *cq;
 static struct script_server server, second; /* second: of a cluster */
@@ -185,7 +185,7 @@ static struct weir_store *open_one(const char *url)
     struct weir_store *s;
 
     first_thread = threads(thread, 16);
-    s = open_redis(url, "workers=1", "read_timeout=400ms", "backoff=1ms",
+    s = open_redis(url, "workers=1", "read_timeout=1s", "backoff=1ms",
                    "max_backoff=2ms", NULL);
     n_threads = threads(thread, 16);
     CHECK(n_threads > first_thread);
@@ -256,7 +256,7 @@ int main(void)
     struct weir_store *s;
     char url[64];
 
-    deadline_s(60);
+    deadline_s(200);
     cq = new_cq();
     value = malloc(SIZE + 2);
     for (int i = 0; i < SIZE; i++)

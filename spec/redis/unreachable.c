@@ -31,7 +31,7 @@ static void hangs(const char *url)
     CHECK(weir_submit(s, cq, b) == 0);
     start = weir_now();
     CHECK(weir_close(s, start + 50ull * SECOND, WEIR_CLOSE_FAIL) == 0);
-    CHECK(weir_now() - start < 800 * MS);
+    CHECK(weir_now() - start < PATIENCE);
     CHECK(next_done(cq) == b && b->items->status == WEIR_SKIPPED);
     weir_store_free(s);
 }
@@ -41,8 +41,19 @@ static void hangs(const char *url)
 typedef int lookup(const char *host, const char *port,
                    const struct addrinfo *hints, struct addrinfo **out);
 
+static _Atomic bool lookups_end;
+static _Atomic int lookups; /* of "slow.test", in progress */
+
+static void look_up_slowly(void)
+{
+    atomic_fetch_add(&lookups, 1);
+    while (!atomic_load(&lookups_end))
+        nap_ms(1);
+    atomic_fetch_sub(&lookups, 1);
+}
+
 /* "two.test" is 127.0.0.2, where nobody listens, and then 127.0.0.1; to find
- * "slow.test" takes a second. The connector's calls arrive here. */
+ * "slow.test" takes until lookups_end. The connector's calls arrive here. */
 __attribute__((visibility("default"))) int
 getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
             struct addrinfo **out)
@@ -53,7 +64,7 @@ getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
     if (hints->ai_flags & AI_NUMERICHOST)
         return real(host, port, hints, out);
     if (strcmp(host, "slow.test") == 0)
-        nap_ms(1000);
+        look_up_slowly();
     else if (strcmp(host, "two.test") != 0)
         return real(host, port, hints, out);
     rc = real("127.0.0.2", port, hints, out);
@@ -65,7 +76,6 @@ static void names(void)
     struct script_server scripted;
     struct weir_store *s;
     char url[64];
-    uint64_t start;
 
     script_start(&scripted);
     snprintf(url, sizeof url, "redis://two.test:%d", scripted.port);
@@ -78,12 +88,13 @@ static void names(void)
     CHECK(strstr(b->error.message, "127.0.0.1") != NULL);
     weir_store_free(s);
     s = open_redis("redis://slow.test", "connect_timeout=100ms", NULL);
-    start = weir_now();
     CHECK(ask(s, cq, b, WEIR_EXISTS, "key") == WEIR_UNAVAILABLE);
-    CHECK(weir_now() - start < 800 * MS);
     weir_store_free(s);
     hangs("redis://slow.test");
-    nap_ms(1100); /* its lookup ends by itself, in nobody's way */
+    CHECK(atomic_load(&lookups) > 0); /* they delayed no one */
+    atomic_store(&lookups_end, true);
+    CHECK(EVENTUALLY(atomic_load(&lookups) == 0));
+    nap_ms(20); /* for what is freed after a lookup */
 }
 
 /* ---- places ---- */
@@ -92,7 +103,6 @@ static void nobody(void)
 {
     struct weir_store *s;
     char url[64];
-    uint64_t start = weir_now();
 
     snprintf(url, sizeof url, "redis://127.0.0.1:%d", free_port());
     s = open_redis(url, NULL);
@@ -106,7 +116,6 @@ static void nobody(void)
     s = open_redis("redis+unix:///nowhere/redis.sock", NULL);
     CHECK(ask(s, cq, b, WEIR_GET, "key") == WEIR_UNAVAILABLE);
     weir_store_free(s);
-    CHECK(weir_now() - start < 3 * SECOND);
 }
 
 /* A listener that never accepts: first its queue has room, then it has not. */
@@ -129,7 +138,7 @@ static void deaf(void)
         s = open_redis(url, "workers=1", "connect_timeout=200ms", NULL);
         start = weir_now();
         CHECK(ask(s, cq, b, WEIR_GET, "key") == WEIR_UNAVAILABLE);
-        CHECK(weir_now() - start > 150 * MS && weir_now() - start < SECOND);
+        CHECK(weir_now() - start > 150 * MS);
         weir_store_free(s);
         hangs(url);
         hangs(secure);
@@ -206,7 +215,7 @@ static void half_closed_amid(void)
 
 int main(void)
 {
-    deadline_s(60);
+    deadline_s(200);
     cq = new_cq();
     b = weir_batch_new(1);
     names();

@@ -377,7 +377,7 @@ int main(void)
     struct server server;
     char url[96];
 
-    deadline_s(60);
+    deadline_s(200);
     server_start(&server, NULL);
     cq = new_cq();
     b = weir_batch_new(1);

@@ -70,7 +70,7 @@ int main(void)
 {
     struct weir_store *s;
 
-    deadline_s(60);
+    deadline_s(200);
     server_start(&server, NULL);
     cq = new_cq();
     s = open_redis(server.url, "workers=1", NULL);

@@ -226,7 +226,7 @@ int main(void)
 {
     char too_long[300];
 
-    deadline_s(100);
+    deadline_s(200);
     CHECK(mkdtemp(folder) != NULL);
     takes_a_port_where_there_is_no_folder();
     store = open_scripted(&script, "workers=1", NULL);

@@ -237,7 +237,7 @@ int main(void)
     struct weir_store *store;
     struct weir_cq *cq = new_cq();
 
-    deadline_s(60);
+    deadline_s(200);
     store = open_scripted(&script, "workers=1", "queue=100", "queue_bytes=8MiB",
                           "max_value=1MiB", NULL);
     fill_until_busy(store, cq, ten_keys, 10);

@@ -71,7 +71,7 @@ static void fails_what_is_queued(void)
     uint64_t started = weir_now();
 
     CHECK(weir_close(store, started + 20 * MS, WEIR_CLOSE_FAIL) == 0);
-    CHECK(weir_now() - started < SECOND);
+    CHECK(weir_now() - started < PATIENCE);
     CHECK(completions(WEIR_SKIPPED) == QUEUED - 1); /* one was running */
     refuses_from_then_on(store);
     weir_store_free(store);
@@ -84,7 +84,7 @@ static void interrupts_at_the_deadline(void)
 
     CHECK(weir_close(store, started + 50 * MS, WEIR_CLOSE_DRAIN) == 0);
     CHECK(weir_now() - started >= 50 * MS);
-    CHECK(weir_now() - started < SECOND);
+    CHECK(weir_now() - started < PATIENCE);
     CHECK(completions(WEIR_SKIPPED) == QUEUED - 1);
     refuses_from_then_on(store);
     weir_store_free(store);
@@ -98,9 +98,9 @@ static void a_deaf_connector_is_not_waited_for(void)
     script.deaf = true;
     store = busy_store();
     CHECK(weir_close(store, weir_now(), WEIR_CLOSE_FAIL) == -ETIMEDOUT);
-    CHECK(weir_now() - started < 5ull * SECOND);
+    CHECK(weir_now() - started < PATIENCE);
     script.hold = script.deaf = false;
-    CHECK(weir_close(store, weir_now() + SECOND, WEIR_CLOSE_FAIL) == 0);
+    CHECK(weir_close(store, weir_now() + PATIENCE, WEIR_CLOSE_FAIL) == 0);
     CHECK(completions(WEIR_SKIPPED) == QUEUED - 1);
     weir_store_free(store);
 }
@@ -119,7 +119,7 @@ static void a_pointless_connect_is_not_waited_for(int mode)
     CHECK(weir_submit(store, cq, b) == 0);
     CHECK(EVENTUALLY(script.connects == 1));
     CHECK(weir_close(store, weir_now() + 50ull * SECOND, mode) == 0);
-    CHECK(weir_now() < b->deadline_ns + 10ull * SECOND);
+    CHECK(weir_now() < b->deadline_ns + PATIENCE);
     CHECK(next_done(cq) == b);
     if (mode == WEIR_CLOSE_DRAIN) {
         CHECK(b->items[0].status == WEIR_UNAVAILABLE);
@@ -144,7 +144,7 @@ static void a_hanging_connect_is_interrupted(void)
     CHECK(weir_submit(store, cq, b) == 0);
     CHECK(EVENTUALLY(script.connects == 1));
     CHECK(weir_close(store, weir_now() + 10 * MS, WEIR_CLOSE_DRAIN) == 0);
-    CHECK(weir_now() - started < 2ull * SECOND);
+    CHECK(weir_now() - started < PATIENCE);
     CHECK(next_done(cq) == b && b->items[0].status == WEIR_SKIPPED);
     script.hang_connect = false;
     weir_batch_free(b);
@@ -312,7 +312,7 @@ static void close_waits_for_who_reads_gauges(void)
 
 static void *close_slowly(void *store)
 {
-    CHECK(weir_close(store, weir_now() + 10ull * SECOND, WEIR_CLOSE_DRAIN) ==
+    CHECK(weir_close(store, weir_now() + 60ull * SECOND, WEIR_CLOSE_DRAIN) ==
           0);
     return NULL;
 }
@@ -323,7 +323,6 @@ static void gauges_do_not_wait_for_a_close(void)
     struct weir_store *store = open_scripted(&script, "workers=1", NULL);
     struct weir_batch *b = keyed_batch(WEIR_EXISTS, 1, "k");
     struct weir_gauge gauge;
-    uint64_t started;
     pthread_t closer;
 
     CHECK(weir_store_gauges(store, &gauge, 1) == 1);
@@ -331,9 +330,7 @@ static void gauges_do_not_wait_for_a_close(void)
     script.hold = true;
     CHECK(weir_submit(store, cq, b) == 0);
     CHECK(pthread_create(&closer, NULL, close_slowly, store) == 0);
-    started = weir_now();
     CHECK(EVENTUALLY(weir_store_gauges(store, &gauge, 1) == 0));
-    CHECK(weir_now() - started < SECOND);
     script.hold = false;
     pthread_join(closer, NULL);
     CHECK(weir_store_gauges(store, &gauge, 1) == 0);
@@ -376,14 +373,14 @@ static void a_forked_child_is_refused(void)
     int status;
 
     CHECK(weir_submit(store, cq, done) == 0);
-    CHECK(poll(&p, 1, 5000) == 1);
+    CHECK(poll(&p, 1, 30000) == 1);
     script.calls = 0;
     script.hold = true;
     CHECK(weir_submit(store, cq, flying) == 0);
     CHECK(EVENTUALLY(script.calls == 1));
     child = fork();
     if (child == 0) {
-        deadline_s(20);
+        deadline_s(100);
         child_of_a_fork(store, flying);
         _exit(0);
     }
@@ -421,7 +418,7 @@ static void a_child_needs_a_queue_of_its_own(void)
 
 int main(void)
 {
-    deadline_s(100);
+    deadline_s(200);
     cq = new_cq();
     a_child_needs_a_queue_of_its_own();
     drains();

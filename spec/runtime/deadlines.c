@@ -32,14 +32,14 @@ static void queued_batches_end_at_their_deadline(void)
     struct weir_batch *later = keyed_batch(WEIR_GET, 3, "m");
     uint64_t started = weir_now();
 
-    later->deadline_ns = started + 60 * MS;
-    late->deadline_ns = started + 30 * MS;
+    later->deadline_ns = started + 400 * MS;
+    late->deadline_ns = started + 200 * MS;
     CHECK(weir_submit(store, cq, later) == 0);
     CHECK(weir_submit(store, cq, late) == 0);
     CHECK(next_done(cq) == late);
-    CHECK(weir_now() - started >= 30 * MS);
+    CHECK(weir_now() - started >= 200 * MS);
     CHECK(next_done(cq) == later);
-    CHECK(weir_now() - started >= 60 * MS);
+    CHECK(weir_now() - started >= 400 * MS);
     CHECK(count_status(late, WEIR_SKIPPED) == 3);
     CHECK(strstr(late->error.message, "deadline") != NULL);
     CHECK(script.calls == 1); /* never sent */
@@ -64,13 +64,10 @@ static void cancel_ends_what_is_queued_now(void)
 static void a_running_call_ends_by_its_deadline(void)
 {
     struct weir_batch *b = keyed_batch(WEIR_GET, 2, "r");
-    uint64_t started = weir_now();
 
     script.hold = true;
-    b->deadline_ns = started + 20 * MS;
-    CHECK(weir_submit(store, cq, b) == 0);
-    CHECK(next_done(cq) == b);
-    CHECK(weir_now() - started >= 20 * MS);
+    go_late(store, cq, b, 20);
+    CHECK(weir_now() >= b->deadline_ns);
     CHECK(count_status(b, WEIR_TIMEOUT) == 2);
     script.hold = false;
     weir_batch_free(b);
@@ -83,8 +80,12 @@ static void the_store_has_a_default(void)
     struct weir_batch *b = keyed_batch(WEIR_GET, 1, "d");
 
     script.hold = true;
-    CHECK(weir_submit(quick, cq, b) == 0);
-    CHECK(next_done(cq) == b && b->items[0].status == WEIR_TIMEOUT);
+    do {
+        b->items[0].status = WEIR_PENDING;
+        CHECK(weir_submit(quick, cq, b) == 0);
+        CHECK(next_done(cq) == b);
+    } while (b->items[0].status == WEIR_SKIPPED); /* the worker came late */
+    CHECK(b->items[0].status == WEIR_TIMEOUT);
     CHECK(b->deadline_ns == 0); /* the host's field is the host's */
     script.hold = false;
     weir_batch_free(b);
@@ -124,7 +125,7 @@ static void a_queue_may_be_freed_before_its_batches(void)
 
 int main(void)
 {
-    deadline_s(60);
+    deadline_s(200);
     cq = new_cq();
     store = open_scripted(&script, "workers=1", NULL);
     queued_batches_end_at_their_deadline();

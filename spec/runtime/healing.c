@@ -38,16 +38,15 @@ static void a_failed_connect_is_told_and_retried(struct weir_cq *cq)
     CHECK(strstr(b->error.message, "scripted: cannot connect") != NULL);
     weir_batch_free(b);
     started = weir_now();
-    while (weir_now() - started < 200 * MS)
+    while (weir_now() - started < 200 * MS || script.connects < 2)
         CHECK(status_of_one(store, cq) == WEIR_UNAVAILABLE);
     /* Backoff: 10, 20, 40, 50, 50, ... ms, half of each certain, from the
      * first failure until now; without it there is one a request. */
-    CHECK(script.connects >= 2);
     CHECK(script.connects <= 4 + (weir_now() - first) / (25 * MS));
     script.refuse_connects = 0;
     started = weir_now();
     while (status_of_one(store, cq) != WEIR_OK)
-        CHECK(weir_now() - started < SECOND);
+        CHECK(weir_now() - started < PATIENCE);
     weir_store_stats(store, &stats);
     CHECK(stats.connect_failures == script.connects - 1);
     CHECK(stats.sessions == 1);
@@ -65,7 +64,7 @@ static void one_worker_at_a_time_knocks(struct weir_cq *cq)
 
     script.refuse_connects = 1 << 30;
     CHECK(status_of_one(store, cq) == WEIR_UNAVAILABLE);
-    nap_ms(20); /* until a worker that came first to the same batch failed */
+    nap_ms(200); /* until a worker that came first to the same batch failed */
     script.most_connecting = 0;
     script.refuse_ns = 50 * MS;
     while (script.most_connecting == 0 || script.connecting > 0) {
@@ -159,11 +158,12 @@ static void one_working_session_serves_alone(struct weir_cq *cq)
 }
 
 /* Opens a store of two workers, both asleep, each with a session. */
-static struct weir_store *two_sessions(struct weir_cq *cq)
+static struct weir_store *two_sessions(struct weir_cq *cq,
+                                       const char *connect_timeout)
 {
     struct weir_store *store =
-        open_scripted(&script, "workers=2", "slice_items=1", "backoff=10s",
-                      "max_backoff=10s", "connect_timeout=1s", NULL);
+        open_scripted(&script, "workers=2", "slice_items=1", "backoff=60s",
+                      "max_backoff=60s", connect_timeout, NULL);
     struct weir_batch *b = keyed_batch(WEIR_GET, 2, "k");
 
     script.connects = 0;
@@ -181,14 +181,13 @@ static struct weir_store *two_sessions(struct weir_cq *cq)
  * soon; the one that has one sleeps. */
 static void a_sleeping_session_is_woken(struct weir_cq *cq, bool hang)
 {
-    struct weir_store *store = two_sessions(cq);
-    uint64_t started = weir_now();
+    struct weir_store *store = two_sessions(cq, "connect_timeout=60s");
 
     script.hang_connect = hang;
     script.refuse_connects = hang ? 0 : 1000;
     script.stale = true;
     CHECK(status_of_one(store, cq) == WEIR_OK);
-    CHECK(weir_now() - started < SECOND && !script.stale);
+    CHECK(!script.stale);
     script.hang_connect = false;
     script.refuse_connects = 0;
     weir_store_free(store);
@@ -198,7 +197,7 @@ static void a_sleeping_session_is_woken(struct weir_cq *cq, bool hang)
  * store is not waited out. */
 static void close_does_not_wait_for_a_backoff(struct weir_cq *cq)
 {
-    struct weir_store *store = two_sessions(cq);
+    struct weir_store *store = two_sessions(cq, "connect_timeout=1s");
     struct weir_batch *b = keyed_batch(WEIR_EXISTS, 1, "!");
     uint64_t started = weir_now();
 
@@ -206,8 +205,8 @@ static void close_does_not_wait_for_a_backoff(struct weir_cq *cq)
     script.slow_ns = 1500ull * MS;
     CHECK(weir_submit(store, cq, b) == 0);
     CHECK(EVENTUALLY(script.connects == 3));
-    CHECK(weir_close(store, started + 8ull * SECOND, WEIR_CLOSE_DRAIN) == 0);
-    CHECK(weir_now() - started < 6ull * SECOND);
+    CHECK(weir_close(store, started + 50ull * SECOND, WEIR_CLOSE_DRAIN) == 0);
+    CHECK(weir_now() - started < PATIENCE);
     CHECK(next_done(cq) == b && b->items[0].status == WEIR_OK);
     script.hang_connect = false;
     weir_batch_free(b);
@@ -218,7 +217,7 @@ int main(void)
 {
     struct weir_cq *cq = new_cq();
 
-    deadline_s(60);
+    deadline_s(200);
     a_failed_connect_is_told_and_retried(cq);
     one_worker_at_a_time_knocks(cq);
     a_broken_session_is_replaced(cq);

@@ -108,7 +108,7 @@ int main(void)
 {
     struct weir_store *store = open_memory("memory://");
 
-    deadline_s(60);
+    deadline_s(200);
     fill(store, 9);
     answers_what_is_there(store);
     leaves_bad_keys_to_the_host(store);

@@ -95,7 +95,7 @@ static void works_after_a_fork(void)
     CHECK(weir_cq_new(&old) == 0);
     child = fork();
     if (child == 0) {
-        deadline_s(20);
+        deadline_s(100);
         CHECK(weir_job_start(old, b, count, &ran) == -ECHILD);
         CHECK(weir_cq_new(&cq) == 0);
         CHECK(weir_job_start(cq, b, count, &ran) == 0);
@@ -112,7 +112,7 @@ static void works_after_a_fork(void)
 
 int main(void)
 {
-    deadline_s(60);
+    deadline_s(200);
     each_comes_back_once();
     the_host_may_leave();
     refuses_items();

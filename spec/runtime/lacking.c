@@ -85,7 +85,7 @@ int main(void)
 {
     struct weir_error err;
 
-    deadline_s(60);
+    deadline_s(200);
     find_doubles();
     CHECK(open_workers("1", &err) == 0);
     script.closes = 0;

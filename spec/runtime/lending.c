@@ -212,7 +212,7 @@ int main(void)
     struct weir_store *store;
     struct weir_cq *cq = new_cq();
 
-    deadline_s(60);
+    deadline_s(200);
     store = open_scripted(&script, "workers=1", NULL);
     keys_are_copied(store, cq);
     keys_may_be_copies_of_the_last_time(store, cq);

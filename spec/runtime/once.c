@@ -132,7 +132,7 @@ int main(void)
     const char *soak = getenv("WEIR_SOAK");
     uint32_t ms = soak != NULL ? (uint32_t)atoi(soak) * 500 : 1500;
 
-    deadline_s(60 + ms / 250);
+    deadline_s(200 + ms / 250);
     one_run(ms, WEIR_CLOSE_DRAIN);
     one_run(ms, WEIR_CLOSE_FAIL);
     return 0;

@@ -109,7 +109,7 @@ static void late_in_the_middle(struct weir_store *s, int others)
     script.hold = true;
     CHECK(weir_submit(s, cq, first) == 0);
     CHECK(EVENTUALLY(script.calls == 1));
-    late->deadline_ns = weir_now() + 500 * MS;
+    late->deadline_ns = weir_now() + SECOND;
     CHECK(weir_submit(s, cq, late) == 0 && weir_submit(s, cq, last) == 0);
     CHECK(EVENTUALLY(script.calls == 3));
     if (others == WEIR_OK) {
@@ -177,7 +177,7 @@ static void close_interrupts_a_finish(void)
 
 int main(void)
 {
-    deadline_s(60);
+    deadline_s(200);
     find_doubles();
     store = open_pipelined("pipelined");
     cq = new_cq();

@@ -157,7 +157,7 @@ int main(void)
 {
     char path[128];
 
-    deadline_s(60);
+    deadline_s(200);
     find_doubles();
     CHECK(mkdtemp(folder) != NULL);
     words_and_variables();

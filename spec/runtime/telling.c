@@ -204,7 +204,7 @@ static void readers_do_not_disturb(void)
 
 int main(void)
 {
-    deadline_s(60);
+    deadline_s(200);
     cq = new_cq();
     store = open_scripted(&script, "workers=2", NULL);
     buckets_are_narrow();

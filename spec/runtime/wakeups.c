@@ -53,7 +53,7 @@ static void a_part_of_a_drain_leaves_the_fd_readable(void)
         struct pollfd p = {.fd = weir_cq_fd(cq), .events = POLLIN};
         int n;
 
-        CHECK(poll(&p, 1, 5000) == 1);
+        CHECK(poll(&p, 1, 30000) == 1);
         n = weir_cq_drain(cq, out, 3);
         for (int i = 0; i < n; i++)
             weir_batch_free(out[i]);
@@ -73,16 +73,22 @@ static void a_socket_gets_one_byte(void)
     for (int round = 0; round < 3; round++) {
         struct pollfd p = {.fd = pair[1], .events = POLLIN};
         struct weir_batch *out[64];
+        int drained = 0;
 
         script.calls = 0;
         submit_sets(cq, 50);
         CHECK(EVENTUALLY(script.calls == 50 && script.inside == 0));
         nap_ms(20);
-        CHECK(poll(&p, 1, 5000) == 1);
-        CHECK(recv(pair[1], bytes, sizeof bytes, 0) == 1);
-        CHECK(weir_cq_drain(cq, out, 64) == 50);
-        for (int i = 0; i < 50; i++)
-            weir_batch_free(out[i]);
+        while (drained < 50) { /* once, if the worker was not held up */
+            int n;
+
+            CHECK(poll(&p, 1, 30000) == 1);
+            CHECK(recv(pair[1], bytes, sizeof bytes, 0) == 1);
+            n = weir_cq_drain(cq, out, 64);
+            for (int i = 0; i < n; i++)
+                weir_batch_free(out[i]);
+            drained += n;
+        }
     }
     CHECK(weir_cq_notify_socket(cq, -1) == 0);
     submit_sets(cq, 1);
@@ -177,7 +183,7 @@ int main(void)
 {
     pthread_t threads[THREADS];
 
-    deadline_s(100);
+    deadline_s(200);
     store = open_scripted(&script, "workers=2", NULL);
     rings_once_while_nobody_drains();
     script.calls = 0;

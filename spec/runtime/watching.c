@@ -350,7 +350,7 @@ static void no_event_is_forgotten(void)
 
 int main(void)
 {
-    deadline_s(100);
+    deadline_s(200);
     store = open_fault("events", NULL);
     says_why_it_cannot();
     a_watch_begins_without_sight();

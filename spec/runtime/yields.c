@@ -37,7 +37,7 @@ int main(void)
     struct weir_cq *cq = new_cq();
     uint64_t took;
 
-    deadline_s(60);
+    deadline_s(200);
     store = open_scripted(&script, "workers=1", "spin=10ms", NULL);
     run(store, cq);
     CHECK(yields > OPS);

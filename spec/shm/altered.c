@@ -192,7 +192,7 @@ int main(void)
     uint64_t ms = soak != NULL ? strtoull(soak, NULL, 10) * 100 + 100 : 100;
     uint64_t random = check_seed = (uint64_t)time(NULL);
 
-    alarm((unsigned)(ms / 100 + 100));
+    alarm((unsigned)(ms / 100 + 200));
     mapping_name();
     for (int i = 0; i < 4; i++) {
         for (int how = 0; how < 4; how++) {

@@ -289,7 +289,7 @@ static void search(bool tickets)
 
 int main(void)
 {
-    alarm(300);
+    alarm(200);
     mapping_name();
     unlink(mapping_path);
     weir_set_now(UINT64_C(1000000000) * 1000);

@@ -136,7 +136,7 @@ static void forked(void)
         CHECK(shm_hold(&m, 1, &h) == 0);
         child = fork();
         if (child == 0) {
-            alarm(30);
+            alarm(200);
             pause();
             _exit(0);
         }
@@ -187,7 +187,7 @@ static void full(void)
 
 int main(void)
 {
-    alarm(100);
+    alarm(200);
     mapping_name();
     mapping_open(&a, 1 << 20, 2, 1);
     mapping_open(&b, 0, 0, 0);

@@ -184,7 +184,7 @@ int main(void)
 {
     uint64_t random = check_seed = 7;
 
-    alarm(100);
+    alarm(200);
     mapping_name();
     at_once();
     maker_dies(&random);

@@ -348,7 +348,7 @@ static void kept_by_memory(void)
 int main(void)
 {
     check_seed = 1;
-    alarm(100);
+    alarm(200);
     mapping_name();
     unlink(mapping_path);
     batch = weir_batch_new(1);

@@ -242,7 +242,7 @@ int main(void)
     uint64_t random = check_seed = (uint64_t)getpid();
     int fd;
 
-    alarm(100);
+    alarm(200);
     strcpy(path, "/dev/shm/weir-spec-XXXXXX");
     fd = mkstemp(path);
     CHECK(fd >= 0);
