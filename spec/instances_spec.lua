@@ -9,7 +9,7 @@ local COMMAND = (os.getenv "WEIR_BUILD" or "build") .. "/weir run spec/instances
 -- run, so what is slow in all of three counts.
 local function slow()
   local found = {}
-  local code, out, err = shell.run(COMMAND)
+  local code, out, err = shell.run(COMMAND, nil, 400)
   assert.same({ 0, "" }, { code, err })
   local seen = 0
   for name, single, many in out:gmatch "(%a[%w ]-) +(%d+) +(%d+)\n" do

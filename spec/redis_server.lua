@@ -6,7 +6,7 @@ local shell = require "shell"
 local Server = {}
 Server.__index = Server
 
-local TRIES = 200
+local TRIES = 600 -- of 50 ms
 
 
 --- start runs a server and waits until it answers. `settings`: what it is told on

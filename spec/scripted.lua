@@ -40,9 +40,9 @@ function Scripted.open(options)
 end
 
 
---- Waits until a condition holds, at most two seconds.
+--- Waits until a condition holds, at most half a minute.
 function Scripted.await(condition)
-  local limit = weir.now() + 2
+  local limit = weir.now() + 30
   while not condition() do
     assert(weir.now() < limit, "what was awaited did not happen")
     weir.sleep(0.001)

@@ -49,14 +49,14 @@ function Shell.write(path, bytes)
 end
 
 
---- run runs a command line, at most so many seconds (60; then the code is 124), with
+--- run runs a command line, at most so many seconds (180; then the code is 124), with
 --- input on its stdin. Returns the exit code and all that it wrote.
 ---@return integer code, string stdout, string stderr
 function Shell.run(line, input, seconds)
   local folder = Shell.folder()
   Shell.write(folder .. "/in", input or "")
   local pipe = assert(io.popen(("timeout %d sh -c %s <%s/in >%s/out 2>%s/err; echo $?")
-    :format(seconds or 60, Shell.quote(line), folder, folder, folder)))
+    :format(seconds or 180, Shell.quote(line), folder, folder, folder)))
   local code = tonumber(pipe:read "*a")
   pipe:close()
   local out, err = slurp(folder .. "/out"), slurp(folder .. "/err")

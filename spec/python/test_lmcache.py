@@ -253,7 +253,7 @@ class Memory(Case):
         self.assertFalse(readable(connector))
 
     def test_is_kept_until_the_completion_when_the_caller_forgets_it(self):
-        connector = self.connector("fault", delay="300ms")
+        connector = self.connector("fault", delay="2s")
         kept = []
         for submit in (connector.submit_batch_set, connector.submit_batch_get):
             memory = Held(b"x" * 9000)

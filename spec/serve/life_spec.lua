@@ -88,11 +88,13 @@ describe("weir serve", function()
   end)
 
   it("answers what is under way at SIGTERM, and ends", function()
-    server = Server.start(policy [[return memory { inline = false } :delay("300ms")]])
-    local out = folder .. "/out"
+    local gate, out = folder .. "/gate", folder .. "/out"
+    server = Server.start(policy(Server.gated(gate)))
     os.execute(("redis-cli -p %d set slow 1 >%s 2>&1 &"):format(server.port, out))
     server:wait(function() return server:info "requests_waiting" == "2" end)
     server:signal(TERM)
+    server:wait(function() return server:cli "ping" ~= "PONG\n" end)
+    Shell.write(gate, "")
     server:wait(function() return not server:runs() end)
     local file = io.open(out)
     assert.equal("OK\n", file:read "*a")
@@ -221,7 +223,7 @@ open("%s/said", "wb").write(s.recv(99))' &]]):format(socket, folder, folder))
 
   it("lets many clients set one key of a slow store within a deadline", function()
     server = Server.start(policy [[return tier { memory {},
-      fault { target = "memory", delay = "60ms" } } :coalesce() :deadline(1)]])
+      fault { target = "memory", delay = "60ms" } } :coalesce() :deadline(3)]])
     local code, out = Shell.run(("redis-benchmark -p %d -t set -n 400 -c 100 -q 2>&1 "
       .. "</dev/null"):format(server.port))
     assert.equal(0, code, out)

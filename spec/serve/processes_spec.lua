@@ -135,8 +135,8 @@ describe("weir serve --processes", function()
   end)
 
   it("answers what is under way at SIGTERM", function()
-    server = Server.cluster(2, policy [[return fault { target = "memory",
-      delay = "700ms" } :coalesce()]])
+    local gate = folder .. "/gate"
+    server = Server.cluster(2, policy(Server.gated(gate)))
     for i = 1, 2 do
       os.execute(("redis-cli -c -p %d set %s 1 >%s/set%d 2>&1 &"):format(
         server.ports[i], ({ "b", "a" })[i], folder, i))
@@ -147,6 +147,8 @@ describe("weir serve --processes", function()
       end)
     end
     server:signal(TERM)
+    server:wait(function() return server:cli "ping" ~= "PONG\n" end)
+    Shell.write(gate, "")
     assert.equal(0, server:code())
     assert.equal("OK\nOK\n", slurp(folder .. "/set1") .. slurp(folder .. "/set2"))
     for i = 1, 2 do assert.is_false(server:runs(server.pids[i])) end

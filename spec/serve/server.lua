@@ -84,6 +84,19 @@ function Server.start(words, environment)
 end
 
 
+--- gated returns a policy file whose requests wait until there is such a file.
+function Server.gated(path)
+  return ([[
+    local weir, io = require "weir", require "io"
+    return policy { children = { memory { inline = false } },
+      run = function(self, req)
+        while not io.open(%q) do weir.sleep(0.01) end
+        return self.children[1]:run(req)
+      end }
+  ]]):format(path)
+end
+
+
 --- log returns what the server has said.
 function Server:log()
   return slurp(self.folder .. "/log")

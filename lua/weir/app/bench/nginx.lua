@@ -143,9 +143,10 @@ end
 
 --- Waits until condition() is true; false when it is not within 30 seconds.
 function Nginx.eventually(condition)
-  for _ = 1, PATIENCE * 50 do
+  local uv, ends = require "luv", os.time() + PATIENCE
+  while os.time() < ends do
     if condition() then return true end
-    os.execute "sleep 0.02"
+    uv.sleep(20)
   end
   return condition()
 end
