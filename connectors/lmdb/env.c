@@ -4,9 +4,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { ENV_STEP_MS = 10 };
+enum { ENV_STEP_MS = 10, ENV_FULL_BYTES = 64 << 10 };
 
 static const char ENV_FACTS[] = "weir";
 
@@ -168,6 +169,16 @@ static int env_status(int rc)
     default:
         return WEIR_FAILED;
     }
+}
+
+int env_cause(const struct env *env, int rc)
+{
+    struct statvfs disk;
+
+    if (rc != EIO || fstatvfs(env->folder, &disk) < 0 ||
+        disk.f_bavail * disk.f_frsize > ENV_FULL_BYTES)
+        return rc;
+    return ENOSPC;
 }
 
 void env_fail(struct weir_call *call, struct weir_item *item, int rc)

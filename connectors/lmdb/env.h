@@ -78,6 +78,10 @@ uint64_t env_used(struct env *env, MDB_txn *txn);
 /* env_say fills err for a code of LMDB and returns a negative errno. */
 int env_say(struct weir_error *err, int rc);
 
+/* env_cause returns why a commit failed. LMDB says EIO when the disk had room
+ * for a part of what it wrote: the cause is ENOSPC then. */
+int env_cause(const struct env *env, int rc);
+
 /* env_fail answers an item (NULL: all pending) for a code of LMDB. */
 void env_fail(struct weir_call *call, struct weir_item *item, int rc);
 

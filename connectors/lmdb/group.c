@@ -97,7 +97,7 @@ static void group_failed(struct session *s, struct weir_call *call,
 {
     if (rc == MDB_MAP_FULL)
         s->env->counters.full++;
-    env_fail(call, item, rc);
+    env_fail(call, item, env_cause(s->env, rc));
 }
 
 /* Does the items of one transaction, and one by one if it fails. Returns how

@@ -236,13 +236,37 @@ describe("lmdb", function()
       store:close()
     end)
 
+  -- Runs a line with a filesystem of 8 MiB at path.
+  local function on_small_disk(path, line)
+    Shell.run("mkdir -p " .. path)
+    return Shell.run(("unshare -rm sh -c %s"):format(
+      Shell.quote("mount -t tmpfs -o size=8m none " .. path .. " && " .. line)))
+  end
+
+  -- LMDB calls a write that was cut short an input/output error.
+  it("answers nospace when the disk has room for a part of a value", function()
+    local path = fresh_path()
+    if on_small_disk(path, "true") ~= 0 then pending "no namespaces for this user" end
+    for pages = 1, 3 do
+      local _, out, err = on_small_disk(path, ([[head -c %d /dev/zero > %s/filler
+        %srun - <<'END'
+        local weir = require "weir"
+        weir.run(function()
+          local store = weir.lmdb { path = %q .. "/store", capacity = "64MiB" }
+          local good, err
+          for i = 1, 100 do
+            good, err = store:set("k" .. i, ("x"):rep(150000))
+            if not good then break end
+          end
+          print(err and err.code)
+        end)]] .. "\nEND"):format(3e6 + 4096 * pages, path, WEIR, path))
+      assert.equal("nospace\n", out, err)
+    end
+  end)
+
   it("answers nospace while the disk is full, and goes on when it is not", function()
     local path = fresh_path()
-    Shell.run("mkdir -p " .. path)
-    local function inside(line)
-      return Shell.run(("unshare -rm sh -c %s"):format(
-        Shell.quote("mount -t tmpfs -o size=8m none " .. path .. " && " .. line)))
-    end
+    local function inside(line) return on_small_disk(path, line) end
     if inside "true" ~= 0 then pending "no namespaces for this user" end
     local _, out, err = inside(([[head -c 3M /dev/zero > %s/filler
       %srun - <<'END'
