@@ -6,13 +6,15 @@
 
 enum { KEYS = 50, SIZE_MAX_KIB = 256, ROUNDS = 12, ROUNDS_MAX = 100 };
 
-static void child(uint64_t seed)
+/* Sets until it is killed; tells when it begins. */
+static void child(uint64_t seed, int begun)
 {
     struct client c = open_fs(folder_sub("a"), "capacity=1GiB", NULL);
     static char value[SIZE_MAX_KIB << 10];
     uint64_t random = seed;
     char key[32];
 
+    CHECK(write(begun, "b", 1) == 1);
     for (;;) {
         size_t size = 16 + random_below(&random, sizeof value - 16);
 
@@ -127,11 +129,18 @@ int main(void)
     /* Until some have died within a set. */
     for (int round = 0; round < ROUNDS || (left == 0 && round < ROUNDS_MAX);
          round++) {
-        pid_t pid = fork();
+        int begun[2];
+        char byte;
+        pid_t pid;
 
+        CHECK(pipe(begun) == 0);
+        pid = fork();
         if (pid == 0)
-            child((uint64_t)round);
-        usleep((useconds_t)(20000 + random_below(&random, 60000)));
+            child((uint64_t)round, begun[1]);
+        close(begun[1]);
+        CHECK(read(begun[0], &byte, 1) == 1);
+        close(begun[0]);
+        usleep((useconds_t)(5000 + random_below(&random, 60000)));
         CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
         left += count_temps();
         reopen(round % 2 ? "capacity=1GiB" : "sync=none", &served);

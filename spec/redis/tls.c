@@ -161,7 +161,7 @@ static void killed(struct server *server, char **options)
     unsigned after_ms = 10;
 
     while (!killed_between(server, after_ms, options))
-        CHECK((after_ms += after_ms / 2) < 2000);
+        CHECK((after_ms += after_ms / 2) < 20000);
 }
 
 static void stopped(const struct server *server)
