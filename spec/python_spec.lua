@@ -32,7 +32,7 @@ describe("in Python,", function()
     local code, out, err = shell.run(
       ('WEIR_LIB=$PWD/%s/libweir.so ASAN_OPTIONS=$ASAN_OPTIONS:quarantine_size_mb=8 '
         .. '%s spec/python/run.py'):format(build, python),
-      nil, 120 + soak)
+      nil, 400 + soak)
     all = ("exit %d\n%s%s"):format(code, out:sub(-2000), err)
     for word, id, why in out:gmatch "(%a+)\t(%S+)\t([^\n]*)" do
       local module, test = id:match "^([^.]+)%..*%.([^.]+)$"

@@ -23,6 +23,18 @@ local function untouched(buffer)
 end
 
 
+-- Returns what call(timeout) returns. It is called again with a longer timeout while no
+-- worker began it in time, which code(...) of its results tells.
+local function begun_in_time(call, code)
+  local timeout = 0.02
+  while true do
+    local first, second = call(timeout)
+    if code(first, second) ~= "skipped" or timeout > 10 then return first, second end
+    timeout = 2 * timeout
+  end
+end
+
+
 local function release(store, script)
   script.hold = false
   scripted.await(function() return store:stats().inflight.batches == 0 end)
@@ -34,7 +46,9 @@ describe("a late answer", function()
     local store, script = scripted.open()
     script.hold, script.deaf = true, true
     local buffer = poisoned(64)
-    local size, err = store:get_into("a", buffer, { timeout = 0.02 })
+    local size, err = begun_in_time(function(timeout)
+      return store:get_into("a", buffer, { timeout = timeout })
+    end, function(_, failure) return failure.code end)
     assert.is_nil(size)
     assert.equal("timeout", err.code)
     release(store, script)
@@ -59,7 +73,9 @@ describe("a late answer", function()
   it("of a whole batch times out every slot, and the next batch is its own", function()
     local store, script = scripted.open()
     script.hold, script.deaf = true, true
-    local reply = store:get_many({ "a", "b" }, { timeout = 0.02 })
+    local reply = begun_in_time(function(timeout)
+      return store:get_many({ "a", "b" }, { timeout = timeout })
+    end, function(answer) return answer[1] end)
     assert.same({ "timeout", "timeout" }, { reply[1], reply[2] })
     release(store, script)
     assert.equal(("b"):rep(32), store:get_many({ "b" }):string(1))

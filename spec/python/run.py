@@ -44,7 +44,7 @@ class Lines(unittest.TestResult):
 
 def main():
     faulthandler.dump_traceback_later(
-        100 + int(os.environ.get("WEIR_SOAK", 0)), exit=True)
+        300 + int(os.environ.get("WEIR_SOAK", 0)), exit=True)
     loader = unittest.TestLoader()
     if len(sys.argv) > 1:
         suite = loader.loadTestsFromNames(sys.argv[1:])
