@@ -137,8 +137,8 @@ RUNS  := gcc make pkg-config libc6-dev luajit2 libev-dev libxxhash-dev lua-argpa
          lua-cjson libluajit2-5.1-dev libhiredis-dev libssl-dev libzstd-dev liblz4-dev \
          liburing-dev libedit-dev liblmdb-dev
 TESTS := lua-busted lua-check clang clang-format libclang-rt-14-dev redis-server \
-         redis-tools python3-redis nginx libnginx-mod-http-lua lua-nginx-redis lua-luv \
-         wrk tmux strace curl locales zstd
+         redis-tools python3-redis python3-numpy nginx libnginx-mod-http-lua \
+         lua-nginx-redis lua-luv wrk tmux strace curl locales zstd
 SUBMAKE = $(MAKE) -s --no-print-directory \
     $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 SPECS = WEIR_BUILD=$(B) .ci/specs
@@ -184,10 +184,10 @@ sanitize: ## run specs under ASan and UBSan, C programs under TSan (SHORT=1: tho
 	test -z "$$failed"
 
 fuzz: $(fuzzers) ## run the fuzzers (FUZZ=seconds each)
-	$(Q)for f in $(fuzzers); do mkdir -p $$f.corpus && \
-	    $$f -max_total_time=$(or $(FUZZ),60) $(if $(V),,-verbosity=0) \
-	    -artifact_prefix=$$f. $$f.corpus || exit 1; \
-	    echo "$$f: nothing found"; done
+	$(Q)printf '%s\n' $(fuzzers) | xargs -P $(shell nproc) -I{} sh -c ' \
+	    mkdir -p {}.corpus && \
+	    {} -max_total_time=$(or $(FUZZ),60) $(if $(V),,-verbosity=0) \
+	    -artifact_prefix={}. {}.corpus && echo "{}: nothing found"'
 
 c_files = $(shell find runtime connectors examples spec -name '*.[ch]')
 lint: ## check layout, style and what clang warns of (gcc: make WERROR=1)
