@@ -7,6 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* A sanitizer makes a program several times as slow, finds what it looks for in
+ * fewer rounds, and has memory of its own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
 /* check_seed goes with every failure; programs with random input set it. */
 static uint64_t check_seed;
 

@@ -6,7 +6,7 @@ local cases = require "laws.cases"
 local fake = require "fake"
 
 local SEED = tonumber(os.getenv "SEED")
-local CASES = tonumber(os.getenv "CASES") or 30000
+local CASES = tonumber(os.getenv "CASES") or 20000
 local SOAK = tonumber(os.getenv "WEIR_SOAK")
 
 -- Soaking takes its share of the time: there are other specs.

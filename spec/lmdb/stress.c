@@ -6,7 +6,12 @@
 
 #include "harness.h"
 
-enum { THREADS = 4, KEYS = 6000, SIZES = 8000, BATCHES = 400 };
+enum {
+    THREADS = 4,
+    KEYS = 6000,
+    SIZES = 8000,
+    BATCHES = SANITIZED ? 200 : 400
+};
 
 /* The number in a value is that of its key. */
 static void fill_batch(struct client *c, uint32_t op, uint64_t *random)

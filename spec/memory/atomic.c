@@ -9,7 +9,7 @@
 
 enum {
     THREADS = 4,
-    ROUNDS = 2000,
+    ROUNDS = SANITIZED ? 600 : 2000,
     FEW = 200,     /* rounds of what copies long values */
     LARGE = 20000, /* bytes around a counter */
     PIECE = 61,    /* bytes of an appended piece */

@@ -6,14 +6,7 @@
 #include "connector.h"
 #include "harness.h"
 
-/* Sanitizers have memory of their own. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
-
-enum { ROUNDS = 400, FLYING = 8, THREADS = 3 };
+enum { ROUNDS = SANITIZED ? 150 : 400, FLYING = 8, THREADS = 3 };
 
 static long faults(void)
 {
@@ -93,7 +86,7 @@ int main(void)
     pthread_t threads[THREADS];
     struct rusage usage;
 
-    deadline_s(60);
+    deadline_s(200);
     if (!SANITIZED) {
         a_value_counts_what_is_touched();
         one_size_faults_once(128 << 10);

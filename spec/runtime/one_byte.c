@@ -7,7 +7,7 @@
 
 #include "harness.h"
 
-enum { ROUNDS = 60000, FLYING = 6, HOSTS = 2 };
+enum { ROUNDS = SANITIZED ? 15000 : 60000, FLYING = 6, HOSTS = 2 };
 
 static struct script script;
 static struct weir_store *store;
@@ -118,7 +118,7 @@ int main(void)
 {
     pthread_t threads[HOSTS];
 
-    deadline_s(110);
+    deadline_s(200);
     store = open_scripted(&script, "workers=2", "spin=0", NULL);
     for (long i = 0; i < HOSTS; i++)
         CHECK(pthread_create(&threads[i], NULL, reads_before_it_drains,

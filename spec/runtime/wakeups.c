@@ -7,7 +7,7 @@
 
 #include "harness.h"
 
-enum { ROUNDS = 20000, THREADS = 3 };
+enum { ROUNDS = SANITIZED ? 6000 : 20000, THREADS = 3 };
 
 static struct script script;
 static struct weir_store *store;
