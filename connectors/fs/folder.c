@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +32,30 @@ int fs_openat(const struct fs *fs, const char *path, int flags, mode_t mode)
     if (fd < 0 && (errno == ENOSYS || errno == EPERM))
         fd = openat(fs->root, path, (int)how.flags, mode);
     return fd < 0 ? -errno : (int)fd;
+}
+
+bool fs_is_local(struct fs *fs)
+{
+    enum { XFS = 0x58465342, ZFS = 0x2fc12fc1, BCACHEFS = 0xca451a4e };
+    struct statfs st;
+
+    if (fstatfs(fs->root, &st) < 0)
+        return false;
+    fs->in_memory = st.f_type == TMPFS_MAGIC || st.f_type == RAMFS_MAGIC;
+    switch ((uint32_t)st.f_type) {
+    case EXT4_SUPER_MAGIC:
+    case TMPFS_MAGIC:
+    case RAMFS_MAGIC:
+    case BTRFS_SUPER_MAGIC:
+    case F2FS_SUPER_MAGIC:
+    case OVERLAYFS_SUPER_MAGIC:
+    case XFS:
+    case ZFS:
+    case BCACHEFS:
+        return true;
+    default:
+        return false;
+    }
 }
 
 int fs_opendir(const struct fs *fs, const char *path, DIR **out)

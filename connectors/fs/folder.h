@@ -12,6 +12,10 @@
  * It follows no symbolic link anywhere in the path. */
 int fs_openat(const struct fs *fs, const char *path, int flags, mode_t mode);
 
+/* fs_is_local returns whether all changes of the folder are made on this
+ * machine. */
+bool fs_is_local(struct fs *fs);
+
 /* fs_opendir opens a directory below the folder for reading. The caller closes
  * it with closedir. */
 int fs_opendir(const struct fs *fs, const char *path, DIR **out);

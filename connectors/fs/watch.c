@@ -20,13 +20,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "folder.h"
@@ -60,31 +58,6 @@ struct fs_watch {
     pthread_mutex_t listing; /* held by the thread that lists a directory */
 };
 
-/* Returns whether all changes of a folder are made on this machine. */
-static bool watch_is_local(struct fs *fs)
-{
-    enum { XFS = 0x58465342, ZFS = 0x2fc12fc1, BCACHEFS = 0xca451a4e };
-    struct statfs st;
-
-    if (fstatfs(fs->root, &st) < 0)
-        return false;
-    fs->in_memory = st.f_type == TMPFS_MAGIC || st.f_type == RAMFS_MAGIC;
-    switch ((uint32_t)st.f_type) {
-    case EXT4_SUPER_MAGIC:
-    case TMPFS_MAGIC:
-    case RAMFS_MAGIC:
-    case BTRFS_SUPER_MAGIC:
-    case F2FS_SUPER_MAGIC:
-    case OVERLAYFS_SUPER_MAGIC:
-    case XFS:
-    case ZFS:
-    case BCACHEFS:
-        return true;
-    default:
-        return false;
-    }
-}
-
 /* Open files are a quarter of those that the process may have. */
 static uint32_t watch_open_max(void)
 {
@@ -117,7 +90,7 @@ void fs_watch_start(struct fs *fs)
         return;
     pthread_mutex_init(&w->lock, NULL);
     pthread_mutex_init(&w->listing, NULL);
-    w->local = watch_is_local(fs);
+    w->local = fs_is_local(fs);
     for (int i = 0; i < 1 << 4 * WATCH_DIGITS_MAX; i++)
         w->directories[i].wd = -1;
     w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -229,7 +202,7 @@ void fs_watch_reset(struct fs *fs)
     if (w == NULL)
         return;
     pthread_mutex_lock(&w->lock);
-    w->local = watch_is_local(fs);
+    w->local = fs_is_local(fs);
     for (int i = 0; i < 1 << 4 * WATCH_DIGITS_MAX; i++) {
         struct watch_directory *d = &w->directories[i];
 
