@@ -6,9 +6,10 @@
  * place is deleted. A directory that is not empty cannot be deleted, so it gets
  * a place of its own beside the ring.
  *
- * Within the process the file's lock makes the check "this is still the judged
- * file" and the removal one step. Another process may put a new value there in
- * between. That value is then lost, as if evicted, but never torn. */
+ * The lock of the name makes the check "this is still the judged file" and the
+ * removal one step. Only a set that takes no lock (hold.c) may put a new value
+ * there in between, in another process. That value is then lost, as if evicted,
+ * but never torn. */
 
 #include "aside.h"
 
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "folder.h"
+#include "hold.h"
 #include "owner.h"
 
 enum aside { ASIDE_OTHER, ASIDE_SAME, ASIDE_NOTHING };
@@ -45,7 +47,9 @@ static void aside_forget(struct fs *fs, const struct fs_name *name)
         fs_index_remove(fs->index, name);
 }
 
-int fs_drop(struct fs *fs, const struct fs_name *name, const struct stat *st)
+/* Deletes a file. st NULL: whatever file it is. */
+static int aside_unlink(struct fs *fs, const struct fs_name *name,
+                        const struct stat *st)
 {
     enum aside found = ASIDE_SAME;
     int rc = -ENOENT;
@@ -59,6 +63,29 @@ int fs_drop(struct fs *fs, const struct fs_name *name, const struct stat *st)
         aside_forget(fs, name);
     fs_unlock(fs, name->hash);
     return rc;
+}
+
+int fs_drop(struct fs *fs, const struct fs_name *name)
+{
+    return aside_unlink(fs, name, NULL);
+}
+
+int fs_remove(struct fs *fs, struct weir_call *call, const struct fs_name *name,
+              const struct stat *st)
+{
+    struct fs_held held;
+    int rc = fs_hold(fs, call, FS_HOLD_NAME, name->hash, &held);
+
+    if (rc < 0)
+        return rc;
+    rc = aside_unlink(fs, name, st);
+    fs_release(fs, &held);
+    return rc;
+}
+
+bool fs_is_still(struct fs *fs, const char *path, const struct stat *st)
+{
+    return aside_compare(fs, path, st) == ASIDE_SAME;
 }
 
 static bool aside_is_directory(struct fs *fs, const char *path)
@@ -146,12 +173,15 @@ static int aside_move(struct fs *fs, const char *path)
     return rc < 0 && directory ? aside_keep_directory(fs, path) : rc;
 }
 
-int fs_set_aside(struct fs *fs, const struct fs_name *name,
-                 const struct stat *st)
+int fs_set_aside(struct fs *fs, struct weir_call *call,
+                 const struct fs_name *name, const struct stat *st)
 {
     enum aside found = ASIDE_OTHER;
-    int rc;
+    struct fs_held held;
+    int rc = fs_hold(fs, call, FS_HOLD_NAME, name->hash, &held);
 
+    if (rc < 0)
+        return rc;
     fs_lock(fs, name->hash);
     rc = aside_check_directory(fs, name->path);
     if (rc == 0)
@@ -163,6 +193,7 @@ int fs_set_aside(struct fs *fs, const struct fs_name *name,
     if (found == ASIDE_NOTHING || (found == ASIDE_SAME && rc == 0))
         aside_forget(fs, name);
     fs_unlock(fs, name->hash);
+    fs_release(fs, &held);
     /* Another process may have removed it first. */
     return rc == -ENOENT ? 0 : rc;
 }

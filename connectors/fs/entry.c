@@ -98,7 +98,7 @@ int fs_entry_open(struct fs_session *s, const struct fs_name *name, int flags,
         return entry_absent(s, name, &e->ticket);
     if (e->fd == -ELOOP || e->fd == -ENXIO || e->fd == -EISDIR) {
         e->why = "is not a file";
-        e->kept = fs_set_aside(s->fs, name, NULL);
+        e->kept = fs_set_aside(s->fs, s->writer, name, NULL);
         return FS_CORRUPT;
     }
     if (e->fd < 0)
@@ -109,8 +109,9 @@ int fs_entry_open(struct fs_session *s, const struct fs_name *name, int flags,
     /* The file stays open until it is removed, so that its inode number cannot
      * be used again meanwhile. */
     if (found == FS_CORRUPT)
-        e->kept = fs_set_aside(s->fs, name, &e->st);
-    else if (found == FS_EXPIRED && fs_drop(s->fs, name, &e->st) == 0)
+        e->kept = fs_set_aside(s->fs, s->writer, name, &e->st);
+    else if (found == FS_EXPIRED &&
+             fs_remove(s->fs, s->writer, name, &e->st) == 0)
         s->fs->counters.expired++;
     fs_entry_close(e);
     return found;
@@ -162,7 +163,7 @@ void fs_entry_corrupt(struct fs_session *s, struct weir_call *call,
                       struct fs_entry *e, const char *why)
 {
     e->why = why;
-    e->kept = fs_set_aside(s->fs, name, &e->st);
+    e->kept = fs_set_aside(s->fs, s->writer, name, &e->st);
     fs_entry_close(e);
     entry_answer(call, item, name, e);
 }

@@ -29,7 +29,7 @@ int fs_make_room(struct fs *fs, struct weir_call *call, uint64_t bytes)
         return 0;
     fs_index_reserve(fs->index, bytes);
     while (rc == 0 && fs_index_victim(fs->index, fs->digits, &victim)) {
-        if (fs_drop(fs, &victim, NULL) == 0)
+        if (fs_drop(fs, &victim) == 0)
             fs->counters.evicted++;
         if (call != NULL)
             rc = weir_call_stopped(call);
@@ -72,7 +72,7 @@ bool fs_make_space(struct fs *fs, struct weir_call *call, uint64_t bytes,
     while ((freed < bytes << attempt || files < UINT64_C(1) << attempt) &&
            weir_call_stopped(call) == 0 &&
            fs_index_oldest(fs->index, fs->digits, &victim, &size)) {
-        if (fs_drop(fs, &victim, NULL) < 0)
+        if (fs_drop(fs, &victim) < 0)
             continue;
         fs->counters.evicted++;
         fs->counters.evicted_full++;

@@ -4,7 +4,8 @@
  * Each feature is tried until the filesystem refuses it once. From then on the
  * substitute is used, and a gauge shows it. Only an errno that means "not
  * supported" counts as a refusal: EIO, for example, is an error. Substitutes
- * for locks are in owner.c, for hard links in format.c. */
+ * for locks are in owner.c, for hard links in format.c. Without the locks of
+ * hold.c there are no atomic ops but add. */
 
 #include "features.h"
 
@@ -28,6 +29,9 @@ const struct fs_feature_text fs_features[FS_FEATURES] = {
     [FS_DIRECTORY_SYNC] = {"no_directory_sync",
                            "1: the filesystem refuses to sync one directory; "
                            "all of it is synced, if it can be"},
+    [FS_SHARED_LOCKS] = {"no_shared_locks",
+                         "1: the filesystem refuses locks of open files; add "
+                         "is the only atomic op"},
 };
 
 bool fs_refused(struct fs *fs, enum fs_feature feature, int err)

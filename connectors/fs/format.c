@@ -4,6 +4,7 @@
  *     .weir/format       "weir fs 1\ndigits 2\n"
  *     .weir/live/        one locked file for each process that has it open
  *     .weir/quarantine/  damaged and foreign files, kept for inspection
+ *     .weir/locks        bytes to lock, and marks of directories (hold.c)
  *     3f/some-key        values
  *     3f/.OWNER-NUMBER   temporaries: sets that are being written
  *

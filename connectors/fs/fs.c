@@ -5,8 +5,9 @@
  * (write.c). A torn, damaged or foreign file is recognised and moved aside
  * (entry.c, aside.c). With a capacity, files are counted and evicted (index.c,
  * evict.c); existing files are found after open (recover.c). Processes that
- * share a folder never tear each other's values. Each counts only the files
- * that it found and wrote itself, so together they may exceed the capacity.
+ * share a folder never tear each other's values, and their atomic ops exclude
+ * each other (change.c, hold.c). Each counts only the files that it found and
+ * wrote itself, so together they may exceed the capacity.
  *
  * Errors of the filesystem become NOSPACE, DENIED, BUSY (no descriptors or
  * memory left) or FAILED (the rest). */
@@ -100,10 +101,14 @@ static void fs_free(struct fs *fs)
     fs_owner_stop(fs);
     if (fs->root >= 0)
         close(fs->root);
+    if (fs->marks_fd >= 0)
+        close(fs->marks_fd);
     fs_watch_stop(fs);
     fs_index_free(fs->index);
     for (int i = 0; i < FS_LOCKS; i++)
         pthread_mutex_destroy(&fs->locks[i]);
+    for (int i = 0; i < FS_LOCKS * FS_HOLD_KINDS; i++)
+        pthread_mutex_destroy(&fs->holds[i / FS_LOCKS][i % FS_LOCKS]);
     pthread_mutex_destroy(&fs->root_lock);
     pthread_mutex_destroy(&fs->recovery.lock);
     pthread_cond_destroy(&fs->recovery.done_cond);
@@ -140,8 +145,11 @@ static int fs_open(const void *config, const char *scheme, void **state,
     fs->dry = weir_opening_dry();
     fs->root = -1;
     fs->owner = -1;
+    fs->marks_fd = -1;
     for (int i = 0; i < FS_LOCKS; i++)
         pthread_mutex_init(&fs->locks[i], NULL);
+    for (int i = 0; i < FS_LOCKS * FS_HOLD_KINDS; i++)
+        pthread_mutex_init(&fs->holds[i / FS_LOCKS][i % FS_LOCKS], NULL);
     pthread_mutex_init(&fs->root_lock, NULL);
     pthread_mutex_init(&fs->recovery.lock, NULL);
     pthread_cond_init(&fs->recovery.done_cond, NULL);
@@ -197,14 +205,20 @@ static void fs_disconnect(void *session)
 static int fs_run(void *session, struct weir_call *call)
 {
     static fs_op *const ops[] = {
-        [WEIR_GET] = fs_get,     [WEIR_SET] = fs_set,
-        [WEIR_EXISTS] = fs_stat, [WEIR_DELETE] = fs_delete,
-        [WEIR_STAT] = fs_stat,   [WEIR_TOUCH] = fs_touch,
-        [WEIR_SCAN] = fs_scan,   [WEIR_ADD] = fs_add,
+        [WEIR_GET] = fs_get,        [WEIR_SET] = fs_set,
+        [WEIR_EXISTS] = fs_stat,    [WEIR_DELETE] = fs_delete,
+        [WEIR_STAT] = fs_stat,      [WEIR_TOUCH] = fs_touch,
+        [WEIR_SCAN] = fs_scan,      [WEIR_ADD] = fs_add,
+        [WEIR_REPLACE] = fs_change, [WEIR_INCR] = fs_change,
+        [WEIR_APPEND] = fs_change,  [WEIR_CAS] = fs_change,
+        [WEIR_TAKE] = fs_change,    [WEIR_GAT] = fs_touch,
     };
 
-    fs_root_look(((struct fs_session *)session)->fs);
-    fs_watch_read(((struct fs_session *)session)->fs);
+    struct fs_session *s = session;
+
+    fs_root_look(s->fs);
+    fs_watch_read(s->fs);
+    s->writer = weir_op_info(call->op)->writes ? call : NULL;
     for (uint32_t i = 0; i < call->n; i++) {
         if (weir_call_stopped(call) < 0) {
             weir_call_fail(call, NULL, WEIR_SKIPPED,
@@ -212,7 +226,7 @@ static int fs_run(void *session, struct weir_call *call)
                            call->n);
             break;
         }
-        ops[call->op](session, call, &call->items[i]);
+        ops[call->op](s, call, &call->items[i]);
     }
     return 0;
 }
@@ -269,7 +283,9 @@ const struct weir_connector weir_connector = {
     .session_size = sizeof(struct fs_session),
     .ops = 1u << WEIR_GET | 1u << WEIR_SET | 1u << WEIR_EXISTS |
            1u << WEIR_DELETE | 1u << WEIR_STAT | 1u << WEIR_TOUCH |
-           1u << WEIR_SCAN | 1u << WEIR_ADD,
+           1u << WEIR_SCAN | 1u << WEIR_ADD | 1u << WEIR_REPLACE |
+           1u << WEIR_INCR | 1u << WEIR_APPEND | 1u << WEIR_CAS |
+           1u << WEIR_GAT | 1u << WEIR_TAKE,
     .workers = 4,
     .slice = {.items = 32, .bytes = 1 << 20},
     .spreads = true,

@@ -228,24 +228,21 @@ void fs_dead_find(struct fs *fs, struct fs_dead *dead)
     closedir(dir);
 }
 
-static bool dead_is_temp(const struct fs *fs, const char *name)
+bool fs_owner_is_temp(const char *name)
 {
-    char own[FS_OWNER_NAME];
-
-    fs_owner_name(fs, own);
     return name[0] == '.' && strlen(name) >= OWNER_DIGITS + 3 &&
            name[OWNER_DIGITS + 1] == '-' &&
-           strspn(name + 1, "0123456789abcdef") == OWNER_DIGITS &&
-           memcmp(name + 1, own, OWNER_DIGITS) != 0;
+           strspn(name + 1, "0123456789abcdef") == OWNER_DIGITS;
 }
 
 bool fs_dead_left(struct fs *fs, const struct fs_dead *dead, int directory,
                   const char *name)
 {
-    char path[FS_PATH_MAX];
+    char path[FS_PATH_MAX], own[FS_OWNER_NAME];
     struct stat st;
 
-    if (!dead_is_temp(fs, name))
+    fs_owner_name(fs, own);
+    if (!fs_owner_is_temp(name) || memcmp(name + 1, own, OWNER_DIGITS) == 0)
         return false;
     if (fs->locking == FS_LOCK_NONE)
         return fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&

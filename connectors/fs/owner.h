@@ -19,6 +19,9 @@ void fs_owner_name(const struct fs *fs, char out[FS_OWNER_NAME]);
 /* fs_owner_temp writes a new temporary's path in the directory of a path. */
 void fs_owner_temp(struct fs *fs, const char *path, char *out);
 
+/* fs_owner_is_temp returns whether a file name is that of a temporary. */
+bool fs_owner_is_temp(const char *name);
+
 /* Owners that died here. This process holds their locks while it sweeps. */
 struct fs_dead {
     struct fs_dead_owner {

@@ -1,4 +1,4 @@
-/* read.c -- get, stat (also used for exists) and touch.
+/* read.c -- get, stat (also used for exists), touch and gat.
  *
  * A value is read directly into its final place, one piece (fs_piece) at a
  * time. Each piece is hashed while it is still in a cache, which makes the
@@ -12,10 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "entry.h"
 #include "evict.h"
 #include "features.h"
 #include "folder.h"
+#include "hold.h"
 #include "ops.h"
 #include "watch.h"
 
@@ -276,31 +276,38 @@ static bool read_known(struct fs_session *s, struct weir_call *call,
 
 /* ---- the operations ---- */
 
+bool fs_read_value(struct fs_session *s, struct weir_call *call,
+                   struct weir_item *item, const struct fs_name *name,
+                   struct fs_entry *e)
+{
+    int rc;
+
+    if (e->trailer.value_len <= (uint64_t)(e->key - s->tail))
+        rc = read_small(s, call, item, e);
+    else
+        rc = read_large(s, call, item, e);
+    if (rc == -EBADMSG) {
+        fs_entry_corrupt(s, call, item, name, e, "does not match its checksum");
+        return false;
+    }
+    if (rc == -ECANCELED)
+        weir_call_taken_back(call, item);
+    else if (rc < 0)
+        fs_fail(call, item, -rc, "reading", name->path);
+    else
+        read_mark(s, name, e);
+    return true;
+}
+
 static void read_unknown(struct fs_session *s, struct weir_call *call,
                          struct weir_item *item)
 {
     struct fs_name name;
     struct fs_entry e;
-    int rc;
 
-    if (!fs_entry_for(s, call, item, &name, O_RDONLY, FS_SMALL, &e))
-        return;
-    if (e.trailer.value_len <= (uint64_t)(e.key - s->tail))
-        rc = read_small(s, call, item, &e);
-    else
-        rc = read_large(s, call, item, &e);
-    if (rc == -EBADMSG) {
-        fs_entry_corrupt(s, call, item, &name, &e,
-                         "does not match its checksum");
-        return;
-    }
-    if (rc == -ECANCELED)
-        weir_call_taken_back(call, item);
-    else if (rc < 0)
-        fs_fail(call, item, -rc, "reading", name.path);
-    else
-        read_mark(s, &name, &e);
-    fs_entry_learn(s, &name, &e, true);
+    if (fs_entry_for(s, call, item, &name, O_RDONLY, FS_SMALL, &e) &&
+        fs_read_value(s, call, item, &name, &e))
+        fs_entry_learn(s, &name, &e, true);
 }
 
 void fs_get(struct fs_session *s, struct weir_call *call,
@@ -349,20 +356,44 @@ static int touch_write(struct fs *fs, struct fs_entry *e, uint64_t ttl_ms)
     return fs_sync(fs, e->fd, FS_FILE_SYNC);
 }
 
-void fs_touch(struct fs_session *s, struct weir_call *call,
-              struct weir_item *item)
+/* Opens the file of a key, gives it its new time and, for a gat, reads it. */
+static void touch_file(struct fs_session *s, struct weir_call *call,
+                       struct weir_item *item)
 {
+    bool gat = call->op == WEIR_GAT;
+    size_t span = gat ? FS_SMALL : fs_trailer_max(item->key_len);
     struct fs_name name;
     struct fs_entry e;
     int rc;
 
-    if (!fs_entry_for(s, call, item, &name, O_RDWR,
-                      fs_trailer_max(item->key_len), &e))
+    if (!fs_entry_for(s, call, item, &name, O_RDWR, span, &e))
         return;
     rc = touch_write(s->fs, &e, item->ttl_ms);
-    if (rc == 0)
-        item->status = WEIR_OK;
-    else
+    if (rc < 0)
         fs_fail(call, item, -rc, "writing", name.path);
+    else if (!gat)
+        item->status = WEIR_OK;
+    else if (!fs_read_value(s, call, item, &name, &e))
+        return;
     fs_entry_close(&e);
+}
+
+/* An atomic op must not replace the file meanwhile, with the old time. On a
+ * filesystem that is read-only there is none. */
+void fs_touch(struct fs_session *s, struct weir_call *call,
+              struct weir_item *item)
+{
+    struct fs_held held;
+    struct fs_name name;
+    int rc;
+
+    fs_name_of_key(&name, s->fs->digits, item->key, item->key_len);
+    rc = fs_hold(s->fs, call, FS_HOLD_KEY, name.hash, &held);
+    if (rc < 0 && rc != -EROFS) {
+        fs_hold_failed(call, item, rc);
+        return;
+    }
+    touch_file(s, call, item);
+    if (rc == 0)
+        fs_release(s->fs, &held);
 }

@@ -3,7 +3,13 @@
 #ifndef FS_READ_H
 #define FS_READ_H
 
-#include "state.h"
+#include "entry.h"
+
+/* fs_read_value answers an item with the value of an open entry. False: the
+ * value is damaged, and the entry is closed. */
+bool fs_read_value(struct fs_session *s, struct weir_call *call,
+                   struct weir_item *item, const struct fs_name *name,
+                   struct fs_entry *e);
 
 /* fs_read_is_sound finishes the hash of a value, as a set computes it, and
  * returns whether it is that of the facts. */

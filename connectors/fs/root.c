@@ -18,6 +18,7 @@
 #include "features.h"
 #include "folder.h"
 #include "format.h"
+#include "hold.h"
 #include "owner.h"
 #include "recover.h"
 #include "watch.h"
@@ -107,16 +108,22 @@ static int root_make_and_enter(struct fs *fs, struct weir_error *err)
     return root_enter(fs, err);
 }
 
-/* Makes the owner's file and the format file. Sets need both. */
+/* Makes the owner's file, the format file and that of the locks. Sets need all
+ * of them. */
 static int root_settle(struct fs *fs, struct weir_error *err)
 {
     int rc = fs_owner_start(fs, err);
 
     if (rc == 0)
         rc = fs_format_settle(fs, err);
-    if (rc == 0)
-        fs->settled = true;
-    return rc;
+    if (rc < 0)
+        return rc;
+    rc = fs_hold_open(fs);
+    if (rc < 0)
+        return weir_error_set(err, rc, "cannot open the locks in %s/.weir: %s",
+                              fs->config->path, strerrordesc_np(-rc));
+    fs->settled = true;
+    return 0;
 }
 
 /* A disk that is full or read-only can still be read, so open succeeds. Each
@@ -208,6 +215,7 @@ static int root_replace(struct fs *fs, struct weir_error *err)
                               fs->config->path, strerrordesc_np(-rc));
     fs_watch_reset(fs);
     fs_owner_lose(fs);
+    fs_hold_lose(fs);
     fs->settled = false;
     fs->counters.reopened++;
     for (size_t i = 0; i < sizeof fs->durable; i++)

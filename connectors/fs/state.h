@@ -48,6 +48,7 @@ enum fs_feature {
     FS_MODES,
     FS_FILE_SYNC,
     FS_DIRECTORY_SYNC,
+    FS_SHARED_LOCKS,
     FS_FEATURES
 };
 
@@ -58,6 +59,9 @@ enum fs_locking {
     FS_LOCK_FCNTL,
     FS_LOCK_NONE
 };
+
+/* What a lock that processes share is of (hold.c). */
+enum fs_hold_kind { FS_HOLD_KEY, FS_HOLD_NAME, FS_HOLD_MARK, FS_HOLD_KINDS };
 
 enum {
     FS_LOCKS = 64,
@@ -94,7 +98,8 @@ struct fs {
     struct fs_recovery recovery;
     atomic_bool lacks[FS_FEATURES];
 
-    /* The owner's file and the format file exist: sets may begin. */
+    /* The owner's file, the format file and that of the locks exist: sets may
+     * begin. */
     atomic_bool settled;
     pthread_mutex_t root_lock;
     int owner;                      /* under root_lock: the locked file or -1 */
@@ -115,11 +120,18 @@ struct fs {
      * the update of the index are one step under it. The index has its own
      * lock, which is taken inside this one. */
     pthread_mutex_t locks[FS_LOCKS];
+
+    /* The locks that processes share. They are taken before all others. */
+    pthread_mutex_t holds[FS_HOLD_KINDS][FS_LOCKS];
+    _Atomic int marks_fd;                       /* set under root_lock */
+    _Atomic int holding;                        /* set under root_lock */
+    _Atomic uint8_t marked[FS_DIRECTORIES / 8]; /* a bit for each directory */
 };
 
 /* The private state of one worker. */
 struct fs_session {
     struct fs *fs;
+    struct weir_call *writer; /* the call that runs, if it writes */
     char *tail; /* the end of the current file; fs_tail_room() bytes */
     XXH3_state_t *hash;
     struct weir_error why; /* of a set: what is wrong with the folder itself */

@@ -1,13 +1,12 @@
-/* write.c -- set, add and delete.
+/* write.c -- set and delete, and the writing of files for all ops.
  *
  * A set writes a temporary beside the file that it replaces, then renames it.
  * No other set uses the same temporary, and a reader sees either the old value
  * or the new one, complete.
  *
- * An add renames without replacing: the kernel decides, for all processes that
- * share the folder, which one comes first. Where an expired value lies, it may
- * be lost to another process that removes that one (aside.c). There is no cas:
- * a set of another process would come between its look and its rename. */
+ * The rename of an atomic op (change.c) is done under the lock of the name, and
+ * so is that of a set in a directory where there was such an op (hold.c). A
+ * delete always takes the lock. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,29 +20,14 @@
 #include "evict.h"
 #include "features.h"
 #include "folder.h"
+#include "hold.h"
 #include "ops.h"
 #include "owner.h"
 #include "root.h"
+#include "write.h"
 
-enum {
-    WRITE_AGAIN = 3, /* attempts after the directory was removed */
-    ADD_LOOKS = 5,   /* looks at a file that an add found and that had gone */
-};
-
-/* A set in progress. */
-struct write_job {
-    struct fs_name name;
-    char temp[FS_TEMP_MAX];
-    int fd;
-    const char *value;
-    uint64_t size;
-    uint64_t bytes;      /* that the file counts as in the index */
-    struct fs_fact fact; /* of the new file */
-    bool lent;           /* the value is the caller's memory */
-    bool reserved;       /* the bytes are reserved in the index */
-    bool published;      /* the new value is in place: do not try again */
-    bool adds;           /* it must not replace a file */
-};
+/* Attempts after the directory or the temporary was removed. */
+enum { WRITE_AGAIN = 3 };
 
 static int write_all(int fd, struct iovec *part, int n)
 {
@@ -120,9 +104,11 @@ static int write_end(struct fs_session *s, struct weir_item *item,
 
     if (ttl_ms == 0)
         ttl_ms = (s->fs->config->ttl + 999999) / 1000000;
+    if (!job->expires)
+        job->expires_ms = fs_expiry_ms(ttl_ms);
     for (int i = 0; i < 3; i++)
         XXH3_64bits_update(s->hash, part[i].iov_base, part[i].iov_len);
-    fs_trailer_init(&t, job->size, item->key_len, fs_expiry_ms(ttl_ms));
+    fs_trailer_init(&t, job->size, item->key_len, job->expires_ms);
     t.hash = XXH3_64bits_digest(s->hash);
     job->fact = (struct fs_fact){job->size, t.expires_ms, t.hash};
     fs_trailer_seal(&t);
@@ -186,12 +172,14 @@ static int write_name(struct fs *fs, const struct write_job *job)
 {
     if (job->adds)
         return write_name_new(fs, job);
+    if (job->old != NULL && !fs_is_still(fs, job->name.path, job->old))
+        return -ESTALE;
     return renameat(fs->root, job->temp, fs->root, job->name.path) < 0 ? -errno
                                                                        : 0;
 }
 
 /* Renames the temporary and counts the new file. */
-static int write_rename(struct fs *fs, struct write_job *job)
+static int write_swap(struct fs *fs, struct write_job *job)
 {
     struct fs_ticket ticket = {0};
     int rc;
@@ -217,6 +205,22 @@ static int write_rename(struct fs *fs, struct write_job *job)
     return rc;
 }
 
+static int write_rename(struct fs *fs, struct weir_call *call,
+                        struct write_job *job)
+{
+    struct fs_held held;
+    int rc;
+
+    if (!job->adds && job->old == NULL && !fs_hold_is_marked(fs, &job->name))
+        return write_swap(fs, job);
+    rc = fs_hold(fs, call, FS_HOLD_NAME, job->name.hash, &held);
+    if (rc < 0)
+        return rc;
+    rc = write_swap(fs, job);
+    fs_release(fs, &held);
+    return rc;
+}
+
 /* Makes the file's name durable, and the name of its directory, which another
  * process may have made. */
 static int write_sync_name(struct fs *fs, struct write_job *job)
@@ -236,12 +240,13 @@ static int write_sync_name(struct fs *fs, struct write_job *job)
     return rc;
 }
 
-static int write_publish(struct fs *fs, struct write_job *job)
+static int write_publish(struct fs *fs, struct weir_call *call,
+                         struct write_job *job)
 {
-    int rc = write_rename(fs, job);
+    int rc = write_rename(fs, call, job);
 
-    if (rc == -EISDIR && fs_set_aside(fs, &job->name, NULL) == 0)
-        rc = write_rename(fs, job);
+    if (rc == -EISDIR && fs_set_aside(fs, call, &job->name, NULL) == 0)
+        rc = write_rename(fs, call, job);
     if (rc < 0 || fs->config->sync != FS_SYNC_FULL)
         return rc;
     return write_sync_name(fs, job);
@@ -258,13 +263,14 @@ static int write_file(struct fs_session *s, struct weir_call *call,
     if (job->fd >= 0 && close(job->fd) < 0 && rc == 0 && errno != EINTR)
         rc = -errno;
     if (rc == 0)
-        rc = write_publish(s->fs, job);
+        rc = write_publish(s->fs, call, job);
     if (!job->published && job->fd >= 0)
         unlinkat(s->fs->root, job->temp, 0);
     return rc;
 }
 
-/* Makes one attempt. -ETIME: the call had to end before there was room. */
+/* Makes one attempt. -ETIME: the call had to end before there was room, or
+ * while another writer held the lock. */
 static int write_attempt(struct fs_session *s, struct weir_call *call,
                          struct weir_item *item, struct write_job *job)
 {
@@ -288,9 +294,9 @@ static int write_attempt(struct fs_session *s, struct weir_call *call,
 }
 
 /* Writes the file, and tries again if the cause of a failure could be removed:
- * the disk was full of our values, or the folder was gone. */
-static int write_persist(struct fs_session *s, struct weir_call *call,
-                         struct weir_item *item, struct write_job *job)
+ * the disk was full of our values, or the folder or the temporary was gone. */
+int write_persist(struct fs_session *s, struct weir_call *call,
+                  struct weir_item *item, struct write_job *job)
 {
     unsigned full = 0, gone = 0;
     int rc, again;
@@ -310,44 +316,84 @@ static int write_persist(struct fs_session *s, struct weir_call *call,
     return rc;
 }
 
-static void write_failed(struct fs_session *s, struct weir_call *call,
-                         struct weir_item *item, const struct write_job *job,
-                         int rc)
+void write_failed(struct fs_session *s, struct weir_call *call,
+                  struct weir_item *item, const struct write_job *job, int rc)
 {
     if (rc == -ECANCELED)
         weir_call_taken_back(call, item);
     else if (rc == -ETIME)
         weir_call_fail(call, item, WEIR_SKIPPED,
-                       "no time was left to make room for it");
+                       "no time was left to make room for it, or to wait for "
+                       "other writers");
+    else if (rc == -EAGAIN)
+        fs_hold_failed(call, item, rc);
     else if (s->why.code < 0)
         weir_call_fail(call, item, fs_status(-rc), "%s", s->why.message);
     else
         fs_fail(call, item, -rc, "writing", job->name.path);
 }
 
-static struct write_job write_job_of(const struct weir_item *item)
+void write_bytes(struct write_job *job, const struct weir_item *item,
+                 const char *value, uint64_t size)
 {
-    struct write_job job = {.fd = -1, .lent = item->value == NULL};
+    job->lent = false;
+    job->value = value;
+    job->size = size;
+    job->bytes =
+        fs_index_footprint(size + fs_trailer_span(size, item->key_len));
+}
 
-    job.value = job.lent ? item->data : item->value->data;
-    job.size = job.lent ? item->size : item->value->size;
-    job.bytes =
-        fs_index_footprint(job.size + fs_trailer_span(job.size, item->key_len));
+struct write_job write_job_of(const struct weir_item *item)
+{
+    struct write_job job = {.fd = -1};
+    bool lent = item->value == NULL;
+
+    write_bytes(&job, item, lent ? item->data : item->value->data,
+                lent ? item->size : item->value->size);
+    job.lent = lent;
     return job;
+}
+
+bool write_fits(const struct fs *fs, const struct write_job *job)
+{
+    return fs->config->capacity == 0 || job->bytes <= fs->config->capacity;
+}
+
+static void delete_found(struct fs_session *s, struct weir_call *call,
+                         struct weir_item *item, const struct fs_name *name)
+{
+    int rc = fs_remove(s->fs, call, name, NULL);
+
+    if (rc == 0)
+        item->status = WEIR_OK;
+    else if (rc == -ENOENT)
+        item->status = WEIR_MISS;
+    else if (rc == -EAGAIN || rc == -ETIME)
+        fs_hold_failed(call, item, rc);
+    else
+        fs_fail(call, item, -rc, "deleting", name->path);
+}
+
+/* An older value must not outlive the one that replaced it. */
+static void set_rejected(struct fs_session *s, struct weir_call *call,
+                         struct weir_item *item)
+{
+    struct fs_name name;
+
+    fs_name_of_key(&name, s->fs->digits, item->key, item->key_len);
+    delete_found(s, call, item, &name);
+    if (item->status <= WEIR_MISS)
+        item->status = WEIR_REJECTED;
 }
 
 void fs_set(struct fs_session *s, struct weir_call *call,
             struct weir_item *item)
 {
     struct write_job job = write_job_of(item);
-    uint64_t capacity = s->fs->config->capacity;
     int rc;
 
-    if (capacity > 0 && job.bytes > capacity) {
-        /* An older value must not outlive the one that replaced it. */
-        fs_name_of_key(&job.name, s->fs->digits, item->key, item->key_len);
-        fs_drop(s->fs, &job.name, NULL);
-        item->status = WEIR_REJECTED;
+    if (!write_fits(s->fs, &job)) {
+        set_rejected(s, call, item);
         return;
     }
     rc = write_persist(s, call, item, &job);
@@ -355,72 +401,6 @@ void fs_set(struct fs_session *s, struct weir_call *call,
         item->status = WEIR_OK;
     else
         write_failed(s, call, item, &job, rc);
-}
-
-/* Looks whether there is a value. True: there is none. An expired file has been
- * removed then, and a damaged one moved aside. False: the item is answered. */
-static bool add_may(struct fs_session *s, struct weir_call *call,
-                    struct weir_item *item)
-{
-    struct fs_name name;
-    struct fs_entry e;
-    int found;
-
-    fs_name_of_key(&name, s->fs->digits, item->key, item->key_len);
-    found =
-        fs_entry_open(s, &name, O_RDONLY, fs_trailer_max(item->key_len), &e);
-    if (found == FS_FOUND) {
-        fs_entry_close(&e);
-        item->status = WEIR_REJECTED;
-    } else if (found < 0) {
-        fs_fail(call, item, -found, "reading", name.path);
-    } else if (found == FS_CORRUPT && e.kept < 0) {
-        fs_fail(call, item, -e.kept, "moving aside", name.path);
-    } else {
-        return true;
-    }
-    return false;
-}
-
-void fs_add(struct fs_session *s, struct weir_call *call,
-            struct weir_item *item)
-{
-    struct write_job job = write_job_of(item);
-    uint64_t capacity = s->fs->config->capacity;
-    int rc = -EEXIST;
-
-    if (capacity > 0 && job.bytes > capacity) {
-        weir_call_fail(call, item, WEIR_TOOBIG,
-                       "a file of %llu bytes: the capacity is %llu",
-                       (unsigned long long)job.bytes,
-                       (unsigned long long)capacity);
-        return;
-    }
-    job.adds = true;
-    for (int looks = 0; looks < ADD_LOOKS && rc == -EEXIST; looks++) {
-        if (!add_may(s, call, item))
-            return;
-        rc = write_persist(s, call, item, &job);
-    }
-    if (rc == 0)
-        item->status = WEIR_OK;
-    else if (rc == -EEXIST)
-        weir_call_fail(call, item, WEIR_BUSY, "others write this key");
-    else
-        write_failed(s, call, item, &job, rc);
-}
-
-static void delete_found(struct fs_session *s, struct weir_call *call,
-                         struct weir_item *item, const struct fs_name *name)
-{
-    int rc = fs_drop(s->fs, name, NULL);
-
-    if (rc == 0)
-        item->status = WEIR_OK;
-    else if (rc == -ENOENT)
-        item->status = WEIR_MISS;
-    else
-        fs_fail(call, item, -rc, "deleting", name->path);
 }
 
 /* An expired value counts as absent. A corrupt one existed; when it has been

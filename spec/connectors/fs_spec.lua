@@ -5,6 +5,24 @@ local contract = require "contract"
 local weir = require "weir"
 
 
+-- Counts by loops of get and cas, and sets another key of the same directory.
+local COUNTING = [[
+local weir = require "weir"
+weir.run(function()
+  local store = weir.fs { path = %q }
+  for i = 1, 150 do
+    local done, err
+    repeat
+      local old = assert(store:get "n")
+      done, err = store:cas("n", tostring(tonumber(tostring(old)) + 1), old)
+      assert(done ~= nil, err)
+    until done
+    assert(store:incr "m")
+    assert(%s)
+  end
+end)
+]]
+
 local folder = Shell.ram_folder()
 local made = 0
 
@@ -12,6 +30,19 @@ local made = 0
 local function fresh_path()
   made = made + 1
   return ("%s/%d"):format(folder, made)
+end
+
+
+-- Runs the programs at a time. Each ends well.
+local function run_together(sources)
+  local line = {}
+  for i, source in ipairs(sources) do
+    Shell.write(("%s/%d.lua"):format(folder, i), source)
+    line[i] = ("build/weir run %s/%d.lua & p%d=$!"):format(folder, i, i)
+  end
+  for i = 1, #sources do line[#line + 1] = ("wait $p%d || exit 1"):format(i) end
+  local code, _, err = Shell.run(table.concat(line, "\n"))
+  assert.equal(0, code, err)
 end
 
 
@@ -24,7 +55,7 @@ describe("fs", function()
   teardown(function() Shell.remove(folder) end)
 
   contract {
-    atomic = "add",
+    atomic = "all",
     open = function(options)
       options.path = fresh_path()
       return weir.fs(options)
@@ -33,7 +64,7 @@ describe("fs", function()
 
   describe("with a capacity, a disk to wait for and few directories", function()
     contract {
-      atomic = "add",
+      atomic = "all",
       open = function(options)
         options.path = fresh_path()
         options.capacity = "1GiB"
@@ -67,6 +98,20 @@ describe("fs", function()
     local _, names = Shell.run("ls " .. path .. "/[0-9a-f][0-9a-f]")
     assert.matches("model@0@ab12", names, 1, true)
     assert.matches("%2e.%2f+up", names, 1, true)
+  end)
+
+  it("counts right in two processes, while one sets beside it", function()
+    local path = fresh_path()
+    local store = weir.fs { path = path, fanout = "16" }
+    assert(store:set("n", "0"))
+    run_together {
+      COUNTING:format(path, 'store:set("beside" .. i, "x")'),
+      COUNTING:format(path, 'store:touch("n", 1000)'),
+    }
+    assert.equal("300", tostring(store:get "n"))
+    assert.equal("300", tostring(store:get "m"))
+    assert.is_true(store:stat("m").ttl == nil)
+    store:close()
   end)
 
   it("opens by URL", function()

@@ -49,8 +49,13 @@ static void full(struct client *c)
     CHECK(client_set(c, "key-0", value, sizeof value) == WEIR_NOSPACE);
     value[0] = 'v';
     CHECK(client_is(c, "key-0", value, sizeof value));
+    client_start(c, WEIR_APPEND, "key-0", 5);
+    c->item->data = value;
+    c->item->size = sizeof value;
+    CHECK(client_run(c) == WEIR_NOSPACE);
+    CHECK(client_is(c, "key-0", value, sizeof value));
+    CHECK(client_do(c, WEIR_TAKE, "key-1") == WEIR_OK);
     CHECK(client_set(c, "key-0", "w", 1) == WEIR_OK);
-    CHECK(client_do(c, WEIR_DELETE, "key-1") == WEIR_OK);
     CHECK(client_do(c, WEIR_DELETE, "key-2") == WEIR_OK);
     CHECK(client_set(c, key, value, sizeof value) == WEIR_OK);
 }
@@ -70,6 +75,8 @@ static void read_only(struct client *c)
     CHECK(client_set(c, "key-0", "x", 1) == WEIR_DENIED);
     CHECK(client_do(c, WEIR_DELETE, "key-0") == WEIR_DENIED);
     CHECK(client_do(c, WEIR_TOUCH, "key-0") == WEIR_DENIED);
+    CHECK(client_do(c, WEIR_TOUCH, "none") == WEIR_MISS);
+    CHECK(client_do(c, WEIR_TAKE, "key-0") == WEIR_DENIED);
     CHECK(client_is(c, "key-0", "w", 1));
 
     /* It can be opened so, too, and served from. */

@@ -126,6 +126,7 @@ static void expect_gauges(struct weir_store *store)
     CHECK(gauge(store, "no_links") == !!(refuse & REFUSE_LINK));
     CHECK(gauge(store, "no_flock") == !!(refuse & REFUSE_FLOCK));
     CHECK(gauge(store, "no_locks") == (uint64_t)locks);
+    CHECK(gauge(store, "no_shared_locks") == !!(refuse & REFUSE_FCNTL));
     CHECK(gauge(store, "no_modes") == !!(refuse & REFUSE_MODE));
     CHECK(gauge(store, "no_file_sync") == !!(refuse & REFUSE_FILE_SYNC));
     CHECK(gauge(store, "no_directory_sync") ==
@@ -147,6 +148,9 @@ static void serves(void)
     file_write(only_file(path), "foreign", 7);
     CHECK(client_do(&c, WEIR_GET, "k") == WEIR_CORRUPT);
     CHECK(client_set(&c, "k", "w", 1) == WEIR_OK);
+    CHECK(client_do(&c, WEIR_ADD, "k") == WEIR_REJECTED);
+    CHECK(client_do(&c, WEIR_TAKE, "none") ==
+          (refuse & REFUSE_FCNTL ? WEIR_UNSUPPORTED : WEIR_MISS));
     expect_gauges(c.store);
     /* What cannot be synced alone is synced with all the rest. */
     CHECK((syncfs_calls > 0) ==

@@ -1,5 +1,6 @@
 -- What each word does with atomic ops, those that look at the value that is there: it
 -- passes them to the one store that decides, or says that it cannot.
+local Shell = require "shell"
 local fake = require "fake"
 local script = require "fake.store"
 local weir = require "weir"
@@ -165,6 +166,26 @@ describe("an atomic op", function()
   for what, entry in pairs(SPECIAL) do
     it("passes through " .. what .. ", or is refused", function() check(entry) end)
   end
+
+  -- The store below has workers, and the values are files.
+  it("passes through every word to a folder", function()
+    local folder = Shell.ram_folder()
+    finally(function() Shell.remove(folder) end)
+    local made = 0
+    local function open()
+      made = made + 1
+      return weir.fs { path = folder .. "/" .. made, fanout = "16" }
+    end
+    for _, entry in pairs(WORDS) do
+      for op in pairs(Op.atomic) do
+        if not entry.refuses then
+          local tree = entry[1](open(), open())
+          weir.run(function() RUN[op](tree) end)
+          tree:close()
+        end
+      end
+    end
+  end)
 
   it("is known of every word", function()
     local missing = {}

@@ -177,9 +177,15 @@ class AtomicOfAPolicy(Atomic, unittest.TestCase):
         return folders.policy(self, "return memory {} :deadline(30)")
 
 
+class AtomicOfFiles(Atomic, unittest.TestCase):
+    def url(self):
+        return folders.urls(self)["fs"]
+
+
 class NotAtomic(unittest.TestCase):
     def test_a_store_that_is_not_atomic_says_so(self):
-        with weir.Store(folders.urls(self)["fs"]) as store:
+        url = folders.policy(self, "return mirror { memory {}, memory {} }")
+        with weir.Store(url) as store:
             for call in (lambda: store.incr("n"),
                          lambda: store.append("n", b"1"),
                          lambda: store.cas("n", b"1", b"2")):

@@ -184,37 +184,43 @@ EXEC
 
 
 describe("weir serve beside redis-server", function()
-  local redis, weir
+  local redis, weir, folder
 
   setup(function()
-    redis = assert(Redis.start "--databases 2")
-    weir = Server.start "memory:// memory:// --pretend-multi"
+    folder = Shell.folder()
+    redis = assert(Redis.start "--databases 3")
+    weir = Server.start("memory:// memory:// fs://" .. folder .. " --pretend-multi")
   end)
   teardown(function()
     redis:stop()
     weir:close()
+    Shell.remove(folder)
   end)
 
   -- What both answer to lines, each on one connection.
-  local function both(text)
+  local function both(text, database)
     local answers = {}
     for i, port in ipairs { redis.port, weir.port } do
-      local _, out = Shell.run("redis-cli --no-raw -p " .. port, text)
+      local _, out = Shell.run(("redis-cli --no-raw -p %d -n %d"):format(port,
+        database or 0), text)
       answers[i] = out
     end
     return answers[1], answers[2]
   end
 
-  it("gives the same reply to each command", function()
+  local function check_alike(database)
     local marked = {}
     for line in ALIKE:gmatch "[^\n]+" do
       local name = line:gsub("[\"\\]", "_")
       marked[#marked + 1] = ("ECHO '== %s'\n%s\n"):format(name, line)
     end
-    local theirs, ours = both(table.concat(marked))
+    local theirs, ours = both(table.concat(marked), database)
     assert.equal(theirs, ours)
     assert.is_true(select(2, ours:gsub("== ", "")) == #marked)
-  end)
+  end
+
+  it("gives the same reply to each command", function() check_alike(0) end)
+  it("gives it over a folder, too", function() check_alike(2) end)
 
   it("gives the same replies in RESP3", function()
     for _, text in ipairs { "GET nothing\nMGET a nothing\nCONFIG GET save\n",
@@ -257,7 +263,7 @@ describe("weir serve beside redis-server", function()
     weir:cli "-n 1 set apart one"
     assert.equal("zero\n", weir:cli "-n 0 get apart")
     assert.equal("one\n", weir:cli "-n 1 get apart")
-    assert.matches("out of range", weir:cli "-n 2 get apart")
+    assert.matches("out of range", weir:cli "-n 3 get apart")
   end)
 
   it("tells what INFO's readers look for", function()
