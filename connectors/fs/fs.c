@@ -20,6 +20,7 @@
 
 #include "features.h"
 #include "folder.h"
+#include "listing.h"
 #include "ops.h"
 #include "owner.h"
 #include "recover.h"
@@ -105,6 +106,7 @@ static void fs_free(struct fs *fs)
         close(fs->marks_fd);
     fs_watch_stop(fs);
     fs_index_free(fs->index);
+    fs_listing_free(fs->listing);
     for (int i = 0; i < FS_LOCKS; i++)
         pthread_mutex_destroy(&fs->locks[i]);
     for (int i = 0; i < FS_LOCKS * FS_HOLD_KINDS; i++)

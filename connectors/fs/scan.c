@@ -1,23 +1,22 @@
 /* scan.c -- pages of the keys that begin with a prefix.
  *
  * A scan goes through the file names in the order of their hashes, which also
- * gives the directory. A cursor is the next hash to visit. So the store keeps
- * no state for a scan, keys may be set and deleted meanwhile, and a key that
- * stays is listed exactly once. Each page reads its directories anew.
+ * gives the directory. A cursor is the next hash to visit. So a scan has no
+ * state in the store, keys may be set and deleted meanwhile, and a key that
+ * stays is listed exactly once. The names come from listing.c.
  *
  * A readable name whose key does not begin with the prefix is skipped. Of the
  * others the size and expiry are known (known.c), or the file is opened for
  * them, so that a scan lists what a get would find. A page ends after SCAN_WORK
  * even if it found little. */
 
-#include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "entry.h"
 #include "folder.h"
+#include "listing.h"
 #include "ops.h"
 #include "read.h"
 #include "watch.h"
@@ -30,90 +29,14 @@ enum {
     SCAN_SPAN = 512, /* enough for a trailer and most keys */
 };
 
-struct scan_row {
-    uint64_t hash;
-    char name[FS_NAME_MAX + 1];
-};
-
-/* The names of one directory that a page may list. */
-struct scan_list {
-    struct scan_row *rows;
-    size_t n, cap;
-};
-
 struct scan_job {
     struct weir_item *item;
     struct weir_page page;
     uint64_t keys; /* the most that the page may have */
     uint64_t cursor;
-    int64_t work; /* left */
+    uint64_t start; /* the cursor at the beginning of a directory */
+    int64_t work;   /* left */
 };
-
-static int scan_push(struct scan_list *list, const struct fs_name *name)
-{
-    if (list->n == list->cap) {
-        size_t cap = list->cap ? list->cap * 2 : 64;
-        struct scan_row *grown = realloc(list->rows, cap * sizeof *grown);
-
-        if (grown == NULL)
-            return -ENOMEM;
-        list->rows = grown;
-        list->cap = cap;
-    }
-    list->rows[list->n].hash = name->hash;
-    strcpy(list->rows[list->n].name, name->name);
-    list->n++;
-    return 0;
-}
-
-/* Returns whether a file of this name may hold a key with the prefix. */
-static bool scan_may_match(const struct weir_item *item, const char *name)
-{
-    char key[FS_NAME_MAX];
-    int n = fs_name_key(key, name);
-
-    if (n < 0)
-        return true;
-    return (uint32_t)n >= item->key_len &&
-           memcmp(key, item->key, item->key_len) == 0;
-}
-
-static int scan_by_hash(const void *a, const void *b)
-{
-    const struct scan_row *x = a, *y = b;
-
-    return (x->hash > y->hash) - (x->hash < y->hash);
-}
-
-/* Lists a directory's names from the cursor on, ordered by hash. */
-static int scan_list(struct fs *fs, const struct scan_job *job,
-                     const char *directory, struct scan_list *list)
-{
-    struct dirent *entry;
-    struct fs_name name;
-    DIR *dir;
-    int rc = fs_opendir(fs, directory, &dir);
-
-    /* Anything else in a directory's place holds no values: no link is
-     * followed. */
-    if (rc == -ENOENT || rc == -ELOOP || rc == -ENOTDIR)
-        return 0;
-    if (rc < 0)
-        return rc;
-    while (rc == 0 && (errno = 0, entry = readdir(dir)) != NULL) {
-        if (fs_name_of_file(&name, fs->digits, entry->d_name) < 0 ||
-            strncmp(name.path, directory, fs->digits) != 0)
-            continue;
-        if (name.hash >= job->cursor && scan_may_match(job->item, name.name))
-            rc = scan_push(list, &name);
-    }
-    if (rc == 0)
-        rc = -errno; /* of readdir */
-    closedir(dir);
-    if (list->n > 0)
-        qsort(list->rows, list->n, sizeof *list->rows, scan_by_hash);
-    return rc;
-}
 
 /* Adds a file whose facts are known. False: it must be opened. */
 static bool scan_add_known(struct fs *fs, struct scan_job *job,
@@ -137,21 +60,20 @@ static bool scan_add_known(struct fs *fs, struct scan_job *job,
 
 /* Adds the key of a file to the page, if it is one and has the prefix. */
 static int scan_add(struct fs_session *s, struct scan_job *job,
-                    const struct scan_row *row)
+                    const struct fs_name *name)
 {
     const struct weir_item *item = job->item;
-    struct fs_name name, again;
+    struct fs_name again;
     struct fs_entry e;
     int rc;
 
-    fs_name_of_file(&name, s->fs->digits, row->name);
-    if (scan_add_known(s->fs, job, &name, &rc))
+    if (scan_add_known(s->fs, job, name, &rc))
         return rc;
-    rc = fs_entry_open(s, &name, O_RDONLY, SCAN_SPAN, &e);
+    rc = fs_entry_open(s, name, O_RDONLY, SCAN_SPAN, &e);
     if (rc != FS_FOUND)
         return rc < 0 ? rc : 0;
     fs_name_of_key(&again, s->fs->digits, e.key, e.trailer.key_len);
-    if (strcmp(again.path, name.path) != 0) {
+    if (strcmp(again.path, name->path) != 0) {
         fs_entry_close(&e);
         return 0;
     }
@@ -160,8 +82,8 @@ static int scan_add(struct fs_session *s, struct scan_job *job,
         rc = weir_page_add(&job->page, e.key, e.trailer.key_len,
                            e.trailer.value_len,
                            fs_entry_ttl(e.trailer.expires_ms));
-    fs_entry_learn(s, &name, &e, false);
-    fs_watch_miss(s->fs, &name);
+    fs_entry_learn(s, name, &e, false);
+    fs_watch_miss(s->fs, name);
     return rc;
 }
 
@@ -173,17 +95,21 @@ static bool scan_full(const struct scan_job *job)
 
 /* Lists a directory's files until the page is full (1) and moves the cursor.
  * Files with the same hash go on the same page. */
-static int scan_rows(struct fs_session *s, struct scan_job *job,
-                     const struct scan_list *list)
+static int scan_names(struct fs_session *s, struct scan_job *job,
+                      const struct fs_listing *list)
 {
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < list->n; i++) {
-        if (scan_full(job) && list->rows[i].hash >= job->cursor)
+        const struct fs_name *name = &list->names[i];
+
+        if (name->hash < job->start)
+            continue;
+        if (scan_full(job) && name->hash >= job->cursor)
             return 1;
-        rc = scan_add(s, job, &list->rows[i]);
+        rc = scan_add(s, job, name);
         job->work--;
-        job->cursor = list->rows[i].hash + 1;
+        job->cursor = name->hash + 1;
     }
     return rc;
 }
@@ -192,15 +118,18 @@ static int scan_directory(struct fs_session *s, struct scan_job *job)
 {
     unsigned digits = s->fs->digits;
     uint32_t number = fs_name_directory(job->cursor, digits);
-    struct scan_list list = {0};
-    char directory[16];
+    struct fs_listing *list;
     int rc;
 
-    snprintf(directory, sizeof directory, "%0*x", (int)digits, number);
-    rc = scan_list(s->fs, job, directory, &list);
-    if (rc == 0)
-        rc = scan_rows(s, job, &list);
-    free(list.rows);
+    job->start = job->cursor;
+    list = fs_listing_get(s->fs, number, job->start, job->item, &rc);
+    if (list == NULL)
+        return rc;
+    rc = scan_names(s, job, list);
+    if (rc == 1)
+        fs_listing_keep(s->fs, list);
+    else
+        fs_listing_free(list);
     if (rc != 0)
         return rc;
     job->work -= SCAN_WORK_DIRECTORY;

@@ -109,9 +109,10 @@ struct fs {
     _Atomic uint64_t look_ns;       /* the next check of the folder's path */
 
     _Atomic uint64_t owner_id;
-    _Atomic int locking;         /* enum fs_locking */
-    _Atomic uint64_t temps;      /* temporaries made so far */
-    _Atomic uint32_t quarantine; /* the next place */
+    _Atomic int locking;                  /* enum fs_locking */
+    _Atomic uint64_t temps;               /* temporaries made so far */
+    _Atomic uint32_t quarantine;          /* the next place */
+    _Atomic(struct fs_listing *) listing; /* kept for a scan, or NULL */
 
     /* A bit for each directory whose own name is known to be on the disk. */
     _Atomic uint8_t durable[FS_DIRECTORIES / 8];
