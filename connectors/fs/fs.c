@@ -93,6 +93,14 @@ static const struct weir_option fs_options[] = {
      .value = "auto",
      .choices = "auto|evict|refuse",
      OPTION(on_full)},
+    {.name = "direct",
+     .help = "read values of this size and more, over 68 KiB, past the page "
+             "cache when they are not in it, for folders much larger than the "
+             "memory; 0 = never",
+     .type = WEIR_SIZE,
+     .value = "0",
+     .max = INT64_C(1) << 50,
+     OPTION(direct)},
     {.name = NULL},
 };
 
@@ -186,6 +194,7 @@ static int fs_connect(void *state, void *session, struct weir_call *call)
                        "was opened to be checked only");
         return -EPERM;
     }
+    s->block = NULL;
     s->tail = malloc(fs_tail_room());
     s->hash = XXH3_createState();
     if (s->tail != NULL && s->hash != NULL)
@@ -201,6 +210,7 @@ static void fs_disconnect(void *session)
     struct fs_session *s = session;
 
     free(s->tail);
+    free(s->block);
     XXH3_freeState(s->hash);
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "direct.h"
 #include "evict.h"
 #include "features.h"
 #include "folder.h"
@@ -49,6 +50,7 @@ static int read_pieces(struct fs_session *s, struct weir_call *call,
                        char *to)
 {
     bool verify = s->fs->config->verify == 0;
+    bool direct = fs_direct_begin(s, fd, size);
     size_t piece = fs_piece(s->fs);
 
     if (verify)
@@ -59,7 +61,8 @@ static int read_pieces(struct fs_session *s, struct weir_call *call,
 
         if (item->data != NULL && !weir_call_lend(call))
             return -ECANCELED;
-        got = fs_read(fd, to + at, n, at);
+        got = direct ? fs_direct_read(s, fd, to + at, n, at)
+                     : fs_read(fd, to + at, n, at);
         if (got == (ssize_t)n && verify)
             XXH3_64bits_update(s->hash, to + at, n);
         if (item->data != NULL)

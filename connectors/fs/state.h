@@ -32,6 +32,7 @@ struct fs_config {
     const char *mode;
     int64_t quarantine;
     int on_full; /* enum fs_on_full */
+    uint64_t direct;
 };
 
 /* The gauges show these. */
@@ -133,7 +134,8 @@ struct fs {
 struct fs_session {
     struct fs *fs;
     struct weir_call *writer; /* the call that runs, if it writes */
-    char *tail; /* the end of the current file; fs_tail_room() bytes */
+    char *tail;  /* the end of the current file; fs_tail_room() bytes */
+    char *block; /* FS_PIECE bytes for direct.c, or NULL */
     XXH3_state_t *hash;
     struct weir_error why; /* of a set: what is wrong with the folder itself */
 };

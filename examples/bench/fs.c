@@ -49,15 +49,25 @@ static const struct cell cold_cells[] = {
     {"get 4 MiB, 16", WEIR_GET, 4 * MIB, 16, NULL},
 };
 
-static const char *const options[] = {"verify=always", "verify=never"};
+/* Ours are as many stores, in folders of their own. Only cold files are read
+ * with the last one. */
+enum { STORES = 3 };
+
+static const struct {
+    const char *folder, *options, *says;
+} stores[STORES] = {
+    {"always", "", ""},
+    {"never", "verify=never", ", verify=never"},
+    {"direct", "direct=256KiB", ", direct=256KiB"},
+};
 
 /* ---- the two sides ---- */
 
 static const char *path_of(const char *name)
 {
-    static char paths[4][256];
+    static char paths[8][256];
     static unsigned turn;
-    char *path = paths[turn++ % 4];
+    char *path = paths[turn++ % 8];
 
     snprintf(path, 256, "%s/%s", cell_folder, name);
     return path;
@@ -134,8 +144,8 @@ static void keep(struct rounds *r, int i, struct outcome o)
     r->cpu_ns[i] = o.cpu_ns;
 }
 
-static void report(const struct cell *c, const char *what, struct rounds *ours,
-                   struct rounds *theirs, uint32_t threads)
+static void report(const struct cell *c, const char *what, bool target,
+                   struct rounds *ours, struct rounds *theirs, uint32_t threads)
 {
     char name[100], text[60], note[100];
 
@@ -150,43 +160,41 @@ static void report(const struct cell *c, const char *what, struct rounds *ours,
         .unit = "keys/s",
         .reference = text,
         .of = bench_median(theirs->keys_s, ROUNDS),
-        .target = strstr(what, "never") ? NULL : c->target,
+        .target = target ? c->target : NULL,
         .note = note,
     });
 }
 
-/* Ours are two stores, with the checksum and without, in folders of their own.
- */
 static void compare(const struct cell *c, bool cold)
 {
-    static const char *const folders[] = {"always", "never"};
-    const char *plain = path_of("plain"), *path[2];
-    struct rounds figures[2], reference;
-    struct side theirs, s[2];
+    const char *plain = path_of("plain"), *path[STORES];
+    int n = cold && c->size > 4 * KIB ? STORES : STORES - 1;
+    struct rounds figures[STORES], reference;
+    struct side theirs, s[STORES];
+    struct ours o[STORES];
     struct blocking b;
-    struct ours o[2];
 
     fill_plain(c);
     theirs = blocking_open(&b, c, plain, cold ? 8 : best_threads(c, plain));
-    for (int v = 0; v < 2; v++) {
-        path[v] = path_of(folders[v]);
+    for (int v = 0; v < n; v++) {
+        path[v] = path_of(stores[v].folder);
         fill_ours(c, path[v]);
-        s[v] = ours_open(&o[v], c, path[v], options[v]);
+        s[v] = ours_open(&o[v], c, path[v], stores[v].options);
     }
     for (int i = -1; i < ROUNDS; i++) {
         keep(&reference, i, one_round(&theirs, c, plain, cold));
-        for (int v = 0; v < 2; v++) {
+        for (int v = 0; v < n; v++) {
             if (i < 0)
                 side_run(&s[v], c, 0);
             keep(&figures[v], i, one_round(&s[v], c, path[v], cold));
         }
     }
-    for (int v = 0; v < 2; v++) {
+    for (int v = 0; v < n; v++) {
         char what[40];
 
         snprintf(what, sizeof what, "%s%s", cold ? ", cold" : "",
-                 v == 0 ? "" : ", verify=never");
-        report(c, what, &figures[v], &reference, b.n_threads);
+                 stores[v].says);
+        report(c, what, v == 0, &figures[v], &reference, b.n_threads);
         ours_close(&o[v]);
         cell_remove(path[v]);
     }

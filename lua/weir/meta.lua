@@ -296,6 +296,7 @@
 ---@field mode? string permissions of the files, in octal; directories get the same with x
 ---@field quarantine? integer damaged files to keep for a look; 0 = delete them
 ---@field on_full? "auto"|"evict"|"refuse" what a set does when the disk is full: evict the oldest values, or fail; auto = evict with a capacity
+---@field direct? weir.Size read values of this size and more, over 68 KiB, past the page cache when they are not in it, for folders much larger than the memory; 0 = never
 
 ---@class weir.journalStore: weir.EveryStoreOptions
 ---@field path string folder of the files; it is made when it is missing
