@@ -7,8 +7,9 @@
  *
  * A readable name whose key does not begin with the prefix is skipped. Of the
  * others the size and expiry are known (known.c), or the file is opened for
- * them, so that a scan lists what a get would find. A page ends after SCAN_WORK
- * even if it found little. */
+ * them, so that a scan lists what a get would find. That takes four system
+ * calls a file, 5 us CPU time, where the rest of a scan takes 1 us, as much as
+ * find(1). A page ends after SCAN_WORK even if it found little. */
 
 #include <fcntl.h>
 #include <stdlib.h>
