@@ -16,22 +16,18 @@ local ffi_string, istype = ffi.string, ffi.istype
 -- that memory.
 local STEP = 16 * 1024 * 1024
 
--- The references of all boxes by slot, in a struct as weir_values_unref takes it: that
--- drops the references that are left when Lua closes.
-local Held = ffi.typeof "struct { uint64_t n; struct weir_value *at[?]; }"
+-- The references of all boxes by slot, in pieces, each a struct as weir_values_unref
+-- takes it: that drops the references that are left when Lua closes.
+local Held = ffi.typeof("struct { uint64_t n; struct weir_value *at[$]; }", Hold.PIECE)
+local held = {}
 
-local function make_held(n)
-  local made = ffi.gc(Held(n), C.weir_values_unref)
-  made.n = n
-  return made
-end
-
-local room = 64
-local held = make_held(room)
+local place_of = Hold.place
 
 local take_slot, keep_slot, drop_slot = Hold.ledger(function(slot)
-  C.weir_value_unref(held.at[slot - 1])
-  held.at[slot - 1] = nil
+  local piece, place = place_of(slot)
+  local at = held[piece].at
+  C.weir_value_unref(at[place])
+  at[place] = nil
 end)
 
 ---@class weir.Value
@@ -121,11 +117,10 @@ Value.is = is_value
 Value.describe, Value.advice = Text.describer(is_value), Text.advice
 
 
-local function grow()
-  local more = make_held(2 * room)
-  ffi.copy(more.at, held.at, room * ffi.sizeof "void *")
-  ffi.gc(held, nil)
-  held, room = more, 2 * room
+local function new_piece(piece)
+  local made = ffi.gc(Held(Hold.PIECE), C.weir_values_unref)
+  held[piece] = made
+  return made
 end
 
 
@@ -133,9 +128,10 @@ end
 ---@return weir.Value
 function Value.own(pointer)
   local slot = take_slot()
-  if slot > room then grow() end
+  local piece, place = place_of(slot)
   local box = Box(pointer, pointer.data, pointer.size, slot)
-  held.at[slot - 1] = pointer
+  local refs = held[piece] or new_piece(piece)
+  refs.at[place] = pointer
   keep_slot(slot, box)
   return box
 end
