@@ -823,6 +823,24 @@ uint64_t weir_now(void);
  * wait by the real clock. */
 void weir_set_now(uint64_t ns);
 
+/* An entry of a store that a replay models by rules. Entries with the same
+ * bucket are a chain. An index of 0 stands for none. */
+struct weir_model_entry {
+    uint64_t hash; /* weir_hash of the key, seed 0 */
+    double expires;
+    uint32_t chain, older, younger; /* indices */
+    uint32_t size;                  /* of the value */
+    uint32_t charge;                /* what it takes of the capacity */
+    float born, used;               /* set; last read, 0 = never */
+    uint32_t mark;
+};
+
+/* weir_model_find returns the index of the entry with a hash, or 0. The number
+ * of buckets is a power of two. */
+uint32_t weir_model_find(const struct weir_model_entry *entries,
+                         const uint32_t *buckets, uint32_t n_buckets,
+                         uint64_t hash);
+
 /* weir_hash returns the 64-bit XXH3 of the bytes with a seed. The result is the
  * same on every machine and in every version. */
 uint64_t weir_hash(const void *bytes, size_t n, uint64_t seed);

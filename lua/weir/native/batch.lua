@@ -229,7 +229,10 @@ end
 local function name_statuses(items, reply, good)
   local n = reply.n
   reply.good = good
-  if good == n then
+  if n == 1 then
+    -- Without a loop, which LuaJIT would compile apart from what is around it.
+    reply[1] = NAMES[items[0].status]
+  elseif good == n then
     for i = 1, n do reply[i] = "ok" end
   else
     for i = 1, n do reply[i] = NAMES[items[i - 1].status] end

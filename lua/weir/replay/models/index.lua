@@ -16,14 +16,7 @@ void *weir_replay_realloc(void *, size_t) __asm__("realloc");
 void weir_replay_release(void *) __asm__("free");
 ]])
 
-local Entry = ffi.typeof [[struct {
-  uint64_t hash;
-  double expires;
-  uint32_t chain, older, younger;
-  uint32_t size, charge;
-  float born, used; // set; last read, 0 = never
-  uint32_t mark;
-}]]
+local Entry = ffi.typeof "struct weir_model_entry"
 local ENTRY = ffi.sizeof(Entry)
 local entry_pointer, bucket_pointer = ffi.typeof("$ *", Entry), ffi.typeof "uint32_t *"
 local band = bit.band
@@ -182,8 +175,7 @@ end
 -- The slot of a hash, or 0.
 local function look_up(self, hash, now)
   local entries = self.entries
-  local slot = self.buckets[tonumber(band(hash, self.n_buckets - 1))]
-  while slot ~= 0 and entries[slot].hash ~= hash do slot = entries[slot].chain end
+  local slot = C.weir_model_find(entries, self.buckets, self.n_buckets, hash)
   if slot ~= 0 and self.timed and entries[slot].expires <= now then
     self.expired = self.expired + 1
     self:remove(slot)
