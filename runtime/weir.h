@@ -233,7 +233,7 @@ struct weir_item {
     const char *key;  /* any bytes; submit may point it at a copy */
     uint32_t key_len; /* 1 to WEIR_KEY_MAX; scan: 0 to WEIR_KEY_MAX */
     uint8_t status;   /* out: enum weir_status */
-    uint8_t flags;    /* 0. set: may have WEIR_ITEM_TICKET */
+    uint8_t flags;    /* 0. set, delete: may have WEIR_ITEM_TICKET */
     uint16_t reserved;
     char *data;               /* set and other ops that send a value: lent
                                  bytes. get, gat, take: lent buffer, or NULL */
@@ -251,15 +251,15 @@ struct weir_item {
                         stat, out: rest, 0 = never */
     union {
         uint64_t cursor; /* scan: 0 = from the start. out: where the next page
-                            starts, 0 = there is none. set with
-                            WEIR_ITEM_TICKET: the ticket */
+                            starts, 0 = there is none. set, delete
+                            with WEIR_ITEM_TICKET: the ticket */
         int64_t number;  /* incr: what to add. cas: the version, as
                             weir_version_of returned it. incr, out: the new
                             number. append, out: the new length */
     };
 };
 
-/* A flag of an item to set: store the value only if its ticket is still good
+/* A flag of an item to set or delete: do so only if its ticket is still good
  * (see weir_guard); else the item is SKIPPED. Stores that cannot guard ignore
  * it. */
 enum { WEIR_ITEM_TICKET = 1 };

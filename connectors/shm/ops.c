@@ -154,9 +154,9 @@ static int set_reject(const struct hold *h, struct place *at,
     return 0;
 }
 
-/* Whether the ticket of a copy is still good, if it has one. Else the item is
- * answered. */
-static bool set_admitted(const struct hold *h, struct weir_call *call,
+/* Whether the ticket of an item is still good, if it has one. Else the item is
+ * answered. Without a ticket the item ends those of before. */
+static bool ops_admitted(const struct hold *h, struct weir_call *call,
                          const struct place *at, struct weir_item *item)
 {
     if ((item->flags & WEIR_ITEM_TICKET) == 0) {
@@ -182,7 +182,7 @@ int ops_set(const struct shm *m, const struct hold *h, struct weir_call *call,
     };
     int rc;
 
-    if (!set_admitted(h, call, at, item))
+    if (!ops_admitted(h, call, at, item))
         return 0;
     if (!shard_fits(h->layout, at->key.len, ops_size(item)))
         return set_reject(h, at, item);
@@ -241,8 +241,8 @@ int ops_delete(const struct shm *m, const struct hold *h,
     bool there = rc == 0 && e != NULL;
 
     (void)m;
-    (void)call;
-    ticket_note(h, at->key.hash);
+    if (!ops_admitted(h, call, at, item))
+        return 0;
     if (there)
         rc = shard_drop(h, e);
     if (rc == 0)

@@ -1,4 +1,7 @@
 -- fetch in four processes over one shm: one loader a machine.
+local C = require("weir.ffi").C
+local fake = require "fake"
+local script = require "fake.store"
 local shell = require "shell"
 local weir = require "weir"
 
@@ -75,5 +78,67 @@ describe("fetch in many processes", function()
     local loads, _, values = run "absent"
     assert.equal(1, loads)
     assert.equal(PROCESSES * CALLERS, values.nothing)
+  end)
+end)
+
+
+-- Each tree here has a store of its own over one mapping, as a process would.
+describe("fetch beside another process", function()
+  local folder, opened
+  before_each(function() folder, opened = shell.ram_folder(), {} end)
+  after_each(function()
+    fake.leave()
+    for _, store in ipairs(opened) do store:close() end
+    C.weir_set_now(0)
+    shell.remove(folder)
+  end)
+
+  local function on_clock(seconds) C.weir_set_now(seconds * 1e9) end
+
+  local function process()
+    local store = weir.shm { path = folder .. "/shm", capacity = "128KiB" }
+    opened[#opened + 1] = store
+    return store
+  end
+
+  it("deletes no value that it set meanwhile, when there is none to load", function()
+    local host = fake.host { on_clock = on_clock }
+    on_clock(host.now())
+    local a, b = process(), process()
+    local how, loads = { ttl = 1, stale_if_error = 60 }, 0
+    host:main(function()
+      assert(a:fetch("k", function() return "v0" end, how))
+      host.sleep(2)
+      assert.equal("v0", b:get_string "k")
+      a:fetch("k", function()
+        loads = loads + 1
+        assert(b:set("k", "v2"))
+        return nil
+      end, how)
+    end)
+    assert.equal(1, loads)
+    assert.equal("v2", b:get_string "k")
+  end)
+
+  it("deletes no value that it set after a set without an answer", function()
+    local host = fake.host()
+    local far = script.store(host, "far", { faults = { k = { "ok", "timeout" } } })
+    local a, b = weir.tier { process(), far }, weir.tier { process(), far }
+    host:main(function()
+      host:hold "far.delete"
+      host.spawn(a.fetch, a, "k", function() return "v1" end)
+      assert.equal("v1", far.data.k)
+      host.spawn(b.set, b, "k", "v2")
+      host.sleep(0.1)
+      host:release "far.delete"
+      host.sleep(1)
+      assert.equal("v2", far.data.k)
+      assert.equal("v2", a:get_string "k")
+      assert.same({ "get k", "set k", "delete k", "set k" }, { unpack(far.log, 1, 4) })
+      far.faults.l = { "ok", "timeout" }
+      assert.equal("v1", tostring(a:fetch("l", function() return "v1" end)))
+      host.sleep(1)
+      assert.is_nil(far.data.l)
+    end)
   end)
 end)

@@ -20,7 +20,8 @@ local new_table = require "table.new"
 ---@field caps number[]?    the bytes each buffer has room for
 ---@field ttl number?       seconds
 ---@field ttls number[]?    seconds by slot, where they differ
----@field tickets number[]? of a set: a slot whose ticket is not good is not stored
+---@field tickets number[]? of a set or delete: slots whose ticket is bad are skipped
+---@field undo boolean? of a set with tickets: slots without an answer are deleted
 ---@field deadline number?  absolute, in the host's seconds
 ---@field prefix boolean?   only the leading good slots are of use
 ---@field limit table?      attempts shared by nested retries

@@ -57,7 +57,7 @@ end
 
 
 -- Deletes what may be left of values: old ones of keys that are absent now, and those
--- of sets without an answer.
+-- of sets without an answer. tickets: what another process has set meanwhile stays.
 local function delete(self, slots, tickets)
   if #slots == 0 then return end
   self.state:run("delete", keys_of(self, slots), { deadline = host.now() + PATIENCE,
@@ -69,10 +69,10 @@ local function set(self, slots)
   if #slots == 0 then return end
   local values, how, state = {}, self.how, self.state
   for at, j in ipairs(slots) do values[at] = self.found[j] end
-  local ttl = how.ttl and how.ttl + how.keep
+  local ttl, tickets = how.ttl and how.ttl + how.keep, tickets_of(self, slots)
   local reply = state:run("set", keys_of(self, slots),
-    { values = values, ttl = ttl, deadline = host.now() + PATIENCE,
-      tickets = tickets_of(self, slots) })
+    { values = values, ttl = ttl, deadline = host.now() + PATIENCE, tickets = tickets,
+      undo = tickets and true })
   local by, doubtful = how.keep > 0 and host.now() + how.ttl, {}
   for at, j in ipairs(slots) do
     if reply[at] == "ok" then
@@ -84,7 +84,7 @@ local function set(self, slots)
       if status.applied[reply[at]] == "maybe" then doubtful[#doubtful + 1] = j end
     end
   end
-  delete(self, doubtful)
+  if not tickets then delete(self, doubtful) end
 end
 
 

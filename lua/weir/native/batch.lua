@@ -89,12 +89,17 @@ local function load_values(items, req)
 end
 
 
-local function load_set(items, req)
-  load_values(items, req)
+local function load_tickets(items, req)
   for i = 1, req.tickets and req.n or 0 do
     local item = items[i - 1]
     item.flags, item.cursor = C.WEIR_ITEM_TICKET, req.tickets[i]
   end
+end
+
+
+local function load_set(items, req)
+  load_values(items, req)
+  load_tickets(items, req)
 end
 
 
@@ -119,6 +124,7 @@ end
 
 local load_op = {
   set = load_set,
+  delete = load_tickets,
   add = load_values,
   replace = load_values,
   append = load_values,

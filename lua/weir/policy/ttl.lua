@@ -166,7 +166,7 @@ local function set(self, req)
     fresh[i] = limited(self, req:ttl_of(i), self.seconds)
     ttls[i] = fresh[i] and fresh[i] + (kept[i] and self.keep or 0)
   end
-  inner.ttls, inner.tickets = ttls, req.tickets
+  inner.ttls, inner.tickets, inner.undo = ttls, req.tickets, req.undo
   local reply = self.child:run(inner)
   if self.keep then note_all(self, req, reply, fresh, kept) end
   return reply

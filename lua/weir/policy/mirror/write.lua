@@ -132,9 +132,9 @@ local function conclude(node, round)
 end
 
 
--- The request for a store: one that processes share stores with tickets.
+-- The request for a store: one that processes share sets with tickets.
 local function request_for(node, store, req, tickets)
-  if not tickets or store.guard ~= node.guard then return req end
+  if not tickets or req.op ~= "set" or store.guard ~= node.guard then return req end
   return req:with { tickets = tickets }
 end
 
@@ -189,7 +189,7 @@ end
 
 
 local function in_turn_guarded(node, req)
-  return Guarded.write(node, req, in_turn)
+  return Guarded.write(node, req, in_turn, in_turn)
 end
 
 
@@ -211,7 +211,7 @@ local function everywhere_guarded(node, round)
     local own = req ~= round.req and { req = req, wanted = round.wanted } or round
     own.tickets = tickets
     return everywhere(node, own)
-  end)
+  end, function(_, req) everywhere(node, { req = req, wanted = round.wanted }) end)
 end
 
 

@@ -25,10 +25,12 @@
 local host = require "weir.host"
 local Node = require "weir.policy.shared.node"
 local Reply = require "weir.core.reply"
+local status = require "weir.core.status"
 
 local Guarded = {}
 
 local LONGEST = 30 -- seconds that a write waits for those of other processes
+local PATIENCE = 10 -- seconds that a delete may take after a set without an answer
 local SHORTEST, PAUSE = 0.0005, 0.02 -- seconds between two attempts, at first and later
 
 
@@ -109,8 +111,22 @@ local function note_found(req, reply, found)
 end
 
 
+-- Deletes the keys of a set whose slots may or may not have been stored.
+local function undo(node, req, answer, delete)
+  local slots = {}
+  for i = 1, req.n do
+    if status.applied[answer[i]] == "maybe" then slots[#slots + 1] = i end
+  end
+  if #slots == 0 then return end
+  local sub = req:subset(slots)
+  sub.op, sub.values, sub.ttl, sub.ttls = "delete", nil, nil, nil
+  sub.deadline = host.now() + PATIENCE
+  delete(node, sub)
+end
+
+
 -- Writes those keys of a request that has tickets whose tickets are good.
-local function write_claimed(node, req, write)
+local function write_claimed(node, req, write, delete)
   local claimed, slots, tickets = node.guard:claim(req.keys, req.n, req.tickets), {}, {}
   for i = 1, req.n do
     if claimed[i] then
@@ -122,6 +138,7 @@ local function write_claimed(node, req, write)
   if #slots == 0 then return reply end
   local some = req:subset(slots)
   local ok, answer = pcall(write, node, some, tickets)
+  if ok and req.undo then ok = pcall(undo, node, some, answer, delete) end
   node.guard:finish(some.keys, some.n, tickets)
   if not ok then error(answer, 0) end
   reply:place(answer, slots)
@@ -137,8 +154,9 @@ end
 
 
 --- Runs write(node, req, tickets) between the begin and the end of the guard.
-function Guarded.write(node, req, write)
-  if req.tickets then return write_claimed(node, req, write) end
+--- delete(node, req) deletes within such a write.
+function Guarded.write(node, req, write, delete)
+  if req.tickets then return write_claimed(node, req, write, delete) end
   local tickets, found = begin(node, req, how_of(node, req.op))
   if not tickets then return refuse(node, req, found) end
   local ok, reply = pcall(write, node, req, tickets)

@@ -159,7 +159,9 @@ local OPS = { delete = delete, touch = touch }
 
 local GUARDED = {}
 for _, write in ipairs { set_through, write_around, delete, touch } do
-  GUARDED[write] = function(self, req) return Guarded.write(self, req, write) end
+  GUARDED[write] = function(self, req)
+    return Guarded.write(self, req, write, delete)
+  end
 end
 
 
