@@ -124,6 +124,7 @@ static int act_claim(const struct act *a)
     }
     act_enter(a, true);
     a->cell->claimant = a->m->map.seats.holder;
+    SHM_POINT("claimed");
     return act_replace(a);
 }
 
@@ -137,6 +138,7 @@ static int act_lock(const struct act *a)
     }
     act_enter(a, true);
     a->cell->claimant = a->m->map.seats.holder;
+    SHM_POINT("claimed");
     return act_replace(a);
 }
 

@@ -76,6 +76,7 @@ static void lease_grant(const struct shm *m, const struct hold *h,
         .holder = m->map.seats.holder,
         .state = LEASE_HELD,
     };
+    SHM_POINT("leased");
 }
 
 void lease_take(struct shm *m, const struct hold *h, const struct place *at,
@@ -137,6 +138,7 @@ void lease_settle(struct shm *m, const struct hold *h, const struct place *at,
         return;
     key->answer = WEIR_GUARD_OK;
     l->until_ms = 0;
+    SHM_POINT("settling");
     if (outcome == WEIR_GUARD_OK) {
         l->state = LEASE_STORED;
     } else if (outcome == WEIR_GUARD_ABSENT) {

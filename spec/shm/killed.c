@@ -205,6 +205,97 @@ static void victim(uint64_t seed, const char *point, unsigned after)
         victim_step(&m, &seed);
 }
 
+/* ---- a process that dies while it writes, claims or loads ---- */
+
+static const char *const GUARD_POINTS[] = {
+    "entered", "begun", "claimed", "ending", "leased", "settling",
+};
+
+static uint32_t guard_step(struct shm *m, uint32_t verb, uint64_t id,
+                           struct weir_guard_key *key)
+{
+    key->key = (const char *)&id;
+    key->key_len = sizeof id;
+    CHECK(shm_guard(m, verb, key, 1) == 0);
+    return key->answer;
+}
+
+static void guard_victim(uint64_t seed, const char *point, unsigned after)
+{
+    static const uint32_t BEGINS[] = {WEIR_GUARD_BEGIN,
+                                      WEIR_GUARD_BEGIN | WEIR_GUARD_KEEP,
+                                      WEIR_GUARD_LOCK, WEIR_GUARD_CLAIM};
+    struct shm m;
+
+    mapping_open(&m, 0, 0, 0);
+    CHECK(guard_open(&m) == 0);
+    point_left = after;
+    point_armed = point;
+    for (;;) {
+        uint64_t id = random_below(&seed, KEYS);
+        struct weir_guard_key key = {.ms = 60000};
+
+        guard_step(&m, WEIR_GUARD_LOOK, id, &key);
+        key.answer = guard_step(&m, BEGINS[random_below(&seed, 4)], id, &key);
+        if (key_begun(&key))
+            guard_step(&m, WEIR_GUARD_END, id, &key);
+        if (guard_step(&m, WEIR_GUARD_LEASE, id, &key) == WEIR_GUARD_OK)
+            guard_step(&m, WEIR_GUARD_SETTLE, id, &key);
+    }
+}
+
+/* Nobody who died writes, claims or loads any key when it is asked for, and
+ * after the time in which what it sent may be applied all tickets are good. */
+static void guard_check(struct shm *m)
+{
+    truth_check_all(m);
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint64_t id = 0; id < KEYS; id++) {
+            struct weir_guard_key key = {.ms = 60000};
+            uint32_t answer = guard_step(m, WEIR_GUARD_LOOK, id, &key);
+
+            CHECK(pass == 0 || answer == WEIR_GUARD_OK);
+            answer = guard_step(m, WEIR_GUARD_BEGIN, id, &key);
+            CHECK(pass == 0 || answer == WEIR_GUARD_OK);
+            if (answer != WEIR_GUARD_WAIT)
+                guard_step(m, WEIR_GUARD_END, id, &key);
+            CHECK(guard_step(m, WEIR_GUARD_LEASE, id, &key) == WEIR_GUARD_OK);
+            CHECK(guard_step(m, WEIR_GUARD_SETTLE, id, &key) == WEIR_GUARD_OK);
+        }
+        weir_set_now(weir_now() + UINT64_C(1000000) * (GUARD_LINGER_MS + 1));
+    }
+    weir_set_now(0);
+}
+
+static void reap(pid_t pid);
+
+static void guards_named(int rounds, uint64_t *random)
+{
+    struct shm m;
+    uint64_t died = 0;
+
+    mapping_open(&m, CAPACITY, SHARDS, 1);
+    CHECK(guard_open(&m) == 0);
+    for (int k = 0; k < rounds; k++) {
+        for (size_t i = 0; i < sizeof GUARD_POINTS / sizeof *GUARD_POINTS;
+             i++) {
+            uint64_t seed = random_next(random);
+            unsigned after = (unsigned)random_below(random, 40);
+            pid_t pid = mapping_fork();
+
+            if (pid == 0)
+                guard_victim(seed, GUARD_POINTS[i], after);
+            reap(pid);
+            guard_check(&m);
+        }
+    }
+    for (uint32_t i = 0; i < SHARDS; i++)
+        died += map_shard(&m.map, i)->counters.writers_died;
+    CHECK(died > 0);
+    guard_close(&m);
+    mapping_close(&m.map, true);
+}
+
 /* ---- rounds ---- */
 
 static pid_t start_other(uint64_t *random)
@@ -389,6 +480,7 @@ int main(void)
     CHECK(seen != MAP_FAILED);
     for (int eviction = 1; eviction <= 2; eviction++)
         run(eviction, rounds, &random);
+    guards_named(soak != NULL ? 300 : 5, &random);
     CHECK(seen->reads > 0 && seen->writes > 0 && seen->in_place > 0);
     repaired_soon();
     printf("%d kills, %llu reads, %llu of them in place, %llu writes, the "
