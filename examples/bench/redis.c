@@ -3,11 +3,11 @@
  * (B), and sockets with no server in between, by turns, on a server that runs.
  *
  *     build/bench/redis PORT SOCKET PID targets|grid|workload [PART OF A NAME]
- *     build/bench/redis PORT SOCKET PID batch N | calls
+ *     build/bench/redis PORT SOCKET PID batch N | set | calls
  *
- * PID is the server's, for its share of a CPU. `batch` runs what Lua is held
- * against; `calls` one cell and nothing else, to be counted by strace. `weir
- * bench redis` starts the server and runs them. */
+ * PID is the server's, for its share of a CPU. `batch` and `set` run what Lua
+ * is held against; `calls` one cell and nothing else, to be counted by strace.
+ * `weir bench redis` starts the server and runs them. */
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -157,7 +157,8 @@ static void target_run(const struct target *t, const char *socket)
     if (t->busy)
         take_cores();
     r = compare(&c, WITH_BLOCKING | (t->benchmark ? WITH_BENCHMARK : 0) |
-                        (c.size >= 64 * KIB ? WITH_RAW : 0));
+                        (c.size >= 64 * KIB ? WITH_RAW : 0) |
+                        (socket != NULL ? WITH_TCP : 0));
     give_cores_back();
     snprintf(threads, sizeof threads, "%u blocking threads", r.threads);
     report(name, "", r.weir.keys_s, "keys/s", threads, r.blocking.keys_s,
@@ -168,6 +169,9 @@ static void target_run(const struct target *t, const char *socket)
     if (c.size >= 64 * KIB)
         report(name, ", bytes", r.weir.keys_s, "keys/s", "a pair of sockets",
                r.raw, NULL, NULL);
+    if (socket != NULL)
+        report(name, ", beside", r.weir.keys_s, "keys/s", "the same over TCP",
+               r.tcp, ">= 1x", NULL);
     if (t->p50 != NULL)
         report(name, ", p50", r.weir.p50_ns, "ns", threads, r.blocking.p50_ns,
                t->p50, NULL);
@@ -225,7 +229,7 @@ static void targets(void)
 {
     for (size_t i = 0; i < sizeof TARGETS / sizeof *TARGETS; i++) {
         target_run(&TARGETS[i], NULL);
-        if (TARGETS[i].cell.size >= MIB)
+        if (TARGETS[i].cell.size >= 64 * KIB)
             target_run(&TARGETS[i], unix_socket);
     }
     sparse_run();
@@ -346,10 +350,10 @@ static void workload(void)
 
 /* ---- what others hold against theirs ---- */
 
-static void lone(uint32_t batch)
+static void lone(uint32_t op, uint32_t size, uint32_t batch)
 {
-    struct cell c = {.op = WEIR_GET,
-                     .size = 64,
+    struct cell c = {.op = op,
+                     .size = size,
                      .batch = batch,
                      .flight = 1,
                      .workers = 2,
@@ -397,10 +401,13 @@ int main(int argc, char **argv)
     else if (strcmp(what, "workload") == 0)
         workload();
     else if (strcmp(what, "batch") == 0)
-        lone((uint32_t)atoi(part));
+        lone(WEIR_GET, 64, (uint32_t)atoi(part));
+    else if (strcmp(what, "set") == 0)
+        lone(WEIR_SET, MIB, 1);
     else if (strcmp(what, "calls") == 0)
         calls();
     else
-        bench_die(what, "expected targets, grid, workload, batch or calls");
+        bench_die(what,
+                  "expected targets, grid, workload, batch, set or calls");
     return 0;
 }

@@ -101,21 +101,26 @@ static inline uint32_t best_threads(const struct cell *c)
 struct result {
     struct outcome weir, blocking; /* medians; blocking only if threads > 0 */
     uint32_t threads;
-    double benchmark, raw; /* keys/s; 0 = not run */
-    double server;         /* share of one CPU while weir runs */
+    double benchmark, raw, tcp; /* keys/s; 0 = not run */
+    double server;              /* share of one CPU while weir runs */
 };
 
 /* What runs beside weir. */
-enum { WITH_BLOCKING = 1, WITH_BENCHMARK = 2, WITH_RAW = 4 };
+enum { WITH_BLOCKING = 1, WITH_BENCHMARK = 2, WITH_RAW = 4, WITH_TCP = 8 };
 
 static inline void side_by_side(const struct cell *c, int with,
                                 struct blocking *b, struct result *r)
 {
     struct samples ours = {0}, theirs = {0};
-    double benchmark[ROUNDS] = {0}, raw[ROUNDS] = {0}, share[ROUNDS];
-    struct weir_side w;
+    double benchmark[ROUNDS] = {0}, raw[ROUNDS] = {0}, tcp[ROUNDS] = {0};
+    double share[ROUNDS];
+    struct weir_side w, over_tcp;
+    struct cell cell_tcp = *c;
 
     weir_side_open(&w, c);
+    cell_tcp.socket = NULL;
+    if (with & WITH_TCP)
+        weir_side_open(&over_tcp, &cell_tcp);
     if (c->op == WEIR_GET && !c->sparse)
         weir_side_check(&w);
     for (int i = -1; i < ROUNDS; i++) { /* the first does not count */
@@ -135,12 +140,17 @@ static inline void side_by_side(const struct cell *c, int with,
         }
         if (i >= 0 && with & WITH_RAW)
             raw[i] = raw_run(c, SECONDS);
+        if (with & WITH_TCP)
+            tcp[i < 0 ? 0 : i] = weir_side_run(&over_tcp, SECONDS).keys_s;
     }
     weir_side_close(&w);
+    if (with & WITH_TCP)
+        weir_side_close(&over_tcp);
     r->weir = medians(&ours);
     r->blocking = medians(&theirs);
     r->benchmark = bench_median(benchmark, ROUNDS);
     r->raw = bench_median(raw, ROUNDS);
+    r->tcp = bench_median(tcp, ROUNDS);
     r->server = bench_median(share, ROUNDS);
 }
 

@@ -76,24 +76,44 @@ end
 
 
 -- Keys a second, one batch on its way at a time.
-local function rate(store, batches, n)
+local function rate(batches, verb)
   local start, keys, i = Now(), 0, 0
   repeat
     i = i % #batches + 1
-    if not store:get_many(batches[i]):all "good" then
-      error("bench redis: a get failed", 0)
-    end
-    keys = keys + n
+    if not verb(batches[i]):all "good" then error("bench redis: a batch failed", 0) end
+    keys = keys + #batches[i]
   until tonumber(Now() - start) > SECONDS * 1e9
   return keys * 1e9 / tonumber(Now() - start)
 end
 
 
-local function c_rate(Bench, words, n)
+local function get_rate(store, batches)
+  return rate(batches, function(keys) return store:get_many(keys) end)
+end
+
+
+local function c_rate(Bench, words, what, n)
   local figure
-  words[4], words[5] = "batch", tostring(n)
+  words[4], words[5] = what, n and tostring(n)
   Bench.measure("redis", words, function(row) figure = row.figure end)
   return figure
+end
+
+
+-- Sets of one long string, beside the same from C, which lends the bytes as well.
+local function long_sets(bench, Bench, store, words)
+  local batches, values = batches_of(1), { ("v"):rep(2 ^ 20) }
+  local in_c, in_lua = {}, {}
+  for i = 65, #batches do batches[i] = nil end
+  for i = 1, VERB_ROUNDS do
+    in_c[i] = c_rate(Bench, words, "set")
+    for _ = 1, 2 do -- the first one does not count, as in C
+      in_lua[i] = rate(batches, function(keys) return store:set_many(keys, values) end)
+    end
+  end
+  bench:row { case = "Lua: 1 MiB, one a call, set, 1 in flight",
+    figure = median(in_lua), unit = "keys/s", reference = "the C call",
+    of = median(in_c), target = ">= 0.85x" }
 end
 
 
@@ -104,11 +124,11 @@ local function verbs(bench, Bench, server, words)
   for _, n in ipairs { 16, 256 } do
     local batches, in_c, in_lua, through = batches_of(n), {}, {}, {}
     for i = 1, VERB_ROUNDS do
-      in_c[i] = c_rate(Bench, words, n)
+      in_c[i] = c_rate(Bench, words, "batch", n)
       -- By turns: the scheduler favours the one that goes first, as it has just slept.
-      if i % 2 == 0 then through[i] = rate(guarded, batches, n) end
-      in_lua[i] = rate(bare, batches, n)
-      if i % 2 == 1 then through[i] = rate(guarded, batches, n) end
+      if i % 2 == 0 then through[i] = get_rate(guarded, batches) end
+      in_lua[i] = get_rate(bare, batches)
+      if i % 2 == 1 then through[i] = get_rate(guarded, batches) end
     end
     local of = median(in_c)
     bench:row { case = ("Lua: 64 B, batch %d, get, 1 in flight"):format(n),
@@ -118,6 +138,7 @@ local function verbs(bench, Bench, server, words)
       figure = median(through), unit = "keys/s", reference = "the C call", of = of,
       target = ">= 0.85x" }
   end
+  long_sets(bench, Bench, bare, words)
   bare:close()
 end
 
