@@ -9,20 +9,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LINE_BYTES = 64 }; /* of a cache line */
+
 int outbox_init(struct outbox *o)
 {
     o->bytes = malloc(OUTBOX_BYTES);
     return o->bytes != NULL ? 0 : -ENOMEM;
 }
 
+/* Removes the copy at *at from the list. */
+static void copy_free(struct outbox_copy **at)
+{
+    struct outbox_copy *copy = *at;
+
+    *at = copy->next;
+    weir_value_unref(copy->memory);
+}
+
 void outbox_free(struct outbox *o)
 {
-    while (o->copies != NULL) {
-        struct outbox_copy *copy = o->copies;
-
-        o->copies = copy->next;
-        free(copy);
-    }
+    while (o->copies != NULL)
+        copy_free(&o->copies);
     free(o->bytes);
     o->bytes = NULL;
 }
@@ -104,6 +111,33 @@ void outbox_refer(struct outbox *o, const void *bytes, size_t len)
     o->put += len;
 }
 
+/* Copies bytes to memory that is freed when outbox.sent reaches end. The copy
+ * begins at the same place of a cache line as `like`. NULL: out of memory. */
+static char *copy_new(struct outbox *o, const void *bytes, size_t len,
+                      uint64_t end, uint64_t like)
+{
+    char *data, *to;
+    struct outbox_copy *copy;
+    struct weir_value *memory =
+        weir_value_new(sizeof *copy + LINE_BYTES + len, &data);
+
+    if (memory == NULL)
+        return NULL;
+    copy = (struct outbox_copy *)data;
+    *copy = (struct outbox_copy){o->copies, memory, end};
+    o->copies = copy;
+    to = (char *)(copy + 1);
+    to += (like - (uintptr_t)to) % LINE_BYTES;
+    return memcpy(to, bytes, len);
+}
+
+void outbox_shift(struct outbox *o, const void *bytes, size_t len)
+{
+    char *copy = copy_new(o, bytes, len, o->put + len, o->put - o->sent);
+
+    outbox_refer(o, copy != NULL ? copy : bytes, len);
+}
+
 void outbox_lend(struct outbox *o, struct weir_call *lender)
 {
     o->lending = lender;
@@ -141,15 +175,11 @@ static bool is_outside(const struct outbox *o, const struct iovec *s)
 
 static int segment_own(struct outbox *o, struct iovec *s, uint64_t end)
 {
-    struct outbox_copy *copy = malloc(sizeof *copy + s->iov_len);
+    char *copy = copy_new(o, s->iov_base, s->iov_len, end, 0);
 
     if (copy == NULL)
         return -ENOMEM;
-    memcpy(copy->bytes, s->iov_base, s->iov_len);
-    copy->end = end;
-    copy->next = o->copies;
-    o->copies = copy;
-    s->iov_base = copy->bytes;
+    s->iov_base = copy;
     return 0;
 }
 
@@ -185,14 +215,10 @@ static void drop_copies(struct outbox *o)
     struct outbox_copy **at = &o->copies;
 
     while (*at != NULL) {
-        struct outbox_copy *copy = *at;
-
-        if (copy->end > o->sent) {
-            at = &copy->next;
-            continue;
-        }
-        *at = copy->next;
-        free(copy);
+        if ((*at)->end > o->sent)
+            at = &(*at)->next;
+        else
+            copy_free(at);
     }
 }
 

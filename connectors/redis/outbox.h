@@ -15,11 +15,11 @@ enum {
     OUTBOX_SEGMENTS = 512,
 };
 
-/* A copy of bytes whose owner wants the memory back. */
+/* A copy of bytes, at the begin of the memory that it is in. */
 struct outbox_copy {
     struct outbox_copy *next;
+    struct weir_value *memory;
     uint64_t end; /* it is freed when outbox.sent reaches this */
-    char bytes[];
 };
 
 struct outbox {
@@ -54,6 +54,11 @@ void outbox_number(struct outbox *o, uint64_t number);
 /* outbox_refer puts in bytes without a copy: they must stay in place until they
  * are sent. */
 void outbox_refer(struct outbox *o, const void *bytes, size_t len);
+
+/* outbox_shift puts in bytes from a copy that begins at the same place of a
+ * cache line as the bytes will have in what is sent from now on, or without a
+ * copy if there is no memory for one: see put_value. */
+void outbox_shift(struct outbox *o, const void *bytes, size_t len);
 
 /* outbox_lend begins a command that refers to memory lent to that call: it is
  * sent only while the memory is lent. NULL ends the command. */
