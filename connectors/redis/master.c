@@ -24,6 +24,7 @@
 
 #include "endpoint.h"
 #include "query.h"
+#include "refusal.h"
 #include "thread.h"
 
 enum { SENTINEL_PORT = 26379, NAME_MAX_LEN = 128 };
@@ -74,7 +75,10 @@ static int take_address(struct query *q, const struct master *m,
                         const struct answer *a, struct endpoint *out)
 {
     if (a->is_error)
-        attempt_fail(&q->at, WEIR_UNAVAILABLE, "the sentinel says -%.*s",
+        attempt_fail(&q->at, WEIR_UNAVAILABLE, "%s -%.*s",
+                     refusal_of_command(&a->element[0])
+                         ? "expected a sentinel, but the server says"
+                         : "the sentinel says",
                      (int)a->element[0].length, a->element[0].text);
     else if (a->n < 0)
         attempt_fail(&q->at, WEIR_UNAVAILABLE,

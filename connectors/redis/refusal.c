@@ -73,6 +73,14 @@ int refusal_status(const struct reply *error)
     return find(error)->status;
 }
 
+const char *refusal_advice(const struct reply *error)
+{
+    if (begins_with(error, "MOVED ") || begins_with(error, "ASK ") ||
+        begins_with(error, "CROSSSLOT "))
+        return "; the server is a node of a cluster: set cluster=true";
+    return "";
+}
+
 enum refusal_verdict refusal_verdict(const struct reply *error)
 {
     return (enum refusal_verdict)find(error)->verdict;

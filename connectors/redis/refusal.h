@@ -9,6 +9,10 @@
 /* refusal_status returns the status (enum weir_status) of an error reply. */
 int refusal_status(const struct reply *error);
 
+/* refusal_advice returns what to say behind an error of a server that is not
+ * opened as a cluster; "": nothing. */
+const char *refusal_advice(const struct reply *error);
+
 /* The meaning of an error for the connection. */
 enum refusal_verdict {
     REFUSAL_OF_NOW,    /* keep it */

@@ -239,6 +239,17 @@ describe("a redis cluster", function()
     store:close()
   end)
 
+  it("tells a store of one node that there is a cluster", function()
+    local one = weir.open(("redis://127.0.0.1:%d"):format(cluster.nodes[1].port))
+    local keys = {}
+    for i = 1, 64 do keys[i] = "key" .. i end
+    local reply = one:get_many(keys)
+    assert.matches("-MOVED", reply.message, 1, true)
+    assert.matches("; the server is a node of a cluster: set cluster=true",
+      reply.message, 1, true)
+    one:close()
+  end)
+
   it("refuses what a cluster has not, by name", function()
     for suffix, words in pairs {
       ["&db=3"] = "option db: a cluster has only database 0, got 3",

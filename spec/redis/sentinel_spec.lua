@@ -170,6 +170,15 @@ describe("redis behind sentinels", function()
     assert.matches("option master: expected the name", tostring(why), 1, true)
   end)
 
+  it("says which server is no sentinel", function()
+    local url = ("redis+sentinel://127.0.0.1:%d/mymaster/0"):format(group.master)
+    local store = weir.open(url)
+    local _, err = store:get "k"
+    assert.matches("expected a sentinel, but the server says -ERR", tostring(err), 1,
+      true)
+    store:close()
+  end)
+
   it("leaves a master that hangs when sentinels tell of another one", function()
     local store = weir.open(group:url "mymaster/0", { workers = 1, tracking = true,
       tracking_timeout = "1h" })
