@@ -166,6 +166,7 @@ static bool look_open(struct fs_session *s, struct weir_call *call,
 {
     *l = (struct look){.bytes = NULL};
     l->found = fs_entry_for(s, call, item, &l->name, O_RDONLY, FS_SMALL, &l->e);
+    /* Room for the new file is made of others before this one. */
     if (l->found && s->fs->index != NULL)
         fs_index_hit(s->fs->index, &l->name);
     return l->found || item->status == WEIR_MISS;

@@ -5,7 +5,7 @@
  * substitute is used, and a gauge shows it. Only an errno that means "not
  * supported" counts as a refusal: EIO, for example, is an error. Substitutes
  * for locks are in owner.c, for hard links in format.c. Without the locks of
- * hold.c there are no atomic ops but add. */
+ * hold.c there are no atomic ops but add and gat. */
 
 #include "features.h"
 
@@ -31,7 +31,7 @@ const struct fs_feature_text fs_features[FS_FEATURES] = {
                            "all of it is synced, if it can be"},
     [FS_SHARED_LOCKS] = {"no_shared_locks",
                          "1: the filesystem refuses locks of open files; add "
-                         "is the only atomic op"},
+                         "and gat are the only atomic ops"},
 };
 
 bool fs_refused(struct fs *fs, enum fs_feature feature, int err)

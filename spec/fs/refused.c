@@ -3,7 +3,9 @@
  * gets, says in its gauges what it does without, and still tells the
  * temporaries of the living from those of the dead. */
 
+#include <linux/magic.h>
 #include <sys/file.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 
 #include "harness.h"
@@ -17,6 +19,8 @@ enum {
     REFUSE_MODE = 32,
     REFUSE_FILE_SYNC = 64,
     REFUSE_DIRECTORY_SYNC = 128,
+    REFUSE_LOCAL = 256, /* it looks like NFS */
+    REFUSE_CHANGES = REFUSE_FCNTL | REFUSE_LOCAL,
     REFUSE_LOCKS = REFUSE_FLOCK | REFUSE_FCNTL,
     REFUSE_ALL = 255 - REFUSE_FLOCK_READING,
 };
@@ -76,6 +80,15 @@ SHIM int fcntl(int fd, int op, ...)
     if (op == F_OFD_SETLK && refused(REFUSE_FCNTL))
         return -1;
     return (int)syscall(SYS_fcntl, fd, op, arg);
+}
+
+SHIM int fstatfs(int fd, struct statfs *out)
+{
+    int rc = (int)syscall(SYS_fstatfs, fd, out);
+
+    if (refuse & REFUSE_LOCAL)
+        out->f_type = NFS_SUPER_MAGIC;
+    return rc;
 }
 
 SHIM int fchmod(int fd, mode_t mode)
@@ -143,14 +156,14 @@ static void serves(void)
     c = open_fs(path, "sync=full", "mode=0640", "capacity=1MiB", NULL);
     CHECK(client_set(&c, "k", "v", 1) == WEIR_OK);
     CHECK(client_is(&c, "k", "v", 1));
-    client_start(&c, WEIR_TOUCH, "k", 1);
-    CHECK(client_run(&c) == WEIR_OK);
+    CHECK(client_do(&c, WEIR_TOUCH, "k") == WEIR_OK);
+    CHECK(client_do(&c, WEIR_GAT, "k") == WEIR_OK);
     file_write(only_file(path), "foreign", 7);
     CHECK(client_do(&c, WEIR_GET, "k") == WEIR_CORRUPT);
     CHECK(client_set(&c, "k", "w", 1) == WEIR_OK);
     CHECK(client_do(&c, WEIR_ADD, "k") == WEIR_REJECTED);
     CHECK(client_do(&c, WEIR_TAKE, "none") ==
-          (refuse & REFUSE_FCNTL ? WEIR_UNSUPPORTED : WEIR_MISS));
+          (refuse & REFUSE_CHANGES ? WEIR_UNSUPPORTED : WEIR_MISS));
     expect_gauges(c.store);
     /* What cannot be synced alone is synced with all the rest. */
     CHECK((syncfs_calls > 0) ==
@@ -170,6 +183,8 @@ static void every_refusal(void)
     static const int lock_errnos[] = {ENOLCK, EBADF, 524 /* ENOTSUPP */};
 
     refuse = REFUSE_FLOCK_READING;
+    serves();
+    refuse = REFUSE_LOCAL;
     serves();
     for (size_t i = 0; i < sizeof errnos / sizeof *errnos; i++) {
         refuse_errno = errnos[i];
