@@ -137,6 +137,12 @@ static bool renews(const struct nonsense *kind)
     return false;
 }
 
+/* Whether the store waits for more until its read_timeout. */
+static bool waits(const struct nonsense *kind)
+{
+    return kind->silent || strncmp(kind->words, "$60\r", 4) == 0;
+}
+
 /* One kind at one position of a pipeline of n gets on one session. */
 static void singles(struct script_server *server, struct weir_store *s,
                     const struct nonsense *kind, int position, uint32_t n)
@@ -157,7 +163,8 @@ static void singles(struct script_server *server, struct weir_store *s,
               memcmp(strchr(b->error.message, '-') + 1, kind->words + 1, 8) ==
                   0);
     } else if (!kind->after) {
-        CHECK(good == 0 || good == (uint32_t)position);
+        CHECK(good == 0 || good == (uint32_t)position ||
+              (waits(kind) && good < (uint32_t)position));
         CHECK(b->items[position].status == WEIR_RESET ||
               b->items[position].status == WEIR_TIMEOUT);
         CHECK(count_status(b, WEIR_MISS) == 0);
@@ -397,19 +404,20 @@ int main(void)
     cq = new_cq();
     s = open_store(url, "read_timeout=60s", "multi=false");
     multi = open_store(url, "read_timeout=60s", NULL);
-    hasty = open_store(url, "read_timeout=30ms", "multi=false");
-    hasty_multi = open_store(url, "read_timeout=30ms", NULL);
+    hasty = open_store(url, "read_timeout=100ms", "multi=false");
+    hasty_multi = open_store(url, "read_timeout=100ms", NULL);
     for (size_t i = 0; i < kinds; i++) {
+        const struct nonsense *kind = &NONSENSE[i];
+
         for (int position = 0; position < 8; position++)
-            singles(&server, NONSENSE[i].status != 0 ? s : hasty, &NONSENSE[i],
-                    position, 8);
-        many(&server, hasty_multi, &NONSENSE[i], -1);
-        many(&server, hasty_multi, &NONSENSE[i], 0);
-        many(&server, hasty_multi, &NONSENSE[i], 5);
-        many(&server, hasty_multi, &NONSENSE[i], 31);
+            singles(&server, waits(kind) ? hasty : s, kind, position, 8);
+        many(&server, hasty_multi, kind, -1);
+        many(&server, hasty_multi, kind, 0);
+        many(&server, hasty_multi, kind, 5);
+        many(&server, hasty_multi, kind, 31);
     }
     for (int i = 0; i < 40; i++)
-        one_too_many(&server, hasty, i % 4);
+        one_too_many(&server, s, i % 4);
     late(&server, s);
     scan_after_refusal(&server, s);
     last_millisecond(&server, s);
