@@ -194,6 +194,22 @@ describe("chunk over files", function()
 end)
 
 
+describe("chunk over a tier", function()
+  after_each(fake.leave)
+
+  it("copies no value for a peek", function()
+    local host = fake.host {}
+    local upper, lower = script.store(host, "upper"), script.store(host, "lower")
+    local tree = weir.tier { upper, lower } :chunk(4)
+    host:main(function() lower:chunk(4):set("k", "x") end)
+    host:main(function() assert(tree:peek "k") end)
+    assert.is_nil(upper.data.k)
+    host:main(function() assert(tree:get "k") end)
+    assert.is_not_nil(upper.data.k)
+  end)
+end)
+
+
 describe("chunk, in each order of events", function()
   after_each(fake.leave)
 

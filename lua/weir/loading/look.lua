@@ -20,7 +20,7 @@ local function time_left(self, key, reply, deadline)
   if by and by < math.huge then left = by - host.now() end
   if left then return left end
   local ask = Request.new("stat", { key })
-  ask.deadline = deadline
+  ask.deadline, ask.peek = deadline, true -- a chunk reads values to answer a stat
   local facts = self:run(ask)
   return facts[1] == "ok" and facts:ttl(1) or nil
 end
