@@ -4,7 +4,20 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-enum { TABLE_PAGE = 4096 };
+enum {
+    TABLE_PAGE = 4096,
+    TABLE_SMALL = 2 << 20, /* bytes; what is behind them may be huge pages */
+};
+
+/* Asks for huge pages: with millions of buckets, most reads of one would wait
+ * for the translation of its address, too. A small table takes no more memory
+ * than it counts. */
+static void table_advise(struct entry **buckets, size_t bytes)
+{
+    if (bytes > TABLE_SMALL)
+        madvise((char *)buckets + TABLE_SMALL, bytes - TABLE_SMALL,
+                MADV_HUGEPAGE);
+}
 
 int table_init(struct table *t, uint64_t max_items)
 {
@@ -20,6 +33,7 @@ int table_init(struct table *t, uint64_t max_items)
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (t->buckets == MAP_FAILED)
         return -ENOMEM;
+    table_advise(t->buckets, max * sizeof *t->buckets);
     return 0;
 }
 
