@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -121,6 +124,13 @@ static bool file_named(const char *path, const struct stat *file)
 
     return stat(path, &now) == 0 && now.st_dev == file->st_dev &&
            now.st_ino == file->st_ino;
+}
+
+static bool file_is_huge(int fd)
+{
+    struct statfs fs;
+
+    return fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC;
 }
 
 /* ---- address space ---- */
@@ -265,7 +275,12 @@ static int map_enter(struct map *m, int fd, const struct map_wish *wish,
 {
     struct map_wish same = *wish;
     struct header h, fresh;
-    int rc = header_read(&h, fd, size, err);
+    int rc = file_is_huge(fd)
+                 ? weir_error_set(err, -EINVAL,
+                                  "a hugetlbfs cannot hold a mapping, since "
+                                  "files there cannot be written to. Choose a "
+                                  "path on a tmpfs")
+                 : header_read(&h, fd, size, err);
 
     if (rc < 0)
         return rc;

@@ -302,6 +302,19 @@ describe("shm", function()
     end
   end)
 
+  it("refuses a hugetlbfs by its name", function()
+    local mount = folder .. "/huge"
+    Shell.run("mkdir " .. mount)
+    if Shell.run("mount -t hugetlbfs none " .. mount) ~= 0 then
+      return pending "no permission to mount a hugetlbfs"
+    end
+    finally(function() Shell.run("umount " .. mount) end)
+    local opened, message = pcall(weir.shm, { path = mount .. "/x", capacity = "4MiB" })
+    assert.is_false(opened)
+    assert.matches("a hugetlbfs cannot hold a mapping", message)
+    assert.equal(1, (Shell.run("test -e " .. mount .. "/x")))
+  end)
+
   it("is not made by a check of a policy file", function()
     local path = fresh_path()
     Shell.write(folder .. "/kv.lua", ("return shm { path = %q }"):format(path))
