@@ -138,7 +138,7 @@ local function write_claimed(node, req, write, delete)
   if #slots == 0 then return reply end
   local some = req:subset(slots)
   local ok, answer = pcall(write, node, some, tickets)
-  if ok and req.undo then ok = pcall(undo, node, some, answer, delete) end
+  if ok and req.undo then pcall(undo, node, some, answer, delete) end
   node.guard:finish(some.keys, some.n, tickets)
   if not ok then error(answer, 0) end
   reply:place(answer, slots)
