@@ -38,11 +38,11 @@ describe("lua:", function()
 
   describe("over memory and files", function()
     contract {
-      atomic = "add",
+      atomic = "all",
       open = function(options)
         return open(([[
-          return tier { memory {}, fs { path = "%s/files-%%d" } }
-        ]]):format(folder), options)
+          return tier { memory {}, fs { path = "%s/files-%%d", max_value = %q } }
+        ]]):format(folder, options.max_value or "512MiB"), options)
       end,
     }
   end)
