@@ -119,8 +119,25 @@ describe("weir replay", function()
     complains(("%s %s --set rum=1"):format(policy, trace), 'did you mean "ram"?')
     complains(("%s %s --model 'fs: latncy=1ms'"):format(policy, trace),
       'did you mean "latency"?')
+    complains(("%s %s --model 'memry: latency=1ms'"):format(policy, trace),
+      'no store is called "memry"; did you mean "memory"?', 3)
+    complains(("%s %s --model 'redis: latency=1ms'"):format(policy, trace),
+      'no store is called "redis"', 3)
+    shell.write(folder .. "/empty", "")
+    complains(("%s %s/empty"):format(policy, folder), "the trace is empty", 3)
     complains(("%s %s --model 'fs latency=1ms'"):format(policy, trace),
       "is not 'STORE: latency=300us ...'")
+  end)
+
+  it("takes rules for stores of the file that is compared", function()
+    shell.write(folder .. "/far.lua", "return redis { host = 'none' }")
+    local ran = weir(("replay %s %s --speed closed=2 --model 'redis: latency=7ms' "
+      .. "--compare %s/far.lua"):format(policy, trace, folder))
+    assert.equal(0, ran.code, ran.err)
+    assert.matches("redis: p99 of get +%- +7", ran.out)
+    ran = weir(("replay %s %s --model 'rdis: latency=7ms' --compare %s/far.lua"):format(
+      policy, trace, folder))
+    assert.matches('no store is called "rdis"; did you mean "redis"', ran.err)
   end)
 
   describe("weir sweep", function()
@@ -201,16 +218,25 @@ describe("weir replay", function()
     end)
 
     it("says what is wrong with a grid or a cost", function()
-      local function complains(line, text)
+      local function complains(line, text, code)
         local ran = weir("sweep " .. line)
-        assert.equal(2, ran.code)
+        assert.equal(code or 2, ran.code)
         assert.is_truthy(ran.err:find(text, 1, true), ran.err)
+        assert.equal(1, select(2, ran.err:gsub("\n", "")), ran.err)
+        assert.equal("", ran.out)
       end
       complains(("%s %s"):format(policy, trace), "no parameter was given")
       complains(("%s ram=1KiB"):format(policy), "no trace was given")
       complains(("%s %s ram=4MiB..1MiB"):format(policy, trace), "is no range")
       complains(("%s %s ram=64KiB --cost 'memry.capacity'"):format(policy, trace),
         'no field "memry"')
+      complains(("%s %s rum=1KiB"):format(policy, trace),
+        'no param is called "rum"; did you mean "ram"?')
+      complains(("%s %s hits=1,two"):format(policy, trace),
+        'param hits is a number, not "two"', 3)
+      complains(("memory:// %s capacty=1KiB"):format(trace),
+        "no option is named \"capacty\"; did you mean capacity?", 3)
+      complains(("memory:// %s capacity=1MiB,lots"):format(trace), "capacity", 3)
     end)
   end)
 end)

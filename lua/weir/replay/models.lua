@@ -12,7 +12,9 @@ local Sized = require "weir.replay.models.sized"
 local Station = require "weir.replay.models.station"
 local Store = require "weir.core.store"
 local words = require "weir.language.words"
-local C = require("weir.ffi").C
+local Ffi = require "weir.ffi"
+
+local C = Ffi.C
 
 local Models = {}
 
@@ -190,6 +192,32 @@ function Models.words(world)
     list[connector] = make(world, connector)
   end
   return list
+end
+
+
+--- nil, or a sentence about a name of --model that no store of the world has. compared:
+--- the rules are for another file, too, which may have stores of other connectors.
+---@param compared boolean?
+---@return string?
+function Models.unknown_rule(world, compared)
+  local names, known = {}, {}
+  local function add(name)
+    if not known[name] then names[#names + 1] = name end
+    known[name] = true
+  end
+  for _, entry in ipairs(world.stores) do
+    add(entry.meter.connector)
+    add(entry.meter.label)
+  end
+  for _, name in ipairs(compared and words.connectors() or {}) do add(name) end
+  local given = {}
+  for name in pairs(world.rules) do given[#given + 1] = name end
+  table.sort(given)
+  for _, name in ipairs(given) do
+    if not known[name] and not (compared and known[name:match "^[^#]+"]) then
+      return ("--model: no store is called %q%s"):format(name, Ffi.suggest(name, names))
+    end
+  end
 end
 
 

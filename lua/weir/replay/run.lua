@@ -32,6 +32,15 @@ local function open(world, target, params, guard)
 end
 
 
+-- The same for a model; fails if a rule of --model is for a store that it has not.
+local function open_model(world, target, opts, guard)
+  local store = open(world, target, opts.params, guard)
+  local why = Models.unknown_rule(world, opts.compared)
+  if why then error(why, 0) end
+  return store
+end
+
+
 local function sample_facts(opts, counts, source)
   local share = opts.sample
   if not share or share >= 1 then return nil end
@@ -91,8 +100,28 @@ local function in_virtual_time(host, fn)
 end
 
 
---- Replays. opts: those of Source.open and Engine.new; rules: of --model; params: of
---- the file; seed; recorded: nil = as the format says.
+--- The sentence of an error that simulate or check raised, without its stack.
+---@return string
+function Run.reason(err)
+  return (tostring(err):gsub("\nstack traceback:.*", ""))
+end
+
+
+--- Opens the models of a target and closes them. Raises what is wrong with the target,
+--- its params or the rules of --model. opts: as for simulate.
+function Run.check(target, opts)
+  local host = Virtual.new { clock = BEGIN }
+  local world = Models.world(host, { rules = opts.rules })
+  in_virtual_time(host, function()
+    local store = open_model(world, target, opts, (Guard.words()))
+    host.run(store.close, store)
+  end)
+end
+
+
+--- Replays. opts: those of Source.open and Engine.new; rules: of --model; compared: the
+--- rules are for another file, too; params: of the file; seed; recorded: nil = as the
+--- format says.
 ---@return table report
 function Run.simulate(target, paths, opts)
   allow_long_traces()
@@ -105,7 +134,7 @@ function Run.simulate(target, paths, opts)
   local words, found = Guard.words()
   local report
   in_virtual_time(host, function()
-    local store = open(world, target, opts.params, words)
+    local store = open_model(world, target, opts, words)
     local engine = engine_of(store, source, world, opts)
     local ok, err = pcall(engine.simulate, engine)
     if ok then

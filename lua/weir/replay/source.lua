@@ -16,6 +16,7 @@ local function open_file(self, path)
     format, why = Formats.find(self.format)
     if not format then error(why, 0) end
   else
+    if input:head() == "" then error(path .. ": the trace is empty", 0) end
     format = Formats.detect(input:head(), path)
     if not format then
       error(("%s: the format is not known; --format is one of %s"):format(path,

@@ -64,18 +64,12 @@ local function watch(args)
 end
 
 
--- The sentence of what a file or a trace is at fault for.
-local function reason(err)
-  return (tostring(err):gsub("\nstack traceback:.*", ""))
-end
-
-
 local function simulate(args, file, opts, how)
   local stop, over = watch(args)
   opts.stop = stop
   local good, report = pcall(how or Run.simulate, file, args.trace, opts)
   over()
-  if not good then Exit.fail(Exit.ERROR, "%s", reason(report)) end
+  if not good then Exit.fail(Exit.ERROR, "%s", Run.reason(report)) end
   return report
 end
 
@@ -124,6 +118,7 @@ end
 function Command.run(args)
   Exit.params(args.set)
   local opts = Options.read(args)
+  opts.compared = args.compare ~= nil
   local report = simulate(args, args.file, opts)
   Exit.params_used()
   if args.bounds then

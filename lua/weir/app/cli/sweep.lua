@@ -5,8 +5,10 @@ local Front = require "weir.replay.front"
 local Grid = require "weir.replay.grid"
 local Json = require "weir.app.show.json"
 local Options = require "weir.replay.options"
+local Params = require "weir.language.params"
 local Progress = require "weir.app.show.progress"
 local Quantity = require "weir.core.quantity"
+local Run = require "weir.replay.run"
 local Sweep = require "weir.replay.sweep"
 
 local Command = {
@@ -68,6 +70,26 @@ local function split(words)
     Exit.fail(Exit.USAGE, "no parameter was given, such as capacity=1GiB..64GiB")
   end
   return traces, axes
+end
+
+
+-- Fails before any run begins if the file, or the connector of a URL, does not take
+-- each of the values.
+local function check(target, axes, opts, first)
+  local function try(params)
+    opts.params = params
+    local good, why = pcall(Run.check, target, opts)
+    if not good then Exit.fail(Exit.ERROR, "%s", Run.reason(why)) end
+  end
+  for _, axis in ipairs(axes) do
+    for _, value in ipairs(axis.values) do
+      local params = { [axis.name] = value }
+      for name, other in pairs(first) do params[name] = params[name] or other end
+      try(params)
+    end
+  end
+  local unknown = not Run.is_url(target) and Params.unknown(first)
+  if unknown then Exit.fail(Exit.USAGE, "%s", unknown) end
 end
 
 
@@ -195,11 +217,14 @@ function Command.run(args)
   if not cost then Exit.fail(Exit.USAGE, "--cost: %s", wrong) end
   if os.getenv(Sweep.PART) then
     local left = Sweep.missing(axes, runs, args.resume)
-    Sweep.work(args.file, traces, opts, axes, left)
+    local good, err = pcall(Sweep.work, args.file, traces, opts, axes, left)
+    if not good then Exit.fail(Exit.ERROR, "%s", Run.reason(err)) end
     return Exit.OK
   end
+  check(args.file, axes, opts, runs[1])
   local results, failure = run_all(args, axes, runs)
   local list = marked(axes, runs, results, cost)
+  if #list == 0 then return failure or Exit.ERROR end
   local floor = args.bounds and add_bounds(traces, opts, list)
   print_runs(args, axes, list, floor)
   if args.plot then plot(args, list, floor) end
