@@ -140,6 +140,16 @@ describe("weir replay", function()
     assert.matches('no store is called "rdis"; did you mean "redis"', ran.err)
   end)
 
+  it("compares the ages of what stores evict", function()
+    shell.write(folder .. "/small.lua", "return memory { capacity = '64KiB' }")
+    local ran = weir(("replay %s %s --compare %s/small.lua"):format(policy, trace,
+      folder))
+    assert.equal(0, ran.code, ran.err)
+    assert.matches("memory: age when evicted, p50 +[%d.]+ m?s +[%d.]+ m?s", ran.out)
+    assert.matches("memory: idle when evicted, p50 +[%d.]+ m?s +[%d.]+ m?s", ran.out)
+    assert.matches("fs: age when evicted, p50 +[%d.]+ m?s +%- +%-", ran.out)
+  end)
+
   describe("weir sweep", function()
     it("runs the grid, sorts by cost, marks the front", function()
       local ran = weir(("sweep %s %s ram=64KiB..256KiB hits=1,2"):format(policy, trace))
@@ -188,6 +198,14 @@ describe("weir replay", function()
         n = n + 1
       end
       assert.equal(3, n)
+    end)
+
+    it("shows how long entries live in stores that evict", function()
+      local ran = weir(("sweep %s %s ram=64KiB,64MiB"):format(policy, trace))
+      assert.equal(0, ran.code, ran.err)
+      assert.matches("written +memory age +fs age", ran.out)
+      assert.matches("\n *64KiB [^\n]+ [%d.]+ m?s +[%d.]+ m?s", ran.out)
+      assert.matches("\n *64MiB [^\n]+ %- +[%d.]+ m?s", ran.out)
     end)
 
     it("goes on where it was stopped", function()

@@ -180,12 +180,21 @@ local COMPARED = {
   { "misses", "misses", count }, { "errors", "errors", count },
 }
 
+-- The median age or idle time of what a store evicted, or nil.
+local function evicted(store, what)
+  local times = store.evictions and store.evictions[what]
+  return times and times.p50
+end
+
+
 local STORE_COMPARED = {
   { "hit ratio", function(s) return s.hit_ratio end, percent },
   { "bytes read", function(s) return s.ops.get and s.ops.get.bytes end, bytes },
   { "bytes written", function(s) return s.ops.set and s.ops.set.bytes end, bytes },
   { "calls", calls, count },
   { "evictions", function(s) return s.evictions and s.evictions.count end, count },
+  { "age when evicted, p50", function(s) return evicted(s, "age") end, time },
+  { "idle when evicted, p50", function(s) return evicted(s, "idle") end, time },
   { "p99 of get", function(s) return s.latency and s.latency.get
     and s.latency.get.p99 end, time },
 }

@@ -16,7 +16,8 @@ local Command = {
   description = "Replay a trace with all combinations of values for the parameters of "
     .. "a policy file, or the options of a URL, on all cores. The table is sorted by "
     .. "cost. A * marks runs that no other beats at their cost, knee the one where "
-    .. "more cost begins to bring less.",
+    .. "more cost begins to bring less. Of a store that evicts, age is the median of "
+    .. "how long ago what it evicted was set.",
 }
 
 
@@ -142,12 +143,38 @@ local function written(report)
 end
 
 
-local function table_of(axes, runs, floor)
+-- The median age of what a store of a run evicted; nil: it evicted nothing, or the
+-- trace has no times.
+local function age_of(report, label)
+  for _, store in ipairs(report.stores) do
+    local age = store.label == label and store.evictions and store.evictions.age
+    if age then return age.p50 end
+  end
+end
+
+
+-- The stores that evicted in any of the runs: there is a column for the ages of each.
+local function evicting(runs)
+  local labels = {}
+  for _, store in ipairs(runs[1].report.stores) do
+    for _, run in ipairs(runs) do
+      if age_of(run.report, store.label) then
+        labels[#labels + 1] = store.label
+        break
+      end
+    end
+  end
+  return labels
+end
+
+
+local function table_of(axes, runs, floor, labels)
   local head = {}
   for i, axis in ipairs(axes) do head[i] = axis.name end
   for _, name in ipairs { "cost", "hits", "by bytes", "leading", "p99", "written" } do
     head[#head + 1] = name
   end
+  for _, label in ipairs(labels) do head[#head + 1] = label .. " age" end
   if floor then head[#head + 1] = "bound" end
   head[#head + 1] = ""
   local rows = { head }
@@ -159,6 +186,10 @@ local function table_of(axes, runs, floor)
       percent(report.byte_hit_ratio), percent(report.leading_ratio),
       p99 and Quantity.time(p99) or "-", Quantity.bytes(written(report)) } do
       row[#row + 1] = cell
+    end
+    for _, label in ipairs(labels) do
+      local age = age_of(report, label)
+      row[#row + 1] = age and Quantity.time(age) or "-"
     end
     if floor then row[#row + 1] = percent(run.bound and run.bound.hit_ratio) end
     row[#row + 1] = run.front and (run.knee and "* knee" or "*") or ""
@@ -177,7 +208,8 @@ local function print_runs(args, axes, runs, floor)
     end
     return
   end
-  Columns.print(table_of(axes, runs, floor), ("r"):rep(#axes + 6 + (floor and 1 or 0)))
+  local rows = table_of(axes, runs, floor, evicting(runs))
+  Columns.print(rows, ("r"):rep(#rows[1] - 1))
   if floor then
     print(("no cache of any size hits more than %s"):format(percent(floor.hit_ratio)))
   end
