@@ -179,6 +179,18 @@ describe("a trace", function()
     end, 'there is no column "kex"; did you mean "key"?', 1, true)
   end)
 
+  it("of any csv has numbers as tonumber reads them", function()
+    local texts = { "0", "1.5", "1e3", "0x10", " 7", "007", "", "12x", "1.", "-3",
+      "0.1000000000000000055511151231257827", "9007199254740993", "1 2" }
+    local lines = { "time,key,size" }
+    for i, text in ipairs(texts) do lines[i + 1] = ("%d,k,%s"):format(i, text) end
+    lines[#lines + 1] = "9,k" -- no size at all
+    local list = read(write("numbers.csv", table.concat(lines, "\n") .. "\n"))
+    assert.equal(#texts + 1, #list)
+    for i, text in ipairs(texts) do assert.equal(tonumber(text), list[i].size) end
+    assert.is_nil(list[#list].size)
+  end)
+
   it("of any csv fills requests again when that many are not in use", function()
     local path = write("again.csv", "key,op_count,size\na,2,1\nb,1,\nc,1,3\nd,1,4\n")
     local source = Source.open({ path }, nil, 2)
