@@ -7,7 +7,7 @@ local shell = require "shell"
 describe("examples/replay", function()
   it("records, replays, sweeps, and reloads what the ghost foretold", function()
     local folder = shell.folder()
-    local code, out, err = shell.run("examples/replay/run " .. folder)
+    local code, out, err = shell.run("examples/replay/run " .. folder, nil, 300)
     shell.remove(folder)
     assert.equal(0, code, err)
     local served = tonumber(out:match "served 3000 requests: ([%d.]+) %%")
