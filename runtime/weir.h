@@ -21,7 +21,9 @@
  *          until weir_submit accepts it, to the runtime until it is drained.
  * Memory:  keys are copied at submit. Values are either counted references
  *          (struct weir_value) or the host's memory, lent from submit until
- *          the batch is drained or weir_batch_abandon returns.
+ *          the batch is drained or weir_batch_abandon returns. Long buffers
+ *          for gets should begin at a page: malloc begins a long block at byte
+ *          16, where the kernel may copy a reply at a third of the speed.
  * Units:   lengths are bytes. Times are nanoseconds of CLOCK_MONOTONIC. A time
  *          to live is in milliseconds.
  * Signals: worker threads block all signals. Nothing here prints.

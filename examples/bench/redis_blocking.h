@@ -237,8 +237,7 @@ static inline void blocking_open(struct blocking *b, const struct cell *c,
     b->base = calloc(c->flight, sizeof *b->base);
     b->buffers = calloc(c->flight, sizeof *b->buffers);
     for (uint32_t i = 0; i < c->flight; i++) {
-        b->buffers[i] = malloc((size_t)c->batch * c->size);
-        memset(b->buffers[i], 0, (size_t)c->batch * c->size);
+        b->buffers[i] = cell_buffers(c);
     }
     for (uint32_t i = 0; i < threads; i++)
         pthread_create(&b->threads[i], NULL, blocking_main, b);

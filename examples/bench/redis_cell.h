@@ -60,6 +60,17 @@ static inline void cell_prepare(void)
     memset(cell_payload, 'v', (size_t)4 << 20);
 }
 
+/* cell_buffers returns memory for the payloads of a batch. It begins at a page:
+ * see Memory in weir.h. */
+static inline char *cell_buffers(const struct cell *c)
+{
+    size_t pages = ((size_t)c->batch * c->size + 4095) / 4096;
+    char *buffers = aligned_alloc(4096, pages * 4096);
+
+    memset(buffers, 0, pages * 4096);
+    return buffers;
+}
+
 static inline double cell_cpu_ns(void)
 {
     struct rusage u;

@@ -31,8 +31,7 @@ static inline void weir_side_open(struct weir_side *w, const struct cell *c)
     for (uint32_t i = 0; i < c->flight; i++) {
         w->batches[i] = weir_batch_new(c->batch);
         w->batches[i]->tag = i;
-        w->buffers[i] = malloc((size_t)c->batch * c->size);
-        memset(w->buffers[i], 0, (size_t)c->batch * c->size);
+        w->buffers[i] = cell_buffers(c);
     }
 }
 
