@@ -104,7 +104,7 @@ describe("the report of a replay", function()
       if i == warmup then cache.forget() end
     end
     local report = Run.simulate(write("p.lua", "return " .. store), { path },
-      { warmup = warmup, rules = { redis = { overhead = 0 } } })
+      { warmup = warmup })
     local evictions = report.stores[1].evictions
     assert.is_true(#cache.ages > 200 and cache.unused > 20)
     assert.equal(#cache.ages, evictions.count)
