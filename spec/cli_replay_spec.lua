@@ -225,6 +225,21 @@ describe("weir replay", function()
       assert.equal(3, lines())
     end)
 
+    it("loses no run when one ends before a process of the others starts", function()
+      local results = folder .. "/early.jsonl"
+      local line = ("%ssweep %s %s ram=64KiB,128KiB --resume %s"):format(WEIR, policy,
+        trace, results)
+      local function part(name)
+        local _, out = shell.run("WEIR_SWEEP_PART=" .. name .. " " .. line)
+        return out:match '"name":"([^"]*)"', out
+      end
+      local first, text = part "1/2/0"
+      shell.write(results, text)
+      assert.equal("ram=64KiB", first)
+      assert.equal("ram=128KiB", (part "2/2/0"))
+      assert.equal("ram=128KiB", (part("1/1/" .. #text)))
+    end)
+
     it("draws hit ratio over cost with both bounds", function()
       assert.equal(0, weir(("sweep memory:// %s capacity=64KiB..1MiB --bounds "
         .. "--plot %s/s.svg"):format(trace, folder)).code)

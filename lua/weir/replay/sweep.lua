@@ -12,7 +12,8 @@ local cjson = require "cjson"
 
 local Sweep = {}
 
--- What tells a process which share is its own: "2/4".
+-- What tells a process which share is its own, and how many bytes of results there were
+-- when all processes started: "2/4/1500".
 Sweep.PART = "WEIR_SWEEP_PART"
 
 
@@ -82,7 +83,7 @@ end
 
 --- Does the runs of this process and writes each as a line.
 function Sweep.work(target, paths, opts, axes, runs)
-  local k, n = os.getenv(Sweep.PART):match "^(%d+)/(%d+)$"
+  local k, n = os.getenv(Sweep.PART):match "^(%d+)/(%d+)/"
   local mine = {}
   for i = tonumber(k), #runs, tonumber(n) do mine[#mine + 1] = runs[i] end
   local run_all = is_plain(target, paths, opts) and run_plain or run_each
@@ -109,19 +110,19 @@ end
 
 
 -- A process with a share of the runs. Its first word on stderr ends up on ours.
-local function start(argv, k, n)
+local function start(argv, k, n, size)
   local words = {}
   for i, word in ipairs(argv) do words[i] = quote(word) end
-  return assert(io.popen(("%s='%d/%d' %s; echo sweep-ended $?"):format(Sweep.PART, k, n,
-    table.concat(words, " "))))
+  return assert(io.popen(("%s='%d/%d/%d' %s; echo sweep-ended $?"):format(Sweep.PART, k,
+    n, size, table.concat(words, " "))))
 end
 
 
--- What a file of results has, by name.
-local function known(path)
+-- What the first `size` bytes of a file of results have, by name.
+local function known(path, size)
   local results = {}
   local file = path and io.open(path)
-  for line in file and file:lines() or function() end do
+  for line in (file and file:read(size) or ""):gmatch "[^\n]+" do
     local good, result = pcall(cjson.decode, line)
     if good and type(result) == "table" and result.name then
       results[result.name] = result
@@ -165,23 +166,26 @@ end
 --- argv: the command line of a process that calls Sweep.work for the runs of which the
 --- names are not in `path`. Returns results by name, and an exit code where one failed.
 function Sweep.run(axes, runs, path, argv, tell)
-  local results, left = known(path), 0
+  local results, left = known(path, "*a"), 0
   for _, run in ipairs(runs) do
     if not results[Grid.name(axes, run)] then left = left + 1 end
   end
   if left == 0 then return results end
   local file = path and assert(io.open(path, "a"))
+  local size = file and file:seek "end" or 0
   local pipes, n = {}, math.min(cores(), left)
-  for k = 1, n do pipes[k] = start(argv, k, n) end
+  for k = 1, n do pipes[k] = start(argv, k, n, size) end
   local failure = collect(pipes, results, file, tell)
   if file then file:close() end
   return results, failure
 end
 
 
---- The runs that a file of results has not.
+--- The runs that a file of results had not when the processes started. Other ones may
+--- have ended since then, and all processes must divide the same list.
 function Sweep.missing(axes, runs, path)
-  local results, list = known(path), {}
+  local size = tonumber(os.getenv(Sweep.PART):match "%d+$")
+  local results, list = known(path, size), {}
   for _, run in ipairs(runs) do
     if not results[Grid.name(axes, run)] then list[#list + 1] = run end
   end
