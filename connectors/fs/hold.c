@@ -22,7 +22,9 @@
  * set that read the mark before the op wrote it may rename at any time later.
  * But its temporary exists already, so the op removes all temporaries in the
  * directory, after it wrote the mark and before it looks at a file. A set that
- * finds its temporary gone writes it again, and then sees the mark.
+ * finds its temporary gone writes it again, and then sees the mark. The kernel
+ * locks a directory to make a file there and to list it, so one comes first:
+ * the list has the temporary, or the set sees the mark.
  *
  * A waiter tries again and again, because a blocking F_OFD_SETLKW has no
  * timeout. The holder may be a stopped process: after HOLD_PATIENCE_MS the
@@ -333,8 +335,6 @@ static int mark_make(struct fs *fs, int fd, const struct fs_name *name)
     if (mark_read(fd, name->directory) == MARK_SWEPT)
         return 0;
     rc = mark_write(fd, name->directory, MARK_LOCK);
-    /* The mark before the sweep: see fs_hold_is_marked. */
-    atomic_thread_fence(memory_order_seq_cst);
     if (rc == 0)
         rc = mark_sweep(fs, name);
     if (rc == 0)
@@ -380,7 +380,5 @@ bool fs_hold_is_marked(struct fs *fs, const struct fs_name *name)
         return false;
     if (fs->marked[name->directory / 8] & bit)
         return true;
-    /* The temporary before the mark. */
-    atomic_thread_fence(memory_order_seq_cst);
     return mark_read(fs->marks_fd, name->directory) != MARK_NONE;
 }
