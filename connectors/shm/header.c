@@ -49,7 +49,7 @@ void header_new(struct header *h, const struct map_wish *wish)
 {
     memset(h, 0, sizeof *h);
     memcpy(h->magic, MADE, sizeof MADE);
-    h->version = HEADER_VERSION;
+    h->version = wish->huge ? HEADER_HUGE : HEADER_PLAIN;
     h->capacity = wish->capacity ? wish->capacity : CAPACITY_DEFAULT;
     h->shards = wish->shards ? wish->shards : layout_shards(h->capacity);
     h->seed = weir_seed();
@@ -78,14 +78,24 @@ int header_write(int fd, const struct header *h)
     return header_put(fd, h, sizeof *h);
 }
 
+void header_layout(const struct header *h, struct layout *l)
+{
+    layout_of(l, h->capacity, h->shards, h->version == HEADER_HUGE);
+}
+
 static bool header_sound(const struct header *h, uint64_t size)
 {
     uint32_t n = h->shards;
+    struct layout l;
 
-    return h->sum == header_sum(h) && h->capacity == size && h->unit == UNIT &&
-           n > 0 && n <= LAYOUT_SHARDS_MAX && (n & (n - 1)) == 0 &&
-           size >= layout_least(n) && size <= layout_most(n) &&
-           h->eviction > 0 && h->eviction < N_POLICIES;
+    if (h->sum != header_sum(h) || h->unit != UNIT || n == 0 ||
+        n > LAYOUT_SHARDS_MAX || (n & (n - 1)) != 0 ||
+        h->capacity < layout_least(n, h->version == HEADER_HUGE) ||
+        h->capacity > layout_most(n) || h->eviction == 0 ||
+        h->eviction >= N_POLICIES)
+        return false;
+    header_layout(h, &l);
+    return l.file == size;
 }
 
 int header_read(struct header *h, int fd, uint64_t size, struct weir_error *err)
@@ -103,11 +113,12 @@ int header_read(struct header *h, int fd, uint64_t size, struct weir_error *err)
         return weir_error_set(err, -EINVAL,
                               "it is not a mapping of weir; expected another "
                               "name, or the file to be removed");
-    if (h->version != HEADER_VERSION)
+    if (h->version != HEADER_PLAIN && h->version != HEADER_HUGE)
         return weir_error_set(err, -EINVAL,
                               "the mapping has version %u of the format, this "
-                              "weir has %u; remove it or choose another name",
-                              h->version, HEADER_VERSION);
+                              "weir has %u and %u; remove it or choose "
+                              "another name",
+                              h->version, HEADER_PLAIN, HEADER_HUGE);
     if (!header_sound(h, size))
         return weir_error_set(err, -EINVAL,
                               "the mapping's header is damaged, or its size of "

@@ -15,10 +15,13 @@ struct map_wish {
     int eviction;      /* 0 = as it was, or s3fifo; 1.. = its number */
     mode_t mode;
     bool create;
+    bool huge;   /* of a new mapping: made for huge pages */
     bool sigbus; /* against SIGBUS (sigbus.h) */
 };
 
-enum { HEADER_VERSION = 2 };
+/* The versions of the format, which differ in where the shards are (layout.h).
+ */
+enum { HEADER_PLAIN = 2, HEADER_HUGE = 3 };
 
 struct header {
     char magic[8];
@@ -31,6 +34,9 @@ struct header {
     char boot[40]; /* the kernel's boot id */
     uint64_t sum;  /* of what stands before */
 };
+
+/* header_layout computes the layout of a sound header. */
+void header_layout(const struct header *h, struct layout *l);
 
 /* header_new fills in the header of a new mapping. */
 void header_new(struct header *h, const struct map_wish *wish);

@@ -32,8 +32,10 @@ uint32_t layout_shards(uint64_t capacity)
     return n;
 }
 
-uint64_t layout_least(uint32_t shards)
+uint64_t layout_least(uint32_t shards, bool huge)
 {
+    if (huge)
+        return (uint64_t)shards * LAYOUT_HUGE;
     return LAYOUT_CONTROL + (uint64_t)shards * LAYOUT_SHARD_LEAST;
 }
 
@@ -47,13 +49,30 @@ static uint32_t align(uint32_t at, uint32_t to)
     return (at + to - 1) & ~(to - 1);
 }
 
-void layout_of(struct layout *l, uint64_t capacity, uint32_t shards)
+/* Divides the file. Whole huge pages are left for the shards if the control
+ * part does not count. */
+static void layout_file(struct layout *l, uint64_t capacity)
 {
-    uint64_t share = (capacity - LAYOUT_CONTROL) / shards;
+    uint64_t share = (capacity - LAYOUT_CONTROL) / l->shards;
+
+    if (!l->huge) {
+        l->segment = (uint32_t)(share / PAGE * PAGE);
+        l->shards_at = LAYOUT_CONTROL;
+        l->capacity = l->file = capacity;
+        return;
+    }
+    l->segment = (uint32_t)(capacity / l->shards / LAYOUT_HUGE * LAYOUT_HUGE);
+    l->shards_at = LAYOUT_HUGE;
+    l->capacity = LAYOUT_CONTROL + (uint64_t)l->shards * l->segment;
+    l->file = LAYOUT_HUGE + (uint64_t)l->shards * l->segment;
+}
+
+void layout_of(struct layout *l, uint64_t capacity, uint32_t shards, bool huge)
+{
     uint32_t buckets = 16, cells = 16;
 
-    *l = (struct layout){.capacity = capacity, .shards = shards};
-    l->segment = (uint32_t)(share / PAGE * PAGE);
+    *l = (struct layout){.shards = shards, .huge = huge};
+    layout_file(l, capacity);
     l->end = l->segment >> UNIT_SHIFT;
     while (buckets * 2 <= l->end / UNITS_PER_BUCKET)
         buckets *= 2;

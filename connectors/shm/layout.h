@@ -1,8 +1,15 @@
-/* layout.h -- where the parts of a mapping are; computed from its capacity and
- * its number of shards alone. */
+/* layout.h -- where the parts of a mapping are; computed from its capacity, its
+ * number of shards and whether it may have huge pages.
+ *
+ * The kernel can map a huge page only where the offset in the file and the
+ * address are both multiples of its size. A shard begins at such an address
+ * always. With huge pages it also begins at such an offset and is a multiple as
+ * long. The control part then ends in a hole of the file, which takes no
+ * memory. */
 #ifndef SHM_LAYOUT_H
 #define SHM_LAYOUT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "link.h"
@@ -15,14 +22,18 @@ enum {
     LAYOUT_CONTROL = 8192,      /* the header, and the seats from SEATS_AT on */
     LAYOUT_SHARD_LEAST = 65536, /* bytes */
     LAYOUT_SHARDS_MAX = 256,
-    LAYOUT_HEAD = 512, /* bytes for struct shard */
-    LAYOUT_PIN = 20,   /* for struct pin */
+    LAYOUT_HUGE = 2 << 20, /* bytes of a huge page */
+    LAYOUT_HEAD = 512,     /* bytes for struct shard */
+    LAYOUT_PIN = 20,       /* for struct pin */
 };
 
 struct layout {
-    uint64_t capacity; /* of the file */
-    uint32_t shards;   /* a power of two */
-    uint32_t segment;  /* bytes of a shard */
+    uint64_t capacity;  /* bytes of memory */
+    uint64_t file;      /* bytes of the file; with a hole they are more */
+    bool huge;          /* made for huge pages */
+    uint32_t shards;    /* a power of two */
+    uint32_t segment;   /* bytes of a shard */
+    uint32_t shards_at; /* where the first one begins in the file */
 
     /* Offsets in a shard. */
     uint32_t buckets_at;
@@ -43,10 +54,10 @@ struct layout {
 uint32_t layout_shards(uint64_t capacity);
 
 /* layout_of fills in the layout of a capacity, which has at least
- * layout_least(shards) bytes and at most layout_most(shards). */
-void layout_of(struct layout *l, uint64_t capacity, uint32_t shards);
+ * layout_least(shards, huge) bytes and at most layout_most(shards). */
+void layout_of(struct layout *l, uint64_t capacity, uint32_t shards, bool huge);
 
-uint64_t layout_least(uint32_t shards);
+uint64_t layout_least(uint32_t shards, bool huge);
 uint64_t layout_most(uint32_t shards);
 
 static inline uint32_t *layout_buckets(const struct layout *l,

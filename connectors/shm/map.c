@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "header.h"
+#include "huge.h"
 
 enum {
     MAP_SEATS_AT = 4096,   /* in the control part */
@@ -78,9 +79,8 @@ static int file_no_space(int fd, uint64_t capacity, struct weir_error *err)
         (unsigned long long)fs.f_blocks * fs.f_frsize >> 20);
 }
 
-/* Gives the file zeroed pages for its whole size, so that no write to the
- * mapping ever meets a full filesystem. */
-static int file_allocate(int fd, uint64_t capacity, struct weir_error *err)
+/* Empties the file, marks it as being made and gives it its size. */
+static int file_begin(int fd, const struct layout *l)
 {
     int rc = header_write_unmade(fd);
 
@@ -88,14 +88,31 @@ static int file_allocate(int fd, uint64_t capacity, struct weir_error *err)
         rc = -errno;
     if (rc == 0)
         rc = header_write_unmade(fd);
-    if (rc == 0)
-        rc = -posix_fallocate(fd, 0, (off_t)capacity);
+    if (rc == 0 && ftruncate(fd, (off_t)l->file) < 0)
+        rc = -errno;
+    return rc;
+}
+
+/* Gives the file pages for all but its hole, so that no write to the mapping
+ * ever meets a full filesystem. It keeps the pages that it has. */
+static int file_allocate(int fd, const struct layout *l)
+{
+    int rc = -posix_fallocate(fd, 0, LAYOUT_CONTROL);
+
+    return rc < 0 ? rc
+                  : -posix_fallocate(fd, l->shards_at,
+                                     (off_t)(l->file - l->shards_at));
+}
+
+/* Gives back what the file has, and says why it is not enough. */
+static int file_give_up(int fd, int rc, uint64_t capacity,
+                        struct weir_error *err)
+{
+    ftruncate(fd, 0);
     if (rc == -ENOSPC || rc == -EFBIG)
         return file_no_space(fd, capacity, err);
-    if (rc < 0)
-        return weir_error_set(err, rc, "cannot allocate %llu bytes: %s",
-                              (unsigned long long)capacity, strerror(-rc));
-    return 0;
+    return weir_error_set(err, rc, "cannot allocate %llu bytes: %s",
+                          (unsigned long long)capacity, strerror(-rc));
 }
 
 /* Opens the file. -ENOENT without a sentence: it is not there. *made: it was
@@ -173,7 +190,7 @@ static int map_part(char *at, uint64_t size, int fd, off_t offset)
  * shard. */
 static int map_parts(struct map *m, int fd)
 {
-    off_t offset = LAYOUT_CONTROL;
+    off_t offset = m->layout.shards_at;
     int rc = map_part(m->control, LAYOUT_CONTROL, fd, 0);
 
     for (uint32_t i = 0; i < m->layout.shards && rc == 0; i++) {
@@ -211,30 +228,46 @@ static int map_memory(struct map *m, int fd, bool sigbus,
     return 0;
 }
 
+/* Asks for huge pages, and maps all shards at once; how: MADV_POPULATE_WRITE
+ * takes the pages, _READ maps those that the file has. Both are wishes. A
+ * kernel that does not know them, or has no room, changes nothing that matters
+ * here: file_allocate takes what is missing, or fails. */
+static void map_ask_huge(struct map *m, int how)
+{
+    for (uint32_t i = 0; m->layout.huge && i < m->layout.shards; i++) {
+        madvise(map_shard(m, i), m->layout.segment, MADV_HUGEPAGE);
+        madvise(map_shard(m, i), m->layout.segment, how);
+    }
+    if (m->layout.huge)
+        m->huge = huge_bytes(m->windows, m->control);
+}
+
 /* ---- opening ---- */
 
 static void map_describe(struct map *m, const struct header *h)
 {
-    layout_of(&m->layout, h->capacity, h->shards);
+    header_layout(h, &m->layout);
     m->seed = h->seed;
     m->policy = header_policy(h->eviction);
 }
 
 static int map_sane(const struct header *h, struct weir_error *err)
 {
+    bool huge = h->version == HEADER_HUGE;
+    uint64_t least = layout_least(h->shards, huge);
+
     if ((h->shards & (h->shards - 1)) != 0)
         return weir_error_set(err, -EINVAL,
                               "option shards: expected a power of two, got %u",
                               h->shards);
-    if (h->capacity < layout_least(h->shards) ||
-        h->capacity > layout_most(h->shards))
+    if (h->capacity < least || h->capacity > layout_most(h->shards))
         return weir_error_set(
             err, -EINVAL,
-            "option capacity: expected %llu to %llu bytes with %u shards, got "
-            "%llu",
-            (unsigned long long)layout_least(h->shards),
+            "option capacity: expected %llu to %llu bytes with %u shards%s, "
+            "got %llu",
+            (unsigned long long)least,
             (unsigned long long)layout_most(h->shards), h->shards,
-            (unsigned long long)h->capacity);
+            huge ? " and huge_pages" : "", (unsigned long long)h->capacity);
     return 0;
 }
 
@@ -251,16 +284,21 @@ static int map_make(struct map *m, int fd, const struct header *h, bool sigbus,
 {
     int rc = map_sane(h, err);
 
-    if (rc == 0)
-        rc = file_allocate(fd, h->capacity, err);
+    if (rc < 0)
+        return rc;
+    map_describe(m, h);
+    rc = file_begin(fd, &m->layout);
+    if (rc < 0)
+        return file_give_up(fd, rc, h->capacity, err);
+    rc = map_memory(m, fd, sigbus, err);
     if (rc < 0) {
         ftruncate(fd, 0);
         return rc;
     }
-    map_describe(m, h);
-    rc = map_memory(m, fd, sigbus, err);
+    map_ask_huge(m, MADV_POPULATE_WRITE);
+    rc = file_allocate(fd, &m->layout);
     if (rc < 0)
-        return rc;
+        return file_give_up(fd, rc, h->capacity, err);
     for (uint32_t i = 0; i < m->layout.shards; i++)
         shard_format(&m->layout, map_shard(m, i));
     rc = header_write(fd, h);
@@ -288,6 +326,7 @@ static int map_enter(struct map *m, int fd, const struct map_wish *wish,
         same.capacity = h.capacity;
         same.shards = h.shards;
         same.eviction = (int)h.eviction;
+        same.huge = h.version == HEADER_HUGE;
     }
     header_new(&fresh, &same);
     if (rc == HEADER_NONE && !wish->create)
@@ -300,7 +339,10 @@ static int map_enter(struct map *m, int fd, const struct map_wish *wish,
     if (rc == HEADER_OLD)
         return map_make(m, fd, &fresh, wish->sigbus, err);
     map_describe(m, &h);
-    return map_memory(m, fd, wish->sigbus, err);
+    rc = map_memory(m, fd, wish->sigbus, err);
+    if (rc == 0)
+        map_ask_huge(m, MADV_POPULATE_READ);
+    return rc;
 }
 
 /* Takes a seat, with a descriptor of its own: a mapping keeps the one that it

@@ -27,6 +27,7 @@ struct map {
     char *windows; /* one after the other; each begins with a struct shard */
     char *control; /* follows them */
     struct sigbus *sigbus; /* of both; NULL = none was wished for */
+    uint64_t huge; /* bytes that were in huge pages when it was opened */
     dev_t device;
     ino_t inode;
 };

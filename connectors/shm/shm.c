@@ -104,6 +104,16 @@ static const struct weir_option SHM_OPTIONS[] = {
         OPTION(verify),
     },
     {
+        .name = "huge_pages",
+        .help = "whether to make a mapping that can have huge pages of 2 MiB, "
+                "fixed when it is made; Linux from 5.14 on gives them on a "
+                "tmpfs mounted with huge=advise, and the gauge huge_bytes "
+                "says how many",
+        .type = WEIR_BOOLEAN,
+        .value = "false",
+        OPTION(huge_pages),
+    },
+    {
         .name = "sigbus",
         .help =
             "whether to handle the signal that a process gets when the "
@@ -171,6 +181,7 @@ static int shm_start(struct shm *m, struct weir_error *err)
         .shards = (uint32_t)c->shards,
         .eviction = c->eviction,
         .create = c->create,
+        .huge = c->huge_pages,
         .sigbus = c->sigbus,
     };
     int rc = shm_path(m, err);
@@ -281,6 +292,8 @@ static size_t shm_gauges(void *state, struct weir_gauge *out, size_t max)
     const struct weir_gauge gauges[] = {
         {"capacity", "bytes of the mapping", m->map.layout.capacity, 0, 0},
         {"bytes", "bytes in use, overhead included", sum.bytes, 0, 0},
+        {"huge_bytes", "bytes in huge pages when this process opened it",
+         m->map.huge, 0, 0},
         {"items", "entries held", sum.items, 0, 0},
         {"pinned", "bytes of entries that are read in place", sum.pinned, 0, 0},
         {"processes", "stores that have the mapping open", processes, 0, 0},

@@ -15,6 +15,7 @@ struct shm_config {
     int64_t shards;
     uint64_t ttl_ns;
     int verify;
+    bool huge_pages;
     bool sigbus;
     const char *mode;
 };

@@ -369,6 +369,7 @@
 ---@field destroy? boolean whether to remove the mapping's name when the store is closed; processes that have it open keep it
 ---@field mode? string permissions of a mapping that is made, in octal
 ---@field verify? "repaired"|"always" which values are checked against their checksum when they are read: those in a shard that was repaired after a crash, or all
+---@field huge_pages? boolean whether to make a mapping that can have huge pages of 2 MiB, fixed when it is made; Linux from 5.14 on gives them on a tmpfs mounted with huge=advise, and the gauge huge_bytes says how many
 ---@field sigbus? boolean whether to handle the signal that a process gets when the file was shortened, so that an operation fails instead; false = the signal ends the process, or the program handles it
 
 ---@class weir

@@ -244,7 +244,7 @@ describe("shm", function()
       local code, out, err = inside(WEIR .. "set shm://x a b; ls /dev/shm; df /dev/shm")
       assert.equal(0, code)
       assert.matches("^weir set: shm x: a mapping of 64 MiB does not fit: its "
-        .. "filesystem has 3 of 4 MiB free%. Choose a smaller capacity, ", err)
+        .. "filesystem has 4 of 4 MiB free%. Choose a smaller capacity, ", err)
       assert.not_matches("weir%.x", out)
       assert.matches("4096 +0 +4096", out)
     end)
@@ -264,11 +264,76 @@ describe("shm", function()
     end)
   end)
 
+  describe("with huge_pages, in a /dev/shm that", function()
+    local function inside(mount, line)
+      return Shell.run(("unshare -rm sh -c %s"):format(Shell.quote(
+        "mount -t tmpfs -o " .. mount .. " none /dev/shm && " .. line)))
+    end
+
+    -- The bytes in huge pages that the maker maps, and that a second process does.
+    local function bytes(mount)
+      local code, out, err = inside(mount, WEIR .. "run - <<'END' && " .. WEIR
+        .. "stats --json shm://x && stat -c 'blocks %b' /dev/shm/weir.x\n" .. [[
+          local weir = require "weir"
+          weir.run(function()
+            local store = weir.shm { name = "x", capacity = "18MiB", huge_pages = true }
+            for i = 1, 40000 do assert(store:set("k" .. i, i .. ("x"):rep(1000))) end
+            for i = 40000, 39000, -1 do
+              assert(store:get("k" .. i) == i .. ("x"):rep(1000))
+            end
+            local gauges = store:stats().gauges
+            assert(gauges.items > 10000 and gauges.bytes <= gauges.capacity)
+            print("maker " .. gauges.huge_bytes)
+          end)
+        ]] .. "\nEND")
+      assert.equal(0, code, err)
+      assert.equal(2 * (16 * 1024 + 8), tonumber(out:match "blocks (%d+)"), out)
+      return tonumber(out:match "maker (%d+)"),
+        tonumber(out:match '"huge_bytes":%s*(%d+)')
+    end
+
+    before_each(function()
+      if inside("size=4m", "true") ~= 0 then pending "no namespaces for this user" end
+    end)
+
+    it("gives huge pages, maps them in each process", function()
+      if inside("size=4m,huge=advise", "true") ~= 0 then
+        return pending "this kernel has no huge pages"
+      end
+      local maker, second = bytes "size=64m,huge=advise"
+      assert.is_true(maker >= 2 * 1024 * 1024 and maker <= 16 * 1024 * 1024, maker)
+      assert.equal(0, maker % (2 * 1024 * 1024))
+      assert.equal(maker, second)
+    end)
+
+    it("gives none, works and counts none", function()
+      local maker, second = bytes "size=64m"
+      assert.equal(0, maker)
+      assert.equal(0, second)
+    end)
+
+    it("has no room, says so as without them and leaves nothing", function()
+      for _, mount in ipairs { "size=8m", "size=8m,huge=advise" } do
+        local code, out, err = inside(mount, WEIR
+          .. "set 'shm://x?capacity=16MiB&huge_pages=true' a b; "
+          .. "df /dev/shm; ls /dev/shm")
+        assert.equal(0, code)
+        assert.matches("^weir set: shm x: a mapping of 16 MiB does not fit: its "
+          .. "filesystem has 8 of 8 MiB free%. Choose a smaller capacity, ", err)
+        assert.matches("8192 +0 +8192", out)
+        assert.not_matches("weir%.x", out)
+      end
+    end)
+  end)
+
   for what, case in pairs {
     ["an unknown option"] = { { capactiy = "1MiB" }, "did you mean capacity%?" },
     ["an unknown policy"] = { { eviction = "lfu" }, "auto|s3fifo|lru|sieve|fifo" },
     ["a capacity that is too small"] = { { capacity = "1KiB" },
       "expected 73728 to 268443648 bytes with 1 shards, got 1024" },
+    ["a capacity that is too small for huge pages"] = {
+      { capacity = "1MiB", huge_pages = true },
+      "expected 2097152 to 268443648 bytes with 1 shards and huge_pages, got 1048576" },
     ["shards that are no power of two"] = { { shards = 3 }, "power of two, got 3" },
     ["a mode that is not octal"] = { { mode = "rw-" }, "octal number such as 0600" },
     ["a mode that shuts us out"] = { { mode = "0040" }, "owner to read and write" },

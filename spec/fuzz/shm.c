@@ -160,6 +160,18 @@ static void repair_all(void)
     truth_check_all(&m);
 }
 
+/* The size of a file with such a header, if it is sound. */
+static uint64_t header_size(const struct header *h)
+{
+    struct layout l = {.file = h->capacity};
+
+    if (h->shards > 0 && h->shards <= LAYOUT_SHARDS_MAX &&
+        h->capacity >= layout_least(h->shards, true) &&
+        h->capacity <= layout_most(h->shards))
+        header_layout(h, &l);
+    return l.file;
+}
+
 static void fuzz_header(const uint8_t *bytes, size_t n)
 {
     static int fd = -1;
@@ -171,18 +183,20 @@ static void fuzz_header(const uint8_t *bytes, size_t n)
     memcpy(&h, bytes, n < sizeof h ? n : sizeof h);
     if (n > 0 && bytes[0] % 2) {
         memcpy(h.magic, MADE, sizeof MADE);
-        h.version = HEADER_VERSION;
+        h.version = bytes[0] % 4 == 1 ? HEADER_PLAIN : HEADER_HUGE;
         h.unit = UNIT;
         h.sum = header_sum(&h);
     }
     CHECK(header_write(fd, &h) == 0);
-    if (header_read(&h, fd, h.capacity, &err) >= HEADER_SOUND &&
+    if (header_read(&h, fd, header_size(&h), &err) >= HEADER_SOUND &&
         h.magic[7] == MADE[7]) {
         struct layout l;
 
-        layout_of(&l, h.capacity, h.shards);
+        header_layout(&h, &l);
         CHECK(l.first < l.end && l.segment <= WINDOW_SIZE);
-        CHECK(LAYOUT_CONTROL + (uint64_t)l.segment * l.shards <= h.capacity);
+        CHECK(LAYOUT_CONTROL + (uint64_t)l.segment * l.shards <= l.capacity);
+        CHECK(l.shards_at + (uint64_t)l.segment * l.shards <= l.file);
+        CHECK(l.capacity <= h.capacity + LAYOUT_CONTROL);
         CHECK(header_policy(h.eviction) != NULL);
     }
 }

@@ -5,6 +5,7 @@
 #include "mapping.h"
 
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 enum { MAKERS = 8, DEATHS = 8 };
 
@@ -123,7 +124,7 @@ static void change_boot(struct header *h)
 
 static void change_version(struct header *h)
 {
-    h->version++;
+    h->version += 2;
 }
 
 static void change_capacity(struct header *h)
@@ -152,6 +153,43 @@ static void earlier_boot(void)
     CHECK(m.map.layout.capacity == 2 << 20 && m.map.layout.shards == 2);
     CHECK(m.map.policy == &eviction_lru);
     mapping_close(&m.map, false);
+}
+
+/* A shard begins and ends where huge pages may, in memory and in the file.
+ * Those who open the mapping need not wish for it, and an earlier boot had it,
+ * too. */
+static void huge(void)
+{
+    struct map_wish wish = {.path = mapping_path,
+                            .capacity = (11 << 20) + 4096,
+                            .shards = 4,
+                            .mode = 0600,
+                            .create = true,
+                            .huge = true};
+    struct weir_error err;
+    struct stat st;
+
+    unlink(mapping_path);
+    CHECK(map_open(&m.map, &wish, &err) == 0);
+    put(&m, 1);
+    truth_check_all(&m);
+    CHECK(m.map.layout.segment == 2 << 20 && m.map.layout.huge);
+    CHECK(m.map.layout.capacity == LAYOUT_CONTROL + (8 << 20));
+    CHECK(m.map.layout.shards_at == 2 << 20);
+    CHECK(stat(mapping_path, &st) == 0 && st.st_size == 10 << 20);
+    CHECK(st.st_blocks == (LAYOUT_CONTROL + (8 << 20)) / 512);
+    mapping_close(&m.map, false);
+
+    CHECK(open_as(&m.map, 11 << 20, &err) == -EINVAL);
+    CHECK(open_as(&m.map, (11 << 20) + 4096, &err) == 0);
+    CHECK(m.map.layout.huge && items(&m) == 1);
+    mapping_close(&m.map, false);
+
+    header_change(change_boot);
+    mapping_open(&m, 0, 0, 0);
+    CHECK(m.map.layout.huge && items(&m) == 0);
+    truth_check_all(&m);
+    mapping_close(&m.map, true);
 }
 
 static void refused(const char *says)
@@ -189,6 +227,7 @@ int main(void)
     at_once();
     maker_dies(&random);
     half_made();
+    huge();
     earlier_boot();
     damaged();
     return 0;

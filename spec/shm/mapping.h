@@ -49,6 +49,7 @@ uint64_t sum_wide(const char *bytes, uint64_t size)
 #include "../../connectors/shm/guard.c"
 #include "../../connectors/shm/header.c"
 #include "../../connectors/shm/hold.c"
+#include "../../connectors/shm/huge.c"
 #include "../../connectors/shm/inplace.c"
 #include "../../connectors/shm/layout.c"
 #include "../../connectors/shm/lease.c"
