@@ -13,6 +13,7 @@
 
 #include "ops.h"
 #include "release.h"
+#include "shared_options.h"
 
 enum { SHARDS_AUTO_MAX = 64 };
 
@@ -54,7 +55,7 @@ static const struct weir_option MEMORY_OPTIONS[] = {
         .help = "which entry goes when the store is full",
         .type = WEIR_ENUM,
         .value = "s3fifo",
-        .choices = "s3fifo|lru|sieve|fifo",
+        .choices = OPTIONS_EVICTION,
         OPTION(eviction),
     },
     {
@@ -73,18 +74,10 @@ static const struct weir_option MEMORY_OPTIONS[] = {
         .value = "true",
         OPTION(bodies),
     },
-    {
-        .name = "ttl",
-        .help = "when an entry expires that was set without a time to live; 0 "
-                "= never",
-        .type = WEIR_DURATION,
-        .value = "0",
-        OPTION(ttl_ns),
-    },
+    OPTIONS_TTL(struct memory_config),
     {
         .name = "shards",
-        .help = "parts with a lock and a share of the capacity each, a power "
-                "of two; 0 = one for each 256 MiB",
+        .help = OPTIONS_SHARDS "; 0 = one for each 256 MiB",
         .type = WEIR_INTEGER,
         .value = "0",
         .max = MEMORY_SHARDS_MAX,
@@ -95,10 +88,7 @@ static const struct weir_option MEMORY_OPTIONS[] = {
 
 /* In the order of the option's choices. */
 static const struct eviction_policy *const POLICIES[] = {
-    &eviction_s3fifo,
-    &eviction_lru,
-    &eviction_sieve,
-    &eviction_fifo,
+    OPTIONS_POLICIES,
 };
 
 static uint32_t memory_shards(const struct memory_config *config)

@@ -10,6 +10,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "../memory/shared_options.h"
+
 static const char MADE[8] = "weirSHM1";
 static const char UNMADE[8] = "weirSHM?";
 
@@ -17,7 +19,8 @@ static const uint64_t CAPACITY_DEFAULT = UINT64_C(64) << 20;
 
 /* In the order of the option's choices, of which the first is "auto". */
 static const struct eviction_policy *const POLICIES[] = {
-    NULL, &eviction_s3fifo, &eviction_lru, &eviction_sieve, &eviction_fifo,
+    NULL,
+    OPTIONS_POLICIES,
 };
 
 enum { N_POLICIES = sizeof POLICIES / sizeof *POLICIES };

@@ -19,6 +19,8 @@
 #include "repair.h"
 #include "store.h"
 
+#include "../memory/shared_options.h"
+
 #define OPTION(field) .offset = offsetof(struct shm_config, field)
 
 static const struct weir_option SHM_OPTIONS[] = {
@@ -50,27 +52,20 @@ static const struct weir_option SHM_OPTIONS[] = {
                 "is made; auto = as it was, or s3fifo",
         .type = WEIR_ENUM,
         .value = "auto",
-        .choices = "auto|s3fifo|lru|sieve|fifo",
+        .choices = "auto|" OPTIONS_EVICTION,
         OPTION(eviction),
     },
     {
         .name = "shards",
-        .help = "parts with a lock and a share of the capacity each, a power "
-                "of two, fixed when the mapping is made; 0 = as it was, or one "
-                "for each 64 MiB",
+        .help = OPTIONS_SHARDS
+        ", fixed when the mapping is made; 0 = as it was, or one for each "
+        "64 MiB",
         .type = WEIR_INTEGER,
         .value = "0",
         .max = LAYOUT_SHARDS_MAX,
         OPTION(shards),
     },
-    {
-        .name = "ttl",
-        .help = "when an entry expires that was set without a time to live; 0 "
-                "= never",
-        .type = WEIR_DURATION,
-        .value = "0",
-        OPTION(ttl_ns),
-    },
+    OPTIONS_TTL(struct shm_config),
     {
         .name = "create",
         .help = "whether to make the mapping when it is missing",
