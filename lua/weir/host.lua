@@ -69,7 +69,7 @@ end
 function Host.warn(sentence)
   local warn = Host.current().warn
   if warn then return warn(sentence) end
-  io.stderr:write("weir: ", sentence, "\n")
+  io.stderr:write("weir: " .. sentence .. "\n")
 end
 
 

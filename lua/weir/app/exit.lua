@@ -59,7 +59,7 @@ end
 ---@param command string? whose complaint it is
 function Exit.complain(text, command)
   local who = command and "weir " .. command or "weir"
-  io.stderr:write(who, ": ", Literal.harmless(without_passwords(text)), "\n")
+  io.stderr:write(who .. ": " .. Literal.harmless(without_passwords(text)) .. "\n")
 end
 
 

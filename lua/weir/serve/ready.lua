@@ -47,7 +47,7 @@ end
 local function write_pidfile(path, pid)
   local file, err = io.open(path, "w")
   if not file then
-    io.stderr:write("weir serve: --pidfile: cannot write ", err, "\n")
+    io.stderr:write("weir serve: --pidfile: cannot write " .. err .. "\n")
     return
   end
   file:write(pid, "\n")

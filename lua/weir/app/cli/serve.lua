@@ -130,9 +130,10 @@ end
 -- The number of this process, when there are several.
 local number
 
+-- A line is one write: several processes have the same stderr.
 local function say(format, ...)
   local who = number and ("weir serve: process %d: "):format(number) or "weir serve: "
-  io.stderr:write(who, format:format(...), "\n")
+  io.stderr:write(who .. format:format(...) .. "\n")
 end
 
 

@@ -55,7 +55,7 @@ local function watch(self)
   self.watched = current
   host.on_stop(function()
     local left = self.dirty.count > 0 and self:flush(CLOSE)
-    if left then io.stderr:write("weir: ", self:describe(left), "\n") end
+    if left then io.stderr:write("weir: " .. self:describe(left) .. "\n") end
   end)
 end
 
