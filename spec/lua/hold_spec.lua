@@ -75,25 +75,6 @@ describe("a ledger", function()
     assert.equal(n, released)
   end)
 
-  -- A table that doubles takes a millisecond to copy 32 K slots, within one get.
-  it("makes no table larger by copying it", function()
-    local n = 20000
-    local take, keep = Hold.ledger(function() end)
-    local objects = {}
-    for i = 1, n do objects[i] = {} end
-    collectgarbage()
-    collectgarbage "stop"
-    local most = 0
-    for i = 1, n do
-      local before = collectgarbage "count"
-      keep(take(), objects[i])
-      most = math.max(most, collectgarbage "count" - before)
-    end
-    collectgarbage "restart"
-    -- KiB: 137 with the array of free slots, which has 4 bytes each; 256 with a table.
-    assert.is_true(most <= 160, most)
-  end)
-
   it("uses its slots again", function()
     local take, keep = Hold.ledger(function() end)
     local most = 0

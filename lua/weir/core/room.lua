@@ -5,7 +5,6 @@ local ffi = require "ffi"
 local Hold = require "weir.core.hold"
 local C = require("weir.ffi").C
 
-local new_table = require "table.new"
 local ffi_gc = ffi.gc
 local unref = C.weir_values_unref
 
@@ -34,15 +33,12 @@ local function from_pool(n)
 end
 
 
--- The array of each reply by its slot in the ledger, in pieces. It outlives the reply.
+-- The array of each reply by its slot in the ledger. It outlives the reply.
 local rooms = {}
 
-local place_of = Hold.place
-
 local take_slot, keep_slot = Hold.ledger(function(slot)
-  local piece, place = place_of(slot)
-  local values = rooms[piece][place]
-  rooms[piece][place] = false
+  local values = rooms[slot]
+  rooms[slot] = false
   unref(values)
   local spare = spares[size_of(tonumber(values.n))]
   if spare and spare.n * tonumber(values.n) < SPARE_SLOTS then
@@ -50,13 +46,6 @@ local take_slot, keep_slot = Hold.ledger(function(slot)
     spare[spare.n] = values
   end
 end)
-
-
-local function new_piece(piece)
-  local made = new_table(Hold.PIECE - 1, 0)
-  rooms[piece] = made
-  return made
-end
 
 
 local Room = {}
@@ -67,9 +56,7 @@ function Room.of(owner, n)
   local slot = take_slot()
   local values = from_pool(n)
   values.n = n
-  local piece, place = place_of(slot)
-  local list = rooms[piece] or new_piece(piece)
-  list[place] = values
+  rooms[slot] = values
   keep_slot(slot, owner)
   return values
 end

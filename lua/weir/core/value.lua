@@ -16,18 +16,22 @@ local ffi_string, istype = ffi.string, ffi.istype
 -- that memory.
 local STEP = 16 * 1024 * 1024
 
--- The references of all boxes by slot, in pieces, each a struct as weir_values_unref
--- takes it: that drops the references that are left when Lua closes.
-local Held = ffi.typeof("struct { uint64_t n; struct weir_value *at[$]; }", Hold.PIECE)
-local held = {}
+-- The references of all boxes by slot, in a struct as weir_values_unref takes it: that
+-- drops the references that are left when Lua closes.
+local Held = ffi.typeof "struct { uint64_t n; struct weir_value *at[?]; }"
 
-local place_of = Hold.place
+local function make_held(n)
+  local made = ffi.gc(Held(n), C.weir_values_unref)
+  made.n = n
+  return made
+end
+
+local room = 64
+local held = make_held(room)
 
 local take_slot, keep_slot, drop_slot = Hold.ledger(function(slot)
-  local piece, place = place_of(slot)
-  local at = held[piece].at
-  C.weir_value_unref(at[place])
-  at[place] = nil
+  C.weir_value_unref(held.at[slot - 1])
+  held.at[slot - 1] = nil
 end)
 
 ---@class weir.Value
@@ -117,10 +121,11 @@ Value.is = is_value
 Value.describe, Value.advice = Text.describer(is_value), Text.advice
 
 
-local function new_piece(piece)
-  local made = ffi.gc(Held(Hold.PIECE), C.weir_values_unref)
-  held[piece] = made
-  return made
+local function grow()
+  local more = make_held(2 * room)
+  ffi.copy(more.at, held.at, room * ffi.sizeof "void *")
+  ffi.gc(held, nil)
+  held, room = more, 2 * room
 end
 
 
@@ -128,10 +133,9 @@ end
 ---@return weir.Value
 function Value.own(pointer)
   local slot = take_slot()
-  local piece, place = place_of(slot)
+  if slot > room then grow() end
   local box = Box(pointer, pointer.data, pointer.size, slot)
-  local refs = held[piece] or new_piece(piece)
-  refs.at[place] = pointer
+  held.at[slot - 1] = pointer
   keep_slot(slot, box)
   return box
 end
