@@ -28,7 +28,7 @@ describe("four workers over one redis #unsanitized", function()
   -- The delay that 99 of 100 values keep, in seconds.
   local function p99(disturb)
     local delays
-    weir.run(function() delays = workers:measure(SECONDS, disturb) end)
+    weir.run(function() delays = workers:measure(SECONDS, 16, disturb) end)
     assert.is_true(#delays > 20)
     return delays[math.ceil(#delays * 0.99)]
   end

@@ -10,7 +10,6 @@ Workers.__index = Workers
 
 local KEY, PREFIX = "k", "app:"
 local PAUSE = 0.005 -- between two writes
-local CONNECTIONS = 16
 
 -- Each worker notes when it last served each value that was not marked stale.
 local HTTP = [[
@@ -104,14 +103,15 @@ end
 
 
 --- Writes for so many seconds while wrk reads from all workers. Call it in weir.run.
+---@param connections integer of wrk
 ---@param disturb fun()? called after each 50th write
 ---@return number[] delays in seconds, in order: of each value that was served, from the
 --- acknowledgement of the next write to the last time that any worker served the value;
 --- 0: no worker did after it
 ---@return number rate requests a second of wrk
-function Workers:measure(seconds, disturb)
+function Workers:measure(seconds, connections, disturb)
   take_notes(self, function() end)
-  local load = assert(io.popen(("wrk -t1 -c%d -d%d %s/k 2>&1"):format(CONNECTIONS,
+  local load = assert(io.popen(("wrk -t1 -c%d -d%d %s/k 2>&1"):format(connections,
     seconds + 1, self.server.url)))
   local acknowledged = write(self, seconds, disturb)
   local text = load:read "*a"
