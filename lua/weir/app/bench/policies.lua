@@ -135,6 +135,7 @@ return function(bench, args)
     bench:row { case = "aborted traces, the most in one place: " .. where,
       figure = most, unit = "", target = "<= 8" }
     for _, case in ipairs(list) do case[2]:close() end
+    require "weir.app.bench.copies"(bench)
     require "weir.app.bench.stack"(bench)
   end)
 end
