@@ -8,18 +8,13 @@ local Server = require "weir.app.bench.redis_server"
 local Servers = require "weir.app.bench.serve_server"
 local weir = require "weir"
 local Now = require("weir.ffi").C.weir_now
+local median = require "weir.app.bench.median"
 
 local ROUNDS = 7
 local SECONDS = 0.3
 local KEYS = 65536
 local TASKS = 2
 local MIB = 2 ^ 20
-
-
-local function median(list)
-  table.sort(list)
-  return list[math.ceil(#list / 2)]
-end
 
 
 -- Batches of n keys each, in all slots.

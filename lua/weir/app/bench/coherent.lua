@@ -8,17 +8,12 @@
 local Redis = require "weir.app.bench.redis_server"
 local Workers = require "weir.app.bench.coherent_workers"
 local weir = require "weir"
+local median = require "weir.app.bench.median"
 
 local SECONDS = 2
 local WORKERS = 4
 local CONNECTIONS = { { 8, target = "<= 5e6" }, { 16 } }
 local rounds = 5
-
-
-local function median(list)
-  table.sort(list)
-  return list[math.ceil(#list / 2)]
-end
 
 
 -- A row a quantile: the median of the rounds, and from the least to the most of them.

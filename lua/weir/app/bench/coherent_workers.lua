@@ -4,6 +4,7 @@
 local Host = require "weir.host"
 local Nginx = require "weir.app.bench.nginx"
 local weir = require "weir"
+local output = require "weir.app.bench.output"
 
 local Workers = {}
 Workers.__index = Workers
@@ -43,14 +44,6 @@ local SERVER = [[
     ngx.print(tostring(tree:tally()[ngx.var.arg_name]))
   } }
 ]]
-
-
-local function output(line)
-  local pipe = assert(io.popen(line))
-  local text = pipe:read "*a"
-  pipe:close()
-  return text
-end
 
 
 --- Starts so many workers over the Redis at a URL.

@@ -26,7 +26,8 @@ local function get(store, keys, values)
 end
 
 
--- { name, what is timed, made: the store, what is done before it with a batch, target }
+-- { name, function that is timed, store; before: called with the keys of each batch
+-- first, without being timed }
 local function cases()
   local upper, lower = memory(), memory()
   local promoting = weir.tier { upper, lower }

@@ -3,18 +3,13 @@
 -- tier. Also checks that memory does not grow. --tails: see tails.lua.
 local weir = require "weir"
 local C = require("weir.ffi").C
+local median = require "weir.app.bench.median"
 
 local ROUNDS = 5
 local KEYS = 4096
 local BATCH = 64
 local SIZE = 1024
 local TOTAL = 64 * 4096
-
-
-local function median(list)
-  table.sort(list)
-  return list[math.ceil(#list / 2)]
-end
 
 
 -- Nanoseconds that fn takes for a key. Garbage of earlier cases is collected before.

@@ -8,6 +8,7 @@
 local Nginx = require "weir.app.bench.nginx"
 local Redis = require "weir.app.bench.redis_server"
 local Wrk = require "weir.app.bench.wrk"
+local median = require "weir.app.bench.median"
 
 local SECONDS = 1
 local rounds = 3
@@ -107,8 +108,8 @@ local function others(bench, server)
     ours[i] = disturbed(server, "/weir/get?key=1m")
   end
   bench:row {
-    case = "p99 of another location while 64 get 1 MiB", figure = Wrk.median(ours),
-    unit = "ns", reference = "lua-resty-redis", of = Wrk.median(theirs),
+    case = "p99 of another location while 64 get 1 MiB", figure = median(ours),
+    unit = "ns", reference = "lua-resty-redis", of = median(theirs),
     target = "<= 0.5x",
   }
 end

@@ -5,14 +5,9 @@
 -- --instances: see instances.lua.
 local Reading = require "weir.app.bench.reading"
 local weir = require "weir"
+local median = require "weir.app.bench.median"
 
 local WORD, SHARD, TIER, STACK = "<= 60", "<= 150", "<= 80", "<= 3x"
-
-
-local function median(list)
-  table.sort(list)
-  return list[math.ceil(#list / 2)]
-end
 
 
 local function memory()

@@ -6,6 +6,8 @@ local Server = require "weir.app.bench.redis_server"
 local weir = require "weir"
 local Exit = require "weir.app.exit"
 local Ffi = require "weir.ffi"
+local median = require "weir.app.bench.median"
+local output = require "weir.app.bench.output"
 local Now, suggest = Ffi.C.weir_now, Ffi.suggest
 
 local WHAT = { "targets", "grid", "workload", "verbs" }
@@ -14,20 +16,6 @@ local HAS = { targets = true, grid = true, workload = true, verbs = true }
 local VERB_ROUNDS = 10
 local SECONDS = 0.25
 local KEYS = 4096
-
-
-local function median(list)
-  table.sort(list)
-  return list[math.ceil(#list / 2)]
-end
-
-
-local function output(line)
-  local pipe = assert(io.popen(line))
-  local text = pipe:read "*a"
-  pipe:close()
-  return text
-end
 
 
 local HERE = { [""] = true, ["127.0.0.1"] = true, localhost = true, ["::1"] = true }

@@ -6,6 +6,7 @@
 -- than rates.
 local Redis = require "weir.app.bench.redis_server"
 local Servers = require "weir.app.bench.serve_server"
+local median = require "weir.app.bench.median"
 
 local rounds = 5
 
@@ -36,12 +37,6 @@ local ram = memory { capacity = "64MiB" }
 return tier { ram, fs { path = "FOLDER/disk", capacity = "1GiB" } }
   :coalesce() :deadline(1)
 ]]
-
-
-local function median(list)
-  table.sort(list)
-  return list[math.ceil(#list / 2)]
-end
 
 
 local function benchmark(port, words)

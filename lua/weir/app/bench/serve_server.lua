@@ -1,18 +1,11 @@
 -- app/bench/serve_server.lua: a `weir serve`, and a nutcracker, of one's own on free
 -- ports. Used by `weir bench serve`.
+local output = require "weir.app.bench.output"
 
 local Servers = {}
 
 -- 50 ms each.
 local TRIES = 200
-
-
-local function output(line)
-  local pipe = assert(io.popen(line))
-  local text = pipe:read "*a"
-  pipe:close()
-  return text
-end
 
 
 -- What starts a server in a folder; stop() ends it.

@@ -1,24 +1,19 @@
 -- app/bench/wrk.lua: requests a second of an nginx, measured by wrk. Used by
 -- `weir bench ngx` and `weir bench shm`.
+local median = require "weir.app.bench.median"
+local output = require "weir.app.bench.output"
+
 local Wrk = {}
 
 local SECONDS = 1
-
-
-function Wrk.median(list)
-  table.sort(list)
-  return list[math.ceil(#list / 2)]
-end
 
 
 --- The figures of wrk for a location. Raises an error when a request failed.
 ---@return number requests a second
 ---@return string what wrk printed
 function Wrk.run(server, path, connections, options)
-  local pipe = assert(io.popen(("wrk -t1 -c%d -d%d %s '%s%s' 2>&1"):format(connections,
-    SECONDS, options or "", server.url, path)))
-  local text = pipe:read "*a"
-  pipe:close()
+  local text = output(("wrk -t1 -c%d -d%d %s '%s%s' 2>&1"):format(connections, SECONDS,
+    options or "", server.url, path))
   local rate = tonumber(text:match "Requests/sec:%s*([%d.]+)")
   if not rate or text:match "Non%-2xx" or text:match "Socket errors" then
     error("bench: " .. path .. " fails: " .. text .. server:log():sub(-500), 0)
@@ -38,8 +33,8 @@ function Wrk.compare(bench, server, case, connections, rounds)
   bench:row {
     case = ("%s, %d connection%s"):format(case.name, connections,
       connections > 1 and "s" or ""),
-    figure = Wrk.median(ours), unit = "requests/s", reference = case.reference,
-    of = Wrk.median(theirs), target = case.target,
+    figure = median(ours), unit = "requests/s", reference = case.reference,
+    of = median(theirs), target = case.target,
   }
 end
 
