@@ -74,6 +74,16 @@ describe("weir check", function()
       return weir.shm { path = folder .. "/shm", capacity = "1MiB" }
     end
 
+    -- The rule has one finding, with this text.
+    local function says(text, build)
+      local messages = {}
+      for _, finding in ipairs(findings(build)) do
+        if finding.rule == "shm" then messages[#messages + 1] = finding.message end
+      end
+      assert.equal(1, #messages, text)
+      assert.is_truthy(messages[1]:find(text, 1, true), messages[1])
+    end
+
     it("finds what hides the writes of other processes", function()
       for what, build in pairs {
         retry = function() return tier { top():retry { 2 }, memory {} } end,
@@ -81,12 +91,7 @@ describe("weir check", function()
           return tier { top(), memory {}, write = back {} }
         end,
       } do
-        local messages = {}
-        for _, finding in ipairs(findings(build)) do
-          if finding.rule == "shm" then messages[#messages + 1] = finding.message end
-        end
-        assert.equal(1, #messages, what)
-        assert.is_truthy(messages[1]:find(what, 1, true), messages[1])
+        says(what, build)
       end
     end)
 
@@ -102,12 +107,7 @@ describe("weir check", function()
           return tier { mirror { top(), memory {} }:limit { inflight = 9 }, memory {} }
         end,
       } do
-        local messages = {}
-        for _, finding in ipairs(findings(build)) do
-          if finding.rule == "shm" then messages[#messages + 1] = finding.message end
-        end
-        assert.equal(1, #messages, message)
-        assert.is_truthy(messages[1]:find(message, 1, true), messages[1])
+        says(message, build)
       end
       assert.same({}, findings(function()
         return mirror { top(), memory {}, repair = true }:limit { inflight = 9 }

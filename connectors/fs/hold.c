@@ -8,8 +8,8 @@
  * of the same process has opened the file itself.
  *
  *     FS_HOLD_KEY    an atomic op or a touch, from its look to its change
- *     FS_HOLD_NAME   a file gets its name or is removed, only for the rename or
- *                    unlink; so a large value that is written delays no other
+ *     FS_HOLD_NAME   a file gets its name or is removed. It is held only during
+ *                    the rename or unlink, not while a value is written
  *     FS_HOLD_MARK   a directory is being marked
  *
  * Evictions take no shared lock, since no caller was told of them: a value that
@@ -164,7 +164,7 @@ bool fs_hold_is_shared(const struct fs *fs)
 }
 
 /* An op that writes no file of its own needs the file, too. A full disk may
- * have no room for it: then nobody else has made it. */
+ * have no room for it. Then the file is not there, so no process has a lock. */
 static int hold_ready(struct fs *fs)
 {
     int rc;

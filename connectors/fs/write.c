@@ -7,7 +7,7 @@
  * It makes the four system calls of the simplest program that does so: open,
  * write, close, rename, and a short one that reads a mark (hold.c). The trailer
  * makes a value of 4 KiB a file of two pages instead of one, which is a quarter
- * of the cost of such a set in tmpfs (25 us CPU time, 19 without it); at 64 KiB
+ * of the cost of such a set in tmpfs (25 us CPU time, 19 without it). At 64 KiB
  * it is 4 %. O_TMPFILE with linkat takes 7 % less, but cannot replace a file.
  *
  * The rename of an atomic op (change.c) is done under the lock of the name, and

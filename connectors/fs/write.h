@@ -19,7 +19,7 @@ struct write_job {
     bool reserved;       /* the bytes are reserved in the index */
     bool published;      /* the new value is in place: do not try again */
 
-    /* What may lie where the file gets its name; by default anything. */
+    /* The file that the new one may replace. Without these two: any. */
     bool adds;              /* no file; else -EEXIST */
     const struct stat *old; /* only this file, which is open; else -ESTALE */
 

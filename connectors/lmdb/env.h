@@ -78,8 +78,8 @@ uint64_t env_used(struct env *env, MDB_txn *txn);
 /* env_say fills err for a code of LMDB and returns a negative errno. */
 int env_say(struct weir_error *err, int rc);
 
-/* env_cause returns why a commit failed. LMDB says EIO when the disk had room
- * for a part of what it wrote: the cause is ENOSPC then. */
+/* env_cause returns why a commit failed. A disk that is full after a part of a
+ * write makes LMDB say EIO. env_cause then says ENOSPC. */
 int env_cause(const struct env *env, int rc);
 
 /* env_fail answers an item (NULL: all pending) for a code of LMDB. */

@@ -8,7 +8,7 @@
  *
  * A node may answer an item with an error that says to go elsewhere or to come
  * later (redirect.c). Then the item leaves its part and waits, at least until
- * the next turn of the loop. The peer's item `nobody` takes its place in the
+ * the next turn of the loop. An empty item, `nobody`, takes its place in the
  * part, so that the other items keep theirs.
  *
  * Promise. Every item is answered. It waits until the call's deadline, or for

@@ -55,9 +55,9 @@ void outbox_number(struct outbox *o, uint64_t number);
  * are sent. */
 void outbox_refer(struct outbox *o, const void *bytes, size_t len);
 
-/* outbox_shift puts in bytes from a copy that begins at the same place of a
- * cache line as the bytes will have in what is sent from now on, or without a
- * copy if there is no memory for one: see put_value. */
+/* outbox_shift puts in bytes from a copy. The copy begins as far behind the
+ * start of a cache line as the bytes will lie in the data that is sent from now
+ * on: see put_value. Without memory for a copy they are put in as they are. */
 void outbox_shift(struct outbox *o, const void *bytes, size_t len);
 
 /* outbox_lend begins a command that refers to memory lent to that call: it is

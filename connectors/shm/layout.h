@@ -1,5 +1,5 @@
-/* layout.h -- where the parts of a mapping are; computed from its capacity, its
- * number of shards and whether it may have huge pages.
+/* layout.h -- where the parts of a mapping are. That follows from its capacity,
+ * its number of shards and whether it may have huge pages.
  *
  * The kernel can map a huge page only where the offset in the file and the
  * address are both multiples of its size. A shard begins at such an address

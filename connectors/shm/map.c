@@ -228,10 +228,10 @@ static int map_memory(struct map *m, int fd, bool sigbus,
     return 0;
 }
 
-/* Asks for huge pages, and maps all shards at once; how: MADV_POPULATE_WRITE
- * takes the pages, _READ maps those that the file has. Both are wishes. A
- * kernel that does not know them, or has no room, changes nothing that matters
- * here: file_allocate takes what is missing, or fails. */
+/* Asks for huge pages, and maps all shards at once. With MADV_POPULATE_WRITE
+ * the kernel takes the pages, with MADV_POPULATE_READ it maps those that the
+ * file has. Both may fail, on an old kernel or without room: file_allocate
+ * takes the pages that are missing, or fails. */
 static void map_ask_huge(struct map *m, int how)
 {
     for (uint32_t i = 0; m->layout.huge && i < m->layout.shards; i++) {

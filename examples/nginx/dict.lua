@@ -13,7 +13,7 @@ function Dict.open(name)
 end
 
 
--- A store that fails must not close the site: what it would have decided is logged.
+-- When the store fails, the site goes on without it, and the error is logged.
 local function failed(err)
   ngx.log(ngx.ERR, tostring(err))
 end
