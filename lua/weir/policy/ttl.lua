@@ -45,11 +45,10 @@ local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
 local Op = require "weir.core.op"
 local Refresh = require "weir.policy.ttl.refresh"
+local Setting = require "weir.policy.ttl.setting"
 local Shared = require "weir.policy.ttl.shared"
 local status = require "weir.core.status"
 local Times = require "weir.policy.ttl.times"
-
-local new_table = require "table.new"
 
 local Ttl = Node.word "ttl"
 Ttl.REUSES = "immediate"
@@ -103,76 +102,6 @@ function Ttl.new(child, ...)
 end
 
 
--- The time to live of a value that asks for `own` seconds; nil: none. That of this
--- node is shortened by chance.
-local function limited(self, own, default)
-  local max = self.max
-  if not self.force and own and not (max and own > max) then return own end
-  local time = self.force and self.seconds or own and max or default or max
-  return time and time * (1 - self.jitter * host.random())
-end
-
-
--- Says for each slot whether its time can be noted. Only then may the value live
--- longer.
-local function can_note(self, req)
-  local kept, more = {}, 0
-  if self.shared then
-    for i = 1, req.n do kept[i] = true end
-    return kept
-  end
-  for i = 1, self.keep and req.n or 0 do
-    local key = req.keys[i]
-    kept[i] = self.times:room(key, more)
-    if kept[i] and not self.times:get(key) then more = more + 1 end
-    if not kept[i] then self.counts.untimed = self.counts.untimed + 1 end
-  end
-  return kept
-end
-
-
--- Notes the time of a value that was set. After a set without a reply the old value may
--- still be there.
-local function note(self, key, name, time)
-  if name == "ok" then
-    self.times:put(key, time)
-    self.times:lease(key, nil)
-  elseif status.applied[name] == "maybe" then
-    self.times:put(key, math.min(self.times:get(key) or time, time))
-  end
-end
-
-
--- Notes what a set has done to the times of its keys. fresh: the times to live.
-local function note_all(self, req, reply, fresh, kept)
-  local now = host.now()
-  for i = 1, req.n do
-    local key, name = req.keys[i], reply[i]
-    if self.shared then
-      if name == "ok" then self.shared:release(key) end
-    elseif fresh[i] then
-      if kept[i] then note(self, key, name, now + fresh[i]) end
-    elseif name == "ok" then
-      self.times:drop(key) -- the value never expires
-    end
-  end
-end
-
-
-local function set(self, req)
-  local inner, n, kept = req:within(req.deadline), req.n, can_note(self, req)
-  local fresh, ttls = new_table(n, 0), new_table(n, 0)
-  for i = 1, n do
-    fresh[i] = limited(self, req:ttl_of(i), self.seconds)
-    ttls[i] = fresh[i] and fresh[i] + (kept[i] and self.keep or 0)
-  end
-  inner.ttls, inner.tickets, inner.undo = ttls, req.tickets, req.undo
-  local reply = self.child:run(inner)
-  if self.keep then note_all(self, req, reply, fresh, kept) end
-  return reply
-end
-
-
 -- Whether any value may be past its time.
 local function may_be_past(self)
   return self.shared ~= nil or self.keep ~= nil and self.times.count > 0
@@ -212,41 +141,6 @@ function Ttl:fast_path()
 end
 
 
--- Notes the times of keys that were touched. After an error the old time may still
--- hold.
-local function note_touched(self, req, reply, fresh, kept)
-  local now = host.now()
-  for i = 1, req.n do
-    local key = req.keys[i]
-    if reply[i] == "ok" and fresh[i] then
-      if kept[i] then self.times:put(key, now + fresh[i]) end
-    elseif status.class[reply[i]] ~= "error" then
-      self.times:drop(key)
-    end
-  end
-end
-
-
--- Sets a new time to live. Without one the value never expires, unless max or force
--- says otherwise.
-local function touch(self, req)
-  if not (self.keep or self.max or self.force) then return self.child:run(req) end
-  local inner, n, fresh, timed = req:within(req.deadline), req.n, {}, false
-  for i = 1, n do
-    fresh[i] = limited(self, req:ttl_of(i))
-    timed = timed or fresh[i] ~= nil
-  end
-  local kept = timed and can_note(self, req) or {}
-  if timed then inner.ttls = new_table(n, 0) end
-  for i = 1, timed and n or 0 do
-    inner.ttls[i] = fresh[i] and fresh[i] + (kept[i] and self.keep or 0)
-  end
-  local reply = self.child:run(inner)
-  if self.times then note_touched(self, req, reply, fresh, kept) end
-  return reply
-end
-
-
 -- The seconds for which a value is fresh. left: those that it lives.
 local function fresh_left(self, key, left, now)
   if self.shared then return left and left - self.keep end
@@ -281,9 +175,9 @@ end
 local function pass(self, req)
   local refused = Op.atomic[req.op] and Atomic.refuse(self, req)
   if refused then return refused end
-  if req.op == "gat" then return touch(self, req) end
+  if req.op == "gat" then return Setting.touch(self, req) end
   local creates = Op.sends[req.op] or req.op == "incr"
-  return creates and set(self, req) or self.child:run(req)
+  return creates and Setting.set(self, req) or self.child:run(req)
 end
 
 
@@ -293,7 +187,9 @@ function Ttl:refuses()
 end
 
 
-local OPS = { set = set, get = get, touch = touch, delete = delete, stat = stat }
+local OPS = {
+  set = Setting.set, get = get, touch = Setting.touch, delete = delete, stat = stat,
+}
 
 -- A refresh that began before a write must not store the old value again. A touch
 -- writes no value.
