@@ -50,6 +50,26 @@ describe("a policy file", function()
     assert.equal('FILE:3: no word "memroy"; did you mean "memory"?', why)
   end)
 
+  it("says how to write what has weir. before it", function()
+    local _, why = load_text "return weir.memory {}"
+    assert.equal("FILE:1: words stand alone in a policy file: write tier { ... }, "
+      .. "not weir.tier { ... }", why)
+  end)
+
+  it("opens what the module opens as its own words do", function()
+    local mine = weir.memory {}
+    local _, store = load_text("local weir = require 'weir'\n"
+      .. "assert(weir.open 'one' == nil)\n"
+      .. "return weir.memory {}", {
+      stores = { memory = function() return mine end, open = function() end },
+    })
+    store:set("a", "1")
+    assert.equal("1", tostring(mine:get "a"))
+    mine:close()
+    local _, why = load_text "local weir = require 'weir' return weir.memroy {}"
+    assert.equal('FILE:1: no word "memroy"; did you mean "memory"?', why)
+  end)
+
   it("says the nearest word for an unknown method", function()
     local ok, why = load_text "return memory {}:timeot(0.1)"
     assert.is_false(ok)

@@ -37,6 +37,16 @@ describe("a replay", function()
     assert.same({ 2, 30 }, { report.sets.stored, report.sets.bytes })
   end)
 
+  it("opens models for a file that uses the module, too", function()
+    local disk = folder .. "/disk"
+    local path = write("module.lua", "local weir = require 'weir'\nreturn weir.tier { "
+      .. "weir.memory {}, weir.fs { path = '" .. disk .. "' } }")
+    local report = run(path, trace { "1,a,10", "2,a,10" })
+    assert.same({ 2, 1 }, { report.keys, report.hits })
+    assert.same({ "memory", "fs" }, { report.stores[1].label, report.stores[2].label })
+    assert.is_nil(io.open(disk))
+  end)
+
   it("does not code values, which have no bytes", function()
     local path = trace { "1,a,300000", "2,b,20", "3,a,300000", "4,b,20" }
     for _, below in ipairs { "memory {}", "fs { path = '/nowhere' }" } do

@@ -24,22 +24,47 @@ local TIMEOUT = 5
 -- The names of Lua that a policy file sees.
 local LUA = {
   "assert", "bit", "error", "ipairs", "math", "next", "os", "pairs", "pcall", "print",
-  "require", "select", "string", "table", "tonumber", "tostring", "type", "unpack",
+  "select", "string", "table", "tonumber", "tostring", "type", "unpack",
 }
 
+local MODULE = "weir"
 
-local function environment(stores, open, note, params)
+
+-- What a word is that a file does not have.
+local function unknown(name, given)
+  if name == "weir" then
+    return "words stand alone in a policy file: write tier { ... }, "
+      .. "not weir.tier { ... }"
+  end
+  return ("no word %q%s"):format(tostring(name), words.suggest(name, given))
+end
+
+
+-- The module weir as a file gets it: the words that open stores are the file's own.
+local function module_of(stores, meaning)
+  local weir = require(MODULE)
+  return setmetatable({}, { __index = function(_, name)
+    local word = stores[name] or meaning(name) or rawget(weir, name)
+    if word == nil then error(unknown(name, {}), 2) end
+    return word
+  end })
+end
+
+
+-- meaning(name): what a word is, or nil.
+local function environment(stores, meaning, params)
   local env = { param = Params.word(params) }
   for _, name in ipairs(LUA) do env[name] = _G[name] end
+  function env.require(name)
+    return name == MODULE and module_of(stores, meaning) or require(name)
+  end
   for name, store in pairs(stores) do env[name] = store end
   local given = {}
   for name in pairs(env) do given[#given + 1] = name end
   return setmetatable(env, {
     __index = function(_, name)
-      local word = open and open(name) or words.find(name, note)
-      if word == nil then
-        error(("no word %q%s"):format(tostring(name), words.suggest(name, given)), 2)
-      end
+      local word = meaning(name)
+      if word == nil then error(unknown(name, given), 2) end
       rawset(env, name, word)
       return word
     end,
@@ -88,10 +113,11 @@ end
 function Load.build(source, opts)
   opts = opts or {}
   local chunk, name = compile(source, opts.interruptible)
-  local opened = {}
+  local stores, open, opened = opts.stores or {}, opts.open, {}
   local function note(store) opened[#opened + 1] = store end
-  setfenv(chunk, environment(opts.stores or {}, opts.open, note, opts.params))
-  local good, store, place = Opener.with(opts.stores or {}, run_bounded, chunk,
+  local function meaning(word) return open and open(word) or words.find(word, note) end
+  setfenv(chunk, environment(stores, meaning, opts.params))
+  local good, store, place = Opener.with(stores, run_bounded, chunk,
     opts.timeout or TIMEOUT)
   if good and Store.is(store) then return store, opened end
   Closing.all(opened, { drop = true })
