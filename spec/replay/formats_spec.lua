@@ -120,13 +120,31 @@ describe("a trace", function()
     local path = write("t.oracleGeneral.bin", ffi.string(records, 72))
     assert(os.execute(("zstd -qf %s && gzip -kf %s && xz -kf %s"):format(path, path,
       path)))
-    for _, name in ipairs { path, path .. ".zst", path .. ".gz", path .. ".xz" } do
+    local bare = write("bare", ffi.string(records, 72))
+    assert(os.execute(("cp %s.zst %s/packed"):format(path, folder)))
+    for _, name in ipairs { path, path .. ".zst", path .. ".gz", path .. ".xz", bare,
+      folder .. "/packed" } do
       local list, found = read(name)
       assert.equal("oracle", found.name)
       assert.equal(3, #list)
       assert.same({ time = 5, op = "get", n = 1, keys = { "42" }, size = 100 }, list[1])
       assert.equal("xffffffffffffffff", list[2].keys[1])
     end
+  end)
+
+  it("of other binary records is not taken for libCacheSim's", function()
+    local keys = {}
+    for i = 1, 100 do keys[i] = ("\0\0\0%c"):format(i) end
+    assert.error_matches(function() read(write("int32", table.concat(keys))) end,
+      "int32: the format is not known; %-%-format is one of")
+  end)
+
+  it("that comes packed on stdin says how to unpack it", function()
+    local path = write("s.csv", "time,key,size\n1,a,10\n")
+    local line = "gzip -c " .. path .. " | build/weir replay memory:// -"
+    local _, _, err = shell.run(line)
+    assert.equal("weir replay: stdin is a pipe of packed bytes: write gzip -dc | "
+      .. "weir ... -\n", err)
   end)
 
   it("that is cut short or packed badly is an error", function()

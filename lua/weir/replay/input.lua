@@ -1,6 +1,6 @@
 -- replay/input.lua: the file of a trace as a stream of lines or records: read in
--- pieces, never whole; unpacked by zstd, gzip or xz where its name says so. Used by
--- source.lua.
+-- pieces, never whole; unpacked by zstd, gzip or xz where its first bytes or its name
+-- say so. Used by source.lua.
 
 local Input = {}
 Input.__index = Input
@@ -8,7 +8,8 @@ Input.__index = Input
 local PIECE = 256 * 1024
 local HEAD = 4096
 
-local UNPACK = { zst = "zstd -dcq --", gz = "gzip -dc --", xz = "xz -dc --" }
+local UNPACK = { zst = "zstd -dcq", gz = "gzip -dc", xz = "xz -dc" }
+local MAGIC = { zst = "\40\181\47\253", gz = "\31\139", xz = "\253\55zXZ\0" }
 
 
 local function quote(word)
@@ -16,20 +17,40 @@ local function quote(word)
 end
 
 
-local function must_exist(path)
-  local file, why = io.open(path, "rb")
-  if not file then error(why, 0) end
-  file:close()
+-- What unpacks a file that begins so, or nil.
+local function tool_for(head)
+  for kind, magic in pairs(MAGIC) do
+    if head:sub(1, #magic) == magic then return UNPACK[kind] end
+  end
 end
 
 
--- The tool reports its exit code as the last line, since popen of Lua 5.1 does not.
+-- What a tool makes of a file. It reports its exit code as the last line, since popen
+-- of Lua 5.1 does not.
+local function unpacked(path, tool)
+  return assert(io.popen(("%s -- %s; code=$?; echo; echo weir-unpacked $code"):format(
+    tool, quote(path)))), tool:match "^%w+"
+end
+
+
+-- Opens a file. Returns it, the tool that unpacks it, if any, and the bytes that were
+-- read already. The bytes of a pipe cannot be read again by a tool.
 local function open(path)
-  must_exist(path)
+  local file, why = io.stdin, nil
+  if path ~= "-" then file, why = io.open(path, "rb") end
+  if not file then error(why, 0) end
   local tool = UNPACK[path:match "%.(%w+)$" or ""]
-  if not tool then return assert(io.open(path, "rb")), false end
-  return assert(io.popen(("%s %s; code=$?; echo; echo weir-unpacked $code"):format(tool,
-    quote(path)))), tool:match "^%w+"
+  if not tool then
+    local head = file:read(8) or ""
+    tool = tool_for(head)
+    if not tool then return file, nil, head end
+    if path == "-" or not file:seek "set" then
+      error(("%s is a pipe of packed bytes: write %s | weir ... -"):format(
+        path == "-" and "stdin" or path, tool), 0)
+    end
+  end
+  file:close()
+  return unpacked(path, tool)
 end
 
 
@@ -38,11 +59,10 @@ end
 function Input.open(path, opts)
   local self = setmetatable({ path = path, line = 0, bad = 0, at = 1, piece = "",
     skip_bad = opts and opts.skip_bad }, Input)
-  if path == "-" then
-    self.file, self.path = io.stdin, "stdin"
-  else
-    self.file, self.tool = open(path)
-  end
+  if path == "-" then self.path = "stdin" end
+  local head
+  self.file, self.tool, head = open(path)
+  self.piece = head or ""
   self:fill()
   return self
 end

@@ -1,5 +1,5 @@
 -- libCacheSim's oracleGeneral: 24 bytes a request, little-endian: u32 time in s, u64
--- object id, u32 size, i64 the time of the next access (not used).
+-- object id, u32 size, i64 the index of the next access, which only detecting reads.
 
 local ffi = require "ffi"
 
@@ -18,12 +18,29 @@ local function key_of(id)
 end
 
 
+-- Whether the next access can be one: an index, -1 or the largest number for none.
+local function plausible(index)
+  return index >= -1 and (index < 2LL ^ 48 or index == 0x7fffffffffffffffLL)
+end
+
+
+-- Whether the first records of a file can be some: their times do not fall.
+local function detected(head)
+  if #head < RECORD or not head:sub(1, 200):find "[%z\1-\8]" then return false end
+  local list, time = ffi.cast(records, head), 0
+  for i = 0, math.floor(#head / RECORD) - 1 do
+    if list[i].time < time or not plausible(list[i].next) then return false end
+    time = list[i].time
+  end
+  return true
+end
+
+
 return {
   name = "oracle",
   help = "libCacheSim oracleGeneral: 24 bytes a request",
   detect = function(head, path)
-    return path:find "[oO]racleGeneral" ~= nil
-      or #head >= RECORD and head:sub(1, 200):find "[%z\1-\8]" ~= nil
+    return path:find "[oO]racleGeneral" ~= nil or detected(head)
   end,
   open = function(input)
     local piece, n, at
