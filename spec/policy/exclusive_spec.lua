@@ -123,7 +123,7 @@ describe("tier, exclusive,", function()
       tree:set_many({ "a", "b" }, { "1", "2" })
       tree:get "a"
       host.sleep(1)
-      assert(tree.generations:try("a", true))
+      assert(tree.generations:try("a", "copy"))
       tree:get "b"
       host.sleep(1)
       assert.is_nil(low.data.a)

@@ -153,6 +153,41 @@ describe("a scan over stores with copies", function()
     assert.equal("unavailable", err.code)
   end)
 
+  it("of a mirror lists a key once while its old copy is deleted", function()
+    local c = script.store(host, "c")
+    local tree = weir.mirror { a, b, c, ack = 1 }
+    c.down = "unavailable"
+    in_host(function() assert(tree:set("k", "1")) end)
+    c.down, c.takes = nil, function(req) return req.op == "delete" and 1 or 0 end
+    assert.equal("k", in_host(function() return scan(tree) end))
+    assert.equal(1, c:count "delete")
+  end)
+
+  it("lists no old copy that is deleted while its page is on the way", function()
+    for _, op in ipairs { "set", "delete" } do
+      a.data, b.data = { k = "0" }, { k = "0", other = "0" }
+      local tree = weir.mirror { a, b, ack = 1 }
+      b.down = "unavailable"
+      in_host(function() assert(tree[op](tree, "k", op == "set" and "1" or nil)) end)
+      b.down = nil
+      local run, held = b.run, false
+      function b.run(self, req)
+        local reply = run(self, req)
+        if req.op == "scan" and not held then
+          held = true
+          host.sleep(1)
+        end
+        return reply
+      end
+      host.timer(0.1, function() host.spawn(function() tree:exists "other" end) end)
+      local expected = op == "set" and "k other" or "other"
+      assert.equal(expected, in_host(function() return scan(tree) end))
+      assert.is_true(held)
+      assert.is_nil(b.data.k)
+      b.run = nil
+    end
+  end)
+
   it("of a route lists what is routed there", function()
     a.data = { ["a/1"] = "1", ["a/b/1"] = "1", other = "1" }
     b.data = { ["a/1"] = "1", ["x"] = "1" }

@@ -64,6 +64,23 @@ describe("spool", function()
     end)
   end)
 
+  it("lists no key that is deleted while its page is on the way", function()
+    local tree, run = over(far, { every = 1 }), far.run
+    function far.run(self, req)
+      local reply = run(self, req)
+      if req.op == "scan" then host.sleep(2) end
+      return reply
+    end
+    host:main(function()
+      far.faults.a = { "unavailable" }
+      assert.is_true(tree:delete "a")
+      local seen = {}
+      for key in tree:scan {} do seen[#seen + 1] = key end
+      assert.is_nil(far.data.a)
+      assert.same({ "b", "c" }, seen)
+    end)
+  end)
+
   it("answers errors that no other attempt mends, and never keeps them", function()
     local tree = over(far)
     host:main(function()

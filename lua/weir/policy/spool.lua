@@ -14,6 +14,7 @@
 -- store's error, as without this word, and is counted (dropped). Errors that another
 -- attempt cannot mend (denied, unsupported, invalid) are never kept.
 
+local Again = require "weir.policy.shared.scan_again"
 local Arguments = require "weir.policy.shared.arguments"
 local Detach = require "weir.policy.shared.detach"
 local host = require "weir.host"
@@ -69,12 +70,22 @@ local function read(self, req)
 end
 
 
+-- A delete may be made after the store made the page. Then its key waits no longer, and
+-- the store is asked again.
 local function scan(self, req)
-  local reply, pending = self.child:run(req), self.owner.pending
-  if pending.dirty.count == 0 or reply[1] ~= "ok" then return reply end
+  local pending = self.owner.pending
+  local ended = pending:ended()
+  local reply = self.child:run(req)
+  if reply[1] ~= "ok" then return reply end
+  local changed = pending:ended() > ended
+  if pending.dirty.count == 0 and not changed then return reply end
   Page.filter(reply, function(keys)
-    local keep = {}
-    for i, key in ipairs(keys) do keep[i] = pending:get(key) == nil end
+    local keep, slots = {}, {}
+    for i, key in ipairs(keys) do
+      keep[i] = pending:get(key) == nil
+      if keep[i] then slots[#slots + 1] = i end
+    end
+    if changed then Again.ask(self.child, req, keys, slots, keep) end
     return keep
   end)
   return reply

@@ -16,8 +16,8 @@ local PAUSE = 1 -- seconds between two attempts to make room
 
 
 function StandIns.new(most)
-  return setmetatable({ known = { keys = {}, count = 0 }, most = most, refused = 0,
-    next_sweep = 0 }, StandIns)
+  return setmetatable({ known = { keys = {}, count = 0, cleared = 0 }, most = most,
+    refused = 0, next_sweep = 0 }, StandIns)
 end
 
 

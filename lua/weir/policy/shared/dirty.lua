@@ -14,8 +14,8 @@ local OVERHEAD = 200
 
 --- most: bytes.
 function Dirty.new(most)
-  return setmetatable({ most = most, keys = {}, count = 0, bytes = 0, queue = {},
-    first = 1, last = 0, waiters = {} }, Dirty)
+  return setmetatable({ most = most, keys = {}, count = 0, bytes = 0, removed = 0,
+    queue = {}, first = 1, last = 0, waiters = {} }, Dirty)
 end
 
 
@@ -71,6 +71,7 @@ function Dirty:remove(entry)
   if self.keys[key] ~= entry then return false end
   self.keys[key], self.queue[entry.queued] = nil, nil
   self.count, self.bytes = self.count - 1, self.bytes - entry.charge
+  self.removed = self.removed + 1
   while self.first <= self.last and not self.queue[self.first] do
     self.first = self.first + 1
   end

@@ -139,9 +139,12 @@ function Generations:copied(key)
 end
 
 
---- Whether the key is in the same stores as when now() returned `since`.
+--- Whether the key is in the same stores as when now() returned `since`. The deletion
+--- of an old copy does not count: no read finds that one.
 function Generations:still(key, since)
-  return self:quiet(key, since) and self.written[COPIED + counter(key)] <= since
+  local lock = self.locked[key]
+  return (not lock or lock.why == "old") and not self:written_since(key, since)
+    and self.written[COPIED + counter(key)] <= since
 end
 
 
@@ -205,10 +208,11 @@ function Generations:lock(req)
 end
 
 
---- Locks one key if it is free. copying: for a copy, which writes no new value.
-function Generations:try(key, copying)
+--- Locks one key if it is free. why: "copy", to copy its value from store to store;
+--- "old", to delete an old copy; nil: to write it.
+function Generations:try(key, why)
   if self.locked[key] then return false end
-  self.locked[key] = { copying = copying }
+  self.locked[key] = { why = why }
   return true
 end
 
@@ -216,7 +220,7 @@ end
 --- Whether a key is locked for a copy.
 function Generations:copying(key)
   local lock = self.locked[key]
-  return lock ~= nil and lock.copying == true
+  return lock ~= nil and lock.why == "copy"
 end
 
 

@@ -102,7 +102,7 @@ local function next_entries(self)
     self.queue[self.head] = nil
     self.head = self.head + 1
     local overtaken = overtaken_by(self, entry)
-    if overtaken or not self.generations:try(entry.key, true) then
+    if overtaken or not self.generations:try(entry.key, "copy") then
       overtaken = overtaken or "superseded"
       self.counts[overtaken] = self.counts[overtaken] + 1
       forget(self, entry)

@@ -75,9 +75,10 @@ function Chain.start(more)
 end
 
 
---- Answers one page. parts: { store, prefix, keep, spare } each.
+--- Answers one page. parts: { store, prefix, before, keep, spare } each.
 ---   prefix                what to ask for; default: what the request does
----   keep(keys, cursor)    a list that says of each key whether it is listed
+---   before()              what keep is told, from before the store is asked
+---   keep(keys, cursor, before) a list that says of each key whether it is listed
 ---   spare(status, cursor) whether the scan is complete although this part failed
 function Chain.scan(req, parts, cursor)
   cursor = req.cursors and req.cursors[1] or cursor or Chain.start()
@@ -85,10 +86,11 @@ function Chain.scan(req, parts, cursor)
   if not part then return page(req, "") end
   local sub = req:within(req.deadline)
   sub.keys, sub.cursors = { part.prefix or req.keys[1] }, { cursor.inner }
+  local before = part.before and part.before()
   local reply = part.store:run(sub)
   if reply[1] ~= "ok" then return failed(req, parts, cursor, reply) end
   if part.keep then
-    Page.filter(reply, function(keys) return part.keep(keys, cursor) end)
+    Page.filter(reply, function(keys) return part.keep(keys, cursor, before) end)
   end
   local inner = reply.cursors and reply.cursors[1]
   local following = inner and with(cursor, { inner = inner })

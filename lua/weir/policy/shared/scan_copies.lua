@@ -10,22 +10,12 @@
 -- a store that was listed already may be in no other store any more. So the stores are
 -- listed again for the keys written since the scan began.
 
+local Again = require "weir.policy.shared.scan_again"
 local Chain = require "weir.policy.shared.scan_chain"
-local Request = require "weir.core.request"
 
 local Copies = {}
 
 local PASSES = 3 -- the most passes over the stores, to find keys that were moved
-
-
--- Makes the exists request for some of the keys.
-local function whether_there(req, keys, slots)
-  local asked = {}
-  for j, i in ipairs(slots) do asked[j] = keys[i] end
-  local ask = Request.new("exists", asked)
-  ask.deadline, ask.trace = req.deadline, req.trace
-  return ask
-end
 
 
 -- Leaves out the keys that a store has that was listed before. Returns the slots that
@@ -43,22 +33,35 @@ local function leave_out(node, suspects, ask, slots, since, keep)
 end
 
 
--- Chooses the keys of a page of child `at` that are listed: not suspect copies, nor
--- keys that another store has. how: { node, req, order, spare, finds }.
-local function choose(how, at, keys, cursor)
-  local node, keep, slots = how.node, {}, {}
+-- The slots of keys of a page of child `at` that may be listed: those that are not
+-- suspect copies. An old copy that was deleted after the child made the page is not
+-- suspect any more, so the child is asked again if there was one. cleared: how many
+-- there were when the page was asked for.
+local function own_keys(how, at, keys, cursor, cleared, keep)
+  local node, slots = how.node, {}
+  local suspects = node.suspects[at]
   for i, key in ipairs(keys) do
-    keep[i] = not node.suspects[at]:has(key)
+    keep[i] = not suspects:has(key)
       and not (cursor.only and node.generations:still(key, cursor.only))
     if keep[i] then slots[#slots + 1] = i end
   end
+  if suspects:cleared() == cleared then return slots end
+  return Again.ask(node.children[at], how.req, keys, slots, keep)
+end
+
+
+-- Chooses the keys of a page of child `at` that are listed: those of its own that no
+-- store has that was listed before. how: { node, req, order, spare, finds }.
+local function choose(how, at, keys, cursor, cleared)
+  local node, keep = how.node, {}
+  local slots = own_keys(how, at, keys, cursor, cleared, keep)
   for _, turn in ipairs(cursor.done) do
     if #slots == 0 then return keep end
-    local ask = whether_there(how.req, keys, slots)
+    local ask = Again.request(how.req, keys, slots)
     slots = leave_out(node, node.suspects[how.order[turn]], ask, slots, cursor.since,
       keep)
   end
-  local answer = how.finds and how.finds(node, at, whether_there(how.req, keys, slots))
+  local answer = how.finds and how.finds(node, at, Again.request(how.req, keys, slots))
   for j, i in ipairs(answer and slots or {}) do keep[i] = answer[j] ~= "miss" end
   return keep
 end
@@ -78,7 +81,10 @@ local function parts_of(how)
     how.order[turn] = at
     parts[turn] = {
       store = how.node.children[at],
-      keep = function(keys, cursor) return choose(how, at, keys, cursor) end,
+      before = function() return how.node.suspects[at]:cleared() end,
+      keep = function(keys, cursor, cleared)
+        return choose(how, at, keys, cursor, cleared)
+      end,
       spare = function(status, cursor) return spare_part(how, at, status, cursor) end,
     }
   end

@@ -28,7 +28,7 @@ Suspects.OPTION = { "old_copies", is = "count", default = 65536,
 --- never deletes what a later write stored.
 function Suspects.new(store, locks, most)
   return setmetatable({
-    store = store, locks = locks, known = { keys = {}, count = 0 },
+    store = store, locks = locks, known = { keys = {}, count = 0, cleared = 0 },
     most = most, refused = 0, next_attempt = 0,
   }, Suspects)
 end
@@ -43,6 +43,12 @@ end
 
 function Suspects:count()
   return self.known.count
+end
+
+
+--- How many keys were marked once and are not any more.
+function Suspects:cleared()
+  return self.known.cleared
 end
 
 
@@ -93,6 +99,7 @@ function Suspects:clear(key)
   if known.count > 0 and known.keys[key] then
     known.keys[key] = nil
     known.count = known.count - 1
+    known.cleared = known.cleared + 1
   end
 end
 
@@ -108,7 +115,7 @@ local function sample(self, most)
   local list, n = {}, 0
   for key in pairs(self.known.keys) do
     if n == most then break end
-    if self.locks:try(key) then
+    if self.locks:try(key, "old") then
       n = n + 1
       list[n] = key
     end

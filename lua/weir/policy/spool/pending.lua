@@ -91,6 +91,12 @@ function Pending:get(key)
 end
 
 
+--- How many deletes have waited and do not any more.
+function Pending:ended()
+  return self.dirty.removed
+end
+
+
 --- The slots of a request whose keys have no delete that waits, or, with waits = true,
 --- those that have one.
 function Pending:slots(req, waits)
