@@ -185,6 +185,40 @@ describe("migrate", function()
     end)
   end)
 
+  it("keeps what it sets where the new store reads the old one", function()
+    local to = weir.warmup { new, old }:timeout(5)
+    local tree = weir.migrate { from = old, to = to, at = os.time() + 10, over = 10 }
+    host:main(function()
+      new.data.k = "stale" -- of a machine whose clock is ahead
+      assert(tree:set("k", "1"))
+      assert.equal("1", tostring(tree:get "k"))
+      assert.same({ "1", nil }, { old.data.k, new.data.k })
+      assert(tree:touch("k", 100))
+      assert(tree:delete "b")
+      assert.same({}, { old.data.b, new.data.b })
+      host.sleep(11) -- after the moment
+      assert(tree:touch("k", 100))
+      assert.equal("1", tostring(tree:get "k"))
+      host.sleep(0.5)
+      assert.equal("1", new.data.k)
+      assert(tree:set("k", "2"))
+      assert.equal("2", tostring(tree:get "k"))
+      assert.same({ nil, "2" }, { old.data.k, new.data.k })
+      assert(tree:delete "a")
+      assert.is_nil(tree:get "a")
+    end)
+  end)
+
+  it("takes the old store in no other tree", function()
+    for _, to in ipairs { weir.tier { new, old }, weir.warmup { old, new },
+      old:timeout(1), weir.warmup { new, old }:prefix "p/" } do
+      local ok, err = pcall(weir.migrate, { from = old, to = to, at = 0 })
+      assert.is_false(ok)
+      assert.matches("only warmup { new, old } may have it", tostring(err))
+    end
+    weir.migrate { from = old, to = weir.tier { new, old:readonly() }, at = 0 }
+  end)
+
   it("reads times of day in UTC", function()
     for text, seconds in pairs { ["1970-01-01T00:00:00Z"] = 0,
       ["2024-02-29T23:59:59Z"] = 1709251199, ["2026-12-01T03:00:00Z"] = 1796094000 } do

@@ -5,11 +5,14 @@
 -- than that never read a value that another one has replaced.
 --
 -- Nothing is copied: the new store begins empty, or is warmup { new, old }. It must not
--- hold values from an earlier use. The moment is found once, when the file is loaded: a
+-- hold values from an earlier use. A warmup reads the old store, and deletes there what
+-- it sets. So before the moment writes delete only in the new store of the warmup, and
+-- afterwards nowhere else. The moment is found once, when the file is loaded: a
 -- clock that is set afterwards does not move it.
 
 local Arguments = require "weir.policy.shared.arguments"
 local Atomic = require "weir.policy.shared.atomic"
+local Backend = require "weir.policy.shared.backend"
 local Generations = require "weir.policy.shared.generations"
 local Lent = require "weir.policy.shared.lent"
 local Node = require "weir.policy.shared.node"
@@ -61,17 +64,31 @@ Migrate.OPTIONS = {
 }
 
 
+-- Where writes delete before the moment: in `to`, or, if that is a warmup which reads
+-- `from`, in the store that it fills.
+local function fresh_part(from, to)
+  if not Backend.shared(from, to) then return to end
+  local store = to
+  while Node.is_wrapper(store) and store.word ~= "prefix" do store = store.child end
+  local fills = store.word == "warmup" and store.children[1]
+  if fills and not Backend.shared(from, fills) then return fills end
+  error("migrate: to has a store of from in it, and writes would delete there what "
+    .. "they have just set; only warmup { new, old } may have it", 0)
+end
+
+
 function Migrate.new(given)
   local options = Arguments.read("migrate", Migrate.OPTIONS, given)
   local from = Arguments.store("migrate", "from", options.from)
   local to = Arguments.store("migrate", "to", options.to)
-  local generations = Generations.new()
+  local generations, fresh = Generations.new(), fresh_part(from, to)
   local suspects = {
     from = Suspects.new(from, generations, options.old_copies),
     to = Suspects.new(to, generations, options.old_copies),
   }
+  suspects.to.deletes_in = fresh
   return Migrate:node { children = { from = from, to = to }, over = options.over,
-    generations = generations, suspects = suspects,
+    generations = generations, suspects = suspects, fresh = fresh,
     at = host.now() + options.at - os.time() }
 end
 
@@ -80,7 +97,7 @@ end
 local function sides(self)
   local left = self.at - host.now()
   if left > 0 then return "from", "to", left <= self.over end
-  return "to", "from", -left < self.over
+  return "to", "from", -left < self.over and self.fresh == self.children.to
 end
 
 
@@ -88,7 +105,7 @@ local function write(self, req)
   local here, there, both = sides(self)
   local reply = self.children[here]:run(req)
   if req.op == "delete" and both then
-    return reply:combine(self.children[there]:run(req))
+    return reply:combine(self.suspects[there].deletes_in:run(req))
   end
   if both then self.suspects[there]:invalidate(req, Lent.all(req.n), reply) end
   return reply

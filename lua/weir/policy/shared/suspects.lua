@@ -25,10 +25,12 @@ Suspects.OPTION = { "old_copies", is = "count", default = 65536,
 
 
 --- locks: the Generations whose locks guard writes of the store, so that a clean-up
---- never deletes what a later write stored.
+--- never deletes what a later write stored. The field deletes_in is the part of the
+--- store that may hold old copies: all of it, unless it is set to another one.
 function Suspects.new(store, locks, most)
   return setmetatable({
-    store = store, locks = locks, known = { keys = {}, count = 0, cleared = 0 },
+    store = store, deletes_in = store, locks = locks,
+    known = { keys = {}, count = 0, cleared = 0 },
     most = most, refused = 0, next_attempt = 0,
   }, Suspects)
 end
@@ -133,7 +135,7 @@ local function clean(self, cleaner)
     local req = Request.new("delete", sample(self, most))
     if req.n == 0 then break end
     req.deadline = host.now() + ATTEMPT
-    local ok, reply = pcall(self.store.run, self.store, req)
+    local ok, reply = pcall(self.deletes_in.run, self.deletes_in, req)
     for i = 1, req.n do
       local gone = ok and (reply[i] == "ok" or reply[i] == "miss")
       if gone then self:clear(req.keys[i]) end
@@ -191,7 +193,7 @@ end
 function Suspects:invalidate(req, slots, reply)
   if #slots == 0 then return false end
   self:clean()
-  local answer, found = self.store:run(deletion(req, slots)), false
+  local answer, found = self.deletes_in:run(deletion(req, slots)), false
   for j, i in ipairs(slots) do
     local key = req.keys[i]
     found = found or answer[j] == "ok"
