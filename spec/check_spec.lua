@@ -1,5 +1,6 @@
 -- What `weir check` finds in a tree that loads.
--- luacheck: globals memory tier route fault mirror byop null quota back
+-- luacheck: globals memory tier route fault mirror byop null quota back shard bysize
+-- luacheck: globals warmup migrate percent redis
 
 local Check = require "weir.language.check"
 local Quotas = require "weir.language.quotas"
@@ -203,6 +204,58 @@ describe("weir check", function()
       local far = memory {}
       return byop { get = tier { memory {}, far }, set = far, delete = far }
     end)
+  end)
+
+  it("finds a store that is written around other words that must see writes", function()
+    for path, build in pairs {
+      ["get.negative"] = function()
+        local far = memory {}
+        return byop { get = far:negative {}, default = far }
+      end,
+      ["get.ttl"] = function()
+        local far = memory {}
+        return byop { get = far:ttl { 5, stale = 4, refresh = tostring },
+          default = far }
+      end,
+      ["get.shard"] = function()
+        local far = memory {}
+        return byop { get = shard { memory {}, far, replicas = 2 }, default = far }
+      end,
+      ["get.bysize"] = function()
+        local far = memory {}
+        return byop { get = bysize { { 10, memory {} }, far }, default = far }
+      end,
+      ["get.warmup"] = function()
+        local far = memory {}
+        return byop { get = warmup { memory {}, far }, default = far }
+      end,
+      ["get.negative "] = function() -- and not the tier, which sees all
+        local both = tier { memory {}, memory {} }
+        return byop { get = both:negative {}, default = both }
+      end,
+    } do
+      local message = only("writers", path:match "%S+", build)
+      assert.matches("writes the same store", message)
+    end
+  end)
+
+  it("finds nothing where the words know of each other", function()
+    assert.same({}, findings(function()
+      local old, new = memory {}, memory {}
+      return migrate { from = old, to = warmup { new, old }, at = 0 }
+    end))
+    assert.same({}, findings(function()
+      local old, new = memory {}, memory {}
+      return percent { 5, warmup { new, old }, old }
+    end))
+    assert.same({}, findings(function()
+      local far = redis { port = 1, tracking = true }
+      return byop { get = tier { memory {}, far, coherent = true }, default = far }
+    end))
+    assert.same({}, findings(function()
+      local far = redis { port = 1, tracking = true }
+      return byop { get = far:negative {}, default = far }
+    end))
   end)
 
   it("lets a byop read directly what is written through the tier", function()

@@ -1,38 +1,59 @@
 -- language/writers.lua: finds stores that writes reach by two ways which do not know of
 -- each other. Copies kept on one way would become stale. A rule of language/check.lua.
 
+local Backend = require "weir.policy.shared.backend"
 local Op = require "weir.core.op"
 local Paths = require "weir.observe.paths"
 
 local Writers = {}
 
 
--- What two stores have in common when they are one backend: the name, if it says more
--- than the connector's name.
-local function backend(store)
-  return store.name:match "%s" and store.name or store
+local function always(harm)
+  return function() return harm end
+end
+
+-- Says what a write that goes around a node does there; nil: no harm. These words keep
+-- copies of values, or remember something about keys.
+local STALE = "copies here become stale"
+local HARMS = {
+  mirror = always(STALE), failover = always(STALE), bysize = always(STALE),
+  warmup = always(STALE),
+  spool = always "what it sets may be deleted from here",
+  tier = function(node) return not node.coherent and STALE or nil end,
+  shard = function(node) return node.replicas > 1 and STALE or nil end,
+  negative = function(node)
+    return not node:can_tell() and "what it sets may be a miss here for a while" or nil
+  end,
+  ttl = function(node)
+    return node.refresh and not node:can_tell()
+      and "a refresh here may overwrite what it sets" or nil
+  end,
+}
+
+
+local function harm(node)
+  local harms = HARMS[node.word]
+  return harms and harms(node)
 end
 
 
--- These words keep copies of values in the stores below them, and make some by
--- themselves. A spool deletes in the store below it by itself.
-local COPIES = { tier = true, mirror = true, failover = true, spool = true }
-
-
--- The first word on a way, from a place on, that keeps copies.
-local function keeper(way, from)
-  for i = from, #way do
-    if COPIES[way[i][1].word] then return way[i][1] end
+-- The last node on a way, from a place on, that a write around it harms. other: a way
+-- by which writes go; what is on that way sees them.
+local function harmed(way, from, other)
+  local seen = {}
+  for _, step in ipairs(other or {}) do seen[step[1]] = true end
+  for i = #way, from, -1 do
+    local node = way[i][1]
+    if not seen[node] and harm(node) then return node end
   end
 end
 
 
--- Whether requests on a way may write. Reads of a byop write only below a word that
--- keeps copies.
+-- Whether a way counts: requests on it may write, or writes harm a node on it.
 local function may_write(way)
   for i, step in ipairs(way) do
     if step[1].word == "byop" and (Op.reads[step[2]] or step[2] == "reads") then
-      return keeper(way, i) ~= nil
+      return harmed(way, i) ~= nil
     end
   end
   return true
@@ -44,7 +65,7 @@ local function ways(node, way, all)
   if node.word == "readonly" then return end
   local children = Paths.children(node)
   if #children == 0 and not node.word and may_write(way) then
-    local key = backend(node)
+    local key = Backend.of(node)
     all[key] = all[key] or {}
     table.insert(all[key], way)
   end
@@ -57,28 +78,36 @@ end
 
 
 -- Whether two ways never harm each other. Those that a route separates never carry the
--- same key. Those that a byop separates do: that is harmful if only one of them passes
--- a word that keeps copies.
+-- same key. Those that a byop separates do: that is harmful if one of them passes a
+-- node that the other one does not pass, and that has to see all writes. Those of a
+-- migrate know of each other.
 local function apart(one, other)
   for i = 1, math.min(#one, #other) do
     if one[i][1] ~= other[i][1] then return false end
     if one[i][2] ~= other[i][2] then
       local word = one[i][1].word
-      if word == "byop" then return keeper(one, i + 1) == keeper(other, i + 1) end
-      return word == "route" or word == "shard"
+      if word == "byop" then
+        return not harmed(one, i + 1, other) and not harmed(other, i + 1, one)
+      end
+      return word == "route" or word == "shard" or word == "percent"
+        or word == "migrate"
     end
   end
   return false
 end
 
 
--- Adds a finding at the word whose copies become stale.
+-- Adds a finding at the node that is harmed. Where neither way has one of its own, both
+-- write the same copies.
 local function complain(found, paths, one, other)
-  if not keeper(one, 1) then one, other = other, one end
-  local path = paths.path[one[#one][1]]
+  local node = harmed(one, 1, other)
+  if not node then
+    node = harmed(other, 1, one)
+    if node then one, other = other, one end
+  end
+  local path = paths.path[node or one[#one][1]]
   local message = ("%s writes the same store, and %s"):format(
-    paths.path[other[#other][1]], keeper(one, 1).word == "spool"
-      and "what it sets may be deleted from here" or "copies here become stale")
+    paths.path[other[#other][1]], node and harm(node) or STALE)
   local last = found[#found]
   if last and last.path == path and last.message == message then return end
   found[#found + 1] = { path = path, rule = "writers", message = message }
