@@ -70,6 +70,13 @@ local function check(condition, format, ...)
 end
 
 
+local function has_word(desc, word)
+  local found = desc.word == word
+  for _, kid in ipairs(desc.kids or {}) do found = found or has_word(kid, word) end
+  return found
+end
+
+
 -- What must be at rest when nothing is left to do.
 local function check_rest(node)
   for _, child in pairs(node.children or {}) do check_rest(child) end
@@ -85,8 +92,16 @@ end
 
 -- ---- laws 1, 3, 4, 6: positions, residuals, misses and errors, worst and best ----
 
+-- Whether a value may be copied of which chunk then reads the head again, to find out
+-- how long it has to live.
+local function reads_heads(desc)
+  return has_word(desc, "chunk")
+    and (has_word(desc, "tier") or has_word(desc, "mirror") or has_word(desc, "warmup"))
+end
+
+
 -- No store is asked twice for a key in a request, nor again after a good answer.
-local function check_leaves(leaves, op)
+local function check_leaves(leaves, op, desc)
   for _, leaf in ipairs(leaves) do
     for _, line in ipairs(leaf.log) do
       local seen = {}
@@ -96,9 +111,9 @@ local function check_leaves(leaves, op)
         seen[key] = true
       end
     end
-    for key, times in pairs(leaf.good_reads) do
-      check(op ~= "get" or times == 1, "law 3: %s was asked again for %s", leaf.name,
-        key)
+    for key, times in pairs(op == "get" and not reads_heads(desc) and leaf.good_reads
+      or {}) do
+      check(times == 1, "law 3: %s was asked again for %s", leaf.name, key)
     end
   end
 end
@@ -126,7 +141,7 @@ function Cases.model(seed)
         "law 1: %s has two values", key)
     end
   end
-  check_leaves(leaves, op)
+  check_leaves(leaves, op, desc)
   check_rest(root)
   return desc
 end
@@ -306,10 +321,15 @@ local function listed(root)
 end
 
 
--- Sets, deletes and outages leave copies behind that are old. Then stores are down for
--- the scan, or none is: a scan that ends has listed what is there. Returns whether some
--- may be down.
-local function disturb(random, root, leaves, host)
+local function empty(desc)
+  if desc.leaf then desc.data = {} end
+  for _, kid in ipairs(desc.kids or {}) do empty(kid) end
+end
+
+
+-- Sets, deletes and outages leave copies behind that are old. Then some stores may be
+-- down for the scan: one that ends has listed what is there.
+local function disturb(random, root, leaves, host, down)
   for _ = 1, 1 + math.floor(random() * 4) do
     for _, leaf in ipairs(leaves) do
       leaf.down = random() < 0.2 and "unavailable" or nil
@@ -317,11 +337,9 @@ local function disturb(random, root, leaves, host)
     local op, size = tree.pick(random, OPS), 1 + math.floor(random() * 6)
     settle(host, function() run_op(root, op, some_keys(random), nil, size) end)
   end
-  local down = random() < 0.5 and 0.2 or 0
   for _, leaf in ipairs(leaves) do
-    leaf.down = random() < down and "unavailable" or nil
+    leaf.down = down and random() < 0.2 and "unavailable" or nil
   end
-  return down > 0
 end
 
 
@@ -329,10 +347,14 @@ function Cases.scan(seed)
   local random = fake.generator(seed)
   local desc = random_tree(random, seed, { faults = 0, lists = true,
     only = words_without "fault" })
+  local down = random() < 0.5
+  -- While stores are down, a mirror takes one that confirmed all writes for one that
+  -- holds all keys. So there must be none that were not written through the tree.
+  if down and has_word(desc, "mirror") then empty(desc) end
   local host = fake.host { seed = seed }
   local root, leaves = tree.build(host, desc)
   for _, leaf in ipairs(leaves) do leaf.most = tree.pick(random, { 1, 2, 3 }) end
-  local down = disturb(random, root, leaves, host)
+  disturb(random, root, leaves, host, down)
   settle(host, function()
     local counts, ended = listed(root)
     for _, key in ipairs(tree.KEYS) do
