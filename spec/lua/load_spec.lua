@@ -242,7 +242,7 @@ describe("a policy file", function()
     local _, why = load_text "local x = 1"
     assert.matches("returns nothing; its last line must return a store", why)
     _, why = load_text "return { 1 }"
-    assert.matches("returns table; its last line must return a store", why)
+    assert.matches("returns a table; its last line must return a store", why)
   end)
 
   it("that fails closes what it had opened", function()

@@ -405,7 +405,7 @@ describe("write-back", function()
     assert.error_matches(function() weir.back { on_full = "blok" } end,
       'back: on_full is one of "through", "block", "busy", not "blok"; did you mean')
     assert.error_matches(function() weir.tier { top, far, write = "bakc" } end,
-      'tier: write is one of "through", "around", not "bakc"')
+      'tier: write is one of "through", "around", or back { ... }, not "bakc"')
     assert.matches("write%-back: %[1%] now, %[2%] within 5 s; 0 keys are dirty",
       tier():explain("set", "k")[1].why)
   end)

@@ -227,7 +227,7 @@ describe("shard", function()
       ["4 stores but 2 weights"] = { 1, 2 },
       ["4 stores but 5 weights"] = { 1, 2, 3, 4, 5 },
       ["number 2 is 0"] = { 1, 0, 3, 4 },
-      ["number 2 is a nil"] = { 1, nil, 3, 4 },
+      ["number 2 is nil"] = { 1, nil, 3, 4 },
       ['by position; there is one for "n"'] = { 1, 2, 3, 4, n = 5 },
     } do
       assert.error_matches(function() shard { weights = weights } end, message)

@@ -193,7 +193,8 @@ describe("a policy of one's own", function()
   it("must answer every slot", function()
     local tree = weir.policy { run = function() return {} end }
     assert.error_matches(function() tree:get "a" end, "must return a reply of 1 slots")
-    assert.error_matches(function() weir.policy { runn = 1 } end, "needs run")
+    assert.error_matches(function() weir.policy {} end, "needs run")
+    assert.error_matches(function() weir.policy { runn = 1 } end, 'did you mean "run"')
     assert.error_matches(function()
       weir.policy { run = print, children = { 7 } }
     end, "child 1 is a store, not 7")

@@ -16,9 +16,13 @@ local MADE = { ["=run"] = true, ["=assign"] = true }
 local running
 
 
---- Whether a source, as debug.getinfo returns it, is a file of weir.
-function Blame.is_ours(source)
+--- Whether a function, as debug.getinfo describes it, is of a file of weir, or one of
+--- LuaJIT that is written in Lua, such as table.remove.
+---@param info { source: string, short_src: string }
+function Blame.is_ours(info)
+  local source = info.source
   return source:sub(1, #HERE) == HERE or MADE[source] == true
+    or info.short_src:sub(1, 9) == "[builtin:"
 end
 
 
@@ -29,7 +33,7 @@ local function user_frame()
   while true do
     local info = debug.getinfo(level, "Sln")
     if not info then return nil end
-    if info.what ~= "C" and not Blame.is_ours(info.source) then return info, called end
+    if info.what ~= "C" and not Blame.is_ours(info) then return info, called end
     if info.what ~= "C" then called = info.name end
     level = level + 1
   end
@@ -81,7 +85,7 @@ function Blame.frames(level)
   level = (level or 1) + 1
   local info = debug.getinfo(level, "Sln")
   while info do
-    if info.what ~= "C" and not Blame.is_ours(info.source) then
+    if info.what ~= "C" and not Blame.is_ours(info) then
       lines[#lines + 1] = ("\t%s:%d: %s"):format(info.short_src, info.currentline,
         described(info))
     end

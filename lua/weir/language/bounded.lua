@@ -28,7 +28,7 @@ end
 -- Notes the line that runs, if it is not weir's own.
 local function note(line)
   local info = debug.getinfo(3, "S")
-  if not Blame.is_ours(info.source) then
+  if not Blame.is_ours(info) then
     Blame.note_line { source = info.short_src, line = line }
   end
 end
@@ -65,7 +65,7 @@ local function watcher(seconds, run)
       -- instruction. Weir's own code is not interrupted.
       debug.sethook(hook, "", 1)
       local info = debug.getinfo(2, "Sl")
-      if not Blame.is_ours(info.source) then too_long(info, seconds) end
+      if not Blame.is_ours(info) then too_long(info, seconds) end
     end
   end
   return hook

@@ -149,6 +149,39 @@ function RULES.origin(node)
 end
 
 
+-- Whether requests on a chain of words over a single store never write.
+local function refuses_writes(store)
+  while Node.is_wrapper(store) do
+    if store.word == "readonly" then return true end
+    store = store.child
+  end
+  return store.word == "origin"
+end
+
+
+-- What is acknowledged would stay dirty.
+function RULES.back(node)
+  if node.word ~= "tier" or not node.back then return nil end
+  local last = node.children[#node.children]
+  return refuses_writes(last) and ("has write = back, but %s takes no writes, so none "
+    .. "is ever flushed"):format(last.name) or nil
+end
+
+
+-- What is encrypted does not shrink.
+function RULES.crypt(node)
+  if node.word ~= "crypt" then return nil end
+  local child = node.child
+  while Node.is_wrapper(child) do
+    if child.word == "compress" then
+      return "stands outside a compress, and what is encrypted does not shrink: write "
+        .. ":crypt(...):compress(...)"
+    end
+    child = child.child
+  end
+end
+
+
 -- What hides the writes of other processes from a tier over an shm, if anything does
 -- (policy/shared/guarded.lua). Some words pass the guard of their store on.
 local function hides(node)

@@ -12,6 +12,7 @@ local run_bounded = require "weir.language.bounded"
 local Closing = require "weir.core.closing"
 local Opener = require "weir.core.opener"
 local Params = require "weir.language.params"
+local Policies = require "weir.language.policies"
 local Store = require "weir.core.store"
 local Value = require "weir.core.value"
 local words = require "weir.language.words"
@@ -89,9 +90,21 @@ end
 
 
 -- Improves Lua's message for a misspelt method, which does not say which methods there
--- are.
+-- are, and for a word over several stores or over none, which is no method.
 local function unknown_method(method)
+  if words.find(method) then
+    local example = Policies.example(method)
+    return ("%s is no method of a store%s"):format(method,
+      example and "; write " .. example or "")
+  end
   return ("no store has a method %q%s"):format(method, words.suggest(method))
+end
+
+
+-- The same for a word that is used as if it were a store.
+local function uncalled_word(name)
+  if not words.find(name) then return nil end
+  return ("%s is a word, not a store; call it: %s {}"):format(name, name)
 end
 
 
@@ -99,6 +112,8 @@ end
 local function placed(err, place)
   if type(err) ~= "string" then return err end
   err = err:gsub("attempt to call method '([%w_]+)' %(a nil value%)", unknown_method)
+  err = err:gsub("attempt to index global '([%w_]+)' %(a function value%)",
+    uncalled_word)
   if err:match "^[^\n]-:%d+: " then return err end
   return place .. ": " .. err
 end
@@ -123,7 +138,7 @@ function Load.build(source, opts)
   Closing.all(opened, { drop = true })
   if not good then error(placed(store, place or name), 0) end
   error(("%s returns %s; its last line must return a store"):format(name,
-    store == nil and "nothing" or Value.describe(store)), 0)
+    store == nil and "nothing" or "a " .. Value.describe(store)), 0)
 end
 
 

@@ -131,6 +131,14 @@ function Policies.names()
 end
 
 
+--- How a word over several stores, or over none, is written; nil: it is no such word.
+function Policies.example(word)
+  local kind = KINDS[word]
+  return (kind == "many" or kind == "none") and require("weir.policy." .. word).EXAMPLE
+    or nil
+end
+
+
 --- Over how many stores a word stands: "many", "one", "none"; nil: it is no such word.
 function Policies.kind(word)
   return KINDS[word]

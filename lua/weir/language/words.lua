@@ -101,6 +101,7 @@ end
 ---@param name any
 ---@param more string[]? further names that would be known
 function Words.suggest(name, more)
+  if name == "weir" then return ("; write local weir = require %q"):format(name) end
   local meant = Foreign.suggest(name)
   if meant then return meant end
   local names = Words.names()

@@ -24,7 +24,7 @@ Compress.OPTIONS = Coded.rows {
     help = "smaller values are not compressed" },
   { "worth", is = "share", default = 0.9,
     help = "a value that does not shrink to this share is not compressed" },
-  { "dictionary", is = "name",
+  { "dictionary", is = "path",
     help = "the path of a dictionary made by zstd --train, for small values alike" },
 }
 

@@ -18,7 +18,7 @@ local Crypt = Coded.word "crypt"
 Crypt.HELP = "The store below holds encrypted values."
 Crypt.EXAMPLE = 'far:crypt "keys.txt"'
 Crypt.OPTIONS = Coded.rows {
-  { "key_file", at = 1, is = "name", required = "the path of a key file",
+  { "key_file", at = 1, is = "path", required = "the path of a key file",
     help = "a file of lines NUMBER and 64 hexadecimal digits; the first one encrypts" },
 }
 

@@ -28,7 +28,7 @@ Ghost.HELP = "Shows the same traffic to another policy file whose stores keep no
   .. "values, and counts what it would have done."
 Ghost.EXAMPLE = 'tree:ghost "candidate.lua"'
 Ghost.OPTIONS = {
-  { "file", at = 1, is = "name", required = "the path of a policy file",
+  { "file", at = 1, is = "path", required = "the path of a policy file",
     help = "the candidate" },
   { "queue", is = "count", default = 65536,
     help = "keys that may wait to be shown; more are dropped and counted" },

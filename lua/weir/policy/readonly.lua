@@ -1,5 +1,6 @@
 -- readonly(): answers writes with denied and does not send them. Reads pass.
 
+local Arguments = require "weir.policy.shared.arguments"
 local Node = require "weir.policy.shared.node"
 local Op = require "weir.core.op"
 local Reply = require "weir.core.reply"
@@ -11,7 +12,8 @@ Readonly.HELP = "Reads pass; set, delete and touch are denied."
 Readonly.EXAMPLE = "far:readonly()"
 Readonly.OPTIONS = {}
 
-function Readonly.new(child)
+function Readonly.new(child, ...)
+  Arguments.read("readonly", Readonly.OPTIONS, ...)
   return Readonly:node { children = { child }, child = child }
 end
 

@@ -19,7 +19,7 @@ Record.HELP = "Writes each request and its answer to a file that weir replay rea
   .. "Requests do not wait for the file."
 Record.EXAMPLE = 'tree:record { path = "kv.rec" }'
 Record.OPTIONS = {
-  { "path", at = 1, is = "name", required = "a path",
+  { "path", at = 1, is = "path", required = "a path",
     help = "the file; %p is the number of the process" },
   { "size", is = "size", default = 64 * 2 ^ 20,
     help = "bytes of a file; then it becomes PATH.1 and a new one begins" },

@@ -23,6 +23,7 @@ local Generations = require "weir.policy.shared.generations"
 local Node = require "weir.policy.shared.node"
 local Op = require "weir.core.op"
 local Parallel = require "weir.policy.shared.parallel"
+local Pattern = require "weir.policy.shared.pattern"
 local Quorum = require "weir.policy.shared.quorum"
 local Reply = require "weir.core.reply"
 local Split = require "weir.policy.shared.split"
@@ -114,8 +115,9 @@ local function hashed_part(options, placement)
   local pattern = options.key
   local tags = options.tags or placement.tags
   if not pattern then return tags and tag_of or nil end
-  if not pcall(find, "", pattern) then
-    error(("shard: key = %q is no Lua pattern"):format(pattern), 0)
+  local fault = Pattern.fault(pattern)
+  if fault then
+    error(("shard: key = %q is no Lua pattern: %s"):format(pattern, fault), 0)
   end
   return function(key)
     local part = key:match(pattern) or key

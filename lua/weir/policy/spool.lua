@@ -31,7 +31,7 @@ Spool.HELP = "A delete that fails is written to a file, and sent again until the
   .. "has made it."
 Spool.EXAMPLE = 'far:spool { path = "/var/lib/weir/spool" }'
 Spool.OPTIONS = {
-  { "path", at = 1, is = "name", required = "path = a folder",
+  { "path", at = 1, is = "path", required = "path = a folder",
     help = "a folder for this store in this process alone; deletes survive there" },
   { "max", is = "size", default = 64 * 2 ^ 20,
     help = "bytes of deletes that may wait; over that one that fails is an error" },

@@ -51,7 +51,8 @@ Tier.HELP = "One store made of several, the fastest first, the authority last. A
   .. "goes down until a store has the value, and a copy goes up."
 Tier.EXAMPLE = "tier { ram, disk, far, promote = hits(2) }"
 Tier.OPTIONS = {
-  { "write", is = { "through", "around" }, also = Back.read, default = "through",
+  { "write", is = { "through", "around" }, also = Back.read, also_what = "back { ... }",
+    default = "through",
     type = '"through"|"around"|weir.Back', takes = "through|around|back {...}",
     help = "what a set leaves in the upper stores",
     values = { through = "the authority stores the value first, then the upper stores",

@@ -16,6 +16,7 @@ local KINDS = {
   share = { "number, 0 to 1", "number" }, rate = { "number, over 0", "number" },
   number = { "number", "number" }, boolean = { "boolean", "boolean" },
   string = { "string", "string" }, name = { "string", "string" },
+  path = { "string", "string" },
   list = { "list", "table" }, callable = { "function", "function" },
 }
 

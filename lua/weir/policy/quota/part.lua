@@ -3,6 +3,7 @@
 -- away, since LuaJIT does not compile string.match.
 
 local Arguments = require "weir.policy.shared.arguments"
+local Pattern = require "weir.policy.shared.pattern"
 
 local find, sub, match = string.find, string.sub, string.match
 
@@ -27,8 +28,9 @@ end
 
 
 local function by_pattern(pattern)
-  if not pcall(find, "", pattern) then
-    error(("quota: by = %q is no Lua pattern"):format(pattern), 0)
+  local fault = Pattern.fault(pattern)
+  if fault then
+    error(("quota: by = %q is no Lua pattern: %s"):format(pattern, fault), 0)
   end
   local separator, least = separator_of(pattern)
   return setmetatable({ by = pattern, pattern = pattern, separator = separator,

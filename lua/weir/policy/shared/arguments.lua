@@ -5,7 +5,8 @@
 -- A row: { "name", is = kind, at = position, default = value, required = true }. A kind
 -- is one of KINDS below, a list of the words that are allowed, or a function (x, "word:
 -- name") that returns the value to use or raises an error. Beside a list there may be
--- `also`, a function that returns what to use of something else, or nil.
+-- `also`, a function that returns what to use of something else, or nil; also_what says
+-- what that is.
 
 local Ffi = require "weir.ffi"
 local Quantity = require "weir.core.quantity"
@@ -55,6 +56,9 @@ local KINDS = {
   name = { "a name", function(x)
     return type(x) == "string" and #x > 0 and x or nil
   end },
+  path = { "a path", function(x)
+    return type(x) == "string" and #x > 0 and x or nil
+  end },
   list = { "a list", function(x) return type(x) == "table" and x or nil end },
   callable = { "a function", function(x)
     return type(x) == "function" and x or nil
@@ -69,7 +73,8 @@ function Arguments.show(x)
   if type(x) == "table" then
     return type(x.run) == "function" and "the store " .. tostring(x.name) or "a table"
   end
-  return type(x) == "number" and tostring(x) or "a " .. type(x)
+  if type(x) == "number" or x == nil then return tostring(x) end
+  return "a " .. type(x)
 end
 
 
@@ -84,7 +89,8 @@ local function one_of(word, row, x)
   for _, allowed in ipairs(row.is) do
     if x == allowed then return x end
   end
-  fail(word, "%s is one of \"%s\", not %s%s", row[1], table.concat(row.is, "\", \""),
+  fail(word, "%s is one of \"%s\"%s, not %s%s", row[1],
+    table.concat(row.is, "\", \""), row.also and ", or " .. row.also_what or "",
     Arguments.show(x), Ffi.suggest(x, row.is))
 end
 
@@ -108,15 +114,23 @@ local function names_of(rows)
 end
 
 
-local function refuse_unknown(word, rows, given, taken)
+local function refuse_unknown(word, rows, given)
+  local taken, names = {}, names_of(rows)
+  for _, row in ipairs(rows) do
+    taken[row[1]] = true
+    if row.at then taken[row.at] = true end
+  end
   for name in pairs(given) do
     if not taken[name] then
       if type(name) == "number" then
         fail(word, "has no place for argument %d, %s", name,
           Arguments.show(given[name]))
       end
-      fail(word, "has no option %q%s", tostring(name),
-        Ffi.suggest(name, names_of(rows)))
+      local hint = Ffi.suggest(name, names)
+      if hint == "" then
+        hint = "; it has " .. (#names > 0 and table.concat(names, ", ") or "none")
+      end
+      fail(word, "has no option %q%s", tostring(name), hint)
     end
   end
 end
@@ -126,21 +140,18 @@ end
 --- a table with positions and names, or a plain value (the first position) and perhaps
 --- a table of names.
 function Arguments.read(word, rows, first, more)
-  local given, taken, out = {}, {}, {}
+  local given, out = {}, {}
   if type(first) == "table" and type(first.run) ~= "function" then
     for name, value in pairs(first) do given[name] = value end
   else
     given[1] = first
   end
   for name, value in pairs(more or {}) do given[name] = value end
+  refuse_unknown(word, rows, given)
   for _, row in ipairs(rows) do
     local name = row[1]
     local x = given[name]
-    taken[name] = true
-    if row.at then
-      if x == nil then x = given[row.at] end
-      taken[row.at] = true
-    end
+    if row.at and x == nil then x = given[row.at] end
     if x == nil then
       if row.required then fail(word, "needs %s", row.required) end
       out[name] = row.default
@@ -148,8 +159,18 @@ function Arguments.read(word, rows, first, more)
       out[name] = check(word, row, x)
     end
   end
-  refuse_unknown(word, rows, given, taken)
   return out
+end
+
+
+-- The name under which a store was given that should have none, for a message.
+local function named_store(options)
+  for name, value in pairs(options) do
+    if type(value) == "table" and type(value.run) == "function" then
+      return (", written without names such as %s ="):format(tostring(name))
+    end
+  end
+  return ""
 end
 
 
@@ -171,7 +192,8 @@ function Arguments.stores(word, given, least)
     stores[i] = Arguments.store(word, "item " .. i, given[i])
   end
   if n < (least or 1) then
-    fail(word, "needs at least %s", least == 1 and "one store" or least .. " stores")
+    fail(word, "needs at least %s%s",
+      least == 1 and "one store" or least .. " stores", named_store(options))
   end
   return stores, options
 end

@@ -27,6 +27,18 @@ local function new(name, test, counts)
 end
 
 
+-- The seconds for a KiB.
+local function cost_of(x, what)
+  local seconds = x
+  if type(x) == "string" then seconds = Quantity.seconds((x:gsub("/KiB$", ""))) end
+  if type(seconds) == "number" and seconds > 0 and seconds < math.huge then
+    return seconds
+  end
+  error(("%s is the time for a KiB, such as \"40us/KiB\", not %s"):format(what,
+    Arguments.show(x)), 0)
+end
+
+
 --- The words: what each means, how it is written, and its argument as a row for
 --- Arguments.read; all and any take predicates instead.
 Predicate.ABOUT = {
@@ -70,11 +82,12 @@ Predicate.ABOUT = {
         help = "keys that are told apart; 8 to 16 bytes each" },
     } },
   cheaper = { HELP = "Yes if loading a value again takes less time than computing it.",
-    EXAMPLE = 'cheaper { load = "1.5GB/s", recompute = "40us" }', OPTIONS = {
+    EXAMPLE = 'cheaper { load = "1.5GB/s", recompute = "40us/KiB" }', OPTIONS = {
       { "load", is = "any", type = "number|string",
         required = "load = bytes a second, such as \"1.5GB/s\"",
         help = "bytes a second that the store is read with" },
-      { "recompute", is = "seconds", required = "recompute = the time for a KiB",
+      { "recompute", is = cost_of, type = "weir.Time", takes = "time",
+        required = "recompute = the time for a KiB, such as \"40us/KiB\"",
         help = "time to compute a KiB of a value" },
       { "latency", is = "seconds", default = 1e-9,
         help = "time that a read takes before the first byte" },
@@ -225,6 +238,10 @@ end
 
 
 local function combine(name, ...)
+  if select("#", ...) == 0 then
+    error(("%s: needs a predicate, such as %s"):format(name,
+      Predicate.ABOUT[name].EXAMPLE), 0)
+  end
   local list, names, counts = {}, {}, false
   for i = 1, select("#", ...) do
     list[i] = Predicate.of((select(i, ...)), name .. ": argument " .. i)

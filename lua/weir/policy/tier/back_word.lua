@@ -19,7 +19,7 @@ Word.ABOUT = {
         values = { through = "it goes to the authority at once",
           block = "it waits for a flush, until its deadline",
           busy = "it is refused" } },
-      { "journal", is = "name",
+      { "journal", is = "path",
         help = "a folder, for this process alone; dirty writes survive a crash there" },
       { "sync", is = { "none", "data" }, default = "none",
         help = "what a write waits for when there is a journal",

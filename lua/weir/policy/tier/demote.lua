@@ -43,6 +43,9 @@ function Demote.option(x, what)
         what, tostring(name)), 0)
     end
   end
+  if x[1] == nil then
+    error(what .. " needs a predicate: { hits(1), rate = \"200MB/s\" }", 0)
+  end
   return { rule = Predicate.of(x[1], what), rate = x.rate and rate_of(x.rate, what) }
 end
 
