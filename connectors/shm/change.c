@@ -123,7 +123,6 @@ static int change_put(const struct shm *m, const struct hold *h,
     struct shard_value value = {
         .bytes = bytes,
         .size = (uint32_t)size,
-        .sum = shard_sum(bytes, size),
         .expires_ms = old != NULL ? old->expires_ms : ops_expires(ttl_ms),
     };
     int rc;

@@ -21,6 +21,9 @@ enum {
 static const uint64_t SHARD_MOST = UINT64_C(64) << 20;
 static const uint64_t SHARD_SPLIT = UINT64_C(8) << 20;
 
+/* The caches are taken not to hold a mapping of that size. */
+static const uint64_t LAYOUT_PAST = UINT64_C(64) << 20;
+
 uint32_t layout_shards(uint64_t capacity)
 {
     uint32_t n = 1;
@@ -71,7 +74,8 @@ void layout_of(struct layout *l, uint64_t capacity, uint32_t shards, bool huge)
 {
     uint32_t buckets = 16, cells = 16;
 
-    *l = (struct layout){.shards = shards, .huge = huge};
+    *l = (struct layout){
+        .shards = shards, .huge = huge, .past = capacity >= LAYOUT_PAST};
     layout_file(l, capacity);
     l->end = l->segment >> UNIT_SHIFT;
     while (buckets * 2 <= l->end / UNITS_PER_BUCKET)

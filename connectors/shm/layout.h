@@ -31,6 +31,7 @@ struct layout {
     uint64_t capacity;  /* bytes of memory */
     uint64_t file;      /* bytes of the file; with a hole they are more */
     bool huge;          /* made for huge pages */
+    bool past;          /* large values are stored past the caches (sum.h) */
     uint32_t shards;    /* a power of two */
     uint32_t segment;   /* bytes of a shard */
     uint32_t shards_at; /* where the first one begins in the file */

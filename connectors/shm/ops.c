@@ -123,20 +123,6 @@ uint64_t ops_expires(uint64_t ttl_ms)
                                                                : at;
 }
 
-bool ops_sum(struct weir_call *call, struct place *at, struct weir_item *item)
-{
-    bool lent = ops_is_lent(item);
-
-    if (lent && !weir_call_lend(call)) {
-        weir_call_taken_back(call, item);
-        return false;
-    }
-    at->sum = shard_sum(ops_bytes(item), ops_size(item));
-    if (lent)
-        weir_call_unlend(call);
-    return true;
-}
-
 /* The value has no room. The older value of its key goes, too, since a reader
  * would take it for the current one. */
 static int set_reject(const struct hold *h, struct place *at,
@@ -178,7 +164,6 @@ int ops_set(const struct shm *m, const struct hold *h, struct weir_call *call,
     struct shard_value value = {
         .bytes = ops_bytes(item),
         .size = (uint32_t)ops_size(item),
-        .sum = at->sum,
     };
     int rc;
 

@@ -9,7 +9,6 @@ struct place {
     uint32_t shard;
     uint64_t hash; /* whole */
     struct shard_key key;
-    uint64_t sum; /* of the value that is sent */
 };
 
 /* ops_locate says where a key belongs. */
@@ -52,9 +51,5 @@ bool ops_is_lent(const struct weir_item *item);
 
 /* ops_expires returns when a value expires that is set now; 0 = never. */
 uint64_t ops_expires(uint64_t ttl_ms);
-
-/* ops_sum computes at->sum, without the lock. False: the memory was lent and
- * has been taken back; the item is answered. */
-bool ops_sum(struct weir_call *call, struct place *at, struct weir_item *item);
 
 #endif

@@ -158,16 +158,12 @@ static void group_run(struct shm *m, struct weir_call *call,
                       struct weir_item *items, uint32_t n)
 {
     struct group g; /* places are filled as needed: zeroing them takes time */
-    bool sends = weir_op_info(call->op)->sends;
 
     g.call = call;
     g.items = items;
     g.n = n;
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n; i++)
         group_locate(&g, m, i);
-        if (sends)
-            ops_sum(call, &g.places[i], &items[i]);
-    }
     group_sort(&g, m->map.layout.shards);
     if (n > 1)
         group_load(&g, m);

@@ -316,7 +316,6 @@ static struct entry *shard_head(const struct hold *h,
     e->whole = whole;
     e->size = value->size;
     e->expires_ms = value->expires_ms;
-    e->value_sum = value->sum;
     return e;
 }
 
@@ -328,6 +327,38 @@ static int shard_replace(const struct hold *h, struct entry *old,
     h->policy->replace(&h->s->eviction, old, e);
     SHM_POINT("replaced");
     return shard_take_out(h, old);
+}
+
+/* Where the value of an entry that is one run begins. NULL: it is none, or the
+ * value would end outside the shard. */
+static char *shard_run_at(const struct hold *h, struct entry *e,
+                          uint64_t key_len, uint64_t size)
+{
+    char *at = e->bytes + key_len + entry_gap(key_len, size);
+
+    return e->whole &&
+                   size <= (uint64_t)(window_of(h->s) + h->layout->segment - at)
+               ? at
+               : NULL;
+}
+
+/* Writes the value at *at and computes its checksum. */
+static int shard_write_value(const struct hold *h, struct entry *e,
+                             const struct shard_key *key,
+                             const struct shard_value *value,
+                             struct chain_at *at)
+{
+    uint64_t size = value->size;
+    char *to = NULL;
+
+    if (size >= ENTRY_LARGE && sum_can())
+        to = shard_run_at(h, e, key->len, size);
+    if (to != NULL) {
+        e->value_sum = sum_copy(to, value->bytes, size, h->layout->past);
+        return 0;
+    }
+    e->value_sum = shard_sum(value->bytes, size);
+    return chain_write(h, at, value->bytes, size);
 }
 
 /* Writes key and value behind the head. */
@@ -343,7 +374,7 @@ static int shard_write(const struct hold *h, struct entry *e,
     if (rc == 0)
         rc = chain_skip(h, &at, entry_gap(key->len, value->size));
     if (rc == 0)
-        rc = chain_write(h, &at, value->bytes, value->size);
+        rc = shard_write_value(h, e, key, value, &at);
     if (rc == 0)
         rc = shard_head_sum(h, e, &sum);
     if (rc == 0)

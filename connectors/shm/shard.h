@@ -35,7 +35,6 @@ struct shard_value {
     const char *bytes;
     uint32_t size;
     uint64_t expires_ms;
-    uint64_t sum; /* shard_sum of the bytes */
 };
 
 /* shard_format makes an empty shard of zeroed memory. shard_clear makes one
