@@ -93,7 +93,7 @@ static int pin_remove(const struct hold *h, uint32_t pin)
         if (!chain_live(h, unit)) {
             SHM_POINT("pin removed");
             h->s->kept_units -= units;
-            rc = room_give_chain(h, unit);
+            rc = room_give_whole(h, unit, units);
         }
     }
     if (rc == 0)

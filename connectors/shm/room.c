@@ -169,6 +169,17 @@ int room_give(const struct hold *h, uint32_t unit, uint32_t n)
     return 0;
 }
 
+int room_give_whole(const struct hold *h, uint32_t first, uint64_t n)
+{
+    const struct layout *l = h->layout;
+
+    if (!layout_has(l, first) || n == 0 || n > l->end - first ||
+        (chain_word(h, first + (uint32_t)n - 1) & CHAIN_NEXT) != 0)
+        return -EUCLEAN;
+    chain_set(h, first, chain_word(h, first) & CHAIN_NEXT);
+    return room_give(h, first, (uint32_t)n);
+}
+
 int room_give_chain(const struct hold *h, uint32_t first)
 {
     uint32_t unit = first, n = 0, next;

@@ -157,7 +157,10 @@ static int shard_take_out(const struct hold *h, struct entry *e)
         return rc;
     h->s->expiring -= e->expires_ms != 0;
     SHM_POINT("taken out");
-    return pins_keep(h, e) ? 0 : room_give_chain(h, link_to(e));
+    if (pins_keep(h, e))
+        return 0;
+    return e->whole ? room_give_whole(h, link_to(e), entry_units(e))
+                    : room_give_chain(h, link_to(e));
 }
 
 int shard_drop(const struct hold *h, struct entry *e)
