@@ -160,6 +160,13 @@ void weir_value_unref(struct weir_value *pub)
         free(v);
 }
 
+int weir_value_sole(const struct weir_value *pub)
+{
+    const struct value *v = (const struct value *)pub;
+
+    return atomic_load_explicit(&v->refs, memory_order_relaxed) == 1;
+}
+
 /* A reference count may have left the cache. So many values ahead it is fetched
  * in advance, since an atomic operation would wait for it. */
 enum { AHEAD = 8 };

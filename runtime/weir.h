@@ -218,6 +218,10 @@ struct weir_value *weir_value_ref(struct weir_value *v);
 /* weir_value_unref drops a reference. NULL is allowed. */
 void weir_value_unref(struct weir_value *v);
 
+/* weir_value_sole returns 1 if there is one reference, the caller's, so that
+ * dropping it frees the value, else 0. */
+int weir_value_sole(const struct weir_value *v);
+
 /* weir_values_unref takes a struct of a uint64_t n followed by n pointers to
  * values. It drops a reference of each that is not NULL and clears the pointer.
  * With its one argument a binding can attach it as a finalizer. */

@@ -4,6 +4,7 @@
 
 local ffi = require "ffi"
 local Batch = require "weir.native.batch"
+local Charging = require "weir.native.charging"
 local Error = require "weir.core.error"
 local Evicted = require "weir.native.evicted"
 local Guard = require "weir.native.guard"
@@ -19,16 +20,13 @@ local Request = require "weir.core.request"
 local Roster = require "weir.native.roster"
 local Store = require "weir.core.store"
 local Value = require "weir.core.value"
+local Single = require "weir.native.single"
 local settings_of = require "weir.native.settings"
 local Stats = require "weir.native.store_stats"
 local Watching = require "weir.native.watching"
 local status = require "weir.core.status"
 local Trace = require "weir.observe.trace"
 local C = require("weir.ffi").C
-
-local NAMES = status.names
-local OK, MISS = status.number.ok, status.number.miss
-local GET, SET = Op.number.get, Op.number.set
 
 ---@class weir.Native: weir.Store
 local Native = setmetatable({}, { __index = Store })
@@ -83,6 +81,7 @@ function Native.open(target, options)
     name = ffi.string(C.weir_store_name(handle)),
     immediate = C.weir_store_inline(handle) == 1,
     bounded = true,
+    shared = false, -- of an inline store: its gets answer with its own values
     reuses = C.weir_store_inline(handle) == 1,
     guard = Guard.of(handle), -- nil for most
     pid = C.weir_getpid(),
@@ -124,8 +123,7 @@ local function explain_late(self, req, reply, seconds)
 end
 
 
--- Runs a batch on the store's workers. A get there makes new values. The values of an
--- inline store were made by sets.
+-- Runs a batch on the store's workers. A get there makes new values.
 local function run_queued(self, batch, req, left)
   local reply, how, why = InFlight.run(self, batch, req, left)
   if not reply then
@@ -156,7 +154,7 @@ local function run(self, req)
   C.weir_submit(self.handle, nil, batch)
   local reply = Batch.unload(batch, req, self.name)
   Batch.put(batch)
-  if Op.sends[req.op] then Value.charge(req:copied()) end
+  Charging.replied(self, req, reply)
   return reply
 end
 
@@ -195,6 +193,7 @@ function Native:run_slots(req, slots, n, reply)
   C.weir_submit(self.handle, nil, batch)
   Batch.unload_slots(batch, reply, slots, n, self.name)
   Batch.put(batch)
+  Charging.placed(self, reply, slots, n)
 end
 
 
@@ -207,56 +206,6 @@ function Native:get_many(keys, opts)
   return run(self, req)
 end
 
-
--- ---- single keys of inline stores, without a request ----
-
-local function fail(self, batch)
-  local name = NAMES[batch.items[0].status]
-  local message = ffi.string(batch.error.message)
-  Batch.put(batch)
-  return Error.new(name, message ~= "" and message or nil, self.name)
-end
-
-
-function Native:get(key, opts)
-  if opts or type(key) ~= "string" or not self.immediate then
-    return Store.get(self, key, opts)
-  end
-  local batch = Batch.take(1)
-  C.weir_batch_reset(batch, GET, 1)
-  local item = batch.items[0]
-  item.key, item.key_len = key, #key
-  C.weir_submit(self.handle, nil, batch)
-  local number, value = item.status, item.value
-  if number > MISS then return nil, fail(self, batch) end
-  item.value = nil
-  Batch.put(batch)
-  return number == OK and Value.own(value) or nil
-end
-
-
-function Native:set(key, value, opts)
-  if opts or type(key) ~= "string" or type(value) ~= "string" or not self.immediate then
-    return Store.set(self, key, value, opts)
-  end
-  local batch = Batch.take(1)
-  C.weir_batch_reset(batch, SET, 1)
-  local item = batch.items[0]
-  item.key, item.key_len = key, #key
-  Batch.store(item, value)
-  C.weir_submit(self.handle, nil, batch)
-  local number = item.status
-  if number ~= OK then
-    if NAMES[number] == "rejected" then return false, fail(self, batch) end
-    return nil, fail(self, batch)
-  end
-  Batch.put(batch)
-  Value.charge(#value)
-  return true
-end
-
-
--- ---- the rest ----
 
 --- The statistics of the store: by op, in flight, sessions, and the connector's own.
 ---@return table
@@ -298,6 +247,7 @@ end
 
 
 for name, method in pairs(Evicted) do Native[name] = method end
+for name, method in pairs(Single) do Native[name] = method end
 
 
 -- The result of a close for the return code of the runtime.

@@ -1,7 +1,10 @@
 -- What the collector is told of C memory: only bytes that are new.
 
+local ffi = require "ffi"
 local Value = require "weir.core.value"
 local weir = require "weir"
+
+ffi.cdef "int getpid(void);"
 
 local MIB = 2 ^ 20
 
@@ -34,7 +37,10 @@ end)
 describe("a set", function()
   local store
 
-  before_each(function() store = weir.memory { capacity = "256MiB" } end)
+  before_each(function()
+    store = weir.memory { capacity = "256MiB" }
+    assert(store:set("read", ("x"):rep(300)) and store:get "read")
+  end)
   after_each(function() store:close() end)
 
   it("of a Value charges nothing to the collector: its bytes are not new", function()
@@ -59,5 +65,53 @@ describe("a set", function()
     end)
     assert.is_true(single >= 9 and single <= 11, single)
     assert.is_true(batched >= 9 and batched <= 11, batched)
+  end)
+end)
+
+
+-- Its gets answer with copies up to 32 KiB, and with pins from there on.
+describe("shm", function()
+  local TEXT, TIMES = ("x"):rep(16 * 1024), 4096 -- 64 MiB in all
+  local store, large
+
+  before_each(function()
+    local path = "/dev/shm/weir-spec-charge-" .. ffi.C.getpid()
+    store = weir.shm { path = path, capacity = "8MiB", destroy = true }
+    large = ("x"):rep(64 * 1024)
+    assert(store:set("small", TEXT) and store:set("again", TEXT))
+    assert(store:set("large", large))
+  end)
+  after_each(function() store:close() end)
+
+  local function times(n, fn)
+    return steps(function() for _ = 1, n do fn() end end)
+  end
+
+  it("charges what its gets leave to the collector, however they are read", function()
+    local list = { "small", "again", "nothing" }
+    assert.is_true(times(TIMES, function() return store:get "small" end) >= 3)
+    assert.is_true(times(TIMES / 2, function() return store:get_many(list) end) >= 3)
+    assert.is_true(times(TIMES / 4, function() return store:get "large" end) >= 3)
+    local tier = weir.tier { store, weir.null {} }
+    assert.is_true(times(TIMES, function() return tier:get "small" end) >= 3)
+    assert.is_true(times(TIMES / 2, function() return tier:get_many(list) end) >= 3)
+  end)
+
+  it("charges nothing for values that are closed, nor for strings", function()
+    local list = { "nothing", "small", "again" }
+    assert.equal(0, times(TIMES, function() store:get("small"):close() end))
+    assert.equal(0, times(TIMES, function() store:get("large"):close() end))
+    assert.equal(0, times(TIMES, function() store:get_many(list):close() end))
+    assert.equal(0, times(TIMES, function() return store:get_string "large" end))
+    local tier = weir.tier { store, weir.null {} }
+    assert.equal(0, times(TIMES, function() tier:get("small"):close() end))
+    assert.equal(0, times(TIMES, function() return tier:get_string "small" end))
+  end)
+
+  it("charges nothing for sets: no memory is Lua's afterwards", function()
+    assert.equal(0, times(TIMES, function() store:set("k", TEXT) end))
+    assert.equal(0, times(TIMES / 2, function()
+      store:set_many({ "a", "b" }, { TEXT, TEXT })
+    end))
   end)
 end)

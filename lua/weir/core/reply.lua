@@ -128,6 +128,15 @@ function Reply:pointer(i)
 end
 
 
+--- The pointer of the first value of more than `size` bytes, or nil.
+function Reply:first(size)
+  for i = 1, self.values and self.n or 0 do
+    local v = self:pointer(i)
+    if v and v.size > size then return v end
+  end
+end
+
+
 --- The value of a slot as a Lua string, or nil when it has none.
 ---@param i integer
 ---@return string?
@@ -158,10 +167,11 @@ end
 --- Drops the value of a slot.
 ---@param i integer
 function Reply:drop(i)
-  local values = self.values
-  if values then
-    C.weir_value_unref(values.at[i - 1])
-    values.at[i - 1] = nil
+  local v = self:pointer(i)
+  if v then
+    Value.discharge(v, tonumber(v.size))
+    C.weir_value_unref(v)
+    self.values.at[i - 1] = nil
   end
 end
 
@@ -302,7 +312,11 @@ end
 
 --- Drops the values now instead of at the next collection.
 function Reply:close()
-  if self.values then C.weir_values_unref(self.values) end
+  local values = self.values
+  if not values then return end
+  local first = self:first(0)
+  if first then Value.discharge(first, self:bytes()) end
+  C.weir_values_unref(values)
 end
 
 

@@ -39,6 +39,10 @@ end)
 ---@field size integer     uint64_t; #value is a plain number
 local Value = {}
 
+-- Values up to here are not charged: they are not much larger than what Lua has for
+-- each, and memory, too, answers with copies of those.
+Value.SMALL = 256
+
 local debt = 0
 
 
@@ -49,6 +53,17 @@ function Value.charge(bytes)
   if debt >= STEP then
     debt = 0
     collectgarbage("step", STEP / 1024)
+  end
+end
+
+
+--- Takes back what was charged for values that are about to be dropped, if that frees
+--- them.
+---@param pointer ffi.cdata* struct weir_value *, one of them
+---@param bytes number of all of them
+function Value.discharge(pointer, bytes)
+  if debt > 0 and pointer.size > Value.SMALL and C.weir_value_sole(pointer) ~= 0 then
+    debt = math.max(debt - bytes, 0)
   end
 end
 
@@ -94,7 +109,10 @@ end
 --- Frees the memory now instead of at the next collection. The value is empty
 --- afterwards.
 function Value:close()
-  if self.ref ~= nil then drop_slot(self.slot) end
+  if self.ref ~= nil then
+    Value.discharge(self.ref, tonumber(self.size))
+    drop_slot(self.slot)
+  end
   self.ref, self.data, self.size = nil, nil, 0
 end
 
