@@ -1,4 +1,4 @@
--- native/single.lua: get and set of inline stores, without a request.
+-- native/single.lua: get, get_string and set of inline stores, without a request.
 -- Methods of native.lua.
 
 local ffi = require "ffi"
@@ -50,6 +50,19 @@ function Single:get(key, opts)
   if number ~= OK then return nil end
   if not self.shared then Charging.got(self, value, tonumber(value.size)) end
   return Value.own(value)
+end
+
+
+function Single:get_string(key, opts)
+  if opts or type(key) ~= "string" or not self.immediate then
+    return Store.get_string(self, key, opts)
+  end
+  local batch, item = got(self, key)
+  local number, value = item.status, item.value
+  if number > MISS then return nil, fail(self, batch) end
+  local text = number == OK and ffi_string(value.data, value.size) or nil
+  Batch.put(batch)
+  return text
 end
 
 
