@@ -22,13 +22,15 @@ function Wrk.run(server, path, connections, options)
 end
 
 
---- Requests a second of /weir/... and /nginx/..., in turns.
----@param case { name: string, path: string, reference: string, target: string? }
+--- Requests a second of /weir/... and /nginx/..., in turns. none: of /weir/none/...
+---@param case { name: string, path: string, reference: string, target: string?,
+---  none: boolean? }
 function Wrk.compare(bench, server, case, connections, rounds)
   local ours, theirs = {}, {}
   for i = 1, rounds do
     theirs[i] = Wrk.run(server, "/nginx" .. case.path, connections)
-    ours[i] = Wrk.run(server, "/weir" .. case.path, connections)
+    ours[i] = Wrk.run(server, (case.none and "/weir/none" or "/weir") .. case.path,
+      connections)
   end
   bench:row {
     case = ("%s, %d connection%s"):format(case.name, connections,
