@@ -102,23 +102,29 @@ size_t fs_piece(const struct fs *fs)
     return fs->in_memory ? FS_PIECE_TMPFS : FS_PIECE;
 }
 
+int fs_mkdir(struct fs *fs, const char *path, bool durable)
+{
+    int rc;
+
+    if (mkdirat(fs->root, path, fs->dir_mode) < 0)
+        return errno == EEXIST ? 0 : -errno;
+    /* The umask must not change the mode of the options. */
+    rc = fs_set_directory_mode(fs, fs->root, path);
+    if (rc == 0 && durable)
+        rc = fs_sync_directory(fs, path);
+    return rc < 0 ? rc : 1;
+}
+
 int fs_mkdirs(struct fs *fs, const char *path, bool durable)
 {
     char directory[FS_PATH_MAX];
     int rc = 0;
 
-    for (const char *p = path; rc == 0 && (p = strchr(p, '/')) != NULL; p++) {
+    for (const char *p = path; rc >= 0 && (p = strchr(p, '/')) != NULL; p++) {
         snprintf(directory, sizeof directory, "%.*s", (int)(p - path), path);
-        if (mkdirat(fs->root, directory, fs->dir_mode) < 0) {
-            rc = errno == EEXIST ? 0 : -errno;
-            continue;
-        }
-        /* The umask must not change the mode of the options. */
-        rc = fs_set_directory_mode(fs, fs->root, directory);
-        if (rc == 0 && durable)
-            rc = fs_sync_directory(fs, directory);
+        rc = fs_mkdir(fs, directory, durable);
     }
-    return rc;
+    return rc < 0 ? rc : 0;
 }
 
 /* Syncs and closes an open directory, or passes on the errno in fd. */

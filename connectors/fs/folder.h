@@ -27,6 +27,10 @@ ssize_t fs_read(int fd, void *to, size_t n, uint64_t offset);
 /* fs_piece returns how many bytes of a value are read or written at once. */
 size_t fs_piece(const struct fs *fs);
 
+/* fs_mkdir makes a directory. 1: it was made, 0: it existed. durable: it waits
+ * until its name is on the disk. */
+int fs_mkdir(struct fs *fs, const char *path, bool durable);
+
 /* fs_mkdirs makes the directories of a path. durable: it waits until they are
  * on the disk. */
 int fs_mkdirs(struct fs *fs, const char *path, bool durable);

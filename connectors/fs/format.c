@@ -1,10 +1,11 @@
 /* format.c -- the format of a folder, and the file .weir/format that names it.
  *
  * THE FORMAT
- *     .weir/format       "weir fs 1\ndigits 2\n"
+ *     .weir/format       "weir fs 2\ndigits 2\n"
  *     .weir/live/        one locked file for each process that has it open
  *     .weir/quarantine/  damaged and foreign files, kept for inspection
- *     .weir/locks        bytes to lock, and marks of directories (hold.c)
+ *     .weir/locks        bytes to lock, marks and seals of directories (hold.c,
+ *                        trust.c)
  *     3f/some-key        values
  *     3f/.OWNER-NUMBER   temporaries: sets that are being written
  *
@@ -14,7 +15,10 @@
  * name chooses the directory: its first `digits` hexadecimal digits. So the
  * number of directories is fixed when the folder is made, and every process
  * that opens the folder must use the same one. That is why the format file
- * exists. Its first line is the version of everything described here.
+ * exists. Its first line is the version of everything described here. In a
+ * folder of version 1 nobody has marked the directories in which values expire,
+ * so all else works there, but no directory is trusted (trust.c). It keeps its
+ * version, since processes of older versions of weir may have it open.
  *
  * A value file holds the value at offset 0, then the key, padding, and a
  * trailer (trailer.h) with both lengths, a checksum, the expiry time, and a
@@ -36,7 +40,8 @@
  * Values may become durable before the format file, so this file is made
  * durable at once, with every directory above it, whatever the sync option
  * says. If a power cut leaves it empty or torn, it is written again with the
- * number of digits that the directories of existing values have. */
+ * number of digits that the directories of existing values have, and then as
+ * version 1. */
 
 #include "format.h"
 
@@ -50,10 +55,16 @@
 #include "folder.h"
 #include "owner.h"
 
-enum { FORMAT_DIGITS = 2, FORMAT_DIGITS_MAX = 4, FORMAT_TEXT = 64 };
+enum {
+    FORMAT_DIGITS = 2,
+    FORMAT_DIGITS_MAX = 4,
+    FORMAT_TEXT = 64,
+    FORMAT_MARKS = 2, /* the version since which marks are kept */
+};
 
 static const char format_path[] = ".weir/format";
-static const char format_start[] = "weir fs 1\ndigits ";
+static const char *const format_starts[] = {"weir fs 1\ndigits ",
+                                            "weir fs 2\ndigits "};
 
 enum format { FORMAT_NONE, FORMAT_TORN, FORMAT_SOUND, FORMAT_FOREIGN };
 
@@ -66,11 +77,15 @@ static bool format_is_torn(const char *text, size_t n)
         if (text[i] != '\0')
             return false;
     }
-    return len < sizeof format_start && memcmp(text, format_start, len) == 0;
+    for (int i = 0; i < FORMAT_MARKS; i++) {
+        if (strncmp(text, format_starts[i], len) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* Reads the file and returns an enum format, or a negative errno. */
-static int format_load(struct fs *fs, unsigned *digits)
+static int format_load(struct fs *fs, unsigned *version, unsigned *digits)
 {
     int fd = fs_openat(fs, format_path, O_RDONLY | O_NONBLOCK, 0);
     char text[FORMAT_TEXT];
@@ -83,7 +98,8 @@ static int format_load(struct fs *fs, unsigned *digits)
     if (n < 0)
         return (int)n;
     text[n] = '\0';
-    if (sscanf(text, "weir fs 1\ndigits %u\n", digits) == 1 && *digits > 0 &&
+    if (sscanf(text, "weir fs %u\ndigits %u\n", version, digits) == 2 &&
+        *version > 0 && *version <= FORMAT_MARKS && *digits > 0 &&
         *digits <= FORMAT_DIGITS_MAX)
         return FORMAT_SOUND;
     return format_is_torn(text, (size_t)n) ? FORMAT_TORN : FORMAT_FOREIGN;
@@ -166,7 +182,7 @@ static int format_publish(struct fs *fs, const char *temp)
 }
 
 /* The bytes must be on the disk before the file gets its name. */
-static int format_write_temp(struct fs *fs, const char *temp, unsigned digits)
+static int format_write_temp(struct fs *fs, const char *temp)
 {
     int fd = fs_openat(fs, temp, O_WRONLY | O_CREAT | O_EXCL, fs->file_mode);
     char text[FORMAT_TEXT];
@@ -174,7 +190,8 @@ static int format_write_temp(struct fs *fs, const char *temp, unsigned digits)
 
     if (fd < 0)
         return fd;
-    n = snprintf(text, sizeof text, "%s%u\n", format_start, digits);
+    n = snprintf(text, sizeof text, "%s%u\n", format_starts[fs->keeps_marks],
+                 fs->digits);
     rc = fs_set_mode(fs, fd);
     if (rc == 0) {
         errno = ENOSPC; /* a short write sets no errno */
@@ -186,7 +203,7 @@ static int format_write_temp(struct fs *fs, const char *temp, unsigned digits)
     return rc;
 }
 
-static int format_write(struct fs *fs, unsigned digits, bool replace)
+static int format_write(struct fs *fs, bool replace)
 {
     char temp[FS_TEMP_MAX];
     int rc = fs_mkdirs(fs, format_path, true);
@@ -194,7 +211,7 @@ static int format_write(struct fs *fs, unsigned digits, bool replace)
     if (rc < 0)
         return rc;
     fs_owner_temp(fs, format_path, temp);
-    rc = format_write_temp(fs, temp, digits);
+    rc = format_write_temp(fs, temp);
     if (rc == 0 && !replace)
         rc = format_publish(fs, temp);
     else if (rc == 0 && renameat(fs->root, temp, fs->root, format_path) < 0)
@@ -216,7 +233,8 @@ static int format_error(const struct fs *fs, int rc, struct weir_error *err)
 int fs_format_read(struct fs *fs, bool *sound, struct weir_error *err)
 {
     unsigned wanted = (unsigned)fs->config->fanout, digits = 0;
-    int format = format_load(fs, &digits);
+    unsigned version = FORMAT_MARKS;
+    int format = format_load(fs, &version, &digits);
 
     if (format < 0)
         return format_error(fs, format, err);
@@ -226,8 +244,10 @@ int fs_format_read(struct fs *fs, bool *sound, struct weir_error *err)
                               fs->config->path, format_path);
     *sound = format == FORMAT_SOUND;
     fs->torn = format == FORMAT_TORN;
-    if (!*sound)
+    if (!*sound) {
         digits = format_of_values(fs);
+        version = digits ? 1 : FORMAT_MARKS;
+    }
     if (digits == 0)
         digits = wanted ? wanted : FORMAT_DIGITS;
     if (wanted != 0 && wanted != digits)
@@ -237,6 +257,7 @@ int fs_format_read(struct fs *fs, bool *sound, struct weir_error *err)
             "another folder",
             fs->config->path, 1u << 4 * digits, 1u << 4 * wanted);
     fs->digits = digits;
+    fs->keeps_marks = version >= FORMAT_MARKS;
     return 0;
 }
 
@@ -247,7 +268,7 @@ int fs_format_settle(struct fs *fs, struct weir_error *err)
 
     if (rc < 0 || sound)
         return rc;
-    rc = format_write(fs, fs->digits, fs->torn);
+    rc = format_write(fs, fs->torn);
     if (rc < 0)
         return format_error(fs, rc, err);
     /* Another process may have written it first, with other digits. */

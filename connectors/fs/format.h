@@ -5,8 +5,9 @@
 
 #include "state.h"
 
-/* fs_format_read sets the digits of the directories' names. *sound: the format
- * file exists and is intact. 0 or a negative errno. */
+/* fs_format_read sets the digits of the directories' names, and whether marks
+ * are kept. *sound: the format file exists and is intact. 0 or a negative
+ * errno. */
 int fs_format_read(struct fs *fs, bool *sound, struct weir_error *err);
 
 /* fs_format_settle does the same and writes the file unless it is sound. Under

@@ -25,6 +25,7 @@
 #include "owner.h"
 #include "recover.h"
 #include "root.h"
+#include "trust.h"
 #include "watch.h"
 
 #define OPTION(field) .offset = offsetof(struct fs_config, field)
@@ -138,6 +139,7 @@ static int fs_start(struct fs *fs, struct weir_error *err)
         if (fs->index == NULL)
             return weir_error_set(err, -ENOMEM, "out of memory");
     }
+    fs_trust_open(fs);
     fs_watch_start(fs);
     return fs_recover_start(fs, err);
 }

@@ -55,7 +55,8 @@ enum {
     HOLD_STEP_MS = 50,    /* between two looks whether the call must end */
     HOLD_PAUSE_US = 20,   /* the first pause between two tries */
     HOLD_PAUSES_US = 500, /* the longest */
-    HOLD_AT = 1 << 20,    /* the locked bytes; the marks are before them */
+    HOLD_AT = 1 << 20,    /* the locked bytes. Before them are the marks, then
+                             what trust.c keeps */
 };
 
 /* The state of fs->holding. */
@@ -71,7 +72,7 @@ static const char hold_path[] = ".weir/locks";
 
 /* Opens the file for locking. A file that stays open for writing would prevent
  * a remount to read-only, so each lock opens it. */
-static int hold_file(struct fs *fs)
+int fs_hold_file(struct fs *fs)
 {
     int fd = fs_openat(fs, hold_path, O_RDWR, 0);
     int rc;
@@ -84,14 +85,24 @@ static int hold_file(struct fs *fs)
     fd = fs_openat(fs, hold_path, O_RDWR | O_CREAT, fs->file_mode);
     if (fd < 0)
         return fd;
-    /* Room for the marks, so that a take can make some on a full disk. A
-     * filesystem that refuses does without. */
+    /* Room for the marks, so that a take or a touch can make some on a full
+     * disk. A filesystem that refuses does without. */
     fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 1 << 4 * fs->digits);
+    fallocate(fd, FALLOC_FL_KEEP_SIZE, FS_DIRECTORIES, 1 << 4 * fs->digits);
     rc = fs_set_mode(fs, fd);
     if (rc == 0)
         return fd;
     close(fd);
     return rc;
+}
+
+int fs_hold_write(int fd, const void *bytes, size_t n, off_t at)
+{
+    ssize_t done = pwrite(fd, bytes, n, at);
+
+    if (done == (ssize_t)n)
+        return 0;
+    return done < 0 ? -errno : -ENOSPC;
 }
 
 static int hold_lock(int fd, enum fs_hold_kind kind, uint64_t of)
@@ -139,7 +150,7 @@ int fs_hold_open(struct fs *fs)
         fs->holding = HOLD_ALONE;
         return 0;
     }
-    fd = hold_file(fs);
+    fd = fs_hold_file(fs);
     if (fd < 0)
         return fd;
     rc = hold_lock(fd, FS_HOLD_KEY, 0);
@@ -235,7 +246,7 @@ static int hold_processes(struct fs *fs, struct weir_call *call,
 
     if (fs->holding != HOLD_SHARED)
         return 0;
-    fd = hold_file(fs);
+    fd = fs_hold_file(fs);
     if (fd < 0)
         return fd;
     rc = hold_wait(fd, call, held, until);
@@ -296,11 +307,7 @@ static uint8_t mark_read(int fd, uint32_t directory)
 
 static int mark_write(int fd, uint32_t directory, uint8_t mark)
 {
-    ssize_t n = pwrite(fd, &mark, 1, directory);
-
-    if (n == 1)
-        return 0;
-    return n < 0 ? -errno : -EIO;
+    return fs_hold_write(fd, &mark, 1, directory);
 }
 
 /* Removes the temporaries of all living processes in a directory. */

@@ -73,8 +73,10 @@ static int listing_read(struct fs_listing *list, DIR *dir,
             fs_name_of_file(&name, list->digits, entry->d_name) < 0 ||
             name.directory != list->directory)
             continue;
-        if (name.hash >= list->from && listing_may_match(item, name.name))
-            rc = listing_add(list, &name);
+        if (name.hash < list->from || !listing_may_match(item, name.name))
+            continue;
+        rc = listing_add(list, &name);
+        list->regular = list->regular && entry->d_type == DT_REG;
     }
     if (rc == 0)
         rc = -errno; /* of readdir */
@@ -133,6 +135,7 @@ static struct fs_listing *listing_new(struct fs *fs, uint32_t directory,
     list->digits = fs->digits;
     list->directory = directory;
     list->from = from;
+    list->regular = true;
     list->prefix_len = item->key_len;
     if (item->key_len <= sizeof list->prefix)
         memcpy(list->prefix, item->key, item->key_len);

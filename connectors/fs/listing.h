@@ -19,6 +19,10 @@ struct fs_listing {
     /* Whether they may serve a later page. */
     struct stat st; /* of the directory, before it was read */
     bool steady;    /* a later change gives it another st_ctim */
+
+    bool regular; /* all are regular files */
+    size_t plain; /* so many of the first names are of files that were found
+                     sound and without an expiry, or gone (trust.c) */
 };
 
 /* fs_listing_get lists the names in a directory whose hash is at least from and

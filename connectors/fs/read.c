@@ -20,6 +20,7 @@
 #include "folder.h"
 #include "hold.h"
 #include "ops.h"
+#include "trust.h"
 #include "watch.h"
 
 enum { READ_USED_SECONDS = 600 };
@@ -345,11 +346,15 @@ void fs_stat(struct fs_session *s, struct weir_call *call,
 
 /* Rewrites the lease with one write; the kernel runs the writes of one file one
  * after the other. */
-static int touch_write(struct fs *fs, struct fs_entry *e, uint64_t ttl_ms)
+static int touch_write(struct fs *fs, const struct fs_name *name,
+                       struct fs_entry *e, uint64_t ttl_ms)
 {
     struct fs_trailer *t = &e->trailer;
     size_t n = sizeof *t - FS_TRAILER_LEASE;
+    int rc = ttl_ms != 0 ? fs_trust_timed(fs, name) : 0;
 
+    if (rc < 0)
+        return rc;
     t->expires_ms = fs_expiry_ms(ttl_ms);
     fs_trailer_seal(t);
     errno = 0; /* a short write sets no errno */
@@ -373,7 +378,7 @@ static void touch_file(struct fs_session *s, struct weir_call *call,
 
     if (!fs_entry_for(s, call, item, &name, O_RDWR, span, &e))
         return;
-    rc = touch_write(s->fs, &e, item->ttl_ms);
+    rc = touch_write(s->fs, &name, &e, item->ttl_ms);
     if (rc < 0)
         fs_fail(call, item, -rc, "writing", name.path);
     else if (!gat)

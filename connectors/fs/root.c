@@ -21,6 +21,7 @@
 #include "hold.h"
 #include "owner.h"
 #include "recover.h"
+#include "trust.h"
 #include "watch.h"
 
 enum { ROOT_LOOK_NS = 1000000000 };
@@ -208,6 +209,8 @@ static int root_replace(struct fs *fs, struct weir_error *err)
     if (rc < 0)
         return rc;
     fs_recover_stop(fs);
+    /* Whoever has a file in the new folder must know of no marks of the old. */
+    fs_trust_lose(fs);
     rc = dup3(fd, fs->root, O_CLOEXEC) < 0 ? -errno : 0;
     close(fd);
     if (rc < 0)

@@ -89,6 +89,8 @@ struct fs {
     bool dry; /* opened to be checked: it serves nothing */
     int root; /* fd of the folder; the number never changes (root.c) */
     _Atomic unsigned digits; /* of a directory's name */
+    atomic_bool keeps_marks; /* so says the format file (trust.c) */
+    uint64_t boot; /* identifies this run of the machine; 0 = unknown */
     mode_t file_mode, dir_mode;
     struct fs_index *index; /* NULL: nothing is ever evicted */
     struct fs_known *known; /* NULL: every lookup uses the filesystem */
@@ -128,6 +130,7 @@ struct fs {
     _Atomic int marks_fd;                       /* set under root_lock */
     _Atomic int holding;                        /* set under root_lock */
     _Atomic uint8_t marked[FS_DIRECTORIES / 8]; /* a bit for each directory */
+    _Atomic uint8_t timed[FS_DIRECTORIES / 8];  /* the same for trust.c */
 };
 
 /* The private state of one worker. */

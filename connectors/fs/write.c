@@ -30,6 +30,7 @@
 #include "ops.h"
 #include "owner.h"
 #include "root.h"
+#include "trust.h"
 #include "write.h"
 
 /* Attempts after the directory or the temporary was removed. */
@@ -65,13 +66,22 @@ static _Atomic uint8_t *write_durable(struct fs *fs, const struct fs_name *name,
     return &fs->durable[directory / 8];
 }
 
-static int write_mkdirs(struct fs *fs, struct write_job *job)
+/* Makes the directory of the file. Nothing is in it yet. */
+static int write_mkdir(struct fs *fs, struct write_job *job)
 {
     uint8_t bit;
     _Atomic uint8_t *durable = write_durable(fs, &job->name, &bit);
+    char directory[FS_PATH_MAX];
+    struct stat st;
+    int rc;
 
     atomic_fetch_and(durable, (uint8_t)~bit);
-    return fs_mkdirs(fs, job->temp, false);
+    snprintf(directory, sizeof directory, "%.*s",
+             (int)(job->name.name - job->name.path) - 1, job->name.path);
+    rc = fs_mkdir(fs, directory, false);
+    if (rc == 1 && fstatat(fs->root, directory, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        fs_trust_give(fs, job->name.directory, &st);
+    return rc < 0 ? rc : 0;
 }
 
 static int write_create(struct fs *fs, struct write_job *job)
@@ -81,7 +91,7 @@ static int write_create(struct fs *fs, struct write_job *job)
     fs_owner_temp(fs, job->name.path, job->temp);
     job->fd = fs_openat(fs, job->temp, flags, fs->file_mode);
     if (job->fd == -ENOENT) {
-        job->fd = write_mkdirs(fs, job);
+        job->fd = write_mkdir(fs, job);
         if (job->fd == 0)
             job->fd = fs_openat(fs, job->temp, flags, fs->file_mode);
     }
@@ -211,12 +221,18 @@ static int write_swap(struct fs *fs, struct write_job *job)
     return rc;
 }
 
+/* The temporary exists already. So if the folder is replaced after the mark was
+ * written, the rename fails. */
 static int write_rename(struct fs *fs, struct weir_call *call,
                         struct write_job *job)
 {
     struct fs_held held;
-    int rc;
+    int rc = 0;
 
+    if (job->fact.expires_ms != 0)
+        rc = fs_trust_timed(fs, &job->name);
+    if (rc < 0)
+        return rc;
     if (!job->adds && job->old == NULL && !fs_hold_is_marked(fs, &job->name))
         return write_swap(fs, job);
     rc = fs_hold(fs, call, FS_HOLD_NAME, job->name.hash, &held);

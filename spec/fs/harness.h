@@ -253,6 +253,13 @@ static inline void file_write(const char *path, const char *bytes, size_t n)
     close(fd);
 }
 
+static inline int file_is(const char *path, const char *bytes, size_t n)
+{
+    char is[256];
+
+    return file_read(path, is, sizeof is) == n && memcmp(is, bytes, n) == 0;
+}
+
 /* A value that says whose it is: everything in it follows from its number and
  * its length. */
 static inline void telling_fill(char *out, size_t size, uint64_t number)

@@ -199,7 +199,8 @@ end
 ---   for key, info in store:scan { prefix = "user:" } do print(key, info.size) end
 --- A key may come twice while others write or a store fails; none that stays is left
 --- out. Words over several stores list what a get finds. An error on the way is
---- raised: a loop that ends early would look complete.
+--- raised: a loop that ends early would look complete. `size` is nil where only a
+--- `stat` would tell it.
 ---@param opts { prefix: string?, limit: integer?, page: integer?,
 ---  timeout: weir.Seconds? }?
 ---@return fun(): string?, { size: number?, ttl: number? }
