@@ -86,8 +86,8 @@ static bool change_make(struct change *c, const struct entry *old,
     uint64_t expires_ms =
         old != NULL ? entry_expires(old) : set_expires(ttl_ms);
 
-    c->at->e =
-        entry_new(key->bytes, key->len, key->hash, size, expires_ms != 0);
+    c->at->e = entry_new(c->at->shard->heap, key->bytes, key->len, key->hash,
+                         size, expires_ms != 0);
     if (c->at->e == NULL) {
         weir_call_fail(c->call, c->item, WEIR_NOSPACE, "out of memory");
         return false;
@@ -340,7 +340,7 @@ void change_run(struct memory *m, struct weir_call *call, struct place *at,
     change_item(&c);
     turn_end(&c.turn, m);
     if (at->e != NULL)
-        entry_free(at->e);
+        entry_free(m->evicted.pool, at->e);
     weir_value_unref(c.seen);
     weir_value_unref(c.piece);
     weir_value_unref(c.joined);

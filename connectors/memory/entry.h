@@ -1,6 +1,7 @@
 /* entry.h -- a key and its value as the memory connector keeps them.
  *
- * One allocation: a head of 24 bytes, up to two words, the key, and a value
+ * One block of a heap or, without a heap or if it is too large for one, of
+ * malloc: a head of 24 bytes, up to two words, the key, and a value
  * that is small. A larger value is a reference to one of the runtime's. Every
  * field belongs to the lock of the shard that the entry is in.
  *
@@ -8,13 +9,13 @@
 #ifndef ENTRY_H
 #define ENTRY_H
 
-#include <malloc.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "connector.h"
+#include "heap.h"
 #include "link.h"
 
 enum {
@@ -140,45 +141,92 @@ static inline size_t entry_tail(uint32_t size)
     return size == ENTRY_DATED ? sizeof(struct entry_dates) : 0;
 }
 
+/* entry_bytes returns the bytes that an entry was allocated with. */
+static inline size_t entry_bytes(const struct entry *e)
+{
+    return entry_head(e->size, e->timed) + e->key_len + entry_tail(e->size);
+}
+
+/* A block for an entry, or NULL. */
+static inline struct entry *entry_block(struct heap *h, size_t bytes)
+{
+    struct entry *e = h != NULL ? heap_take(h, bytes) : NULL;
+
+    if (e == NULL)
+        e = malloc(bytes);
+    if (e == NULL || link_to(e) >> LINK_BITS == 0)
+        return e;
+    free(e); /* an address beyond 48 bits */
+    return NULL;
+}
+
+/* entry_set_head writes the head of an entry that is in no shard yet.
+ * entry_peek_hash reads a hash in any block in use of a heap, for tidy.c: of an
+ * entry that another thread makes or frees it may be any number. It does not
+ * read the first word, which has the links of dead lists. */
+static inline void entry_set_head(struct entry *e, const struct entry *head)
+{
+    uint64_t words[sizeof *head / sizeof(uint64_t)];
+
+    memcpy(words, head, sizeof words);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        __atomic_store_n((uint64_t *)e + i, words[i], __ATOMIC_RELAXED);
+}
+
+static inline uint32_t entry_peek_hash(const struct entry *e)
+{
+    uint64_t words[sizeof *e / sizeof(uint64_t)] = {0};
+    struct entry head;
+
+    for (size_t i = 1; i < sizeof words / sizeof *words; i++)
+        words[i] = __atomic_load_n((const uint64_t *)e + i, __ATOMIC_RELAXED);
+    memcpy(&head, words, sizeof words);
+    return entry_hash(&head);
+}
+
 /* entry_new returns an entry whose words are 0, or NULL. size is that of the
  * value to embed, ENTRY_REFERS, ENTRY_SIZE_ONLY or ENTRY_DATED. Only a timed
- * entry can expire. */
-static inline struct entry *entry_new(const char *key, uint32_t key_len,
-                                      uint32_t hash, uint32_t size, bool timed)
+ * entry can expire. Without a heap it is a block of malloc. */
+static inline struct entry *entry_new(struct heap *h, const char *key,
+                                      uint32_t key_len, uint32_t hash,
+                                      uint32_t size, bool timed)
 {
     size_t head = entry_head(size, timed);
-    struct entry *e = malloc(head + key_len + entry_tail(size));
+    struct entry *e = entry_block(h, head + key_len + entry_tail(size));
 
     if (e == NULL)
         return NULL;
-    if (link_to(e) >> LINK_BITS != 0) {
-        free(e); /* an address beyond 48 bits */
-        return NULL;
-    }
-    memset(e, 0, head);
-    e->hash_low = hash & ((1u << ENTRY_HASH_LOW) - 1);
-    e->hash_high = hash >> ENTRY_HASH_LOW;
-    e->key_len = key_len;
-    e->size = size;
-    e->timed = timed;
+    entry_set_head(e, &(struct entry){
+                          .key_len = key_len,
+                          .size = size,
+                          .timed = timed,
+                          .hash_low = hash & ((1u << ENTRY_HASH_LOW) - 1),
+                          .hash_high = hash >> ENTRY_HASH_LOW,
+                      });
+    memset(e->words, 0, head - sizeof *e);
     memcpy((char *)e + head, key, key_len);
     return e;
 }
 
-static inline void entry_free(struct entry *e)
+/* entry_free frees an entry and its reference to a value. The pool is that of
+ * the heap that the entry may be from; NULL: there is none. */
+static inline void entry_free(struct pool *p, struct entry *e)
 {
     if (e->size == ENTRY_REFERS)
         weir_value_unref(entry_value(e));
-    free(e);
+    if (pool_has(p, e))
+        heap_give(p, e);
+    else
+        free(e);
 }
 
 /* entry_free_all frees a list of dead entries. */
-static inline void entry_free_all(struct entry *dead)
+static inline void entry_free_all(struct pool *p, struct entry *dead)
 {
     while (dead != NULL) {
         struct entry *next = entry_chain(dead);
 
-        entry_free(dead);
+        entry_free(p, dead);
         dead = next;
     }
 }
@@ -198,15 +246,16 @@ static inline char *entry_data(struct entry *e)
                              : (char *)entry_value(e)->data;
 }
 
-/* entry_chunk returns the bytes that malloc takes from the heap for n bytes:
- * a word for itself, rounded up to 16. */
+/* entry_chunk returns the bytes that malloc takes for n bytes: a word for
+ * itself, rounded up to 16. A block of a heap takes 16 bytes less for every
+ * other n: that is for the struct run of its run, and for free blocks. */
 static inline uint64_t entry_chunk(uint64_t n)
 {
     return (n + sizeof(size_t) + 15) & ~UINT64_C(15);
 }
 
-/* entry_charge_of returns what an entry takes whose value has that many bytes,
- * by the rules of entry_new, of value.c and of malloc. */
+/* entry_charge_of returns what an entry takes at most whose value has that many
+ * bytes, by the rules of entry_new, of value.c and of malloc. */
 static inline uint64_t entry_charge_of(uint64_t key_len, uint64_t size,
                                        bool timed)
 {
@@ -235,7 +284,7 @@ static inline uint64_t entry_charge(const struct entry *e)
 
     if (entry_bodiless(e))
         return entry_charge_of(e->key_len, e->words[e->timed], e->timed);
-    charge = malloc_usable_size((void *)e) + sizeof(size_t);
+    charge = entry_chunk(entry_bytes(e));
     if (e->size == ENTRY_REFERS)
         charge += weir_value_footprint(entry_value(e));
     return charge;

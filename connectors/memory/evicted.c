@@ -75,7 +75,7 @@ void evicted_add(struct evicted *ev, struct entry *dead)
         unwanted = e;
     }
     lock_release(&ev->lock);
-    entry_free_all(unwanted);
+    entry_free_all(ev->pool, unwanted);
 }
 
 /* Takes up to max entries off the queue, as a list. */
@@ -127,7 +127,7 @@ int evicted_read(struct evicted *ev, struct weir_evicted *out, int max)
     int n = 0;
 
     ev->taken = evicted_take(ev, max);
-    entry_free_all(before);
+    entry_free_all(ev->pool, before);
     for (struct entry *e = ev->taken; e != NULL; e = entry_chain(e)) {
         struct weir_value *value = evicted_value(e);
 
@@ -176,8 +176,8 @@ static void evicted_clear(struct evicted *ev)
     ev->oldest = ev->newest = NULL;
     ev->items = ev->bytes = 0;
     lock_release(&ev->lock);
-    entry_free_all(left);
-    entry_free_all(ev->taken);
+    entry_free_all(ev->pool, left);
+    entry_free_all(ev->pool, ev->taken);
     ev->taken = NULL;
 }
 

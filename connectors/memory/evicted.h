@@ -21,6 +21,7 @@ struct ages {
 };
 
 struct evicted {
+    struct pool *pool;      /* that entries may be from */
     _Atomic uint32_t kinds; /* a bit for each enum weir_evicted_why that is
                                kept, and EVICTED_AGES; 0: none */
 
@@ -64,7 +65,7 @@ void evicted_free(struct evicted *ev);
 static inline void evicted_bury(struct evicted *ev, struct entry *dead)
 {
     if (atomic_load_explicit(&ev->kinds, memory_order_relaxed) == 0)
-        entry_free_all(dead);
+        entry_free_all(ev->pool, dead);
     else
         evicted_add(ev, dead);
 }

@@ -63,6 +63,28 @@ extern const struct eviction_policy eviction_lru;
 extern const struct eviction_policy eviction_fifo;
 extern const struct eviction_policy eviction_sieve;
 
+/* eviction_move notes that an entry lies in `to` now, which is a copy of it. */
+static inline void eviction_move(struct eviction *ev, const struct entry *e,
+                                 struct entry *to)
+{
+    struct entry *newer = entry_newer(e), *older = entry_older(e);
+    uint64_t from = link_to(e), link = link_to(to);
+    struct queue *q = ev->small.newest == from || ev->small.oldest == from
+                          ? &ev->small
+                          : &ev->main;
+
+    if (newer != NULL)
+        newer->older = link;
+    else
+        q->newest = link;
+    if (older != NULL)
+        older->newer = link;
+    else
+        q->oldest = link;
+    if (ev->hand == from)
+        ev->hand = link;
+}
+
 /* eviction_items returns the number of entries in the queues. */
 static inline uint64_t eviction_items(const struct eviction *ev)
 {

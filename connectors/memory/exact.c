@@ -13,7 +13,7 @@ static void exact_remove(struct exact *x, struct entry *e)
 {
     queue_remove(&x->queue, e);
     table_remove(&x->table, e);
-    entry_free(e);
+    entry_free(NULL, e);
 }
 
 void exact_add(struct exact *x, const struct entry *e, uint64_t keys)
@@ -22,7 +22,7 @@ void exact_add(struct exact *x, const struct entry *e, uint64_t keys)
 
     while (x->queue.items > 0 && x->queue.items >= keys)
         exact_remove(x, queue_oldest(&x->queue));
-    key = entry_new(entry_key(e), e->key_len, entry_hash(e), 0, false);
+    key = entry_new(NULL, entry_key(e), e->key_len, entry_hash(e), 0, false);
     if (key == NULL || keys == 0) {
         free(key);
         return;
@@ -43,6 +43,6 @@ bool exact_forget(struct exact *x, const struct entry *e)
 
 void exact_free(struct exact *x)
 {
-    release_tables((struct table *[]){&x->table}, 1);
+    release_tables((struct table *[]){&x->table}, 1, NULL);
     table_free(&x->table);
 }

@@ -6,9 +6,8 @@
  * older value of the key is dropped. Otherwise only NOSPACE can happen, when
  * the process is out of memory.
  *
- * Entries are blocks of malloc. glibc 2.35 and later puts them in huge pages if
- * the environment has GLIBC_TUNABLES=glibc.malloc.hugetlb=1: gets among ten
- * million entries then take a quarter less. */
+ * The entries of large shards lie in a pool (pool.h), those of small ones are
+ * blocks of malloc: a pool would take a page a shard and size at least. */
 #include <errno.h>
 
 #include "ops.h"
@@ -20,6 +19,13 @@ enum { SHARDS_AUTO_MAX = 64 };
 /* A value must fit in a shard with many others: the default has a shard for
  * each of these. */
 static const uint64_t SHARD_AUTO_SIZE = UINT64_C(256) << 20;
+
+/* The capacity of a shard whose entries lie in a pool, and the address space of
+ * a pool: for free blocks and runs with few entries there is some to spare. A
+ * pool that is used up is no fault either: malloc takes over. */
+static const uint64_t SHARD_POOL_FROM = UINT64_C(32) << 20;
+static const uint64_t POOL_SPARE = UINT64_C(8) << 20;
+static const uint64_t POOL_MOST = UINT64_C(256) << 30;
 
 struct memory_config {
     uint64_t capacity;
@@ -102,14 +108,20 @@ static uint32_t memory_shards(const struct memory_config *config)
     return n;
 }
 
-/* Frees the entries of all shards together: they lie side by side in memory. */
+/* Frees the entries of all shards together: they lie side by side in memory.
+ * Where all of them are freed with the pool, none is looked at. */
 static void memory_release(struct memory *m)
 {
     struct table *tables[MEMORY_SHARDS_MAX];
+    uint32_t n = 0;
 
-    for (uint32_t i = 0; i < m->n_shards; i++)
-        tables[i] = &m->shards[i].table;
-    release_tables(tables, m->n_shards);
+    for (uint32_t i = 0; i < m->n_shards; i++) {
+        if (m->shards[i].apart > 0)
+            tables[n++] = &m->shards[i].table;
+        else
+            m->shards[i].table.items = 0;
+    }
+    release_tables(tables, n, m->pool);
 }
 
 static void memory_close(void *state)
@@ -120,6 +132,8 @@ static void memory_close(void *state)
     memory_release(m);
     for (uint32_t i = 0; i < m->n_shards; i++)
         shard_free(&m->shards[i]);
+    pool_free(m->pool);
+    free(m->heaps);
     free(m->shards);
     free(m);
 }
@@ -162,6 +176,22 @@ static struct shard_config memory_share(const struct memory_config *config,
     };
 }
 
+/* Without address space for a pool, malloc is as good. */
+static void memory_open_pool(struct memory *m, uint64_t capacity, uint32_t n)
+{
+    uint64_t bytes = capacity + capacity / 4 + n * POOL_SPARE;
+
+    if (capacity / n < SHARD_POOL_FROM)
+        return;
+    m->heaps = calloc(n, sizeof *m->heaps);
+    if (m->heaps == NULL)
+        return;
+    m->pool = pool_new(bytes < POOL_MOST ? bytes : POOL_MOST);
+    m->evicted.pool = m->pool;
+    for (uint32_t i = 0; i < n; i++)
+        m->heaps[i].pool = m->pool;
+}
+
 static int memory_open_shards(struct memory *m,
                               const struct memory_config *config, uint32_t n)
 {
@@ -170,7 +200,8 @@ static int memory_open_shards(struct memory *m,
         return -ENOMEM;
     while (m->n_shards < n) {
         struct shard_config share = memory_share(config, m->n_shards, n);
-        int rc = shard_init(&m->shards[m->n_shards], &share);
+        int rc = shard_init(&m->shards[m->n_shards], &share,
+                            m->pool != NULL ? &m->heaps[m->n_shards] : NULL);
 
         if (rc < 0)
             return rc;
@@ -198,6 +229,7 @@ static int memory_open(const void *options, const char *scheme, void **state,
     m->default_ttl_ms = (config->ttl_ns + 999999) / 1000000;
     m->seed = weir_seed();
     m->bodies = config->bodies;
+    memory_open_pool(m, config->capacity, n);
     if (memory_open_shards(m, config, n) < 0) {
         memory_close(m);
         return weir_error_set(err, -ENOMEM,

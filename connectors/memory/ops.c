@@ -79,7 +79,7 @@ static void group_load(const struct group *g, int steps)
         if (e != NULL && g->call->op == WEIR_GET)
             get_fetch(e, &g->items[i]);
     }
-    lock_release(&t.shard->lock);
+    turn_pause(&t);
 }
 
 /* Does what group_load does in all its steps, in a store of one shard. That is

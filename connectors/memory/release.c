@@ -81,8 +81,16 @@ static bool release_pass(struct entry *const *from, struct entry **to,
     return true;
 }
 
+static void release_entry(const struct pool *pool, struct entry *e)
+{
+    if (!pool_has(pool, e))
+        entry_free(NULL, e);
+    else if (e->size == ENTRY_REFERS)
+        weir_value_unref(entry_value(e));
+}
+
 static void release_sorted(struct entry **list, struct entry **spare,
-                           uint64_t n)
+                           uint64_t n, const struct pool *pool)
 {
     for (int digit = 0; digit < DIGITS; digit++) {
         if (release_pass(list, spare, n, digit)) {
@@ -94,18 +102,25 @@ static void release_sorted(struct entry **list, struct entry **spare,
     }
     for (uint64_t i = 0; i < n; i++) {
         __builtin_prefetch(list[i + AHEAD < n ? i + AHEAD : i]);
-        entry_free(list[i]);
+        release_entry(pool, list[i]);
     }
 }
 
 /* Without memory for the lists, bucket by bucket. */
-static void release_unsorted(const struct table *t)
+static void release_unsorted(const struct table *t, const struct pool *pool)
 {
-    for (uint32_t i = 0; i < t->size.n; i++)
-        entry_free_all(t->buckets[i]);
+    for (uint32_t i = 0; i < t->size.n; i++) {
+        struct entry *e = t->buckets[i], *next;
+
+        for (; e != NULL; e = next) {
+            next = entry_chain(e);
+            release_entry(pool, e);
+        }
+    }
 }
 
-void release_tables(struct table *const *tables, uint32_t n_tables)
+void release_tables(struct table *const *tables, uint32_t n_tables,
+                    const struct pool *pool)
 {
     struct entry **lists;
     uint64_t n = 0, at = 0;
@@ -122,12 +137,12 @@ void release_tables(struct table *const *tables, uint32_t n_tables)
         if (lists != MAP_FAILED)
             release_list(tables[k], &lists[at]);
         else
-            release_unsorted(tables[k]);
+            release_unsorted(tables[k], pool);
         at += tables[k]->items;
         tables[k]->items = 0;
     }
     if (lists == MAP_FAILED)
         return;
-    release_sorted(lists, lists + n, n);
+    release_sorted(lists, lists + n, n, pool);
     munmap(lists, n * 2 * sizeof *lists);
 }

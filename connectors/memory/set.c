@@ -70,15 +70,15 @@ static struct entry *set_entry(const struct memory *m, const struct place *at,
                                uint64_t size)
 {
     uint64_t ttl_ms = item->ttl_ms ? item->ttl_ms : m->default_ttl_ms;
-    struct entry *e = entry_new(at->key.bytes, at->key.len, at->key.hash,
-                                set_kind(m, size), ttl_ms > 0);
+    struct entry *e = entry_new(at->shard->heap, at->key.bytes, at->key.len,
+                                at->key.hash, set_kind(m, size), ttl_ms > 0);
 
     if (e == NULL) {
         weir_call_fail(call, item, WEIR_NOSPACE, "out of memory");
         return NULL;
     }
     if (!set_value(e, call, item, size)) {
-        entry_free(e);
+        entry_free(m->evicted.pool, e);
         return NULL;
     }
     if (e->timed)
@@ -97,7 +97,7 @@ bool set_prepare(const struct memory *m, struct place *at,
     if (at->e == NULL)
         return false;
     if (!shard_fits(at->shard, entry_charge(at->e))) {
-        entry_free(at->e);
+        entry_free(m->evicted.pool, at->e);
         at->e = NULL;
     }
     return true;
@@ -126,10 +126,10 @@ void set_locked(struct turn *t, struct place *at, struct weir_item *item)
 }
 
 /* A copy of an entry that can expire; NULL: out of memory. */
-static struct entry *set_timed(struct entry *e)
+static struct entry *set_timed(struct heap *h, struct entry *e)
 {
     struct entry *copy =
-        entry_new(entry_key(e), e->key_len, entry_hash(e), e->size, true);
+        entry_new(h, entry_key(e), e->key_len, entry_hash(e), e->size, true);
 
     if (copy == NULL)
         return NULL;
@@ -160,7 +160,7 @@ void touch_locked(struct turn *t, struct place *at, struct weir_item *item)
         shard_expire(t->shard, e, expires_ms);
         return;
     }
-    e = set_timed(e);
+    e = set_timed(t->shard->heap, e);
     if (e == NULL) {
         weir_call_fail(t->call, item, WEIR_NOSPACE, "out of memory");
         return;

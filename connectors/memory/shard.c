@@ -7,13 +7,14 @@
  * the set adds, so that expired ones cannot pile up. */
 enum { SWEEP_BUCKETS = 2 };
 
-int shard_init(struct shard *s, const struct shard_config *config)
+int shard_init(struct shard *s, const struct shard_config *config,
+               struct heap *h)
 {
     /* An entry of one byte of key and no value takes more than this. */
     uint64_t most = config->capacity / sizeof(struct entry);
     int rc;
 
-    *s = (struct shard){.config = *config};
+    *s = (struct shard){.config = *config, .heap = h};
     if (most > config->max_items)
         most = config->max_items;
     s->eviction.exact = config->exact;
@@ -29,7 +30,7 @@ int shard_init(struct shard *s, const struct shard_config *config)
 
 void shard_free(struct shard *s)
 {
-    release_tables((struct table *[]){&s->table}, 1);
+    release_tables((struct table *[]){&s->table}, 1, shard_pool(s));
     table_free(&s->table);
     if (s->config.policy->close != NULL)
         s->config.policy->close(&s->eviction);
@@ -66,9 +67,19 @@ static bool shard_expired(const struct entry *e, uint64_t now_ms)
     return expires_ms != 0 && expires_ms <= now_ms;
 }
 
-/* why: an enum weir_evicted_why, or 0. */
-static void shard_bury(struct entry *e, unsigned why, struct entry **dead)
+/* Whether freeing the pool does not free all of an entry. */
+static bool shard_is_apart(const struct shard *s, const struct entry *e)
 {
+    return e->size == ENTRY_REFERS || !pool_has(shard_pool(s), e);
+}
+
+/* why: an enum weir_evicted_why, or 0. */
+static void shard_bury(struct shard *s, struct entry *e, unsigned why,
+                       struct entry **dead)
+{
+    s->expiring -= entry_expires(e) != 0;
+    s->apart -= shard_is_apart(s, e);
+    s->removed++;
     e->hits = why;
     e->chain = link_to(*dead);
     *dead = e;
@@ -79,8 +90,7 @@ static void shard_take_out(struct shard *s, struct entry *e, unsigned why,
                            struct entry **dead)
 {
     table_remove(&s->table, e);
-    s->expiring -= entry_expires(e) != 0;
-    shard_bury(e, why, dead);
+    shard_bury(s, e, why, dead);
 }
 
 void shard_drop(struct shard *s, struct entry *e, struct entry **dead)
@@ -206,6 +216,7 @@ void shard_put(struct shard *s, struct entry *e, struct entry **dead)
     old = shard_find(s, &key, now_ms, dead);
     old = shard_make_room(s, entry_charge(e), old, dead);
     s->expiring += entry_expires(e) != 0;
+    s->apart += shard_is_apart(s, e);
     if (old == NULL) {
         s->config.policy->insert(&s->eviction, e);
         table_insert(&s->table, e);
@@ -213,6 +224,5 @@ void shard_put(struct shard *s, struct entry *e, struct entry **dead)
     }
     s->config.policy->replace(&s->eviction, old, e);
     table_replace(&s->table, old, e);
-    s->expiring -= entry_expires(old) != 0;
-    shard_bury(old, WEIR_EVICTED_REPLACED, dead);
+    shard_bury(s, old, WEIR_EVICTED_REPLACED, dead);
 }

@@ -28,11 +28,15 @@ struct shard_config {
 
 struct shard {
     _Alignas(64) struct lock lock;
+    struct heap *heap; /* of its entries; NULL: they are blocks of malloc */
     struct table table;
     struct eviction eviction;
     struct shard_config config;
     uint64_t expiring; /* entries that have a time to live */
     uint64_t sweep;    /* the position where the search for expired ones is */
+    uint64_t apart;    /* entries with a value or in a block of malloc: those
+                          that are not freed with the pool */
+    uint32_t removed;  /* entries since the last tidy */
     struct shard_counters counters;
 };
 
@@ -40,8 +44,15 @@ struct shard {
  * beside it. A smaller one could reject everything. */
 enum { SHARD_LEAST = 4096 };
 
-/* shard_init makes an empty shard. -ENOMEM. */
-int shard_init(struct shard *s, const struct shard_config *config);
+/* shard_init makes an empty shard; h may be NULL. -ENOMEM. */
+int shard_init(struct shard *s, const struct shard_config *config,
+               struct heap *h);
+
+/* shard_pool returns the pool of its heap, or NULL. */
+static inline struct pool *shard_pool(const struct shard *s)
+{
+    return s->heap != NULL ? s->heap->pool : NULL;
+}
 
 /* shard_free frees the shard's entries and its table. */
 void shard_free(struct shard *s);

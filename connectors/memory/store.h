@@ -4,6 +4,7 @@
 
 #include "evicted.h"
 #include "shard.h"
+#include "tidy.h"
 
 struct memory {
     uint64_t seed;           /* of the keys' hash; secret, so that a client
@@ -13,6 +14,8 @@ struct memory {
     bool bodies;       /* false: values have a size and no bytes */
     uint32_t n_shards; /* a power of two */
     struct shard *shards;
+    struct pool *pool;  /* NULL: entries are blocks of malloc */
+    struct heap *heaps; /* one a shard, in the pool */
     struct evicted evicted;
 };
 
@@ -39,23 +42,24 @@ struct turn {
     struct entry *dead;  /* to be freed without the lock */
 };
 
+/* turn_pause releases the lock, until the next turn_pass. */
+static inline void turn_pause(struct turn *t)
+{
+    tidy(t->shard);
+    lock_release(&t->shard->lock);
+    t->shard = NULL;
+}
+
 /* turn_pass locks the shard of a place, if another one is locked. */
 static inline void turn_pass(struct turn *t, const struct place *at)
 {
     if (t->shard == at->shard)
         return;
     if (t->shard != NULL)
-        lock_release(&t->shard->lock);
+        turn_pause(t);
     t->shard = at->shard;
     lock_acquire(&t->shard->lock);
     t->now_ms = shard_time(t->shard);
-}
-
-/* turn_pause releases the lock, until the next turn_pass. */
-static inline void turn_pause(struct turn *t)
-{
-    lock_release(&t->shard->lock);
-    t->shard = NULL;
 }
 
 static inline void turn_end(struct turn *t, struct memory *m)

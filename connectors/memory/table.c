@@ -115,6 +115,15 @@ struct entry *table_find(const struct table *t, const struct table_key *key)
     return e;
 }
 
+bool table_holds(const struct table *t, const struct entry *e, uint32_t hash)
+{
+    const struct entry *at = t->buckets[linear_bucket(t->size, hash)];
+
+    while (at != NULL && at != e)
+        at = entry_chain(at);
+    return at != NULL;
+}
+
 /* Stands for the end of a bucket, so that a step needs no branch for it. */
 static struct entry table_none;
 

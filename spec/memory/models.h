@@ -92,17 +92,17 @@ static inline size_t policy_hits(const struct eviction_policy *policy,
             e = policy->victim(&ev);
             memcpy(&key, entry_key(e), sizeof key);
             of[key] = NULL;
-            free(e);
+            entry_free(NULL, e);
         }
         key = r->keys[i];
-        e = entry_new((char *)&key, sizeof key,
+        e = entry_new(NULL, (char *)&key, sizeof key,
                       random_next(&mix) & (TABLE_END - 1), 0, false);
         CHECK(e != NULL);
         policy->insert(&ev, e);
         of[key] = e;
     }
     for (struct entry *e; (e = policy->victim(&ev)) != NULL;)
-        free(e);
+        entry_free(NULL, e);
     if (policy->close != NULL)
         policy->close(&ev);
     free(of);

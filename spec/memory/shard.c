@@ -52,7 +52,7 @@ static void bury(struct trial *t, struct entry *dead)
 {
     for (struct entry *e = dead; e != NULL; e = entry_chain(e))
         t->freed++;
-    entry_free_all(dead);
+    entry_free_all(NULL, dead);
 }
 
 /* Mostly small values, some of them large enough to push out hundreds. */
@@ -69,7 +69,8 @@ static struct entry *entry_of(struct trial *t, const struct table_key *key,
                               uint64_t size, bool timed)
 {
     uint32_t kind = size <= ENTRY_EMBEDS ? (uint32_t)size : ENTRY_REFERS;
-    struct entry *e = entry_new(key->bytes, key->len, key->hash, kind, timed);
+    struct entry *e =
+        entry_new(NULL, key->bytes, key->len, key->hash, kind, timed);
     char *data;
 
     CHECK(e != NULL);
@@ -186,7 +187,7 @@ static void check_policy(const struct eviction_policy *policy, bool exact,
     struct trial *t = trial_new();
 
     t->random = check_seed;
-    CHECK(shard_init(&t->s, &config) == 0);
+    CHECK(shard_init(&t->s, &config, NULL) == 0);
     for (int op = 0; op < OPS; op++) {
         step(t);
         if (op % 10000 == 0)
@@ -207,7 +208,7 @@ static void check_sweep(void)
     struct shard_config config = {64 << 20, UINT64_MAX, &eviction_lru, false};
     struct trial *t = trial_new();
 
-    CHECK(shard_init(&t->s, &config) == 0);
+    CHECK(shard_init(&t->s, &config, NULL) == 0);
     for (uint32_t i = 0; i < 10000; i++) {
         struct table_key key = key_of(&i);
         struct entry *dead = NULL, *e = entry_of(t, &key, 8, true);
@@ -232,7 +233,7 @@ static void check_pace(void)
     struct trial *t = trial_new();
     uint64_t most = 0;
 
-    CHECK(shard_init(&t->s, &config) == 0);
+    CHECK(shard_init(&t->s, &config, NULL) == 0);
     for (uint32_t i = 0; i < 400000; i++) {
         struct table_key key = key_of(&i);
         struct entry *dead = NULL, *e = entry_of(t, &key, 8, false);

@@ -18,7 +18,7 @@ enum {
 /* spec/shm/stress.c has others. */
 #ifndef STRESS_STORES
 #define STRESS_STORES                                                          \
-    "memory://?capacity=64MiB&shards=4",                                       \
+    "memory://?capacity=64MiB&shards=4", "memory://?capacity=64MiB&shards=2",  \
         "memory://?capacity=1MiB&shards=2&eviction=s3fifo",                    \
         "memory://?capacity=1MiB&shards=1&eviction=lru",                       \
         "memory://?capacity=1MiB&shards=1&eviction=sieve"

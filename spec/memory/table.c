@@ -19,7 +19,8 @@ static uint32_t mix(uint32_t i)
 
 static struct entry *entry_of(uint32_t i)
 {
-    struct entry *e = entry_new((const char *)&i, sizeof i, mix(i), 0, false);
+    struct entry *e =
+        entry_new(NULL, (const char *)&i, sizeof i, mix(i), 0, false);
 
     CHECK(e != NULL);
     return e;
@@ -130,7 +131,7 @@ int main(void)
     }
     for (uint32_t i = 0; i < KEYS; i++) {
         drop(&t, i);
-        entry_free(entries[i]);
+        entry_free(NULL, entries[i]);
     }
     CHECK(t.size.n == TABLE_MIN && t.items == 0);
     table_free(&t);
