@@ -50,12 +50,6 @@ describe("a policy file", function()
     assert.equal('FILE:3: no word "memroy"; did you mean "memory"?', why)
   end)
 
-  it("says how to write what has weir. before it", function()
-    local _, why = load_text "return weir.memory {}"
-    assert.equal("FILE:1: words stand alone in a policy file: write tier { ... }, "
-      .. "not weir.tier { ... }", why)
-  end)
-
   it("opens what the module opens as its own words do", function()
     local mine = weir.memory {}
     local _, store = load_text("local weir = require 'weir'\n"

@@ -118,10 +118,13 @@ static void plain_server(const struct server *server)
     weir_store_free(s);
 }
 
+/* When the server was killed. */
+enum moment { TOO_EARLY, BETWEEN, TOO_LATE };
+
 /* A small value comes and then a large one, while the server is killed: the
  * end of a stream is no reason not to believe what came before. */
-static bool killed_between(struct server *server, unsigned after_ms,
-                           char **options)
+static enum moment killed_between(struct server *server, unsigned after_ms,
+                                  char **options)
 {
     struct weir_store *s = open_redis(url, ca, cert, key, "workers=1",
                                       "server_name=cache.internal", NULL);
@@ -152,16 +155,21 @@ static bool killed_between(struct server *server, unsigned after_ms,
     weir_batch_free(two);
     weir_store_free(s);
     server_run(server, options);
-    return small == WEIR_OK && large == WEIR_RESET;
+    if (small != WEIR_OK)
+        return TOO_EARLY;
+    return large == WEIR_OK ? TOO_LATE : BETWEEN;
 }
 
 /* The moment in between is not always met at once. */
 static void killed(struct server *server, char **options)
 {
-    unsigned after_ms = 10;
+    unsigned after_ms = 10, tries = 0;
+    enum moment moment;
 
-    while (!killed_between(server, after_ms, options))
-        CHECK((after_ms += after_ms / 2) < 20000);
+    while ((moment = killed_between(server, after_ms, options)) != BETWEEN) {
+        CHECK(++tries < 40);
+        after_ms = moment == TOO_EARLY ? after_ms * 3 / 2 + 1 : after_ms / 2;
+    }
 }
 
 static void stopped(const struct server *server)

@@ -31,12 +31,7 @@ local LUA = {
 local MODULE = "weir"
 
 
--- What a word is that a file does not have.
 local function unknown(name, given)
-  if name == "weir" then
-    return "words stand alone in a policy file: write tier { ... }, "
-      .. "not weir.tier { ... }"
-  end
   return ("no word %q%s"):format(tostring(name), words.suggest(name, given))
 end
 
@@ -46,7 +41,7 @@ local function module_of(stores, meaning)
   local weir = require(MODULE)
   return setmetatable({}, { __index = function(_, name)
     local word = stores[name] or meaning(name) or rawget(weir, name)
-    if word == nil then error(unknown(name, {}), 2) end
+    if word == nil then error(unknown(name), 2) end
     return word
   end })
 end
