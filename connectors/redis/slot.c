@@ -5,24 +5,44 @@
 #include <stdbool.h>
 #include <string.h>
 
-static uint16_t table[256];
+enum { STEP = 8 };
+
+/* tables[k][b] is the CRC of the byte b and k zero bytes, so that STEP bytes
+ * need STEP lookups that do not wait for each other. */
+static uint16_t tables[STEP][256];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void fill_table(void)
+static uint16_t crc_next(uint16_t crc, uint8_t byte)
+{
+    return (uint16_t)(crc << 8 ^ tables[0][crc >> 8 ^ byte]);
+}
+
+static void fill_tables(void)
 {
     for (unsigned i = 0; i < 256; i++) {
         unsigned crc = i << 8;
 
         for (int bit = 0; bit < 8; bit++)
             crc = crc & 0x8000 ? crc << 1 ^ 0x1021 : crc << 1;
-        table[i] = (uint16_t)crc;
+        tables[0][i] = (uint16_t)crc;
+    }
+    for (int k = 1; k < STEP; k++) {
+        for (unsigned i = 0; i < 256; i++)
+            tables[k][i] = crc_next(tables[k - 1][i], 0);
     }
 }
 
 static uint16_t crc16(uint16_t crc, const char *bytes, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
-        crc = (uint16_t)(crc << 8 ^ table[(crc >> 8 ^ (uint8_t)bytes[i])]);
+    const uint8_t *at = (const uint8_t *)bytes;
+
+    for (; len >= STEP; len -= STEP, at += STEP) {
+        crc = tables[7][crc >> 8 ^ at[0]] ^ tables[6][(crc & 255) ^ at[1]] ^
+              tables[5][at[2]] ^ tables[4][at[3]] ^ tables[3][at[4]] ^
+              tables[2][at[5]] ^ tables[1][at[6]] ^ tables[0][at[7]];
+    }
+    for (; len > 0; len--)
+        crc = crc_next(crc, *at++);
     return crc;
 }
 
@@ -78,7 +98,7 @@ uint16_t slot_of(const char *prefix, size_t prefix_len, const char *key,
     size_t begin = 0, end = prefix_len + key_len, before = 0;
     uint16_t crc = 0;
 
-    pthread_once(&once, fill_table);
+    pthread_once(&once, fill_tables);
     find_tag(&p, &begin, &end);
     for (int i = 0; i < 2; before += p.len[i++]) {
         size_t from = begin > before ? begin - before : 0;

@@ -239,6 +239,19 @@ describe("a redis cluster", function()
     store:close()
   end)
 
+  it("finds the slot that the server finds, for keys of each length", function()
+    for _, prefix in ipairs { "", "a:", "nineteen bytes long" } do
+      local store = weir.open(cluster.url, { prefix = prefix })
+      for length = 1, 20 do
+        local key = ("abcdefghijklmnopqrstuvwxyz"):sub(-length)
+        local slot = cluster:command(cluster.nodes[1],
+          ("cluster keyslot '%s%s'"):format(prefix, key))
+        assert.matches(", slot " .. slot .. "$", tostring(store:explain("get", key)))
+      end
+      store:close()
+    end
+  end)
+
   it("tells a store of one node that there is a cluster", function()
     local one = weir.open(("redis://127.0.0.1:%d"):format(cluster.nodes[1].port))
     local keys = {}
