@@ -162,8 +162,7 @@ void cluster_disconnect(struct cluster_session *s)
 {
     scout_deafen(s->cluster, s->bell);
     peers_close(s);
-    while (s->errands != NULL)
-        errand_end(s, s->errands);
+    errands_free(s);
     if (s->bell >= 0)
         close(s->bell);
     if (s->epoll >= 0)

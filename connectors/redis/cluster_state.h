@@ -61,6 +61,8 @@ struct cluster_session {
     struct peer *peers;              /* a list */
     struct peer *peer_of[MAP_NODES]; /* by the node's number, or NULL */
     struct errand *errands, *last;   /* calls, in the order of their start */
+    struct errand *spare;            /* memory of those that ended */
+    uint32_t n_spare;
 };
 
 #endif

@@ -30,6 +30,7 @@ struct errand {
     struct weir_call *call;
     struct weir_item *items; /* those of the call, or slots that sweep reads */
     uint32_t n;
+    uint32_t room;       /* for trips */
     struct sweep *sweep; /* of a scan (sweep.h), else NULL */
     /* Of a scan, else NULL. free frees the sweep. migrates notes that a node is
      * migrating a slot to another one, and returns false if the slot is
@@ -77,8 +78,10 @@ static inline bool errand_is_done(const struct errand *e)
     return e->parts == 0 && e->waiting == 0;
 }
 
-/* errand_end frees an errand. */
+/* errand_end ends an errand and may keep its memory for the next one.
+ * errands_free ends all and frees the memory. */
 void errand_end(struct cluster_session *cs, struct errand *e);
+void errands_free(struct cluster_session *cs);
 
 /* For struct routing. */
 bool errand_same_slot(const struct progress *p, uint32_t i, uint32_t j);
