@@ -2,10 +2,11 @@
 --
 -- A Redis Cluster of three masters beside one server, both through the connector and
 -- by turns, and beside redis-benchmark --cluster. All on this machine: the nodes share
--- its cores with each other and with the client.
+-- its cores with each other and with the client. So they bound the rate: a program that
+-- sends commands made before and discards the replies (examples/bench/cluster.c) shows
+-- what they allow.
 local Cluster = require "weir.app.bench.redis_cluster"
 local Server = require "weir.app.bench.redis_server"
-local Servers = require "weir.app.bench.serve_server"
 local weir = require "weir"
 local Now = require("weir.ffi").C.weir_now
 local median = require "weir.app.bench.median"
@@ -67,17 +68,17 @@ local function latency(store, keys)
 end
 
 
--- What fn says of each store, by turns.
-local function by_turns(stores, fn)
+-- What fn says of each contestant, by turns.
+local function by_turns(contestants, fn)
   local figures = {}
-  for i = 1, #stores do figures[i] = {} end
+  for i = 1, #contestants do figures[i] = {} end
   for round = 1, ROUNDS do
-    for turn = 1, #stores do
-      local which = (turn + round) % #stores + 1
-      figures[which][round] = fn(stores[which])
+    for turn = 1, #contestants do
+      local which = (turn + round) % #contestants + 1
+      figures[which][round] = fn(contestants[which])
     end
   end
-  for i = 1, #stores do figures[i] = median(figures[i]) end
+  for i = 1, #contestants do figures[i] = median(figures[i]) end
   return unpack(figures)
 end
 
@@ -92,45 +93,29 @@ local function redis_benchmark(cluster, verb)
 end
 
 
--- The CPU time that processes have used, in nanoseconds.
-local function cpu_time(pids)
-  local seconds = 0
-  for _, pid in ipairs(pids) do seconds = seconds + Servers.cpu(pid) end
-  return seconds * 1e9
-end
-
-
--- The CPU time of processes a key, while a store gets all keys a few times.
-local function cost(store, batches, pids)
-  local before, done = cpu_time(pids), 0
-  for _ = 1, ROUNDS do
-    for _, keys in ipairs(batches) do
-      assert(store:get_many(keys):all "good", "bench cluster: a batch failed")
-      done = done + #keys
+-- The keys a second that the nodes answer to a client that costs nearly nothing.
+local function nodes_alone(bench, cluster, verb)
+  local words, figure = { verb, "256", tostring(KEYS), tostring(SECONDS) }, nil
+  for port, slots in cluster:command(cluster.nodes[1], "cluster nodes")
+    :gmatch ":(%d+)@[^\n]*connected ([^\n]*)" do
+    for first, last in slots:gmatch "(%d+)%-(%d+)" do
+      words[#words + 1] = ("%s:%s:%s"):format(port, first, last)
     end
   end
-  return (cpu_time(pids) - before) / done
+  bench.measure("cluster", words, function(row) figure = row.figure end)
+  return figure
 end
 
 
--- Where the cores are shared, the servers' own work bounds the rate.
-local function costs(bench, stores, batches, cluster, server)
-  local pids = {}
-  for i, node in ipairs(cluster.nodes) do pids[i] = node.pid end
-  bench:row { case = "64 B, batch 256, get: CPU time of 3 nodes alone",
-    figure = cost(stores[1], batches, pids), unit = "ns/key",
-    reference = "one server and its client",
-    of = cost(stores[2], batches, { server.pid, "self" }) }
-end
-
-
-local function small(bench, stores, cluster, server)
+local function small(bench, stores, cluster)
   local batches = batches_of(256, KEYS)
   local values
   for _, store in ipairs(stores) do values = fill(store, batches, ("v"):rep(64)) end
   redis_benchmark(cluster, "set")
   for _, verb in ipairs { "get", "set" } do
-    local figure, of, alone = by_turns(stores, function(store)
+    local contestants = { stores[1], stores[2], stores[3], "nodes alone" }
+    local figure, of, single, alone = by_turns(contestants, function(store)
+      if store == "nodes alone" then return nodes_alone(bench, cluster, verb) end
       return rate(batches, function(keys)
         if verb == "get" then return store:get_many(keys) end
         return store:set_many(keys, values)
@@ -143,11 +128,14 @@ local function small(bench, stores, cluster, server)
       reference = "one server", of = of, target = ">= 0.8x" }
     -- A command has keys of one slot: there is no MGET or MSET for such a batch.
     bench:row { case = case, figure = figure, unit = "keys/s",
-      reference = "one server, multi=false", of = alone }
+      reference = "one server, multi=false", of = single }
+    bench:row { case = case, figure = figure, unit = "keys/s",
+      reference = "the nodes alone", of = alone }
+    bench:row { case = case .. " alone", figure = alone, unit = "keys/s",
+      reference = "one server", of = of }
     bench:row { case = case, figure = figure, unit = "keys/s",
       reference = "redis-benchmark -P 16", of = median(others), target = ">= 1.5x" }
   end
-  costs(bench, stores, batches, cluster, server)
   local keys = {}
   for i = 1, 256 do keys[i] = batches[i][i] end
   local figure, of = by_turns(stores, function(store) return latency(store, keys) end)
@@ -172,7 +160,7 @@ return function(bench)
   local good, err = pcall(weir.run, function()
     local stores = { weir.open(cluster.url), weir.open(server.url),
                      weir.open(server.url, { multi = false }) }
-    small(bench, stores, cluster, server)
+    small(bench, stores, cluster)
     large(bench, stores)
     for _, store in ipairs(stores) do store:close() end
   end)
