@@ -193,7 +193,7 @@ static void answer_error(struct redis_session *s, const struct reply *error)
     } else if (first_item(command)->status == WEIR_PENDING) {
         weir_call_fail(p->call, first_item(command), refusal_status(error),
                        "%s-%.*s%s", s->node != NULL ? s->node : "",
-                       (int)error->length, error->text,
+                       (int)refusal_length(error), error->text,
                        s->routing == NULL ? refusal_advice(error) : "");
     }
     if (command->expects == EXPECT_PAGE)

@@ -5,6 +5,7 @@
 
 #include "config.h"
 #include "connector.h"
+#include "reasons.h"
 
 struct attempt {
     const struct redis_config *config;
@@ -22,7 +23,7 @@ struct attempt {
     int end;
 
     int status; /* of the failure, and its sentence */
-    char why[200];
+    char why[REASONS + 32];
 };
 
 /* attempt_wait waits as weir_call_wait does, which it calls on a worker. */

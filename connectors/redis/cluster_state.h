@@ -9,10 +9,11 @@
 #include "connector.h"
 #include "endpoint.h"
 #include "map.h"
+#include "reasons.h"
 
 enum read_from { READ_MASTER, READ_REPLICA, READ_NEAREST };
 
-enum { SCOUT_WHY = 320 };
+enum { SCOUT_WHY = REASONS + 32 };
 
 struct scout {
     int bell;                    /* an eventfd: a map is wanted */
@@ -21,6 +22,8 @@ struct scout {
     _Atomic uint64_t rounds;     /* fetches that ended, good or not */
     uint64_t ended_ns, pause_ns; /* of the last round; the thread's own */
     uint32_t turn;               /* the node to begin with; the thread's own */
+    struct reasons reasons;      /* of this round; the thread's own, too */
+    int failure;                 /* status of the last node that failed */
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_t thread;

@@ -75,3 +75,13 @@ void endpoint_write(const struct endpoint *e, char *out, size_t cap)
     snprintf(out, cap, strchr(e->host, ':') ? "[%s]:%d" : "%s:%d", e->host,
              e->port);
 }
+
+void endpoints_write(const struct endpoints *list, char *out, size_t cap)
+{
+    size_t len;
+
+    endpoint_write(&list->at[0], out, cap);
+    len = strlen(out);
+    if (list->n > 1)
+        snprintf(out + len, cap - len, " and %zu more", list->n - 1);
+}

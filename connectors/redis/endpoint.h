@@ -31,4 +31,8 @@ int endpoints_read(struct endpoints *list, const char *text, int port,
 /* endpoint_write writes an address as host:port or [host]:port. */
 void endpoint_write(const struct endpoint *e, char *out, size_t cap);
 
+/* endpoints_write writes a list as its first address and how many more there
+ * are. */
+void endpoints_write(const struct endpoints *list, char *out, size_t cap);
+
 #endif

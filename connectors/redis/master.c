@@ -79,7 +79,7 @@ static int take_address(struct query *q, const struct master *m,
                      refusal_of_command(&a->element[0])
                          ? "expected a sentinel, but the server says"
                          : "the sentinel says",
-                     (int)a->element[0].length, a->element[0].text);
+                     (int)refusal_length(&a->element[0]), a->element[0].text);
     else if (a->n < 0)
         attempt_fail(&q->at, WEIR_UNAVAILABLE,
                      "the sentinel knows no master named \"%s\"", m->name);
@@ -135,22 +135,22 @@ static int find(struct redis *r, struct attempt *at, struct endpoint *out)
 {
     struct master *m = r->master;
     size_t n = m->sentinels.n, first = atomic_load(&m->good);
+    struct reasons reasons = {0};
     int rc = -ENOENT;
 
     for (size_t i = 0; i < n && rc < 0 && attempt_stopped(at) == 0; i++) {
         const struct endpoint *sentinel = &m->sentinels.at[(first + i) % n];
         struct query q = {.at = *at};
-        char address[ENDPOINT_HOST + 16];
 
         q.at.deadline_ns = share(at, n - i + 1);
         rc = ask_sentinel(r, &q, sentinel, out);
         query_end(&q);
-        endpoint_write(sentinel, address, sizeof address);
-        if (rc < 0)
-            attempt_fail(at, q.at.status, "sentinel %.80s: %.100s", address,
-                         q.at.why);
-        else
+        if (rc < 0) {
+            reasons_add(&reasons, sentinel, q.at.why);
+            attempt_fail(at, q.at.status, "sentinel %s", reasons.text);
+        } else {
             atomic_store(&m->good, (uint32_t)((first + i) % n));
+        }
     }
     return rc;
 }
@@ -200,6 +200,11 @@ int master_open(struct link *l, struct redis *r, struct attempt *at)
         rc = check_role(l, at);
     at->host = r->config->host;
     return rc;
+}
+
+const struct endpoints *master_sentinels(const struct redis *r)
+{
+    return &r->master->sentinels;
 }
 
 uint32_t master_turn(const struct redis *r)

@@ -3,6 +3,7 @@
 #ifndef WEIR_REDIS_MASTER_H
 #define WEIR_REDIS_MASTER_H
 
+#include "endpoint.h"
 #include "open.h"
 
 /* master_init reads the option master and the addresses of the sentinels.
@@ -14,6 +15,9 @@ void master_destroy(struct redis *r);
 /* master_open is open_link to the server. It asks the sentinels anew each time.
  */
 int master_open(struct link *l, struct redis *r, struct attempt *at);
+
+/* master_sentinels returns the addresses of a store with a master. */
+const struct endpoints *master_sentinels(const struct redis *r);
 
 /* master_listen starts the thread that listens to a sentinel, once. */
 void master_listen(struct redis *r);

@@ -205,18 +205,23 @@ static int redis_open(const void *config, const char *scheme, void **state,
 
 static void redis_label(void *state, char *out, size_t cap)
 {
-    const struct redis_config *c = ((struct redis *)state)->config;
+    const struct redis *r = state;
+    const struct redis_config *c = r->config;
+    char list[ENDPOINT_HOST + 32];
 
-    if (c->socket != NULL)
+    if (c->socket != NULL) {
         snprintf(out, cap, "redis %s", c->socket);
-    else if (c->cluster)
-        snprintf(out, cap, "redis cluster %s", c->host);
-    else if (c->master != NULL)
-        snprintf(out, cap, "redis master %s of %s", c->master, c->host);
-    else
+    } else if (r->cluster != NULL) {
+        endpoints_write(&r->cluster->seeds, list, sizeof list);
+        snprintf(out, cap, "redis cluster %s", list);
+    } else if (r->master != NULL) {
+        endpoints_write(master_sentinels(r), list, sizeof list);
+        snprintf(out, cap, "redis master %s of %s", c->master, list);
+    } else {
         snprintf(out, cap,
                  strchr(c->host, ':') ? "redis [%s]:%d" : "redis %s:%d",
                  c->host, (int)c->port);
+    }
 }
 
 static size_t redis_gauges(void *state, struct weir_gauge *out, size_t max)

@@ -4,9 +4,13 @@
  * The general code ERR is told apart by the words after it. */
 #include "refusal.h"
 
+#include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #include "connector.h"
+
+static const char UNKNOWN[] = "ERR unknown command ";
 
 struct refusal {
     const char *words;
@@ -33,7 +37,7 @@ static const struct refusal REFUSALS[] = {
     {"NOREPLICAS ", WEIR_UNAVAILABLE, REFUSAL_IF_LONG},
     {"READONLY ", WEIR_UNAVAILABLE, REFUSAL_OF_SERVER}, /* after a failover */
     {"ERR max number of clients", WEIR_UNAVAILABLE, REFUSAL_OF_NOW},
-    {"ERR unknown command", WEIR_UNSUPPORTED, REFUSAL_OF_NOW},
+    {UNKNOWN, WEIR_UNSUPPORTED, REFUSAL_OF_NOW},
     {"ERR EVAL is refused", WEIR_UNSUPPORTED, REFUSAL_OF_NOW}, /* by weir */
     {"ERR unknown subcommand", WEIR_UNSUPPORTED, REFUSAL_OF_NOW},
     {"ERR string exceeds", WEIR_TOOBIG, REFUSAL_OF_NOW},
@@ -73,11 +77,44 @@ int refusal_status(const struct reply *error)
     return find(error)->status;
 }
 
+size_t refusal_length(const struct reply *error)
+{
+    static const char ARGUMENTS[] = ", with args beginning with:";
+    const char *end = begins_with(error, UNKNOWN)
+                          ? memmem(error->text, error->length, ARGUMENTS,
+                                   sizeof ARGUMENTS - 1)
+                          : NULL;
+
+    return end != NULL ? (size_t)(end - error->text) : error->length;
+}
+
+/* Whether a server does not know a command that each server of data knows. Its
+ * name is quoted: 'GET' or, by older ones, `GET`. */
+static bool is_no_store(const struct reply *error)
+{
+    static const char *const BASIC[] = {"GET", "SET",    "EXISTS",
+                                        "DEL", "STRLEN", "SCAN"};
+    const char *name = error->text + sizeof UNKNOWN;
+
+    if (!begins_with(error, UNKNOWN))
+        return false;
+    for (size_t i = 0; i < sizeof BASIC / sizeof *BASIC; i++) {
+        size_t len = strlen(BASIC[i]);
+
+        if (error->length > sizeof UNKNOWN + len &&
+            strncasecmp(name, BASIC[i], len) == 0 && !isalnum(name[len]))
+            return true;
+    }
+    return false;
+}
+
 const char *refusal_advice(const struct reply *error)
 {
     if (begins_with(error, "MOVED ") || begins_with(error, "ASK ") ||
         begins_with(error, "CROSSSLOT "))
         return "; the server is a node of a cluster: set cluster=true";
+    if (is_no_store(error))
+        return REFUSAL_SENTINEL;
     return "";
 }
 
@@ -92,7 +129,7 @@ bool refusal_of_command(const struct reply *error)
 {
     static const char KEY[] = "permissions to access";
 
-    return begins_with(error, "ERR unknown command") ||
+    return begins_with(error, UNKNOWN) ||
            (begins_with(error, "NOPERM ") &&
             memmem(error->text, error->length, KEY, sizeof KEY - 1) == NULL);
 }

@@ -9,6 +9,14 @@
 /* refusal_status returns the status (enum weir_status) of an error reply. */
 int refusal_status(const struct reply *error);
 
+/* Follows the error of a server that refuses what all servers know. */
+#define REFUSAL_SENTINEL                                                       \
+    "; is it a sentinel? Then use redis+sentinel://HOST:PORT/MASTER"
+
+/* refusal_length returns the length of an error without the arguments that it
+ * repeats: they are the user's, and make it long. */
+size_t refusal_length(const struct reply *error);
+
 /* refusal_advice returns what to say behind an error of a server that is not
  * opened as a cluster; "": nothing. */
 const char *refusal_advice(const struct reply *error);

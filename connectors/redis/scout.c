@@ -27,6 +27,7 @@
 
 #include "open.h"
 #include "query.h"
+#include "refusal.h"
 #include "slots_reply.h"
 #include "thread.h"
 
@@ -44,8 +45,14 @@ static const char QUESTION[] = "*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n";
 static int map_refused(struct query *q, const char *error, size_t len)
 {
     static const char OFF[] = "ERR This instance has cluster support disabled";
+    const struct reply reply = {.text = error, .length = len};
 
-    if (len >= sizeof OFF - 1 && memcmp(error, OFF, sizeof OFF - 1) == 0)
+    if (refusal_of_command(&reply))
+        attempt_fail(&q->at, WEIR_UNSUPPORTED,
+                     "the server knows no command CLUSTER: leave out "
+                     "cluster=true%s",
+                     REFUSAL_SENTINEL);
+    else if (len >= sizeof OFF - 1 && memcmp(error, OFF, sizeof OFF - 1) == 0)
         attempt_fail(&q->at, WEIR_UNSUPPORTED,
                      "the server is not part of a cluster: leave out "
                      "cluster=true");
@@ -103,19 +110,15 @@ static int map_fetch(struct cluster *c, struct query *q,
 
 /* ---- all nodes ---- */
 
-static void scout_note(struct scout *s, int status, const struct endpoint *node,
-                       const char *why)
+/* Notes the outcome of a round. */
+static void scout_note(struct scout *s, int status)
 {
-    char address[ENDPOINT_HOST + 16] = "";
-
-    if (node != NULL)
-        endpoint_write(node, address, sizeof address);
     pthread_mutex_lock(&s->lock);
     s->status = status;
     s->why[0] = '\0';
-    if (node != NULL)
-        snprintf(s->why, sizeof s->why, "no map of the cluster: %.60s: %.180s",
-                 address, why);
+    if (status != WEIR_OK)
+        snprintf(s->why, sizeof s->why, "no map of the cluster: %s",
+                 s->reasons.text);
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -133,8 +136,8 @@ static void try_node(struct cluster *c, const struct endpoint *node,
     q.at.deadline_ns = weir_now() + NODE_NS;
     rc = map_fetch(c, &q, node, fetched);
     if (rc < 0) {
-        if ((*best)->n_slots == 0)
-            scout_note(&c->scout, q.at.status, node, q.at.why);
+        reasons_add(&c->scout.reasons, node, q.at.why);
+        c->scout.failure = q.at.status;
         return;
     }
     if (fetched->n_slots <= (*best)->n_slots)
@@ -199,11 +202,12 @@ static void run_round(struct cluster *c, struct draft *drafts)
     s->wanted = false;
     s->running = true;
     pthread_mutex_unlock(&s->lock);
+    s->reasons = (struct reasons){0};
     draft_init(best);
     ask_nodes(c, &best, &spare);
+    scout_note(s, best->n_slots > 0 ? WEIR_OK : s->failure);
     if (best->n_slots > 0) {
         map_install(&c->map, best);
-        scout_note(s, WEIR_OK, NULL, NULL);
         atomic_fetch_add(&s->maps, 1);
     }
     ring(s);

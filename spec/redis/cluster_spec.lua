@@ -3,6 +3,7 @@
 -- With WEIR_SOAK=SECONDS there are more keys, more moves, and each phase takes longer.
 local Cluster = require "weir.app.bench.redis_cluster"
 local Server = require "redis_server"
+local TcpServer = require "weir.app.bench.redis_server"
 local contract = require "contract"
 local weir = require "weir"
 
@@ -261,6 +262,30 @@ describe("a redis cluster", function()
     assert.matches("; the server is a node of a cluster: set cluster=true",
       reply.message, 1, true)
     one:close()
+  end)
+
+  it("says why each seed gives no map", function()
+    local server = assert(TcpServer.start())
+    local port = server.url:match ":(%d+)"
+    local seeds = { "127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:" .. port }
+    local function why()
+      local store = weir.open(("redis://%s/?cluster=true")
+        :format(table.concat(seeds, ",")))
+      local _, err = store:get "k"
+      store:close()
+      return tostring(err)
+    end
+    assert.matches("redis cluster 127.0.0.1:1 and 2 more: "
+      .. "no map of the cluster: 127.0.0.1:1: cannot connect: Connection "
+      .. "refused; 127.0.0.1:2: the same; 127.0.0.1:" .. port .. ": the server is not "
+      .. "part of a cluster: leave out cluster=true", why(), 1, true)
+    server:stop()
+    for i = 3, 40 do seeds[i] = "127.0.0.1:" .. i end
+    local many = why()
+    assert.matches("127.0.0.1:2: the same; 127.0.0.1:3: the same", many, 1, true)
+    local shown, left = 0, tonumber(many:match "; and (%d+) more$")
+    for _ in many:gmatch ": the same" do shown = shown + 1 end
+    assert.equal(40, 1 + shown + left)
   end)
 
   it("refuses what a cluster has not, by name", function()

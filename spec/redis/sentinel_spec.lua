@@ -179,6 +179,46 @@ describe("redis behind sentinels", function()
     store:close()
   end)
 
+  it("says why each sentinel gives no master", function()
+    local url = ("redis+sentinel://127.0.0.1:1,127.0.0.1:2,127.0.0.1:%d/another")
+      :format(group.sentinels[1])
+    local store = weir.open(url)
+    local _, err = store:get "k"
+    assert.matches("redis master another of 127.0.0.1:1 and 2 more: "
+      .. "sentinel 127.0.0.1:1: cannot connect: Connection refused"
+      .. "; 127.0.0.1:2: the same; 127.0.0.1:" .. group.sentinels[1]
+      .. ": the sentinel knows no master named \"another\"", tostring(err), 1, true)
+    store:close()
+  end)
+
+  it("tells a store of one server that its server may be a sentinel", function()
+    local advice = "; is it a sentinel? Then use redis+sentinel://HOST:PORT/MASTER"
+    local store = weir.open("redis://127.0.0.1:" .. group.sentinels[1])
+    local keys, values = {}, {}
+    for i = 1, 20 do keys[i], values[i] = "key" .. i, ("v"):rep(100) end
+    for command, fn in pairs {
+      GET = function() return store:get "k" end,
+      SET = function() return store:set("k", values[1]) end,
+      EXISTS = function() return store:exists "k" end,
+      DEL = function() return store:delete "k" end,
+      STRLEN = function() return store:stat "k" end,
+    } do
+      local _, err = fn()
+      assert.matches(("-ERR unknown command '%s'%s"):format(command, advice),
+        tostring(err), 1, true)
+      assert.equal("unsupported", err.code)
+    end
+    for _, reply in ipairs { store:get_many(keys), store:set_many(keys, values) } do
+      assert.matches(advice, reply.message, 1, true)
+    end
+    store:close()
+    store = weir.open(("redis://127.0.0.1:%d/?cluster=true"):format(group.sentinels[1]))
+    local _, err = store:get "k"
+    assert.matches("the server knows no command CLUSTER: leave out cluster=true"
+      .. advice, tostring(err), 1, true)
+    store:close()
+  end)
+
   it("leaves a master that hangs when sentinels tell of another one", function()
     local store = weir.open(group:url "mymaster/0", { workers = 1, tracking = true,
       tracking_timeout = "1h" })
