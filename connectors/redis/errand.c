@@ -63,12 +63,16 @@ bool errand_delay(struct cluster *c, struct errand *e, struct trip *t,
 {
     uint64_t limit = e->call->deadline_ns != 0 ? e->call->deadline_ns
                                                : e->since_ns + PATIENCE_NS;
-    uint64_t due = weir_now() + errand_pause(first, most, t->delays);
+    uint64_t now = weir_now(), left = limit > now ? limit - now : 0;
+    uint64_t pause = errand_pause(first, most, t->delays);
 
-    if (due >= limit)
+    /* Before the end the pauses become shorter again. */
+    if (pause > left / 2)
+        pause = left / 2;
+    if (pause < first)
         return false;
     t->delays += t->delays < UINT8_MAX;
-    errand_wait(e, t, due);
+    errand_wait(e, t, now + pause);
     atomic_fetch_add_explicit(&c->delayed, 1, memory_order_relaxed);
     return true;
 }

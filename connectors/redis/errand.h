@@ -58,8 +58,8 @@ void errand_wait(struct errand *e, struct trip *t, uint64_t due_ns);
 /* errand_pause returns a pause that doubles n times, up to most. */
 uint64_t errand_pause(uint64_t first, uint64_t most, uint32_t n);
 
-/* errand_delay makes an item wait for a pause that doubles each time. false:
- * the time for it is over. */
+/* errand_delay makes an item wait for a pause that doubles each time, but takes
+ * at most half of the time left. false: the time for it is over. */
 bool errand_delay(struct cluster *c, struct errand *e, struct trip *t,
                   uint64_t first, uint64_t most);
 

@@ -219,6 +219,27 @@ static void later(const char *error, int status)
     weir_store_free(s);
 }
 
+/* The pauses between repetitions become shorter again before the deadline, so
+ * that a cluster that comes back late is still noticed. */
+static void later_until_the_end(void)
+{
+    struct weir_store *s;
+    uint64_t begun;
+
+    calm();
+    s = open_cluster(one_node.port);
+    get_is(s, WEIR_OK, NULL);
+    one_node.nonsense = "-CLUSTERDOWN The cluster is down\r\n";
+    one_node.commands = 0;
+    one(b, WEIR_GET, "key");
+    begun = weir_now();
+    b->deadline_ns = begun + SECOND;
+    go(s, cq, b);
+    CHECK(weir_now() - begun >= 800 * MS);
+    CHECK(one_node.commands <= 20);
+    weir_store_free(s);
+}
+
 /* A node that hangs up costs the calls on it at once, and the next ones
  * nothing. */
 static void hangs_up(void)
@@ -288,6 +309,7 @@ int main(void)
     later("-TRYAGAIN not all keys here\r\n", WEIR_BUSY);
     later("-CLUSTERDOWN The cluster is down\r\n", WEIR_UNAVAILABLE);
     later("-LOADING Redis is loading\r\n", WEIR_BUSY);
+    later_until_the_end();
     hangs_up();
     batch();
     weir_batch_free(b);
