@@ -4,7 +4,7 @@ local hung = require "hung"
 local shell = require "shell"
 local weir = require "weir"
 
--- Answers the greeting, and then nothing.
+-- Answers the greeting, says that it has all slots of a cluster, and then nothing.
 local GREETS = [[
   local uv = require "luv"
   local server = uv.new_tcp()
@@ -14,6 +14,10 @@ local GREETS = [[
     server:accept(client)
     client:read_start(function(_, data)
       if data and data:find "PING" then client:write "+OK\r\n+PONG\r\n" end
+      if data and data:find "SLOTS" then
+        client:write("*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n$9\r\n127.0.0.1\r\n:"
+          .. server:getsockname().port .. "\r\n$1\r\nx\r\n")
+      end
     end)
   end)
   print(uv.os_getpid(), server:getsockname().port)
@@ -56,10 +60,14 @@ describe("over a server that hangs, weir #unsanitized", function()
     local pid, port = pipe:read "*n", pipe:read "*n"
     local code, text, seconds =
       timed("build/weir get --timeout 300ms redis://127.0.0.1:" .. port .. " a")
+    local _, of_node = timed(("build/weir get --timeout 2s "
+      .. "'redis://127.0.0.1:%d?cluster=true' a"):format(port))
     os.execute("kill " .. pid)
     pipe:close()
     assert.equal(3, code)
     assert.matches("no answer within 0.3 s", text)
+    assert.matches(("node 127.0.0.1:%d: no answer within 2 s"):format(port), of_node,
+      1, true)
     assert.is_true(seconds < 8)
   end)
 end)

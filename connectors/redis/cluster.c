@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -186,7 +187,11 @@ int cluster_start(struct cluster_session *cs, struct weir_call *call)
 static void expire_waiting(struct peer *p, struct errand *e)
 {
     struct progress **at = &p->waiting;
+    char why[192];
 
+    snprintf(why, sizeof why,
+             "%sdeadline passed while it waited for a connection",
+             p->node_words);
     p->last_waiting = NULL;
     while (*at != NULL) {
         struct progress *part = *at;
@@ -197,8 +202,7 @@ static void expire_waiting(struct peer *p, struct errand *e)
             continue;
         }
         *at = part->next;
-        fail_items(part, 0, part->n, WEIR_SKIPPED,
-                   "deadline passed while it waited for a connection");
+        fail_items(part, 0, part->n, WEIR_SKIPPED, why);
         e->parts--;
         free(part->part);
         free(part);

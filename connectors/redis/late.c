@@ -60,18 +60,20 @@ static int late_own(struct redis_session *s, const struct progress *p)
 
 /* Answers what is pending: TIMEOUT for items whose command was put, which may
  * have been applied, SKIPPED for the others. */
-static void late_answer(const struct progress *p)
+static void late_answer(const struct redis_session *s, const struct progress *p)
 {
+    const char *node = s->node != NULL ? s->node : "";
+
     for (uint32_t i = 0; i < p->n; i++) {
         struct weir_item *item = progress_item(p, i);
 
         if (item->status != WEIR_PENDING)
             continue;
         if (i < p->next_item || p->repeated)
-            weir_call_fail(p->call, item, WEIR_TIMEOUT, NO_ANSWER);
+            weir_call_fail(p->call, item, WEIR_TIMEOUT, "%s" NO_ANSWER, node);
         else
             weir_call_fail(p->call, item, WEIR_SKIPPED,
-                           "deadline passed while it was queued");
+                           "%sdeadline passed while it was queued", node);
     }
 }
 
@@ -88,7 +90,7 @@ int late_expire(struct redis_session *s, struct progress *p)
     if (rc == -EBUSY)
         return rc; /* the batch was abandoned: its caller does not wait */
     own = late_call(p);
-    late_answer(p);
+    late_answer(s, p);
     if (rc < 0 || own == NULL) {
         free(own);
         return fail_session(s, NULL, -ENOMEM);

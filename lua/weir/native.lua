@@ -104,7 +104,8 @@ local LATE = { timeout = true, skipped = true, unavailable = true }
 
 
 -- Gives all slots that ended by the deadline one message. The runtime's messages say
--- where each was at that time: connecting, queued, sent.
+-- where each was at that time: connecting, queued, sent. What is kept of them is the
+-- node of a cluster that was waited for.
 local function explain_late(self, req, reply, seconds)
   if Host.now() < req.deadline then return reply end
   local late
@@ -116,7 +117,8 @@ local function explain_late(self, req, reply, seconds)
     end
   end
   if late then
-    reply.message = ("%s: no answer within %.3g s"):format(self.name, seconds)
+    local node = reply.message and reply.message:match ": (node %S+: )" or ""
+    reply.message = ("%s: %sno answer within %.3g s"):format(self.name, node, seconds)
     reply.store = self.name
   end
   return reply
