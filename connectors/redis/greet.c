@@ -171,8 +171,9 @@ static int greet_judge(struct greet *g, enum greeting what,
          (status != WEIR_DENIED && status != WEIR_UNAVAILABLE)))
         return 0;
     attempt_fail(g->at, status == WEIR_DENIED ? WEIR_DENIED : WEIR_UNAVAILABLE,
-                 "the server rejects the connection: -%.*s", (int)error.length,
-                 error.text);
+                 "the server rejects the connection: -%.*s%s",
+                 (int)refusal_length(&error), error.text,
+                 refusal_advice(&error));
     return -EACCES;
 }
 

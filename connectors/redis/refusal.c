@@ -92,8 +92,8 @@ size_t refusal_length(const struct reply *error)
  * name is quoted: 'GET' or, by older ones, `GET`. */
 static bool is_no_store(const struct reply *error)
 {
-    static const char *const BASIC[] = {"GET", "SET",    "EXISTS",
-                                        "DEL", "STRLEN", "SCAN"};
+    static const char *const BASIC[] = {"GET",    "SET",  "EXISTS", "DEL",
+                                        "STRLEN", "SCAN", "SELECT"};
     const char *name = error->text + sizeof UNKNOWN;
 
     if (!begins_with(error, UNKNOWN))
@@ -113,6 +113,9 @@ const char *refusal_advice(const struct reply *error)
     if (begins_with(error, "MOVED ") || begins_with(error, "ASK ") ||
         begins_with(error, "CROSSSLOT "))
         return "; the server is a node of a cluster: set cluster=true";
+    if (begins_with(error, "ERR SELECT is not allowed in cluster mode"))
+        return "; the server is a node of a cluster: set cluster=true and take "
+               "out the database";
     if (is_no_store(error))
         return REFUSAL_SENTINEL;
     return "";

@@ -262,6 +262,12 @@ describe("a redis cluster", function()
     assert.matches("; the server is a node of a cluster: set cluster=true",
       reply.message, 1, true)
     one:close()
+    one = weir.open(("redis://127.0.0.1:%d/3"):format(cluster.nodes[1].port))
+    local _, err = one:get "k"
+    assert.matches("-ERR SELECT is not allowed in cluster mode; the server is a node "
+      .. "of a cluster: set cluster=true and take out the database", tostring(err), 1,
+      true)
+    one:close()
   end)
 
   it("says why each seed gives no map", function()

@@ -208,6 +208,10 @@ describe("redis behind sentinels", function()
         tostring(err), 1, true)
       assert.equal("unsupported", err.code)
     end
+    local third = weir.open(("redis://127.0.0.1:%d/3"):format(group.sentinels[1]))
+    local _, why = third:get "k"
+    assert.matches("-ERR unknown command 'SELECT'" .. advice, tostring(why), 1, true)
+    third:close()
     for _, reply in ipairs { store:get_many(keys), store:set_many(keys, values) } do
       assert.matches(advice, reply.message, 1, true)
     end
