@@ -106,15 +106,15 @@ static int send_commands(struct tracking *t)
 static int tracking_refused(struct tracking *t, const char *text, size_t len)
 {
     struct reply error = {.type = REPLY_ERROR, .text = text, .length = len};
-    int status = refusal_status(&error);
+    int status = refusal_status(&error), shown = (int)refusal_length(&error);
 
     if (status == WEIR_UNAVAILABLE || status == WEIR_BUSY) {
-        tracking_fail(t, WEIR_UNAVAILABLE, "no tracking now: -%.*s", (int)len,
+        tracking_fail(t, WEIR_UNAVAILABLE, "no tracking now: -%.*s", shown,
                       text);
         return -EAGAIN;
     }
     tracking_fail(t, WEIR_UNSUPPORTED, "-%.*s; " ADVICE,
-                  len < 60 ? (int)len : 60, text);
+                  shown < 60 ? shown : 60, text);
     return -ENOTSUP;
 }
 
