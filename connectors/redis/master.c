@@ -183,6 +183,26 @@ static int check_role(struct link *l, struct attempt *at)
     return rc;
 }
 
+/* Connects to a server that a sentinel named, and says which it is if it
+ * fails. */
+static int open_named(struct link *l, struct redis *r, struct attempt *at,
+                      const struct endpoint *server)
+{
+    char address[ENDPOINT_HOST + 16], why[sizeof at->why];
+    int rc;
+
+    at->host = server->host;
+    at->port = server->port;
+    at->status = 0;
+    rc = open_link(l, r, at);
+    if (rc == 0 || at->status == 0)
+        return rc;
+    endpoint_write(server, address, sizeof address);
+    memcpy(why, at->why, sizeof why);
+    attempt_fail(at, at->status, "master %.80s: %s", address, why);
+    return rc;
+}
+
 int master_open(struct link *l, struct redis *r, struct attempt *at)
 {
     struct endpoint server;
@@ -193,9 +213,7 @@ int master_open(struct link *l, struct redis *r, struct attempt *at)
     rc = find(r, at, &server);
     if (rc < 0)
         return rc;
-    at->host = server.host;
-    at->port = server.port;
-    rc = open_link(l, r, at);
+    rc = open_named(l, r, at, &server);
     if (rc == 0)
         rc = check_role(l, at);
     at->host = r->config->host;

@@ -191,6 +191,18 @@ describe("redis behind sentinels", function()
     store:close()
   end)
 
+  it("says which master, named by a sentinel, cannot be reached", function()
+    ask(group.sentinels[1], "sentinel monitor dead 127.0.0.1 1 2")
+    local store = weir.open(("redis+sentinel://127.0.0.1:%d/dead")
+      :format(group.sentinels[1]))
+    local _, err = store:get "k"
+    ask(group.sentinels[1], "sentinel remove dead")
+    assert.equal("unavailable", err.code)
+    assert.matches(": master 127.0.0.1:1: cannot connect: Connection refused",
+      tostring(err), 1, true)
+    store:close()
+  end)
+
   it("tells a store of one server that its server may be a sentinel", function()
     local advice = "; is it a sentinel? Then use redis+sentinel://HOST:PORT/MASTER"
     local store = weir.open("redis://127.0.0.1:" .. group.sentinels[1])
