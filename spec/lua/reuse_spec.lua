@@ -3,6 +3,7 @@
 local Merge = require "weir.core.merge"
 local Reply = require "weir.core.reply"
 local Request = require "weir.core.request"
+local Virtual = require "weir.host.virtual"
 local weir = require "weir"
 
 local CALLS = 2000
@@ -107,6 +108,130 @@ describe("a tier", function()
       for _ = 1, n do assert(store:get "low" == "value") end
     end)
     assert.is_true(bytes < 1100, bytes) -- 1680 with lists and requests of its own
+  end)
+end)
+
+
+-- Runs one op over some keys with a lent request. Returns the statuses and values.
+local function run_lent(store, op, keys, values)
+  local req = Request.lend_batch(op)
+  for i, key in ipairs(keys) do req.own_keys[i] = key end
+  req.n = #keys
+  if values then
+    for i, value in ipairs(values) do req.own_values[i] = value end
+    req.values = req.own_values
+  end
+  local reply, list = store:run(req), {}
+  for i = 1, #keys do list[i] = reply[i] .. " " .. tostring(reply:string(i)) end
+  reply:give_back()
+  req:give_back()
+  return list
+end
+
+
+-- Random keys, each once.
+local function some_keys(random)
+  local list = {}
+  for i = 1, 200 do
+    if random() < 0.1 then list[#list + 1] = "k" .. i end
+  end
+  return list
+end
+
+
+-- A get with a lent request and nothing else.
+local function run_lent_get(store, keys)
+  local req = Request.lend_batch "get"
+  for i = 1, #keys do req.own_keys[i] = keys[i] end
+  req.n = #keys
+  store:run(req):give_back()
+  req:give_back()
+end
+
+
+-- What a store answers to random ops. lent: with requests that are used again.
+local function answers_of(store, lent)
+  local random, all = Virtual.generator(7), {}
+  for round = 1, 60 do
+    local keys, values, list = some_keys(random), {}, {}
+    for i = 1, #keys do values[i] = keys[i] .. "@" .. round end
+    local op = ({ "set", "get", "get", "delete", "exists", "get" })[round % 6 + 1]
+    if op ~= "set" then values = nil end
+    if lent then
+      list = run_lent(store, op, keys, values)
+    else
+      local reply = values and store:set_many(keys, values)
+        or store[op .. "_many"](store, keys)
+      for i = 1, #keys do list[i] = reply[i] .. " " .. tostring(reply:string(i)) end
+    end
+    all[round] = table.concat(list, ", ")
+  end
+  return all
+end
+
+
+describe("a request for several keys that is used again", function()
+  for name, make in pairs(WORDS) do
+    it("gets the answers of a new one under " .. name, function()
+      local store, other = make(memory()), make(memory())
+      assert.is_true(store.reuses)
+      assert.same(answers_of(other, false), answers_of(store, true))
+      store:close()
+      other:close()
+    end)
+  end
+
+  it("holds nothing of the call before, and gets an empty reply", function()
+    local req = Request.lend_batch "set"
+    for _, name in ipairs { "ttl", "ttls", "deadline", "sum", "front", "limit",
+      "numbers", "prefix", "positions" } do req[name] = {} end
+    req.own_keys[1], req.own_keys[2], req.n = "a", "b", 2
+    req.own_values[1], req.values = "v", req.own_values
+    local reply = Reply.new(req)
+    reply:set(1, "ok", { value = "bytes", size = 5, level = 2, message = "m" })
+    reply[2] = "miss"
+    reply:give_back()
+    req:give_back()
+    local again = Request.lend_batch "get"
+    assert.is_true(rawequal(again, req))
+    assert.same({ {}, {} }, { again.own_keys, again.own_values })
+    for field in pairs(again) do
+      assert.is_truthy(({ op = 1, n = 1, keys = 1, pooled = 1, own_keys = 1,
+        own_values = 1 })[field], field)
+    end
+    again.n = 3
+    local empty = Reply.new(again)
+    assert.is_true(rawequal(empty, reply))
+    assert.same({ 3, 0 }, { empty.n, #empty })
+    for i = 1, 3 do
+      assert.same({}, { empty:pointer(i), empty:size(i), empty:words(i) })
+    end
+    for i = 0, 2 do assert.is_true(empty:room().at[i] == nil) end
+  end)
+
+  it("may have more keys than the ones before", function()
+    local store = weir.tier { memory(), memory() }
+    for _, n in ipairs { 2, 600, 1, 5000, 3 } do
+      local keys, values, wanted = {}, {}, {}
+      for i = 1, n do
+        keys[i], values[i], wanted[i] = "k" .. i, "v" .. i, "ok v" .. i
+      end
+      run_lent(store, "set", keys, values)
+      assert.same(wanted, run_lent(store, "get", keys))
+    end
+    store:close()
+  end)
+end)
+
+
+describe("a tier", function()
+  it("leaves little to the collector for a batch that it reads below", function()
+    local store, keys = weir.tier { memory(), memory(), promote = weir.never }, {}
+    for i = 1, 64 do keys[i] = "k" .. i end
+    local bytes = garbage(function(n)
+      for _ = 1, n do run_lent_get(store, keys) end
+    end)
+    assert.is_true(bytes < 3200, bytes) -- 4260 with a request of its own
   end)
 end)
 

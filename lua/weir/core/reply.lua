@@ -73,7 +73,7 @@ end
 function Reply:room()
   local values = self.values
   if not values then
-    values = Room.of(self, self.n)
+    values = self.pooled and Lend.room(self) or Room.of(self, self.n)
     self.values = values
   end
   return values

@@ -74,12 +74,31 @@ function Request.lend(op, key)
 end
 
 
+--- The same for several keys. The caller fills own_keys, and own_values of a set, and
+--- sets n.
+---@return weir.Request
+function Request.lend_batch(op)
+  local req = Lend.batch(Request)
+  req.op, req.keys = op, req.own_keys
+  return req
+end
+
+
+-- A lent request like this one, which is lent, too, for the same keys.
+local function another(self)
+  if self.pooled.many == nil then return Lend.request(Request) end
+  local req = Lend.batch(Request)
+  req.n, req.ttls, req.prefix = self.n, self.ttls, self.prefix
+  return req
+end
+
+
 --- Like within, for a request that the caller gives back when it is answered.
 ---@param deadline number? absolute, in the host's seconds
 ---@return weir.Request
 function Request:relend(deadline)
   if not self.pooled then return self:within(deadline) end
-  local req, own = Lend.request(Request), self.deadline
+  local req, own = another(self), self.deadline
   req.op, req.keys, req.values, req.ttl = self.op, self.keys, self.values, self.ttl
   req.deadline = own and own < deadline and own or deadline
   req.sum, req.limit, req.numbers = self.sum, self.limit, self.numbers
@@ -315,6 +334,21 @@ function Request:subset(slots)
     trace = self.trace,
   }, Request)
   if has_more(self) then pick_more(self, some, slots, n) end
+  return some
+end
+
+
+--- The same for a request that the caller gives back when it is answered, and whose
+--- reply it gives back. Only the usual get is lent.
+---@param slots integer[]
+---@return weir.Request
+function Request:lend_subset(slots)
+  if has_more(self) or self.trace then return self:subset(slots) end
+  local some, keys, n = Lend.batch(Request), self.keys, #slots
+  local own = some.own_keys
+  for i = 1, n do own[i] = keys[slots[i]] end
+  some.op, some.n, some.keys = self.op, n, own
+  some.deadline, some.prefix = self.deadline, self.prefix
   return some
 end
 

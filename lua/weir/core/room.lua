@@ -62,10 +62,10 @@ function Room.of(owner, n)
 end
 
 
---- Makes an array for one value that belongs to nobody.
-function Room.lasting()
-  local values = ffi_gc(Values(1), unref)
-  values.n = 1
+--- Makes an array for n values that belongs to nobody.
+function Room.lasting(n)
+  local values = ffi_gc(Values(n), unref)
+  values.n = n
   return values
 end
 

@@ -54,8 +54,8 @@ local function identity(n, upto)
 end
 
 
-local function unique_large(keys, n)
-  local list, count, positions, known = new_table(n, 0), 0, nil, new_table(0, n)
+local function unique_large(keys, n, list)
+  local count, positions, known = 0, nil, new_table(0, n)
   for i = 1, n do
     local key = keys[i]
     if type(key) ~= "string" then return nil, i end
@@ -74,18 +74,18 @@ local function unique_large(keys, n)
 end
 
 
-local function unique_small(keys, n)
+local function unique_small(keys, n, list)
   if base + n >= RESTART then
     ffi.fill(marks, ffi.sizeof(marks))
     base = 0
   end
-  local list, count, positions, from = new_table(n, 0), 0, nil, base
+  local count, positions, from = 0, nil, base
   base = from + n
   for i = 1, n do
     local key = keys[i]
     if type(key) ~= "string" then return nil, i end
     local at, h = look_up(keys, key, from)
-    if at == false then return unique_large(keys, n) end
+    if at == false then return unique_large(keys, n, list) end
     if not at then
       count = count + 1
       list[count] = key
@@ -102,8 +102,9 @@ end
 
 --- Returns the keys without duplicates, how many there are, and for each slot its place
 --- among them; no places if no key came twice. nil and an index: the key there is no
---- string.
-return function(keys, n)
-  if n <= SMALL then return unique_small(keys, n) end
-  return unique_large(keys, n)
+--- string. list: an empty list to put the keys into; nil: a new one.
+return function(keys, n, list)
+  list = list or new_table(n, 0)
+  if n <= SMALL then return unique_small(keys, n, list) end
+  return unique_large(keys, n, list)
 end

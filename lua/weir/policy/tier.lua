@@ -213,7 +213,7 @@ end
 --           nil: there are none
 -- Returns the slots that are left for the next tier.
 local function note(walk, level, answer, slots)
-  local left, failed, n = new_table(answer.n, 0), nil, 0
+  local left, failed, n = new_table(answer.n - (answer.good or 0), 0), nil, 0
   local below, found = walk.below, #walk.below
   for j = 1, answer.n do
     local i = slots and slots[j] or j
@@ -234,7 +234,7 @@ local function note(walk, level, answer, slots)
       end
     end
   end
-  walk.failed[level] = failed
+  if failed then walk.failed[level] = failed end
   return left
 end
 
@@ -275,10 +275,13 @@ local function read(self, req, attempt)
   for level = first + 1, self.depth do
     if #left == 0 then break end
     local slots = left
-    local answer, unasked = ask(self, level, req:subset(left))
+    local rest = self.reuses and req:lend_subset(slots) or req:subset(slots)
+    local answer, unasked = ask(self, level, rest)
     if not unasked then count(self, level, answer) end
     left = note(walk, level, answer, slots)
     reply:place(answer, slots)
+    answer:give_back()
+    rest:give_back()
   end
   reply.levels = walk.levels
 

@@ -12,7 +12,6 @@ local status = require "weir.core.status"
 local unique = require "weir.core.unique"
 local Values = require "weir.replay.models.values"
 
-local new_table = require "table.new"
 local class = status.class
 
 local Client = {}
@@ -61,9 +60,23 @@ local function is_computed(self, request, i)
 end
 
 
+-- Whether the store keeps no requests and no replies, so that they are lent.
+local function lends(self)
+  return self.in_turn and self.store.reuses
+end
+
+
+-- A request for several keys, with an empty list for them.
+local function several(self, op)
+  if lends(self) then return Request.lend_batch(op) end
+  return setmetatable({ op = op, keys = {} }, Request)
+end
+
+
 -- Sets what a get did not find, each key once.
 local function set_missing(self, request, req, reply)
-  local keys, values, n, sum = new_table(reply.n, 0), new_table(reply.n, 0), 0, 0
+  local set, n, sum = several(self, "set"), 0, 0
+  local keys, values = set.keys, set.own_values or {}
   local positions = req.positions
   local first = nil
   if positions then
@@ -78,16 +91,19 @@ local function set_missing(self, request, req, reply)
       keys[n], values[n] = req.keys[j], Values.of(size)
     end
   end
-  if n == 0 then return end
-  local set = setmetatable({ op = "set", n = n, keys = keys, values = values,
-    sum = sum, ttl = request.ttl }, Request)
-  self.counts:set(set, self.store:run(set))
+  set.n, set.values, set.sum, set.ttl = n, values, sum, request.ttl
+  if n > 0 then
+    local stored = self.store:run(set)
+    self.counts:set(set, stored)
+    stored:give_back()
+  end
+  set:give_back()
 end
 
 
 -- A request for one key: a lent one, where the store keeps no request.
 local function one(self, op, key)
-  if self.in_turn and self.store.reuses and not self.prefix then
+  if lends(self) and not self.prefix then
     return Request.lend(op, key)
   end
   local req = Request.one(op, key, nil, 1)
@@ -97,9 +113,9 @@ end
 
 
 local function do_get_many(self, request)
-  local keys, n, positions = unique(request.keys, request.n)
-  local req = setmetatable({ op = "get", n = n, keys = keys, positions = positions,
-    prefix = self.prefix and true or nil }, Request)
+  local req = several(self, "get")
+  local _, n, positions = unique(request.keys, request.n, req.keys)
+  req.n, req.positions, req.prefix = n, positions, self.prefix and true or nil
   local phase = self.phase
   phase.filling = true
   local reply = self.store:run(req)
@@ -108,7 +124,9 @@ local function do_get_many(self, request)
   if hits < request.n and (not self.recorded or request.statuses) then
     set_missing(self, request, req, reply)
   end
-  return reply
+  if not self.in_turn then return reply end
+  reply:give_back()
+  req:give_back()
 end
 
 
