@@ -210,7 +210,7 @@ end
 --   levels  the tier that found each slot
 --   below   the slots that were found below the first tier
 --   failed  for each tier, the slots that it answered with neither a value nor a miss;
---           nil: there are none
+--           nil for a tier, and for all: there are none
 -- Returns the slots that are left for the next tier.
 local function note(walk, level, answer, slots)
   local left, failed, n = new_table(answer.n - (answer.good or 0), 0), nil, 0
@@ -234,7 +234,10 @@ local function note(walk, level, answer, slots)
       end
     end
   end
-  if failed then walk.failed[level] = failed end
+  if failed then
+    walk.failed = walk.failed or {}
+    walk.failed[level] = failed
+  end
   return left
 end
 
@@ -270,7 +273,7 @@ local function read(self, req, attempt)
 
   -- 2. Each tier below is asked for the slots that are left. Its answer replaces the
   -- one from above, so a slot ends as a miss or an error only if the authority said so.
-  local walk = { levels = new_table(req.n, 0), below = {}, failed = {} }
+  local walk = { levels = new_table(req.n, 0), below = {} }
   local left = note(walk, first, reply, nil)
   for level = first + 1, self.depth do
     if #left == 0 then break end

@@ -139,6 +139,15 @@ function Generations:copied(key)
 end
 
 
+--- The same for the keys of a request.
+function Generations:copied_all(req)
+  local keys, written = req.keys, self.written
+  local clock = written[CLOCK] + 1
+  written[CLOCK] = clock
+  for i = 1, req.n do written[COPIED + counter(keys[i])] = clock end
+end
+
+
 --- Whether the key is in the same stores as when now() returned `since`. The deletion
 --- of an old copy does not count: no read finds that one.
 function Generations:still(key, since)
