@@ -847,6 +847,11 @@ uint32_t weir_model_find(const struct weir_model_entry *entries,
                          const uint32_t *buckets, uint32_t n_buckets,
                          uint64_t hash);
 
+/* weir_decimal returns the number that the text is, as strtod would, if it is
+ * digits with or without a point between them, 15 bytes at most; NaN if it is
+ * anything else. */
+double weir_decimal(const char *text, size_t n);
+
 /* weir_hash returns the 64-bit XXH3 of the bytes with a seed. The result is the
  * same on every machine and in every version. */
 uint64_t weir_hash(const void *bytes, size_t n, uint64_t seed);

@@ -7,6 +7,9 @@ Input.__index = Input
 
 local PIECE = 256 * 1024
 local HEAD = 4096
+local RETURN = 13
+
+local byte, find, sub = string.byte, string.find, string.sub
 
 local UNPACK = { zst = "zstd -dcq", gz = "gzip -dc", xz = "xz -dc" }
 local MAGIC = { zst = "\40\181\47\253", gz = "\31\139", xz = "\253\55zXZ\0" }
@@ -115,20 +118,29 @@ local function next_end(self)
 end
 
 
---- The next line, or nil at the end.
-function Input:read_line()
+--- The next line as a piece of the file and the places of the line's first and last
+--- byte in it, without making a string; nil at the end.
+---@return string? piece, integer first, integer last
+function Input:next_line()
   local piece, from = self.piece, self.at
-  local stop = piece:find("\n", from, true)
+  local stop = find(piece, "\n", from, true)
   if not stop then
     stop = next_end(self)
     piece, from = self.piece, self.at
-    if not stop and from > #piece then return nil end
+    if not stop and from > #piece then return nil, 1, 0 end
   end
   self.line = self.line + 1
   local last = stop and stop - 1 or #piece
   self.at = (stop or #piece) + 1
-  if piece:byte(last) == 13 then last = last - 1 end
-  return piece:sub(from, last)
+  if byte(piece, last) == RETURN then last = last - 1 end
+  return piece, from, last
+end
+
+
+--- The next line, or nil at the end.
+function Input:read_line()
+  local piece, first, last = self:next_line()
+  return piece and sub(piece, first, last)
 end
 
 

@@ -3,8 +3,15 @@
 -- not used), or key=block_id,size=io_size for one with them. CacheLib's two kinds (kv,
 -- block) and Twitter's are known by their columns. Numbers in op_count repeat a line.
 
+local ffi = require "ffi"
 local Ffi = require "weir.ffi"
 local Ring = require "weir.replay.formats.ring"
+
+local C = Ffi.C
+local Libc = Ffi.system(nil,
+  [[const void *weir_csv_find(const void *, int, size_t) __asm__("memchr");]])
+local cast, sub = ffi.cast, string.sub
+local chars, COMMA = ffi.typeof "const char *", 44
 
 local Csv = {
   name = "csv",
@@ -45,22 +52,44 @@ local function split(line)
 end
 
 
--- Makes a function that puts the fields of a line that are of use into a table, and nil
--- for those that the line does not have. It has no loop: LuaJIT compiles a loop in a
--- loop apart from it, and the step between the two costs more than all the rest.
-local function fields_reader(used, last)
-  local lines = { "local find, sub = string.find, string.sub",
-    "return function(line, fields)", "local from, stop = 1, nil" }
-  for n = 1, last do
-    lines[#lines + 1] = "stop = from and find(line, ',', from, true)"
-    if used[n] then
-      lines[#lines + 1] = "fields[" .. n .. "] = from and sub(line, from, stop and "
-        .. "stop - 1 or -1)"
+-- The number in a part of a piece of the file, as tonumber reads it; nil: it is none.
+local function number(piece, first, last)
+  local x = C.weir_decimal(cast(chars, piece) + (first - 1), last - first + 1)
+  if x == x then return x end
+  return tonumber(sub(piece, first, last))
+end
+
+
+-- The place of the next comma of a line, or nil.
+local function comma(piece, first, last)
+  local from = cast(chars, piece) + (first - 1)
+  local at = Libc.weir_csv_find(from, COMMA, last - first + 1)
+  if at ~= nil then return first + (cast(chars, at) - from) end
+end
+
+
+-- What is made of a field, by the name of its column.
+local READS = { time = "number", size = "number", ttl = "number", count = "number",
+  key = "sub", op = "sub" }
+
+
+-- Makes a function that puts the fields of a line that are of use into a table by name,
+-- and nil for those that the line does not have. names: of the columns, false for those
+-- that are not used. It has no loop: LuaJIT compiles a loop in a loop apart from it,
+-- and the step between the two costs more than all the rest.
+local function fields_reader(names)
+  local lines = { "local number, comma, sub = ...",
+    "return function(piece, from, last, fields)", "local stop" }
+  for _, name in ipairs(names) do
+    lines[#lines + 1] = "stop = from and comma(piece, from, last)"
+    if name then
+      lines[#lines + 1] = ("fields.%s = from and %s(piece, from, stop and stop - 1 "
+        .. "or last)"):format(name, READS[name])
     end
     lines[#lines + 1] = "from = stop and stop + 1"
   end
   lines[#lines + 1] = "end"
-  return assert(loadstring(table.concat(lines, "\n"), "=csv"))()
+  return assert(loadstring(table.concat(lines, "\n"), "=csv"))(number, comma, sub)
 end
 
 
@@ -105,14 +134,16 @@ local function wanted(text)
 end
 
 
-local function positions_of(list)
-  local at, used, last = {}, {}, 0
+-- What reads lines: has (the names that the lines have), read, fields.
+local function reader_of(list)
+  local has, names, last = {}, {}, 0
   for i, name in ipairs(list) do
-    if name ~= "-" and not at[name] then at[name], used[i], last = i, true, i end
+    names[i] = name ~= "-" and not has[name] and name
+    if names[i] then has[name], last = true, i end
   end
-  at.fields, at.read = {}, fields_reader(used, last)
-  if not at.key then error("csv: no column is the key; name it with --columns", 0) end
-  return at
+  for i = last + 1, #names do names[i] = nil end
+  if not has.key then error("csv: no column is the key; name it with --columns", 0) end
+  return { has = has, read = fields_reader(names), fields = {} }
 end
 
 
@@ -121,7 +152,7 @@ local function from_header(input, map)
   for i, name in ipairs((split(input:read_line() or ""))) do
     list[i] = map and map[name] or not map and KNOWN[name:lower()] or "-"
   end
-  return positions_of(list)
+  return reader_of(list)
 end
 
 
@@ -129,8 +160,8 @@ local function columns(input, text)
   local list, map
   if text then list, map = wanted(text) end
   if map then return from_header(input, map) end
-  if list then return positions_of(list) end
-  if is_twitter(input:head():match "^[^\r\n]*") then return positions_of(TWITTER) end
+  if list then return reader_of(list) end
+  if is_twitter(input:head():match "^[^\r\n]*") then return reader_of(TWITTER) end
   return from_header(input, nil)
 end
 
@@ -149,56 +180,55 @@ end
 
 
 -- The request of a line, and how often it comes.
-local function parse(input, at, line)
-  local fields = at.fields
-  at.read(line, fields)
-  local key = fields[at.key]
+local function parse(input, reader, piece, first, last)
+  local fields, has = reader.fields, reader.has
+  reader.read(piece, first, last, fields)
+  local key, time = fields.key, fields.time
   if not key or key == "" then return nil, input:bad_line "no key" end
   local op = "get"
-  if at.op then
-    op = known_ops[fields[at.op] or ""]
+  if has.op then
+    op = known_ops[fields.op or ""]
     if not op then
-      return nil, input:bad_line(("%q is no operation"):format(fields[at.op] or ""))
+      return nil, input:bad_line(("%q is no operation"):format(fields.op or ""))
     end
   end
-  local time = at.time and tonumber(fields[at.time])
-  if at.time and not time then return nil, input:bad_line "no time" end
-  local ttl = at.ttl and tonumber(fields[at.ttl])
-  local request = at.ring and at.ring:next() or make_request()
+  if has.time and not time then return nil, input:bad_line "no time" end
+  local ttl = fields.ttl
+  local request = reader.ring and reader.ring:next() or make_request()
   request.time, request.op, request.keys[1] = time, op, key
-  request.size = at.size and tonumber(fields[at.size]) or nil
+  request.size = fields.size
   request.ttl = ttl and ttl > 0 and ttl or nil
-  return request, at.count and tonumber(fields[at.count]) or 1
+  return request, has.count and fields.count or 1
 end
 
 
 -- The next request of a file after a line that is none, and how often it comes.
-local function read_on(input, at)
-  local line = input:read_line()
-  while line do
-    if line ~= "" then
-      local request, count = parse(input, at, line)
+local function read_on(input, reader)
+  local piece, first, last = input:next_line()
+  while piece do
+    if last >= first then
+      local request, count = parse(input, reader, piece, first, last)
       if request then return request, count end
     end
-    line = input:read_line()
+    piece, first, last = input:next_line()
   end
 end
 
 
 -- The usual case has no loop, so that LuaJIT compiles it into the loop of the caller.
-local function read(input, at)
-  local line = input:read_line()
-  if line and line ~= "" then
-    local request, count = parse(input, at, line)
+local function read(input, reader)
+  local piece, first, last = input:next_line()
+  if piece and last >= first then
+    local request, count = parse(input, reader, piece, first, last)
     if request then return request, count end
   end
-  if line then return read_on(input, at) end
+  if piece then return read_on(input, reader) end
 end
 
 
 function Csv.open(input, opts)
-  local at = columns(input, opts and opts.columns)
-  at.ring = opts and opts.in_use and Ring.new(opts.in_use, make_request)
+  local reader = columns(input, opts and opts.columns)
+  reader.ring = opts and opts.in_use and Ring.new(opts.in_use, make_request)
   local request, left = nil, 0
   return function()
     if left > 0 then
@@ -206,10 +236,10 @@ function Csv.open(input, opts)
       return request
     end
     local count
-    request, count = read(input, at)
+    request, count = read(input, reader)
     if request and count ~= 1 then left = math.max(count, 1) - 1 end
     return request
-  end, at.op ~= nil
+  end, reader.has.op == true
 end
 
 
