@@ -24,10 +24,17 @@
  * batch or the push sees the worker. A worker on the list sleeps at once. Only
  * a claim, a push, sleep_until and the end of finish take it off the list.
  *
- * Looking first. To sleep and be woken costs more than a short look: a worker
- * looks for work, or for bytes on its fd, for spin_ns and yields in between.
- * During that time it is not on the list, so that pushes make no system call
- * for it.
+ * Looking first. To sleep and be woken costs more than a short look, in the
+ * server, too, which wakes us. So before each sleep a worker looks for work, or
+ * for bytes on its fd, for up to spin_ns and yields in between. While it looks
+ * for work it is not on the list, so that pushes make no system call for it.
+ * A look that finds nothing wastes a core, so a worker looks in each wait only
+ * while waits are short: it skips 1, 3, 7, .. 63 waits after so many looks in a
+ * row that found nothing. A yield that took long gave the core to another
+ * process, perhaps at the price of the worker's next turns. Then the worker
+ * does not look for a while (PAUSE_MIN_NS and more). Measured on two idle cores
+ * with looks of 50 us before each sleep against one of 10 us a reply: 1.5 times
+ * the gets of 64 KiB x 16 over a unix socket, 1.3 times those of 64 B x 16.
  *
  * In finish. A worker with requests in flight waits for the oldest reply. If
  * it has room for more it goes on the list as well, and a push ends its wait
@@ -181,13 +188,39 @@ void sleeper_set_session(struct sleeper *s, bool has_session)
     pthread_mutex_unlock(&s->among->lock);
 }
 
-/* ---- sleeping ---- */
+/* ---- looking ---- */
 
 #define YIELD_LONG_NS 200000u
 #define PAUSE_MIN_NS 20000000u
 #define PAUSE_MAX_NS 640000000u
 
+enum { MISSES_MAX = 6 }; /* then it skips 63 waits */
+
 enum found { FOUND_NOTHING, FOUND_READY, FOUND_WORK };
+
+/* Whether to look in this wait. */
+static bool look_pays(const struct sleeper *s, struct look *l, uint64_t now)
+{
+    if (s->spin_ns == 0 || now < s->spin_at)
+        return false;
+    if (l->rest == 0)
+        return true;
+    l->rest--;
+    return false;
+}
+
+/* A wait was shorter than a look, or a look found what was waited for. */
+static void look_often(struct look *l)
+{
+    *l = (struct look){0};
+}
+
+static void look_less(struct look *l)
+{
+    if (l->misses < MISSES_MAX)
+        l->misses++;
+    l->rest = (1u << l->misses) - 1;
+}
 
 /* Yields. false: others need the core. */
 static bool yield(struct sleeper *s, uint64_t before)
@@ -206,36 +239,50 @@ static bool yield(struct sleeper *s, uint64_t before)
     return false;
 }
 
-/* Looks for spin_ns whether work comes, or p becomes ready. */
-static enum found look_around(struct sleeper *s, struct pollfd *p)
+/* Looks, until a time at most, whether work comes (if for_work) or one of two
+ * fds becomes ready (p may be NULL). */
+static enum found look_around(struct sleeper *s, struct look *l, bool for_work,
+                              struct pollfd *p, uint64_t now, uint64_t until)
 {
-    uint64_t now, until;
+    if (!look_pays(s, l, now))
+        return FOUND_NOTHING;
+    if (until - now > s->spin_ns)
+        until = now + s->spin_ns;
+    for (; now < until; now = weir_now()) {
+        bool work = for_work && sleeper_has_work(s);
 
-    if (s->spin_ns == 0)
-        return FOUND_NOTHING;
-    now = weir_now();
-    if (now < s->spin_at)
-        return FOUND_NOTHING;
-    for (until = now + s->spin_ns; now < until; now = weir_now()) {
-        if (sleeper_has_work(s))
-            return FOUND_WORK;
-        if (p != NULL && poll(p, 1, 0) > 0)
-            return FOUND_READY;
+        if (work || (p != NULL && poll(p, 2, 0) > 0)) {
+            look_often(l);
+            return work ? FOUND_WORK : FOUND_READY;
+        }
         if (!yield(s, now))
-            break;
+            return FOUND_NOTHING;
     }
+    look_less(l);
     return FOUND_NOTHING;
 }
 
+/* A wait that began then has ended. */
+static void note_wait(const struct sleeper *s, struct look *l, uint64_t began)
+{
+    if (l->misses > 0 && weir_now() - began <= s->spin_ns)
+        look_often(l);
+}
+
+/* ---- sleeping ---- */
+
 bool sleep_for_work(struct sleeper *s)
 {
+    uint64_t now = weir_now();
     eventfd_t wakes;
     enum listing listing;
 
-    look_around(s, NULL);
+    look_around(s, &s->for_work, true, NULL, now, UINT64_MAX);
     listing = go_on_list(s);
-    if (listing == LISTED)
+    if (listing == LISTED) {
         eventfd_read(s->fd, &wakes);
+        note_wait(s, &s->for_work, now);
+    }
     return listing != LIST_STOP;
 }
 
@@ -267,33 +314,39 @@ void sleep_end_finish(struct sleeper *s)
     leave_list(s);
 }
 
-/* Before a wait in finish, once: looks around, then goes on the list. true:
- * there is work, do not sleep. */
-static bool finds_work(struct sleeper *s, struct pollfd *p)
+/* Before the first wait in a finish with room: goes on the list. true: there is
+ * work, do not sleep. */
+static bool finds_work(struct sleeper *s)
 {
-    enum found found = p->fd >= 0 ? look_around(s, p) : FOUND_NOTHING;
+    enum listing listing = go_on_list(s);
 
-    if (found != FOUND_NOTHING)
-        return found == FOUND_WORK;
-    switch (go_on_list(s)) {
-    case LIST_WORK:
-        return true;
-    case LISTED:
-        s->went_on_list = true;
-        return false;
-    default:
-        return false;
-    }
+    s->went_on_list = listing == LISTED;
+    return listing == LIST_WORK;
 }
 
-/* The eventfd is readable: for work, or for an interrupt, which the caller
+/* Which of the two fds, the backend's and the worker's eventfd, ended a wait.
+ * The eventfd is written for work, or for an interrupt, which the caller
  * finds. */
-static bool woken_for_work(struct sleeper *s)
+static int wait_ended(struct sleeper *s, const struct pollfd *p)
 {
     eventfd_t wakes;
 
+    if (p[0].revents != 0)
+        return p[0].revents;
+    if (p[1].revents == 0)
+        return 0;
     eventfd_read(s->fd, &wakes);
-    return s->takes_work && !atomic_load(&s->interrupted);
+    return s->takes_work && !atomic_load(&s->interrupted) ? -EAGAIN : 0;
+}
+
+static int sleep_on(struct sleeper *s, struct pollfd *p, uint64_t until,
+                    uint64_t now)
+{
+    struct timespec left = clock_left(until, now);
+
+    if (ppoll(p, 2, until == UINT64_MAX ? NULL : &left, NULL) < 0)
+        return errno == EINTR ? 0 : -errno;
+    return wait_ended(s, p);
 }
 
 int sleep_on_fd(struct sleeper *s, int fd, short events, uint64_t until,
@@ -301,15 +354,18 @@ int sleep_on_fd(struct sleeper *s, int fd, short events, uint64_t until,
 {
     struct pollfd p[2] = {{.fd = fd, .events = events},
                           {.fd = s != NULL ? s->fd : -1, .events = POLLIN}};
-    struct timespec left = clock_left(until, now);
+    bool for_work = s != NULL && s->takes_work && !s->went_on_list;
+    enum found found = FOUND_NOTHING;
     int rc;
 
-    if (s != NULL && s->takes_work && !s->went_on_list && finds_work(s, p))
+    if (s != NULL && fd >= 0)
+        found = look_around(s, &s->for_bytes, for_work, p, now, until);
+    if (found == FOUND_READY)
+        return wait_ended(s, p);
+    if (found == FOUND_WORK || (for_work && finds_work(s)))
         return -EAGAIN;
-    rc = ppoll(p, 2, until == UINT64_MAX ? NULL : &left, NULL);
-    if (rc < 0 && errno != EINTR)
-        return -errno;
-    if (rc > 0 && p[0].revents != 0)
-        return p[0].revents;
-    return rc > 0 && woken_for_work(s) ? -EAGAIN : 0;
+    rc = sleep_on(s, p, until, now);
+    if (s != NULL)
+        note_wait(s, &s->for_bytes, now);
+    return rc;
 }

@@ -7,16 +7,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* How often a worker looks before it sleeps: see sleep.c. */
+struct look {
+    uint32_t misses; /* looks in a row that found nothing */
+    uint32_t rest;   /* so many waits without a look come next */
+};
+
 /* What a worker needs in order to sleep. */
 struct sleeper {
     struct sleepers *among;   /* those of its lane */
     int fd;                   /* an eventfd: written to wake the worker */
-    uint64_t spin_ns;         /* how long it looks for work before it sleeps */
+    uint64_t spin_ns;         /* how long it looks before it sleeps */
     _Atomic bool interrupted; /* the store closes: every wait ends, for good */
 
     /* The worker's own. */
     uint64_t spin_at;  /* it looks no earlier than this; see sleep.c */
     uint64_t pause_ns; /* the last pause without looking */
+    struct look for_work, for_bytes;
     bool takes_work;   /* it has room, so a wait in finish ends for new work */
     bool went_on_list; /* during this finish */
 

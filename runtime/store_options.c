@@ -105,9 +105,10 @@ const struct weir_option STORE_OPTIONS[] = {
      .type = WEIR_DURATION,
      .min = 0,
      .max = SECOND,
-     .value = "10us",
+     .value = "50us",
      AT(spin_ns),
-     .help = "time that a worker looks for work before it sleeps"},
+     .help = "longest time that a worker looks for work or a reply before it "
+             "sleeps"},
     {.name = "inline",
      .type = WEIR_ENUM,
      .choices = "auto|true|false",

@@ -262,7 +262,7 @@
 ---@field connect_timeout? weir.Time the longest time to open a session
 ---@field backoff? weir.Time pause after a failed connect, doubled with each failure in a row
 ---@field max_backoff? weir.Time longest pause between connects
----@field spin? weir.Time time that a worker looks for work before it sleeps
+---@field spin? weir.Time longest time that a worker looks for work or a reply before it sleeps
 ---@field inline? "auto"|"true"|"false" answer on the submitting thread, where the connector can; false uses workers
 
 ---@class weir.faultStore: weir.EveryStoreOptions

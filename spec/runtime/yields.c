@@ -1,10 +1,11 @@
-/* yields.c -- a worker looks for work before it sleeps, but not for a while
- * after a yield that gave its core to another process. */
+/* yields.c -- a worker looks for work before it sleeps, but seldom if work
+ * comes later than a look takes, and not for a while after a yield that gave
+ * its core to another process. */
 #include <sched.h>
 
 #include "harness.h"
 
-enum { OPS = 200, PAUSE_MIN_NS = 20 * MS };
+enum { OPS = 200, PAUSE_MIN_NS = 20 * MS, SLOW_OPS = 64, LOOKS_MAX = 24 };
 
 static _Atomic uint32_t yields, yield_ms;
 
@@ -30,6 +31,24 @@ static uint64_t run(struct weir_store *store, struct weir_cq *cq)
     return weir_now() - start;
 }
 
+/* Each key comes after the look has ended. A look yields at least once, so keys
+ * after which the worker yielded are counted. */
+static void slow_work_is_seldom_looked_for(struct weir_store *store,
+                                           struct weir_cq *cq)
+{
+    uint32_t looks = 0;
+
+    for (int i = 0; i < SLOW_OPS; i++) {
+        uint32_t before = yields;
+
+        CHECK(weir_submit(store, cq, keyed_batch(WEIR_SET, 1, "k")) == 0);
+        weir_batch_free(next_done(cq));
+        nap_ms(10);
+        looks += yields != before;
+    }
+    CHECK(looks <= LOOKS_MAX);
+}
+
 int main(void)
 {
     static struct script script;
@@ -50,6 +69,10 @@ int main(void)
 
     yield_ms = 0; /* the core is free again */
     CHECK(EVENTUALLY(run(store, cq) > 0 && yields > 2 * OPS));
+    weir_store_free(store);
+
+    store = open_scripted(&script, "workers=1", "spin=500us", NULL);
+    slow_work_is_seldom_looked_for(store, cq);
     weir_store_free(store);
     weir_cq_free(cq);
     return 0;
