@@ -5,17 +5,27 @@
  *
  * Batches are cut into as many tiles as there are threads. Tiles wait in one
  * queue under a mutex. The thread that ends a batch's last tile puts the batch
- * on the list of finished ones and rings an eventfd if that list was empty. */
+ * on the list of finished ones and rings an eventfd if that list was empty.
+ *
+ * checks: it also does what a store must that finds damage: it writes a trailer
+ * of the length of ours, and hashes values. */
 #ifndef FS_BLOCKING_H
 #define FS_BLOCKING_H
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
+
+#ifdef __x86_64__
+#include <xxh_x86dispatch.h>
+#else
+#include <xxhash.h>
+#endif
 
 #include "fs_cell.h"
 
-enum { BLOCKING_THREADS = 8, BLOCKING_TILES = 64 };
+enum { BLOCKING_THREADS = 8, BLOCKING_TILES = 64, BLOCKING_TRAILER = 80 };
 
 struct tile {
     uint32_t slot; /* the batch */
@@ -25,6 +35,8 @@ struct tile {
 struct blocking {
     struct cell cell;
     char path[256];
+    bool checks;
+    _Atomic uint64_t hashes; /* of all values: used, so that they are made */
     uint32_t n_threads;
     pthread_t threads[BLOCKING_THREADS];
     pthread_mutex_t lock; /* guards the queue and the list */
@@ -54,17 +66,24 @@ static inline void blocking_get(struct blocking *b, const char *path, char *to)
         done += (size_t)n;
     }
     close(fd);
+    if (b->checks)
+        b->hashes ^= XXH3_64bits(to, b->cell.size);
 }
 
 static inline void blocking_set(struct blocking *b, const char *path)
 {
+    static char trailer[BLOCKING_TRAILER];
+    struct iovec part[] = {{cell_payload, b->cell.size},
+                           {trailer, b->checks ? sizeof trailer : 0}};
+    size_t all = part[0].iov_len + part[1].iov_len;
     char temp[300];
     int fd;
 
+    if (b->checks)
+        b->hashes ^= XXH3_64bits(cell_payload, b->cell.size);
     snprintf(temp, sizeof temp, "%s.tmp", path);
     fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0 ||
-        write(fd, cell_payload, b->cell.size) != (ssize_t)b->cell.size)
+    if (fd < 0 || writev(fd, part, 2) != (ssize_t)all)
         bench_die(temp, strerror(errno));
     close(fd);
     if (rename(temp, path) < 0)
