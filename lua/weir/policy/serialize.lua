@@ -7,10 +7,12 @@
 -- pointers of what it reads, and it is not meant for bytes of others. A store is full
 -- of these.
 
+local add_changes = require "weir.policy.serialize.changes"
 local Arguments = require "weir.policy.shared.arguments"
 local Error = require "weir.core.error"
 local Json = require "weir.policy.serialize.json"
 local Node = require "weir.policy.shared.node"
+local Op = require "weir.core.op"
 local Store = require "weir.core.store"
 local Value = require "weir.core.value"
 
@@ -97,6 +99,10 @@ local function all_decoded(self, reply)
 end
 
 
+local HOW = { call = call, encode = encode, decoded = decoded,
+  all_decoded = all_decoded }
+
+
 -- The verbs of a node. `store` is what the verb was called on: the node, or the store
 -- that weir.load made of its file.
 local function verbs_of(self)
@@ -152,6 +158,7 @@ local function verbs_of(self)
     return reply
   end
 
+  add_changes(verbs, self, HOW)
   return verbs
 end
 
@@ -191,8 +198,8 @@ end
 
 
 function Serialize:plan(op)
-  local does = op == "set" and "a table becomes JSON" or op == "get"
-    and "JSON becomes a table"
+  local does = Op.sends[op] and op ~= "append" and "a table becomes JSON"
+    or Op.returns[op] and "JSON becomes a table"
   return does or "passes it on", { self.child }
 end
 
