@@ -12,7 +12,7 @@ local HELP = {
   "WEIR TRACE key         a get, and what happened at each store",
   "WEIR SAMPLE [n]        the first n keys of a scan (10)",
   "WEIR BREAKER           the breakers and their states",
-  "WEIR BREAKER SET path  sets one: OPEN, DISABLE, RESET; a single one needs no path",
+  "WEIR BREAKER OPEN path sets one; also DISABLE, RESET; a single one needs no path",
   "WEIR RELOAD            read the policy files again",
   "WEIR UNDO              go back to the trees before the last reload",
 }
