@@ -53,7 +53,7 @@ static uint32_t decode(const struct weir_codec *c,
     uint64_t length;
 
     if (!head_is(item->in)) {
-        if (!c->options.plain)
+        if (!c->options.plain || head_begins(item->in))
             return WEIR_CODED_CORRUPT;
         item->out = weir_value_ref(item->in);
         return WEIR_CODED_PLAIN;

@@ -17,10 +17,15 @@ void head_put(char *at, uint32_t kind, uint32_t key_id, uint64_t length)
     memcpy(at + 8, &le, sizeof le);
 }
 
+bool head_begins(const struct weir_value *v)
+{
+    return v->size >= sizeof MAGIC && memcmp(v->data, MAGIC, sizeof MAGIC) == 0;
+}
+
 bool head_is(const struct weir_value *v)
 {
-    return v->size >= HEAD && memcmp(v->data, MAGIC, sizeof MAGIC) == 0 &&
-           v->data[6] == 0 && v->data[7] == 0;
+    return v->size >= HEAD && head_begins(v) && v->data[6] == 0 &&
+           v->data[7] == 0;
 }
 
 uint32_t encode_stored(struct weir_coding_item *item)

@@ -60,7 +60,7 @@ static int read_pieces(struct weir_pieces *out, const struct weir_value *v)
 int weir_pieces_read(struct weir_pieces *out, const struct weir_value *v)
 {
     if (!head_is(v))
-        return WEIR_CHUNKED_PLAIN;
+        return head_begins(v) ? WEIR_CHUNKED_CORRUPT : WEIR_CHUNKED_PLAIN;
     switch ((uint8_t)v->data[4]) {
     case WEIR_CODEC_PIECES:
         return read_pieces(out, v);

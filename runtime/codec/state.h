@@ -18,8 +18,10 @@ struct weir_codec {
 /* head_put writes the head of a coded value. */
 void head_put(char *at, uint32_t kind, uint32_t key_id, uint64_t length);
 
-/* head_is says whether a value begins with a head. */
+/* head_is says whether a value begins with a head. head_begins says whether it
+ * begins with the first bytes of one: if it has no head, it is damaged. */
 bool head_is(const struct weir_value *v);
+bool head_begins(const struct weir_value *v);
 
 /* An encoder makes the coded value of an item, or stores it. A decoder makes
  * the value of what follows the head, length bytes of it, and returns enum

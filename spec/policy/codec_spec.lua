@@ -81,6 +81,28 @@ describe("every codec", function()
     end)
   end)
 
+  it("takes a cut or damaged head for damage, also where plain values are", function()
+    weir.run(function()
+      local trees = {
+        store:compress { plain = "accept" }, store:checksum { plain = "accept" },
+        store:crypt { key_file("k", { { 1, "a" } }), plain = "accept" },
+        store:chunk { 1024, plain = "accept" },
+      }
+      for _, tree in ipairs(trees) do
+        tree:set("k", "value")
+        local coded = store:get_string "k"
+        for size = 4, 15 do
+          store:set("cut", coded:sub(1, size))
+          assert.equal("corrupt", select(2, tree:get "cut").code)
+        end
+        store:set("changed", coded:sub(1, 6) .. "x" .. coded:sub(8))
+        assert.equal("corrupt", select(2, tree:get "changed").code)
+        store:set("k", "\183wc")
+        assert.equal("\183wc", tostring(tree:get "k"))
+      end
+    end)
+  end)
+
   it("never returns a value of another codec", function()
     weir.run(function()
       store:checksum():set("k", "value")
