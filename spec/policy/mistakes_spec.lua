@@ -5,6 +5,11 @@ local Check = require "weir.language.check"
 local Pattern = require "weir.policy.shared.pattern"
 local weir = require "weir"
 
+-- Loaded here: while a word is loaded for the first time, busted's own loader runs.
+for _, word in ipairs { "serialize", "crypt", "readonly", "quota", "failover" } do
+  require("weir.policy." .. word)
+end
+
 -- The message of a policy file, with the line of the file in front.
 local function message_of(text)
   local path = os.tmpname()
