@@ -1,7 +1,8 @@
 -- weir bench shm [gets|sets|processes|entry|nginx]...
 --
 -- The C program (examples/bench/shm.c), and shm beside lua_shared_dict in an nginx with
--- two workers: random ones of 1,000 keys, 64 connections of wrk, by turns. The rows
+-- two workers: random ones of 1,000 keys, 64 connections of wrk, by turns. Each key has
+-- a value of its own, since Lua makes no string for bytes that it has one of. The rows
 -- "without any store" say how far any store could get: nginx answers a get with a Lua
 -- string that it has already, and a set with nothing done. Then what an entry takes in
 -- lua_shared_dict, to compare with `entry`.
@@ -20,8 +21,9 @@ local HTTP = [[
     values = { small = ("x"):rep(1024), large = ("x"):rep(65536) }
     for i = 1, 1000 do
       for name, value in pairs(values) do
-        assert(ours:set(name .. i, value))
-        assert(theirs:set(name .. i, value))
+        local own = ("%08d"):format(i) .. value:sub(9)
+        assert(ours:set(name .. i, own))
+        assert(theirs:set(name .. i, own))
       end
     end
   }
