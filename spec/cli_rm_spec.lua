@@ -66,13 +66,26 @@ describe("weir rm", function()
       ["rm memory a --pattern 'a*'"] = "only one of them",
       ["rm memory a --destroy"] = "only one of them",
       ["rm memory --destroy --pattern 'a*'"] = "only one of them",
-      ["rm memory --destroy"] = "%-%-destroy asks .* give %-%-yes",
       ["rm memory --pattern a -y"] = "a pattern has a %* or a %?",
       ["rm memory --pattern '' -y"] = "a pattern has a %* or a %?",
     } do
       local code, _, err = shell.run(WEIR .. line)
       assert.equal(2, code)
       assert.matches(says, err)
+    end
+  end)
+
+  it("says what is wrong with the store before it wants to ask", function()
+    local none = "there is no mapping /dev/shm/weir%.spec%-none"
+    for line, row in pairs {
+      ["rm --destroy shm://spec-none"] = { 3, none },
+      ["rm --pattern 'a*' shm://spec-none"] = { 3, none },
+      ["rm --destroy memory"] = { 3, "memory cannot be destroyed" },
+      ["rm --pattern 'a*' memory"] = { 2, "%-%-pattern asks .* give %-%-yes" },
+    } do
+      local code, _, err = shell.run(WEIR .. line)
+      assert.matches(row[2], err)
+      assert.equal(row[1], code)
     end
   end)
 
@@ -103,6 +116,13 @@ describe("weir rm", function()
       assert.equal(3, code)
       assert.matches("there is no mapping .*/mapping", err)
       assert.equal(1, (shell.run("test -e " .. folder .. "/mapping")))
+    end)
+
+    it("wants --yes where nobody can be asked", function()
+      local code, _, err = shell.run(WEIR .. "rm --destroy " .. url)
+      assert.equal(2, code)
+      assert.matches("%-%-destroy asks .* give %-%-yes", err)
+      assert.equal(0, (shell.run("test -e " .. folder .. "/mapping")))
     end)
 
     it("asks, and says who has it open", function()

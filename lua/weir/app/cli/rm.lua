@@ -52,16 +52,13 @@ local function check(args)
   if both or (args.pattern or args.destroy) and #args.key > 0 then
     Exit.fail(Exit.USAGE, "give KEYs, --pattern or --destroy, only one of them")
   end
-  if args.destroy then return can_ask(args, "--destroy") end
-  if not args.pattern and #args.key == 0 then
+  if not args.destroy and not args.pattern and #args.key == 0 then
     Exit.fail(Exit.USAGE, "missing argument 'key', or --pattern, or --destroy")
   end
-  if not args.pattern then return end
-  if not args.pattern:find "[*?]" then
+  if args.pattern and not args.pattern:find "[*?]" then
     Exit.fail(Exit.USAGE, "a pattern has a * or a ?, '%s' has none: delete one key "
       .. "without --pattern, or write '%s*'", args.pattern, args.pattern)
   end
-  can_ask(args, "--pattern")
 end
 
 
@@ -109,6 +106,7 @@ end
 
 
 local function by_pattern(store, args, options)
+  can_ask(args, "--pattern")
   local answer = args.yes or agreed(store, args, options)
   if answer == false then Exit.fail(Exit.ERROR, "nothing was deleted") end
   local counts = { deleted = 0, failed = 0 }
@@ -147,6 +145,7 @@ local function destroy(store, args, options)
   why = not can and why
     or Guard.is(store) and Guard.refusal(store, nil, "destroy it")
   if why then Exit.fail(Exit.ERROR, "%s", why) end
+  can_ask(args, "--destroy")
   if not args.yes and not Target.ask(("destroy %s (%s)?"):format(store.name,
     Destroy.describe(store))) then
     Exit.fail(Exit.ERROR, "nothing was destroyed")
