@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -114,8 +115,8 @@ int header_read(struct header *h, int fd, uint64_t size, struct weir_error *err)
         return HEADER_NONE;
     if (n != sizeof *h || memcmp(h->magic, MADE, sizeof MADE) != 0)
         return weir_error_set(err, -EINVAL,
-                              "it is not a mapping of weir; expected another "
-                              "name, or the file to be removed");
+                              "it is not a mapping of weir; choose another "
+                              "name or path");
     if (h->version != HEADER_PLAIN && h->version != HEADER_HUGE)
         return weir_error_set(err, -EINVAL,
                               "the mapping has version %u of the format, this "
@@ -131,16 +132,29 @@ int header_read(struct header *h, int fd, uint64_t size, struct weir_error *err)
     return memcmp(boot, h->boot, sizeof boot) == 0 ? HEADER_SOUND : HEADER_OLD;
 }
 
+const char *header_size(char out[HEADER_SIZE_WORDS], uint64_t bytes)
+{
+    static const char *const UNITS[] = {"bytes", "KiB", "MiB"};
+    int i = 0;
+
+    for (; i < 2 && bytes > 0 && bytes % 1024 == 0; i++)
+        bytes /= 1024;
+    snprintf(out, HEADER_SIZE_WORDS, "%llu %s", (unsigned long long)bytes,
+             UNITS[i]);
+    return out;
+}
+
 int header_agrees(const struct header *h, const struct map_wish *wish,
                   struct weir_error *err)
 {
+    char wanted[HEADER_SIZE_WORDS], is[HEADER_SIZE_WORDS];
+
     if (wish->capacity != 0 && wish->capacity != h->capacity)
         return weir_error_set(
             err, -EINVAL,
-            "option capacity: %llu, but the mapping was made with %llu bytes; "
-            "give that or leave it out, or remove the mapping first",
-            (unsigned long long)wish->capacity,
-            (unsigned long long)h->capacity);
+            "option capacity: %s, but the mapping was made with %s; give that "
+            "or leave it out, or remove the mapping first",
+            header_size(wanted, wish->capacity), header_size(is, h->capacity));
     if (wish->shards != 0 && wish->shards != h->shards)
         return weir_error_set(err, -EINVAL,
                               "option shards: %u, but the mapping was made "

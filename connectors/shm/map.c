@@ -70,10 +70,9 @@ static int file_no_space(int fd, uint64_t capacity, struct weir_error *err)
     fstatvfs(fd, &fs);
     return weir_error_set(
         err, -ENOSPC,
-        "a mapping of %llu MiB does not fit: its filesystem has %llu of %llu "
-        "MiB free. Choose a smaller capacity, or a path on another filesystem, "
-        "or enlarge this one (docker run --shm-size, an emptyDir of medium "
-        "Memory at /dev/shm, mount -o remount,size=)",
+        "a mapping of %llu MiB does not fit: %llu of %llu MiB are free there. "
+        "Choose a smaller capacity, another path, or enlarge it (docker run "
+        "--shm-size, emptyDir of medium Memory, mount -o remount,size=)",
         (unsigned long long)capacity >> 20,
         (unsigned long long)fs.f_bavail * fs.f_frsize >> 20,
         (unsigned long long)fs.f_blocks * fs.f_frsize >> 20);
@@ -255,6 +254,7 @@ static int map_sane(const struct header *h, struct weir_error *err)
 {
     bool huge = h->version == HEADER_HUGE;
     uint64_t least = layout_least(h->shards, huge);
+    char from[HEADER_SIZE_WORDS], got[HEADER_SIZE_WORDS];
 
     if ((h->shards & (h->shards - 1)) != 0)
         return weir_error_set(err, -EINVAL,
@@ -263,11 +263,12 @@ static int map_sane(const struct header *h, struct weir_error *err)
     if (h->capacity < least || h->capacity > layout_most(h->shards))
         return weir_error_set(
             err, -EINVAL,
-            "option capacity: expected %llu to %llu bytes with %u shards%s, "
-            "got %llu",
-            (unsigned long long)least,
-            (unsigned long long)layout_most(h->shards), h->shards,
-            huge ? " and huge_pages" : "", (unsigned long long)h->capacity);
+            "option capacity: expected %s to %llu MiB with %u shard%s%s, got "
+            "%s",
+            header_size(from, least),
+            (unsigned long long)layout_most(h->shards) >> 20, h->shards,
+            h->shards == 1 ? "" : "s", huge ? " and huge_pages" : "",
+            header_size(got, h->capacity));
     return 0;
 }
 
@@ -400,6 +401,28 @@ static int map_try(struct map *m, const struct map_wish *wish,
     return rc;
 }
 
+/* Says why the file cannot be opened. */
+static int map_refused(const struct map_wish *wish, int rc,
+                       struct weir_error *err)
+{
+    struct stat st;
+
+    if (rc == -ENOENT)
+        return weir_error_set(err, rc,
+                              wish->create ? "the folder of %s does not exist"
+                                           : "there is no mapping %s",
+                              wish->path);
+    if (rc == -EACCES && stat(wish->path, &st) == 0 && S_ISREG(st.st_mode))
+        return weir_error_set(err, rc,
+                              "cannot open %s: %s. Its owner is user %u, its "
+                              "mode %04o: chmod it, or make it with the option "
+                              "mode",
+                              wish->path, strerror(-rc), (unsigned)st.st_uid,
+                              (unsigned)st.st_mode & 07777);
+    return weir_error_set(err, rc, "cannot open %s: %s", wish->path,
+                          strerror(-rc));
+}
+
 int map_open(struct map *m, const struct map_wish *wish, struct weir_error *err)
 {
     int rc = 1;
@@ -415,15 +438,7 @@ int map_open(struct map *m, const struct map_wish *wish, struct weir_error *err)
         rc = map_try(m, wish, err);
     if (rc == 0 || err->code != 0)
         return rc;
-    if (rc == -ENOENT)
-        return weir_error_set(err, rc,
-                              wish->create ? "the folder of %s does not exist"
-                                           : "there is no mapping %s",
-                              wish->path);
-    if (rc == 1)
-        rc = -EAGAIN;
-    return weir_error_set(err, rc, "cannot open %s: %s", wish->path,
-                          strerror(-rc));
+    return map_refused(wish, rc == 1 ? -EAGAIN : rc, err);
 }
 
 void map_remove(struct map *m)

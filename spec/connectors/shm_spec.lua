@@ -216,7 +216,9 @@ describe("shm", function()
 
     for what, case in pairs {
       ["another capacity"] = { { capacity = "2MiB" },
-        "capacity: 2097152, but the mapping was made with 1048576 bytes" },
+        "capacity: 2 MiB, but the mapping was made with 1 MiB; " },
+      ["a capacity of some bytes more"] = { { capacity = 2 ^ 20 + 1 },
+        "capacity: 1048577 bytes, but the mapping was made with 1 MiB; " },
       ["another eviction"] = { { eviction = "sieve" },
         "eviction: sieve, but the mapping was made with lru" },
       ["other shards"] = { { shards = 4 }, "shards: 4, but .* made with 2" },
@@ -243,10 +245,17 @@ describe("shm", function()
     it("says what has no room, what there is, and what to do", function()
       local code, out, err = inside(WEIR .. "set shm://x a b; ls /dev/shm; df /dev/shm")
       assert.equal(0, code)
-      assert.matches("^weir set: shm x: a mapping of 64 MiB does not fit: its "
-        .. "filesystem has 4 of 4 MiB free%. Choose a smaller capacity, ", err)
+      assert.matches("^weir set: shm x: a mapping of 64 MiB does not fit: 4 of 4 MiB "
+        .. "are free there%. Choose a smaller capacity, ", err)
       assert.not_matches("weir%.x", out)
       assert.matches("4096 +0 +4096", out)
+    end)
+
+    it("says all of it for a path that is not short", function()
+      local long = "/dev/shm/" .. ("d"):rep(40)
+      local _, _, err = inside(("mkdir %s; %sset 'shm://%s/x?capacity=1GiB' a b")
+        :format(long, WEIR, long))
+      assert.matches("%(docker run .*, mount %-o remount,size=%)\n$", err)
     end)
 
     it("takes its memory when it is opened, so that no set meets a full one", function()
@@ -318,22 +327,37 @@ describe("shm", function()
           .. "set 'shm://x?capacity=16MiB&huge_pages=true' a b; "
           .. "df /dev/shm; ls /dev/shm")
         assert.equal(0, code)
-        assert.matches("^weir set: shm x: a mapping of 16 MiB does not fit: its "
-          .. "filesystem has 8 of 8 MiB free%. Choose a smaller capacity, ", err)
+        assert.matches("^weir set: shm x: a mapping of 16 MiB does not fit: 8 of 8 "
+          .. "MiB are free there%. Choose a smaller capacity, ", err)
         assert.matches("8192 +0 +8192", out)
         assert.not_matches("weir%.x", out)
       end
     end)
   end)
 
+  it("says who made a mapping that another user may not open", function()
+    local path = "/dev/shm/weir-spec-owned-" .. require("weir.ffi").C.weir_getpid()
+    local store = weir.shm { path = path, capacity = "1MiB", destroy = true }
+    finally(function() store:close() end)
+    if Shell.run "setpriv --reuid=65534 true" ~= 0 then
+      return pending "this user cannot become another one"
+    end
+    local code, _, err = Shell.run(("setpriv --reuid=65534 --clear-groups %sget %s a")
+      :format(WEIR, "shm://" .. path))
+    assert.equal(3, code)
+    assert.matches("Permission denied. Its owner is user 0, its mode 0600: ", err)
+  end)
+
   for what, case in pairs {
     ["an unknown option"] = { { capactiy = "1MiB" }, "did you mean capacity%?" },
+    ["a capacity over all"] = { { capacity = "1TiB" },
+      "expected 16392 KiB to 65536 MiB with 256 shards, got 1048576 MiB" },
     ["an unknown policy"] = { { eviction = "lfu" }, "auto|s3fifo|lru|sieve|fifo" },
     ["a capacity that is too small"] = { { capacity = "1KiB" },
-      "expected 73728 to 268443648 bytes with 1 shards, got 1024" },
+      "expected 72 KiB to 256 MiB with 1 shard, got 1 KiB" },
     ["a capacity that is too small for huge pages"] = {
       { capacity = "1MiB", huge_pages = true },
-      "expected 2097152 to 268443648 bytes with 1 shards and huge_pages, got 1048576" },
+      "expected 2 MiB to 256 MiB with 1 shard and huge_pages, got 1 MiB" },
     ["shards that are no power of two"] = { { shards = 3 }, "power of two, got 3" },
     ["a mode that is not octal"] = { { mode = "rw-" }, "octal number such as 0600" },
     ["a mode that shuts us out"] = { { mode = "0040" }, "owner to read and write" },

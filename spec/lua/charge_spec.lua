@@ -1,10 +1,8 @@
 -- What the collector is told of C memory: only bytes that are new.
 
-local ffi = require "ffi"
+local C = require("weir.ffi").C
 local Value = require "weir.core.value"
 local weir = require "weir"
-
-ffi.cdef "int getpid(void);"
 
 local MIB = 2 ^ 20
 
@@ -75,7 +73,7 @@ describe("shm", function()
   local store, large
 
   before_each(function()
-    local path = "/dev/shm/weir-spec-charge-" .. ffi.C.getpid()
+    local path = "/dev/shm/weir-spec-charge-" .. C.weir_getpid()
     store = weir.shm { path = path, capacity = "8MiB", destroy = true }
     large = ("x"):rep(64 * 1024)
     assert(store:set("small", TEXT) and store:set("again", TEXT))
