@@ -12,7 +12,7 @@ local ONE_THREAD = {}
 for name in ([[
   codec/damage codec/pieces fs/counting fs/names fs/trailers lmdb/index
   memory/hit_ratio memory/shard memory/table memory/traces serve/hiredis
-  serve/processes shm/altered shm/guarded shm/killed shm/made shm/pinned
+  serve/processes shm/altered shm/guarded shm/killed shm/made shm/mirrored shm/pinned
 ]]):gmatch "%S+" do
   ONE_THREAD["spec/" .. name] = true
 end
