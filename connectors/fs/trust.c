@@ -109,6 +109,15 @@ static void trust_remember(struct fs *fs, const struct fs_name *name,
     pthread_mutex_unlock(&fs->root_lock);
 }
 
+/* Returns whether nobody trusts the directories of this folder: it is of an
+ * older format, is on a network filesystem, or a full disk had no room for the
+ * file of the seals. */
+static bool trust_is_out(struct fs *fs, int fd)
+{
+    return !fs->keeps_marks || fd == -ENOSPC || fd == -EDQUOT ||
+           !fs_is_local(fs);
+}
+
 /* In any folder: another process may trust it, because the folder is local to
  * it, or had another format when it was opened. */
 int fs_trust_timed(struct fs *fs, const struct fs_name *name)
@@ -120,16 +129,14 @@ int fs_trust_timed(struct fs *fs, const struct fs_name *name)
     if (fs->timed[name->directory / 8] & bit)
         return 0;
     fd = fs_hold_file(fs);
-    /* Without the file there are no seals. */
-    if (fd == -ENOSPC || fd == -EDQUOT)
-        return 0;
-    if (fd < 0)
-        return fd;
-    rc = fs_hold_write(fd, &mark, 1, TRUST_MARKS + (off_t)name->directory);
-    close(fd);
+    rc = fd < 0 ? fd
+                : fs_hold_write(fd, &mark, 1,
+                                TRUST_MARKS + (off_t)name->directory);
+    if (fd >= 0)
+        close(fd);
     if (rc == 0)
         trust_remember(fs, name, reopened);
-    return fs->keeps_marks ? rc : 0;
+    return rc < 0 && trust_is_out(fs, fd) ? 0 : rc;
 }
 
 void fs_trust_lose(struct fs *fs)

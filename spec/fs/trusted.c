@@ -5,11 +5,12 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 
 #include "trusting.h"
 
 static struct shared {
-    _Atomic int ready, go, killed_at_rename;
+    _Atomic int ready, go, killed_at_rename, no_marks, remote;
 } * shared;
 
 /* Stands in front of libc's. */
@@ -218,6 +219,53 @@ static void killed(void)
     in_process(sets_timed);
 }
 
+/* ---- a mark that cannot be written ---- */
+
+__attribute__((visibility("default"))) ssize_t pwrite(int fd, const void *bytes,
+                                                      size_t n, off_t at)
+{
+    if (!shared->no_marks || n > 1)
+        return syscall(SYS_pwrite64, fd, bytes, n, at);
+    errno = EIO;
+    return -1;
+}
+
+__attribute__((visibility("default"))) int fstatfs(int fd, struct statfs *out)
+{
+    int rc = (int)syscall(SYS_fstatfs, fd, out);
+
+    if (shared->remote)
+        out->f_type = 0x6969; /* NFS */
+    return rc;
+}
+
+static void sets_untimed_only(struct client *c)
+{
+    CHECK(set_timed(c, "key-000", 1) == WEIR_FAILED);
+    CHECK(gives_time(c, WEIR_TOUCH) == WEIR_FAILED);
+    CHECK(client_set(c, "key-001", "a value", 7) == WEIR_OK);
+    opens_none(c);
+}
+
+/* Nobody trusts a folder on a network filesystem. */
+static void sets_any(struct client *c)
+{
+    CHECK(set_timed(c, "key-000", 100000) == WEIR_OK);
+    CHECK(client_do(c, WEIR_DELETE, "key-000") == WEIR_OK);
+    CHECK(client_set(c, "key-000", "a value", 7) == WEIR_OK);
+    opens_all(c);
+}
+
+static void unmarked(void)
+{
+    make("unmarked");
+    shared->no_marks = 1;
+    in_process(sets_untimed_only);
+    shared->remote = 1;
+    in_process(sets_any);
+    shared->no_marks = shared->remote = 0;
+}
+
 /* ---- a folder of an older version ---- */
 
 static void expires_there(struct client *c)
@@ -256,6 +304,7 @@ int main(void)
     timed_by_option();
     two();
     killed();
+    unmarked();
     older();
     return 0;
 }
