@@ -10,7 +10,7 @@
 
 #include "connector.h"
 
-static const char UNKNOWN[] = "ERR unknown command ";
+static const char UNKNOWN[] = "ERR unknown command";
 
 struct refusal {
     const char *words;
@@ -94,15 +94,17 @@ static bool is_no_store(const struct reply *error)
 {
     static const char *const BASIC[] = {"GET",    "SET",  "EXISTS", "DEL",
                                         "STRLEN", "SCAN", "SELECT"};
-    const char *name = error->text + sizeof UNKNOWN;
+    size_t begin = sizeof UNKNOWN + 1;
+    const char *name = error->text + begin;
 
     if (!begins_with(error, UNKNOWN))
         return false;
     for (size_t i = 0; i < sizeof BASIC / sizeof *BASIC; i++) {
         size_t len = strlen(BASIC[i]);
 
-        if (error->length > sizeof UNKNOWN + len &&
-            strncasecmp(name, BASIC[i], len) == 0 && !isalnum(name[len]))
+        if (error->length > begin + len &&
+            strncasecmp(name, BASIC[i], len) == 0 &&
+            !isalnum((unsigned char)name[len]))
             return true;
     }
     return false;

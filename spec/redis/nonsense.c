@@ -30,6 +30,7 @@ static const struct nonsense NONSENSE[] = {
     {.words = "-NOAUTH Authentication required.\r\n", .status = WEIR_DENIED},
     {.words = "-NOPERM this user has no permissions\r\n",
      .status = WEIR_DENIED},
+    {.words = "-ERR unknown command\r\n", .status = WEIR_UNSUPPORTED},
     {.words = "-ERR something else\r\n", .status = WEIR_FAILED},
     {.words = "$-1\r\n", .status = WEIR_MISS},
     /* wrong lengths */
