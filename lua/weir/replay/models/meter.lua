@@ -15,7 +15,7 @@ local MOST = 65536
 -- through all stores and words of a request, and the traces from the middle of it to
 -- its end need more registers than there are. LuaJIT tries to compile each of them 240
 -- times and interprets it from then on, which takes 1.4 times as long in all.
-local end_trace = collectgarbage
+local end_trace = coroutine.running
 
 
 --- label: unique among the stores; connector: its kind; rules: of its model, or nil;
@@ -87,7 +87,7 @@ end
 
 --- Counts a batch. good: slots that are ok; bytes: that went over the wire.
 function Meter:count(op, keys, reply, good, bytes)
-  end_trace "count"
+  end_trace()
   local counts, n = self.ops[op] or fresh(self, op), reply.n
   counts.batches, counts.keys = counts.batches + 1, counts.keys + n
   counts.ok, counts.bytes = counts.ok + good, counts.bytes + bytes
