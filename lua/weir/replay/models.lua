@@ -119,6 +119,7 @@ local function open_memory(world, info, options, level)
   scaled(world, given, "capacity")
   scaled(world, given, "capacity_items")
   local store = Native.open("memory", given, level + 1)
+  store.shared = true -- its values have no bytes to charge to the collector
   local label = label_of(world, "memory")
   local rules = Rules.of(world.rules, "memory", label, 1)
   local meter = Meter.new(label, "memory", rules, world.phase)
