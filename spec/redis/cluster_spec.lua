@@ -5,6 +5,7 @@ local Cluster = require "weir.app.bench.redis_cluster"
 local Server = require "redis_server"
 local TcpServer = require "weir.app.bench.redis_server"
 local contract = require "contract"
+local shell = require "shell"
 local weir = require "weir"
 
 local SOAK = tonumber(os.getenv "WEIR_SOAK")
@@ -203,6 +204,19 @@ describe("a redis cluster", function()
     for _ in store:scan { prefix = "{tag}" } do n = n + 1 end
     assert.equal(100, n)
     store:close()
+  end)
+
+  it("shows its nodes in its tree, the command at once", function()
+    local store = weir.tier { weir.memory {}, weir.open(cluster.url) }
+    assert.is_nil(store:tree().children[2].cluster)
+    store:get "a"
+    local found = store:tree().children[2].cluster
+    assert.same({ 3, 16384, 0 }, { found.masters, found.slots, found.redirections })
+    assert.is_true(found.nodes >= 3) -- replicas may not have joined yet
+    store:close()
+    local code, out = shell.run("build/weir tree '" .. cluster.url .. "'")
+    assert.equal(0, code)
+    assert.matches(": %d nodes, 3 masters, 16384 slots, 0 redirections\n$", out)
   end)
 
   it("logs in to each node", function()
