@@ -3,29 +3,13 @@
 #ifndef FS_KNOWN_H
 #define FS_KNOWN_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fact.h"
 #include "name.h"
 
 struct fs_known;
-
-/* The facts of a file that holds a sound value of the key that its name
- * encodes. */
-struct fs_fact {
-    uint64_t size;       /* of the value */
-    uint64_t expires_ms; /* 0 = never */
-    uint64_t hash;       /* as in the trailer */
-};
-
-/* A file that is open for reading. It may be used until fs_open_put, also after
- * its name has gone to another file. */
-struct fs_open {
-    int fd;
-    _Atomic uint32_t refs;
-    _Atomic uint64_t used_s; /* the last use that its modification time shows */
-};
 
 /* A moment before a file is read or changed. Facts from that reading are not
  * stored if the file may have changed since. */
@@ -89,8 +73,5 @@ void fs_known_clear(struct fs_known *k);
 
 /* fs_known_memory returns the bytes that the table uses. */
 uint64_t fs_known_memory(struct fs_known *k);
-
-/* fs_open_put ends the use of an open file. */
-void fs_open_put(struct fs_open *open);
 
 #endif

@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     PART_LEAST = 64,
@@ -92,14 +91,6 @@ void part_remove(struct part *p, struct part_entry *e)
 }
 
 /* ---- open files ---- */
-
-void fs_open_put(struct fs_open *open)
-{
-    if (open == NULL || atomic_fetch_sub(&open->refs, 1) > 1)
-        return;
-    close(open->fd);
-    free(open);
-}
 
 static void part_close(struct part_entry *e)
 {

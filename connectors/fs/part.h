@@ -5,8 +5,9 @@
 #define FS_PART_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
-#include "known.h"
+#include "fact.h"
 
 struct part_entry {
     uint64_t hash, check; /* check 0: the slot is free */
