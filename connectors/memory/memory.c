@@ -7,7 +7,9 @@
  * the process is out of memory.
  *
  * The entries of large shards lie in a pool (pool.h), those of small ones are
- * blocks of malloc: a pool would take a page a shard and size at least. */
+ * blocks of malloc: a pool would take a page a shard and size at least. With
+ * a capacity of 256 MiB or more, a store has a thread once it has grown: it
+ * only makes memory ready (ahead.h). */
 #include <errno.h>
 
 #include "ops.h"
@@ -26,6 +28,10 @@ static const uint64_t SHARD_AUTO_SIZE = UINT64_C(256) << 20;
 static const uint64_t SHARD_POOL_FROM = UINT64_C(32) << 20;
 static const uint64_t POOL_SPARE = UINT64_C(8) << 20;
 static const uint64_t POOL_MOST = UINT64_C(256) << 30;
+
+/* The capacity from which on pieces that are ready, but not in use, are small
+ * beside the rest. A sixteenth of it is for tables. */
+static const uint64_t AHEAD_FROM = UINT64_C(256) << 20;
 
 struct memory_config {
     uint64_t capacity;
@@ -128,6 +134,7 @@ static void memory_close(void *state)
 {
     struct memory *m = state;
 
+    ahead_end(&m->ahead);
     evicted_free(&m->evicted);
     memory_release(m);
     for (uint32_t i = 0; i < m->n_shards; i++)
@@ -188,6 +195,8 @@ static void memory_open_pool(struct memory *m, uint64_t capacity, uint32_t n)
         return;
     m->pool = pool_new(bytes < POOL_MOST ? bytes : POOL_MOST);
     m->evicted.pool = m->pool;
+    if (m->pool != NULL && capacity >= AHEAD_FROM)
+        pool_ahead(m->pool, &m->ahead, capacity - capacity / 16);
     for (uint32_t i = 0; i < n; i++)
         m->heaps[i].pool = m->pool;
 }
@@ -205,6 +214,8 @@ static int memory_open_shards(struct memory *m,
 
         if (rc < 0)
             return rc;
+        if (share.capacity >= AHEAD_FROM)
+            table_ahead(&m->shards[m->n_shards].table, &m->ahead);
         m->n_shards++;
     }
     return 0;
@@ -229,6 +240,7 @@ static int memory_open(const void *options, const char *scheme, void **state,
     m->default_ttl_ms = (config->ttl_ns + 999999) / 1000000;
     m->seed = weir_seed();
     m->bodies = config->bodies;
+    ahead_init(&m->ahead);
     memory_open_pool(m, config->capacity, n);
     if (memory_open_shards(m, config, n) < 0) {
         memory_close(m);

@@ -11,12 +11,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ahead.h"
 #include "lock.h"
 
 enum {
     RUN_SHIFT = 16,
     RUN_BYTES = 1 << RUN_SHIFT,
     RUN_WORDS = 22, /* enough for blocks of HEAP_LEAST bytes */
+    RUNS_PIECE = AHEAD_PIECE / RUN_BYTES,
+    POOL_AHEAD = 2, /* pieces to have ready */
 };
 
 struct heap;
@@ -36,12 +39,18 @@ struct run {
 };
 
 struct pool {
+    char *reserved; /* what is mapped; base is aligned */
     char *base;
     struct run *runs;
-    uint32_t n_runs; /* that there is address space for */
+    uint32_t n_pieces; /* of RUNS_PIECE runs, that there is address space for */
+    struct maker maker;
+    uint32_t most; /* pieces, beyond which the maker makes none */
 
-    struct lock lock; /* guards what follows */
-    uint32_t fresh;   /* from here on, runs were never used */
+    struct lock lock;           /* guards what follows */
+    uint32_t pieces;            /* behind these, pieces were never used */
+    uint32_t fresh, end;        /* runs of the last piece that are left */
+    uint32_t ready[POOL_AHEAD]; /* pieces of huge pages, for later */
+    uint32_t n_ready;
     struct run *idle; /* free ones that have memory */
     uint32_t n_idle;  /* in that list */
     struct run *bare; /* free ones without memory */
@@ -49,6 +58,10 @@ struct pool {
 
 /* pool_new reserves address space. NULL: there is none. */
 struct pool *pool_new(uint64_t bytes);
+
+/* pool_ahead lets `a` make the memory of a large pool before it is used, as
+ * long as the pool takes less than that many bytes. */
+void pool_ahead(struct pool *p, struct ahead *a, uint64_t bytes);
 
 /* pool_free gives all memory back. */
 void pool_free(struct pool *p);
@@ -63,8 +76,8 @@ void pool_give(struct pool *p, struct run *run);
 /* pool_has says whether an address lies in a pool; p may be NULL. */
 static inline bool pool_has(const struct pool *p, const void *at)
 {
-    return p != NULL && (uintptr_t)at - (uintptr_t)p->base < (uint64_t)p->n_runs
-                                                                 << RUN_SHIFT;
+    return p != NULL &&
+           (uintptr_t)at - (uintptr_t)p->base < p->n_pieces * AHEAD_PIECE;
 }
 
 static inline struct run *pool_run(const struct pool *p, const void *at)

@@ -17,6 +17,7 @@ struct memory {
     struct pool *pool;  /* NULL: entries are blocks of malloc */
     struct heap *heaps; /* one a shard, in the pool */
     struct evicted evicted;
+    struct ahead ahead;
 };
 
 enum {

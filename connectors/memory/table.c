@@ -4,20 +4,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-enum {
-    TABLE_PAGE = 4096,
-    TABLE_SMALL = 2 << 20, /* bytes; what is behind them may be huge pages */
-};
-
-/* Asks for huge pages: with millions of buckets, most reads of one would wait
- * for the translation of its address, too. A small table takes no more memory
- * than it counts. */
-static void table_advise(struct entry **buckets, size_t bytes)
-{
-    if (bytes > TABLE_SMALL)
-        madvise((char *)buckets + TABLE_SMALL, bytes - TABLE_SMALL,
-                MADV_HUGEPAGE);
-}
+enum { TABLE_PAGE = 4096 };
 
 int table_init(struct table *t, uint64_t max_items)
 {
@@ -33,8 +20,42 @@ int table_init(struct table *t, uint64_t max_items)
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (t->buckets == MAP_FAILED)
         return -ENOMEM;
-    table_advise(t->buckets, max * sizeof *t->buckets);
     return 0;
+}
+
+/* Makes the piece that is used next. The first one is never made: a small table
+ * takes no more memory than it counts. */
+static bool table_make(struct maker *m)
+{
+    struct table *t =
+        (struct table *)((char *)m - offsetof(struct table, maker));
+    char *at = ahead_align(t->buckets);
+    uint32_t wanted = atomic_load(&t->wanted);
+
+    at += wanted * AHEAD_PIECE;
+    if (wanted <= t->made || at + AHEAD_PIECE > (char *)&t->buckets[t->max])
+        return false;
+    t->made = wanted;
+    ahead_piece(at);
+    return true;
+}
+
+void table_ahead(struct table *t, struct ahead *a)
+{
+    t->maker.make = table_make;
+    ahead_add(a, &t->maker);
+}
+
+/* Wants the next piece when a quarter of the last one is left. */
+static void table_reach(struct table *t)
+{
+    const char *end = (char *)&t->buckets[t->size.n];
+    const char *next = ahead_align(t->buckets) + (t->wanted + 1) * AHEAD_PIECE;
+
+    if (t->maker.ahead == NULL || end < next - AHEAD_PIECE / 4)
+        return;
+    t->wanted++;
+    ahead_wake(&t->maker);
 }
 
 void table_free(struct table *t)
@@ -87,6 +108,7 @@ static void table_grow(struct table *t)
     table_link(t, last, NULL, e);
     table_link(t, source, prev, NULL);
     table_resize(t, size);
+    table_reach(t);
 }
 
 /* Joins the last bucket to the one it was cut from. */

@@ -10,6 +10,7 @@
 #ifndef MEMORY_TABLE_H
 #define MEMORY_TABLE_H
 
+#include "ahead.h"
 #include "entry.h"
 #include "linear.h"
 
@@ -26,6 +27,11 @@ struct table {
     struct linear size;
     uint32_t max; /* buckets there is address space for */
     uint64_t items;
+
+    /* Pieces of buckets, counted from the first whole one on. */
+    struct maker maker;
+    _Atomic uint32_t wanted; /* the last one that the maker shall make */
+    uint32_t made;           /* the maker's: the last one that it has made */
 };
 
 /* A key and its hash, of ENTRY_HASH_BITS bits. */
@@ -37,6 +43,9 @@ struct table_key {
 
 /* table_init reserves address space for that many entries. -ENOMEM. */
 int table_init(struct table *t, uint64_t max_items);
+
+/* table_ahead lets `a` make the pages of a large table before they are used. */
+void table_ahead(struct table *t, struct ahead *a);
 
 /* table_free frees the table; not its entries (release.h). */
 void table_free(struct table *t);

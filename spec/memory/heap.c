@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "../../connectors/memory/ahead.c"
 #include "../../connectors/memory/pool.c"
 #include "../check.h"
 

@@ -5,6 +5,7 @@
 #ifndef SPEC_MODELS_H
 #define SPEC_MODELS_H
 
+#include "../../connectors/memory/ahead.c"
 #include "../../connectors/memory/exact.c"
 #include "../../connectors/memory/fifo.c"
 #include "../../connectors/memory/ghost.c"

@@ -2,6 +2,7 @@
  * walk that is interrupted by growth and shrinking meets each key that stays
  * once. */
 #include "../../connectors/memory/table.c"
+#include "../../connectors/memory/ahead.c"
 #include "../check.h"
 
 enum { KEYS = 20000 };

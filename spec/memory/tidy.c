@@ -16,7 +16,7 @@ enum {
     KEYS = 100000,
     LEFT = 10, /* of a hundred keys */
     THREADS = 3,
-    THREAD_KEYS = 60000,
+    THREAD_KEYS = SANITIZED ? 20000 : 60000,
     THREAD_ROUNDS = SANITIZED ? 1 : 3,
 };
 
