@@ -132,29 +132,29 @@ int header_read(struct header *h, int fd, uint64_t size, struct weir_error *err)
     return memcmp(boot, h->boot, sizeof boot) == 0 ? HEADER_SOUND : HEADER_OLD;
 }
 
-const char *header_size(char out[HEADER_SIZE_WORDS], uint64_t bytes)
+const char *header_in_words(char out[HEADER_WORDS], uint64_t bytes)
 {
     static const char *const UNITS[] = {"bytes", "KiB", "MiB"};
     int i = 0;
 
     for (; i < 2 && bytes > 0 && bytes % 1024 == 0; i++)
         bytes /= 1024;
-    snprintf(out, HEADER_SIZE_WORDS, "%llu %s", (unsigned long long)bytes,
-             UNITS[i]);
+    snprintf(out, HEADER_WORDS, "%llu %s", (unsigned long long)bytes, UNITS[i]);
     return out;
 }
 
 int header_agrees(const struct header *h, const struct map_wish *wish,
                   struct weir_error *err)
 {
-    char wanted[HEADER_SIZE_WORDS], is[HEADER_SIZE_WORDS];
+    char wanted[HEADER_WORDS], is[HEADER_WORDS];
 
     if (wish->capacity != 0 && wish->capacity != h->capacity)
         return weir_error_set(
             err, -EINVAL,
             "option capacity: %s, but the mapping was made with %s; give that "
             "or leave it out, or remove the mapping first",
-            header_size(wanted, wish->capacity), header_size(is, h->capacity));
+            header_in_words(wanted, wish->capacity),
+            header_in_words(is, h->capacity));
     if (wish->shards != 0 && wish->shards != h->shards)
         return weir_error_set(err, -EINVAL,
                               "option shards: %u, but the mapping was made "

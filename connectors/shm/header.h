@@ -59,10 +59,10 @@ int header_read(struct header *h, int fd, uint64_t size,
 int header_agrees(const struct header *h, const struct map_wish *wish,
                   struct weir_error *err);
 
-/* header_size writes a number of bytes in words, in the largest unit that has
- * no fraction. Returns out. */
-enum { HEADER_SIZE_WORDS = 32 };
-const char *header_size(char out[HEADER_SIZE_WORDS], uint64_t bytes);
+/* header_in_words writes a number of bytes with a unit, in the largest unit
+ * that has no fraction. Returns out. */
+enum { HEADER_WORDS = 32 };
+const char *header_in_words(char out[HEADER_WORDS], uint64_t bytes);
 
 /* header_policy returns the eviction policy of a number, as in map_wish. */
 const struct eviction_policy *header_policy(uint32_t eviction);

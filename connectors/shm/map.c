@@ -254,7 +254,7 @@ static int map_sane(const struct header *h, struct weir_error *err)
 {
     bool huge = h->version == HEADER_HUGE;
     uint64_t least = layout_least(h->shards, huge);
-    char from[HEADER_SIZE_WORDS], got[HEADER_SIZE_WORDS];
+    char from[HEADER_WORDS], got[HEADER_WORDS];
 
     if ((h->shards & (h->shards - 1)) != 0)
         return weir_error_set(err, -EINVAL,
@@ -265,10 +265,10 @@ static int map_sane(const struct header *h, struct weir_error *err)
             err, -EINVAL,
             "option capacity: expected %s to %llu MiB with %u shard%s%s, got "
             "%s",
-            header_size(from, least),
+            header_in_words(from, least),
             (unsigned long long)layout_most(h->shards) >> 20, h->shards,
             h->shards == 1 ? "" : "s", huge ? " and huge_pages" : "",
-            header_size(got, h->capacity));
+            header_in_words(got, h->capacity));
     return 0;
 }
 
