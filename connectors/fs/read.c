@@ -135,22 +135,22 @@ struct read_known {
     uint64_t used_s;
 };
 
-/* Returns whether the facts are still those of the file that the name leads to.
- * So a file that was opened before belongs to them. */
-static bool known_still(struct fs_session *s, const struct fs_name *name,
-                        const struct fs_fact *fact)
+/* Returns whether the facts are those of an open file, by its trailer. */
+static bool known_is(int fd, const struct weir_item *item,
+                     const struct fs_fact *fact)
 {
-    struct fs_fact now;
+    struct fs_trailer t;
+    uint64_t end = fact->size + fs_trailer_span(fact->size, item->key_len);
 
-    return fs_watch_read(s->fs) &&
-           fs_known_find(s->fs->known, name, &now, NULL) == FS_KNOWN_FILE &&
-           now.size == fact->size && now.hash == fact->hash;
+    return fs_read(fd, (char *)&t, sizeof t, end - sizeof t) == sizeof t &&
+           t.value_len == fact->size && t.hash == fact->hash;
 }
 
-/* Opens the file. The checksum shows if it is not the known one; without a
- * checksum the reports of changes do. */
-static bool known_open(struct fs_session *s, const struct fs_name *name,
-                       struct read_known *k)
+/* Opens the file. It may be another one, whose report has not come yet: the
+ * kernel reports a rename only after others can see it. The checksum shows
+ * that; without a checksum the trailer does. */
+static bool known_open(struct fs_session *s, const struct weir_item *item,
+                       const struct fs_name *name, struct read_known *k)
 {
     struct stat st;
 
@@ -164,7 +164,7 @@ static bool known_open(struct fs_session *s, const struct fs_name *name,
     if (k->fd >= 0 && s->fs->index != NULL && fstat(k->fd, &st) == 0)
         k->used_s = (uint64_t)st.st_mtime;
     if (k->fd < 0 || s->fs->config->verify == 0 ||
-        known_still(s, name, &k->fact))
+        known_is(k->fd, item, &k->fact))
         return k->fd >= 0;
     close(k->fd);
     return false;
@@ -269,7 +269,7 @@ static bool read_known(struct fs_session *s, struct weir_call *call,
     ticket = fs_known_ticket(known, name);
     if (fs_known_find(known, name, &k.fact, &k.open) != FS_KNOWN_FILE)
         return false;
-    if (fs_read_is_expired(&k.fact) || !known_open(s, name, &k)) {
+    if (fs_read_is_expired(&k.fact) || !known_open(s, item, name, &k)) {
         fs_open_put(k.open);
         return false;
     }
