@@ -15,9 +15,9 @@
  * name chooses the directory: its first `digits` hexadecimal digits. So the
  * number of directories is fixed when the folder is made, and every process
  * that opens the folder must use the same one. That is why the format file
- * exists. Its first line is the version of everything described here. In a
- * folder of version 1 nobody has marked the directories in which values expire,
- * so all else works there, but no directory is trusted (trust.c). It keeps its
+ * exists. Its first line is the version of everything described here. A
+ * folder of version 1 lacks the marks of directories in which values expire, so
+ * no directory of it is trusted (trust.c). All else works there. It keeps its
  * version, since processes of older versions of weir may have it open.
  *
  * A value file holds the value at offset 0, then the key, padding, and a

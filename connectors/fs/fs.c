@@ -4,11 +4,11 @@
  * format.c explains the files. A set writes a temporary and renames it
  * (write.c). A torn, damaged or foreign file is recognised and moved aside
  * (entry.c, aside.c). With a capacity, files are counted and evicted (index.c,
- * evict.c); existing files are found after open (recover.c). A scan need not
- * open the files of every directory (scan.c, trust.c). Processes that
- * share a folder never tear each other's values, and their atomic ops exclude
- * each other (change.c, hold.c). Each counts only the files that it found and
- * wrote itself, so together they may exceed the capacity.
+ * evict.c), the existing ones after open (recover.c). A scan opens no files in
+ * directories that are trusted (scan.c, trust.c). Processes that share a folder
+ * never tear each other's values, and their atomic ops exclude each other
+ * (change.c, hold.c). Each counts only the files that it found and wrote
+ * itself, so together they may exceed the capacity.
  *
  * Errors of the filesystem become NOSPACE, DENIED, BUSY (no descriptors or
  * memory left) or FAILED (the rest). */

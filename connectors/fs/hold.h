@@ -20,7 +20,7 @@ int fs_hold_open(struct fs *fs);
 /* fs_hold_lose forgets the file of a folder that is gone. Under root_lock. */
 void fs_hold_lose(struct fs *fs);
 
-/* fs_hold_file opens the file of the locks for writing; the caller closes it.
+/* fs_hold_file opens the file of the locks for writing. The caller closes it.
  * fs_hold_write writes n bytes to it. A negative errno on failure. */
 int fs_hold_file(struct fs *fs);
 int fs_hold_write(int fd, const void *bytes, size_t n, off_t at);

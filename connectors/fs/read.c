@@ -146,9 +146,9 @@ static bool known_is(int fd, const struct weir_item *item,
            t.value_len == fact->size && t.hash == fact->hash;
 }
 
-/* Opens the file. It may be another one, whose report has not come yet: the
- * kernel reports a rename only after others can see it. The checksum shows
- * that; without a checksum the trailer does. */
+/* Opens the file. Another process may have replaced it without our knowledge,
+ * because the kernel reports a rename only after others can see it. A checksum
+ * of the value finds the wrong file. Without one the trailer is compared. */
 static bool known_open(struct fs_session *s, const struct weir_item *item,
                        const struct fs_name *name, struct read_known *k)
 {

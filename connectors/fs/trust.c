@@ -3,12 +3,12 @@
  * A scan lists the keys that a get would find. The names of the files tell most
  * keys, but only the trailer of a file tells whether it has expired, or was
  * torn by a power cut. To open a file takes ten times as long as to list its
- * name. So a directory is trusted if
+ * name. So a directory is trusted if two things hold:
  *
- *   - it has a seal: all its files were written since this machine started, or
+ *   - It has a seal: all its files were written since this machine started, or
  *     have been opened since then by a scan that found them sound and without
- *     an expiry; and
- *   - it has no mark: no file in it has ever got an expiry.
+ *     an expiry.
+ *   - It has no mark: no file in it has ever got an expiry.
  *
  * Both are in the file .weir/locks (hold.c). The mark of a directory is a byte.
  * A set or touch writes it before its file with an expiry can be seen, and it
@@ -17,9 +17,9 @@
  * mark without a file, which only makes scans slower.
  *
  * A seal is a hash of the boot id of the machine and of the inode of the
- * directory. It is written by whoever makes the directory, and by a scan that
- * had to open all files in it. After a power cut it is of another boot, so the
- * files are opened again, and it does not matter which marks were lost. In a
+ * directory. The process that makes a directory writes its seal, and so does a
+ * scan that had to open all files in it. After a power cut the seal is of
+ * another boot: the files are opened again, and lost marks do no harm. In a
  * copy of the folder it is of another inode.
  *
  * Versions before format 2 do not write marks. They refuse a folder of format
@@ -57,8 +57,8 @@ void fs_trust_open(struct fs *fs)
         fs->boot = XXH3_64bits(id, (size_t)n) | 1;
 }
 
-/* Returns whether all who write to the folder write marks, and this process can
- * read them. */
+/* Returns whether all processes mark the directories of this folder, and this
+ * process can read the marks. */
 static bool trust_is_kept(struct fs *fs)
 {
     return fs->keeps_marks && fs->boot != 0 && fs_hold_is_shared(fs);
@@ -109,7 +109,7 @@ static void trust_remember(struct fs *fs, const struct fs_name *name,
     pthread_mutex_unlock(&fs->root_lock);
 }
 
-/* Returns whether nobody trusts the directories of this folder: it is of an
+/* Returns whether no process trusts a directory of this folder: it is of an
  * older format, is on a network filesystem, or a full disk had no room for the
  * file of the seals. */
 static bool trust_is_out(struct fs *fs, int fd)

@@ -1,10 +1,10 @@
 /* ahead.h -- makes memory ready before it is used, in huge pages.
  *
  * With millions of entries, most accesses wait for the translation of an
- * address, too; less so with huge pages. But the kernel fills one with zeros
- * when it is first used: 0.2 ms, and 6 ms in a virtual machine whose host has
- * to find memory for it. Small pages cost more altogether, but a set waits for
- * one or two only.
+ * address, too. Huge pages shorten that wait. But the kernel fills a huge page
+ * with zeros at its first use. That takes 0.2 ms, and 6 ms in a virtual machine
+ * whose host has to find memory for it. Small pages cost more in all, but a set
+ * waits for one or two only.
  *
  * So a thread makes the next pieces while others are used. A user that is
  * faster than the thread goes on with small pages, and does not wait. The
@@ -24,12 +24,12 @@
 
 struct ahead;
 
-/* Someone who wants pieces. */
+/* A user of pieces: a pool or a table. */
 struct maker {
     /* make makes one piece on the thread. False: none is wanted. */
     bool (*make)(struct maker *m);
     struct maker *next;
-    struct ahead *ahead; /* NULL: nobody calls make */
+    struct ahead *ahead; /* NULL: make is never called */
 };
 
 struct ahead {
@@ -42,7 +42,7 @@ struct ahead {
 
 void ahead_init(struct ahead *a);
 
-/* ahead_end ends the thread. Then what it made may be unmapped. */
+/* ahead_end ends the thread. The pieces may be unmapped afterwards. */
 void ahead_end(struct ahead *a);
 
 /* ahead_add adds a maker, before any calls ahead_wake. */

@@ -63,7 +63,7 @@ static void heap_relist(struct heap *h, struct run *run)
 
 /* ---- runs ---- */
 
-/* Marks what is behind the last block as in use. */
+/* Marks the bits behind the last block as in use. */
 static void heap_mark_end(struct run *run)
 {
     memset(run->taken, 0xff, sizeof run->taken);
@@ -196,7 +196,7 @@ void heap_give(struct pool *p, void *block)
         pool_give(p, run);
 }
 
-/* ---- what tidy.c needs ---- */
+/* ---- for tidy.c ---- */
 
 bool heap_loose(struct heap *h)
 {
@@ -208,7 +208,8 @@ bool heap_loose(struct heap *h)
     return loose;
 }
 
-/* The size with the most free bytes, if these make up a run; else 0. */
+/* Returns the size, in units, with the most free bytes. 0: no size has as many
+ * as a run. */
 static unsigned heap_thinnest(const struct heap *h)
 {
     uint32_t most = RUN_BYTES / HEAP_UNIT - 1;

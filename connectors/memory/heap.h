@@ -50,7 +50,7 @@ void heap_give(struct pool *p, void *block);
  * should be moved: more than an eighth, and a mebibyte. */
 bool heap_loose(struct heap *h);
 
-/* What follows is for tidy.c; one thread at a time may do so. */
+/* The next two functions are for tidy.c. One thread at a time may call them. */
 
 /* heap_next returns the next block in use of the run that shall become empty.
  * If there is no such run, it chooses one among the emptiest of a size whose

@@ -1,4 +1,4 @@
-/* poison.h -- tells AddressSanitizer which memory nobody may use. */
+/* poison.h -- tells AddressSanitizer which memory is free. */
 #ifndef MEMORY_POISON_H
 #define MEMORY_POISON_H
 

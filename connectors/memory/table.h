@@ -59,8 +59,8 @@ void table_insert(struct table *t, struct entry *e);
 /* table_replace puts an entry in the place of one with the same key. */
 void table_replace(struct table *t, struct entry *old, struct entry *e);
 
-/* table_holds says whether an entry of that hash lies at e. It reads nothing of
- * what e points at. */
+/* table_holds says whether an entry of that hash lies at e. It does not read
+ * the memory at e. */
 bool table_holds(const struct table *t, const struct entry *e, uint32_t hash);
 
 /* table_remove takes an entry out. */

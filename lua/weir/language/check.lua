@@ -26,6 +26,16 @@ local function above(stack, condition)
 end
 
 
+-- Whether a word is in the chain of words over a single store that begins here.
+local function in_chain(store, word)
+  while Node.is_wrapper(store) do
+    if store.word == word then return true end
+    store = store.child
+  end
+  return false
+end
+
+
 local function is(word)
   return function(node) return node.word == word end
 end
@@ -73,29 +83,18 @@ end
 
 -- A breaker outside would count several attempts as one call, and let all of them pass.
 function RULES.breaker(node)
-  if node.word ~= "breaker" then return nil end
-  local child = node.child
-  while Node.is_wrapper(child) do
-    if child.word == "retry" then
-      return "stands outside a retry and counts its attempts as one call: "
-        .. "write :breaker{}:retry{}"
-    end
-    child = child.child
-  end
+  if node.word ~= "breaker" or not in_chain(node.child, "retry") then return nil end
+  return "stands outside a retry and counts its attempts as one call: "
+    .. "write :breaker{}:retry{}"
 end
 
 
 -- To the words above, a delete that a spool keeps has not failed.
 function RULES.spool(node)
   if node.word ~= "retry" and node.word ~= "breaker" then return nil end
-  local child = node.child
-  while Node.is_wrapper(child) do
-    if child.word == "spool" then
-      return ("stands outside a spool and hears of no failed delete: write :%s {}"
-        .. ":spool {}"):format(node.word)
-    end
-    child = child.child
-  end
+  if not in_chain(node.child, "spool") then return nil end
+  return ("stands outside a spool and hears of no failed delete: write :%s {}:spool {}")
+    :format(node.word)
 end
 
 
@@ -149,36 +148,21 @@ function RULES.origin(node)
 end
 
 
--- Whether requests on a chain of words over a single store never write.
-local function refuses_writes(store)
-  while Node.is_wrapper(store) do
-    if store.word == "readonly" then return true end
-    store = store.child
-  end
-  return store.word == "origin"
-end
-
-
--- What is acknowledged would stay dirty.
+-- Acknowledged writes would stay dirty.
 function RULES.back(node)
   if node.word ~= "tier" or not node.back then return nil end
   local last = node.children[#node.children]
-  return refuses_writes(last) and ("has write = back, but %s takes no writes, so none "
+  local refuses = in_chain(last, "readonly") or Node.bottom(last).word == "origin"
+  return refuses and ("has write = back, but %s takes no writes, so none "
     .. "is ever flushed"):format(last.name) or nil
 end
 
 
--- What is encrypted does not shrink.
+-- Encrypted bytes do not shrink.
 function RULES.crypt(node)
-  if node.word ~= "crypt" then return nil end
-  local child = node.child
-  while Node.is_wrapper(child) do
-    if child.word == "compress" then
-      return "stands outside a compress, and what is encrypted does not shrink: write "
-        .. ":crypt(...):compress(...)"
-    end
-    child = child.child
-  end
+  if node.word ~= "crypt" or not in_chain(node.child, "compress") then return nil end
+  return "stands outside a compress, and encrypted bytes do not shrink: write "
+    .. ":crypt(...):compress(...)"
 end
 
 

@@ -19,7 +19,7 @@ end
 -- not yet seen the cluster's map.
 local function nodes_of(store)
   local gauges = not store.word and store.handle and store:stats().gauges
-  if not gauges or (gauges.nodes or 0) == 0 then return nil end
+  if not gauges or not gauges.slots or gauges.nodes == 0 then return nil end
   return { nodes = gauges.nodes, masters = gauges.masters, slots = gauges.slots,
     redirections = gauges.moved + gauges.asked }
 end
