@@ -267,6 +267,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         return 0;
     memset(&s, 0, sizeof s);
     s.redis = &redis;
+    s.loaded = &redis.loaded;
     s.link = (struct link){.fd = -1,
                            .send = fuzz_send,
                            .receive = fuzz_receive,
