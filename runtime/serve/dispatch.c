@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "state.h"
 
@@ -210,6 +211,27 @@ static void unknown(struct weir_server *s, struct client *c)
         wish_bytes(c, 0), args);
 }
 
+static bool is_command(const struct client *c, const char *name)
+{
+    return c->parser.args[0].size == strlen(name) &&
+           strncasecmp(wish_bytes(c, 0), name, strlen(name)) == 0;
+}
+
+/* A web page can make a browser send a POST to any port. Its body would be run
+ * as commands, so the request's first line ends the client. Other methods end
+ * at the line of their host, which every browser sends before a body. */
+static bool is_http(const struct client *c)
+{
+    return is_command(c, "POST") || is_command(c, "Host:");
+}
+
+static void hang_up_http(struct weir_server *s, struct client *c)
+{
+    s->stats.protocol_errors++;
+    reply_error(s, c, "ERR Protocol error: this is HTTP, not RESP");
+    c->pub.flags |= WEIR_CLIENT_CLOSE;
+}
+
 /* Whether the client may run a command; if not, it has been told. */
 static bool is_allowed(struct weir_server *s, struct client *c,
                        const struct weir_command *row)
@@ -249,7 +271,9 @@ static void run_alone(struct weir_server *s, struct client *c,
 {
     bool spoils = c->pub.flags & WEIR_CLIENT_MULTI;
 
-    if (row == NULL) {
+    if (row == NULL && is_http(c)) {
+        hang_up_http(s, c);
+    } else if (row == NULL) {
         unknown(s, c);
     } else if (!has_arity(row, c->parser.n_args)) {
         row->errors++;

@@ -195,6 +195,21 @@ def mute():
     expect(s, b"", b"+OK\r\n$1\r\n1\r\n")
 
 
+# A browser that a web page makes send commands.
+def http():
+    for head in (b"POST / HTTP/1.1\r\nHost: x\r\n",
+                 b"PUT / HTTP/1.1\r\nUser-Agent: y\r\nhost: x\r\n"):
+        s = dial()
+        s.sendall(head + b"Content-Length: 20\r\n\r\nSET http 1\r\nPING\r\n")
+        data = b""
+        while not data.endswith(b"-ERR Protocol error: this is HTTP, not RESP\r\n"):
+            got = s.recv(65536)
+            assert got, data
+            data += got
+        closes(s)
+        expect(dial(), command(b"GET", b"http"), b"$-1\r\n")
+
+
 def nonsense():
     good = dial()
     for bytes_ in (b"*1\r\nfoo\r\n", b"*-5\r\n*x\r\n", b"$5\r\nhello\r\n\"",

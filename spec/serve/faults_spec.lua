@@ -34,7 +34,7 @@ describe("a weir serve", function()
       teardown(function() server:close() end)
 
       for _, case in ipairs { "one_byte", "half", "announced", "connections", "unread",
-        "killed", "pipelines", "mute", "nonsense" } do
+        "killed", "pipelines", "mute", "http", "nonsense" } do
         it("survives " .. case, function()
           local before = descriptors(server)
           local code, out, err = Shell.run(
