@@ -97,7 +97,6 @@ static struct request *take(struct weir_server *s, struct client *c,
     r->next = NULL;
     r->n_parts = r->n_slots = 0;
     r->bytes = 0;
-    r->muted = false;
     r->pub = (struct weir_request){.client = &c->pub};
     return r;
 }
@@ -255,7 +254,7 @@ void request_host(struct weir_server *s, struct client *c, uint32_t number)
     r->pub.args = r->args;
     r->pub.n_args = n;
     r->pub.command = number;
-    r->muted = c->pub.flags & WEIR_CLIENT_SKIP;
+    r->pub.muted = c->pub.flags & WEIR_CLIENT_SKIP;
     enqueue(s, r);
 }
 
@@ -404,7 +403,7 @@ int weir_server_reply(struct weir_server *s, struct weir_request *pub,
 {
     struct request *r = (struct request *)pub;
 
-    if (r->muted || r->client->pub.fd < 0 ||
+    if (pub->muted || r->client->pub.fd < 0 ||
         r->client->pub.flags & WEIR_CLIENT_MUTE)
         return 0;
     if (size > 0 && bytes[0] == '-' && r->client->out.pending == r->reply_from)

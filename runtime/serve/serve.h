@@ -136,7 +136,8 @@ struct weir_request {
     /* Items of the batch that a fast path has answered: they are OK. The others
      * are PENDING and wait for the host. */
     uint32_t hits;
-    uint32_t reserved;
+    uint32_t muted; /* no reply is sent: CLIENT REPLY SKIP came before it. The
+                       host may set it to 0 */
 };
 
 /* What a fast path has answered. The server adds, the host may set to 0. */

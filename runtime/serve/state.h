@@ -99,7 +99,6 @@ struct request {
     struct weir_batch *batch;
     uint32_t room; /* keys it can take */
     bool shares;   /* keys that came twice share an item */
-    bool muted;    /* of a command of the host: no reply is sent */
     struct part *parts;
     uint32_t n_parts;
     uint32_t n_slots;

@@ -193,6 +193,9 @@ def mute():
     s.sendall(b"client reply off\r\nset mute 1\r\nget mute\r\nnosuch\r\nping\r\n"
               b"client reply on\r\nclient reply skip\r\nget mute\r\nget mute\r\n")
     expect(s, b"", b"+OK\r\n$1\r\n1\r\n")
+    s.sendall(b"client reply skip\r\nclient reply on\r\nget mute\r\n"
+              b"client reply off\r\nclient reply skip\r\nreset\r\nget mute\r\n")
+    expect(s, b"", b"+OK\r\n$1\r\n1\r\n+RESET\r\n$1\r\n1\r\n")
 
 
 # A browser that a web page makes send commands.

@@ -58,7 +58,8 @@ local function run(server, request)
   end
   local out = Resp.new(client.protocol)
   local call = {
-    server = server, client = client, args = args, out = out, db = client.db,
+    server = server, request = request, client = client, args = args, out = out,
+    db = client.db,
   }
   local good, err = pcall(server.handlers[request.command], call)
   if not good and err == Host.KILLED then return end

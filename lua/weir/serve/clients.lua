@@ -184,11 +184,12 @@ function Subs.reply(call)
   local word = (call.args[3] or ""):lower()
   if word == "on" then
     turn(call.client, MUTE, false)
+    call.request.muted = 0 -- SKIP does not hide this OK
     call.out:simple "OK"
   elseif word == "off" then
     turn(call.client, MUTE, true)
   elseif word == "skip" then
-    turn(call.client, SKIP, true)
+    turn(call.client, SKIP, not has(call.client, MUTE))
   else
     call.out:error "ERR syntax error"
   end
