@@ -59,18 +59,40 @@ local function each(server)
 end
 
 
--- Which clients the filters of CLIENT KILL and LIST mean: { name = value }, or nil and
--- an error.
+local TYPES = {
+  normal = true, master = true, replica = true, slave = true, pubsub = true,
+}
+
+-- The filters of CLIENT KILL and LIST. Each returns what is wrong with its value.
+local FILTERS = {
+  id = function(value)
+    local id = value:match "^%d+$" and tonumber(value) or 0
+    return id == 0 and "ERR client-id should be greater than 0"
+  end,
+  addr = function() end,
+  laddr = function() end,
+  user = function(value)
+    return value ~= "default" and ("ERR No such user '%s'"):format(value)
+  end,
+  type = function(value)
+    return not TYPES[value:lower()] and ("ERR Unknown client type '%s'"):format(value)
+  end,
+  skipme = function(value)
+    local word = value:lower()
+    return word ~= "yes" and word ~= "no" and "ERR syntax error"
+  end,
+}
+
+-- Which clients the filters mean: { name = value }, or nil and an error.
 local function read_filters(args, from)
   local filters = {}
   for i = from, #args, 2 do
-    local name = args[i]:lower()
-    if args[i + 1] == nil then return nil, "ERR syntax error" end
-    if name ~= "id" and name ~= "addr" and name ~= "laddr" and name ~= "skipme"
-      and name ~= "type" and name ~= "user" then
-      return nil, "ERR syntax error"
-    end
-    filters[name] = args[i + 1]
+    local name, value = args[i]:lower(), args[i + 1]
+    local filter = FILTERS[name]
+    if not filter or value == nil then return nil, "ERR syntax error" end
+    local err = filter(value)
+    if err then return nil, err end
+    filters[name] = value
   end
   return filters
 end
@@ -80,7 +102,6 @@ local function matches(client, filters)
   return (not filters.id or tonumber(filters.id) == tonumber(client.id))
     and (not filters.addr or filters.addr == ffi.string(client.address))
     and (not filters.laddr or filters.laddr == ffi.string(client["local"]))
-    and (not filters.user or filters.user == "default")
     and (not filters.type or filters.type:lower() == "normal")
 end
 
