@@ -133,15 +133,20 @@ static int greet_receive(struct greet *g)
     return attempt_stopped(g->at);
 }
 
-/* Returns the next reply, or NULL and a negative errno in *rc. */
+/* Returns the next reply, or NULL and a negative errno in *rc. Without a byte
+ * to read the reader is not asked: it would begin a reply (ridx 0), and the
+ * check would miss its first byte. */
 static redisReply *greet_reply(struct greet *g, int *rc)
 {
+    const redisReader *r = g->reader;
     void *reply = NULL;
 
     *rc = 0;
     while (*rc >= 0) {
-        if (!greet_can_be(g) ||
-            redisReaderGetReply(g->reader, &reply) != REDIS_OK)
+        if (r->pos == r->len)
+            *rc = greet_receive(g);
+        else if (!greet_can_be(g) ||
+                 redisReaderGetReply(g->reader, &reply) != REDIS_OK)
             *rc = -EPROTO;
         else if (reply != NULL)
             return reply;

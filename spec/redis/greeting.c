@@ -71,6 +71,16 @@ static void turned_away(struct script_server *server, const char *url)
     CHECK(first_get(url) == WEIR_OK);
 }
 
+/* The head of a huge array that comes alone, after a right reply. */
+static void huge_array(struct script_server *server, const char *url)
+{
+    server->turn_away = "+OK\r\n*1000000000\r\n";
+    CHECK(first_get(url) == WEIR_UNAVAILABLE);
+    CHECK(strstr(b->error.message, "no Redis answers") != NULL);
+    server->turn_away = NULL;
+    CHECK(first_get(url) == WEIR_OK);
+}
+
 static long peak(void)
 {
     char line[128];
@@ -175,6 +185,7 @@ int main(void)
     snprintf(url, sizeof url, "redis://127.0.0.1:%d", server.port);
     endless(&server, url);
     turned_away(&server, url);
+    huge_array(&server, url);
     fussy(&server, url);
     nameless(&server, url);
     odd_urls(&server);
