@@ -426,6 +426,20 @@ function CHANGES.incr(fresh)
     assert.is_nil((store:incr("n", -1)))
   end)
 
+  -- A Lua number has every integer below 2^53. 2^53 itself may be 2^53 + 1, rounded.
+  it("returns sums over 2^53 to the last digit", function()
+    local store = fresh()
+    for _, sign in ipairs { 1, -1 } do
+      assert(store:set("n", ("%.0f"):format(sign * (2 ^ 53 - 2))))
+      for i = 1, 4 do
+        local sum = assert(store:incr("n", sign))
+        local digits = tostring(store:get "n")
+        assert.equal(digits, (tostring(sum + 0LL):gsub("LL$", "")), i)
+        assert.equal(i == 1 and "number" or "cdata", type(sum))
+      end
+    end
+  end)
+
   it("loses no count of many", function()
     local store, tasks = fresh(), {}
     for i = 1, 8 do

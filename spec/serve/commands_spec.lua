@@ -108,6 +108,9 @@ EXPIRE n 100
 INCR n
 TTL n
 INCRBY n 9223372036854775807
+SET n 9007199254740992
+INCR n
+DECRBY n 18014398509481986
 SET n 9223372036854775807
 SET m word
 INCR m
@@ -208,9 +211,9 @@ describe("weir serve beside redis-server", function()
   end)
 
   -- What both answer to lines, each on one connection.
-  local function both(text, database)
+  local function both(text, database, server)
     local answers = {}
-    for i, port in ipairs { redis.port, weir.port } do
+    for i, port in ipairs { redis.port, (server or weir).port } do
       local _, out = Shell.run(("redis-cli --no-raw -p %d -n %d"):format(port,
         database or 0), text)
       answers[i] = out
@@ -218,19 +221,27 @@ describe("weir serve beside redis-server", function()
     return answers[1], answers[2]
   end
 
-  local function check_alike(database)
+  local function check_alike(database, server)
     local marked = {}
     for line in ALIKE:gmatch "[^\n]+" do
       local name = line:gsub("[\"\\]", "_")
       marked[#marked + 1] = ("ECHO '== %s'\n%s\n"):format(name, line)
     end
-    local theirs, ours = both(table.concat(marked), database)
+    local theirs, ours = both(table.concat(marked), database, server)
     assert.equal(theirs, ours)
     assert.is_true(select(2, ours:gsub("== ", "")) == #marked)
   end
 
   it("gives the same reply to each command", function() check_alike(0) end)
   it("gives it over a folder, too", function() check_alike(2) end)
+
+  it("gives it through a policy, too", function()
+    Shell.write(folder .. "/tree.lua", "return memory {}:coalesce():deadline(20)")
+    local server = Server.start(folder .. "/tree.lua --pretend-multi")
+    finally(function() server:close() end)
+    Shell.run(("redis-cli -p %d flushall"):format(redis.port))
+    check_alike(0, server)
+  end)
 
   it("gives the same replies in RESP3", function()
     for _, text in ipairs { "GET nothing\nMGET a nothing\nCONFIG GET save\n",

@@ -215,7 +215,8 @@ local function note_ttls(items, reply)
 end
 
 
-local EXACT = 2 ^ 53 -- up to here every integer is a Lua number
+-- Below this every integer is a Lua number. 2^53 + 1 is rounded to 2^53.
+local EXACT = 2 ^ 53
 
 local function note_numbers(items, reply)
   local numbers = {}
@@ -224,7 +225,7 @@ local function note_numbers(items, reply)
     if item.status == OK then
       local number = item.number
       local plain = tonumber(number)
-      numbers[i] = math.abs(plain) <= EXACT and plain or number
+      numbers[i] = math.abs(plain) < EXACT and plain or number
     end
   end
   reply.numbers = numbers
