@@ -258,6 +258,29 @@ describe("a policy file", function()
     mine:close()
   end)
 
+  it("that loads itself is refused, also by way of others", function()
+    local first, second = os.tmpname(), os.tmpname()
+    finally(function()
+      os.remove(first)
+      os.remove(second)
+    end)
+    local function write(path, text)
+      local file = assert(io.open(path, "w"))
+      file:write(text)
+      file:close()
+    end
+    for _, way in ipairs { "return memory {}:ghost %q",
+      "return require 'weir'.load %q" } do
+      write(first, way:format(second))
+      write(second, way:format(first))
+      local ok, why = pcall(weir.load, first)
+      assert.is_false(ok)
+      assert.matches(first .. " loads itself", tostring(why), 1, true)
+      write(second, "return memory {}")
+      assert.is_true(weir.load(first):close())
+    end
+  end)
+
   it("that is not there says so", function()
     local ok, why = pcall(weir.load, "/nowhere/kv.lua")
     assert.is_false(ok)

@@ -114,6 +114,26 @@ local function placed(err, place)
 end
 
 
+-- What each coroutine is loading: { source =, outer = }. A file may load others.
+local loading = setmetatable({}, { __mode = "k" })
+local NO_COROUTINE = {}
+
+
+-- Notes that this coroutine loads `source`, and returns what ends that. A file that
+-- loads itself, also by way of others, would never end.
+local function begin(source, name)
+  local task = coroutine.running() or NO_COROUTINE
+  local outer = loading[task]
+  local at = outer
+  while at do
+    if at.source == source then error(name .. " loads itself", 0) end
+    at = at.outer
+  end
+  loading[task] = { source = source, outer = outer }
+  return function() loading[task] = outer end
+end
+
+
 --- Builds the store of a policy file and returns it with the list of the C stores
 --- that it opened. `opts`: stores = what stands under further words; params = texts
 --- of its param(...) by name; timeout = seconds that its code may take (5);
@@ -127,8 +147,10 @@ function Load.build(source, opts)
   local function note(store) opened[#opened + 1] = store end
   local function meaning(word) return open and open(word) or words.find(word, note) end
   setfenv(chunk, environment(stores, meaning, opts.params))
+  local finish = begin(source, name)
   local good, store, place = Opener.with(stores, run_bounded, chunk,
     opts.timeout or TIMEOUT)
+  finish()
   if good and Store.is(store) then return store, opened end
   Closing.all(opened, { drop = true })
   if not good then error(placed(store, place or name), 0) end
