@@ -13,7 +13,6 @@ local Host = require "weir.host"
 local check_method = require "weir.core.method"
 local Made = require "weir.core.made"
 local Op = require "weir.core.op"
-local Options = require "weir.core.options"
 local Place = require "weir.native.place"
 local Reply = require "weir.core.reply"
 local Request = require "weir.core.request"
@@ -270,7 +269,6 @@ function Native:begin_close(opts)
   if self.closed then return function() return true end end
   local drop = opts and opts.drop
   local timeout = opts and opts.timeout or drop and 0 or CLOSE_TIMEOUT
-  if type(timeout) == "string" then timeout = Options.seconds("timeout", timeout, 1) end
   local mode = drop and C.WEIR_CLOSE_FAIL or C.WEIR_CLOSE_DRAIN
   local deadline_ns = C.weir_now() + timeout * 1e9
   Roster.leave(self)

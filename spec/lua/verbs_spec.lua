@@ -171,6 +171,46 @@ describe("a store", function()
       refusal(function() store:touch("k", "soon") end))
     refusal(function() store:get("k", 5) end)
   end)
+
+  it("checks the options of close, of a tree, too", function()
+    local tree = weir.tier { store, weir.memory {} }
+    for _, one in ipairs { store, tree } do
+      for text, opts in pairs {
+        ['close has no option "timout"; did you mean "timeout"?'] = { timout = 5 },
+        ["options are a table, not a number"] = 5,
+        ["drop must be true or false, not 1"] = { drop = 1 },
+        ['timeout must be a time, seconds or a text like "50ms" or "10m", not -1'] =
+          { timeout = -1 },
+      } do
+        assert.equal(text, refusal(function() one:close(opts) end))
+      end
+    end
+    assert.equal(1, select("#", tree:close { timeout = 0 }))
+    assert.is_true(store:close { drop = true })
+  end)
+
+  it("raises misuse of the module's functions at the caller", function()
+    for text, fn in pairs {
+      ["weir.run takes a function, not nil"] = function() weir.run() end,
+      ["weir.spawn takes a function, not table"] = function() weir.spawn {} end,
+      ["weir.join takes a task, as weir.spawn returns it, not nil"] =
+        function() weir.join() end,
+      ["weir.kill takes a task, as weir.spawn returns it, not number"] =
+        function() weir.kill(5) end,
+      ["weir.sleep takes seconds, not string"] = function() weir.sleep "1s" end,
+      ["weir.sleep takes seconds, not nan"] = function() weir.sleep(0 / 0) end,
+      ["weir.prometheus takes a store, not nil"] = function() weir.prometheus() end,
+      ["weir.load takes a path or a function, not nil"] = function() weir.load() end,
+      ["weir.load takes a table of options, not number"] =
+        function() weir.load("kv.lua", 5) end,
+      ['weir.load has no option "timeuot"; did you mean "timeout"?'] =
+        function() weir.load("kv.lua", { timeuot = 1 }) end,
+      ['timeout must be a time over 0, seconds or a text like "50ms" or "10m", '
+        .. 'or nil, not "x"'] = function() weir.load("kv.lua", { timeout = "x" }) end,
+    } do
+      assert.equal(text, refusal(fn))
+    end
+  end)
 end)
 
 

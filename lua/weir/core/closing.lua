@@ -17,12 +17,13 @@ function Closing.begin(stores, opts)
     known[store] = true
   end
   return function()
-    local closed, err = true, nil
+    local err
     for _, wait in ipairs(waits) do
       local good, why = wait()
-      if not good then closed, err = good, err or why end
+      if not good then err = err or why end
     end
-    return closed, err
+    if err then return nil, err end
+    return true
   end
 end
 

@@ -17,6 +17,13 @@ local function duration(x)
   return good and x or nil, "a time over 0, seconds or a text like \"50ms\" or \"10m\""
 end
 
+-- How long close waits: 0, too.
+local function patience(x)
+  if type(x) == "string" then x = Quantity.seconds(x) end
+  local good = type(x) == "number" and x >= 0 and x < math.huge
+  return good and x or nil, "a time, seconds or a text like \"50ms\" or \"10m\""
+end
+
 local function clock(x)
   return type(x) == "number" and x == x and x or nil,
     "a time of the host's clock in seconds"
@@ -27,7 +34,7 @@ local function boolean(x)
   return x, "true or false"
 end
 
--- fetch, flush and sweep are verbs and no ops.
+-- fetch, flush, sweep and close are verbs and no ops.
 local ALL, SETS = { fetch = true }, { fetch = true }
 local TIMED = { fetch = true, flush = true }
 for _, name in ipairs(Op.list) do
@@ -36,7 +43,7 @@ end
 SETS.incr = true
 
 -- The one table: the options of verbs, what each must be, and which ops take it. Those
--- without a check are checked where they are used (scan.lua, native.lua).
+-- without a check are checked where they are used (scan.lua).
 local ROWS = {
   { "timeout", check = duration, ops = TIMED, takes = "time",
     help = "longest time the call may take" },
@@ -60,17 +67,23 @@ local ROWS = {
     help = "how many keys are asked for at once" },
   { "older", check = duration, ops = { sweep = true }, takes = "time", default = "1h",
     help = "only pieces of values that were set so long ago" },
-  { "timeout", ops = { close = true }, takes = "time", default = "5s",
+  { "timeout", check = patience, ops = { close = true }, takes = "time",
+    default = "5s",
     help = "how long requests in flight may take to finish" },
-  { "drop", ops = { close = true }, takes = "boolean", default = "false",
+  { "drop", check = boolean, ops = { close = true }, takes = "boolean",
+    default = "false",
     help = "end what is in flight at once" },
 }
 
-local OPTIONS, NAMES = {}, {}
+-- The rows with a check, by op and name, and the names of all of them.
+local OPTIONS, NAMES, named = {}, {}, {}
 for _, row in ipairs(ROWS) do
-  if row.check then
-    OPTIONS[row[1]] = row
-    NAMES[#NAMES + 1] = row[1]
+  local name = row[1]
+  for op in pairs(row.check and row.ops or {}) do
+    OPTIONS[op] = OPTIONS[op] or {}
+    OPTIONS[op][name] = row
+    if not named[name] then NAMES[#NAMES + 1] = name end
+    named[name] = true
   end
 end
 
@@ -101,10 +114,10 @@ local function check(op, opts, level)
     error(("options are a table, not a %s"):format(type(opts)), level + 1)
   end
   for name, value in pairs(opts) do
-    local option = OPTIONS[name]
-    if not option or not option.ops[op] then
+    local option = OPTIONS[op][name]
+    if not option then
       error(("%s has no option %q%s"):format(op, tostring(name),
-        option and "" or Ffi.suggest(name, NAMES)), level + 1)
+        named[name] and "" or Ffi.suggest(name, NAMES)), level + 1)
     end
     local good, expected = option.check(value)
     if good == nil then refuse(name, expected, value, level + 1) end
@@ -125,12 +138,13 @@ function Options.apply(req, opts, level)
 end
 
 
---- The options of fetch: checked, times in seconds. Errors point `level` frames up.
+--- The options of a verb that is no op: checked, times in seconds. Errors point
+--- `level` frames up.
 ---@return table
 function Options.read(op, opts, level)
   check(op, opts, level + 1)
   local read = {}
-  for name, x in pairs(opts) do read[name] = (OPTIONS[name].check(x)) end
+  for name, x in pairs(opts) do read[name] = (OPTIONS[op][name].check(x)) end
   return read
 end
 

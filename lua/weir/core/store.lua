@@ -295,7 +295,7 @@ end
 ---@return boolean? closed, weir.Error? err
 function Store:close(opts)
   check_method(self, "close", VERB)
-  return self:begin_close(opts)()
+  return self:begin_close(opts and options.read("close", opts, VERB))()
 end
 
 

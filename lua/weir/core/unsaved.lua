@@ -7,7 +7,6 @@
 
 local host = require "weir.host"
 local Paths = require "weir.observe.paths"
-local Quantity = require "weir.core.quantity"
 
 local Unsaved = {}
 
@@ -104,7 +103,6 @@ local FLUSH = 5
 --- what is left, or nil.
 function Unsaved.at_close(root, opts)
   local timeout = opts and opts.timeout
-  if type(timeout) == "string" then timeout = Quantity.seconds(timeout) end
   local all = objects(root)
   local lost
   if opts and opts.drop then
@@ -122,7 +120,8 @@ function Unsaved.told(wait, lost)
   return function()
     local closed, err = wait()
     if lost then return nil, lost end
-    return closed, err
+    if closed then return true end
+    return nil, err
   end
 end
 

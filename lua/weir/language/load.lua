@@ -74,9 +74,6 @@ end
 -- interruptible: compiled code ignores hooks, so the file's functions stay interpreted.
 local function compile(source, interruptible)
   if type(source) == "function" then return source, "the chunk" end
-  if type(source) ~= "string" then
-    error("weir.load takes a path or a chunk, not " .. Value.describe(source), 4)
-  end
   local chunk, why = loadfile(source)
   if not chunk then error(why, 0) end
   if interruptible then jit.off(chunk, true) end
