@@ -35,6 +35,10 @@
 
 #include "weir.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #pragma GCC visibility push(default)
 
 enum { WEIR_CONNECTOR_ABI = 10 };
@@ -419,5 +423,9 @@ int weir_inner_open(struct weir_inner **out, const char *target,
 void weir_inner_close(struct weir_inner *inner);
 
 #pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

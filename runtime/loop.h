@@ -11,6 +11,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #pragma GCC visibility push(default)
 
 /* cdef: begin -- plain C only: lua/weir/ffi.lua reads these lines. */
@@ -65,5 +69,9 @@ int weir_loop_poll(struct weir_loop *loop, uint64_t timeout_ns,
 /* cdef: end */
 
 #pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

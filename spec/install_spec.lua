@@ -73,6 +73,30 @@ describe("an installed weir #unsanitized", function()
     assert.same({ 0, "memory\n", "" }, { code, out, err })
   end)
 
+  it("can be used from C++, by every header", function()
+    shell.write(prefix .. "/hello.cc", [[
+      #include <weir.h>
+      #include <weir/codec.h>
+      #include <weir/connector.h>
+      #include <weir/loop.h>
+      #include <weir/serve.h>
+      #include <stdio.h>
+      int main()
+      {
+          const void *functions[] = {
+              (const void *)weir_codec_free, (const void *)weir_call_fail,
+              (const void *)weir_loop_free, (const void *)weir_server_layout};
+          puts(functions[0] != NULL ? weir_version() : "");
+      }
+    ]])
+    local code, out, err = shell.run(([[
+      cd %s && export PKG_CONFIG_PATH=lib/pkgconfig &&
+      clang -x c++ -std=c++17 -Wall -Wextra -Wpedantic -Werror hello.cc -o hello++ \
+          $(pkg-config --cflags --libs weir) -lweir-codec -lweir-serve -lweir-ev &&
+      LD_LIBRARY_PATH=lib ./hello++]]):format(prefix))
+    assert.same({ 0, "0.1.0\n", "" }, { code, out, err })
+  end)
+
   it("brings its README, its licence and its examples", function()
     for _, path in ipairs {
       "README.md", "LICENSE", "lua/README.md", "examples/kvcache.lua",

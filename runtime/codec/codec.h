@@ -30,6 +30,10 @@
 
 #include "weir.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #pragma GCC visibility push(default)
 
 /* cdef: begin -- plain C only: lua/weir/ffi.lua reads these lines. */
@@ -168,5 +172,9 @@ struct weir_value *weir_piece_cut(struct weir_value *v, uint64_t at,
 /* cdef: end */
 
 #pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

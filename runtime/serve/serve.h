@@ -36,6 +36,10 @@
 
 #include "weir.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #pragma GCC visibility push(default)
 
 /* cdef: begin -- plain C only: lua/weir/ffi.lua reads these lines. */
@@ -307,5 +311,9 @@ uint32_t weir_server_layout(void);
 /* cdef: end */
 
 #pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
