@@ -48,8 +48,16 @@ static int unknown_option(const struct target *t, const char *name,
 static int set_option(const struct target *t, const struct weir_setting *s,
                       struct weir_error *err)
 {
-    const struct weir_option *row = options_find(t->options, s->name);
+    const struct weir_option *row;
 
+    /* A host may pass on what getenv returned. */
+    if (s->name == NULL)
+        return weir_error_set(err, -EINVAL, "%s: an option has no name",
+                              t->connector->name);
+    if (s->value == NULL)
+        return weir_error_set(err, -EINVAL, "%s: option %.64s has no value",
+                              t->connector->name, s->name);
+    row = options_find(t->options, s->name);
     if (row != NULL)
         return options_set(t->options, row, s->value, t->connector->name, err);
     if (t->store_options != NULL)

@@ -19,6 +19,7 @@ static const struct wrong WRONG[] = {
     {"null", "sise", "3", -EINVAL, "did you mean size?"},
     {"null", "size", "3 apples", -EINVAL, "size: expected a size"},
     {"null", "size", "-1", -EINVAL, "expected a size"},
+    {"null", "size", NULL, -EINVAL, "option size has no value"},
     {"null", "size", "0x10", -EINVAL, "expected a size"},
     {"null", "size", "nan", -EINVAL, "expected a size"},
     {"null", "size", "1e30", -EINVAL, "expected a size"},
