@@ -231,6 +231,14 @@ describe("weir", function()
     assert.matches("tier", err)
   end)
 
+  it("takes a connector and a path, as weir.open does", function()
+    shell.write(folder .. "/kv.lua", "return fs { path = '" .. folder .. "/values' }")
+    assert.same({ 0, "", "" }, { weir("set lua:" .. folder .. "/kv.lua a 1") })
+    assert.same({ 0, "1", "" }, { weir("get fs:" .. folder .. "/values a") })
+    local _, out = weir("repl fs:" .. folder .. "/values", "disk:get 'a'\n")
+    assert.equal('"1"\n', out)
+  end)
+
   it("makes no place for a store that it only reads", function()
     for _, line in ipairs {
       "get STORE a", "ls STORE", "stat STORE a", "rm STORE a", "du STORE",
@@ -240,6 +248,11 @@ describe("weir", function()
       assert.equal(3, code, line)
       assert.matches(": cannot open [^\n]*/store: No such file", err)
       assert.equal(1, (shell.run("test -e " .. store)))
+    end
+    for _, line in ipairs { "get fs:STORE a", "ls 'fs:STORE?prod=true'" } do
+      local code, _, err = weir(line:gsub("STORE", folder .. "/store"))
+      assert.equal(3, code, line)
+      assert.matches(": cannot open [^\n]*/store: No such file", err)
     end
     assert.equal(0, (weir("ls 'fs://" .. folder .. "/store?create=yes'")))
     assert.equal(0, (weir("cp memory fs://" .. folder .. "/other")))

@@ -60,12 +60,20 @@ local function without_mark(url)
 end
 
 
+-- The connector in front of a path: fs:cache, lua:kv.lua. Else nil.
+local function connector_of(target)
+  local name = target:match "^([%w+.-]+):"
+  name = name and name:lower()
+  return name and Catalog.describe(name) and name
+end
+
+
 -- The kind of a target: "file", or a scheme or connector.
 local function kind_of(target)
   local scheme = target:match "^([%w+.-]+)://"
   if scheme then return scheme:lower() end
-  if target:find "%.lua$" or is_file(target) then return "file" end
-  return target
+  if is_file(target) then return "file" end
+  return connector_of(target) or target:find "%.lua$" and "file" or target
 end
 
 
