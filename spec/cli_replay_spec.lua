@@ -225,6 +225,45 @@ describe("weir replay", function()
       assert.equal(3, lines())
     end)
 
+    it("takes no results of another trace, policy file or option", function()
+      local results, copy = folder .. "/of.jsonl", folder .. "/copy.lua"
+      local function resume(file, of, more)
+        return weir(("sweep %s %s ram=64KiB --resume %s %s"):format(file, of, results,
+          more or ""))
+      end
+      shell.run(("cp %s %s"):format(policy, copy))
+      assert.equal(0, resume(copy, trace).code)
+      local function refused(ran)
+        assert.equal(2, ran.code, ran.out)
+        assert.equal(("weir sweep: --resume: %s has results of another policy file, "
+          .. "trace or option; give another file\n"):format(results), ran.err)
+      end
+      refused(resume(copy, trace .. " " .. trace))
+      refused(resume(copy, trace, "--limit 10"))
+      refused(resume(policy, trace))
+      shell.run(("echo >> %s"):format(copy))
+      refused(resume(copy, trace))
+    end)
+
+    it("says once that a trace cannot be read", function()
+      for word, why in pairs {
+        ["nofile.jsonl"] = { 3, "nofile.jsonl: No such file or directory" },
+        [policy] = { 3, policy .. ": the format is not known" },
+        ["-"] = { 2, "a trace is read several times: give its file, not -" },
+      } do
+        local ran = weir(("sweep memory:// %s capacity=1MiB,2MiB --json"):format(word))
+        assert.equal(why[1], ran.code)
+        assert.equal(1, select(2, ran.err:gsub("\n", "")), ran.err)
+        assert.is_truthy(ran.err:find(why[2], 1, true), ran.err)
+        assert.equal(why[1], cjson.decode(ran.out).exit)
+      end
+      local bad = folder .. "/bad.csv"
+      shell.write(bad, "time,key,size\n1,a,10\nx,b,10\n")
+      local ran = weir(("sweep memory:// %s capacity=1MiB --json"):format(bad))
+      assert.equal(3, ran.code)
+      assert.matches("bad.csv:3", cjson.decode(ran.out).error, 1, true)
+    end)
+
     it("loses no run when one ends before a process of the others starts", function()
       local results = folder .. "/early.jsonl"
       local line = ("%ssweep %s %s ram=64KiB,128KiB --resume %s"):format(WEIR, policy,

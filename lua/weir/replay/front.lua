@@ -54,9 +54,10 @@ end
 
 -- The point of a front that is farthest from the line between its ends.
 local function knee_of(front)
+  if #front < 3 then return nil end
   local first, last = front[1], front[#front]
   local width, height = last.cost - first.cost, last.hits - first.hits
-  if #front < 3 or width <= 0 or height <= 0 then return nil end
+  if width <= 0 or height <= 0 then return nil end
   local best, most = nil, 0
   for _, run in ipairs(front) do
     local above = (run.hits - first.hits) / height - (run.cost - first.cost) / width

@@ -8,6 +8,7 @@ local Models = require "weir.replay.models"
 local Plain = require "weir.replay.plain"
 local Run = require "weir.replay.run"
 local Source = require "weir.replay.source"
+local Value = require "weir.core.value"
 local cjson = require "cjson"
 
 local Sweep = {}
@@ -81,20 +82,51 @@ local function run_each(target, paths, opts, runs, tell)
 end
 
 
---- Does the runs of this process and writes each as a line.
-function Sweep.work(target, paths, opts, axes, runs)
+--- Does the runs of this process and writes each as a line. of: what Sweep.subject
+--- says.
+function Sweep.work(target, paths, opts, axes, runs, of)
   local k, n = os.getenv(Sweep.PART):match "^(%d+)/(%d+)/"
   local mine = {}
   for i = tonumber(k), #runs, tonumber(n) do mine[#mine + 1] = runs[i] end
   local run_all = is_plain(target, paths, opts) and run_plain or run_each
   run_all(target, paths, opts, mine, function(run, report)
-    io.stdout:write(Json.encode { name = Grid.name(axes, run), report = report }, "\n")
+    io.stdout:write(Json.encode { name = Grid.name(axes, run), of = of,
+      report = report }, "\n")
     io.stdout:flush()
   end)
 end
 
 
 -- ---- all of them ----
+
+local function bytes_of(path)
+  local file = io.open(path, "rb")
+  local bytes = file and file:read "*a"
+  if file then file:close() end
+  return bytes
+end
+
+
+local function size_of(path)
+  local file = io.open(path, "rb")
+  local size = file and file:seek "end"
+  if file then file:close() end
+  return size
+end
+
+
+--- What the results of a sweep depend on beside its parameters, as a short text: the
+--- policy file and its bytes, the traces and their sizes, the options.
+---@return string
+function Sweep.subject(target, paths, opts)
+  local facts = { target = target, opts = opts, traces = {},
+    policy = not Run.is_url(target) and bytes_of(target) or nil }
+  for i, path in ipairs(paths) do
+    facts.traces[i] = { path = path, size = size_of(path) }
+  end
+  local digest = Value.version_of(Json.encode(facts))
+  return (tostring(digest):gsub("ULL$", ""))
+end
 
 local function quote(word)
   return "'" .. word:gsub("'", "'\\''") .. "'"
@@ -133,6 +165,15 @@ local function known(path, size)
 end
 
 
+--- Whether a file of results has some of another subject.
+function Sweep.is_foreign(path, of)
+  for _, result in pairs(known(path, "*a")) do
+    if result.of ~= of then return true end
+  end
+  return false
+end
+
+
 local function keep(results, result, line, file, tell)
   results[result.name] = result
   if file then
@@ -144,7 +185,7 @@ end
 
 
 local function collect(pipes, results, file, tell)
-  local failure
+  local failure, why
   for _, pipe in ipairs(pipes) do
     for line in pipe:lines() do
       local code = line:match "^sweep%-ended (%d+)$"
@@ -152,19 +193,23 @@ local function collect(pipes, results, file, tell)
         failure = failure or code ~= "0" and tonumber(code) or nil
       else
         local result = cjson.decode(line)
-        -- What ends a process early is an object without a name.
-        if result.name then keep(results, result, line, file, tell) end
+        if result.name then
+          keep(results, result, line, file, tell)
+        else -- what ended the process early
+          why = why or result.error
+        end
       end
     end
     pipe:close()
   end
-  return failure
+  return failure, why
 end
 
 
 --- Does all runs that `path` (nil: no file) has no result of, and adds them to it.
 --- argv: the command line of a process that calls Sweep.work for the runs of which the
---- names are not in `path`. Returns results by name, and an exit code where one failed.
+--- names are not in `path`. Returns results by name and, where one failed, an exit code
+--- and, of --json, why.
 function Sweep.run(axes, runs, path, argv, tell)
   local results, left = known(path, "*a"), 0
   for _, run in ipairs(runs) do
@@ -175,9 +220,9 @@ function Sweep.run(axes, runs, path, argv, tell)
   local size = file and file:seek "end" or 0
   local pipes, n = {}, math.min(cores(), left)
   for k = 1, n do pipes[k] = start(argv, k, n, size) end
-  local failure = collect(pipes, results, file, tell)
+  local failure, why = collect(pipes, results, file, tell)
   if file then file:close() end
-  return results, failure
+  return results, failure, why
 end
 
 

@@ -9,6 +9,7 @@ local Params = require "weir.language.params"
 local Progress = require "weir.app.show.progress"
 local Quantity = require "weir.core.quantity"
 local Run = require "weir.replay.run"
+local Source = require "weir.replay.source"
 local Sweep = require "weir.replay.sweep"
 
 local Command = {
@@ -36,7 +37,8 @@ function Command.define(command)
       .. "fs.ops.set.bytes/GiB'. Default: the GiB that all stores may hold.")
   command:option "--resume"
     :argname "<file>"
-    :description "Keep results in this file, and do no run again that it has."
+    :description("Keep results in this file, and do no run again that it has. It is "
+      .. "of one policy file, its traces and options.")
   command:flag "--bounds"
     :description "Also what no policy could exceed at the capacity of all stores."
   command:option "--plot"
@@ -91,6 +93,28 @@ local function check(target, axes, opts, first)
   end
   local unknown = not Run.is_url(target) and Params.unknown(first)
   if unknown then Exit.fail(Exit.USAGE, "%s", unknown) end
+end
+
+
+-- The same for a trace that cannot be read. Each process reads all of it.
+local function check_traces(traces, opts)
+  for _, path in ipairs(traces) do
+    if path == "-" then
+      Exit.fail(Exit.USAGE, "a trace is read several times: give its file, not -")
+    end
+    local good, why = pcall(function()
+      Source.open({ path }, { format = opts.format, columns = opts.columns,
+        skip_bad = opts.skip_bad }):close()
+    end)
+    if not good then Exit.fail(Exit.ERROR, "%s", Run.reason(why)) end
+  end
+end
+
+
+local function check_results(path, of)
+  if not path or not Sweep.is_foreign(path, of) then return end
+  Exit.fail(Exit.USAGE, "--resume: %s has results of another policy file, trace or "
+    .. "option; give another file", path)
 end
 
 
@@ -228,15 +252,15 @@ end
 local function run_all(args, axes, runs)
   local progress = not args.json and Progress.new(os.time)
   local done = 0
-  local results, failure = Sweep.run(axes, runs, args.resume, own_command_line(),
-    function()
+  local results, failure, reason = Sweep.run(axes, runs, args.resume,
+    own_command_line(), function()
       done = done + 1
       if progress then
         progress:tell(function() return ("%d of %d runs"):format(done, #runs) end)
       end
     end)
   if progress then progress:close() end
-  return results, failure
+  return results, failure, reason
 end
 
 
@@ -247,20 +271,25 @@ function Command.run(args)
   if not runs then Exit.fail(Exit.USAGE, "%s", why) end
   local cost, wrong = Front.cost(args.cost)
   if not cost then Exit.fail(Exit.USAGE, "--cost: %s", wrong) end
+  local of = Sweep.subject(args.file, traces, opts)
   if os.getenv(Sweep.PART) then
     local left = Sweep.missing(axes, runs, args.resume)
-    local good, err = pcall(Sweep.work, args.file, traces, opts, axes, left)
+    local good, err = pcall(Sweep.work, args.file, traces, opts, axes, left, of)
     if not good then Exit.fail(Exit.ERROR, "%s", Run.reason(err)) end
     return Exit.OK
   end
+  check_traces(traces, opts)
+  check_results(args.resume, of)
   check(args.file, axes, opts, runs[1])
-  local results, failure = run_all(args, axes, runs)
+  local results, failure, reason = run_all(args, axes, runs)
   local list = marked(axes, runs, results, cost)
-  if #list == 0 then return failure or Exit.ERROR end
-  local floor = args.bounds and add_bounds(traces, opts, list)
-  print_runs(args, axes, list, floor)
-  if args.plot then plot(args, list, floor) end
-  return failure or Exit.OK
+  if #list > 0 then
+    local floor = args.bounds and add_bounds(traces, opts, list)
+    print_runs(args, axes, list, floor)
+    if args.plot then plot(args, list, floor) end
+  end
+  if reason then Exit.report { message = reason, exit = failure } end
+  return failure or #list == 0 and Exit.ERROR or Exit.OK
 end
 
 
