@@ -43,6 +43,26 @@ describe("weir replay", function()
     assert.is_true(lines <= 24 and widest <= 110, ran.out)
   end)
 
+  it("says so when no request is left to count", function()
+    for _, options in ipairs { "--skip 4000", "--warmup 4000", "--limit 0" } do
+      local ran = weir(("replay %s %s %s"):format(policy, trace, options))
+      assert.equal(0, ran.code)
+      assert.matches("\nno request was counted: ", ran.out, 1, true)
+    end
+    assert.is_nil(weir(("replay %s %s"):format(policy, trace)).out:find "no request")
+  end)
+
+  it("refuses --columns where the trace has none", function()
+    local path = folder .. "/m.jsonl"
+    shell.write(path, '{"timestamp": 0, "input_length": 512, "output_length": 1, '
+      .. '"hash_ids": [1]}\n')
+    assert.equal(0, weir(("replay %s %s"):format(policy, path)).code)
+    local ran = weir(("replay %s %s --columns time,key"):format(policy, path))
+    assert.equal(3, ran.code)
+    assert.is_truthy(ran.err:find("--columns is for csv, and this is read as mooncake",
+      1, true), ran.err)
+  end)
+
   it("prints everything as JSON, the same bytes each time", function()
     local line = ("replay %s %s --json --bounds"):format(policy, trace)
     local first = weir(line)

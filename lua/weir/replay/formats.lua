@@ -3,6 +3,7 @@
 --   name, help
 --   detect(head, path)  whether a file that begins so is of the format
 --   open(input, opts)   a function that returns one request after the other, or nil
+--   takes_columns       true: --columns is about it
 --   recorded            true: requests are done as they are recorded; else a get
 --                       that misses is computed and set
 --   prefix              true: only the leading hits of a batch are of use

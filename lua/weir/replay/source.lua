@@ -23,6 +23,10 @@ local function open_file(self, path)
         table.concat(Formats.NAMES, ", ")), 0)
     end
   end
+  if self.columns and not format.takes_columns then
+    error(("%s: --columns is for csv, and this is read as %s; --format csv reads it as "
+      .. "csv"):format(path, format.name), 0)
+  end
   local read, has_ops = format.open(input, { columns = self.columns,
     in_use = self.in_use })
   self.input, self.read = input, read

@@ -30,6 +30,10 @@ local function head(report)
     lines[#lines + 1] = "no latencies: stores take no time at max speed; "
       .. "--speed 1x or closed=16 gives them"
   end
+  if report.requests == 0 then
+    lines[#lines + 1] = "no request was counted: --skip, --warmup and --limit leave "
+      .. "none"
+  end
   if report.bad_lines then
     lines[#lines + 1] = Quantity.things(report.bad_lines, "bad line") .. " left out"
   end

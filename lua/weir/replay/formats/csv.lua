@@ -16,6 +16,7 @@ local chars, COMMA = ffi.typeof "const char *", 44
 local Csv = {
   name = "csv",
   help = "csv with named columns; CacheLib's and Twitter's are known",
+  takes_columns = true,
 }
 
 -- What a column is called, by the name that files give it.
