@@ -105,6 +105,14 @@ describe("a script of the session", function()
     assert.matches("no store is called memry; did you mean \"memory\"%?", err)
     assert.matches("method 'gte' %(a nil value%); did you mean \"get\"%?", err)
     assert.matches("%.head: no option %-%-byts", err)
+    for line, meant in pairs {
+      [".get k"] = 'memory:get "k"', [".set k v"] = 'memory:set("k", "v")',
+      [".rm k"] = 'memory:delete "k"', [".exit"] = ".quit", [".keys"] = ".ls",
+    } do
+      _, _, err = script(line)
+      assert.equal(("weir: no command is called %s; did you mean %s?\n"):format(
+        line:match "^%S+", meant), err)
+    end
   end)
 
   it("waits for verbs, and tells what became of background jobs", function()
@@ -333,9 +341,12 @@ describe("a script of the session", function()
     local code, out = shell.run(WEIR .. "watch memory 'nosuch.x' -n 1")
     assert.equal(3, code)
     assert.matches("error: ", out)
-    for _, expression in ipairs { "'store:get('", "''" } do
+    for expression, said in pairs {
+      ["''"] = "needs an expression",
+      ["'store:get('"] = "the expression ends too early: store:get(",
+    } do
       local why, _, err = shell.run(WEIR .. "watch memory -n 1 " .. expression)
-      assert.same({ 2, "weir watch: needs an expression\n" }, { why, err })
+      assert.same({ 2, "weir watch: " .. said .. "\n" }, { why, err })
     end
     local _, _, err = script ".watch"
     assert.equal("weir: needs an expression\n", err)

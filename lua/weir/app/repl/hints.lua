@@ -9,7 +9,7 @@ local Hints = {}
 local COMMANDS = { exit = "quit", ["?"] = "help", keys = "ls" }
 
 local VERBS = { get = "get", set = "set", exists = "exists", delete = "delete",
-  del = "delete" }
+  del = "delete", rm = "delete" }
 
 
 local function as_command(name, rest)

@@ -89,14 +89,19 @@ local function evaluate(session, chunk, source)
 end
 
 
+-- Says that there is no such command, with what may have been meant: .get k is a verb.
+local function no_command(session, name, rest)
+  local meant = Hints.of(session, name .. " " .. rest)
+  if meant == "" then meant = Commands.suggest(name) end
+  session.output:fail(("no command is called .%s%s"):format(name, meant))
+  session:worse(Exit.USAGE)
+end
+
+
 local function command(session, line)
   local name, rest = line:match "^%s*%.([%w_]*)%s*(.-)%s*$"
   local found = Commands.find(name)
-  if not found then
-    session.output:fail(("no command is called .%s%s"):format(name,
-      Commands.suggest(name)))
-    return session:worse(Exit.USAGE)
-  end
+  if not found then return no_command(session, name, rest) end
   local ready, args = pcall(function()
     if found.rest then return { text = rest } end
     local typed, err = Tokens.split(rest)

@@ -15,8 +15,9 @@ local Watch = {}
 ---@param env table
 ---@return function chunk
 function Watch.compile(text, env)
+  if not text:find "%S" then error("needs an expression", 0) end
   local chunk, why = Evaluate.compile(text, env)
-  if why == "more" or not text:find "%S" then error("needs an expression", 0) end
+  if why == "more" then why = "the expression ends too early: " .. text end
   return chunk or error(why, 0)
 end
 
