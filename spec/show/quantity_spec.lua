@@ -16,12 +16,17 @@ describe("show.quantity", function()
 
   it("refuses what is no time and says what is one", function()
     for _, text in ipairs {
-      "", "ms", "5x", "1.2.3", "-1s", "inf", "0x1s", "1s\0m", "1e300d",
+      "", "ms", "5x", "1.2.3", "-1s", "inf", "0x1s", "1s\0m",
     } do
       local seconds, err = Quantity.seconds(text)
       assert.is_nil(seconds)
       assert.matches("50ms", err)
     end
+    local _, long = Quantity.seconds "1e300d"
+    assert.equal("'1e300d' is too large: a time is less than 106752d", long)
+    local _, large = Quantity.size "8388608TiB"
+    assert.equal("'8388608TiB' is too large: a size is less than 8388608TiB", large)
+    assert.near(106751 * 86400, Quantity.seconds "106751d", 1)
   end)
 
   -- The bytes that a text means to an option of a store, to a word, to the command.

@@ -7,16 +7,30 @@ local Quantity = {}
 
 local parsed = ffi.new "uint64_t[1]"
 
+local ERANGE = 34
+
+
+-- Reads a text by a function of C. Returns the number, or nil and a sentence: `most` is
+-- the first number that is too large.
+local function read(parse, text, what, examples, most)
+  local rc = text:find "%z" and -1 or parse(text, parsed)
+  if rc == 0 then return tonumber(parsed[0]) end
+  if rc == -ERANGE then
+    return nil, ("'%s' is too large: a %s is less than %s"):format(text, what, most)
+  end
+  return nil, ("'%s' is no %s; write %s"):format(text, what, examples)
+end
+
 
 --- Reads a time: "1.5", "1.5s", "50ms", "2h". Plain numbers are seconds.
 ---@param text string
 ---@return number|nil seconds
 ---@return string|nil error
 function Quantity.seconds(text)
-  if text:find "%z" or C.weir_duration(text, parsed) < 0 then
-    return nil, ("'%s' is no time; write 1.5, 50ms, 10s, 5m, 2h or 7d"):format(text)
-  end
-  return tonumber(parsed[0]) / 1e9
+  local ns, err = read(C.weir_duration, text, "time", "1.5, 50ms, 10s, 5m, 2h or 7d",
+    "106752d")
+  if not ns then return nil, err end
+  return ns / 1e9
 end
 
 
@@ -25,10 +39,7 @@ end
 ---@return number|nil bytes
 ---@return string|nil error
 function Quantity.size(text)
-  if text:find "%z" or C.weir_size(text, parsed) < 0 then
-    return nil, ("'%s' is no size; write 512, 64KiB, 1MiB or 2GB"):format(text)
-  end
-  return tonumber(parsed[0])
+  return read(C.weir_size, text, "size", "512, 64KiB, 1MiB or 2GB", "8388608TiB")
 end
 
 
