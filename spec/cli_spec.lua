@@ -382,6 +382,14 @@ describe("weir run", function()
     end
   end)
 
+  it("says what a policy file is when it is given one", function()
+    local _, _, err = run "return tier { memory {}, memory {} }"
+    assert.matches("call global 'memory' (a nil value); write weir.memory, or open the "
+      .. "file as a policy: weir repl FILE\n", err, 1, true)
+    _, _, err = run "nothing {}"
+    assert.matches("call global 'nothing' (a nil value)\n", err, 1, true)
+  end)
+
   it("shows the way through the script to where it failed, and nothing else", function()
     local _, _, err = run [[
 local store = weir.policy { name = "mine", run = function(self, req)

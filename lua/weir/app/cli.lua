@@ -138,6 +138,14 @@ local function split(argv, commands)
 end
 
 
+-- Advice for a script that uses a word as policy files do.
+local function out_of_scope(message)
+  local name = message:match "global '([%w_]+)' %(a nil value%)$"
+  if not name or not require("weir.language.words").find(name) then return "" end
+  return ("; write weir.%s, or open the file as a policy: weir repl FILE"):format(name)
+end
+
+
 -- An error as a sentence and an exit code. A string is a bug, or misuse by a script: it
 -- keeps its place in the source, with the calls of the script that led there. A bug of
 -- weir's own shows all calls.
@@ -152,7 +160,7 @@ local function failure(err)
       store = rawget(err, "store") }
   end
   local message = tostring(err)
-  message = message .. Value.advice(message)
+  message = message .. Value.advice(message) .. out_of_scope(message)
   local frames = Blame.trace(err)
   message = frames and message .. "\n" .. frames or debug.traceback(message, 2)
   return { exit = Exit.ERROR, message = message }
