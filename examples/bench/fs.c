@@ -6,7 +6,8 @@
  * warm: files in the page cache, for each case with the checksum and without
  * (the default). cold: files that were dropped from it. scan: a scan of many
  * files beside find(1). Run it alone or as `weir bench fs`. The files are in
- * $TMPDIR or /tmp. */
+ * /tmp, those of sets in /dev/shm if it has room, all in $TMPDIR if it is set.
+ * */
 
 #include "fs_blocking.h"
 #include "fs_weir.h"
@@ -63,25 +64,25 @@ static const struct {
 
 /* ---- the two sides ---- */
 
-static const char *path_of(const char *name)
+static const char *path_of(uint32_t op, const char *name)
 {
     static char paths[8][256];
     static unsigned turn;
     char *path = paths[turn++ % 8];
 
-    snprintf(path, 256, "%s/%s", cell_folder, name);
+    snprintf(path, 256, "%s/%s", cell_folder(op), name);
     return path;
 }
 
 /* Sets all keys of a cell on a side that was opened for sets. */
-static void fill_plain(const struct cell *c)
+static void fill_plain(const struct cell *c, const char *path)
 {
     struct cell set = *c;
     struct blocking b;
     struct side s;
 
     set.op = WEIR_SET;
-    s = blocking_open(&b, &set, path_of("plain"), 2);
+    s = blocking_open(&b, &set, path, 2);
     side_run(&s, &set, 0);
     blocking_close(&b);
 }
@@ -144,12 +145,18 @@ static void keep(struct rounds *r, int i, struct outcome o)
     r->cpu_ns[i] = o.cpu_ns;
 }
 
+/* Tells in a cell's name if its files are not on the disk. */
+static const char *in_memory(const struct cell *c)
+{
+    return cell_folder(c->op) == cell_memory ? ", tmpfs" : "";
+}
+
 static void report(const struct cell *c, const char *what, bool target,
                    struct rounds *ours, struct rounds *theirs, uint32_t threads)
 {
     char name[100], text[60], note[100];
 
-    snprintf(name, sizeof name, "fs: %s%s", c->name, what);
+    snprintf(name, sizeof name, "fs: %s%s%s", c->name, in_memory(c), what);
     snprintf(text, sizeof text, "blocking, %u threads", threads);
     snprintf(note, sizeof note, "CPU %.2f us a key, blocking %.2f us",
              bench_median(ours->cpu_ns, ROUNDS) / 1e3,
@@ -168,22 +175,32 @@ static void report(const struct cell *c, const char *what, bool target,
 /* Returns whether a cell is also compared with the same work. */
 static bool is_bound(const struct cell *c, bool cold)
 {
-    return !cold && c->batch == 16 && c->op != WEIR_EXISTS;
+    return !cold && c->op != WEIR_EXISTS;
 }
 
-/* The CPU time beside that of the same work. The rest of a cell's ratio is the
- * price of the trailer and the checksum. */
+/* The rate beside that of the same work, and the CPU time. The rest of a cell's
+ * ratio is the price of the trailer and the checksum. */
 static void report_bound(const struct cell *c, struct rounds *ours,
                          struct rounds *bound)
 {
+    static const char reference[] = "blocking, with trailer and checksum";
     char name[100];
 
-    snprintf(name, sizeof name, "fs: %s, CPU time", c->name);
+    snprintf(name, sizeof name, "fs: %s%s, same work", c->name, in_memory(c));
+    bench_report(&(struct bench_row){
+        .name = name,
+        .figure = bench_median(ours->keys_s, ROUNDS),
+        .unit = "keys/s",
+        .reference = reference,
+        .of = bench_median(bound->keys_s, ROUNDS),
+        .target = ">= 1x",
+    });
+    snprintf(name, sizeof name, "fs: %s%s, CPU time", c->name, in_memory(c));
     bench_report(&(struct bench_row){
         .name = name,
         .figure = bench_median(ours->cpu_ns, ROUNDS),
         .unit = "ns",
-        .reference = "blocking, with trailer and checksum",
+        .reference = reference,
         .of = bench_median(bound->cpu_ns, ROUNDS),
         .target = "<= 1.1x",
     });
@@ -191,17 +208,17 @@ static void report_bound(const struct cell *c, struct rounds *ours,
 
 static void compare(const struct cell *c, bool cold)
 {
-    const char *plain = path_of("plain"), *path[STORES];
+    const char *plain = path_of(c->op, "plain"), *path[STORES];
     int n = cold && c->size > 4 * KIB ? STORES : STORES - 1;
     struct rounds figures[STORES], reference, bound;
     struct side theirs, s[STORES];
     struct ours o[STORES];
     struct blocking b;
 
-    fill_plain(c);
+    fill_plain(c, plain);
     theirs = blocking_open(&b, c, plain, cold ? 8 : best_threads(c, plain));
     for (int v = 0; v < n; v++) {
-        path[v] = path_of(stores[v].folder);
+        path[v] = path_of(c->op, stores[v].folder);
         fill_ours(c, path[v]);
         s[v] = ours_open(&o[v], c, path[v], stores[v].options);
     }
@@ -299,7 +316,7 @@ static void scan(void)
 {
     static const struct cell cell = {"scan", WEIR_SCAN, 0, 1, ">= 0.34x"};
     double figure[2][ROUNDS], reference[ROUNDS];
-    const char *path = path_of("fs");
+    const char *path = path_of(WEIR_SCAN, "fs");
     char url[300];
     struct weir_store *store;
     struct weir_cq *cq;
