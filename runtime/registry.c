@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "secret.h"
@@ -163,11 +164,12 @@ static int load_file(const char *dir, const char *name,
     char file[PATH_MAX + NAME_LEN + 8];
     const struct weir_connector *c;
     struct loaded *entry;
+    struct stat st;
     void *handle;
     int rc;
 
     snprintf(file, sizeof file, "%s/%s.so", dir, name);
-    if (access(file, F_OK) != 0)
+    if (lstat(file, &st) != 0)
         return 0;
     handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
     if (handle == NULL)

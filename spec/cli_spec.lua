@@ -2,7 +2,8 @@
 local cjson = require "cjson"
 local shell = require "shell"
 
-local WEIR = (os.getenv "WEIR_BUILD" or "build") .. "/weir "
+local BUILD = os.getenv "WEIR_BUILD" or "build"
+local WEIR = BUILD .. "/weir "
 local ALL_BYTES = {}
 for byte = 0, 255 do
   ALL_BYTES[byte + 1] = string.char(byte)
@@ -496,6 +497,27 @@ describe("weir connectors", function()
     local options = {}
     for _, option in ipairs(info.options) do options[option.name] = option end
     assert.same({ "s3fifo", "lru", "sieve", "fifo" }, options.eviction.choices)
+  end)
+
+  it("goes on when some cannot be used, and says why", function()
+    local folder = shell.folder()
+    shell.run(("ln -s nowhere.so %s/dangling.so"):format(folder))
+    local before = ("WEIR_CONNECTORS=%s/spec/connectors:%s %s"):format(BUILD,
+      folder, WEIR)
+    local code, out = shell.run(before .. "connectors")
+    assert.equal(0, code)
+    assert.matches("memory +values", out)
+    assert.matches("strange +cannot be used: .-strange.so was built for.- ABI 77",
+      out)
+    assert.matches("dangling +cannot be used: .-dangling.so: cannot open", out)
+    code, out = shell.run(before .. "connectors --json")
+    assert.equal(0, code)
+    assert.matches('"error":".-ABI 77.-"name":"strange"', out)
+    for _, words in ipairs { "words", "manual", "completion bash", "repl" } do
+      local _, _, err = shell.run(before .. words, ".quit\n")
+      assert.equal("", err)
+    end
+    shell.remove(folder)
   end)
 
   it("names the nearest for one that is not there", function()

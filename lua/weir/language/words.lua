@@ -4,6 +4,7 @@
 
 local ffi = require "ffi"
 local Blame = require "weir.core.blame"
+local Catalog = require "weir.native.catalog"
 local Ffi = require "weir.ffi"
 local Foreign = require "weir.language.foreign"
 local Native = require "weir.native"
@@ -21,12 +22,7 @@ local failure = ffi.new "struct weir_error"
 --- The names of the connectors that are there.
 ---@return string[]
 function Words.connectors()
-  local size = tonumber(C.weir_connector_names(nil, 0)) + 1
-  local text = ffi.new("char[?]", size)
-  C.weir_connector_names(text, size)
-  local names = {}
-  for name in ffi.string(text):gmatch "[^\n]+" do names[#names + 1] = name end
-  return names
+  return Catalog.names()
 end
 
 

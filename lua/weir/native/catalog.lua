@@ -88,6 +88,16 @@ local function options(rows)
 end
 
 
+--- The names of the connectors that are there, sorted.
+---@return string[]
+function Catalog.names()
+  local size = tonumber(C.weir_connector_names(nil, 0)) + 1
+  local list = ffi.new("char[?]", size)
+  C.weir_connector_names(list, size)
+  return words(ffi.string(list), "[^\n]+")
+end
+
+
 --- Describes a connector, by its name or a URL scheme: name, help, schemes, ops,
 --- inline, options. nil and an error: there is none.
 ---@param name string
@@ -106,6 +116,20 @@ function Catalog.describe(name)
     inline = info.is_inline ~= 0,
     options = options(info.options),
   }
+end
+
+
+--- Describes all connectors that can be loaded, in the order of their names. The second
+--- list is of those that cannot, each with name and error.
+---@return table[], table[]
+function Catalog.all()
+  local good, broken = {}, {}
+  for _, name in ipairs(Catalog.names()) do
+    local info, err = Catalog.describe(name)
+    good[#good + 1] = info
+    if not info then broken[#broken + 1] = { name = name, error = tostring(err) } end
+  end
+  return good, broken
 end
 
 

@@ -3,7 +3,6 @@
 -- arguments are added here: stores by their connectors, and choices.
 local Catalog = require "weir.native.catalog"
 local Exit = require "weir.app.exit"
-local weir = require "weir"
 
 local Command = {
   summary = "Write a script that makes bash or zsh complete weir's command line.",
@@ -46,10 +45,9 @@ end
 -- The names of connectors, their schemes, and the beginnings of their URLs.
 local function vocabulary()
   local names, schemes, heads = {}, {}, {}
-  for _, name in ipairs(weir.connectors()) do
-    local info = Catalog.describe(name)
-    names[#names + 1] = name
-    for _, scheme in ipairs { name, unpack(info.schemes) } do
+  for _, info in ipairs((Catalog.all())) do
+    names[#names + 1] = info.name
+    for _, scheme in ipairs { info.name, unpack(info.schemes) } do
       schemes[#schemes + 1] = scheme
       heads[#heads + 1] = head_of(info, scheme)
     end

@@ -5,7 +5,6 @@ local Exit = require "weir.app.exit"
 local Json = require "weir.app.show.json"
 local Options = require "weir.app.help.option_lines"
 local Topics = require "weir.app.help.topics"
-local weir = require "weir"
 
 local Connectors = {
   summary = "List the connectors, or the options of one.",
@@ -24,17 +23,19 @@ end
 
 
 local function list(args)
+  local good, broken = Catalog.all()
   local rows = {}
-  for _, name in ipairs(weir.connectors()) do
-    local info = Catalog.describe(name)
+  for _, info in ipairs(good) do
+    rows[#rows + 1] = { info.name, info.help }
     if args.json then
-      print(Json.encode { name = name, help = info.help, schemes = info.schemes })
+      print(Json.encode { name = info.name, help = info.help, schemes = info.schemes })
     end
-    rows[#rows + 1] = { name, info.help }
   end
-  if not args.json then
-    Columns.print(rows)
+  for _, info in ipairs(broken) do
+    rows[#rows + 1] = { info.name, "cannot be used: " .. info.error }
+    if args.json then print(Json.encode(info)) end
   end
+  if not args.json then Columns.print(rows) end
 end
 
 

@@ -5,7 +5,6 @@ local Catalog = require "weir.native.catalog"
 local Commands = require "weir.app.repl.line.commands"
 local Exit = require "weir.app.exit"
 local Options = require "weir.app.help.option_lines"
-local weir = require "weir"
 
 local Command = {
   summary = "Write the manual page weir(1) to stdout.",
@@ -162,9 +161,8 @@ end
 -- The options of stores, from the tables of the connectors.
 local function stores(out)
   out(".SH STORES\n" .. escaped(STORES))
-  for _, name in ipairs(weir.connectors()) do
-    local info = Catalog.describe(name)
-    options(out, ("%s: %s"):format(name, info.help), info.options)
+  for _, info in ipairs((Catalog.all())) do
+    options(out, ("%s: %s"):format(info.name, info.help), info.options)
   end
   options(out, "every store", Catalog.store_options())
 end

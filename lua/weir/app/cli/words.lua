@@ -3,7 +3,6 @@ local Catalog = require "weir.native.catalog"
 local Exit = require "weir.app.exit"
 local Json = require "weir.app.show.json"
 local Topics = require "weir.app.help.topics"
-local weir = require "weir"
 local Meanings = require "weir.app.help.meanings"
 
 local Command = {
@@ -37,9 +36,8 @@ local HEADINGS = {
 -- The words and connectors as { name, kind, help }.
 local function all()
   local list = {}
-  for _, name in ipairs(weir.connectors()) do
-    list[#list + 1] = { name = name, kind = "connector",
-      help = Catalog.describe(name).help }
+  for _, info in ipairs((Catalog.all())) do
+    list[#list + 1] = { name = info.name, kind = "connector", help = info.help }
   end
   for _, name in ipairs(Meanings.names()) do
     local about = Meanings.about(name)

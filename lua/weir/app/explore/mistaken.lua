@@ -2,7 +2,6 @@
 -- folder without the scheme in front, a scheme without its slashes. The schemes are
 -- those of the connectors. A word that may hold a password is not repeated.
 local Catalog = require "weir.native.catalog"
-local weir = require "weir"
 
 local Mistaken = {}
 
@@ -31,9 +30,8 @@ end
 -- The connectors that fit.
 local function schemes(fits)
   local list = {}
-  for _, name in ipairs(weir.connectors()) do
-    local info = Catalog.describe(name)
-    if info and fits(info) then list[#list + 1] = name end
+  for _, info in ipairs((Catalog.all())) do
+    if fits(info) then list[#list + 1] = info.name end
   end
   return list
 end

@@ -6,7 +6,6 @@ local Columns = require "weir.app.show.columns"
 local Commands = require "weir.app.repl.line.commands"
 local Quantity = require "weir.core.quantity"
 local Verbs = require "weir.app.help.verbs"
-local words = require "weir.language.words"
 local Meanings = require "weir.app.help.meanings"
 
 local Options = {}
@@ -118,8 +117,8 @@ end
 ---@return string[]?
 function Options.named(name)
   local lines = {}
-  for _, connector in ipairs(words.connectors()) do
-    look(lines, connector, Catalog.describe(connector).options, name)
+  for _, connector in ipairs((Catalog.all())) do
+    look(lines, connector.name, connector.options, name)
   end
   look(lines, "every store", Catalog.store_options(), name)
   for _, word in ipairs(Meanings.names()) do

@@ -4,7 +4,6 @@
 -- many.
 local Catalog = require "weir.native.catalog"
 local Terminal = require "weir.app.terminal"
-local words = require "weir.language.words"
 
 ---@class weir.History
 ---@field lines string[] oldest first
@@ -51,8 +50,8 @@ end
 
 local function secret_names()
   local names = {}
-  for _, connector in ipairs(words.connectors()) do
-    for _, option in ipairs(Catalog.describe(connector).options) do
+  for _, connector in ipairs((Catalog.all())) do
+    for _, option in ipairs(connector.options) do
       if option.type == "secret" then names[#names + 1] = option.name end
     end
   end
