@@ -241,6 +241,31 @@ void pipeline_start(struct pipeline *p, const struct claim *claim)
         slice_done(p, s);
 }
 
+/* Why the session cannot go on although its finish says -EAGAIN, or 0. A finish
+ * that waits in weir_call_wait is told so there. One that does not wait would
+ * be called again for ever. */
+static int reason_to_break(const struct pipeline *p)
+{
+    if (p->n == 0)
+        return 0;
+    if (atomic_load(&p->session->sleeper->interrupted))
+        return -ECANCELED;
+    if (pipeline_expires(p) || p->earliest_ns == 0)
+        return 0;
+    return any_late(p, weir_now()) ? -ETIMEDOUT : 0;
+}
+
+/* Finish said -EAGAIN. */
+static void go_on(struct pipeline *p)
+{
+    int rc;
+
+    expire_late(p);
+    rc = reason_to_break(p);
+    if (rc < 0)
+        session_broke(p, p->oldest, rc);
+}
+
 void pipeline_finish(struct pipeline *p)
 {
     struct session *session = p->session;
@@ -256,7 +281,7 @@ void pipeline_finish(struct pipeline *p)
     if (rc >= 0)
         slice_done(p, s);
     else if (rc == -EAGAIN)
-        expire_late(p);
+        go_on(p);
     else
         session_broke(p, s, rc);
 }

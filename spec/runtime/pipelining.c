@@ -163,6 +163,27 @@ static void without_expire_the_session_ends_at_the_earliest_deadline(void)
     weir_store_free(s);
 }
 
+/* A finish that says -EAGAIN at once, again and again, is no way to miss a
+ * deadline or a close. */
+static void a_finish_that_does_not_wait_ends(const char *name)
+{
+    struct weir_store *s = open_pipelined(name);
+    struct weir_batch *b = keyed_batch(WEIR_EXISTS, 2, "k");
+
+    script.deaf = true;
+    b->deadline_ns = weir_now() + 50 * MS;
+    CHECK(weir_submit(s, cq, b) == 0);
+    expect(b, WEIR_TIMEOUT);
+    b = keyed_batch(WEIR_EXISTS, 2, "k");
+    script.calls = 0;
+    CHECK(weir_submit(s, cq, b) == 0);
+    CHECK(EVENTUALLY(script.calls == 1));
+    CHECK(weir_close(s, weir_now() + 10 * MS, WEIR_CLOSE_DRAIN) == 0);
+    expect(b, WEIR_RESET);
+    script.deaf = false;
+    weir_store_free(s);
+}
+
 static void close_interrupts_a_finish(void)
 {
     struct weir_batch *b;
@@ -188,6 +209,8 @@ int main(void)
     a_late_call_leaves_its_neighbours();
     late_calls_give_their_places_back();
     without_expire_the_session_ends_at_the_earliest_deadline();
+    a_finish_that_does_not_wait_ends("unexpiring");
+    a_finish_that_does_not_wait_ends("pipelined");
     close_interrupts_a_finish();
     weir_store_free(store);
     weir_cq_free(cq);
