@@ -1,5 +1,6 @@
 """The calls of a store, over stores of each kind."""
 import array
+import copy
 import mmap
 import pickle
 import threading
@@ -7,7 +8,10 @@ import unittest
 
 import folders
 import weir
+from weir.batch import Batch
 from weir.buffers import Lent
+from weir.jobs import Jobs
+from weir.queue import Queue
 
 try:
     import numpy
@@ -421,6 +425,20 @@ class Failures(unittest.TestCase):
                     call()
                 self.assertIn(sentence, str(caught.exception))
             self.assertTrue(store.set("still", b"works"))
+
+    def test_there_is_one_of_each(self):
+        for url in ("memory", "memory://?inline=false"):
+            store = weir.Store(url)
+            store.set("key", b"value")
+            for made in (store, Jobs(store), Queue(), Batch(1)):
+                for again in (copy.copy, copy.deepcopy, pickle.dumps):
+                    with self.assertRaises(TypeError) as caught:
+                        again(made)
+                    self.assertIn("cannot be copied or pickled",
+                                  str(caught.exception))
+            del made
+            self.assertEqual(store.get("key"), b"value")
+            store.close()
 
     def test_a_timeout_ends_a_call(self):
         with weir.Store("fault", hang="1") as store:

@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 from . import library
 from .buffers import Lent
+from .owner import Owner
 from .values import take_values
 
 Key = Union[str, bytes, bytearray, memoryview]
@@ -63,7 +64,7 @@ def small_sizes(values: Sequence[Any]) -> Optional[List[int]]:
     return sizes if max(sizes) <= JOINED else None
 
 
-class Batch:
+class Batch(Owner):
     """A batch, for one use at a time, which can be used many times."""
 
     pointer: Optional[int] = None

@@ -23,6 +23,7 @@ from . import library
 from .asking import Call
 from .batch import Batch, spare
 from .errors import Error
+from .owner import Owner
 from .queue import Queue
 from .reply import Reply
 from .store import Store
@@ -35,7 +36,7 @@ class Ended(NamedTuple):
     reply: Reply
 
 
-class Jobs:
+class Jobs(Owner):
     """The calls to a store that run in the background."""
 
     def __init__(self, store: Store):

@@ -4,11 +4,12 @@ import ctypes
 from typing import List, Optional
 
 from . import library
+from .owner import Owner
 
 AT_ONCE = 64
 
 
-class Queue:
+class Queue(Owner):
     """A completion queue."""
 
     pointer: Optional[int] = None

@@ -10,6 +10,7 @@ from .atomic import AtomicCalls
 from .asking import Call, Entry, listed
 from .batch import Key, spare
 from .errors import Error
+from .owner import Owner
 from .reply import Reply, Stat
 from .values import take_value
 from .waiting import deadline_of, put_desk, take_desk
@@ -34,7 +35,7 @@ def in_words(name: str, value: Option) -> bytes:
                     % (name, type(value).__name__))
 
 
-class Store(AsyncCalls, AtomicCalls):
+class Store(Owner, AsyncCalls, AtomicCalls):
     """A store, opened by its URL: "memory://?capacity=1GiB",
     "fs:///var/cache/kv", "redis://host:6379", "lua:/etc/weir/kv.lua".
 
