@@ -420,11 +420,20 @@ class Failures(unittest.TestCase):
                      "ttl must be a number of seconds, not str"),
                     (lambda: store.get("a", timeout="1s"),
                      "timeout must be a number of seconds, not str"),
+                    (lambda: store.set("a", b"", ttl=float("inf")),
+                     "ttl must be more than 0 seconds, not inf"),
+                    (lambda: store.get("a", timeout=float("nan")),
+                     "timeout must be a number of seconds, not nan"),
                     (lambda: weir.Store("memory\0"), "a URL has no NUL")):
                 with self.assertRaises((TypeError, ValueError)) as caught:
                     call()
                 self.assertIn(sentence, str(caught.exception))
             self.assertTrue(store.set("still", b"works"))
+
+    def test_a_time_of_any_length(self):
+        with weir.Store("memory") as store:
+            self.assertTrue(store.set("key", b"value", ttl=1e30, timeout=1e30))
+            self.assertEqual(store.get("key", timeout=1e30), b"value")
 
     def test_there_is_one_of_each(self):
         for url in ("memory", "memory://?inline=false"):

@@ -67,9 +67,9 @@ def milliseconds(seconds: float) -> int:
     if not isinstance(seconds, (int, float)):
         raise TypeError("ttl must be a number of seconds, not %s"
                         % type(seconds).__name__)
-    if not seconds > 0:
+    if not 0 < seconds < math.inf:
         raise ValueError("ttl must be more than 0 seconds, not %r" % seconds)
-    return math.ceil(seconds * 1000)
+    return min(math.ceil(seconds * 1000), library.FOREVER)
 
 
 # ---- scan ----

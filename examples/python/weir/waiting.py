@@ -5,6 +5,7 @@ other, and neither does a signal handler for the call that it interrupts. The
 wait is Python's own poll. Therefore Ctrl-C ends it at once: the batch is then
 cancelled and freed, and the memory that was lent to it is given back.
 """
+import math
 import os
 import select
 from typing import List, Optional
@@ -58,4 +59,7 @@ def deadline_of(timeout: Optional[float]) -> int:
     if not isinstance(timeout, (int, float)):
         raise TypeError("timeout must be a number of seconds, not %s"
                         % type(timeout).__name__)
-    return library.now() + max(int(timeout * 1e9), 1)
+    if not math.isfinite(timeout):
+        raise ValueError("timeout must be a number of seconds, not %r"
+                         % timeout)
+    return min(library.now() + max(int(timeout * 1e9), 1), library.FOREVER)
