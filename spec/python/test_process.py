@@ -100,13 +100,15 @@ class Forking(unittest.TestCase):
         with weir.Store("memory", inline=False) as store:
             store.set("key", b"value")
 
-            def work():
+            def said(call):
                 try:
-                    return "got %r" % store.get("key")
+                    return "got %r" % call()
                 except weir.Error as error:
                     return "%s %s" % (error.code, error)
 
-            text = self.in_child(work)
+            self.assertIn("invalid memory: cannot close: opened before a fork",
+                          self.in_child(lambda: said(store.close)))
+            text = self.in_child(lambda: said(lambda: store.get("key")))
             self.assertIn("invalid memory: opened before a fork: its threads "
                           "are not in this process; open it here", text)
             self.assertEqual(store.get("key"), b"value")

@@ -207,9 +207,10 @@ class Store(Owner, AsyncCalls, AtomicCalls):
         code = library.store_close(self._pointer, deadline,
                                    library.CLOSE_DRAIN)
         if code < 0:
+            why = "opened before a fork" if code == -errno.ECHILD \
+                else os.strerror(-code)
             raise Error(CODES.get(-code, "failed"),
-                        "%s: cannot close: %s"
-                        % (self.name, os.strerror(-code)))
+                        "%s: cannot close: %s" % (self.name, why))
         self._closed = True
 
     def __enter__(self) -> "Store":
