@@ -54,6 +54,7 @@ enum {
 struct fs_known {
     uint64_t seed;
     struct part parts[KNOWN_PARTS];
+    _Atomic uint32_t spare; /* open files that there may be in addition */
     atomic_bool watched[KNOWN_DIRECTORIES], complete[KNOWN_DIRECTORIES];
 };
 
@@ -73,12 +74,14 @@ struct fs_known *fs_known_new(uint32_t max_open)
         free(k);
         return NULL;
     }
+    k->spare = max_open;
     for (int i = 0; i < KNOWN_PARTS; i++) {
         struct part *p = &k->parts[i];
 
         pthread_mutex_init(&p->lock, NULL);
-        p->places = calloc(max_open / KNOWN_PARTS + 1, sizeof *p->places);
-        p->n_places = p->places != NULL ? max_open / KNOWN_PARTS : 0;
+        p->spare = &k->spare;
+        if (max_open >= KNOWN_PARTS)
+            part_take(p);
     }
     return k;
 }

@@ -98,26 +98,58 @@ static void part_close(struct part_entry *e)
     e->open = NULL;
 }
 
-/* Keeps a file open, in a free place or in that of another file, chosen at
- * random: then a set of files larger than the places is partly kept. */
+struct part_place *part_take(struct part *p)
+{
+    uint32_t spare = atomic_load(p->spare);
+    struct part_place *more;
+
+    do {
+        if (spare == 0)
+            return NULL;
+    } while (!atomic_compare_exchange_weak(p->spare, &spare, spare - 1));
+    more = realloc(p->places, (p->n_places + 1) * sizeof *more);
+    if (more == NULL) {
+        atomic_fetch_add(p->spare, 1);
+        return NULL;
+    }
+    p->places = more;
+    more += p->n_places++;
+    more->check = 0;
+    return more;
+}
+
+/* Finds a place: a free one, a spare one, or that of another file, chosen at
+ * random. Then a set of files larger than the places is partly kept. */
+static struct part_place *part_place(struct part *p)
+{
+    struct part_entry *other;
+    struct part_place *place;
+
+    for (uint32_t i = 0; i < p->n_places; i++) {
+        if (p->places[i].check == 0)
+            return &p->places[i];
+    }
+    place = part_take(p);
+    if (place != NULL || p->n_places == 0)
+        return place;
+    p->random = p->random * 6364136223846793005u + 1442695040888963407u;
+    place = &p->places[(p->random >> 32) % p->n_places];
+    other = part_find(p, place->hash, place->check);
+    if (other != NULL)
+        part_close(other);
+    return place;
+}
+
 bool part_keep_open(struct part *p, struct part_entry *e, int fd,
                     uint64_t used_s)
 {
-    struct fs_open *open = p->n_places > 0 ? malloc(sizeof *open) : NULL;
-    struct part_place *place;
-    struct part_entry *other;
+    struct fs_open *open = malloc(sizeof *open);
+    struct part_place *place = open != NULL ? part_place(p) : NULL;
 
-    if (open == NULL)
+    if (place == NULL) {
+        free(open);
         return false;
-    p->random = p->random * 6364136223846793005u + 1442695040888963407u;
-    place = &p->places[(p->random >> 32) % p->n_places];
-    for (uint32_t i = 0; i < p->n_places && place->check != 0; i++) {
-        if (p->places[i].check == 0)
-            place = &p->places[i];
     }
-    other = place->check ? part_find(p, place->hash, place->check) : NULL;
-    if (other != NULL)
-        part_close(other);
     *place = (struct part_place){e->hash, e->check};
     open->fd = fd;
     open->refs = 1;
@@ -154,7 +186,8 @@ void part_empty(struct part *p)
         if (p->slots[i].check != 0)
             part_close(&p->slots[i]);
     }
-    memset(p->places, 0, p->n_places * sizeof *p->places);
+    for (uint32_t i = 0; i < p->n_places; i++)
+        p->places[i].check = 0;
     free(p->slots);
     p->slots = NULL;
     p->cap = p->used = 0;

@@ -5,6 +5,7 @@
 #define FS_PART_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "fact.h"
@@ -30,7 +31,9 @@ struct part {
     uint64_t clears, events, changes;
     struct part_place *places;
     uint32_t n_places;
-    uint64_t random; /* chooses the place to use again */
+    _Atomic uint32_t *spare; /* places that no part has taken yet: all parts
+                                share them, since names are not spread evenly */
+    uint64_t random;         /* chooses the place to use again */
 };
 
 /* part_find returns the entry of a name, or NULL. An entry stays in place until
@@ -44,8 +47,11 @@ struct part_entry *part_add(struct part *p, uint64_t hash, uint64_t check);
 /* part_remove empties the slot of an entry without an open file. */
 void part_remove(struct part *p, struct part_entry *e);
 
-/* part_keep_open keeps a file open, in a free place or in that of another file.
- * False: there is no place, and the caller closes it. */
+/* part_take takes a spare place, for good. NULL: there is none. */
+struct part_place *part_take(struct part *p);
+
+/* part_keep_open keeps a file open, in a free place, a spare one, or that of
+ * another file. False: there is no place, and the caller closes it. */
 bool part_keep_open(struct part *p, struct part_entry *e, int fd,
                     uint64_t used_s);
 

@@ -4,11 +4,13 @@
 
 #include <fcntl.h>
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "harness.h"
 
 enum { KEYS = 40, SIZE = 3000, DIRECTORIES = 16 };
+enum { OPEN_MOST = 512 }; /* files that are kept open, of 2048 */
 enum { TURNS = SANITIZED ? 3000 : 10000, RENAMES_MOST = 40000 };
 
 static const char options[] = "fanout=16";
@@ -29,8 +31,8 @@ static bool is_quick(struct client *c, int op, const char *key)
     return false;
 }
 
-/* Looks at all keys until the store answers for them by itself. */
-static void warm(struct client *c, int op)
+/* Looks at the first n keys until the store answers for them by itself. */
+static void warm_keys(struct client *c, int op, int n)
 {
     uint64_t until = weir_now() + 60 * SECOND;
     bool quick = false;
@@ -39,22 +41,32 @@ static void warm(struct client *c, int op)
     while (!quick) {
         CHECK(weir_now() < until);
         quick = true;
-        for (int i = 0; i < KEYS; i++) {
+        for (int i = 0; i < n; i++) {
             key_of(key, i);
             quick &= is_quick(c, op, key);
         }
     }
 }
 
-static void set_all(struct client *c)
+static void warm(struct client *c, int op)
+{
+    warm_keys(c, op, KEYS);
+}
+
+static void set_keys(struct client *c, int n)
 {
     static char value[SIZE];
     char key[16];
 
-    for (int i = 0; i < KEYS; i++) {
+    for (int i = 0; i < n; i++) {
         key_of(key, i);
         CHECK(client_set(c, key, value, SIZE) == WEIR_OK);
     }
+}
+
+static void set_all(struct client *c)
+{
+    set_keys(c, KEYS);
 }
 
 /* Writes the path of a key's file. */
@@ -87,6 +99,46 @@ static void answers_at_submit(void)
     CHECK(is_quick(&c, WEIR_GET, "key-1"));
     CHECK(c.item->status == WEIR_OK && c.item->value->size == SIZE);
     close_fs(&c);
+}
+
+/* Returns how many files this process has open. */
+static int open_files(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    int n = 0;
+
+    CHECK(dir != NULL);
+    while (readdir(dir) != NULL)
+        n++;
+    closedir(dir);
+    return n;
+}
+
+/* As many files stay open as may, wherever the hashes of their names lie, and
+ * never more. */
+static void keeps_files_open(void)
+{
+    struct rlimit was, few = {4 * OPEN_MOST, 4 * OPEN_MOST};
+    struct client c;
+    char key[16];
+    int before;
+
+    CHECK(getrlimit(RLIMIT_NOFILE, &was) == 0);
+    few.rlim_max = was.rlim_max;
+    CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    c = open_fs(folder_sub("g"), options, NULL);
+    set_keys(&c, OPEN_MOST + 100);
+    warm_keys(&c, WEIR_EXISTS, OPEN_MOST + 100);
+    before = open_files();
+    warm_keys(&c, WEIR_GET, OPEN_MOST);
+    CHECK(open_files() == before + OPEN_MOST);
+    for (int i = 0; i < OPEN_MOST + 100; i++) {
+        key_of(key, i);
+        CHECK(client_do(&c, WEIR_GET, key) == WEIR_OK);
+    }
+    CHECK(open_files() == before + OPEN_MOST);
+    close_fs(&c);
+    CHECK(setrlimit(RLIMIT_NOFILE, &was) == 0);
 }
 
 /* A host that asks for workers gets every batch through its queue. */
@@ -286,6 +338,7 @@ int main(void)
 {
     folder_make();
     answers_at_submit();
+    keeps_files_open();
     leaves_all_to_workers();
     sees_what_others_do();
     sees_directories_go();
