@@ -95,7 +95,9 @@ static struct run run_find(const struct redis_session *s,
     struct run run = {0};
     uint64_t most;
 
-    if (p->pass != PASS_FIRST || s->no_multi || !s->redis->config->multi)
+    if (p->pass != PASS_FIRST || s->no_multi || !s->redis->config->multi ||
+        p->n - p->next_item < MULTI_MIN ||
+        !one_slot(s, p, p->next_item, p->next_item + 1))
         return run;
     most = run_most(s, p->call->op);
     for (uint32_t i = p->next_item; i < p->n && run.n < most; i++) {

@@ -74,7 +74,9 @@ static bool find_tag(const struct pieces *p, size_t *begin, size_t *end)
 {
     ptrdiff_t open = find(p, '{', 0), close;
 
-    close = open >= 0 ? find(p, '}', (size_t)open + 1) : -1;
+    if (open < 0)
+        return false;
+    close = find(p, '}', (size_t)open + 1);
     if (close <= open + 1)
         return false;
     *begin = (size_t)open + 1;
@@ -91,23 +93,32 @@ bool slot_of_tag(const char *prefix, size_t prefix_len, const char *key,
     return find_tag(&p, &begin, &end);
 }
 
+/* CRC16 of the bytes at [begin, end). */
+static uint16_t crc16_of(const struct pieces *p, size_t begin, size_t end)
+{
+    size_t before = 0;
+    uint16_t crc = 0;
+
+    for (int i = 0; i < 2; before += p->len[i++]) {
+        size_t from = begin > before ? begin - before : 0;
+        size_t to = end > before ? end - before : 0;
+
+        if (to > p->len[i])
+            to = p->len[i];
+        if (from < to)
+            crc = crc16(crc, p->bytes[i] + from, to - from);
+    }
+    return crc;
+}
+
 uint16_t slot_of(const char *prefix, size_t prefix_len, const char *key,
                  size_t key_len)
 {
     struct pieces p = {{prefix, key}, {prefix_len, key_len}};
-    size_t begin = 0, end = prefix_len + key_len, before = 0;
-    uint16_t crc = 0;
+    size_t begin = 0, end = prefix_len + key_len;
 
     pthread_once(&once, fill_tables);
-    find_tag(&p, &begin, &end);
-    for (int i = 0; i < 2; before += p.len[i++]) {
-        size_t from = begin > before ? begin - before : 0;
-        size_t to = end > before ? end - before : 0;
-
-        if (to > p.len[i])
-            to = p.len[i];
-        if (from < to)
-            crc = crc16(crc, p.bytes[i] + from, to - from);
-    }
-    return crc % SLOTS;
+    if (memchr(key, '{', key_len) != NULL || prefix_len > 0)
+        find_tag(&p, &begin, &end);
+    return crc16_of(&p, begin, end) % SLOTS;
 }
