@@ -1,17 +1,20 @@
 -- weir bench cluster
 --
--- A Redis Cluster of three masters beside one server, both through the connector and
--- by turns, and beside redis-benchmark --cluster. All on this machine: the nodes share
--- its cores with each other and with the client. So they bound the rate: a program that
--- sends commands made before and discards the replies (examples/bench/cluster.c) shows
--- what they allow.
+-- A Redis Cluster of three masters beside one server, both through the connector, and
+-- beside redis-benchmark --cluster. All on this machine: the nodes share its cores with
+-- each other and with the client, so they bound the rate. examples/bench/cluster.c
+-- sends commands made before and discards the replies, which shows what they allow. A
+-- note tells the CPU time of a key.
+--
+-- Each row has rounds of its own. In a round the two sides run one after the other,
+-- since a machine's speed drifts. The row is the round with the median ratio.
 local Cluster = require "weir.app.bench.redis_cluster"
 local Server = require "weir.app.bench.redis_server"
 local weir = require "weir"
 local Now = require("weir.ffi").C.weir_now
 local median = require "weir.app.bench.median"
 
-local ROUNDS = 7
+local ROUNDS = 5
 local SECONDS = 0.3
 local KEYS = 65536
 local TASKS = 2
@@ -39,7 +42,7 @@ local function fill(store, batches, value)
 end
 
 
--- Keys a second of a verb on batches, TASKS of them in flight.
+-- Keys a second of a verb on batches, TASKS of them in flight; and how many.
 local function rate(batches, verb)
   local start, done, next_one, tasks = Now(), 0, 0, {}
   local function work()
@@ -51,7 +54,7 @@ local function rate(batches, verb)
   end
   for i = 1, TASKS do tasks[i] = weir.spawn(work) end
   for i = 1, TASKS do assert(weir.join(tasks[i])) end
-  return done * 1e9 / tonumber(Now() - start)
+  return done * 1e9 / tonumber(Now() - start), done
 end
 
 
@@ -68,18 +71,34 @@ local function latency(store, keys)
 end
 
 
--- What fn says of each contestant, by turns.
-local function by_turns(contestants, fn)
-  local figures = {}
-  for i = 1, #contestants do figures[i] = {} end
-  for round = 1, ROUNDS do
-    for turn = 1, #contestants do
-      local which = (turn + round) % #contestants + 1
-      figures[which][round] = fn(contestants[which])
-    end
+-- What two functions return in the round whose ratio is the median. They take turns to
+-- be the first.
+local function duel(one, other)
+  local rounds = {}
+  for i = 1, ROUNDS do
+    local figure, of
+    if i % 2 == 0 then of = other() end
+    figure = one()
+    of = of or other()
+    rounds[i] = { figure = figure, of = of }
   end
-  for i = 1, #contestants do figures[i] = median(figures[i]) end
-  return unpack(figures)
+  table.sort(rounds, function(a, b) return a.figure / a.of < b.figure / b.of end)
+  local middle = rounds[(ROUNDS + 1) / 2]
+  return middle.figure, middle.of
+end
+
+
+-- The CPU time that processes have used, in seconds.
+local function cpu_time(pids)
+  local ticks = 0
+  for _, pid in ipairs(pids) do
+    local file = assert(io.open(("/proc/%d/stat"):format(pid)))
+    local user, system = file:read("*a")
+      :match("%) %S+" .. (" %S+"):rep(10) .. " (%d+) (%d+)")
+    file:close()
+    ticks = ticks + tonumber(user) + tonumber(system)
+  end
+  return ticks / 100
 end
 
 
@@ -107,38 +126,81 @@ local function nodes_alone(bench, cluster, verb)
 end
 
 
-local function small(bench, stores, cluster)
-  local batches = batches_of(256, KEYS)
+-- A side: a store, and the processes of its servers. rate counts in its costs.
+local function side_of(store, pids)
+  return { store = store, pids = pids, keys = 0, client = 0, servers = 0 }
+end
+
+
+local function rate_of(side, batches, verb)
+  local servers, client = cpu_time(side.pids), os.clock()
+  local figure, keys = rate(batches, verb)
+  side.client = side.client + os.clock() - client
+  side.servers = side.servers + cpu_time(side.pids) - servers
+  side.keys = side.keys + keys
+  return figure
+end
+
+
+-- The CPU time of a key on both sides, and what it would allow a client of a cluster
+-- that costs no more than that of one server: the cores are busy on both sides.
+local function costs(cluster, one)
+  local function of(side)
+    return side.client / side.keys * 1e9, side.servers / side.keys * 1e9
+  end
+  local client, nodes = of(cluster)
+  local client_of_one, server = of(one)
+  return ("CPU time a key: client %.0f ns + nodes %.0f ns; one server: client %.0f ns "
+    .. "+ server %.0f ns; at most %.2fx with the client of one server"):format(client,
+    nodes, client_of_one, server, (client_of_one + server) / (client_of_one + nodes))
+end
+
+
+local function small_verb(bench, sides, cluster, verb, batches, values)
+  local case = "64 B, batch 256, " .. verb .. ", 3 nodes"
+  local function run(side)
+    return rate_of(side, batches, function(keys)
+      if verb == "get" then return side.store:get_many(keys) end
+      return side.store:set_many(keys, values)
+    end)
+  end
+  local function weir_cluster() return run(sides[1]) end
+  local function alone() return nodes_alone(bench, cluster, verb) end
+  local function row(reference, other, target)
+    local figure, of = duel(weir_cluster, other)
+    bench:row { case = case, figure = figure, unit = "keys/s", reference = reference,
+      of = of, target = target }
+  end
+
+  local figure, of = duel(weir_cluster, function() return run(sides[2]) end)
+  bench:row { case = case, figure = figure, unit = "keys/s", reference = "one server",
+    of = of, target = ">= 0.8x", note = costs(sides[1], sides[2]) }
+  -- A command has keys of one slot: there is no MGET or MSET for such a batch.
+  row("one server, multi=false", function() return run(sides[3]) end)
+  row("the nodes alone", alone)
+  figure, of = duel(alone, function() return run(sides[2]) end)
+  bench:row { case = case .. " alone", figure = figure, unit = "keys/s",
+    reference = "one server", of = of }
+  row("redis-benchmark -P 16", function() return redis_benchmark(cluster, verb) end,
+    ">= 1.5x")
+end
+
+
+local function small(bench, stores, cluster, server)
+  local batches, pids = batches_of(256, KEYS), {}
+  for i, node in ipairs(cluster.nodes) do pids[i] = node.pid end
   local values
   for _, store in ipairs(stores) do values = fill(store, batches, ("v"):rep(64)) end
   redis_benchmark(cluster, "set")
   for _, verb in ipairs { "get", "set" } do
-    local contestants = { stores[1], stores[2], stores[3], "nodes alone" }
-    local figure, of, single, alone = by_turns(contestants, function(store)
-      if store == "nodes alone" then return nodes_alone(bench, cluster, verb) end
-      return rate(batches, function(keys)
-        if verb == "get" then return store:get_many(keys) end
-        return store:set_many(keys, values)
-      end)
-    end)
-    local others = {}
-    for i = 1, 3 do others[i] = redis_benchmark(cluster, verb) end
-    local case = "64 B, batch 256, " .. verb .. ", 3 nodes"
-    bench:row { case = case, figure = figure, unit = "keys/s",
-      reference = "one server", of = of, target = ">= 0.8x" }
-    -- A command has keys of one slot: there is no MGET or MSET for such a batch.
-    bench:row { case = case, figure = figure, unit = "keys/s",
-      reference = "one server, multi=false", of = single }
-    bench:row { case = case, figure = figure, unit = "keys/s",
-      reference = "the nodes alone", of = alone }
-    bench:row { case = case .. " alone", figure = alone, unit = "keys/s",
-      reference = "one server", of = of }
-    bench:row { case = case, figure = figure, unit = "keys/s",
-      reference = "redis-benchmark -P 16", of = median(others), target = ">= 1.5x" }
+    local sides = { side_of(stores[1], pids), side_of(stores[2], { server.pid }),
+                    side_of(stores[3], { server.pid }) }
+    small_verb(bench, sides, cluster, verb, batches, values)
   end
   local keys = {}
   for i = 1, 256 do keys[i] = batches[i][i] end
-  local figure, of = by_turns(stores, function(store) return latency(store, keys) end)
+  local figure, of = duel(function() return latency(stores[1], keys) end,
+    function() return latency(stores[2], keys) end)
   bench:row { case = "64 B, one key a call, get, p50", figure = figure, unit = "ns",
     reference = "one server", of = of, target = "<= 1.2x" }
 end
@@ -147,9 +209,12 @@ end
 local function large(bench, stores)
   local batches = batches_of(16, 128)
   for _, store in ipairs(stores) do fill(store, batches, ("v"):rep(MIB)) end
-  local figure, of = by_turns(stores, function(store)
-    return rate(batches, function(keys) return store:get_many(keys) end)
-  end)
+  local function run(store)
+    return function()
+      return (rate(batches, function(keys) return store:get_many(keys) end))
+    end
+  end
+  local figure, of = duel(run(stores[1]), run(stores[2]))
   bench:row { case = "1 MiB, batch 16, get, 3 nodes", figure = figure, unit = "keys/s",
     reference = "one server", of = of, target = ">= 0.9x" }
 end
@@ -160,7 +225,7 @@ return function(bench)
   local good, err = pcall(weir.run, function()
     local stores = { weir.open(cluster.url), weir.open(server.url),
                      weir.open(server.url, { multi = false }) }
-    small(bench, stores, cluster)
+    small(bench, stores, cluster, server)
     large(bench, stores)
     for _, store in ipairs(stores) do store:close() end
   end)
