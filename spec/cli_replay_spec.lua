@@ -52,6 +52,34 @@ describe("weir replay", function()
     assert.is_nil(weir(("replay %s %s"):format(policy, trace)).out:find "no request")
   end)
 
+  it("takes any URL, and says what is wrong with one", function()
+    local url = "fs://" .. folder .. "/never"
+    local ran = weir(("replay %s %s"):format(url, trace))
+    assert.equal(0, ran.code, ran.err)
+    local small = weir(("sweep %s %s capacity=64KiB,1GiB --json"):format(url, trace))
+    local ratios = {}
+    for line in small.out:gmatch "[^\n]+" do
+      ratios[#ratios + 1] = cjson.decode(line).report.hit_ratio
+    end
+    assert.is_true(ratios[1] < ratios[2], small.err)
+    assert.equal(1, (shell.run("test -e " .. folder .. "/never")))
+    ran = weir(("replay 'fs://?pth=x' %s"):format(trace))
+    assert.equal(3, ran.code)
+    assert.equal('weir replay: fs: no option is named "pth"; did you mean path?\n',
+      ran.err)
+  end)
+
+  it("writes no password of a URL", function()
+    for _, command in ipairs { "replay %q %s", "replay %q %s --json",
+      "sweep %q %s prefix=a,b --json" } do
+      for _, url in ipairs { "redis://u:s3cret@h:6379", "redis://h?password=s3cret" } do
+        local ran = weir(command:format(url, trace))
+        assert.equal(0, ran.code, ran.err)
+        assert.is_nil((ran.out .. ran.err):find("s3cret", 1, true), ran.out)
+      end
+    end
+  end)
+
   it("refuses --columns where the trace has none", function()
     local path = folder .. "/m.jsonl"
     shell.write(path, '{"timestamp": 0, "input_length": 512, "output_length": 1, '

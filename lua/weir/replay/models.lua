@@ -52,14 +52,16 @@ local function option(info, options, name)
 end
 
 
--- Asks the connector whether the options are right. Returns how many workers the store
--- would have.
-local function look(connector, options, level)
+-- Asks the connector whether the options are right: those of a table, or of a URL and a
+-- table. Returns how many workers the store would have. Errors point `level` frames up,
+-- or nowhere at 0.
+local function look(target, options, level)
   local before = C.weir_open_dry(1)
-  local good, store = pcall(Native.open, connector, options, 1)
+  local good, store = pcall(Native.open, target, options, 1)
   C.weir_open_dry(before)
   if not good then
-    error((tostring(store):gsub("^[^:\n]+%.lua:%d+: ", "")), level + 1)
+    error((tostring(store):gsub("^[^:\n]+%.lua:%d+: ", "")),
+      level > 0 and level + 1 or 0)
   end
   local workers = store:stats().workers
   store:close()
@@ -132,9 +134,10 @@ local function open_memory(world, info, options, level)
 end
 
 
-local function open_sized(world, info, options, level)
+-- url: nil, or where the options come from.
+local function open_sized(world, info, options, level, url)
   local connector = info.name
-  local workers = look(connector, options, level + 1)
+  local workers = look(url or connector, options, level > 0 and level + 1 or 0)
   local label = label_of(world, connector)
   local rules = Rules.of(world.rules, connector, label, workers)
   local capacity = rules.capacity > 0 and rules.capacity
@@ -244,7 +247,7 @@ function Models.open(world, url, more)
   if not info then error(tostring(err), 0) end
   local options = Models.options(url, more)
   if info.name == "memory" then return open_memory(world, info, options, 0) end
-  return open_sized(world, info, options, 0)
+  return open_sized(world, info, options, 0, url)
 end
 
 

@@ -1,6 +1,7 @@
 -- replay/run.lua: one replay from a file or URL and its traces to a report. Used by the
 -- commands replay and sweep, and by specs.
 
+local Catalog = require "weir.native.catalog"
 local Engine = require "weir.replay.engine"
 local Guard = require "weir.replay.guard"
 local Host = require "weir.host"
@@ -20,6 +21,21 @@ local BEGIN = 1000
 --- Whether a target is a URL or a connector's name, not a policy file.
 function Run.is_url(target)
   return target:find "^[%w+.-]+://" ~= nil or not target:find "[./]"
+end
+
+
+--- A target as reports name it: a URL without what may be a password.
+---@return string
+function Run.title(target)
+  local scheme = target:match "^([%w+.-]+)://"
+  local info = scheme and Catalog.describe(scheme)
+  local title = target:gsub("://.*@", "://")
+  for _, option in ipairs(info and info.options or {}) do
+    if option.type == "secret" then
+      title = title:gsub("([?&]" .. option.name .. "=)[^&]*", "%1...")
+    end
+  end
+  return title
 end
 
 
@@ -54,7 +70,7 @@ end
 
 --- What a report says of the run: the same for the same arguments.
 local function about(target, paths, opts, source, mode)
-  return { policy = target, traces = paths, format = source.found
+  return { policy = Run.title(target), traces = paths, format = source.found
     and source.found.name, speed = opts.speed or "max", clients = opts.clients,
     factor = opts.factor, requests_mode = mode, size = opts.size or 65536,
     seed = opts.seed or 1, params = opts.params, warmup = opts.warmup }

@@ -43,7 +43,7 @@ end
 local function plain_report(target, run, params)
   local gauges = run.store:stats().gauges
   return {
-    policy = target, params = params, hits = run.hits, keys = run.keys,
+    policy = Run.title(target), params = params, hits = run.hits, keys = run.keys,
     hit_ratio = run.keys > 0 and run.hits / run.keys or 0,
     misses = run.keys - run.hits,
     stores = { { label = "memory", connector = "memory", capacity = gauges.capacity,
