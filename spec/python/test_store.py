@@ -415,15 +415,15 @@ class Failures(unittest.TestCase):
                     (lambda: store.get_into_many(["a"], []),
                      "1 keys need as many buffers, not 0"),
                     (lambda: store.set("a", b"", ttl=0),
-                     "ttl must be more than 0 seconds, not 0"),
+                     "ttl must be a finite number of seconds over 0, not 0"),
                     (lambda: store.set("a", b"", ttl="10m"),
                      "ttl must be a number of seconds, not str"),
                     (lambda: store.get("a", timeout="1s"),
                      "timeout must be a number of seconds, not str"),
                     (lambda: store.set("a", b"", ttl=float("inf")),
-                     "ttl must be more than 0 seconds, not inf"),
+                     "ttl must be a finite number of seconds over 0, not inf"),
                     (lambda: store.get("a", timeout=float("nan")),
-                     "timeout must be a number of seconds, not nan"),
+                     "timeout must be a finite number of seconds, not nan"),
                     (lambda: weir.Store("memory\0"), "a URL has no NUL")):
                 with self.assertRaises((TypeError, ValueError)) as caught:
                     call()

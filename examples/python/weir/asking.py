@@ -68,7 +68,8 @@ def milliseconds(seconds: float) -> int:
         raise TypeError("ttl must be a number of seconds, not %s"
                         % type(seconds).__name__)
     if not 0 < seconds < math.inf:
-        raise ValueError("ttl must be more than 0 seconds, not %r" % seconds)
+        raise ValueError("ttl must be a finite number of seconds over 0, "
+                         "not %r" % seconds)
     return min(math.ceil(seconds * 1000), library.FOREVER)
 
 

@@ -60,6 +60,6 @@ def deadline_of(timeout: Optional[float]) -> int:
         raise TypeError("timeout must be a number of seconds, not %s"
                         % type(timeout).__name__)
     if not math.isfinite(timeout):
-        raise ValueError("timeout must be a number of seconds, not %r"
+        raise ValueError("timeout must be a finite number of seconds, not %r"
                          % timeout)
     return min(library.now() + max(int(timeout * 1e9), 1), library.FOREVER)
