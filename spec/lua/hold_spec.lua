@@ -11,82 +11,120 @@ local function collect()
 end
 
 
+-- A ledger whose objects hold true each: its functions, and a function that returns how
+-- many it has released.
+local function ledger()
+  local released = 0
+  local enter, drop = Hold.ledger(function() return {} end, function(list, index)
+    assert.is_true(list[index])
+    list[index], released = nil, released + 1
+  end)
+  local function take(object)
+    local list, index, slot = enter(object)
+    list[index] = true
+    return slot
+  end
+  return take, drop, function() return released end
+end
+
+
 describe("a ledger", function()
   it("releases what was dropped at once, what was collected then, once each", function()
-    local released, live = 0, {}
-    local take, keep, drop = Hold.ledger(function() released = released + 1 end)
+    local live = {}
+    local take, drop, released = ledger()
     local function fill()
-      for i = 1, 900 do
-        local slot, object = take(), {}
-        keep(slot, object)
+      for i = 1, 3000 do
+        local object = {}
+        local slot = take(object)
         if i % 3 == 0 then live[slot] = object end
         if i % 3 == 1 then drop(slot) end
       end
     end
     fill()
-    assert.is_true(released >= 300)
+    assert.is_true(released() >= 1000)
     collect()
-    assert.equal(600, released)
+    assert.equal(2000, released())
     for slot in pairs(live) do live[slot] = nil end
     collect()
-    assert.equal(900, released)
+    assert.equal(3000, released())
     collect()
-    assert.equal(900, released)
-  end)
-
-  it("does not take a slot away before its object stands there", function()
-    local released = 0
-    local take, keep = Hold.ledger(function() released = released + 1 end)
-    local slot = take()
-    collect()
-    assert.equal(0, released)
-    keep(slot, {})
-    collect()
-    assert.equal(1, released)
+    assert.equal(3000, released())
   end)
 
   it("releases a bounded number with each slot that is taken", function()
-    local n, released = 50000, 0
-    local take, keep = Hold.ledger(function() released = released + 1 end)
-    for _ = 1, n do keep(take(), {}) end
+    local n = 50000
+    local take, _, released = ledger()
+    for _ = 1, n do take {} end
     collectgarbage()
     collectgarbage "stop"
-    local most, calls = 0, 0
-    while released < n and calls < n do
-      local before = released
-      take()
-      most, calls = math.max(most, released - before), calls + 1
+    local most, kept = 0, {}
+    for i = 1, n do
+      local before = released()
+      kept[i] = {}
+      take(kept[i])
+      most = math.max(most, released() - before)
     end
     collectgarbage "restart"
-    assert.equal(n, released)
-    assert.is_true(most <= 64, most)
-    assert.is_true(calls <= 3 * n / 64, calls)
+    assert.equal(n, released())
+    assert.is_true(most <= 8 * Hold.SLOTS, most)
   end)
 
   it("releases all in the end when no slot is taken any more", function()
-    local n, released = 50000, 0
-    local take, keep = Hold.ledger(function() released = released + 1 end)
-    for _ = 1, n do keep(take(), {}) end
-    for _ = 1, 2 + math.ceil(n / 16384) do
-      local before = released
+    local n = 50000
+    local take, _, released = ledger()
+    for _ = 1, n do take {} end
+    for _ = 1, 2 + math.ceil(n / 32 / Hold.SLOTS) do
+      local before = released()
       collectgarbage() -- which may end a collection that was under way first
-      assert.is_true(released - before <= 2 * 16384)
+      assert.is_true(released() - before <= 2 * 32 * Hold.SLOTS)
     end
-    assert.equal(n, released)
+    assert.equal(n, released())
   end)
 
   it("uses its slots again", function()
-    local take, keep = Hold.ledger(function() end)
+    local take = ledger()
     local most = 0
-    for _ = 1, 10 do
-      for _ = 1, 100 do
-        local slot = take()
-        keep(slot, {})
-        most = math.max(most, slot)
-      end
+    for _ = 1, 40 do
+      for _ = 1, 100 do most = math.max(most, take {}) end
       collect()
     end
-    assert.is_true(most <= 300)
+    assert.is_true(most < Hold.SLOTS, most)
+  end)
+
+  it("gives each living object a slot of its own, in any order of use", function()
+    math.randomseed(3)
+    local take, drop, released = ledger()
+    local slots, taken, dropped = {}, {}, 0
+    for i = 1, 20000 do
+      local at = math.random(5000)
+      if slots[at] then
+        taken[slots[at].slot], dropped = nil, dropped + 1
+        drop(slots[at].slot)
+      end
+      local object = {}
+      object.slot = take(object)
+      assert.is_nil(taken[object.slot])
+      slots[at], taken[object.slot] = object, true
+      if i % 4000 == 0 then collectgarbage() end
+    end
+    collect()
+    assert.equal(dropped, released())
+  end)
+
+  it("grows by pieces, without a copy of what it has", function()
+    local take = ledger()
+    local kept = {}
+    for i = 1, 40000 do kept[i] = {} end
+    collectgarbage()
+    collectgarbage "stop"
+    local most = 0
+    for i = 1, #kept do
+      local before = collectgarbage "count"
+      take(kept[i])
+      most = math.max(most, collectgarbage "count" - before)
+    end
+    collectgarbage "restart"
+    assert.is_true(most <= 64, most) -- KiB; a table of 32 K slots that grows takes 512
   end)
 end)
 

@@ -1,24 +1,45 @@
 -- core/hold.lua: tells when a Lua object has been collected, without a finalizer on it.
 -- A finalizer costs 250 ns and more for each object, most of it in the collector; this
--- costs 50. An object gets a slot of a ledger and stands there in a weak table. After a
--- collection the slots that lost their objects are swept, a few with each slot that is
--- taken, so no call pays for what a million calls before it left. Used by value.lua and
--- room.lua for memory of C.
+-- costs 30. Used by value.lua and room.lua for memory of C.
+--
+-- An object gets a slot of a ledger and stands there in a weak table. The slots are in
+-- banks of a fixed size. A ledger takes slots of one bank until none is free, and then
+-- turns to another bank, where it first frees the slots whose objects were collected.
+-- So no call pays for what a million calls before it left, and the ledger grows without
+-- a copy of what it has: one table of 32 K slots that doubled took a millisecond within
+-- one get. The end of a collection frees slots, too, for programs that take no more.
+--
+-- The way of an object has no loop: LuaJIT ends compiled code before one, and makes
+-- objects of the pointers that it has in registers.
 
+local bit = require "bit"
 local ffi = require "ffi"
 
--- A sweep has looked at the slots up to `at` and ends at `last`. due: a collection came
--- after it had begun.
-local State = ffi.typeof [[
-struct { uint32_t top, n_free, size, at, last, due, sweeping; }
-]]
-local Slots = ffi.typeof "uint32_t[?]"
+local new_table = require "table.new"
+local band, rshift = bit.band, bit.rshift
 
 local Hold = {}
 
--- Slots that are looked at when one is taken, and at the end of a collection if the
--- sweep after the last one has not ended, since few slots or none are taken.
-local SLICE, LARGE_SLICE = 64, 16384
+-- Slots of a bank.
+local BITS = 8
+Hold.SLOTS = 2 ^ BITS
+
+local SLOTS = Hold.SLOTS
+
+-- A ledger turns to a bank with so many free slots.
+local ENOUGH = SLOTS / 4
+
+-- Banks that are swept at most before a new one is made, and after a collection.
+local LOOKS, LOOKS_AT_END = 8, 32
+
+-- The free slots of a bank. The last entry is their number.
+local Free = ffi.typeof("uint16_t[$]", SLOTS + 1)
+
+-- How many collections there were. The banks that were looked at last to turn to one,
+-- and at the end of a collection.
+local State = ffi.typeof "struct { uint32_t collections, turned, ended; }"
+
+local WEAK = { __mode = "v" }
 
 local ledgers = {}
 
@@ -33,76 +54,95 @@ local function watch_collections()
 end
 
 
---- Makes a ledger. release(slot) frees what the object of a slot held. It is called
---- once for each slot, by a sweep or by drop. Returns three functions: slot() takes a
---- slot; keep(slot, object) enters its object; drop(slot) frees it early.
-function Hold.ledger(release)
-  -- In C memory, since a finalizer may change it at any point of the program.
-  local state = State(0, 0, 64)
-  local free = Slots(state.size)
-  local objects = setmetatable({}, { __mode = "v" })
+-- A bank whose slots are all free. An entry of `objects` is false: the slot is free;
+-- nil: its object was collected. swept: the collections when that was looked for.
+local function make_bank(first, kept, collections)
+  local objects, free = new_table(SLOTS - 1, 0), Free()
+  for index = 0, SLOTS - 1 do
+    objects[index], free[index] = false, SLOTS - 1 - index
+  end
+  free[SLOTS] = SLOTS
+  return {
+    first = first, kept = kept, free = free, swept = collections,
+    objects = setmetatable(objects, WEAK),
+  }
+end
 
-  local function put_back(slot)
-    free[state.n_free] = slot
-    state.n_free = state.n_free + 1
+
+--- Makes a ledger. make() returns a list with places for Hold.SLOTS things: what the
+--- objects of a bank hold. release(list, index) frees the thing at an index from 0 on.
+--- It is called once for each slot, by a sweep or by drop. Returns two functions.
+--- enter(object) takes a slot for an object and returns the list and the index of the
+--- thing that it holds, which the caller puts there, and the slot's number; drop(slot)
+--- frees it early.
+function Hold.ledger(make, release)
+  -- A finalizer may sweep wherever Lua allocates, but it turns to no other bank.
+  local state = State()
+  local banks = { make_bank(0, make(), 0) }
+  local first, objects, kept, free = 0, banks[1].objects, banks[1].kept, banks[1].free
+
+  local function put_back(bank, index)
+    bank.objects[index] = false
+    release(bank.kept, index)
+    local spare = bank.free
+    local n = spare[SLOTS]
+    spare[n], spare[SLOTS] = index, n + 1
   end
 
-  local function must_sweep()
-    return state.at < state.last or state.due == 1
-  end
-
-  -- Looks at the next slots, `most` of them. An entry is false: the slot is taken and
-  -- has no object yet; nil: its object was collected.
-  local function sweep(most)
-    if state.at == state.last then
-      state.at, state.last, state.due = 0, state.top, 0
-    end
-    local from, to = state.at + 1, math.min(state.at + most, state.last)
-    state.sweeping = 1
-    for slot = from, to do
+  -- Frees the slots whose objects were collected, once after each collection.
+  local function sweep(bank)
+    if bank.swept == state.collections then return end
+    bank.swept = state.collections
+    if bank.free[SLOTS] == SLOTS then return end
+    local entries = bank.objects
+    for index = 0, SLOTS - 1 do
       -- `== nil` would call the cdata's own comparison.
-      if type(objects[slot]) == "nil" then
-        objects[slot] = false
-        release(slot)
-        put_back(slot)
-      end
+      if type(entries[index]) == "nil" then put_back(bank, index) end
     end
-    state.at, state.sweeping = to, 0
   end
 
-  local function grow()
-    local more = Slots(2 * state.size)
-    ffi.copy(more, free, state.size * ffi.sizeof "uint32_t")
-    free, state.size = more, 2 * state.size
-  end
-
-  local function slot()
-    if must_sweep() then sweep(SLICE) end
-    if state.n_free > 0 then
-      state.n_free = state.n_free - 1
-      return free[state.n_free]
+  -- The next bank with free slots. Makes one if there is none among the next few.
+  local function find()
+    local n = #banks
+    for _ = 1, math.min(n, LOOKS) do
+      state.turned = state.turned % n + 1
+      local bank = banks[state.turned]
+      sweep(bank)
+      if bank.free[SLOTS] >= ENOUGH then return bank end
     end
-    if state.top == state.size then grow() end
-    objects[state.top + 1] = false
-    state.top = state.top + 1
-    return state.top
+    local bank = make_bank(n * SLOTS, make(), state.collections)
+    banks[n + 1] = bank
+    return bank
   end
 
-  local function keep(at, object)
-    objects[at] = object
+  local function turn()
+    local bank = find()
+    first, objects, kept, free = bank.first, bank.objects, bank.kept, bank.free
+  end
+  jit.off(turn) -- or each caller's loop is compiled once more, around this call
+
+  local function enter(object)
+    if free[SLOTS] == 0 then turn() end
+    local n = free[SLOTS] - 1
+    local index = free[n]
+    free[SLOTS] = n
+    objects[index] = object
+    return kept, index, first + index
   end
 
-  local function drop(at)
-    objects[at] = false
-    release(at)
-    put_back(at)
+  local function drop(slot)
+    put_back(banks[rshift(slot, BITS) + 1], band(slot, SLOTS - 1))
   end
 
   ledgers[#ledgers + 1] = function()
-    if must_sweep() and state.sweeping == 0 then sweep(LARGE_SLICE) end
-    state.due = 1
+    local n = #banks
+    state.collections = state.collections + 1
+    for _ = 1, math.min(n, LOOKS_AT_END) do
+      state.ended = state.ended % n + 1
+      sweep(banks[state.ended])
+    end
   end
-  return slot, keep, drop
+  return enter, drop
 end
 
 

@@ -5,6 +5,7 @@ local ffi = require "ffi"
 local Hold = require "weir.core.hold"
 local C = require("weir.ffi").C
 
+local new_table = require "table.new"
 local ffi_gc = ffi.gc
 local unref = C.weir_values_unref
 
@@ -33,12 +34,12 @@ local function from_pool(n)
 end
 
 
--- The array of each reply by its slot in the ledger. It outlives the reply.
-local rooms = {}
-
-local take_slot, keep_slot = Hold.ledger(function(slot)
-  local values = rooms[slot]
-  rooms[slot] = false
+-- The ledger has the array of each reply, which outlives the reply.
+local enter = Hold.ledger(function()
+  return new_table(Hold.SLOTS - 1, 0)
+end, function(rooms, index)
+  local values = rooms[index]
+  rooms[index] = false
   unref(values)
   local spare = spares[size_of(tonumber(values.n))]
   if spare and spare.n * tonumber(values.n) < SPARE_SLOTS then
@@ -53,11 +54,10 @@ local Room = {}
 
 --- Makes an array for n values. They are dropped when the collector takes `owner`.
 function Room.of(owner, n)
-  local slot = take_slot()
   local values = from_pool(n)
   values.n = n
-  rooms[slot] = values
-  keep_slot(slot, owner)
+  local rooms, index = enter(owner)
+  rooms[index] = values
   return values
 end
 

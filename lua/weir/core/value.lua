@@ -16,22 +16,17 @@ local ffi_string, istype = ffi.string, ffi.istype
 -- that memory.
 local STEP = 16 * 1024 * 1024
 
--- The references of all boxes by slot, in a struct as weir_values_unref takes it: that
+-- The references of the boxes by slot, in structs as weir_values_unref takes them: that
 -- drops the references that are left when Lua closes.
 local Held = ffi.typeof "struct { uint64_t n; struct weir_value *at[?]; }"
 
-local function make_held(n)
-  local made = ffi.gc(Held(n), C.weir_values_unref)
-  made.n = n
-  return made
-end
-
-local room = 64
-local held = make_held(room)
-
-local take_slot, keep_slot, drop_slot = Hold.ledger(function(slot)
-  C.weir_value_unref(held.at[slot - 1])
-  held.at[slot - 1] = nil
+local enter, drop_slot = Hold.ledger(function()
+  local held = ffi.gc(Held(Hold.SLOTS), C.weir_values_unref)
+  held.n = Hold.SLOTS
+  return held
+end, function(held, index)
+  C.weir_value_unref(held.at[index])
+  held.at[index] = nil
 end)
 
 ---@class weir.Value
@@ -139,22 +134,12 @@ Value.is = is_value
 Value.describe, Value.advice = Text.describer(is_value), Text.advice
 
 
-local function grow()
-  local more = make_held(2 * room)
-  ffi.copy(more.at, held.at, room * ffi.sizeof "void *")
-  ffi.gc(held, nil)
-  held, room = more, 2 * room
-end
-
-
 --- Wraps a `struct weir_value *` and takes one reference of the caller's.
 ---@return weir.Value
 function Value.own(pointer)
-  local slot = take_slot()
-  if slot > room then grow() end
-  local box = Box(pointer, pointer.data, pointer.size, slot)
-  held.at[slot - 1] = pointer
-  keep_slot(slot, box)
+  local box = Box(pointer, pointer.data, pointer.size)
+  local held, index, slot = enter(box)
+  held.at[index], box.slot = pointer, slot
   return box
 end
 
