@@ -118,11 +118,11 @@ static int status_of(int error)
     return error == EACCES || error == EROFS ? WEIR_DENIED : WEIR_FAILED;
 }
 
-static void fail(struct weir_call *call, struct weir_item *item,
-                 const char *name, int error)
+static void fail(struct journal_session *s, struct weir_call *call,
+                 struct weir_item *item, const char *name, int error)
 {
-    weir_call_fail(call, item, status_of(error), "%s: %s", name,
-                   strerror(error));
+    weir_call_fail(call, item, status_of(error), "%s/%s: %s", s->config->path,
+                   name, strerror(error));
 }
 
 /* Copies the key, which has to be a plain file name. Answers the item if not.
@@ -213,7 +213,7 @@ static void append(struct journal_session *s, struct weir_call *call,
         rc = add(s, value->data, value->size);
     weir_value_unref(value);
     if (rc != 0)
-        fail(call, item, name, rc);
+        fail(s, call, item, name, rc);
     else
         item->status = WEIR_OK;
 }
@@ -264,7 +264,7 @@ static void read_file(struct journal_session *s, struct weir_call *call,
     else if (weir_call_place(call, item, (uint64_t)st.st_size, &to) == 0)
         rc = read_all(call, item, fd, to, (uint64_t)st.st_size);
     if (rc != 0)
-        fail(call, item, name, rc);
+        fail(s, call, item, name, rc);
     if (fd >= 0)
         close(fd);
 }
@@ -285,7 +285,7 @@ static void remove_file(struct journal_session *s, struct weir_call *call,
     else if (errno == ENOENT)
         item->status = WEIR_MISS;
     else
-        fail(call, item, name, errno);
+        fail(s, call, item, name, errno);
 }
 
 static int journal_run(void *session, struct weir_call *call)

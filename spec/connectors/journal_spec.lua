@@ -75,14 +75,15 @@ describe("the connector journal", function()
       weir.run(function()
         local store = weir.journal { path = %q }
         assert(store:set("0", ("a"):rep(40000)))
-        print(select(2, store:set("0", ("b"):rep(40000))).code)
+        local _, err = store:set("0", ("b"):rep(40000))
+        print(err.code, (tostring(err):gsub("^.*/j/0: ", "j/0: ")))
         assert(store:set("0", "c"))
         print(#tostring(store:get "0"), tostring(store:get "0"):sub(-2))
       end)]]):format(folder .. "/j"))
     -- 100 blocks of 512 bytes; the signal that comes with it is ignored.
     local _, out, err = shell.run("sh -c 'trap \"\" XFSZ; ulimit -f 100; "
       .. "exec build/weir run " .. folder .. "/full.lua'")
-    assert.equal("nospace\n40001\tac\n", out .. err)
+    assert.equal("nospace\tj/0: File too large\n40001\tac\n", out .. err)
   end)
 
   it("says what is wrong with its folder", function()

@@ -304,4 +304,108 @@ describe("spool", function()
       assert.is_nil(far.data.a)
     end)
   end)
+
+  -- 600 deletes that wait, more than go in one batch, when their store is back.
+  local function with_many(fn)
+    local tree, log = journalled(host, {}, far, { every = 1 })
+    local keys = {}
+    for i = 1, 600 do
+      keys[i] = "k" .. i
+      far.data[keys[i]] = "v"
+    end
+    host:main(function()
+      assert(tree.owner.pending.journal:recover())
+      far.down = "unavailable"
+      assert.is_true(tree:delete_many(keys):all "good")
+      far.down = nil
+      fn(tree, log, far:count "delete")
+    end)
+    return log
+  end
+
+  it("sends each delete once although its file takes no note of it", function()
+    local log = with_many(function(tree, log, before)
+      log.down = "nospace"
+      local flushed, err = tree:flush()
+      assert.is_nil(flushed)
+      assert.same({ "nospace", 600 }, { err.code, #err.left })
+      assert.same({ a = "1", b = "2", c = "3" }, far.data)
+      host.sleep(10)
+      assert.equal(3, far:count "delete" - before)
+      assert.equal(600, tree:tally().pending)
+      log.down = nil
+      host.sleep(2)
+      assert.equal(3, far:count "delete" - before)
+      assert.same({ 0, 600 }, { tree:tally().pending, tree:tally().replayed })
+    end)
+    assert.same({}, waiting(fake.host(), log.data))
+  end)
+
+  it("sends a delete again that a set came between while its file was full", function()
+    with_many(function(tree, log)
+      log.down = "nospace"
+      tree:flush()
+      local _, err = tree:set("k7", "new")
+      assert.matches("the key is deleted later", err.message)
+      assert.equal("new", far.data.k7)
+      host.sleep(5)
+      assert.is_nil(far.data.k7)
+      log.down = nil
+      host.sleep(2)
+      assert.equal(0, tree:tally().pending)
+    end)
+  end)
+
+  it("makes room in a full folder by what its store has made", function()
+    local left
+    with_many(function(tree, log)
+      log.room = log:used()
+      assert.is_true(tree:flush())
+      assert.equal(0, log:used())
+      far.faults.a = { "unavailable" }
+      assert.is_true(tree:delete "a")
+      left = journals.copy(log.data)
+    end)
+    assert.same({ "a" }, waiting(fake.host(), left))
+  end)
+
+  -- The files of a process that was killed when 600 deletes waited.
+  local function killed()
+    local files
+    with_many(function(_, log) files = journals.copy(log.data) end)
+    host = fake.host()
+    far = script.store(host, "far", { data = { a = "1" } })
+    return files, next(files)
+  end
+
+  it("serves from a full folder, but keeps no further delete", function()
+    local files, name = killed()
+    local bytes = files[name]
+    local tree, log = journalled(host, files, far, { every = 1000 })
+    host:main(function()
+      log.room = log:used()
+      assert.equal(600, #assert(tree.owner.pending.journal:recover()))
+      assert.same({ [name] = bytes }, log.data)
+      far.faults.a = { "unavailable", "unavailable" }
+      assert.matches("log: full", select(2, tree:delete "a").message, 1, true)
+      log.room = nil
+      assert.is_true(tree:delete "a")
+      files = journals.copy(log.data)
+    end)
+    assert.equal(601, #waiting(fake.host(), files))
+  end)
+
+  it("adds nothing behind a torn end in a full folder", function()
+    local files, name = killed()
+    files[name] = files[name]:sub(1, -2)
+    local tree, log = journalled(host, files, far, {})
+    host:main(function()
+      local journal = tree.owner.pending.journal
+      log.room = log:used()
+      assert.same({ nil, "nospace", "log: full" }, { journal:recover() })
+      log.room = nil
+      assert.equal(599, #assert(journal:recover()))
+    end)
+    assert.equal(599, #waiting(fake.host(), log.data))
+  end)
 end)

@@ -1,8 +1,9 @@
 -- policy/shared/flusher.lua: brings dirty keys to the authority, in the background
 -- and in batches, the newest write of each key. There is one write of a key at a time
 -- (`locks`), so the writes of a key arrive in order. A key stays dirty until the
--- authority has its newest write, and until the journal says so. Used by write-back and
--- spool.
+-- authority has its newest write, and until the journal says so. While the journal
+-- takes nothing (a full disk), what the authority has got is not sent again. Used by
+-- write-back and spool.
 
 local Dirty = require "weir.policy.shared.dirty"
 local host = require "weir.host"
@@ -21,6 +22,7 @@ local PAUSE, MOST_PAUSE = 0.1, 5 -- seconds after a failure; doubled up to the m
 function Flusher.new(store, dirty, locks, after, every)
   return setmetatable({ store = store, dirty = dirty, locks = locks, after = after,
     every = every, urgent = 0, pause = every or PAUSE,
+    unnoted = {}, -- entries that were sent, and of which the journal does not know
     counts = { flushed = 0, failed = 0, refused = 0 } }, Flusher)
 end
 
@@ -37,6 +39,7 @@ local function next_batch(self)
   local batch, bytes, due = {}, 0, host.now() - self.after
   local all = hurries(self)
   self.dirty:each(function(entry)
+    if entry.sent then return end
     if #batch > 0 and (#batch >= AT_ONCE or bytes + entry.size > AT_ONCE_BYTES) then
       return false
     end
@@ -93,8 +96,35 @@ local function deliver(self, op, entries, done)
 end
 
 
+-- Tells the journal which entries were sent, and removes them. Returns whether that was
+-- possible.
+local function note(self)
+  local list = {}
+  for _, entry in ipairs(self.unnoted) do
+    entry.listed = entry.sent and self.dirty:get(entry.key) == entry
+    list[#list + 1] = entry.listed and entry or nil
+  end
+  self.unnoted = list
+  local noted, status = true, nil
+  if #list > 0 and self.journal then noted, status = self.journal:clean(list) end
+  for _, entry in ipairs(list) do
+    if not noted then entry.status = status end
+    if noted and entry.sent then self.dirty:remove(entry) end
+  end
+  if noted then self.unnoted = {} end
+  self.stuck = not noted
+  return noted
+end
+
+
+local function tried(entries)
+  for _, entry in ipairs(entries) do entry.tries = (entry.tries or 0) + 1 end
+end
+
+
 -- Flushes a batch. Returns whether all of it is done. A value that has expired is
--- flushed as a deletion: the authority may have an older one that lives longer.
+-- flushed as a deletion: the authority may have an older one that lives longer. When
+-- the journal is stuck, all that waits is sent before it is tried again.
 local function flush(self, batch)
   local sets, deletions, done = {}, {}, {}
   for _, entry in ipairs(batch) do
@@ -102,10 +132,17 @@ local function flush(self, batch)
   end
   deliver(self, "set", sets, done)
   deliver(self, "delete", deletions, done)
-  local noted = #done == 0 or not self.journal or self.journal:clean(done)
-  for _, entry in ipairs(batch) do entry.tries = (entry.tries or 0) + 1 end
-  for _, entry in ipairs(noted and done or {}) do self.dirty:remove(entry) end
-  return noted and #done == #batch
+  for _, entry in ipairs(done) do
+    if not entry.listed then self.unnoted[#self.unnoted + 1] = entry end
+    entry.sent, entry.listed = true, true
+  end
+  local complete = #done == #batch
+  local more = self.stuck and complete and #batch > 0
+  local noted = more or note(self)
+  -- Only now: whoever waits for a flush looks at it.
+  if not more then tried(batch) end
+  if not noted then tried(self.unnoted) end
+  return noted and complete
 end
 
 
@@ -136,7 +173,7 @@ end
 local function work(self)
   while self.dirty.count > 0 and not self.stopped do
     local batch = next_batch(self)
-    if #batch == 0 then
+    if #batch == 0 and #self.unnoted == 0 then
       rest(self, idle_for(self))
     elseif round(self, batch) then
       self.pause = self.every or PAUSE
@@ -171,6 +208,12 @@ end
 function Flusher:hurry(now)
   self:start()
   if self.resting and (now or not self.failed) then host.wake(self.resting) end
+end
+
+
+--- Sends entries again that the authority may not have any more; nil: all.
+function Flusher:again(entries)
+  for _, entry in ipairs(entries or self.unnoted) do entry.sent = nil end
 end
 
 

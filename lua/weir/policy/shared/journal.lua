@@ -55,7 +55,7 @@ end
 --- A journal on a store that adds what is set.
 function Journal.new(store)
   return setmetatable({ store = store, live = {}, live_bytes = 0, number = 0, bytes = 0,
-    waiting = {}, cut = 0 }, Journal)
+    waiting = {}, cut = 0, files = {} }, Journal)
 end
 
 
@@ -108,10 +108,11 @@ local function live_records(self)
 end
 
 
--- Writes what is live to a file that is not there, then removes the others.
-local function begin_file(self, others)
+-- Writes what is live to a file that is not there, then removes the others. The second
+-- result: whether these are gone.
+local function begin_file(self)
   local used, file = {}, nil
-  for _, name in ipairs(others) do used[name] = true end
+  for _, name in ipairs(self.files) do used[name] = true end
   for i = 0, FILES - 1 do
     if not used[tostring(i)] then file = tostring(i) break end
   end
@@ -122,11 +123,24 @@ local function begin_file(self, others)
   if ok then ok, status, why = write(self, file, live_records(self)) end
   if not ok then
     self.bytes = before
+    ask(self, "delete", { file })
     return nil, status, why
   end
-  self.file = file
-  if #others > 0 then ask(self, "delete", others) end
-  return true
+  local gone = #self.files == 0 or ask(self, "delete", self.files) ~= nil
+  self.file, self.files = file, gone and {} or self.files
+  table.insert(self.files, file)
+  return true, gone
+end
+
+
+-- Goes on with the files that are there, where there is no room for another one. No
+-- record can follow a torn end. whole: by name, whether the file has none.
+local function reuse_file(self, whole, bytes)
+  for _, name in ipairs(self.files) do
+    if whole[name] then self.file = name end
+  end
+  self.bytes = bytes
+  return self.file ~= nil
 end
 
 
@@ -138,14 +152,16 @@ function Journal:recover()
   for i = 0, FILES - 1 do names[i + 1] = tostring(i) end
   local reply, status, why = ask(self, "get", names)
   if not reply then return nil, status, why end
-  local live, clean, number, there, values = {}, {}, 0, {}, {}
+  local live, clean, number, whole, values, bytes = {}, {}, 0, {}, {}, 0
+  self.files, self.live, self.live_bytes, self.cut = {}, {}, 0, 0
   for i = 1, FILES do
     local value = reply:value(i)
     if value then
-      there[#there + 1], values[#values + 1] = names[i], value
+      self.files[#self.files + 1], values[#values + 1] = names[i], value
       local highest, cut = Records.read(value.data, #value, live, clean,
         number)
-      number, self.cut = highest, self.cut + cut
+      number, self.cut, bytes = highest, self.cut + cut, bytes + #value
+      whole[names[i]] = cut == 0
     end
   end
   local list, now, clock = {}, host.now(), os.time()
@@ -165,9 +181,9 @@ function Journal:recover()
   end
   for _, value in ipairs(values) do value:close() end
   local ok
-  ok, status, why = begin_file(self, there)
-  if not ok then return nil, status, why end
-  return list
+  ok, status, why = begin_file(self)
+  if ok or status == "nospace" and reuse_file(self, whole, bytes) then return list end
+  return nil, status, why
 end
 
 
@@ -193,6 +209,27 @@ local function is_large(self)
 end
 
 
+-- Where there is no room to say that the store has some writes, the journal is written
+-- anew without them, if that makes it half as long. Returns whether it was.
+local function shrink(self, records)
+  local live, bytes = {}, self.live_bytes
+  for key, record in pairs(self.live) do live[key] = record end
+  for _, record in ipairs(records) do
+    local old = live[record.key]
+    if record.kind == CLEAN and old and old.number <= record.number then
+      live[record.key], bytes = nil, bytes - size_of(old)
+    end
+  end
+  if bytes == self.live_bytes or 2 * bytes > self.bytes then return false end
+  local before, before_bytes = self.live, self.live_bytes
+  self.live, self.live_bytes = live, bytes
+  local ok, gone = begin_file(self)
+  -- What is in a file that is still there is still live.
+  if not gone then self.live, self.live_bytes = before, before_bytes end
+  return ok and gone
+end
+
+
 -- Writes what waits until nothing does. Each part goes with one answer.
 local function work(self)
   while #self.waiting > 0 do
@@ -204,22 +241,24 @@ local function work(self)
     local fine, ok, status, why = pcall(write, self, self.file, records)
     if not fine then ok, status, why = nil, "failed", tostring(ok) end
     for _, record in ipairs(ok and records or {}) do keep(self, record) end
+    local shrunk = status == "nospace" and shrink(self, records)
     for _, part in ipairs(parts) do
-      part.status, part.why = ok and "ok" or status, why
+      local good = ok or shrunk and part.clean
+      part.status, part.why = good and "ok" or status, why
       host.wake(part.waiter)
     end
     if is_large(self) then
       -- A file that cannot be replaced goes on growing for a while.
-      local file = self.file
-      self.kept = not begin_file(self, { file }) and self.bytes or nil
+      self.kept = not begin_file(self) and self.bytes or nil
     end
   end
   self.working = false
 end
 
 
-local function add(self, records)
-  local part = { records = records, waiter = host.prepare() }
+-- clean: they say that the store has writes.
+local function add(self, records, clean)
+  local part = { records = records, clean = clean, waiter = host.prepare() }
   self.waiting[#self.waiting + 1] = part
   if not self.working then
     self.working = true
@@ -246,15 +285,15 @@ end
 
 
 --- Notes that the store has these writes, or needs them no more. Returns whether the
---- journal has that.
+--- journal has that, and the status if not.
 function Journal:clean(entries)
   local records = {}
   for i, entry in ipairs(entries) do
     records[i] = { kind = CLEAN, key = entry.key, number = entry.record.number }
   end
-  local status, why = add(self, records)
+  local status, why = add(self, records, true)
   self.failure = why
-  return status == "ok"
+  return status == "ok", status
 end
 
 

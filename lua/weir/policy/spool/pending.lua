@@ -77,6 +77,7 @@ function Pending:begin(req, owner)
     local flusher, every = self.flusher, owner.options.every
     self.owner, self.dirty.most = owner, owner.options.max
     flusher.store = owner.node.child
+    flusher:again()
     flusher.after, flusher.every, flusher.pause = every, every, every
     flusher:hurry(true)
   end
@@ -165,6 +166,7 @@ function Pending:finish(keys)
   for _, key in ipairs(keys) do entries[#entries + 1] = self.dirty:get(key) end
   if #entries == 0 then return nil end
   if self.journal and not self.journal:clean(entries) then
+    self.flusher:again(entries)
     return self.journal.failure or "the journal failed"
   end
   for _, entry in ipairs(entries) do

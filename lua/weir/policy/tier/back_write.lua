@@ -126,9 +126,8 @@ local function through(self, req, slots, reply)
     if entry and answer[j] == "ok" then done[#done + 1] = entry end
   end
   local noted = #done == 0 or not self.journal or self.journal:clean(done)
-  for _, entry in ipairs(done) do
-    if noted then self.dirty:remove(entry) end
-  end
+  for _, entry in ipairs(noted and done or {}) do self.dirty:remove(entry) end
+  if not noted then self.flusher:again(done) end
   self.locks:unlock(sub)
   if not ok then error(answer, 0) end
   reply:place(answer, slots)
