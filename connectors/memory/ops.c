@@ -53,6 +53,8 @@ static op_locked *const OPS[WEIR_OPS] = {
     [WEIR_TAKE] = take_locked,
 };
 
+enum { LOAD_STEPS = 8 }; /* entries of a bucket to load; few have more */
+
 /* Items that are worked on together. */
 struct group {
     struct weir_call *call;
@@ -62,41 +64,35 @@ struct group {
     uint8_t order[MEMORY_GROUP]; /* by shard, then as they came */
 };
 
-/* Loads the entries of all items into the CPU's cache, up to `steps` behind the
- * first one of each bucket. For a get it loads the value, too. Buckets have two
- * entries on average, and few have more than three. */
-static void group_load(const struct group *g, int steps)
+/* Loads the entries of all items into the processor's cache, and the values for
+ * a get. Each step looks at the next entry of a bucket, for the items whose
+ * entry was not among those before. Buckets have two entries on average: of ten
+ * keys, one has three entries before its own. */
+static void group_load(const struct group *g)
 {
-    struct turn t = {.call = g->call};
+    uint8_t left[MEMORY_GROUP];
+    uint32_t n = g->n;
 
-    for (uint32_t k = 0; k < g->n; k++) {
-        uint32_t i = g->order[k];
-        const struct place *at = &g->places[i];
-        struct entry *e;
+    memcpy(left, g->order, n);
+    for (uint32_t step = 0; step < LOAD_STEPS && n > 0; step++) {
+        struct turn t = {.call = g->call};
+        uint32_t kept = 0;
 
-        turn_pass(&t, at);
-        e = table_prefetch_next(&at->shard->table, at->key.hash, steps);
-        if (e != NULL && g->call->op == WEIR_GET)
-            get_fetch(e, &g->items[i]);
+        for (uint32_t k = 0; k < n; k++) {
+            uint32_t i = left[k];
+            const struct place *at = &g->places[i];
+            struct entry *e;
+
+            turn_pass(&t, at);
+            left[kept] = (uint8_t)i;
+            kept +=
+                table_prefetch_next(&at->shard->table, at->key.hash, step, &e);
+            if (e != NULL && g->call->op == WEIR_GET)
+                get_fetch(e, &g->items[i]);
+        }
+        turn_pause(&t);
+        n = kept;
     }
-    turn_pause(&t);
-}
-
-/* Does what group_load does in all its steps, in a store of one shard. That is
- * faster, since a step goes on from where the last one was. */
-static void group_load_one(const struct group *g)
-{
-    struct shard *s = g->places[0].shard;
-    struct entry *found[MEMORY_GROUP];
-    uint32_t hashes[MEMORY_GROUP];
-
-    for (uint32_t i = 0; i < g->n; i++)
-        hashes[i] = g->places[i].key.hash;
-    lock_acquire(&s->lock);
-    table_prefetch_all(&s->table, hashes, found, g->n);
-    for (uint32_t i = 0; i < g->n && g->call->op == WEIR_GET; i++)
-        get_fetch(found[i], &g->items[i]);
-    lock_release(&s->lock);
 }
 
 static void group_run(struct group *g, struct memory *m)
@@ -187,21 +183,19 @@ static bool memory_cached(const struct memory *m)
            BUCKETS;
 }
 
-/* Loads what the items need. A single one would only wait twice, and where
- * values have no bytes a small store is in the processor's cache. */
+/* Loads what the items need. A single one would only wait twice. In a small
+ * store, all is in the processor's cache: there, looking at entries twice costs
+ * more than it saves. */
 static void group_load_all(const struct group *g, const struct memory *m)
 {
-    if (g->n == 1 || (!m->bodies && memory_cached(m)))
+    bool cached = memory_cached(m);
+
+    if (g->n == 1 || (!m->bodies && cached))
         return;
     for (uint32_t i = 0; i < g->n; i++)
         table_prefetch_first(&g->places[i].shard->table, g->places[i].key.hash);
-    if (m->n_shards == 1) {
-        group_load_one(g);
-        return;
-    }
-    if (!memory_cached(m))
-        group_load(g, 1);
-    group_load(g, 2);
+    if (!cached)
+        group_load(g);
 }
 
 static void memory_group(struct memory *m, struct weir_call *call,

@@ -146,59 +146,33 @@ bool table_holds(const struct table *t, const struct entry *e, uint32_t hash)
     return at != NULL;
 }
 
-/* Stands for the end of a bucket, so that a step needs no branch for it. */
+/* Stands for an entry where a bucket has none. */
 static struct entry table_none;
 
-/* Returns e if it has the hash, else its successor. No branch depends on the
- * comparison: a wrong guess would wait for memory. */
-static struct entry *table_step(struct entry *e, uint32_t hash, bool *equal)
-{
-    struct entry *next;
-
-    *equal = entry_hash(e) == hash;
-    next = *equal ? e : entry_chain(e);
-    return next != NULL ? next : &table_none;
-}
-
-/* Loads the head of an entry, or what follows the head if that was loaded. */
-static void table_load(const struct entry *e, bool loaded)
-{
-    __builtin_prefetch(e);
-    __builtin_prefetch((const char *)e + (loaded ? 64 : sizeof *e - 1));
-}
-
-static struct entry *table_first(const struct table *t, uint32_t hash)
+/* The entry with that many before it in the bucket of a hash. */
+static struct entry *table_nth(const struct table *t, uint32_t hash,
+                               uint32_t before)
 {
     struct entry *e = t->buckets[linear_bucket(t->size, hash)];
 
+    for (; e != NULL && before > 0; before--)
+        e = entry_chain(e);
     return e != NULL ? e : &table_none;
 }
 
-struct entry *table_prefetch_next(const struct table *t, uint32_t hash,
-                                  int steps)
+bool table_prefetch_next(const struct table *t, uint32_t hash, uint32_t before,
+                         struct entry **found)
 {
-    struct entry *e = table_first(t, hash);
-    bool equal = false;
+    struct entry *e = table_nth(t, hash, before), *next = entry_chain(e);
+    bool equal = e != &table_none && entry_hash(e) == hash;
+    const char *at = (const char *)(next != NULL ? next : e);
 
-    for (; steps > 0; steps--)
-        e = table_step(e, hash, &equal);
-    table_load(e, equal);
-    return equal ? e : NULL;
-}
-
-void table_prefetch_all(const struct table *t, const uint32_t *hashes,
-                        struct entry **found, uint32_t n)
-{
-    bool equal;
-
-    for (uint32_t i = 0; i < n; i++)
-        found[i] = table_first(t, hashes[i]);
-    for (int step = 0; step < 2; step++) {
-        for (uint32_t i = 0; i < n; i++) {
-            found[i] = table_step(found[i], hashes[i], &equal);
-            table_load(found[i], equal);
-        }
-    }
+    if (equal)
+        at = (const char *)e + 64;
+    __builtin_prefetch(at);
+    __builtin_prefetch(at + sizeof *e - 1);
+    *found = equal ? e : NULL;
+    return !equal && next != NULL;
 }
 
 void table_insert(struct table *t, struct entry *e)

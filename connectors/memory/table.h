@@ -83,9 +83,9 @@ static inline uint64_t table_bytes(const struct table *t)
 
 /* What follows loads into the processor's cache what a table_find of a hash
  * will read. A batch that does so for all its keys waits for memory once, and
- * not once a key. table_prefetch_next and table_prefetch_all need the lock.
- * The others read a size that another thread may change, and at worst load a
- * line that is not needed. */
+ * not once a key. table_prefetch_next needs the lock. The others read a size
+ * that another thread may change, and at worst load a line that is not needed.
+ */
 
 static inline struct entry **table_guess(const struct table *t, uint32_t hash)
 {
@@ -120,17 +120,12 @@ static inline void table_prefetch_first(const struct table *t, uint32_t hash)
         __atomic_load_n(table_guess(t, hash), __ATOMIC_RELAXED));
 }
 
-/* table_prefetch_next loads the head of the entry that is `steps` behind the
- * first of the bucket, and returns NULL. If an entry before that one has the
- * hash, it loads the rest of this entry instead, and returns it. The entries
- * before should have been loaded already. */
-struct entry *table_prefetch_next(const struct table *t, uint32_t hash,
-                                  int steps);
-
-/* table_prefetch_all loads the first three entries of the buckets of n hashes,
- * an entry of each at a time. found[i] becomes the entry of hash i if it is one
- * of these, else some entry: not an answer, but what to load more of. */
-void table_prefetch_all(const struct table *t, const uint32_t *hashes,
-                        struct entry **found, uint32_t n);
+/* table_prefetch_next looks at the entry with that many before it in its
+ * bucket; none of them has the hash. If this one has it, the function loads the
+ * rest of it and sets *found to it. Otherwise it sets *found to NULL and loads
+ * the head of the entry behind it. False: there is nothing more to load for the
+ * hash. */
+bool table_prefetch_next(const struct table *t, uint32_t hash, uint32_t before,
+                         struct entry **found);
 
 #endif

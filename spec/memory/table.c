@@ -62,6 +62,25 @@ static void check_all(struct table *t)
     CHECK(t->size.n > t->size.mask / 2 && t->size.n <= t->size.mask + 1);
 }
 
+/* A batch loads the entries of a bucket one by one until it has the key's: as
+ * many steps as there are entries before it, and none more. */
+static void check_prefetch(struct table *t)
+{
+    for (uint32_t i = 0; i < KEYS; i++) {
+        struct entry *e = t->buckets[linear_bucket(t->size, mix(i))];
+        struct entry *found = NULL;
+        uint32_t step = 0;
+
+        while (table_prefetch_next(t, mix(i), step++, &found))
+            CHECK(found == NULL);
+        CHECK(found == (present[i] ? entries[i] : NULL));
+        for (; step > 1; step--)
+            e = entry_chain(e);
+        CHECK(present[i] ? e == entries[i]
+                         : e == NULL || entry_chain(e) == NULL);
+    }
+}
+
 /* One step of a walk: the bucket at a position. */
 static uint64_t meet(struct table *t, uint64_t position)
 {
@@ -129,6 +148,7 @@ int main(void)
         random_ops(&t, &random, round % 2 ? 5 : 90);
         check_walk(&t, &random);
         check_all(&t);
+        check_prefetch(&t);
     }
     for (uint32_t i = 0; i < KEYS; i++) {
         drop(&t, i);
