@@ -189,8 +189,7 @@ static inline struct side blocking_open(struct blocking *b,
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
         bench_die(path, strerror(errno));
     for (uint32_t i = 0; i < CELL_FLIGHT; i++) {
-        b->buffers[i] = malloc((size_t)c->batch * c->size);
-        memset(b->buffers[i], 0, (size_t)c->batch * c->size);
+        b->buffers[i] = cell_buffer((size_t)c->batch * c->size);
     }
     for (uint32_t i = 0; i < threads; i++)
         pthread_create(&b->threads[i], NULL, blocking_main, b);

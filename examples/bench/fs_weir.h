@@ -81,8 +81,7 @@ static inline struct side ours_open(struct ours *o, const struct cell *c,
     weir_cq_new(&o->cq);
     for (uint32_t i = 0; i < CELL_FLIGHT; i++) {
         o->batches[i] = weir_batch_new(c->batch);
-        o->buffers[i] = malloc((size_t)c->batch * c->size);
-        memset(o->buffers[i], 0, (size_t)c->batch * c->size);
+        o->buffers[i] = cell_buffer((size_t)c->batch * c->size);
     }
     return (struct side){o, ours_submit, ours_wait};
 }
