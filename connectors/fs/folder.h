@@ -24,8 +24,8 @@ int fs_opendir(const struct fs *fs, const char *path, DIR **out);
  * fewer only at the end of the file. */
 ssize_t fs_read(int fd, void *to, size_t n, uint64_t offset);
 
-/* fs_piece returns how many bytes of a value are read or written at once. */
-size_t fs_piece(const struct fs *fs);
+/* fs_write_piece returns how many bytes of a value are written at once. */
+size_t fs_write_piece(const struct fs *fs);
 
 /* fs_mkdir makes a directory. 1: it was made, 0: it existed. durable: it waits
  * until its name is on the disk. */

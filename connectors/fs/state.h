@@ -66,13 +66,13 @@ enum fs_hold_kind { FS_HOLD_KEY, FS_HOLD_NAME, FS_HOLD_MARK, FS_HOLD_KINDS };
 
 enum {
     FS_LOCKS = 64,
-    FS_PIECE = 1 << 20,         /* bytes hashed and read or written at once */
-    FS_PIECE_TMPFS = 256 << 10, /* the same in tmpfs */
-    FS_SMALL = 16 << 10,        /* a file up to this is read at once */
-    FS_KEEP = 68 << 10,         /* a file up to this is kept open */
-    FS_TEMP_MAX = 48,           /* the path of a temporary */
-    FS_OWNER_NAME = 17,         /* 16 digits and a NUL */
-    FS_DIRECTORIES = 65536,     /* the largest fanout */
+    FS_PIECE = 1 << 20,          /* bytes read or written at once */
+    FS_PIECE_HASHED = 256 << 10, /* the same where it is hashed in a cache */
+    FS_SMALL = 16 << 10,         /* a file up to this is read at once */
+    FS_KEEP = 68 << 10,          /* a file up to this is kept open */
+    FS_TEMP_MAX = 48,            /* the path of a temporary */
+    FS_OWNER_NAME = 17,          /* 16 digits and a NUL */
+    FS_DIRECTORIES = 65536,      /* the largest fanout */
 };
 
 struct fs_recovery {

@@ -145,7 +145,7 @@ static int write_piece(struct fs_session *s, struct write_job *job,
 static int write_content(struct fs_session *s, struct weir_call *call,
                          struct weir_item *item, struct write_job *job)
 {
-    size_t most = fs_piece(s->fs);
+    size_t most = fs_write_piece(s->fs);
     uint64_t at = 0;
     int rc;
 
