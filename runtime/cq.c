@@ -15,22 +15,28 @@
  * has read the earlier byte by then. Disarming earlier would send a second
  * byte before the first was read.
  *
- * The ring is written after the lock is released, so that the woken host finds
- * the lock free. Meanwhile a reference keeps the queue and its eventfd. A
- * thread that removes the socket waits for the one call that may be writing to
- * it.
+ * A thread in weir_cq_wait sleeps on a futex, not on the fd. A batch that comes
+ * to an empty queue meanwhile wakes it and does not ring, so the drain that
+ * follows has no ring to read. The thread counts itself first and looks at the
+ * queue second. A push fills the queue first and looks at the count second. So
+ * either the thread sees the batch or the push sees the thread.
+ *
+ * The worker rings or wakes after the lock is released, so that the woken host
+ * finds the lock free. Meanwhile a reference keeps the queue. A thread that
+ * removes the socket waits for the one call that may be writing to it.
  *
  * A queue lives until its host has freed it and every batch announced to it has
  * been drained or freed. drain.c hands the batches to the host. */
 #include "cq.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -48,7 +54,9 @@ struct weir_cq {
     _Atomic uint32_t refs;      /* the host, announced batches, rings, bells */
     _Atomic uint64_t pending;   /* announced and not drained */
     _Atomic uint32_t ringing;   /* threads about to write to the socket */
-    _Atomic bool waiting;       /* head is not NULL; read without the lock */
+    _Atomic uint32_t filled;    /* 1: head is not NULL. A futex; changed under
+                                   lock, read without it */
+    _Atomic uint32_t waiters;   /* threads in weir_cq_wait */
 };
 
 int weir_cq_new(struct weir_cq **out)
@@ -99,7 +107,7 @@ static struct batch *take_all(struct weir_cq *cq)
 
     cq->head = NULL;
     cq->tail = &cq->head;
-    atomic_store_explicit(&cq->waiting, false, memory_order_relaxed);
+    atomic_store_explicit(&cq->filled, 0, memory_order_relaxed);
     return all;
 }
 
@@ -192,23 +200,45 @@ static void ring(struct weir_cq *cq, int socket)
     cq_unref(cq);
 }
 
+/* Appends a batch. Under lock. */
+static void append(struct weir_cq *cq, struct batch *b)
+{
+    b->next = NULL;
+    *cq->tail = b;
+    cq->tail = &b->next;
+    atomic_store(&cq->filled, 1);
+}
+
+static void wake_waiters(struct weir_cq *cq)
+{
+    syscall(SYS_futex, &cq->filled, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL,
+            0);
+    cq_unref(cq);
+}
+
 bool cq_push(struct weir_cq *cq, struct batch *b)
 {
-    bool armed = false, closed;
+    bool rings = false, wakes = false, closed;
     int socket = -1;
 
-    b->next = NULL;
     pthread_mutex_lock(&cq->lock);
     closed = cq->closed;
     if (!closed) {
-        *cq->tail = b;
-        cq->tail = &b->next;
-        atomic_store_explicit(&cq->waiting, true, memory_order_relaxed);
-        armed = arm(cq, &socket);
+        bool was_empty = cq->head == NULL;
+
+        append(cq, b);
+        if (atomic_load(&cq->waiters) == 0)
+            rings = arm(cq, &socket);
+        else
+            wakes = was_empty;
+        if (wakes)
+            cq_ref(cq);
     }
     pthread_mutex_unlock(&cq->lock);
-    if (armed)
+    if (rings)
         ring(cq, socket);
+    if (wakes)
+        wake_waiters(cq);
     return !closed;
 }
 
@@ -250,16 +280,19 @@ static bool take(struct weir_cq *cq, int max, bool rang, struct batch **first)
 
 bool cq_is_quiet(const struct weir_cq *cq)
 {
-    return !atomic_load_explicit(&cq->waiting, memory_order_relaxed) &&
+    return !atomic_load_explicit(&cq->filled, memory_order_relaxed) &&
            !atomic_load_explicit(&cq->armed, memory_order_relaxed);
 }
 
-/* Reads the eventfd. With a socket the host has read the ring itself. */
+/* Reads the eventfd if a ring was written or is going to be. With a socket the
+ * host has read the ring itself. */
 static bool read_ring(struct weir_cq *cq)
 {
     eventfd_t rings;
 
-    return atomic_load_explicit(&cq->socket, memory_order_relaxed) >= 0 ||
+    if (atomic_load_explicit(&cq->socket, memory_order_relaxed) >= 0)
+        return true;
+    return atomic_load_explicit(&cq->armed, memory_order_relaxed) &&
            eventfd_read(cq->fd, &rings) == 0;
 }
 
@@ -268,39 +301,30 @@ bool cq_take(struct weir_cq *cq, int max, struct batch **first)
     return take(cq, max, read_ring(cq), first);
 }
 
-/* A ring without a batch was for batches that were drained before it was
- * written. Disarms the queue. */
-static void read_late_ring(struct weir_cq *cq)
+/* Sleeps until a batch waits, the time has come, or for no reason. true: the
+ * time has come. */
+static bool sleep_while_empty(struct weir_cq *cq, uint64_t until)
 {
-    struct batch *none;
-    eventfd_t rings;
+    struct timespec t = clock_timespec(until);
 
-    take(cq, 0, eventfd_read(cq->fd, &rings) == 0, &none);
-}
-
-static bool is_waiting(const struct weir_cq *cq)
-{
-    return atomic_load_explicit(&cq->waiting, memory_order_acquire);
+    return syscall(SYS_futex, &cq->filled, FUTEX_WAIT_BITSET_PRIVATE, 0,
+                   until == WEIR_FOREVER ? NULL : &t, NULL,
+                   FUTEX_BITSET_MATCH_ANY) < 0 &&
+           errno == ETIMEDOUT;
 }
 
 int weir_cq_wait(struct weir_cq *cq, uint64_t timeout_ns)
 {
-    struct pollfd p = {.fd = cq->fd, .events = POLLIN};
-    uint64_t now = weir_now();
-    uint64_t until = clock_after(now, timeout_ns);
+    uint64_t until;
 
     if (!cq_is_own(cq))
         return -ECHILD;
-    for (;;) {
-        struct timespec left = clock_left(until, now);
-
-        if (is_waiting(cq))
-            return 1;
-        if (ppoll(&p, 1, until == WEIR_FOREVER ? NULL : &left, NULL) > 0 &&
-            !is_waiting(cq))
-            read_late_ring(cq);
-        now = weir_now();
-        if (now >= until)
-            return is_waiting(cq);
-    }
+    if (atomic_load(&cq->filled) || timeout_ns == 0)
+        return atomic_load(&cq->filled) != 0;
+    until = clock_after(weir_now(), timeout_ns);
+    atomic_fetch_add(&cq->waiters, 1);
+    while (!atomic_load(&cq->filled) && !sleep_while_empty(cq, until))
+        continue;
+    atomic_fetch_sub(&cq->waiters, 1);
+    return atomic_load(&cq->filled) != 0;
 }

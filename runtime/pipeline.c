@@ -111,8 +111,11 @@ static void slice_done(struct pipeline *p, struct slice *s)
     p->items -= n;
     p->bytes -= s->bytes;
     slice_put(p, s);
-    if (batch_answered(b, n))
-        finish_batch(b);
+    if (!batch_answered(b, n))
+        return;
+    if (p->n == 0 && !p->finishing)
+        sleeper_offer(p->session->sleeper);
+    finish_batch(b);
 }
 
 static void slice_fail(struct slice *s, int status, int rc)

@@ -110,7 +110,7 @@ enum ready session_ready(struct session *s, bool idle)
         session_drop(s);
     if (s->open)
         return READY_YES;
-    sleepers_wake_connected(&s->lane->sleepers);
+    sleeper_is_connecting(s->sleeper);
     ready = health_ready(&s->lane->health, &s->store->config, &s->failure);
     return ready == READY_YES ? session_connect(s) : ready;
 }

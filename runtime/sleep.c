@@ -15,26 +15,30 @@
  *
  * The list. A worker that can take work goes on the list of its lane before it
  * sleeps. A push takes as many workers off the list as the batch has slices,
- * the last to fall asleep first, because its cache is warm, and wakes them. A
- * push to a lane whose workers are all awake makes no system call.
+ * the last to come first, because its cache is warm, and wakes them. A worker
+ * comes when it has answered its last slice, before the host learns of it, and
+ * is awake then: it looks at the queue before it sleeps, and a push does not
+ * wake it. Without that, a host with one batch on its way would wake another
+ * worker each time. A push to a lane with an awake worker on the list, or with
+ * none, makes no system call.
  *
  * No wake is lost. One lock guards the queue and the list. A worker goes on the
- * list only if the queue is empty under this lock, and a push looks at the list
- * under the same lock after it filled the queue. So either the worker sees the
- * batch or the push sees the worker. A worker on the list sleeps at once. Only
- * a claim, a push, sleep_until and the end of finish take it off the list.
+ * list, or becomes one that sleeps there, only if the queue is empty under this
+ * lock, and a push looks at the list under the same lock after it filled the
+ * queue. So either the worker sees the batch or the push sees the worker. A
+ * claim, a push, a connect, sleep_until, the end of finish and the end of the
+ * worker take it off the list.
  *
  * Looking first. To sleep and be woken costs more than a short look, in the
  * server, too, which wakes us. So before each sleep a worker looks for work, or
- * for bytes on its fd, for up to spin_ns and yields in between. While it looks
- * for work it is not on the list, so that pushes make no system call for it.
- * A look that finds nothing wastes a core, so a worker looks in each wait only
- * while waits are short: it skips 1, 3, 7, .. 63 waits after so many looks in a
- * row that found nothing. A yield that took long gave the core to another
- * process, perhaps at the price of the worker's next turns. Then the worker
- * does not look for a while (PAUSE_MIN_NS and more). Measured on two idle cores
- * with looks of 50 us before each sleep against one of 10 us a reply: 1.5 times
- * the gets of 64 KiB x 16 over a unix socket, 1.3 times those of 64 B x 16.
+ * for bytes on its fd, for up to spin_ns and yields in between. A look that
+ * finds nothing wastes a core, so a worker looks in each wait only while waits
+ * are short: it skips 1, 3, 7, .. 63 waits after so many looks in a row that
+ * found nothing. A yield that took long gave the core to another process,
+ * perhaps at the price of the worker's next turns. Then the worker does not
+ * look for a while (PAUSE_MIN_NS and more). Measured on two idle cores with
+ * looks of 50 us before each sleep against one of 10 us a reply: 1.5 times the
+ * gets of 64 KiB x 16 over a unix socket, 1.3 times those of 64 B x 16.
  *
  * In finish. A worker with requests in flight waits for the oldest reply. If
  * it has room for more it goes on the list as well, and a push ends its wait
@@ -80,7 +84,10 @@ uint32_t sleepers_take(struct sleepers *all, struct sleeper **out, uint32_t n)
 
         all->first = s->next;
         s->listed = false;
-        out[taken++] = s;
+        if (s->asleep)
+            out[taken++] = s;
+        else
+            n--;
     }
     return taken;
 }
@@ -97,6 +104,25 @@ void sleeper_awake(struct sleeper *s)
     s->listed = false;
 }
 
+/* Puts a worker on the list if it is not there. Under lock. */
+static void list(struct sleeper *s, bool asleep)
+{
+    s->asleep = asleep;
+    if (s->listed)
+        return;
+    s->listed = true;
+    s->next = s->among->first;
+    s->among->first = s;
+}
+
+void sleeper_offer(struct sleeper *s)
+{
+    pthread_mutex_lock(&s->among->lock);
+    if (!s->among->work && !s->among->stopping)
+        list(s, false);
+    pthread_mutex_unlock(&s->among->lock);
+}
+
 static void leave_list(struct sleeper *s)
 {
     pthread_mutex_lock(&s->among->lock);
@@ -105,7 +131,7 @@ static void leave_list(struct sleeper *s)
 }
 
 enum listing {
-    LISTED,    /* on the list: sleep now */
+    LISTED,    /* on the list as one that sleeps: sleep now */
     LIST_WORK, /* there is work */
     LIST_STOP, /* there is no work, and none comes */
 };
@@ -119,21 +145,22 @@ static enum listing go_on_list(struct sleeper *s)
     if (all->work) {
         listing = LIST_WORK;
     } else if (all->stopping) {
+        sleeper_awake(s);
         listing = LIST_STOP;
-    } else if (!s->listed) {
-        s->listed = true;
-        s->next = all->first;
-        all->first = s;
+    } else {
+        list(s, true);
     }
     pthread_mutex_unlock(&all->lock);
     return listing;
 }
 
-void sleepers_wake_connected(struct sleepers *all)
+void sleeper_is_connecting(struct sleeper *self)
 {
+    struct sleepers *all = self->among;
     struct sleeper *s;
 
     pthread_mutex_lock(&all->lock);
+    sleeper_awake(self);
     s = all->first;
     while (s != NULL && !s->has_session)
         s = s->next;

@@ -30,13 +30,14 @@ struct sleeper {
     /* Under the lock of among. */
     struct sleeper *next;
     bool listed;
+    bool asleep; /* on the list: a push must wake it */
     bool has_session;
 };
 
-/* The workers of a lane that sleep and may be woken for work. */
+/* The workers of a lane that may be given work. */
 struct sleepers {
     pthread_mutex_t lock;  /* guards the list, and the queue of the lane */
-    struct sleeper *first; /* the one that fell asleep last */
+    struct sleeper *first; /* the one that came last */
     _Atomic bool work;     /* the queue is not empty; read without the lock */
     bool stopping;         /* no more work comes */
 };
@@ -44,14 +45,10 @@ struct sleepers {
 void sleepers_init(struct sleepers *all);
 void sleepers_destroy(struct sleepers *all);
 
-/* sleepers_take removes up to n sleepers from the list and returns how many.
- * Call it with the lock held, and sleeper_wake for each after releasing it. */
+/* sleepers_take removes up to n workers from the list. Returns how many of them
+ * must be woken, in out. Call it with the lock held, and sleeper_wake for each
+ * after releasing it. */
 uint32_t sleepers_take(struct sleepers *all, struct sleeper **out, uint32_t n);
-
-/* sleepers_wake_connected wakes one sleeper that has a session, if there is
- * one. A worker that was woken and has no session calls it before it connects,
- * so that the work does not wait for the connect. */
-void sleepers_wake_connected(struct sleepers *all);
 
 /* sleepers_is_stopping says whether no more work comes. */
 bool sleepers_is_stopping(struct sleepers *all);
@@ -65,6 +62,15 @@ void sleeper_wake(struct sleeper *s);
 
 /* sleeper_interrupt wakes a worker and makes all its waits end from now on. */
 void sleeper_interrupt(struct sleeper *s);
+
+/* sleeper_offer puts a worker on the list that is awake and looks at the queue
+ * next. It does nothing if there is work already. */
+void sleeper_offer(struct sleeper *s);
+
+/* sleeper_is_connecting takes a worker that is going to connect off the list,
+ * and wakes one that has a session, if there is one, so that the work does not
+ * wait for the connect. */
+void sleeper_is_connecting(struct sleeper *self);
 
 /* sleeper_awake takes a worker off the list if it is there. Call it with the
  * lock held. */

@@ -361,7 +361,8 @@ int weir_cq_drain(struct weir_cq *cq, struct weir_batch **out, int max);
 /* weir_cq_wait blocks until a batch waits to be drained (returns 1) or the time
  * is up (0). timeout_ns UINT64_MAX waits forever, 0 does not wait. The drain
  * that follows returns no batch if the host has freed the batch meanwhile. For
- * hosts without an event loop. Do not use it with a socket as notifier. */
+ * hosts without an event loop: the fd does not become readable for a batch that
+ * ends a wait. Do not use it with a socket as notifier. */
 int weir_cq_wait(struct weir_cq *cq, uint64_t timeout_ns);
 
 /* weir_cq_pending returns how many batches were submitted with this queue and
