@@ -199,9 +199,23 @@ static int greet_listen(struct greet *g)
     return rc;
 }
 
-static void greet_explain(struct attempt *at, int rc)
+/* Whether a server hung up before it sent anything. One that expects TLS takes
+ * a greeting without TLS for nonsense. */
+static bool is_hung_up(const struct greet *g, int rc)
 {
-    if (rc == -ETIMEDOUT)
+    return (rc == -ECONNRESET || rc == -EPIPE) && g->received == 0 &&
+           g->link->tls == NULL && g->at->host != NULL;
+}
+
+static void greet_explain(const struct greet *g, int rc)
+{
+    struct attempt *at = g->at;
+
+    if (is_hung_up(g, rc))
+        attempt_fail(at, WEIR_UNAVAILABLE,
+                     "no greeting: %s; if it expects TLS, set tls=true",
+                     strerror(-rc));
+    else if (rc == -ETIMEDOUT)
         attempt_fail(at, WEIR_UNAVAILABLE,
                      NO_CONNECTION
                      ": the server does not reply to the greeting");
@@ -227,7 +241,7 @@ int greet(struct link *l, struct attempt *at)
     if (rc == 0 || rc == -EPIPE || rc == -ECONNRESET)
         rc = greet_listen(&g); /* the server may have sent the reason */
     if (rc < 0 && rc != -EACCES)
-        greet_explain(at, rc);
+        greet_explain(&g, rc);
     if (g.reader != NULL)
         redisReaderFree(g.reader);
     free(g.text);

@@ -224,7 +224,11 @@ static int tls_explain(struct link *l, struct attempt *at, int rc)
 
     if (rc == -ETIMEDOUT)
         attempt_fail(at, WEIR_UNAVAILABLE,
-                     NO_CONNECTION ": the TLS handshake is not over");
+                     NO_CONNECTION ": the TLS handshake is not over%s",
+                     BIO_number_read(SSL_get_rbio(l->tls)) == 0
+                         ? "; if the server expects no TLS, use redis:// or "
+                           "tls=false"
+                         : "");
     else if (verdict != X509_V_OK)
         attempt_fail(at, WEIR_DENIED,
                      "the server's certificate is not accepted: %s",

@@ -114,7 +114,24 @@ static void plain_server(const struct server *server)
     one(b, WEIR_GET, "key");
     go(s, cq, b);
     CHECK(b->items->status == WEIR_UNAVAILABLE);
-    CHECK(strstr(b->error.message, "TLS") != NULL);
+    CHECK(strstr(b->error.message,
+                 "; if the server expects no TLS, use redis://") != NULL);
+    weir_store_free(s);
+}
+
+/* A server that speaks TLS hangs up on a client that does not. */
+static void plain_client(int tls_port)
+{
+    char plain[64];
+    struct weir_store *s;
+
+    snprintf(plain, sizeof plain, "redis://127.0.0.1:%d", tls_port);
+    s = open_redis(plain, NULL);
+    one(b, WEIR_GET, "key");
+    go(s, cq, b);
+    CHECK(b->items->status == WEIR_UNAVAILABLE);
+    CHECK(strstr(b->error.message, "; if it expects TLS, set tls=true") !=
+          NULL);
     weir_store_free(s);
 }
 
@@ -226,6 +243,7 @@ int main(void)
     stopped(&server);
     killed(&server, options);
     plain_server(&server);
+    plain_client(tls_port);
     weir_batch_free(b);
     weir_cq_free(cq);
     server_stop(&server);
