@@ -74,12 +74,16 @@ static bool read_address(const struct reply *host, const struct reply *port,
 static int take_address(struct query *q, const struct master *m,
                         const struct answer *a, struct endpoint *out)
 {
+    const struct reply *error = &a->element[0];
+
     if (a->is_error)
-        attempt_fail(&q->at, WEIR_UNAVAILABLE, "%s -%.*s",
-                     refusal_of_command(&a->element[0])
+        attempt_fail(&q->at,
+                     refusal_of_user(error) ? WEIR_DENIED : WEIR_UNAVAILABLE,
+                     "%s -%.*s",
+                     refusal_of_command(error) && !refusal_of_user(error)
                          ? "expected a sentinel, but the server says"
                          : "the sentinel says",
-                     (int)refusal_length(&a->element[0]), a->element[0].text);
+                     (int)refusal_length(error), error->text);
     else if (a->n < 0)
         attempt_fail(&q->at, WEIR_UNAVAILABLE,
                      "the sentinel knows no master named \"%s\"", m->name);
@@ -89,6 +93,17 @@ static int take_address(struct query *q, const struct master *m,
         attempt_fail(&q->at, WEIR_UNAVAILABLE,
                      "the sentinel sends no address of the master");
     return -ENOENT;
+}
+
+/* The user and the password of the URL are for the master. */
+static void advise_password(struct attempt *at)
+{
+    char why[sizeof at->why];
+
+    if (at->password != NULL || strstr(at->why, "-NOAUTH") == NULL)
+        return;
+    memcpy(why, at->why, sizeof why);
+    attempt_fail(at, at->status, "%s; set sentinel_password", why);
 }
 
 /* Connects to a sentinel and asks for the master. */
@@ -107,6 +122,8 @@ static int ask_sentinel(struct redis *r, struct query *q,
     q->at.status = 0;
     atomic_fetch_add(&m->asked, 1);
     rc = open_link(&q->link, r, &q->at);
+    if (rc == -EACCES)
+        advise_password(&q->at);
     if (rc == 0)
         rc = query_send(q, m->question);
     if (rc == 0)

@@ -47,12 +47,23 @@ static void need_map(struct cluster *c, uint64_t deadline_ns)
     close(bell);
 }
 
+/* Says why there is no map. */
+static void write_no_map(struct cluster *c, uint16_t slot, char *text,
+                         size_t room)
+{
+    char why[SCOUT_WHY];
+    int status = scout_status(c, why);
+
+    snprintf(text, room, "slot %d; %s", slot,
+             status != 0 ? why : "no node of the cluster has answered");
+}
+
 static int explain(struct cluster *c, const char *key, uint64_t deadline_ns,
                    struct weir_value **out)
 {
     const struct redis *r = c->redis;
     uint16_t slot = slot_of(r->config->prefix, r->prefix_len, key, strlen(key));
-    char address[ENDPOINT_HOST + 16], text[ENDPOINT_HOST + 64];
+    char address[ENDPOINT_HOST + 16], text[ENDPOINT_HOST + SCOUT_WHY];
     struct endpoint at;
     uint16_t node;
 
@@ -62,6 +73,8 @@ static int explain(struct cluster *c, const char *key, uint64_t deadline_ns,
     if (node != NO_NODE && map_address(&c->map, node, &at)) {
         endpoint_write(&at, address, sizeof address);
         snprintf(text, sizeof text, "node %s, slot %d", address, slot);
+    } else if (atomic_load(&c->scout.maps) == 0) {
+        write_no_map(c, slot, text, sizeof text);
     } else {
         snprintf(text, sizeof text, "slot %d, of no known node", slot);
     }

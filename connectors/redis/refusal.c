@@ -130,13 +130,17 @@ enum refusal_verdict refusal_verdict(const struct reply *error)
 
 /* NOPERM is about a command ("to run the 'mget' command") or about a key ("to
  * access one of the keys used as arguments"). */
-bool refusal_of_command(const struct reply *error)
+bool refusal_of_user(const struct reply *error)
 {
     static const char KEY[] = "permissions to access";
 
-    return begins_with(error, UNKNOWN) ||
-           (begins_with(error, "NOPERM ") &&
-            memmem(error->text, error->length, KEY, sizeof KEY - 1) == NULL);
+    return begins_with(error, "NOPERM ") &&
+           memmem(error->text, error->length, KEY, sizeof KEY - 1) == NULL;
+}
+
+bool refusal_of_command(const struct reply *error)
+{
+    return begins_with(error, UNKNOWN) || refusal_of_user(error);
 }
 
 bool refusal_of_many(const struct reply *error)

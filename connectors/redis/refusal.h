@@ -34,6 +34,10 @@ enum refusal_verdict refusal_verdict(const struct reply *error);
  * this key: it does not know the command, or the user may not run it. */
 bool refusal_of_command(const struct reply *error);
 
+/* refusal_of_user returns whether the server knows the command, but the user
+ * may not run it. */
+bool refusal_of_user(const struct reply *error);
+
 /* refusal_of_many returns the same for a command for many keys. A cluster also
  * refuses it for keys of several hash slots. */
 bool refusal_of_many(const struct reply *error);

@@ -47,7 +47,10 @@ static int map_refused(struct query *q, const char *error, size_t len)
     static const char OFF[] = "ERR This instance has cluster support disabled";
     const struct reply reply = {.text = error, .length = len};
 
-    if (refusal_of_command(&reply))
+    if (refusal_of_user(&reply))
+        attempt_fail(&q->at, WEIR_DENIED, "CLUSTER SLOTS: -%.*s", (int)len,
+                     error);
+    else if (refusal_of_command(&reply))
         attempt_fail(&q->at, WEIR_UNSUPPORTED,
                      "the server knows no command CLUSTER: leave out "
                      "cluster=true%s",

@@ -113,8 +113,16 @@ static int tracking_refused(struct tracking *t, const char *text, size_t len)
                       text);
         return -EAGAIN;
     }
-    tracking_fail(t, WEIR_UNSUPPORTED, "-%.*s; " ADVICE,
-                  shown < 60 ? shown : 60, text);
+    if (refusal_of_user(&error))
+        tracking_fail(t, WEIR_UNSUPPORTED,
+                      "-%.*s; let the user run %s, or take out tracking=true",
+                      shown < 90 ? shown : 90, text,
+                      t->node != NULL
+                          ? "HELLO, CLIENT TRACKING and CLUSTER INFO"
+                          : "HELLO and CLIENT TRACKING");
+    else
+        tracking_fail(t, WEIR_UNSUPPORTED, "-%.*s; " ADVICE,
+                      shown < 60 ? shown : 60, text);
     return -ENOTSUP;
 }
 

@@ -96,6 +96,53 @@ describe("a redis cluster with TLS and host names", function()
     end)
   end)
 
+  it("says what a user may not do", function()
+    for _, node in ipairs(cluster.nodes) do
+      cluster:command(node, "acl setuser mapless on '>secret' '~*' '+@all' -cluster")
+      cluster:command(node,
+        "acl setuser blind on '>secret' '~*' '&*' '+@all' '-client|tracking'")
+    end
+    local store = open "mapless:secret@"
+    local value, err = store:get "k1"
+    assert.is_nil(value)
+    assert.equal("denied", err.code)
+    assert.matches("CLUSTER SLOTS: %-NOPERM .*cluster", tostring(err))
+    assert.not_matches("cluster=true", tostring(err), 1, true)
+    -- explain has no map either, and tells the reason.
+    assert.matches("slot %d+; no map of the cluster: .*%-NOPERM",
+      tostring(store:explain("get", "k1")))
+    store:close()
+
+    local said = {}
+    local tree = weir.tier { weir.memory {}, open("blind:secret@", nil,
+      { tracking = true }), coherent = true }
+    weir.run(function()
+      local inside = require("weir.host").current()
+      inside.warn = function(sentence) said[#said + 1] = sentence end
+      local limit = weir.now() + 30
+      repeat
+        assert(weir.now() < limit, "nothing was said")
+        weir.sleep(0.01)
+        tree:get "k1"
+      until #said > 0
+      inside.warn = nil
+      tree:close { drop = true }
+    end)
+    assert.matches("'client|tracking'", said[1], 1, true)
+    assert.matches("; let the user run HELLO, CLIENT TRACKING and CLUSTER INFO",
+      said[1], 1, true)
+  end)
+
+  it("says that nodes expect TLS", function()
+    local store = weir.open(("redis://ann:secret@%s/?cluster=true")
+      :format(cluster.url:match "//(.-)/"))
+    local value, err = store:get "k1"
+    assert.is_nil(value)
+    assert.matches("; if it expects TLS, set tls=true", tostring(err), 1, true)
+    assert.not_matches("secret", tostring(err), 1, true)
+    store:close()
+  end)
+
   it("refuses a wrong password, and a certificate that it does not trust", function()
     local store = open "ann:wrong@"
     local value, err = store:get "k1"

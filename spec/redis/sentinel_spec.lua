@@ -191,6 +191,19 @@ describe("redis behind sentinels", function()
     store:close()
   end)
 
+  it("says that a sentinel wants a password of its own", function()
+    local port = group.sentinels[1]
+    ask(port, "acl setuser default resetpass '>other'")
+    local store = weir.open(("redis+sentinel://:secret@127.0.0.1:%d/mymaster")
+      :format(port))
+    local _, err = store:get "k"
+    ask(port, "-a other acl setuser default nopass")
+    assert.equal("denied", err.code)
+    assert.matches("-NOAUTH Authentication required.; set sentinel_password",
+      tostring(err), 1, true)
+    store:close()
+  end)
+
   it("says which master, named by a sentinel, cannot be reached", function()
     ask(group.sentinels[1], "sentinel monitor dead 127.0.0.1 1 2")
     local store = weir.open(("redis+sentinel://127.0.0.1:%d/dead")

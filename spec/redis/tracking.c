@@ -406,7 +406,6 @@ static void says_once_that_a_server_cannot(void)
          "-ERR unknown subcommand\r\n"},
         {"-NOPROTO sorry\r\n", "-ERR\r\n"},
         {HELLO, "-ERR Unknown subcommand or wrong number of arguments\r\n"},
-        {HELLO, "-NOPERM this user has no permissions\r\n"},
     };
 
     for (size_t i = 0; i < sizeof OLD / sizeof *OLD; i++) {
@@ -421,6 +420,25 @@ static void says_once_that_a_server_cannot(void)
         CHECK(fake.accepted == 1);
         end();
     }
+}
+
+/* Another version of the server would not help. */
+static void says_which_commands_a_user_needs(void)
+{
+    struct weir_error err;
+
+    begin_fake(HELLO,
+               "-NOPERM this user has no permissions to run the "
+               "'client|tracking' command or its subcommand\r\n",
+               "", "1s");
+    CHECK(EVENTUALLY(weir_store_sees(store, &err) == 0 && err.code != 0));
+    CHECK(strstr(err.message, "'client|tracking' command") != NULL);
+    CHECK(strstr(err.message, "; let the user run HELLO and CLIENT TRACKING, "
+                              "or take out tracking=true") != NULL);
+    CHECK(strstr(err.message, "Redis 6") == NULL);
+    nap_ms(120);
+    CHECK(fake.accepted == 1);
+    end();
 }
 
 static void tries_again_when_it_is_loading(void)
@@ -442,6 +460,7 @@ static void on_a_scripted_server(void)
     reads_valid_pushes_and_no_others();
     notices_silence();
     says_once_that_a_server_cannot();
+    says_which_commands_a_user_needs();
     tries_again_when_it_is_loading();
     shutdown(fake.listener, SHUT_RDWR);
     CHECK(pthread_join(thread, NULL) == 0);
