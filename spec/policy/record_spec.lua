@@ -121,6 +121,52 @@ describe("record", function()
     assert.is_nil(io.open(path .. ".3"))
   end)
 
+  it("counts what its file does not take, and goes on when it does again", function()
+    local path = folder .. "/full.rec"
+    shell.run("ln -s /dev/full " .. path)
+    weir.run(function()
+      local store = weir.memory {}:record { path = path, size = "4KiB", files = 2 }
+      local function counts()
+        for i = 1, 1500 do store:get("k" .. i) end
+        weir.sleep(0.2)
+        local facts = store:stats().record
+        return { facts.recorded, facts.failed }
+      end
+      assert.same({ 0, 1500 }, counts())
+      shell.run("rm " .. path)
+      assert.same({ 1500, 1500 }, counts())
+      store:close()
+    end)
+    local source, n = Source.open { path }, 0
+    for request in function() return source:next() end do n = n + request.n end
+    assert.is_true(n > 10 and n < 100, n)
+  end)
+
+  it("writes whole lines around one that was torn", function()
+    local script = folder .. "/torn.lua"
+    shell.write(script, ([[
+      local store = weir.memory {}:record { path = "%s/torn.rec" }
+      local function ask(n)
+        for i = 1, n do store:get("k" .. i) end
+        weir.sleep(0.2)
+      end
+      ask(20) ask(2000)
+      os.execute("prlimit --fsize=unlimited --pid $PPID")
+      ask(20)
+      local facts = store:stats().record
+      print(facts.recorded, facts.failed)]]):format(folder))
+    local build = os.getenv "WEIR_BUILD" or "build"
+    local _, out, err = shell.run(("sh -c 'trap \"\" XFSZ; ulimit -S -f 8; "
+      .. "exec %s/weir run %s'"):format(build, script))
+    local recorded, failed = out:match "^(%d+)\t(%d+)\n$"
+    assert.equal(2040, recorded + failed, out .. err)
+    assert.is_true(tonumber(failed) > 900)
+    local source, n = Source.open({ folder .. "/torn.rec" }, { skip_bad = true }), 0
+    for request in function() return source:next() end do n = n + request.n end
+    assert.is_true(n >= tonumber(recorded), n .. " of " .. recorded)
+    source:close()
+  end)
+
   it("drops and counts what finds no room, and delays nothing", function()
     weir.run(function()
       local store = weir.memory {}:record { path = folder .. "/drop.rec", queue = 64 }

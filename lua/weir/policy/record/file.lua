@@ -11,17 +11,50 @@ File.__index = File
 
 local open = setmetatable({}, { __mode = "v" }) -- by path
 
+local HEAD = Recording.HEAD .. "\n"
+
+
+-- Begins an empty file.
+local function begin(self)
+  local why
+  self.handle, why = io.open(self.path, "w")
+  if self.handle then self.handle:setvbuf "no" end
+  self.written, self.start = 0, HEAD
+  return self.handle, why
+end
+
+
+-- Writes the lines that wait. Where that fails, a part of one may be in the file: a
+-- line break has to come before the next ones, or the file begins anew if it has none
+-- yet.
+local function write_out(self)
+  local text = self.start .. table.concat(self.lines)
+  if text == "" then return end
+  local good = (self.handle or begin(self)) and self.handle:write(text)
+  if good then
+    self.written, self.start = self.written + #text, ""
+  else
+    self.lost = self.lost + #self.lines
+    if self.handle and self.start == HEAD then
+      self.handle:close()
+      self.handle = nil
+    end
+    self.start = self.handle and "\n" or HEAD
+  end
+  self.lines, self.bytes = {}, 0
+end
+
 
 --- size: bytes of one file; files: how many there are; hash: keys are written as their
 --- hashes. The folder must be there. nil and why: it cannot be written.
 function File.open(path, size, files, hash)
   local known = open[path]
-  if known and known.handle then return known end
-  local handle, why = io.open(path, "w")
-  if not handle then return nil, why end
-  handle:write(Recording.HEAD, "\n")
+  if known and (known.handle or begin(known)) then return known end
   local self = setmetatable({ path = path, size = size, files = files, hash = hash,
-    handle = handle, written = #Recording.HEAD + 1, failed = 0 }, File)
+    lines = {}, bytes = 0, lost = 0 }, File)
+  local handle, why = begin(self)
+  if not handle then return nil, why end
+  write_out(self)
   open[path] = self
   return self
 end
@@ -41,31 +74,37 @@ end
 
 
 local function rotate(self)
-  self.handle:close()
+  if self.handle then self.handle:close() end
   for i = self.files - 1, 1, -1 do
     local from = i == 1 and self.path or self.path .. "." .. (i - 1)
     os.rename(from, self.path .. "." .. i)
   end
-  self.handle = io.open(self.path, "w")
-  self.written = #Recording.HEAD + 1
-  if self.handle then self.handle:write(Recording.HEAD, "\n") end
+  begin(self)
 end
 
 
---- Writes a line. False: it could not be.
-function File:write(time, batch, op, key, size, ttl, status, level)
-  if not self.handle then return false end
+--- Adds a line. flush writes it.
+function File:add(time, batch, op, key, size, ttl, status, level)
   local line = ("%.6f,%d,%s,%s,%d,%s,%s,%s\n"):format(time, batch, op,
     name_of(self, key), size, ttl > 0 and ("%.14g"):format(ttl) or "", status,
     level > 0 and level or "")
-  if self.written + #line > self.size then rotate(self) end
-  self.written = self.written + #line
-  return self.handle ~= nil and self.handle:write(line) ~= nil
+  if self.written + #self.start + self.bytes + #line > self.size then
+    write_out(self)
+    if self.written + #line > self.size then rotate(self) end
+  end
+  self.lines[#self.lines + 1] = line
+  self.bytes = self.bytes + #line
 end
 
 
+--- Writes the lines that were added. Returns how many of those since the last flush are
+--- lost, because they could not be written.
+---@return integer
 function File:flush()
-  if self.handle then self.handle:flush() end
+  write_out(self)
+  local lost = self.lost
+  self.lost = 0
+  return lost
 end
 
 
