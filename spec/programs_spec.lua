@@ -17,14 +17,14 @@ for name in ([[
   ONE_THREAD["spec/" .. name] = true
 end
 
--- Not under a sanitizer, which has memory of its own: it weighs that of the process.
-local WEIGHS = "spec/memory/footprint"
+-- Not under a sanitizer, which has memory of its own: these measure the process's.
+local MEASURES = { ["spec/memory/faults"] = true, ["spec/memory/footprint"] = true }
 
 
 local function is_run(program)
   local thread, address = build:find "thread$", build:find "address$"
   if thread and ONE_THREAD[program] then return false end
-  return program ~= WEIGHS or not (thread or address)
+  return not MEASURES[program] or not (thread or address)
 end
 
 
