@@ -165,6 +165,28 @@ static inline void blocking_request(struct blocking *b, struct blocking_line *l,
                          strtoul(line + 1, NULL, 10));
 }
 
+/* One EXISTS for the keys of a tile. */
+static inline void blocking_exists(struct blocking *b, struct blocking_line *l,
+                                   const struct tile *t)
+{
+    static _Thread_local char bytes[(KEY_LEN + 8) * CELL_BATCH_MAX + 64];
+    int n = snprintf(bytes, sizeof bytes, "*%u\r\n$6\r\nEXISTS\r\n", t->n + 1);
+    struct iovec iov = {bytes, 0};
+
+    for (uint32_t i = t->first; i < t->first + t->n; i++) {
+        uint32_t key = (b->base[t->slot] + i) % cell_range(&b->cell);
+
+        memcpy(bytes + n, "$16\r\n", 5);
+        memcpy(bytes + n + 5, cell_keys[key], KEY_LEN);
+        memcpy(bytes + n + 5 + KEY_LEN, "\r\n", 2);
+        n += KEY_LEN + 7;
+    }
+    iov.iov_len = (size_t)n;
+    blocking_send(l->fd, &iov, 1);
+    if (strtoul(blocking_line(l) + 1, NULL, 10) != t->n)
+        bench_die("exists", "a key is not there");
+}
+
 /* ---- the pool ---- */
 
 static inline void blocking_done(struct blocking *b, uint32_t slot)
@@ -194,7 +216,9 @@ static inline void *blocking_main(void *arg)
         }
         t = b->tiles[b->first++ % BLOCKING_TILES];
         pthread_mutex_unlock(&b->lock);
-        for (uint32_t i = t.first; i < t.first + t.n; i++)
+        if (b->cell.many)
+            blocking_exists(b, &line, &t);
+        for (uint32_t i = t.first; i < t.first + t.n && !b->cell.many; i++)
             blocking_request(b, &line, t.slot, i);
         if (atomic_fetch_sub(&b->left[t.slot], t.n) == t.n)
             blocking_done(b, t.slot);

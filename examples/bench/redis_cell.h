@@ -14,6 +14,7 @@
 enum {
     CELL_KEYS_MAX = 65536,
     CELL_LATENCIES = 1 << 18,
+    CELL_BATCH_MAX = 512, /* of a cell with `many` */
     KEY_LEN = 16, /* "key:" and what redis-benchmark makes of __rand_int__ */
 };
 
@@ -24,6 +25,8 @@ struct cell {
     uint32_t flight;    /* batches on their way */
     uint32_t workers;   /* sessions */
     uint32_t range;     /* walks over so many keys; 0: as many as suit it */
+    bool many;          /* exists: the blocking threads send one command for all
+                           keys of their part of a batch */
     bool sparse;        /* every other key of a batch is not there */
     bool values;        /* get values instead of filling buffers, as Lua does */
     const char *socket; /* a unix socket, or NULL: TCP */

@@ -3,6 +3,7 @@
 #ifndef REDIS_COMPARE_H
 #define REDIS_COMPARE_H
 
+#include "redis_alone.h"
 #include "redis_others.h"
 #include "redis_weir.h"
 
@@ -80,11 +81,15 @@ static inline double before_round(const struct cell *c)
     return 0;
 }
 
-/* How many threads serve the blocking client best: 4, or 8 for large values. */
+/* How many threads serve the blocking client best: 4, or 8 for large values.
+ * Two where a thread sends many keys in a command, as many as weir has
+ * sessions. */
 static inline uint32_t best_threads(const struct cell *c)
 {
     double rate[2];
 
+    if (c->many)
+        return 2;
     if (c->size < 64 * KIB || c->op == WEIR_DELETE)
         return 4;
     for (uint32_t i = 0; i < 2; i++) {
@@ -101,18 +106,25 @@ static inline uint32_t best_threads(const struct cell *c)
 struct result {
     struct outcome weir, blocking; /* medians; blocking only if threads > 0 */
     uint32_t threads;
-    double benchmark, raw, tcp; /* keys/s; 0 = not run */
-    double server;              /* share of one CPU while weir runs */
+    double benchmark, raw, tcp, alone; /* keys/s; 0 = not run */
+    double server;                     /* share of one CPU while weir runs */
 };
 
 /* What runs beside weir. */
-enum { WITH_BLOCKING = 1, WITH_BENCHMARK = 2, WITH_RAW = 4, WITH_TCP = 8 };
+enum {
+    WITH_BLOCKING = 1,
+    WITH_BENCHMARK = 2,
+    WITH_RAW = 4,
+    WITH_TCP = 8,
+    WITH_ALONE = 16,
+};
 
 static inline void side_by_side(const struct cell *c, int with,
                                 struct blocking *b, struct result *r)
 {
     struct samples ours = {0}, theirs = {0};
     double benchmark[ROUNDS] = {0}, raw[ROUNDS] = {0}, tcp[ROUNDS] = {0};
+    double alone[ROUNDS] = {0};
     double share[ROUNDS];
     struct weir_side w, over_tcp;
     struct cell cell_tcp = *c;
@@ -142,6 +154,8 @@ static inline void side_by_side(const struct cell *c, int with,
             raw[i] = raw_run(c, SECONDS);
         if (with & WITH_TCP)
             tcp[i < 0 ? 0 : i] = weir_side_run(&over_tcp, SECONDS).keys_s;
+        if (i >= 0 && with & WITH_ALONE)
+            alone[i] = alone_run(c, SECONDS);
     }
     weir_side_close(&w);
     if (with & WITH_TCP)
@@ -151,6 +165,7 @@ static inline void side_by_side(const struct cell *c, int with,
     r->benchmark = bench_median(benchmark, ROUNDS);
     r->raw = bench_median(raw, ROUNDS);
     r->tcp = bench_median(tcp, ROUNDS);
+    r->alone = bench_median(alone, ROUNDS);
     r->server = bench_median(share, ROUNDS);
 }
 
