@@ -21,7 +21,12 @@
 
 #include "secret.h"
 
-enum { NAME_LEN = 64, NAMES = 256, DIRECTORIES = 16 };
+enum {
+    NAME_LEN = 64,
+    NAMES = 256,
+    WORDS = 2 * NAMES, /* names and further schemes to suggest */
+    DIRECTORIES = 16,
+};
 
 /* connector is a copy. Its option table has a row NAME_file after each secret.
  */
@@ -236,25 +241,24 @@ static size_t list_names(const struct search *s, char (*names)[NAME_LEN])
     return kept;
 }
 
-/* Under registry_lock, after no file of that name was found: finds the
- * connector with this scheme. NULL: err says so and names the nearest. */
-static const struct weir_connector *
-find_scheme(const struct search *s, const char *scheme, struct weir_error *err)
+/* Adds a connector's further schemes to n words. Returns how many there are. */
+static size_t add_schemes(const char *at, char (*words)[NAME_LEN], size_t n)
 {
-    static char names[NAMES][NAME_LEN]; /* under registry_lock */
-    const char *words[NAMES], *near;
-    size_t n = list_names(s, names);
+    while (at != NULL && *at != '\0' && n < WORDS) {
+        size_t len = strcspn(at, " ");
 
-    for (size_t i = 0; i < n; i++) {
-        const struct weir_connector *c = NULL;
-        struct weir_error ignored;
-
-        load_named(s, names[i], &c, &ignored);
-        if (c != NULL && scheme_listed(c->schemes, scheme))
-            return c;
-        words[i] = names[i];
+        if (len > 0 && len < NAME_LEN) {
+            memcpy(words[n], at, len);
+            words[n++][len] = '\0';
+        }
+        at += len + strspn(at + len, " ");
     }
-    near = weir_nearest(scheme, words, n);
+    return n;
+}
+
+static void tell_unknown(const char *scheme, const char *near, size_t n,
+                         struct weir_error *err)
+{
     if (!scheme_valid(scheme)) /* not repeated: a URL may hold a password */
         weir_error_set(err, -ENOENT,
                        "that is no connector's name; \"weir connectors\" lists "
@@ -272,6 +276,30 @@ find_scheme(const struct search *s, const char *scheme, struct weir_error *err)
         weir_error_set(err, -ENOENT,
                        "no connectors were found; WEIR_CONNECTORS names their "
                        "directory");
+}
+
+/* Under registry_lock, after no file of that name was found: finds the
+ * connector with this scheme. NULL: err says so and names the nearest word. */
+static const struct weir_connector *
+find_scheme(const struct search *s, const char *scheme, struct weir_error *err)
+{
+    static char words[WORDS][NAME_LEN]; /* under registry_lock */
+    const char *at[WORDS];
+    size_t n = list_names(s, words), n_words = n;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct weir_connector *c = NULL;
+        struct weir_error ignored;
+
+        load_named(s, words[i], &c, &ignored);
+        if (c != NULL && scheme_listed(c->schemes, scheme))
+            return c;
+        if (c != NULL)
+            n_words = add_schemes(c->schemes, words, n_words);
+    }
+    for (size_t i = 0; i < n_words; i++)
+        at[i] = words[i];
+    tell_unknown(scheme, weir_nearest(scheme, at, n_words), n, err);
     return NULL;
 }
 

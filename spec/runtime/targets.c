@@ -12,6 +12,9 @@ struct wrong {
 
 static const struct wrong WRONG[] = {
     {"nul", NULL, NULL, -ENOENT, "did you mean null?"},
+    {"redisss://host", NULL, NULL, -ENOENT, "did you mean rediss?"},
+    {"rediss+sentinel://host/main", NULL, NULL, -ENOENT,
+     "did you mean redis+sentinel?"},
     {"zebra", NULL, NULL, -ENOENT, "no connector is named \"zebra\""},
     {"../null", NULL, NULL, -EINVAL, "neither a URL"},
     {"../null://", NULL, NULL, -EINVAL, "neither a URL"},
