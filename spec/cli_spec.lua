@@ -260,6 +260,14 @@ describe("weir", function()
     assert.equal(0, (weir("repl fs://" .. folder .. "/third")))
   end)
 
+  it("fails when there is no memory for a value #unsanitized", function()
+    local code, out, err = shell.run(("sh -c 'ulimit -v 1000000; "
+      .. "exec %s set %s a --json </dev/zero'"):format(WEIR, store))
+    assert.equal(3, code)
+    assert.equal("not enough memory", cjson.decode(out).error)
+    assert.equal("weir set: not enough memory\n", err)
+  end)
+
   it("says so when its output was cut, or has nowhere to go", function()
     weir("set " .. store .. "a", ("x"):rep(2 ^ 20))
     weir("set " .. store .. "b 1")

@@ -218,6 +218,8 @@ function Cli.main(argv)
     return code or Exit.OK
   end
   local err = ok and { exit = Exit.ERROR, message = Exit.CUT } or code
+  -- LuaJIT has not called `failure` when memory was short.
+  if type(err) ~= "table" then err = { exit = Exit.ERROR, message = tostring(err) } end
   return say(err, args.command, json)
 end
 
