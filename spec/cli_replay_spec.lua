@@ -293,6 +293,26 @@ describe("weir replay", function()
       refused(resume(copy, trace))
     end)
 
+    it("says so when a file could not be written", function()
+      for _, line in ipairs { "replay %q %s --plot /dev/full",
+        "sweep %q %s ram=64KiB --plot /dev/full" } do
+        local ran = weir(line:format(policy, trace))
+        assert.equal(3, ran.code)
+        assert.equal(("weir %s: /dev/full: No space left on device\n"):format(
+          line:match "%l+"), ran.err)
+        assert.is_true(#ran.out > 100)
+      end
+      local line = ("sweep %s %s ram=64KiB..4MiB --resume "):format(policy, trace)
+      local code, out, err = shell.run(("sh -c 'trap \"\" XFSZ; ulimit -f 8; "
+        .. "exec %s%s%s/small.jsonl'"):format(WEIR, line, folder))
+      assert.equal(3, code)
+      assert.equal(("weir sweep: --resume: %s/small.jsonl: File too large\n"):format(
+        folder), err)
+      assert.is_truthy(out:find("64KiB ", 1, true))
+      assert.equal("weir sweep: --resume: /no/r: No such file or directory\n",
+        weir(line .. "/no/r").err)
+    end)
+
     it("says once that a trace cannot be read", function()
       for word, why in pairs {
         ["nofile.jsonl"] = { 3, "nofile.jsonl: No such file or directory" },

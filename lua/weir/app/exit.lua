@@ -81,6 +81,19 @@ function Exit.write(...)
 end
 
 
+--- write_file writes a file anew, and ends the subcommand when that cannot be.
+---@param path string
+---@param text string
+function Exit.write_file(path, text)
+  local file, why = io.open(path, "w")
+  if not file then Exit.fail(Exit.ERROR, "%s", why) end
+  local written, cut = file:write(text)
+  local closed, late = file:close()
+  if written and closed then return end
+  Exit.fail(Exit.ERROR, "%s: %s", path, cut or late)
+end
+
+
 --- is tells fail's error from others.
 function Exit.is(err)
   return getmetatable(err) == Failure

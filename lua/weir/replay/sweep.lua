@@ -174,18 +174,18 @@ function Sweep.is_foreign(path, of)
 end
 
 
-local function keep(results, result, line, file, tell)
+-- Notes a result. Returns why it is not in the file, if it should be.
+local function keep(results, result, line, file)
   results[result.name] = result
-  if file then
-    file:write(line, "\n")
-    file:flush()
-  end
-  tell(results)
+  if not file then return nil end
+  local written, why = file:write(line, "\n")
+  local flushed, late = file:flush()
+  return not (written and flushed) and (why or late) or nil
 end
 
 
 local function collect(pipes, results, file, tell)
-  local failure, why
+  local failure, why, unkept
   for _, pipe in ipairs(pipes) do
     for line in pipe:lines() do
       local code = line:match "^sweep%-ended (%d+)$"
@@ -194,7 +194,8 @@ local function collect(pipes, results, file, tell)
       else
         local result = cjson.decode(line)
         if result.name then
-          keep(results, result, line, file, tell)
+          unkept = keep(results, result, line, file) or unkept
+          tell(results)
         else -- what ended the process early
           why = why or result.error
         end
@@ -202,14 +203,14 @@ local function collect(pipes, results, file, tell)
     end
     pipe:close()
   end
-  return failure, why
+  return failure, why, unkept
 end
 
 
 --- Does all runs that `path` (nil: no file) has no result of, and adds them to it.
 --- argv: the command line of a process that calls Sweep.work for the runs of which the
 --- names are not in `path`. Returns results by name and, where one failed, an exit code
---- and, of --json, why.
+--- and, of --json, why; last why results are not in the file.
 function Sweep.run(axes, runs, path, argv, tell)
   local results, left = known(path, "*a"), 0
   for _, run in ipairs(runs) do
@@ -220,9 +221,9 @@ function Sweep.run(axes, runs, path, argv, tell)
   local size = file and file:seek "end" or 0
   local pipes, n = {}, math.min(cores(), left)
   for k = 1, n do pipes[k] = start(argv, k, n, size) end
-  local failure, why = collect(pipes, results, file, tell)
+  local failure, why, unkept = collect(pipes, results, file, tell)
   if file then file:close() end
-  return results, failure, why
+  return results, failure, why, unkept
 end
 
 

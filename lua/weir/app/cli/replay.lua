@@ -95,10 +95,7 @@ end
 
 local function plot(args, report)
   local Plot = require "weir.replay.plot"
-  local file, why = io.open(args.plot, "w")
-  if not file then Exit.fail(Exit.ERROR, "%s", why) end
-  file:write(Plot.over_time(report))
-  file:close()
+  Exit.write_file(args.plot, Plot.over_time(report))
 end
 
 
@@ -126,8 +123,8 @@ function Command.run(args)
   end
   local other, name
   if args.compare or args.against then other, name = other_report(args, opts) end
-  if args.plot then plot(args, report) end
   show(args, report, other, name)
+  if args.plot then plot(args, report) end
   return report.stopped and Exit.INTERRUPTED or Exit.OK
 end
 

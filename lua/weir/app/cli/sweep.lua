@@ -112,9 +112,14 @@ end
 
 
 local function check_results(path, of)
-  if not path or not Sweep.is_foreign(path, of) then return end
-  Exit.fail(Exit.USAGE, "--resume: %s has results of another policy file, trace or "
-    .. "option; give another file", path)
+  if not path then return end
+  if Sweep.is_foreign(path, of) then
+    Exit.fail(Exit.USAGE, "--resume: %s has results of another policy file, trace or "
+      .. "option; give another file", path)
+  end
+  local file, why = io.open(path, "a")
+  if not file then Exit.fail(Exit.ERROR, "--resume: %s", why) end
+  file:close()
 end
 
 
@@ -242,17 +247,14 @@ end
 
 local function plot(args, runs, floor)
   local Plot = require "weir.replay.plot"
-  local file, why = io.open(args.plot, "w")
-  if not file then Exit.fail(Exit.ERROR, "%s", why) end
-  file:write(Plot.over_cost(runs, floor))
-  file:close()
+  Exit.write_file(args.plot, Plot.over_cost(runs, floor))
 end
 
 
 local function run_all(args, axes, runs)
   local progress = not args.json and Progress.new(os.time)
   local done = 0
-  local results, failure, reason = Sweep.run(axes, runs, args.resume,
+  local results, failure, reason, unkept = Sweep.run(axes, runs, args.resume,
     own_command_line(), function()
       done = done + 1
       if progress then
@@ -260,7 +262,7 @@ local function run_all(args, axes, runs)
       end
     end)
   if progress then progress:close() end
-  return results, failure, reason
+  return results, failure, reason, unkept
 end
 
 
@@ -281,13 +283,14 @@ function Command.run(args)
   check_traces(traces, opts)
   check_results(args.resume, of)
   check(args.file, axes, opts, runs[1])
-  local results, failure, reason = run_all(args, axes, runs)
+  local results, failure, reason, unkept = run_all(args, axes, runs)
   local list = marked(axes, runs, results, cost)
   if #list > 0 then
     local floor = args.bounds and add_bounds(traces, opts, list)
     print_runs(args, axes, list, floor)
     if args.plot then plot(args, list, floor) end
   end
+  if unkept then Exit.fail(Exit.ERROR, "--resume: %s: %s", args.resume, unkept) end
   if reason then Exit.report { message = reason, exit = failure } end
   return failure or #list == 0 and Exit.ERROR or Exit.OK
 end
