@@ -203,6 +203,7 @@ static bool next_command(struct weir_server *s, struct client *c)
 {
     struct parse_limits limits = {
         .max_value = s->limits.max_value,
+        .max_held = most_held(s),
         .stranger = !(c->pub.flags & WEIR_CLIENT_USER),
     };
     size_t n = c->end - c->start;

@@ -315,6 +315,8 @@ static enum parse_result read_length(struct parser *p, char *bytes, size_t *n,
         return PARSE_MORE;
     if (rc < 0 || p->size < 0 || (uint64_t)p->size > limits->max_value)
         return bad(p, "invalid bulk length");
+    if ((uint64_t)p->size > limits->max_held)
+        return bad(p, "an argument is over max-memory-clients");
     if (limits->stranger && p->size > PARSE_STRANGER_BYTES)
         return bad(p, "unauthenticated bulk length");
     if (p->size >= PARSE_LARGE)

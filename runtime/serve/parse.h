@@ -50,7 +50,8 @@ struct parser {
 
 struct parse_limits {
     uint64_t max_value;
-    bool stranger; /* the client has not logged in */
+    uint64_t max_held; /* more would close the client: see most_held */
+    bool stranger;     /* the client has not logged in */
 };
 
 void parse_init(struct parser *p);

@@ -135,6 +135,35 @@ static bool put_first_error(struct weir_server *s, struct request *r,
     return false;
 }
 
+/* Writes an error instead of values for which the client would be closed before
+ * it could read a byte of them. */
+static bool put_too_much(struct weir_server *s, struct request *r,
+                         struct part *part, uint32_t slot)
+{
+    uint64_t bytes = 0;
+    char text[ERROR_MAX];
+    bool again;
+
+    for (uint32_t i = 0; i < part->n; i++) {
+        const struct weir_item *item = request_item(r, slot + i, &again);
+
+        if (item->value != NULL)
+            bytes += item->value->size;
+    }
+    if (bytes <= most_held(s))
+        return false;
+    part->command->errors++;
+    if (s->limits.short_errors)
+        put_short(r->client, part->command);
+    else
+        put_error(r->client, text,
+                  snprintf(text, sizeof text,
+                           "OOM a reply of %llu bytes is over "
+                           "max-memory-clients",
+                           (unsigned long long)bytes));
+    return true;
+}
+
 static void put_value(struct weir_server *s, struct client *c,
                       const struct weir_item *item)
 {
@@ -218,10 +247,12 @@ static void put_part(struct weir_server *s, struct request *r,
     switch (part->command->form) {
     case WEIR_FORM_VALUE:
     case WEIR_FORM_GETEX:
-        put_value(s, r->client, item);
+        if (!put_too_much(s, r, part, slot))
+            put_value(s, r->client, item);
         break;
     case WEIR_FORM_VALUES:
-        put_values(s, r, part, slot);
+        if (!put_too_much(s, r, part, slot))
+            put_values(s, r, part, slot);
         break;
     case WEIR_FORM_SET:
     case WEIR_FORM_SETEX:

@@ -174,6 +174,16 @@ struct weir_server {
     uint64_t now_ns, swept_ns;
 };
 
+/* most_held returns the bytes that one argument or the values of one reply may
+ * have. A client with more, and what it needs beside them, would be the one
+ * with most memory and be closed without a word. */
+static inline uint64_t most_held(const struct weir_server *s)
+{
+    uint64_t most = s->limits.max_memory;
+
+    return most == 0 ? UINT64_MAX : most - most / 16;
+}
+
 /* ---- client.c ---- */
 
 struct client *client_new(struct weir_server *s, int fd);

@@ -29,7 +29,8 @@ static void note(struct seen *seen, const struct parser *p, const char *bytes)
 static size_t parse_all(struct parser *p, struct seen *seen, char *buffer,
                         size_t *n)
 {
-    static const struct parse_limits LIMITS = {.max_value = 1 << 20};
+    static const struct parse_limits LIMITS = {.max_value = 1 << 20,
+                                               .max_held = 1 << 19};
     size_t start = 0;
 
     for (;;) {

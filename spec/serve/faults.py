@@ -105,7 +105,7 @@ def announced():
     many = []
     for _ in range(200):
         s = dial()
-        s.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$536870912\r\nabc")
+        s.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$209715200\r\nabc")
         many.append(s)
     eventually(lambda: info("connected_clients") >= 200)
     assert info("used_memory") < before + 64e6

@@ -310,6 +310,23 @@ print(socket.create_connection(("127.0.0.1", %d)).recv(99).decode())']]):format(
     server:wait(function() return server:cli "ping" == "PONG\n" end)
   end)
 
+  it("says which value or reply is too long for --max-memory-clients", function()
+    local store = ("fs://%s/values"):format(folder)
+    server = Server.start(store .. " --max-memory-clients 4MiB")
+    for key, size in pairs { long = 5000000, a = 1500000, b = 1500000, c = 1500000 } do
+      Shell.run(("head -c %d /dev/zero | %s/weir set %s %s"):format(size,
+        os.getenv "WEIR_BUILD" or "build", store, key))
+    end
+    assert.matches("an argument is over max%-memory%-clients",
+      server:cli("--pipe", "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5000000\r\n"))
+    assert.matches("OOM a reply of 5000000 bytes is over max%-memory%-clients",
+      server:cli "get long")
+    assert.matches("OOM a reply of 4500000 bytes", server:cli "mget a b c")
+    assert.equal(2 * 1500001, #server:cli "mget a b")
+    assert.equal("1500000\n", server:cli "strlen a")
+    assert.equal("0", server:info "evicted_clients")
+  end)
+
   it("closes clients that are idle", function()
     server = Server.start "memory:// --idle-timeout 1s"
     local _, out = Shell.run(([[/usr/bin/python3 -c '
