@@ -86,8 +86,8 @@ Options.rows = {
   { "maxclients", "count", "10000", "<n>", "Clients at most; more are refused." },
   { "max-memory-clients", "size", "256MiB", "<size>",
     "Bytes that what clients send and do not read may take; when there are more, the "
-    .. "clients with most are closed. A value or reply that is nearly as long by itself "
-    .. "is refused. 0: no limit." },
+    .. "clients with most are closed. A value or reply that is nearly as long by "
+    .. "itself is refused. 0: no limit." },
   { "max-value", "length", "512MiB", "<size>", "The longest argument of a command." },
   { "idle-timeout", "time", "0", "<time>",
     "Close clients that were silent for so long; 0: never." },
