@@ -70,12 +70,12 @@ struct group {
  * keys, one has three entries before its own. */
 static void group_load(const struct group *g)
 {
+    struct turn t = {.call = g->call};
     uint8_t left[MEMORY_GROUP];
     uint32_t n = g->n;
 
     memcpy(left, g->order, n);
     for (uint32_t step = 0; step < LOAD_STEPS && n > 0; step++) {
-        struct turn t = {.call = g->call};
         uint32_t kept = 0;
 
         for (uint32_t k = 0; k < n; k++) {
@@ -90,9 +90,9 @@ static void group_load(const struct group *g)
             if (e != NULL && g->call->op == WEIR_GET)
                 get_fetch(e, &g->items[i]);
         }
-        turn_pause(&t);
         n = kept;
     }
+    turn_pause(&t);
 }
 
 static void group_run(struct group *g, struct memory *m)
