@@ -50,7 +50,11 @@ static uint64_t env_pages(MDB_txn *txn, MDB_dbi dbi)
 
 uint64_t env_used(struct env *env, MDB_txn *txn)
 {
-    return (env_pages(txn, env->index) + env_pages(txn, env->log)) * env->page;
+    uint64_t pages = env_pages(txn, env->log);
+
+    for (int i = 0; i < ENV_LEVELS; i++)
+        pages += env_pages(txn, env->index[i]);
+    return pages * env->page;
 }
 
 /* ---- transactions ---- */

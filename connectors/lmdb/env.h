@@ -11,7 +11,8 @@
 #include "connector.h"
 
 enum {
-    ENV_VERSION = 2,        /* of the format */
+    ENV_VERSION = 3,        /* of the format */
+    ENV_LEVELS = 3,         /* of the index */
     ENV_PATIENCE_MS = 5000, /* for the lock of the writers */
 };
 
@@ -25,8 +26,10 @@ struct env_facts {
     uint64_t seed;  /* of the hashes of the keys */
     uint64_t tail;  /* position of the oldest record */
     uint64_t head;  /* where the next record begins */
-    uint64_t live;  /* bytes of the records that the index points at */
+    uint64_t live;  /* bytes of the records that are some key's value */
     uint64_t items; /* how many those are */
+    uint64_t entries[ENV_LEVELS]; /* of the index, see levels.h */
+    uint64_t sweep[ENV_LEVELS];   /* the hash that a level is merged from */
 };
 
 struct env {
@@ -36,7 +39,7 @@ struct env {
     dev_t device; /* of the folder */
     ino_t inode;
     MDB_env *mdb;
-    MDB_dbi main, index, log;
+    MDB_dbi main, log, index[ENV_LEVELS];
     uint32_t page, piece;
     uint64_t seed;
     int sync;

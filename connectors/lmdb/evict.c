@@ -3,33 +3,30 @@
 
 enum { EVICT_SPARE = 256 << 10 }; /* bytes of dead records left alone */
 
-/* Sets *live to whether the index points at a record, and goes there. */
+/* Sets *live to whether a record is its key's, and looks for the key. */
 static int evict_live(struct writer *w, uint64_t pos, const struct record *r,
-                      bool *live)
+                      struct found *found, bool *live)
 {
-    uint64_t found;
-    int rc = log_read(&w->log, pos + r->head, w->session->key, r->key_len);
+    char *key = w->session->key;
+    int rc = log_read(&w->log, pos + r->head, key, r->key_len);
 
-    *live = false;
     if (rc == 0)
-        rc = index_seek(
-            &w->place,
-            (uint32_t)(key_hash(w->env, w->session->key, r->key_len) >> 32));
-    while (rc == 0 && !*live && index_next(&w->place, &found))
-        *live = found == pos;
-    return rc;
+        rc = writer_find(w, key, r->key_len, found);
+    *live = rc == 0 && found->pos == pos;
+    return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 /* Copies a record to the log's head. */
-static int evict_copy(struct writer *w, uint64_t pos, uint64_t len)
+static int evict_copy(struct writer *w, const struct found *found, uint64_t len)
 {
-    int rc = writer_move(w);
+    int rc = writer_move(w, found);
 
     w->counted.copied += len;
-    return rc == 0 ? writer_copy(w, pos, len) : rc;
+    return rc == 0 ? writer_copy(w, found->pos, len) : rc;
 }
 
-static int evict_remove(struct writer *w, uint64_t len, bool expired)
+/* Its entry of the index is dead when the tail has passed the record. */
+static void evict_drop(struct writer *w, uint64_t len, bool expired)
 {
     w->facts.live -= len;
     w->facts.items--;
@@ -37,29 +34,28 @@ static int evict_remove(struct writer *w, uint64_t len, bool expired)
         w->counted.expired++;
     else
         w->counted.evicted++;
-    return writer_remove(w);
 }
 
 /* Moves the log's tail past a record, of which *len is the length. */
 static int evict_step(struct writer *w, bool keep, uint64_t *len)
 {
     struct record r;
+    struct found found;
     uint64_t pos = w->facts.tail;
     bool live, expired;
     int rc = writer_head(w, pos, &r);
 
     if (rc == 0)
-        rc = evict_live(w, pos, &r, &live);
+        rc = evict_live(w, pos, &r, &found, &live);
     if (rc != 0)
         return rc;
     *len = record_len(&r);
     expired = record_expired(&r, w->now_ms);
     if (live && keep && !expired)
-        rc = evict_copy(w, pos, *len);
+        rc = evict_copy(w, &found, *len);
     else if (live)
-        rc = evict_remove(w, *len, expired);
-    w->facts.tail += *len;
-    return rc == 0 ? writer_drop(w, pos) : rc;
+        evict_drop(w, *len, expired);
+    return rc == 0 ? writer_drop(w, pos + *len) : rc;
 }
 
 int evict_for(struct writer *w, uint64_t len)

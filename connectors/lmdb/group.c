@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "change.h"
+#include "merge.h"
 #include "ops.h"
 #include "write.h"
 
@@ -62,6 +63,8 @@ static int group_run(struct session *s, struct weir_call *call,
     for (; done < *n && rc == 0 && w.taken < room; done++) {
         if (items[done].status == WEIR_PENDING)
             rc = group_item(&w, call, &items[done], &answers[done]);
+        if (rc == 0 && w.taken > 0)
+            rc = merge_some(&w);
     }
     if (rc == 0)
         rc = writer_commit(&w);

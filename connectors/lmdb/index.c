@@ -5,6 +5,10 @@
 
 #define INDEX_POSITIONS ((UINT64_C(1) << 48) - 1)
 
+/* A log is shorter than half of all positions. So what seems to be further from
+ * the tail is before it. */
+#define INDEX_BEHIND (UINT64_C(1) << 47)
+
 static uint32_t index_room(const struct index_place *p)
 {
     return (p->piece - INDEX_HEAD) / INDEX_ENTRY;
@@ -27,13 +31,17 @@ static void entry_write(uint8_t *entries, uint32_t at, uint32_t hash,
     memcpy(to + sizeof hash, &pos, INDEX_ENTRY - sizeof hash);
 }
 
-static uint64_t entry_position(const struct index_place *p, uint32_t at)
+/* Sets *pos to the position of an entry. False: it is dead. */
+static bool entry_position(const struct index_place *p, const uint8_t *entries,
+                           uint32_t at, uint64_t *pos)
 {
     uint64_t low = 0;
 
-    memcpy(&low, p->entries + (size_t)at * INDEX_ENTRY + sizeof(uint32_t),
+    memcpy(&low, entries + (size_t)at * INDEX_ENTRY + sizeof(uint32_t),
            INDEX_ENTRY - sizeof(uint32_t));
-    return p->tail + ((low - p->tail) & INDEX_POSITIONS);
+    low = (low - p->tail) & INDEX_POSITIONS;
+    *pos = p->tail + low;
+    return low < INDEX_BEHIND;
 }
 
 /* Looks at a bucket, and sets *start to its key. */
@@ -54,71 +62,97 @@ static int index_bucket(struct index_place *p, const MDB_val *key,
     return 0;
 }
 
-/* Returns the first entry with that hash or a higher one. */
-static uint32_t index_lower(const struct index_place *p, uint32_t hash)
+/* Returns the first entry with that hash or a higher one. The search begins at
+ * about where it is, as hashes are even between the bucket's key and the next
+ * one, and goes on from there in growing steps: a large index is not in the
+ * processor's caches, and so few of its lines are read. */
+static uint32_t index_lower(const struct index_place *p, uint32_t hash,
+                            uint64_t end)
 {
-    uint32_t low = 0, high = p->n;
+    uint32_t low = 0, high = p->n, step = 4;
+    uint32_t at =
+        (uint32_t)((uint64_t)(hash - p->start) * p->n / (end - p->start));
 
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
+    for (; low < high; step *= 2) {
+        bool less = entry_hash(p->entries, at) < hash;
+        uint32_t half;
 
-        if (entry_hash(p->entries, middle) < hash)
-            low = middle + 1;
+        if (less)
+            low = at + 1;
         else
-            high = middle;
+            high = at;
+        half = (high - low) / 2;
+        half = step < half ? step : half;
+        at = less ? low + half : high - 1 - half;
     }
     return low;
 }
 
+/* Goes to the bucket of a hash, and sets *end to where the next one begins, as
+ * far as it is known. */
+static int index_find(struct index_place *p, MDB_val *data, uint64_t *end)
+{
+    MDB_val key = {sizeof p->hash, &p->hash};
+    uint32_t after = p->hash;
+    int rc = mdb_cursor_get(p->cursor, &key, data, MDB_SET_RANGE);
+
+    *end = UINT64_C(1) << 32;
+    if (rc == MDB_NOTFOUND)
+        rc = mdb_cursor_get(p->cursor, &key, data, MDB_LAST);
+    else if (rc == 0 && key.mv_size == sizeof after)
+        memcpy(&after, key.mv_data, sizeof after);
+    if (rc == 0 && after != p->hash) {
+        *end = after;
+        rc = mdb_cursor_get(p->cursor, &key, data, MDB_PREV);
+    }
+    return rc == 0 ? index_bucket(p, &key, data, &p->start) : rc;
+}
+
 int index_seek(struct index_place *p, uint32_t hash)
 {
-    MDB_val key = {sizeof hash, &hash}, data;
-    int rc = mdb_cursor_get(p->cursor, &key, &data, MDB_SET_RANGE);
+    MDB_val data;
+    uint64_t end;
+    int rc;
 
     p->hash = hash;
     p->n = p->at = p->start = 0;
-    p->any = false;
-    if (rc == MDB_NOTFOUND)
-        rc = mdb_cursor_get(p->cursor, &key, &data, MDB_LAST);
-    else if (rc == 0 && key.mv_size == sizeof hash &&
-             memcmp(key.mv_data, &hash, sizeof hash) != 0)
-        rc = mdb_cursor_get(p->cursor, &key, &data, MDB_PREV);
-    if (rc == MDB_NOTFOUND)
-        return 0;
-    if (rc == 0)
-        rc = index_bucket(p, &key, &data, &p->start);
-    if (rc == 0 && p->start > hash)
+    rc = index_find(p, &data, &end);
+    p->any = rc == 0;
+    if (rc == 0 && (p->start > hash || p->start >= end))
         rc = MDB_CORRUPTED;
     if (rc != 0)
-        return rc;
-    p->any = true;
-    p->at = index_lower(p, hash);
+        return rc == MDB_NOTFOUND ? 0 : rc;
+    p->at = index_lower(p, hash, end);
     return 0;
 }
 
 bool index_next(struct index_place *p, uint64_t *pos)
 {
-    if (p->at >= p->n || entry_hash(p->entries, p->at) != p->hash)
-        return false;
-    *pos = entry_position(p, p->at++);
-    return true;
+    while (p->at < p->n && entry_hash(p->entries, p->at) == p->hash) {
+        if (entry_position(p, p->entries, p->at++, pos))
+            return true;
+    }
+    return false;
 }
 
 int index_walk(struct index_place *p, uint32_t *hash, uint64_t *pos)
 {
     MDB_val key, data;
 
-    while (p->at >= p->n) {
-        int rc = mdb_cursor_get(p->cursor, &key, &data, MDB_NEXT);
+    for (;;) {
+        int rc = 0;
 
-        if (rc == 0)
-            rc = index_bucket(p, &key, &data, &p->start);
+        while (p->at >= p->n && rc == 0) {
+            rc = mdb_cursor_get(p->cursor, &key, &data, MDB_NEXT);
+            if (rc == 0)
+                rc = index_bucket(p, &key, &data, &p->start);
+        }
         if (rc != 0)
             return rc;
+        *hash = entry_hash(p->entries, p->at);
+        if (entry_position(p, p->entries, p->at++, pos))
+            return 0;
     }
-    *hash = entry_hash(p->entries, p->at);
-    *pos = entry_position(p, p->at++);
-    return 0;
 }
 
 /* ---- changes ---- */
@@ -143,6 +177,7 @@ static int index_put(struct index_place *p, uint32_t start,
 
     if (rc != 0)
         return rc;
+    p->puts++;
     memcpy(data.mv_data, &count, sizeof count);
     memcpy((char *)data.mv_data + INDEX_HEAD, entries, used - INDEX_HEAD);
     memset((char *)data.mv_data + used, 0, p->piece - used);
@@ -206,20 +241,21 @@ static int index_spread(struct index_place *p, uint32_t start,
 }
 
 /* A bucket with n entries is over full. It shares them with the next one, or
- * the two become three, so that buckets are two thirds full at least. */
+ * they become one more, so that buckets are two thirds full at least. */
 static int index_overflow(struct index_place *p, uint8_t *entries, uint32_t n)
 {
-    uint32_t buckets = 2;
+    uint32_t full = index_room(p) * 15 / 16;
     int rc = index_load_next(p, entries, n);
 
     if (rc != 0)
         return rc;
     if (p->n > 0) {
         n += p->n;
-        buckets = n > 2 * index_room(p) * 15 / 16 ? 3 : 2;
         rc = mdb_cursor_del(p->cursor, 0);
     }
-    return rc == 0 ? index_spread(p, p->start, entries, n, buckets) : rc;
+    if (rc == 0)
+        rc = index_spread(p, p->start, entries, n, (n + full - 1) / full);
+    return rc;
 }
 
 int index_add(struct index_place *p, uint64_t pos, uint8_t *entries)
@@ -243,7 +279,7 @@ int index_replace(struct index_place *p, uint64_t pos, uint8_t *entries)
 }
 
 /* A bucket with few entries takes those of the next one, if they are few. */
-static int index_merge(struct index_place *p, uint8_t *entries, uint32_t n)
+static int index_join(struct index_place *p, uint8_t *entries, uint32_t n)
 {
     int rc = index_load_next(p, entries, n);
 
@@ -254,16 +290,153 @@ static int index_merge(struct index_place *p, uint8_t *entries, uint32_t n)
     return rc == 0 ? index_put(p, p->start, entries, n, 0) : rc;
 }
 
+/* Writes the entries of a place again, which are n now. */
+static int index_shrink(struct index_place *p, uint8_t *entries, uint32_t n)
+{
+    if (n == 0 && p->start != 0)
+        return mdb_cursor_del(p->cursor, 0);
+    if (n < index_room(p) / 4)
+        return index_join(p, entries, n);
+    return index_put(p, p->start, entries, n, MDB_CURRENT);
+}
+
 int index_remove(struct index_place *p, uint8_t *entries)
 {
-    uint32_t n = p->n - 1;
     uint8_t *at = entries + (size_t)(p->at - 1) * INDEX_ENTRY;
 
     index_copy(p, entries, 0);
     memmove(at, at + INDEX_ENTRY, (size_t)(p->n - p->at) * INDEX_ENTRY);
-    if (n == 0 && p->start != 0)
-        return mdb_cursor_del(p->cursor, 0);
-    if (n < index_room(p) / 4)
-        return index_merge(p, entries, n);
-    return index_put(p, p->start, entries, n, MDB_CURRENT);
+    return index_shrink(p, entries, p->n - 1);
+}
+
+/* ---- from one index to another ---- */
+
+/* Goes to the first bucket with entries from a hash on, or of all. Only the
+ * first bucket of all may have none. */
+static int index_filled(struct index_place *p, uint32_t hash)
+{
+    MDB_val key = {sizeof hash, &hash}, data;
+    int rc = mdb_cursor_get(p->cursor, &key, &data, MDB_SET_RANGE);
+
+    if (rc == MDB_NOTFOUND)
+        rc = mdb_cursor_get(p->cursor, &key, &data, MDB_FIRST);
+    if (rc == 0)
+        rc = index_bucket(p, &key, &data, &p->start);
+    while (rc == 0 && p->n == 0) {
+        rc = mdb_cursor_get(p->cursor, &key, &data, MDB_NEXT);
+        if (rc == 0)
+            rc = index_bucket(p, &key, &data, &p->start);
+    }
+    return rc;
+}
+
+int index_take(struct index_place *p, uint32_t *hash, uint8_t *to, uint32_t *n)
+{
+    int rc = index_filled(p, *hash);
+
+    if (rc != 0)
+        return rc;
+    index_copy(p, to, 0);
+    *n = p->n;
+    *hash = p->start + 1;
+    if (p->start == 0)
+        return index_put(p, 0, to, 0, MDB_CURRENT);
+    return mdb_cursor_del(p->cursor, 0);
+}
+
+/* Returns how many of n entries, from one on, belong to the bucket of the first
+ * of them, and seeks that. */
+static int index_run(struct index_place *p, const uint8_t *from, uint32_t n,
+                     uint32_t *run)
+{
+    uint32_t hash = entry_hash(from, 0), after = hash + 1;
+    MDB_val key = {sizeof after, &after}, data;
+    int rc = after == 0 ? MDB_NOTFOUND
+                        : mdb_cursor_get(p->cursor, &key, &data, MDB_SET_RANGE);
+
+    *run = n;
+    if (rc == 0 && key.mv_size != sizeof after)
+        rc = MDB_CORRUPTED;
+    if (rc == 0) {
+        memcpy(&after, key.mv_data, sizeof after);
+        for (*run = 1; *run < n && entry_hash(from, *run) < after;)
+            ++*run;
+    }
+    return rc == 0 || rc == MDB_NOTFOUND ? index_seek(p, hash) : rc;
+}
+
+/* Sets *gone to whether an entry of the place is dead, or one of n others that
+ * begin with its hash has the same key. */
+static int index_gone(const struct index_place *p, uint32_t at,
+                      const uint8_t *from, uint32_t n,
+                      const struct index_same *same, bool *gone)
+{
+    uint32_t hash = entry_hash(p->entries, at);
+    uint64_t older, newer;
+    int rc = 0;
+
+    *gone = !entry_position(p, p->entries, at, &older);
+    for (uint32_t i = 0; i < n && entry_hash(from, i) == hash; i++) {
+        if (rc == 0 && !*gone && entry_position(p, from, i, &newer))
+            rc = same->compare(same->arg, older, newer, gone);
+    }
+    return rc;
+}
+
+/* Puts the living entries of a place and n others together, in order. */
+static int index_blend(const struct index_place *p, const uint8_t *from,
+                       uint32_t n, uint8_t *to, uint32_t *total,
+                       const struct index_same *same)
+{
+    uint32_t at = 0, m = 0;
+    int rc = 0;
+
+    while (rc == 0 && (at < p->n || n > 0)) {
+        bool own = n == 0 || (at < p->n && entry_hash(p->entries, at) <=
+                                               entry_hash(from, 0));
+        const uint8_t *entry =
+            own ? p->entries + (size_t)at * INDEX_ENTRY : from;
+        uint64_t pos;
+        bool gone;
+
+        if (own) {
+            rc = index_gone(p, at++, from, n, same, &gone);
+        } else {
+            gone = !entry_position(p, from, 0, &pos);
+            from += INDEX_ENTRY;
+            n--;
+        }
+        if (!gone)
+            memcpy(to + (size_t)m++ * INDEX_ENTRY, entry, INDEX_ENTRY);
+    }
+    *total = m;
+    return rc;
+}
+
+int index_merge(struct index_place *p, const uint8_t *from, uint32_t n,
+                uint8_t *entries, const struct index_same *same,
+                int64_t *gained)
+{
+    int rc = 0;
+
+    *gained = 0;
+    while (rc == 0 && n > 0) {
+        uint32_t run, total;
+
+        rc = index_run(p, from, n, &run);
+        if (rc == 0)
+            rc = index_blend(p, from, run, entries, &total, same);
+        if (rc != 0)
+            return rc;
+        *gained += (int64_t)total - p->n;
+        if (total > index_room(p))
+            rc = index_overflow(p, entries, total);
+        else if (p->any)
+            rc = index_shrink(p, entries, total);
+        else
+            rc = index_put(p, 0, entries, total, 0);
+        from += (size_t)run * INDEX_ENTRY;
+        n -= run;
+    }
+    return rc;
 }

@@ -20,7 +20,9 @@ enum {
     INDEX_HEAD = 2,
 };
 
-/* A place in a bucket: valid until the transaction writes or ends. */
+/* A place in a bucket: valid until the transaction writes or ends. An entry
+ * with a position before the tail is dead: index_next and index_walk pass over
+ * it, and index_merge leaves it out. */
 struct index_place {
     MDB_cursor *cursor; /* at the bucket */
     uint32_t piece;     /* bytes of a bucket */
@@ -30,6 +32,7 @@ struct index_place {
     uint32_t n, at;     /* entries; the one that comes next */
     bool any;           /* there is a bucket */
     const uint8_t *entries;
+    uint32_t puts; /* buckets written */
 };
 
 /* index_seek goes to the first entry of a hash. The place has its cursor, piece
@@ -46,10 +49,27 @@ int index_walk(struct index_place *p, uint32_t *hash, uint64_t *pos);
 
 /* index_add adds an entry after those that index_next gave. index_replace and
  * index_remove change the one that it gave last. entries is room for the
- * entries of two buckets. MDB_KEYEXIST: one hash has more keys than a bucket
+ * entries of three buckets. MDB_KEYEXIST: one hash has more keys than a bucket
  * has room for. */
 int index_add(struct index_place *p, uint64_t pos, uint8_t *entries);
 int index_replace(struct index_place *p, uint64_t pos, uint8_t *entries);
 int index_remove(struct index_place *p, uint8_t *entries);
+
+/* index_take moves the entries of a bucket out of the index: of the first one
+ * from a hash on that has some, or of the first one of all. The hash becomes
+ * that from which the next one begins. MDB_NOTFOUND: the index is empty. */
+int index_take(struct index_place *p, uint32_t *hash, uint8_t *to, uint32_t *n);
+
+/* Sets *same to whether the records at two positions have the same key. */
+struct index_same {
+    int (*compare)(void *arg, uint64_t older, uint64_t newer, bool *same);
+    void *arg;
+};
+
+/* index_merge adds entries that index_take gave. An older entry with the same
+ * key goes. *gained becomes how many entries more the index has. */
+int index_merge(struct index_place *p, const uint8_t *from, uint32_t n,
+                uint8_t *entries, const struct index_same *same,
+                int64_t *gained);
 
 #endif

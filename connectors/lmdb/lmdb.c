@@ -2,11 +2,11 @@
  * a folder that outlives the process and may be shared by several.
  *
  * LMDB is a B-tree in a file that is mapped to memory. A reader sees the last
- * commit without a lock, and a commit is in the file wholly or not at all. In
- * it are two databases. "log" is a row of bytes (log.h) that holds the records
- * one after the other: a set appends one (writer.c, write.c). "index" (index.h)
- * leads from the hash of a key to the position of its record, which has the
- * whole key. So keys are as long as weir allows.
+ * commit without a lock, and a commit is in the file wholly or not at all. The
+ * database "log" is a row of bytes (log.h) that holds the records one after the
+ * other: a set appends one (writer.c, write.c). An index in three levels
+ * (levels.h) leads from the hash of a key to the position of its record, which
+ * has the whole key. So keys are as long as weir allows.
  *
  * With the file full, the oldest records go (evict.c). Expired ones are misses
  * and go in their turn. The file never gets shorter.
@@ -111,7 +111,7 @@ static void lmdb_disconnect(void *session)
     struct session *s = session;
 
     if (s->reader != NULL) {
-        mdb_cursor_close(s->place.cursor);
+        levels_close(&s->levels);
         mdb_cursor_close(s->log.cursor);
         mdb_txn_abort(s->reader);
     }
@@ -133,11 +133,11 @@ static int lmdb_connect(void *state, void *session, struct weir_call *call)
     }
     s->log = (struct log){
         .piece = s->env->piece, .at = LOG_NONE, .open_at = LOG_NONE};
-    s->place.piece = s->env->piece;
     s->key = malloc(WEIR_KEY_MAX);
-    s->piece = malloc(4 * (size_t)s->env->piece);
+    s->piece = malloc(6 * (size_t)s->env->piece);
     s->hash = XXH3_createState();
     s->entries = (uint8_t *)s->piece + 2 * (size_t)s->env->piece;
+    s->moving = s->entries + 3 * (size_t)s->env->piece;
     if (s->key != NULL && s->piece != NULL && s->hash != NULL)
         return 0;
     lmdb_disconnect(s);

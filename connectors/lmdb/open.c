@@ -19,6 +19,8 @@ enum {
     OPEN_PAGE_HEAD = 16, /* of a page that holds one value */
 };
 
+static const char *const OPEN_INDEX[ENV_LEVELS] = {"young", "middle", "index"};
+
 static pthread_mutex_t register_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct env *all; /* under register_lock */
 
@@ -62,9 +64,9 @@ static int open_databases(struct env *env, MDB_txn *txn, struct weir_error *err)
                                   "data.mdb is LMDB's, but belongs to another "
                                   "program");
     }
-    if (rc == 0)
-        rc = mdb_dbi_open(txn, "index", MDB_CREATE | MDB_INTEGERKEY,
-                          &env->index);
+    for (int i = 0; i < ENV_LEVELS && rc == 0; i++)
+        rc = mdb_dbi_open(txn, OPEN_INDEX[i], MDB_CREATE | MDB_INTEGERKEY,
+                          &env->index[i]);
     if (rc == 0)
         rc = mdb_dbi_open(txn, "log", MDB_CREATE | MDB_INTEGERKEY, &env->log);
     env->seed = facts.seed;
@@ -102,7 +104,7 @@ static int open_map(struct env *env, const struct env_wish *wish,
     if (rc != 0)
         return env_say(err, rc);
     mdb_env_set_mapsize(env->mdb, wish->capacity);
-    mdb_env_set_maxdbs(env->mdb, 2);
+    mdb_env_set_maxdbs(env->mdb, ENV_LEVELS + 1);
     mdb_env_set_maxreaders(env->mdb, OPEN_READERS);
     rc = mdb_env_open(env->mdb, wish->path, flags, 0600);
     return rc == 0 ? 0 : env_say(err, rc);

@@ -7,13 +7,13 @@
 
 static int reader_new(struct session *s)
 {
-    int rc = mdb_cursor_open(s->reader, s->env->index, &s->place.cursor);
+    int rc = mdb_cursor_open(s->reader, s->env->log, &s->log.cursor);
 
     if (rc == 0) {
-        rc = mdb_cursor_open(s->reader, s->env->log, &s->log.cursor);
+        rc = levels_open(&s->levels, s->env, s->reader);
         if (rc == 0)
             return 0;
-        mdb_cursor_close(s->place.cursor);
+        mdb_cursor_close(s->log.cursor);
     }
     mdb_txn_abort(s->reader);
     s->reader = NULL;
@@ -22,7 +22,6 @@ static int reader_new(struct session *s)
 
 int reader_begin(struct session *s)
 {
-    struct env_facts facts = {0};
     bool again = s->reader != NULL;
     int rc = env_begin(s->env, &s->reader, MDB_RDONLY);
 
@@ -30,7 +29,7 @@ int reader_begin(struct session *s)
         return rc;
     s->log.at = LOG_NONE;
     if (again) {
-        mdb_cursor_renew(s->reader, s->place.cursor);
+        levels_renew(&s->levels, s->reader);
         mdb_cursor_renew(s->reader, s->log.cursor);
     } else {
         rc = reader_new(s);
@@ -39,8 +38,9 @@ int reader_begin(struct session *s)
         env_end(s->env);
         return rc;
     }
-    rc = env_facts_read(s->env, s->reader, &facts);
-    s->place.tail = facts.tail;
+    rc = env_facts_read(s->env, s->reader, &s->facts);
+    s->levels.facts = &s->facts;
+    levels_tail(&s->levels);
     if (rc != 0)
         reader_end(s);
     return rc;
@@ -50,25 +50,6 @@ void reader_end(struct session *s)
 {
     mdb_txn_reset(s->reader);
     env_end(s->env);
-}
-
-/* Finds the record of a key. MDB_NOTFOUND: there is none. */
-static int read_find(struct session *s, const struct weir_item *item,
-                     uint64_t *hash, uint64_t *pos, struct record *r)
-{
-    int rc, equal = 0;
-
-    *hash = key_hash(s->env, item->key, item->key_len);
-    rc = index_seek(&s->place, (uint32_t)(*hash >> 32));
-    while (rc == 0 && index_next(&s->place, pos)) {
-        rc = record_read(&s->log, *pos, r);
-        if (rc == 0 && r->key_len == item->key_len)
-            rc = log_compare(&s->log, *pos + r->head, item->key, item->key_len,
-                             &equal);
-        if (rc == 0 && equal)
-            return 0;
-    }
-    return rc == 0 ? MDB_NOTFOUND : rc;
 }
 
 /* Copies a value to its place, piece by piece, and sums the bytes of the log.
@@ -152,19 +133,21 @@ static int read_get(struct session *s, struct weir_call *call,
 static void read_item(struct session *s, struct weir_call *call,
                       struct weir_item *item, uint64_t now)
 {
-    struct record r;
-    uint64_t hash, pos;
-    int rc = read_find(s, item, &hash, &pos, &r);
+    uint64_t hash = key_hash(s->env, item->key, item->key_len);
+    struct found found;
+    const struct record *r = &found.record;
+    int rc = levels_find(&s->levels, &s->log, item->key, item->key_len,
+                         (uint32_t)(hash >> 32), 0, &found);
 
-    if (rc == MDB_NOTFOUND || (rc == 0 && record_expired(&r, now))) {
+    if (rc == MDB_NOTFOUND || (rc == 0 && record_expired(r, now))) {
         item->status = WEIR_MISS;
         return;
     }
     if (rc == 0 && call->op == WEIR_GET) {
-        rc = read_get(s, call, item, pos, &r, hash);
+        rc = read_get(s, call, item, found.pos, r, hash);
     } else if (rc == 0) {
-        item->size = r.size;
-        item->ttl_ms = record_ttl_ms(&r, now);
+        item->size = r->size;
+        item->ttl_ms = record_ttl_ms(r, now);
         item->status = WEIR_OK;
     }
     if (rc != 0)

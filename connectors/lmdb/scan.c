@@ -21,6 +21,9 @@ struct scan {
     struct weir_page page;
     uint64_t max_keys;
     uint64_t now;
+    uint32_t hash[ENV_LEVELS]; /* of the next entry of each level, */
+    uint64_t pos[ENV_LEVELS];  /* where that points, */
+    bool more[ENV_LEVELS];     /* and whether there is one */
 };
 
 /* Puts the key of a record on the page, if it is wanted. */
@@ -29,7 +32,7 @@ static int scan_add(struct scan *scan, uint64_t pos)
     struct session *s = scan->s;
     const struct weir_item *item = scan->item;
     struct record r;
-    int rc = record_read(&s->log, pos, &r);
+    int rc = levels_record(&s->levels, &s->log, pos, &r);
 
     if (rc != 0 || record_expired(&r, scan->now) || r.key_len < item->key_len)
         return rc;
@@ -48,29 +51,101 @@ static bool scan_full(const struct scan *scan, int looks)
            scan->page.size >= PAGE_BYTES;
 }
 
+/* Goes to the next entry of a level. */
+static int scan_next(struct scan *scan, unsigned level)
+{
+    int rc = index_walk(&scan->s->levels.at[level], &scan->hash[level],
+                        &scan->pos[level]);
+
+    scan->more[level] = rc == 0;
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int scan_seek(struct scan *scan, uint32_t hash)
+{
+    int rc = 0;
+
+    for (unsigned i = 0; i < ENV_LEVELS && rc == 0; i++) {
+        rc = index_seek(&scan->s->levels.at[i], hash);
+        if (rc == 0 && scan->s->levels.at[i].any)
+            rc = scan_next(scan, i);
+    }
+    return rc;
+}
+
+/* Returns the lowest hash that is next in a level. False: there is none. */
+static bool scan_lowest(const struct scan *scan, uint32_t *hash)
+{
+    bool any = false;
+
+    *hash = UINT32_MAX;
+    for (unsigned i = 0; i < ENV_LEVELS; i++) {
+        if (scan->more[i] && scan->hash[i] <= *hash) {
+            *hash = scan->hash[i];
+            any = true;
+        }
+    }
+    return any;
+}
+
+/* Sets *old to whether one of n records has the key of another one. */
+static int scan_old(struct scan *scan, const uint64_t *newer, uint32_t n,
+                    uint64_t pos, int *old)
+{
+    struct session *s = scan->s;
+    struct record r, other;
+    int rc = 0;
+
+    *old = 0;
+    if (n > 0)
+        rc = levels_record(&s->levels, &s->log, pos, &r);
+    if (n > 0 && rc == 0)
+        rc = log_read(&s->log, pos + r.head, s->key, r.key_len);
+    for (uint32_t i = 0; i < n && rc == 0 && !*old; i++) {
+        rc = levels_record(&s->levels, &s->log, newer[i], &other);
+        if (rc == 0 && other.key_len == r.key_len)
+            rc = log_compare(&s->log, newer[i] + other.head, s->key, r.key_len,
+                             old);
+    }
+    return rc;
+}
+
+/* Adds the keys with a hash, those of the first level first: a further one may
+ * have an older entry for the same key. */
+static int scan_keys(struct scan *scan, uint32_t hash, int *looks)
+{
+    uint64_t *seen = (uint64_t *)scan->s->entries;
+    uint32_t n = 0;
+    int rc = 0, old;
+
+    for (unsigned i = 0; i < ENV_LEVELS && rc == 0; i++) {
+        while (rc == 0 && scan->more[i] && scan->hash[i] == hash) {
+            rc = scan_old(scan, seen, n, scan->pos[i], &old);
+            if (rc == 0 && !old)
+                rc = scan_add(scan, seen[n++] = scan->pos[i]);
+            if (rc == 0)
+                rc = scan_next(scan, i);
+            ++*looks;
+        }
+    }
+    return rc;
+}
+
 /* Fills the page from a hash on, which moves to where the next page begins; 0:
  * there is none. Keys with the same hash are on the same page. */
 static int scan_fill(struct scan *scan, uint64_t *hash)
 {
-    struct index_place *p = &scan->s->place;
-    int rc = index_seek(p, (uint32_t)*hash);
+    uint32_t next;
+    int looks = 0, rc = scan_seek(scan, (uint32_t)*hash);
 
-    for (int looks = 0; rc == 0 && p->any; looks++) {
-        uint32_t found;
-        uint64_t pos;
-
-        rc = index_walk(p, &found, &pos);
-        if (rc == 0 && looks > 0 && found != *hash && scan_full(scan, looks)) {
-            *hash = found;
+    while (rc == 0 && scan_lowest(scan, &next)) {
+        *hash = next;
+        if (looks > 0 && scan_full(scan, looks))
             return 0;
-        }
-        if (rc == 0) {
-            *hash = found;
-            rc = scan_add(scan, pos);
-        }
+        rc = scan_keys(scan, next, &looks);
     }
     *hash = 0;
-    return rc == MDB_NOTFOUND ? 0 : rc;
+    return rc;
 }
 
 static void scan_item(struct session *s, struct weir_call *call,

@@ -5,8 +5,7 @@
 #include <time.h>
 
 #include "env.h"
-#include "index.h"
-#include "log.h"
+#include "levels.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -27,12 +26,14 @@ struct lmdb {
 struct session {
     struct lmdb *store;
     struct env *env;
-    MDB_txn *reader; /* reset between calls; NULL until the first one */
-    struct index_place place; /* of the reader, as log is */
+    MDB_txn *reader;        /* reset between calls; NULL until the first one */
+    struct env_facts facts; /* of the reader, as levels and log are */
+    struct levels levels;
     struct log log;
     char *key;        /* room for a key of the log */
     char *piece;      /* two pieces: the open one, and one on its way */
-    uint8_t *entries; /* of two buckets, in the memory of piece */
+    uint8_t *entries; /* of three buckets, in the memory of piece */
+    uint8_t *moving;  /* of one bucket, there too */
     XXH3_state_t *hash;
 };
 

@@ -1,62 +1,38 @@
 /* write.c -- set, delete and touch of one item. change.c has the atomic ops. */
 #include "write.h"
 
-#include <string.h>
-
 #include "evict.h"
 
-/* Sets *same to whether a record is of the item's key, not only of its hash. */
-static int write_same(struct writer *w, const struct weir_item *item,
-                      uint64_t pos, const struct record *r, int *same)
-{
-    *same = 0;
-    if (r->key_len != item->key_len)
-        return 0;
-    return log_compare(&w->log, pos + r->head, item->key, item->key_len, same);
-}
-
-/* Finds the record of a key, and leaves the writer's place there. MDB_NOTFOUND:
- * there is none. */
 static int write_find(struct writer *w, const struct weir_item *item,
-                      uint64_t *pos, struct record *r)
+                      struct found *found)
 {
-    uint64_t hash = key_hash(w->env, item->key, item->key_len);
-    int rc = index_seek(&w->place, (uint32_t)(hash >> 32)), same = 0;
-
-    while (rc == 0 && index_next(&w->place, pos)) {
-        rc = writer_head(w, *pos, r);
-        if (rc == 0)
-            rc = write_same(w, item, *pos, r, &same);
-        if (rc == 0 && same)
-            return 0;
-    }
-    return rc == 0 ? MDB_NOTFOUND : rc;
+    return writer_find(w, item->key, item->key_len, found);
 }
 
 int write_look(struct writer *w, const struct weir_item *item,
                struct value *found)
 {
-    struct record r;
-    uint64_t pos;
-    int rc = write_find(w, item, &pos, &r);
+    struct found at;
+    int rc = write_find(w, item, &at);
 
     if (rc != 0)
         return rc;
-    if (record_expired(&r, w->now_ms))
+    if (record_expired(&at.record, w->now_ms))
         return MDB_NOTFOUND;
     found->hash = key_hash(w->env, item->key, item->key_len);
-    found->pos = pos + r.head + item->key_len;
-    found->size = r.size;
-    found->sum = r.sum;
-    found->expires_ms = r.expires_ms;
+    found->pos = at.pos + at.record.head + item->key_len;
+    found->size = at.record.size;
+    found->sum = at.record.sum;
+    found->expires_ms = at.record.expires_ms;
     return 0;
 }
 
 /* Takes the key that was found out of the index. */
-static int write_remove(struct writer *w, const struct record *r)
+static int write_remove(struct writer *w, const struct weir_item *item,
+                        const struct found *found)
 {
-    uint64_t len = record_len(r);
-    int rc = writer_remove(w);
+    uint64_t len = record_len(&found->record);
+    int rc = writer_remove(w, item->key, item->key_len, found);
 
     w->facts.live -= len;
     w->facts.items--;
@@ -66,9 +42,8 @@ static int write_remove(struct writer *w, const struct record *r)
 /* Points the index at the log's head. */
 static int write_point(struct writer *w, const struct weir_item *item)
 {
-    struct record r;
-    uint64_t old;
-    int rc = write_find(w, item, &old, &r);
+    struct found old;
+    int rc = write_find(w, item, &old);
 
     if (rc == MDB_NOTFOUND) {
         w->facts.items++;
@@ -76,8 +51,8 @@ static int write_point(struct writer *w, const struct weir_item *item)
     }
     if (rc != 0)
         return rc;
-    w->facts.live -= record_len(&r);
-    return writer_move(w);
+    w->facts.live -= record_len(&old.record);
+    return writer_move(w, &old);
 }
 
 static int write_record(struct writer *w, const struct weir_item *item,
@@ -105,13 +80,12 @@ static int write_record(struct writer *w, const struct weir_item *item,
 /* A value that the capacity has no place for takes the older one with it. */
 static int write_reject(struct writer *w, struct weir_item *item)
 {
-    struct record r;
-    uint64_t pos;
-    int rc = write_find(w, item, &pos, &r);
+    struct found old;
+    int rc = write_find(w, item, &old);
 
     if (rc == MDB_NOTFOUND)
         return 0;
-    return rc == 0 ? write_remove(w, &r) : rc;
+    return rc == 0 ? write_remove(w, item, &old) : rc;
 }
 
 int write_put(struct writer *w, const struct weir_item *item, const char *bytes,
@@ -156,16 +130,15 @@ int write_set(struct writer *w, struct weir_call *call, struct weir_item *item,
 
 int write_delete(struct writer *w, struct weir_item *item, uint8_t *status)
 {
-    struct record r;
-    uint64_t pos;
-    int rc = write_find(w, item, &pos, &r);
+    struct found old;
+    int rc = write_find(w, item, &old);
 
     *status = WEIR_MISS;
     if (rc != 0)
         return rc == MDB_NOTFOUND ? 0 : rc;
-    if (!record_expired(&r, w->now_ms))
+    if (!record_expired(&old.record, w->now_ms))
         *status = WEIR_OK;
-    return write_remove(w, &r);
+    return write_remove(w, item, &old);
 }
 
 /* Moves a record without room for an expiry to the log's head, with one. If it
@@ -197,19 +170,20 @@ static int write_timed(struct writer *w, const struct weir_item *item,
 int write_touch(struct writer *w, struct weir_item *item, uint8_t *status)
 {
     uint8_t head[RECORD_HEAD_MAX];
-    struct record r;
-    uint64_t pos;
-    int rc = write_find(w, item, &pos, &r);
+    struct found found;
+    struct record *r = &found.record;
+    int rc = write_find(w, item, &found);
 
     *status = WEIR_MISS;
     if (rc != 0)
         return rc == MDB_NOTFOUND ? 0 : rc;
-    if (record_expired(&r, w->now_ms))
+    if (record_expired(r, w->now_ms))
         return 0;
     *status = WEIR_OK;
-    r.expires_ms = record_expiry(item->ttl_ms, w->now_ms);
-    if (!r.timed)
-        return r.expires_ms == 0 ? 0 : write_timed(w, item, pos, &r, status);
-    record_encode(&r, head);
-    return writer_patch(w, pos, head, r.head);
+    r->expires_ms = record_expiry(item->ttl_ms, w->now_ms);
+    if (!r->timed)
+        return r->expires_ms == 0 ? 0
+                                  : write_timed(w, item, found.pos, r, status);
+    record_encode(r, head);
+    return writer_patch(w, found.pos, head, r->head);
 }

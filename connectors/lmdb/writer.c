@@ -37,12 +37,13 @@ int writer_begin(struct writer *w, struct session *s)
     if (rc == 0)
         rc = mdb_cursor_open(w->txn, env->log, &w->log.cursor);
     if (rc == 0)
-        rc = mdb_cursor_open(w->txn, env->index, &w->place.cursor);
+        rc = levels_open(&w->levels, env, w->txn);
     if (rc == 0)
         rc = writer_load(w);
-    w->place.piece = env->piece;
-    w->place.tail = w->facts.tail;
+    w->levels.facts = &w->facts;
+    levels_tail(&w->levels);
     w->start = w->facts.head;
+    w->oldest = w->facts.tail;
     if (rc != 0)
         writer_abort(w);
     return rc;
@@ -77,7 +78,7 @@ static void writer_count(struct writer *w)
 
 static bool writer_changed(const struct writer *w)
 {
-    return w->taken > 0 || w->facts.tail != w->place.tail;
+    return w->taken > 0 || w->facts.tail != w->oldest;
 }
 
 int writer_commit(struct writer *w)
@@ -194,49 +195,71 @@ int writer_copy(struct writer *w, uint64_t pos, uint64_t n)
     return rc;
 }
 
-/* Notes that the index was changed. LMDB may have taken the page that the log
- * was read from last: it writes pages of a large transaction early. */
-static int writer_indexed(struct writer *w, int rc)
+/* LMDB may have taken the page that the log was read from last: it writes pages
+ * of a large transaction early. */
+int writer_indexed(struct writer *w, int rc)
 {
-    w->taken += w->env->page;
+    for (int i = 0; i < ENV_LEVELS; i++) {
+        w->taken += (uint64_t)w->levels.at[i].puts * w->env->page;
+        w->levels.at[i].puts = 0;
+    }
     w->log.at = LOG_NONE;
     return rc;
 }
 
+int writer_find(struct writer *w, const char *key, uint32_t len,
+                struct found *found)
+{
+    return levels_find(&w->levels, &w->log, key, len,
+                       (uint32_t)(key_hash(w->env, key, len) >> 32), 0, found);
+}
+
 int writer_add(struct writer *w)
 {
+    w->facts.entries[0]++;
     return writer_indexed(
-        w, index_add(&w->place, w->facts.head, w->session->entries));
+        w, index_add(&w->levels.at[0], w->facts.head, w->session->entries));
 }
 
-int writer_move(struct writer *w)
+int writer_move(struct writer *w, const struct found *found)
 {
+    if (found->level > 0)
+        return writer_add(w);
     return writer_indexed(
-        w, index_replace(&w->place, w->facts.head, w->session->entries));
+        w, index_replace(&w->levels.at[0], w->facts.head, w->session->entries));
 }
 
-int writer_remove(struct writer *w)
+int writer_remove(struct writer *w, const char *key, uint32_t len,
+                  const struct found *found)
 {
-    return writer_indexed(w, index_remove(&w->place, w->session->entries));
+    uint32_t hash = (uint32_t)(key_hash(w->env, key, len) >> 32);
+    struct found at = *found;
+    int rc = 0;
+
+    while (rc == 0) {
+        w->facts.entries[at.level]--;
+        rc = writer_indexed(
+            w, index_remove(&w->levels.at[at.level], w->session->entries));
+        if (rc == 0)
+            rc = levels_find(&w->levels, &w->log, key, len, hash, at.level + 1,
+                             &at);
+    }
+    w->taken += w->env->page;
+    return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 int writer_head(struct writer *w, uint64_t pos, struct record *r)
 {
-    int rc;
-
-    if (pos < w->facts.tail || pos >= w->facts.head)
-        return MDB_CORRUPTED;
-    rc = record_read(&w->log, pos, r);
-    if (rc == 0 && record_len(r) > w->facts.head - pos)
-        rc = MDB_CORRUPTED;
-    return rc;
+    return levels_record(&w->levels, &w->log, pos, r);
 }
 
-int writer_drop(struct writer *w, uint64_t from)
+int writer_drop(struct writer *w, uint64_t tail)
 {
-    uint64_t end = w->facts.tail / w->env->piece;
+    uint64_t n = w->facts.tail / w->env->piece, end = tail / w->env->piece;
 
-    for (uint64_t n = from / w->env->piece; n < end; n++) {
+    w->facts.tail = tail;
+    levels_tail(&w->levels);
+    for (; n < end; n++) {
         MDB_val key = {sizeof n, &n};
         int rc = mdb_del(w->txn, w->env->log, &key, NULL);
 

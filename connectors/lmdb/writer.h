@@ -5,7 +5,6 @@
 #ifndef LMDB_WRITER_H
 #define LMDB_WRITER_H
 
-#include "index.h"
 #include "record.h"
 #include "state.h"
 
@@ -15,11 +14,13 @@ struct writer {
     MDB_txn *txn;
     struct env_facts facts;
     struct log log;
-    struct index_place place; /* of the key at hand */
-    uint64_t pieces;          /* the number after the last piece in LMDB */
-    uint64_t limit;           /* of the bytes of the file in use */
-    uint64_t taken; /* about what the transaction takes in new pages */
-    uint64_t start; /* the log's head when the transaction began */
+    struct levels levels;
+    uint64_t pieces;  /* the number after the last piece in LMDB */
+    uint64_t limit;   /* of the bytes of the file in use */
+    uint64_t taken;   /* about what the transaction takes in new pages */
+    uint64_t start;   /* the log's head when the transaction began */
+    uint64_t oldest;  /* and its tail */
+    uint64_t cleaned; /* evictions that merge.c has cleaned up after */
     uint64_t now_ms;
     bool filled; /* the open piece has bytes that are not in LMDB */
     struct {
@@ -44,17 +45,28 @@ int writer_patch(struct writer *w, uint64_t pos, const void *bytes, size_t n);
 /* writer_copy puts bytes of the log at its head. */
 int writer_copy(struct writer *w, uint64_t pos, uint64_t n);
 
-/* writer_add, writer_move and writer_remove change the index at the writer's
- * place: index_add and index_replace with the position of the log's head, and
- * index_remove. */
+/* writer_find finds the record of a key. MDB_NOTFOUND: there is none. */
+int writer_find(struct writer *w, const char *key, uint32_t len,
+                struct found *found);
+
+/* writer_add and writer_move point the index at the log's head, for the key
+ * that writer_find has just looked for: one that it did not find or did find.
+ */
 int writer_add(struct writer *w);
-int writer_move(struct writer *w);
-int writer_remove(struct writer *w);
+int writer_move(struct writer *w, const struct found *found);
+
+/* writer_remove removes the key that writer_find has just found. */
+int writer_remove(struct writer *w, const char *key, uint32_t len,
+                  const struct found *found);
+
+/* writer_indexed notes that the index was changed, with a result that it
+ * returns. */
+int writer_indexed(struct writer *w, int rc);
 
 /* writer_head reads the head of a record. */
 int writer_head(struct writer *w, uint64_t pos, struct record *r);
 
-/* writer_drop removes the pieces before the log's tail, which was from. */
-int writer_drop(struct writer *w, uint64_t from);
+/* writer_drop moves the log's tail and removes the pieces before it. */
+int writer_drop(struct writer *w, uint64_t tail);
 
 #endif

@@ -8,11 +8,10 @@
  * and the file is compared with the keys and values in it. The same sets go
  * through LMDB alone, too (lmdb_alone.h). The files are in $TMPDIR or /tmp.
  *
- * Sets get slower as the index grows, because each key of a batch is in another
- * page of it, and a commit writes all pages that it changed: 57 for a batch of
- * 64 at 100,000 values of 64 B, 86 at a million. Of the worker's CPU time, half
- * is the commit, which writes them, a quarter the change of an index page, a
- * fifth the search for it. */
+ * A commit writes all pages that it changed. A batch of 64 keys would change 64
+ * pages of a large index, of which each is a key's own. The index of lmdb has
+ * levels (connectors/lmdb/levels.h), so that a commit at a million values of 64
+ * B writes 19 pages, of which 2 are the log's. With one level it wrote 89. */
 
 #include <errno.h>
 #include <ftw.h>

@@ -342,16 +342,16 @@ describe("lmdb", function()
     local file = assert(io.open(path .. "/data.mdb", "r+b"))
     local bytes, changed = file:read "*a", 0
     -- The format is the number after the magic, in each copy of the page.
-    for at in bytes:gmatch "()weirlmdb\2%z%z%z" do
+    for at in bytes:gmatch "()weirlmdb\3%z%z%z" do
       file:seek("set", at + 7)
-      file:write "\1"
+      file:write "\2"
       changed = changed + 1
     end
     file:close()
     assert.is_true(changed > 0)
     local opened, message = pcall(weir.lmdb, { path = path })
     assert.is_false(opened)
-    assert.matches("data.mdb has format 1, expected 2: remove the folder", message)
+    assert.matches("data.mdb has format 2, expected 3: remove the folder", message)
   end)
 
   it("takes 1.3 times the bytes of small values on the disk", function()

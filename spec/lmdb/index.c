@@ -1,5 +1,5 @@
-/* index.c -- the index of lmdb against a table: random adds, replaces and
- * removes, keys that share a hash, and positions that pass 2^48. */
+/* index.c -- an index of lmdb against a table: random adds, replaces and
+ * removes, keys that share a hash, positions that pass 2^48, and a merge. */
 #include "harness.h"
 
 #include "../../connectors/lmdb/index.c"
@@ -19,9 +19,9 @@ static uint64_t random_state;
 static uint32_t held;
 static const uint64_t tail = (UINT64_C(1) << 48) - 20000;
 static uint64_t head = (UINT64_C(1) << 48) - 20000;
-static uint8_t entries[2 * PIECE];
+static uint8_t entries[3 * PIECE], taken[PIECE];
 static MDB_env *env;
-static MDB_dbi dbi;
+static MDB_dbi dbi, other_dbi;
 
 static void open_env(void)
 {
@@ -29,9 +29,11 @@ static void open_env(void)
 
     CHECK(mdb_env_create(&env) == 0);
     CHECK(mdb_env_set_mapsize(env, 64 << 20) == 0);
+    CHECK(mdb_env_set_maxdbs(env, 2) == 0);
     CHECK(mdb_env_open(env, folder_make(), MDB_NOSYNC, 0600) == 0);
     CHECK(mdb_txn_begin(env, NULL, 0, &txn) == 0);
-    CHECK(mdb_dbi_open(txn, NULL, MDB_INTEGERKEY, &dbi) == 0);
+    CHECK(mdb_dbi_open(txn, "a", MDB_CREATE | MDB_INTEGERKEY, &dbi) == 0);
+    CHECK(mdb_dbi_open(txn, "b", MDB_CREATE | MDB_INTEGERKEY, &other_dbi) == 0);
     CHECK(mdb_txn_commit(txn) == 0);
 }
 
@@ -135,6 +137,39 @@ static void crowd(void)
     mdb_txn_abort(txn);
 }
 
+static int never(void *arg, uint64_t older, uint64_t newer, bool *same)
+{
+    (void)arg;
+    CHECK(older < newer);
+    *same = false;
+    return 0;
+}
+
+/* Moves the buckets of the index to another one, which had some entries of
+ * records before the tail. Those are gone then. */
+static void move_all(void)
+{
+    const struct index_same same = {never, NULL};
+    uint32_t hash = 1u << 31, n;
+    int64_t gained, sum = 0;
+    MDB_txn *txn;
+    struct index_place from = begin(&txn, 0), to = from;
+    int rc;
+
+    CHECK(mdb_cursor_open(txn, other_dbi, &to.cursor) == 0);
+    for (uint32_t i = 0; i < 5000; i++) {
+        CHECK(index_seek(&to, model[i].hash) == 0);
+        CHECK(index_add(&to, tail - 1 - i, entries) == 0);
+    }
+    while ((rc = index_take(&from, &hash, taken, &n)) == 0) {
+        CHECK(index_merge(&to, taken, n, entries, &same, &gained) == 0);
+        sum += gained;
+    }
+    CHECK(rc == MDB_NOTFOUND && sum <= held && sum + 5000 >= held);
+    CHECK(mdb_txn_commit(txn) == 0);
+    dbi = other_dbi;
+}
+
 int main(void)
 {
     check_seed = random_state = weir_now();
@@ -157,6 +192,10 @@ int main(void)
     CHECK(verify() <= 20);
     go_to(0);
     CHECK(verify() == 1);
+    go_to(30000);
+    verify();
+    move_all();
+    verify();
     go_to(3000);
     verify();
     mdb_env_close(env);
