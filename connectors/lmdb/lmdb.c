@@ -117,6 +117,7 @@ static void lmdb_disconnect(void *session)
     }
     free(s->key);
     free(s->piece);
+    free(s->young.bits);
     XXH3_freeState(s->hash);
 }
 

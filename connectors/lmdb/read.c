@@ -136,8 +136,9 @@ static void read_item(struct session *s, struct weir_call *call,
     uint64_t hash = key_hash(s->env, item->key, item->key_len);
     struct found found;
     const struct record *r = &found.record;
-    int rc = levels_find(&s->levels, &s->log, item->key, item->key_len,
-                         (uint32_t)(hash >> 32), 0, &found);
+    int rc = levels_find(
+        &s->levels, &s->log, item->key, item->key_len, (uint32_t)(hash >> 32),
+        young_level(&s->young, (uint32_t)(hash >> 32)), &found);
 
     if (rc == MDB_NOTFOUND || (rc == 0 && record_expired(r, now))) {
         item->status = WEIR_MISS;
@@ -163,6 +164,7 @@ void lmdb_read(struct session *s, struct weir_call *call)
         env_fail(call, NULL, rc);
         return;
     }
+    young_look(&s->young, mdb_txn_id(s->reader), call->n, &s->levels);
     for (uint32_t i = 0; i < call->n; i++) {
         if (weir_call_stopped(call) < 0) {
             weir_call_fail(call, NULL, WEIR_SKIPPED,

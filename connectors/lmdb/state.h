@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "env.h"
-#include "levels.h"
+#include "young.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -29,6 +29,7 @@ struct session {
     MDB_txn *reader;        /* reset between calls; NULL until the first one */
     struct env_facts facts; /* of the reader, as levels and log are */
     struct levels levels;
+    struct young young;
     struct log log;
     char *key;        /* room for a key of the log */
     char *piece;      /* two pieces: the open one, and one on its way */

@@ -1,7 +1,8 @@
 /* levels.c -- two processes change the same store by turns, and the other one
  * looks at once at what was changed. A table says what must be there. So many
  * keys are set, replaced, deleted, touched and evicted that entries of the
- * index go through all of its levels: each key has its last value or, in a full
+ * index go through all of its levels, and so many are looked at that a session
+ * makes its filter of the young ones. Each key has its last value or, in a full
  * file, none, and what is gone stays gone. */
 
 #include <stdbool.h>
