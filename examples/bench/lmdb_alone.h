@@ -1,13 +1,17 @@
 /* lmdb_alone.h -- LMDB without weir: the keys and values in one B-tree, a
  * transaction for each batch, one thread. It shows what the library and the
- * kernel take for the same sets. */
+ * kernel take for the same sets. append_set shows what the kernel alone takes:
+ * it appends the bytes of the same batches to a file. */
 #ifndef WEIR_BENCH_LMDB_ALONE_H
 #define WEIR_BENCH_LMDB_ALONE_H
 
+#include <fcntl.h>
 #include <lmdb.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "bench.h"
 
@@ -68,6 +72,30 @@ static inline double alone_set(struct alone *a, uint32_t keys, uint32_t batch,
 static inline void alone_close(struct alone *a)
 {
     mdb_env_close(a->env);
+}
+
+/* append_set appends keys and values to the file at a path, a write for each
+ * batch, and returns the keys a second. */
+static inline double append_set(const char *path, uint32_t keys, uint32_t batch,
+                                size_t key_and_value)
+{
+    size_t size = batch * key_and_value;
+    char *bytes = calloc(1, size);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    uint64_t start;
+    double seconds;
+
+    if (bytes == NULL || fd < 0)
+        bench_die(path, "cannot open the file");
+    start = weir_now();
+    for (uint32_t i = 0; i < keys; i += batch) {
+        if (write(fd, bytes, size) != (ssize_t)size)
+            bench_die(path, "cannot append to the file");
+    }
+    seconds = (double)(weir_now() - start) / 1e9;
+    close(fd);
+    free(bytes);
+    return keys / seconds;
 }
 
 #endif
