@@ -111,7 +111,7 @@ static const struct target TARGETS[] = {
     {"1 MiB, batch 16, set", CELL(WEIR_SET, MIB, 16, 2), .rate = ">= 1x",
      .cpu = "<= 1x"},
     {"4 MiB, batch 16, get", CELL(WEIR_GET, 4 * MIB, 16, 2), .rate = ">= 1.15x",
-     .cpu = "<= 1x", .alone = true},
+     .cpu = "<= 1x"},
     {"4 MiB, batch 16, set", CELL(WEIR_SET, 4 * MIB, 16, 2), .rate = ">= 1x",
      .cpu = "<= 1x"},
 };

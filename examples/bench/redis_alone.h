@@ -6,59 +6,81 @@
 
 #include "redis_blocking.h"
 
-/* A connection that sends the same commands again and again. */
+enum { ALONE_PARTS = 3 * CELL_BATCH_MAX };
+
+/* A connection that sends the commands of one batch again and again. Its sets
+ * share one payload, as those of a cell do. */
 struct alone {
     const struct cell *cell;
-    char *burst; /* the commands of a batch */
-    size_t len, reply;
+    char *heads; /* the commands without their payloads */
+    struct iovec parts[ALONE_PARTS];
+    int n;
+    size_t reply; /* bytes of the replies to a batch */
     uint64_t until, keys;
     pthread_t thread;
 };
 
-static inline size_t alone_command(char *to, const struct cell *c, uint32_t key)
+static inline char *alone_add(struct alone *a, char *bytes, int len)
 {
-    int n = sprintf(to, "*%d\r\n$3\r\n%s\r\n$%d\r\n%s\r\n",
-                    c->op == WEIR_SET ? 3 : 2,
-                    c->op == WEIR_SET ? "SET" : "GET", KEY_LEN, cell_keys[key]);
+    a->parts[a->n++] = (struct iovec){bytes, (size_t)len};
+    return bytes + len;
+}
 
-    if (c->op != WEIR_SET)
-        return (size_t)n;
-    n += sprintf(to + n, "$%u\r\n", c->size);
-    memcpy(to + n, cell_payload, c->size);
-    memcpy(to + n + c->size, "\r\n", 2);
-    return (size_t)n + c->size + 2;
+static inline void alone_sets(struct alone *a, const struct cell *c)
+{
+    char *at = a->heads;
+
+    for (uint32_t i = 0; i < c->batch; i++) {
+        at = alone_add(a, at,
+                       sprintf(at, "*3\r\n$3\r\nSET\r\n$%d\r\n%s\r\n$%u\r\n",
+                               KEY_LEN, cell_keys[i], c->size));
+        alone_add(a, cell_payload, (int)c->size);
+        alone_add(a, (char *)"\r\n", 2);
+    }
+    a->reply = strlen("+OK\r\n") * c->batch;
+}
+
+static inline void alone_gets(struct alone *a, const struct cell *c)
+{
+    char head[32], *at = a->heads;
+
+    for (uint32_t i = 0; i < c->batch; i++)
+        at += sprintf(at, "*2\r\n$3\r\nGET\r\n$%d\r\n%s\r\n", KEY_LEN,
+                      cell_keys[i]);
+    alone_add(a, a->heads, (int)(at - a->heads));
+    a->reply = (size_t)snprintf(head, sizeof head, "$%u\r\n\r\n", c->size);
+    a->reply = (a->reply + c->size) * c->batch;
+}
+
+static inline void alone_exists(struct alone *a, const struct cell *c)
+{
+    char head[32], *at = a->heads;
+
+    at += sprintf(at, "*%u\r\n$6\r\nEXISTS\r\n", c->batch + 1);
+    for (uint32_t i = 0; i < c->batch; i++)
+        at += sprintf(at, "$%d\r\n%s\r\n", KEY_LEN, cell_keys[i]);
+    alone_add(a, a->heads, (int)(at - a->heads));
+    a->reply = (size_t)snprintf(head, sizeof head, ":%u\r\n", c->batch);
 }
 
 static inline void alone_prepare(struct alone *a, const struct cell *c)
 {
-    char head[32];
-    uint32_t n = c->batch;
-
     a->cell = c;
-    a->burst = malloc((size_t)n * (c->size + 128) + 64);
-    a->len = 0;
-    if (c->op == WEIR_EXISTS) {
-        a->len = (size_t)sprintf(a->burst, "*%u\r\n$6\r\nEXISTS\r\n", n + 1);
-        for (uint32_t i = 0; i < n; i++)
-            a->len += (size_t)sprintf(a->burst + a->len, "$%d\r\n%s\r\n",
-                                      KEY_LEN, cell_keys[i]);
-        a->reply = (size_t)snprintf(head, sizeof head, ":%u\r\n", n);
-        return;
-    }
-    for (uint32_t i = 0; i < n; i++)
-        a->len += alone_command(a->burst + a->len, c, i);
-    a->reply = strlen("+OK\r\n");
-    if (c->op == WEIR_GET)
-        a->reply = (size_t)snprintf(head, sizeof head, "$%u\r\n", c->size) +
-                   c->size + 2;
-    a->reply *= n;
+    a->heads = malloc(((size_t)c->batch + 1) * 96);
+    if (c->op == WEIR_SET)
+        alone_sets(a, c);
+    else if (c->op == WEIR_GET)
+        alone_gets(a, c);
+    else
+        alone_exists(a, c);
 }
 
 static inline void alone_send(const struct alone *a, int fd)
 {
-    struct iovec iov = {a->burst, a->len};
+    struct iovec parts[ALONE_PARTS];
 
-    blocking_send(fd, &iov, 1);
+    memcpy(parts, a->parts, (size_t)a->n * sizeof *parts);
+    blocking_send(fd, parts, a->n);
 }
 
 static inline void *alone_main(void *arg)
@@ -104,7 +126,7 @@ static inline double alone_run(const struct cell *c, double seconds)
     for (uint32_t i = 0; i < c->workers; i++) {
         pthread_join(all[i].thread, NULL);
         keys += all[i].keys;
-        free(all[i].burst);
+        free(all[i].heads);
     }
     return (double)keys * 1e9 / (double)(weir_now() - start);
 }

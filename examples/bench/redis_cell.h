@@ -14,7 +14,7 @@
 enum {
     CELL_KEYS_MAX = 65536,
     CELL_LATENCIES = 1 << 18,
-    CELL_BATCH_MAX = 512, /* of a cell with `many` */
+    CELL_BATCH_MAX = 256, /* with `many`, or of the server alone */
     KEY_LEN = 16, /* "key:" and what redis-benchmark makes of __rand_int__ */
 };
 
