@@ -111,20 +111,26 @@ describe("a ledger", function()
     assert.equal(dropped, released())
   end)
 
-  it("grows by pieces, without a copy of what it has", function()
-    local take = ledger()
-    local kept = {}
-    for i = 1, 40000 do kept[i] = {} end
+  -- KiB that the longest growth of a new ledger takes.
+  local function longest_growth(objects)
+    local take, most = ledger(), 0
     collectgarbage()
     collectgarbage "stop"
-    local most = 0
-    for i = 1, #kept do
+    for i = 1, #objects do
       local before = collectgarbage "count"
-      take(kept[i])
+      take(objects[i])
       most = math.max(most, collectgarbage "count" - before)
     end
     collectgarbage "restart"
-    assert.is_true(most <= 64, most) -- KiB; a table of 32 K slots that grows takes 512
+    return most
+  end
+
+  it("grows by pieces, without a copy of what it has", function()
+    local objects, least = {}, math.huge
+    for i = 1, 40000 do objects[i] = {} end
+    -- LuaJIT takes memory, too, when it compiles, but not in each round.
+    for _ = 1, 4 do least = math.min(least, longest_growth(objects)) end
+    assert.is_true(least <= 64, least) -- a table of 32 K slots that grows takes 512
   end)
 end)
 
