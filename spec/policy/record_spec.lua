@@ -126,10 +126,15 @@ describe("record", function()
     shell.run("ln -s /dev/full " .. path)
     weir.run(function()
       local store = weir.memory {}:record { path = path, size = "4KiB", files = 2 }
+      local asked = 0
       local function counts()
         for i = 1, 1500 do store:get("k" .. i) end
-        weir.sleep(0.2)
-        local facts = store:stats().record
+        asked = asked + 1500
+        local by, facts = weir.now() + 20
+        repeat
+          weir.sleep(0.05)
+          facts = store:stats().record
+        until facts.recorded + facts.failed == asked or weir.now() > by
         return { facts.recorded, facts.failed }
       end
       assert.same({ 0, 1500 }, counts())
@@ -146,9 +151,15 @@ describe("record", function()
     local script = folder .. "/torn.lua"
     shell.write(script, ([[
       local store = weir.memory {}:record { path = "%s/torn.rec" }
+      local asked = 0
       local function ask(n)
         for i = 1, n do store:get("k" .. i) end
-        weir.sleep(0.2)
+        asked = asked + n
+        local by, facts = weir.now() + 20, nil
+        repeat
+          weir.sleep(0.05)
+          facts = store:stats().record
+        until facts.recorded + facts.failed == asked or weir.now() > by
       end
       ask(20) ask(2000)
       os.execute("prlimit --fsize=unlimited --pid $PPID")
