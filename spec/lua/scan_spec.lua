@@ -78,7 +78,8 @@ describe("scan", function()
   end)
 
   it("refuses bad options at the caller", function()
-    for _, opts in ipairs { { limit = 0 }, { page = "x" }, { perfix = "a" }, "a" } do
+    for _, opts in ipairs { { limit = 0 }, { page = "x" }, { perfix = "a" },
+      { prefix = 5 }, "a" } do
       local ok, why = pcall(function() store:scan(opts) end)
       assert.is_false(ok)
       assert.matches("scan_spec.lua:%d+:", why)

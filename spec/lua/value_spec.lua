@@ -146,4 +146,13 @@ describe("a value that is built", function()
       Value.build(10, function() error("lost", 0) end)
     end, "lost")
   end)
+
+  it("says what size and bytes are", function()
+    for _, size in ipairs { -1, 1.5, "3" } do
+      assert.error_matches(function() Value.build(size, function() end) end,
+        "the size of a value is a whole number of bytes, not " .. size, 1, true)
+    end
+    assert.error_matches(function() Value.build(3) end,
+      "the bytes of a value come from a function, not nil")
+  end)
 end)

@@ -260,6 +260,10 @@ for name, open in pairs {
       end
       assert.matches("not nil; delete removes a key$",
         refusal(function() s:set("k", nil) end))
+      local closed = weir.value "bytes"
+      closed:close()
+      assert.equal("the value was closed: it has no bytes",
+        refusal(function() s:set("k", closed) end))
       assert.matches("a buffer is an array .* not nil$",
         refusal(function() s:get_into("k", nil) end))
       assert.is_false(s:exists "k")

@@ -102,7 +102,11 @@ end
 --- copy, so that nothing refers to the caller's memory later.
 ---@return string|weir.Value
 function Bytes.value(x, level)
-  if type(x) == "string" or Value.is(x) then return x end
+  if type(x) == "string" then return x end
+  if Value.is(x) then
+    if x.ref == nil then error("the value was closed: it has no bytes", level + 1) end
+    return x
+  end
   if type(x) == "table" and type(x[1]) == "cdata" then
     return Value.copy(slice(x, false, level + 1))
   end

@@ -40,6 +40,9 @@ local function check(opts, level)
         Ffi.suggest(name, OPTIONS)), level + 1)
     end
   end
+  if opts.prefix ~= nil and type(opts.prefix) ~= "string" then
+    error("prefix must be a string, not " .. tostring(opts.prefix), level + 1)
+  end
 end
 
 

@@ -178,6 +178,13 @@ local data_slot = ffi.new "char *[1]"
 ---@param fill fun(data: ffi.cdata*)
 ---@return weir.Value
 function Value.build(size, fill)
+  if type(size) ~= "number" or size < 0 or size % 1 ~= 0 then
+    error("the size of a value is a whole number of bytes, not "
+      .. tostring(size), 2)
+  end
+  if type(fill) ~= "function" then
+    error("the bytes of a value come from a function, not " .. Value.describe(fill), 2)
+  end
   local pointer = C.weir_value_new(size, data_slot)
   if pointer == nil then error "weir: out of memory" end
   local value = Value.own(pointer)
