@@ -3,7 +3,6 @@
 local Merge = require "weir.core.merge"
 local Reply = require "weir.core.reply"
 local Request = require "weir.core.request"
-local shell = require "shell"
 local Virtual = require "weir.host.virtual"
 local weir = require "weir"
 
@@ -73,21 +72,6 @@ describe("a get of one key", function()
       store:close()
     end)
   end
-end)
-
-
-describe("a compiled get of one key", function()
-  it("leaves only its value to the collector", function()
-    local command = (os.getenv "WEIR_BUILD" or "build") .. "/weir run spec/garbage.lua"
-    local code, out, err = shell.run(command)
-    assert.same({ 0, "" }, { code, err })
-    local words = 0
-    for word, bytes in out:gmatch "(%l+)\t(%S+)\n" do
-      words = words + 1
-      assert.is_true(tonumber(bytes) <= 56, word .. ": " .. bytes) -- 72 with a pointer
-    end
-    assert.equal(6, words)
-  end)
 end)
 
 

@@ -182,10 +182,6 @@ function Batch.load(batch, req)
   local items = batch.items
   if req.front then
     load_joined(items, req.front, keys, n)
-  elseif n == 1 then
-    -- Without a loop: compiled code ends before one, and makes an object of `items`.
-    local item, key = items[0], keys[1]
-    item.key, item.key_len = key, #key
   else
     for i = 1, n do
       local item, key = items[i - 1], keys[i]
