@@ -3,6 +3,7 @@
  * index is merged from level to level. The store opens, all that was answered
  * is there, and nothing comes back. */
 
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -90,8 +91,11 @@ static void change(struct client *c, uint64_t *random)
 
 static void end_at(int64_t writes, uint64_t random)
 {
-    struct client c = open_lmdb("capacity=64MiB");
+    struct client c;
 
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    alarm(200); /* it is a fault if the write does not come */
+    c = open_lmdb("capacity=64MiB");
     for (int i = 0; i < CALLS; i++)
         change(&c, &random);
     told->writes = writes;
