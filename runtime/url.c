@@ -58,7 +58,7 @@ static int parse_query(struct url *u, char *query, struct weir_error *err)
         if (percent_decode(pair) < 0 || percent_decode(value) < 0)
             return weir_error_set(err, -EINVAL,
                                   "URL: a %% must be followed by two "
-                                  "hexadecimal digits, not 00");
+                                  "hexadecimal digits other than 00");
         if (u->n_settings == URL_SETTINGS)
             return weir_error_set(err, -EINVAL, "URL: more than %d options",
                                   URL_SETTINGS);
@@ -125,7 +125,7 @@ static int decode_parts(struct url *u, struct weir_error *err)
         if (u->part[i] != NULL && percent_decode((char *)u->part[i]) < 0)
             return weir_error_set(err, -EINVAL,
                                   "URL: a %% must be followed by two "
-                                  "hexadecimal digits, not 00");
+                                  "hexadecimal digits other than 00");
     }
     return 0;
 }
