@@ -162,6 +162,10 @@ CONFIG GET save
 CONFIG GET appendonly
 HELLO 9
 HELLO x
+HELLO 2 AUTH nobody secret
+AUTH default secret
+AUTH nobody secret
+AUTH secret
 RESET
 DBSIZE
 KEYS d*
