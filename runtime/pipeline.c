@@ -110,6 +110,7 @@ static void slice_done(struct pipeline *p, struct slice *s)
     histogram_add(&p->stats->op[b->pub.op].service, now - s->started_ns);
     p->items -= n;
     p->bytes -= s->bytes;
+    p->stirred = true;
     slice_put(p, s);
     if (!batch_answered(b, n))
         return;
@@ -245,11 +246,11 @@ void pipeline_start(struct pipeline *p, const struct claim *claim)
 }
 
 /* Why the session cannot go on although its finish says -EAGAIN, or 0. A finish
- * that waits in weir_call_wait is told so there. One that does not wait would
- * be called again for ever. */
+ * that waits in weir_call_wait is told so there, and takes its calls back. One
+ * that neither waits nor ends a call would be called again for ever. */
 static int reason_to_break(const struct pipeline *p)
 {
-    if (p->n == 0)
+    if (p->stirred)
         return 0;
     if (atomic_load(&p->session->sleeper->interrupted))
         return -ECANCELED;
@@ -261,11 +262,10 @@ static int reason_to_break(const struct pipeline *p)
 /* Finish said -EAGAIN. */
 static void go_on(struct pipeline *p)
 {
-    int rc;
+    int rc = reason_to_break(p);
 
     expire_late(p);
-    rc = reason_to_break(p);
-    if (rc < 0)
+    if (rc < 0 && p->n > 0)
         session_broke(p, p->oldest, rc);
 }
 
@@ -277,6 +277,7 @@ void pipeline_finish(struct pipeline *p)
 
     sleep_begin_finish(session->sleeper, pipeline_has_room(p));
     p->finishing = true;
+    p->stirred = false;
     rc = session->store->connector->finish(session->memory, &s->call);
     p->finishing = false;
     sleep_end_finish(session->sleeper);

@@ -17,6 +17,7 @@ struct pipeline {
     uint64_t
         earliest_ns; /* no slice has an earlier deadline; 0 = none has any */
     bool finishing;  /* a connector's finish runs */
+    bool stirred;    /* it waited, or looked, or ended a call */
 };
 
 /* pipeline_init prepares a zeroed pipeline. Returns 0 or a negative errno. */

@@ -23,6 +23,13 @@ static int deadline_code(const struct slice *s)
     return in_finish(s) && pipeline_expires(s->pipeline) ? -EAGAIN : -ETIMEDOUT;
 }
 
+/* Notes that a finish asks whether to go on. */
+static void stir(const struct slice *s)
+{
+    if (s->pipeline != NULL)
+        s->pipeline->stirred = true;
+}
+
 static bool is_interrupted(const struct slice *s)
 {
     return s->sleeper != NULL && atomic_load(&s->sleeper->interrupted);
@@ -33,6 +40,7 @@ int weir_call_look(struct weir_call *call)
     const struct slice *s = slice_of(call);
     uint64_t deadline = deadline_of(s);
 
+    stir(s);
     if (is_interrupted(s))
         return -ECANCELED;
     if (deadline != 0 && weir_now() >= deadline)
@@ -56,6 +64,7 @@ int weir_call_wait(struct weir_call *call, int fd, short events,
     uint64_t now = weir_now(), deadline = deadline_of(s);
     uint64_t until = clock_after(now, timeout_ns);
 
+    stir(s);
     if (deadline != 0 && deadline < until)
         until = deadline;
     for (;;) {
