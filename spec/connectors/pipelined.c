@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "connector.h"
 #include "scripted.h"
@@ -73,6 +74,38 @@ static int pipelined_start(void *session, struct weir_call *call)
     return 0;
 }
 
+/* Takes a call off the list. */
+static void unlist(struct session *s, struct weir_call *call)
+{
+    struct weir_call *before = s->oldest;
+
+    atomic_fetch_sub(&s->script->inside, 1);
+    if (before == call) {
+        s->oldest = call->link;
+        return;
+    }
+    while (before->link != call)
+        before = before->link;
+    before->link = call->link;
+    if (s->newest == call)
+        s->newest = before;
+}
+
+/* Answers the last call, so late that the store closes meanwhile. */
+static int end_last(struct session *s)
+{
+    const struct timespec nap = {.tv_nsec = 200000000};
+    struct weir_call *last = s->newest;
+
+    s->script->hasty = false;
+    nanosleep(&nap, NULL);
+    for (uint32_t i = 0; i < last->n; i++)
+        last->items[i].status = WEIR_OK;
+    unlist(s, last);
+    weir_call_end(last);
+    return -EAGAIN;
+}
+
 static int pipelined_finish(void *session, struct weir_call *call)
 {
     struct session *s = session;
@@ -81,11 +114,14 @@ static int pipelined_finish(void *session, struct weir_call *call)
         abort(); /* the runtime finishes in order */
     if (s->script->deaf)
         return -EAGAIN; /* without a wait */
+    if (s->script->hasty && s->newest != call)
+        return end_last(s);
     while (s->script->hold) {
         int rc = weir_call_wait(call, -1, 0, 1000000);
 
         if (rc == -ETIMEDOUT)
             rc = weir_call_stopped(call);
+        s->script->closed |= rc == -ECANCELED;
         if (rc != 0)
             return rc;
     }
@@ -95,28 +131,15 @@ static int pipelined_finish(void *session, struct weir_call *call)
     }
     for (uint32_t i = 0; i < call->n; i++)
         call->items[i].status = WEIR_OK;
-    s->oldest = call->link;
-    atomic_fetch_sub(&s->script->inside, 1);
+    unlist(s, call);
     return 0;
 }
 
 #ifndef WITHOUT_EXPIRE
 static int pipelined_expire(void *session, struct weir_call *call)
 {
-    struct session *s = session;
-    struct weir_call *before = s->oldest;
-
-    if (before == call) {
-        s->oldest = call->link;
-    } else {
-        while (before->link != call)
-            before = before->link;
-        before->link = call->link;
-        if (s->newest == call)
-            s->newest = before;
-    }
+    unlist(session, call);
     weir_call_fail(call, NULL, WEIR_TIMEOUT, "late");
-    atomic_fetch_sub(&s->script->inside, 1);
     return 0;
 }
 #endif

@@ -20,9 +20,12 @@ enum answer {
 /* Shared by the program and the connector, passed as the option "script";
  * spec/scripted.lua declares the same. */
 struct script {
-    _Atomic int answer;          /* enum answer */
-    _Atomic bool hold;           /* run waits while it is set */
-    _Atomic bool deaf;           /* ... and ignores interrupts and deadlines */
+    _Atomic int answer; /* enum answer */
+    _Atomic bool hold;  /* run waits while it is set */
+    _Atomic bool deaf;  /* ... and ignores interrupts and deadlines */
+    _Atomic bool
+        hasty; /* finish ends the last call while it holds the others */
+    _Atomic bool closed;         /* finish was told that the store closes */
     _Atomic uint64_t slow_ns;    /* time that a key with '!' in front takes; may
                                     be made shorter meanwhile */
     _Atomic int refuse_connects; /* so many connects fail from now on, */

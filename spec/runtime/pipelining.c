@@ -184,6 +184,27 @@ static void a_finish_that_does_not_wait_ends(const char *name)
     weir_store_free(s);
 }
 
+/* A finish that ended a call meanwhile is told of the close in its next wait,
+ * and only then does the session end with the calls that are left. */
+static void a_finish_that_ends_a_call_is_told(void)
+{
+    struct weir_store *s = open_pipelined("pipelined");
+    struct weir_batch *first = keyed_batch(WEIR_EXISTS, 1, "k");
+    struct weir_batch *last = keyed_batch(WEIR_EXISTS, 1, "k");
+
+    script.calls = 0;
+    script.closed = false;
+    script.hold = script.hasty = true;
+    CHECK(weir_submit(s, cq, first) == 0 && weir_submit(s, cq, last) == 0);
+    CHECK(EVENTUALLY(script.calls == 2));
+    CHECK(weir_close(s, weir_now() + 10 * MS, WEIR_CLOSE_DRAIN) == 0);
+    CHECK(script.closed);
+    expect(last, WEIR_OK);
+    expect(first, WEIR_RESET);
+    script.hold = false;
+    weir_store_free(s);
+}
+
 static void close_interrupts_a_finish(void)
 {
     struct weir_batch *b;
@@ -211,6 +232,7 @@ int main(void)
     without_expire_the_session_ends_at_the_earliest_deadline();
     a_finish_that_does_not_wait_ends("unexpiring");
     a_finish_that_does_not_wait_ends("pipelined");
+    a_finish_that_ends_a_call_is_told();
     close_interrupts_a_finish();
     weir_store_free(store);
     weir_cq_free(cq);
