@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "../descriptors.h"
 #include "harness.h"
 
 enum { KEYS = 40, SIZE = 3000, DIRECTORIES = 16 };
@@ -101,19 +102,6 @@ static void answers_at_submit(void)
     close_fs(&c);
 }
 
-/* Returns how many files this process has open. */
-static int open_files(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    int n = 0;
-
-    CHECK(dir != NULL);
-    while (readdir(dir) != NULL)
-        n++;
-    closedir(dir);
-    return n;
-}
-
 /* As many files stay open as may, wherever the hashes of their names lie, and
  * never more. */
 static void keeps_files_open(void)
@@ -129,14 +117,14 @@ static void keeps_files_open(void)
     c = open_fs(folder_sub("g"), options, NULL);
     set_keys(&c, OPEN_MOST + 100);
     warm_keys(&c, WEIR_EXISTS, OPEN_MOST + 100);
-    before = open_files();
+    before = count_descriptors();
     warm_keys(&c, WEIR_GET, OPEN_MOST);
-    CHECK(open_files() == before + OPEN_MOST);
+    CHECK(count_descriptors() == before + OPEN_MOST);
     for (int i = 0; i < OPEN_MOST + 100; i++) {
         key_of(key, i);
         CHECK(client_do(&c, WEIR_GET, key) == WEIR_OK);
     }
-    CHECK(open_files() == before + OPEN_MOST);
+    CHECK(count_descriptors() == before + OPEN_MOST);
     close_fs(&c);
     CHECK(setrlimit(RLIMIT_NOFILE, &was) == 0);
 }

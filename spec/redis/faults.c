@@ -1,8 +1,8 @@
 /* faults.c -- what happens to servers and networks happens to one of ours:
  * every batch completes once, with the status that fits, and the store recovers
  * by itself, holding no more descriptors than before. */
-#include <dirent.h>
 
+#include "../descriptors.h"
 #include "server.h"
 
 static struct weir_cq *cq;
@@ -31,17 +31,6 @@ static void recovers(struct weir_store *s)
     CHECK(EVENTUALLY(ask(s, cq, b, WEIR_SET, "key") == WEIR_OK));
     CHECK(EVENTUALLY(ask(s, cq, b, WEIR_GET, "key") == WEIR_OK));
     CHECK(memcmp(b->items->value->data, "value", 5) == 0);
-}
-
-static int descriptors(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    int n = 0;
-
-    while (readdir(d) != NULL)
-        n++;
-    closedir(d);
-    return n;
 }
 
 /* Batches on their way while something happens; counts their ends. */
@@ -259,14 +248,14 @@ static void reconnects(void)
     int open;
 
     recovers(s);
-    open = descriptors();
+    open = count_descriptors();
     for (int i = 0; i < 120; i++) {
         if (i == 20)
             before = resident();
         CHECK(command("client kill type normal") == 0);
         CHECK(ask(s, cq, b, WEIR_GET, "key") == WEIR_OK);
     }
-    CHECK(descriptors() <= open);
+    CHECK(count_descriptors() <= open);
     CHECK(resident() - before < GROWTH);
     weir_store_free(s);
 }
@@ -423,7 +412,7 @@ int main(void)
     server_start(&server, NULL);
     cq = new_cq();
     b = weir_batch_new(1);
-    before = descriptors();
+    before = count_descriptors();
     s = open_store("workers=2");
     deadline();
     stopped(s);
@@ -439,7 +428,7 @@ int main(void)
     permissions();
     forbidden_key();
     closed_hanging();
-    CHECK(EVENTUALLY(descriptors() == before));
+    CHECK(EVENTUALLY(count_descriptors() == before));
     weir_batch_free(b);
     weir_cq_free(cq);
     server_stop(&server);

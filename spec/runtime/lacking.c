@@ -1,23 +1,11 @@
 /* lacking.c -- opening without enough fds, memory or threads fails with a
  * sentence, leaves nothing behind, and works again afterwards. */
-#include <dirent.h>
 #include <sys/resource.h>
 
+#include "../descriptors.h"
 #include "harness.h"
 
 static struct script script;
-
-static int count_fds(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    int n = 0;
-
-    CHECK(dir != NULL);
-    while (readdir(dir) != NULL)
-        n++;
-    closedir(dir);
-    return n;
-}
 
 static int open_workers(const char *workers, struct weir_error *err)
 {
@@ -47,7 +35,7 @@ static void limit_to(int resource, rlim_t most, struct rlimit *before)
 
 static void without_fds(void)
 {
-    int had = count_fds();
+    int had = count_descriptors();
     struct weir_error err;
     struct weir_cq *cq;
     struct rlimit before;
@@ -59,7 +47,7 @@ static void without_fds(void)
     limit_to(RLIMIT_NOFILE, 3, &before);
     CHECK(weir_cq_new(&cq) == -EMFILE);
     CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
-    CHECK(count_fds() == had && script.closes == 1);
+    CHECK(count_descriptors() == had && script.closes == 1);
     CHECK(open_workers("64", &err) == 0);
 }
 
@@ -68,7 +56,7 @@ static void without_fds(void)
 static void without_threads(void)
 {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    int had = count_fds();
+    int had = count_descriptors();
     struct weir_error err;
     struct rlimit before;
 
@@ -76,7 +64,7 @@ static void without_threads(void)
     CHECK(open_workers("256", &err) < 0 && err.code < 0);
     CHECK(strstr(err.message, "scripted: cannot start: ") != NULL);
     CHECK(setrlimit(RLIMIT_AS, &before) == 0);
-    CHECK(count_fds() == had);
+    CHECK(count_descriptors() == had);
     CHECK(open_workers("64", &err) == 0);
 #endif
 }
