@@ -16,6 +16,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "weir.h"
 
@@ -68,6 +69,20 @@ static inline void bench_die(const char *what, const char *why)
 {
     fprintf(stderr, "%s: %s\n", what, why);
     exit(1);
+}
+
+/* bench_gauge returns a gauge of a store. */
+static inline double bench_gauge(struct weir_store *store, const char *name)
+{
+    struct weir_gauge gauges[32];
+    size_t n = weir_store_gauges(store, gauges, 32);
+
+    for (size_t i = 0; i < n && i < 32; i++) {
+        if (strcmp(gauges[i].name, name) == 0)
+            return (double)gauges[i].value;
+    }
+    bench_die(name, "no such gauge");
+    return 0;
 }
 
 /* bench_open opens a store by URL or dies saying why. */

@@ -127,7 +127,7 @@ static void growth_fill(struct growth *g, int f, const char *url, uint64_t n,
         g->read[f] = read > g->read[f] ? read : g->read[f];
         *least = f == 0 || ns < *least ? (uint32_t)ns : *least;
     }
-    g->bytes = gauge(s, "bytes") / gauge(s, "items");
+    g->bytes = bench_gauge(s, "bytes") / bench_gauge(s, "items");
     client_free(c);
     weir_store_free(s);
 }
@@ -326,9 +326,10 @@ static double plain_rate(struct plain_thread *threads, int n)
     return (double)n * GETS * 1e9 / (double)(weir_now() - start);
 }
 
-/* The rate depends on whether there is a second core at the time: the note has
- * what it is worth to plain tables, and the ratio by processor time, which is
- * what the threads cost each other. */
+/* The rate depends on whether other programs leave the second core free. So the
+ * note has two more ratios of the same run. That of processor time shows how
+ * much the threads slow each other down. That of two plain tables shows how
+ * much two threads can gain here at all. */
 static void bench_threads_of(const char *url, const char *name, uint32_t op,
                              struct plain_thread *plain)
 {

@@ -70,17 +70,4 @@ static double client_gets(struct client *c, uint64_t n, uint64_t seed)
     return (double)sum / GETS;
 }
 
-static double gauge(struct weir_store *s, const char *name)
-{
-    struct weir_gauge gauges[32];
-    size_t n = weir_store_gauges(s, gauges, 32);
-
-    for (size_t i = 0; i < n && i < 32; i++) {
-        if (strcmp(gauges[i].name, name) == 0)
-            return (double)gauges[i].value;
-    }
-    bench_die(name, "no such gauge");
-    return 0;
-}
-
 #endif

@@ -188,19 +188,6 @@ static void processes(void)
     });
 }
 
-static double gauge(struct weir_store *s, const char *name)
-{
-    struct weir_gauge gauges[32];
-    size_t n = weir_store_gauges(s, gauges, 32);
-
-    for (size_t i = 0; i < n && i < 32; i++) {
-        if (strcmp(gauges[i].name, name) == 0)
-            return (double)gauges[i].value;
-    }
-    bench_die(name, "no such gauge");
-    return 0;
-}
-
 /* The capacity of a full mapping by its entries, less key and value. */
 static void entry_of(uint64_t size)
 {
@@ -213,7 +200,8 @@ static void entry_of(uint64_t size)
              "capacity=64MiB&destroy=true",
              (int)getpid());
     s = bench_open(url);
-    for (uint64_t i = 0; gauge(s, "evictions") <= gauge(s, "items");) {
+    for (uint64_t i = 0;
+         bench_gauge(s, "evictions") <= bench_gauge(s, "items");) {
         weir_batch_reset(c->batch, WEIR_SET, BATCH);
         for (int k = 0; k < BATCH; k++, i++) {
             c->keys[k] = i;
@@ -228,8 +216,8 @@ static void entry_of(uint64_t size)
              (unsigned long long)size);
     bench_report(&(struct bench_row){
         .name = name,
-        .figure = gauge(s, "capacity") / gauge(s, "items") - (double)size -
-                  (double)sizeof *c->keys,
+        .figure = bench_gauge(s, "capacity") / bench_gauge(s, "items") -
+                  (double)size - (double)sizeof *c->keys,
         .unit = "B",
     });
     weir_store_free(s);
