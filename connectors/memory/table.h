@@ -121,10 +121,10 @@ static inline void table_prefetch_first(const struct table *t, uint32_t hash)
 }
 
 /* table_prefetch_next looks at the entry with that many before it in its
- * bucket; none of them has the hash. If this one has it, the function loads the
- * rest of it and sets *found to it. Otherwise it sets *found to NULL and loads
- * the head of the entry behind it. False: there is nothing more to load for the
- * hash. */
+ * bucket. The caller knows that those before have another hash. If this one has
+ * the hash, the rest of it is loaded and *found is set to it. If not, *found is
+ * set to NULL and the head of the next entry is loaded. False: there is nothing
+ * more to load for the hash. */
 bool table_prefetch_next(const struct table *t, uint32_t hash, uint32_t before,
                          struct entry **found);
 

@@ -133,7 +133,7 @@ function weir.spawn(fn, ...)
 end
 
 
---- Waits for a task: true and what it returned, or false and its error.
+--- Waits until a task ends. Returns true and its results, or false and its error.
 ---@param task table
 ---@return boolean ok, any ...
 function weir.join(task)

@@ -99,19 +99,13 @@ end
 
 -- ---- all of them ----
 
-local function bytes_of(path)
+-- What a method of a file returns. nil: there is no such file.
+local function of_file(path, method, argument)
   local file = io.open(path, "rb")
-  local bytes = file and file:read "*a"
-  if file then file:close() end
-  return bytes
-end
-
-
-local function size_of(path)
-  local file = io.open(path, "rb")
-  local size = file and file:seek "end"
-  if file then file:close() end
-  return size
+  if not file then return nil end
+  local answer = file[method](file, argument)
+  file:close()
+  return answer
 end
 
 
@@ -120,9 +114,9 @@ end
 ---@return string
 function Sweep.subject(target, paths, opts)
   local facts = { target = target, opts = opts, traces = {},
-    policy = not Run.is_url(target) and bytes_of(target) or nil }
+    policy = not Run.is_url(target) and of_file(target, "read", "*a") or nil }
   for i, path in ipairs(paths) do
-    facts.traces[i] = { path = path, size = size_of(path) }
+    facts.traces[i] = { path = path, size = of_file(path, "seek", "end") }
   end
   local digest = Value.version_of(Json.encode(facts))
   return (tostring(digest):gsub("ULL$", ""))
@@ -209,8 +203,9 @@ end
 
 --- Does all runs that `path` (nil: no file) has no result of, and adds them to it.
 --- argv: the command line of a process that calls Sweep.work for the runs of which the
---- names are not in `path`. Returns results by name and, where one failed, an exit code
---- and, of --json, why; last why results are not in the file.
+--- names are not in `path`. Returns the results by name. If a run failed, the second and
+--- third result are its exit code and, with --json, the reason. If the file could not be
+--- written, the fourth is the reason.
 function Sweep.run(axes, runs, path, argv, tell)
   local results, left = known(path, "*a"), 0
   for _, run in ipairs(runs) do

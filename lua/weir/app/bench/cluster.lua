@@ -3,8 +3,8 @@
 -- A Redis Cluster of three masters beside one server, both through the connector, and
 -- beside redis-benchmark --cluster. All on this machine: the nodes share its cores with
 -- each other and with the client, so they bound the rate. examples/bench/cluster.c
--- sends commands made before and discards the replies, which shows what they allow. A
--- note tells the CPU time of a key.
+-- shows that bound: it sends commands that were made before, and discards the replies.
+-- A note tells the CPU time of a key.
 --
 -- Each row has rounds of its own. In a round the two sides run one after the other,
 -- since a machine's speed drifts. The row is the round with the median ratio.
@@ -42,7 +42,8 @@ local function fill(store, batches, value)
 end
 
 
--- Keys a second of a verb on batches, TASKS of them in flight; and how many.
+-- Runs a verb on batches, TASKS of them at a time. Returns the keys a second and the
+-- number of keys.
 local function rate(batches, verb)
   local start, done, next_one, tasks = Now(), 0, 0, {}
   local function work()
@@ -142,8 +143,9 @@ local function rate_of(side, batches, verb)
 end
 
 
--- The CPU time of a key on both sides, and what it would allow a client of a cluster
--- that costs no more than that of one server: the cores are busy on both sides.
+-- A sentence with the CPU time of a key on both sides. Its last figure is the ratio of
+-- rates if the CPU were the only limit, and the client of the cluster cost no more than
+-- that of one server.
 local function costs(cluster, one)
   local function of(side)
     return side.client / side.keys * 1e9, side.servers / side.keys * 1e9

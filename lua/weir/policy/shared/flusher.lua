@@ -139,7 +139,7 @@ local function flush(self, batch)
   local complete = #done == #batch
   local more = self.stuck and complete and #batch > 0
   local noted = more or note(self)
-  -- Only now: whoever waits for a flush looks at it.
+  -- After the journal: a caller of flush takes a counted try for a finished one.
   if not more then tried(batch) end
   if not noted then tried(self.unnoted) end
   return noted and complete
@@ -211,7 +211,8 @@ function Flusher:hurry(now)
 end
 
 
---- Sends entries again that the authority may not have any more; nil: all.
+--- Has entries sent again, because the authority may have lost them. Without a list:
+--- all that were sent.
 function Flusher:again(entries)
   for _, entry in ipairs(entries or self.unnoted) do entry.sent = nil end
 end

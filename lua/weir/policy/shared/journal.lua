@@ -108,8 +108,8 @@ local function live_records(self)
 end
 
 
--- Writes what is live to a file that is not there, then removes the others. The second
--- result: whether these are gone.
+-- Writes the live records to a new file, then removes the other files. Returns true and
+-- whether these are gone; or nil, a status and a reason.
 local function begin_file(self)
   local used, file = {}, nil
   for _, name in ipairs(self.files) do used[name] = true end
