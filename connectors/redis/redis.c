@@ -136,8 +136,13 @@ static int redis_refuse_single(const struct redis_config *c,
     return 0;
 }
 
-static int redis_refuse(const struct redis_config *c, struct weir_error *err)
+static int redis_refuse(const struct redis_config *c, const char *scheme,
+                        struct weir_error *err)
 {
+    if (c->socket == NULL && strcmp(scheme, "redis+unix") == 0)
+        return weir_error_set(err, -EINVAL,
+                              "redis: option socket: expected a path, as in "
+                              "redis+unix:///run/redis.sock");
     if (c->socket != NULL &&
         strlen(c->socket) >= sizeof((struct sockaddr_un *)0)->sun_path)
         return weir_error_set(err, -EINVAL,
@@ -177,7 +182,7 @@ static int redis_open(const void *config, const char *scheme, void **state,
     const struct redis_config *c = config;
     bool tls = c->tls || strcmp(scheme, "rediss") == 0;
     struct redis *r;
-    int rc = redis_refuse(c, err);
+    int rc = redis_refuse(c, scheme, err);
 
     if (rc < 0)
         return rc;

@@ -16,8 +16,8 @@
 #include "redis_compare.h"
 
 static int port;
-static const char *unix_socket;
-static const char *part = ""; /* of the names of the cells to run */
+static const char *unix_socket; /* NULL: the server has none */
+static const char *part = "";   /* of the names of the cells to run */
 
 /* ---- rows ---- */
 
@@ -243,7 +243,7 @@ static void targets(void)
 {
     for (size_t i = 0; i < sizeof TARGETS / sizeof *TARGETS; i++) {
         target_run(&TARGETS[i], NULL);
-        if (TARGETS[i].cell.size >= 64 * KIB)
+        if (TARGETS[i].cell.size >= 64 * KIB && unix_socket != NULL)
             target_run(&TARGETS[i], unix_socket);
     }
     sparse_run();
@@ -308,6 +308,8 @@ static void grid(void)
                          .socket = i % 2 ? unix_socket : NULL,
                          .port = port};
 
+        if (i % 2 && unix_socket == NULL)
+            continue;
         /* As many batches on their way as redis-benchmark has connections, but
          * not gibibytes of them. */
         c.flight = cell_bytes(&c) > 64 * MIB ? 1 : n;
@@ -404,7 +406,7 @@ int main(int argc, char **argv)
     if (argc < 4)
         bench_die("redis", "expected PORT SOCKET PID");
     port = atoi(argv[1]);
-    unix_socket = argv[2];
+    unix_socket = argv[2][0] != '\0' ? argv[2] : NULL;
     server = atoi(argv[3]);
     part = argc > 5 ? argv[5] : "";
     cell_prepare();

@@ -45,8 +45,12 @@ local function running(url)
     Exit.fail(Exit.ERROR, "redis: no server of this machine answers at port %d", port)
   end
   local socket = output(("redis-cli -p %d config get unixsocket"):format(port))
+    :match "\n(.-)%s*$" or ""
+  if socket == "" then
+    io.stderr:write "The server has no unix socket: such rows are left out.\n"
+  end
   return { url = url, port = port, pid = tonumber(pid),
-           socket = socket:match "\n(.-)%s*$", stop = function() end }
+           socket = socket, stop = function() end }
 end
 
 
