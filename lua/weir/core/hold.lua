@@ -5,10 +5,10 @@
 -- An object gets a slot of a ledger and stands there in a weak table. The slots are in
 -- banks of a fixed size. A ledger takes slots of one bank until none is free, and then
 -- turns to another bank, where it first frees the slots whose objects were collected.
--- So a call frees the slots of a few banks, however many objects were collected. And the
--- ledger grows by banks, without copying: when there was one table, its growth from 32 K
--- slots took a millisecond within one get. The end of a collection frees slots, too, for
--- programs that take no more.
+-- So a call frees the slots of a few banks, however many objects were collected. And
+-- the ledger grows by banks, without copying: when there was one table, its growth from
+-- 32 K slots took a millisecond within one get. The end of a collection frees slots,
+-- too, for programs that take no more.
 --
 -- The way of an object has no loop: LuaJIT ends compiled code before one, and makes
 -- objects of the pointers that it has in registers.
@@ -72,8 +72,8 @@ end
 
 --- Makes a ledger. Each object holds a thing, such as memory of C. make() returns the
 --- list for the things of a bank, with Hold.SLOTS places from index 0 on.
---- release(list, index) frees a thing. It is called once for each slot, by a sweep or by
---- drop. Returns two functions:
+--- release(list, index) frees a thing. It is called once for each slot, by a sweep or
+--- by drop. Returns two functions:
 ---   enter(object)  takes a slot. Returns a list, an index and the number of the slot.
 ---                  The caller puts the object's thing into the list at the index.
 ---   drop(slot)     frees a slot early.

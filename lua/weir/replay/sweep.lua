@@ -203,9 +203,9 @@ end
 
 --- Does all runs that `path` (nil: no file) has no result of, and adds them to it.
 --- argv: the command line of a process that calls Sweep.work for the runs of which the
---- names are not in `path`. Returns the results by name. If a run failed, the second and
---- third result are its exit code and, with --json, the reason. If the file could not be
---- written, the fourth is the reason.
+--- names are not in `path`. Returns the results by name. If a run failed, the second
+--- and third result are its exit code and, with --json, the reason. If the file could
+--- not be written, the fourth is the reason.
 function Sweep.run(axes, runs, path, argv, tell)
   local results, left = known(path, "*a"), 0
   for _, run in ipairs(runs) do
