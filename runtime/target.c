@@ -89,14 +89,14 @@ static int no_such_part(const struct target *t, const struct url *u,
     const char *path = u->part[WEIR_URL_PATH] ? u->part[WEIR_URL_PATH] : "";
 
     if (part == WEIR_URL_HOST && !t->options->quiet &&
-        url_option(t, WEIR_URL_PATH, name) != NULL)
+        url_option(t, WEIR_URL_PATH, u->scheme) != NULL)
         return weir_error_set(err, -EINVAL,
                               "%s: \"%.64s\" stands where a URL has its host; "
                               "a path needs a third slash: %s:///%.64s%.64s",
-                              name, value, name, value, path);
+                              name, value, u->scheme, value, path);
     return weir_error_set(err, -EINVAL,
                           "%s: the URL has a %s, which %s has not", name,
-                          PARTS[part], name);
+                          PARTS[part], u->scheme);
 }
 
 /* Whether the URL contains a secret, or may. A character of a password that

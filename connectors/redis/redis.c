@@ -26,9 +26,11 @@ static const struct weir_option redis_options[] = {
     {OPTION(WEIR_STRING, host,
             "name or address of the server; of a cluster or of sentinels a "
             "list: h1:7000,h2"),
-     .value = "127.0.0.1", .url = WEIR_URL_HOST},
+     .value = "127.0.0.1", .url = WEIR_URL_HOST,
+     .scheme = "redis rediss redis+sentinel"},
     {OPTION(WEIR_INTEGER, port, "port of the server"), .value = "6379",
-     .min = 1, .max = 65535, .url = WEIR_URL_PORT},
+     .min = 1, .max = 65535, .url = WEIR_URL_PORT,
+     .scheme = "redis rediss redis+sentinel"},
     {OPTION(WEIR_PATH, socket, "a unix socket, instead of host and port"),
      .url = WEIR_URL_PATH, .scheme = "redis+unix"},
     {OPTION(WEIR_STRING, user, "user to log in as (ACL)"),

@@ -177,6 +177,8 @@ describe("redis", function()
       ["redis://ann@127.0.0.1"] = "option user",
       ["redis+unix:///" .. ("x"):rep(200)] = "option socket",
       ["redis+unix://"] = "option socket: expected a path",
+      ["redis+unix://run/redis.sock"] = "a path needs a third slash: "
+        .. "redis+unix:///run/redis.sock",
       ["redis+unix:///?db=1"] = "option socket: expected a path",
       ["rediss://127.0.0.1?ca=/no/such/file"] = "option ca",
       ["redis+unix:///tmp/s?tls=true"] = "option server_name",
