@@ -187,7 +187,8 @@ fuzz: $(fuzzers) ## run the fuzzers (FUZZ=seconds each)
 	$(Q)printf '%s\n' $(fuzzers) | xargs -P $(shell nproc) -I{} sh -c ' \
 	    mkdir -p {}.corpus && \
 	    {} -max_total_time=$(or $(FUZZ),60) $(if $(V),,-verbosity=0) \
-	    -artifact_prefix={}. {}.corpus && echo "{}: nothing found"'
+	    -artifact_prefix={}. {}.corpus >{}.log 2>&1 && echo "{}: nothing found" || \
+	    { cat {}.log; exit 1; }'
 
 c_files = $(shell find runtime connectors examples spec -name '*.[ch]')
 lint: ## check layout, style and what clang warns of (gcc: make WERROR=1)
