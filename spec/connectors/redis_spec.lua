@@ -39,16 +39,12 @@ describe("redis", function()
   end
 
   describe("by TLS", function()
-    local folder, secure, url
+    local folder, secure
 
     setup(function()
       folder = Shell.folder()
       Shell.run(CERTIFY:format(folder))
-      local port = server.port == 60000 and 20000 or server.port + 1
-      url = ("rediss://127.0.0.1:%d?ca=%s/cert.pem"):format(port, folder)
-      secure = assert(Server.start(("--tls-port %d --tls-auth-clients no"
-        .. " --tls-cert-file %s/cert.pem --tls-key-file %s/key.pem"
-        .. " --tls-ca-cert-file %s/cert.pem"):format(port, folder, folder, folder)))
+      secure = assert(Server.start(nil, folder))
     end)
     teardown(function()
       secure:stop()
@@ -59,7 +55,7 @@ describe("redis", function()
       atomic = "all",
       open = function(options)
         options.prefix = fresh_prefix()
-        return weir.open(url, options)
+        return weir.open(secure.tls_url, options)
       end,
     }
   end)

@@ -1,12 +1,13 @@
 -- examples/nginx/dict.lua: what lua_shared_dict is used for, in an nginx with the lines
 -- of its README.
 local Nginx = require "weir.app.bench.nginx"
+local Ports = require "weir.app.bench.ports"
 local alarm = require "host.alarm"
 local http = require "host.http"
 local shell = require "shell"
 
 local WORKERS, MOST = 4, 100
-local NAME = "spec." .. Nginx.free_port()
+local NAME = "spec." .. Ports.free()
 
 
 local function replace(text, old, new)
@@ -41,7 +42,7 @@ describe("shm instead of lua_shared_dict #unsanitized", function()
   local server, url
 
   setup(function()
-    local port = Nginx.free_port()
+    local port = Ports.free()
     server = Nginx.start { workers = WORKERS, http = lines(port) }
     url = "http://127.0.0.1:" .. port
   end)

@@ -1,6 +1,7 @@
 -- gateway.lua: the gateway of examples/nginx for a spec, on a free port, started and
 -- ended as its README says.
 local Nginx = require "weir.app.bench.nginx"
+local Ports = require "weir.app.bench.ports"
 local alarm = require "host.alarm"
 local http = require "host.http"
 local shell = require "shell"
@@ -14,7 +15,7 @@ Gateway.__index = Gateway
 ---@param policy string?
 ---@param environment string?
 function Gateway.start(policy, environment)
-  local self = setmetatable({ folder = shell.folder(), port = Nginx.free_port() },
+  local self = setmetatable({ folder = shell.folder(), port = Ports.free() },
     Gateway)
   self.url = "http://127.0.0.1:" .. self.port
   if policy then shell.write(self.folder .. "/kv.lua", policy) end

@@ -96,7 +96,7 @@ end)
 
 describe("examples/luv/server.lua #unsanitized", function()
   it("answers what its first lines show", function()
-    local port = require("weir.app.bench.nginx").free_port()
+    local port = require("weir.app.bench.ports").free()
     local server = io.popen("exec luajit examples/luv/server.lua " .. port)
     assert.matches("listening", server:read "*l")
     local answers, socket = "", uv.new_tcp()

@@ -88,9 +88,12 @@ describe("the gateway over redis #unsanitized", function()
       redis:command("set kv:a theirs" .. i)
       assert.is_true(all_answer("theirs" .. i))
     end
-    local _, metrics = gateway:get "/metrics"
-    assert.matches('weir_tier_sight{node="coalesce.tier",worker="0"} 1', metrics, 1,
-      true)
+    -- A worker publishes its counts once a second.
+    local metrics
+    assert(Nginx.eventually(function()
+      metrics = select(2, gateway:get "/metrics")
+      return metrics:find('weir_tier_sight{node="coalesce.tier",worker="0"} 1', 1, true)
+    end), metrics)
     assert.matches("weir_tier_invalidations_total", metrics, 1, true)
   end)
 end)

@@ -1,5 +1,6 @@
 """Folders and stores for the tests."""
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -26,13 +27,24 @@ def policy(test, text=None):
     return "lua:%s/kv.lua" % path
 
 
+def free_port():
+    """A port of 127.0.0.1 where nobody listens just now, below those that the
+    kernel gives to clients."""
+    while True:
+        port = random.SystemRandom().randrange(10000, 20000)
+        with socket.socket() as free:
+            try:
+                free.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+
+
 class Redis:
     """A redis-server at a port of 127.0.0.1."""
 
     def __init__(self, test):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.process = subprocess.Popen(
             ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1",
              "--save", "", "--dir", folder(test)], stdout=subprocess.DEVNULL,

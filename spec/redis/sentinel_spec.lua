@@ -1,5 +1,6 @@
 -- The redis connector with a master that sentinels know: a master, a replica and three
 -- sentinels of its own. With WEIR_SOAK there is a second failover.
+local Ports = require "weir.app.bench.ports"
 local shell = require "shell"
 local weir = require "weir"
 
@@ -56,18 +57,9 @@ local function server(self, port, options)
 end
 
 
--- math.random says the same in each process.
-local function random_port()
-  local file = assert(io.open("/dev/urandom", "rb"))
-  local high, low = file:read(2):byte(1, 2)
-  file:close()
-  return 20000 + (high * 256 + low) % 25000
-end
-
-
 -- Starts servers at five ports in a row, which may not be free.
 local function start()
-  local base = random_port()
+  local base = Ports.row(5)
   local self = setmetatable({ folder = shell.folder(), pids = {}, sentinels = {},
     master = base, replica = base + 1 }, Group)
   server(self, base, "")

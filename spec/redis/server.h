@@ -7,6 +7,7 @@
 #include <ftw.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -20,17 +21,24 @@ struct server {
     char url[64], unix_url[80];
 };
 
-/* free_port returns a port of 127.0.0.1 where nobody listens just now. */
+/* free_port returns a port of 127.0.0.1 where nobody listens just now, chosen
+ * at random from 10000 to 19999. The kernel gives clients higher ones, so no
+ * client takes it while a server is restarted. */
 static inline int free_port(void)
 {
     struct sockaddr_in a = {.sin_family = AF_INET,
                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    uint16_t random;
+    int fd, rc;
 
-    CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0);
-    CHECK(getsockname(fd, (struct sockaddr *)&a, &len) == 0);
-    close(fd);
+    do {
+        CHECK(getrandom(&random, sizeof random, 0) == sizeof random);
+        a.sin_port = htons(10000 + random % 10000);
+        fd = socket(AF_INET, SOCK_STREAM, 0);
+        CHECK(fd >= 0);
+        rc = bind(fd, (struct sockaddr *)&a, sizeof a);
+        close(fd);
+    } while (rc != 0);
     return ntohs(a.sin_port);
 }
 

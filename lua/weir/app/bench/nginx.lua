@@ -1,5 +1,6 @@
 -- app/bench/nginx.lua: an nginx of one's own: on a free port, below a folder of its
 -- own, stopped by its pid. Used by `weir bench --host ngx` and by the specs.
+local Ports = require "weir.app.bench.ports"
 
 local Nginx = {}
 Nginx.__index = Nginx
@@ -69,19 +70,6 @@ local function read(path)
 end
 
 
---- A free port of 127.0.0.1.
----@return integer
-function Nginx.free_port()
-  local uv = require "luv"
-  local socket = uv.new_tcp()
-  assert(socket:bind("127.0.0.1", 0))
-  local port = socket:getsockname().port
-  socket:close()
-  uv.run "nowait"
-  return port
-end
-
-
 -- The folder that has weir's Lua files.
 local function lua_folder()
   local here = debug.getinfo(1, "S").source:match "^@(.*)/weir/app/bench/[^/]*$" or "."
@@ -115,7 +103,7 @@ end
 function Nginx.start(opts)
   local prefix = output("mktemp -d"):gsub("\n$", "")
   succeeds("chmod 755 " .. prefix)
-  local self = setmetatable({ prefix = prefix, port = Nginx.free_port() }, Nginx)
+  local self = setmetatable({ prefix = prefix, port = Ports.free() }, Nginx)
   self.url = "http://127.0.0.1:" .. self.port
   self:configure(opts)
   local text = output(("nginx -p %s -c nginx.conf -e error.log; echo code $?")

@@ -1,5 +1,7 @@
 -- app/bench/redis_cluster.lua: a Redis Cluster of one's own on free ports of
 -- 127.0.0.1, holding all in memory. For benchmarks and specs.
+local Ports = require "weir.app.bench.ports"
+
 local Cluster = {}
 Cluster.__index = Cluster
 
@@ -57,18 +59,9 @@ local function answers(self, node)
 end
 
 
--- math.random says the same in each process.
-local function random_port()
-  local file = assert(io.open("/dev/urandom", "rb"))
-  local high, low = file:read(2):byte(1, 2)
-  file:close()
-  return 20000 + (high * 256 + low) % 25000
-end
-
-
 -- Starts n nodes side by side. false: a port was not free.
 local function launch_all(self, n)
-  local base = random_port()
+  local base = Ports.row(n)
   self.nodes = {}
   for i = 1, n do launch(self, base + i) end
   for _, node in ipairs(self.nodes) do
@@ -210,7 +203,7 @@ end
 function Cluster:grow()
   local first = self.nodes[1]
   for _ = 1, TRIES do
-    local node = launch(self, random_port())
+    local node = launch(self, Ports.row())
     local added = answers(self, node) and quietly(("%s --cluster add-node "
       .. "127.0.0.1:%d 127.0.0.1:%d"):format(self.cli, node.port, first.port))
     if added and self:settled() then return node end

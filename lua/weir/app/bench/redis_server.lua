@@ -1,5 +1,7 @@
 -- app/bench/redis_server.lua: a redis-server of one's own on a free port of 127.0.0.1
 -- and on a unix socket, holding all in memory. For benchmarks and specs.
+local Ports = require "weir.app.bench.ports"
+
 local Server = {}
 Server.__index = Server
 
@@ -27,30 +29,41 @@ local function answers(self)
 end
 
 
-local function launch(self, options)
-  self.port = math.random(20000, 60000)
+-- What the server is told to use TLS, with a certificate in that folder.
+local function tls_words(port, folder)
+  return ("--tls-port %d --tls-auth-clients no --tls-cert-file %s/cert.pem"
+    .. " --tls-key-file %s/key.pem --tls-ca-cert-file %s/cert.pem"):format(port,
+    folder, folder, folder)
+end
+
+
+local function launch(self, options, tls)
+  self.port = Ports.row(2)
+  self.url = ("redis://127.0.0.1:%d"):format(self.port)
+  self.tls_url = tls and ("rediss://127.0.0.1:%d?ca=%s/cert.pem"):format(self.port + 1,
+    tls)
   self.pid = tonumber(output(([[
     redis-server --port %d --bind 127.0.0.1 --unixsocket %s --dir %s --save '' \
-      --loglevel warning %s >/dev/null 2>&1 & echo $!]]):format(
-    self.port, self.socket, self.folder, options)))
+      --loglevel warning %s %s >/dev/null 2>&1 & echo $!]]):format(self.port,
+    self.socket, self.folder, options, tls and tls_words(self.port + 1, tls) or "")))
 end
 
 
 --- Starts a server with further options as on its command line, and waits until it
---- replies. nil and a reason: it cannot.
+--- replies. tls: a folder with cert.pem and key.pem. nil and a reason: it cannot.
 ---@param options string?
----@return table? server with port, socket, url, unix_url, pid
+---@param tls string?
+---@return table? server with port, socket, url, unix_url, tls_url (if tls), pid
 ---@return string? reason
-function Server.start(options)
+function Server.start(options, tls)
   if os.execute "command -v redis-server >/dev/null 2>&1" ~= 0 then
     return nil, "no redis-server here: apt-get install redis-server"
   end
   local self = setmetatable({ folder = output "mktemp -d" }, Server)
   self.socket = self.folder .. "/socket"
   for _ = 1, TRIES do
-    launch(self, options or "")
+    launch(self, options or "", tls)
     if answers(self) then
-      self.url = ("redis://127.0.0.1:%d"):format(self.port)
       self.unix_url = "redis+unix://" .. self.socket
       return self
     end

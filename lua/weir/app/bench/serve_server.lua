@@ -1,5 +1,6 @@
 -- app/bench/serve_server.lua: a `weir serve`, and a nutcracker, of one's own on free
 -- ports. Used by `weir bench serve`.
+local Ports = require "weir.app.bench.ports"
 local output = require "weir.app.bench.output"
 
 local Servers = {}
@@ -65,7 +66,7 @@ function Servers.nutcracker(redis_port)
     return nil, "no nutcracker here: apt-get install nutcracker"
   end
   for _ = 1, 5 do
-    local folder, port = output "mktemp -d":match "%S+", math.random(20000, 60000)
+    local folder, port = output "mktemp -d":match "%S+", Ports.row(2)
     local file = assert(io.open(folder .. "/conf.yml", "w"))
     file:write(CONF:format(port, redis_port))
     file:close()
