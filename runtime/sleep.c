@@ -29,16 +29,8 @@
  * claim, a push, a connect, sleep_until, the end of finish and the end of the
  * worker take it off the list.
  *
- * Looking first. To sleep and be woken costs more than a short look, in the
- * server, too, which wakes us. So before each sleep a worker looks for work, or
- * for bytes on its fd, for up to spin_ns and yields in between. A look that
- * finds nothing wastes a core, so a worker looks in each wait only while waits
- * are short: it skips 1, 3, 7, .. 63 waits after so many looks in a row that
- * found nothing. A yield that took long gave the core to another process,
- * perhaps at the price of the worker's next turns. Then the worker does not
- * look for a while (PAUSE_MIN_NS and more). Measured on two idle cores with
- * looks of 50 us before each sleep against one of 10 us a reply: 1.5 times the
- * gets of 64 KiB x 16 over a unix socket, 1.3 times those of 64 B x 16.
+ * Looking first. Before each sleep a worker looks for what it waits for, if a
+ * look pays: see look.c.
  *
  * In finish. A worker with requests in flight waits for the oldest reply. If
  * it has room for more it goes on the list as well, and a push ends its wait
@@ -186,7 +178,7 @@ bool sleepers_is_stopping(struct sleepers *all)
 int sleeper_init(struct sleeper *s, struct sleepers *among, uint64_t spin_ns)
 {
     s->among = among;
-    s->spin_ns = spin_ns;
+    s->looks.longest_ns = spin_ns;
     s->fd = eventfd(0, EFD_CLOEXEC);
     return s->fd < 0 ? -errno : 0;
 }
@@ -217,83 +209,41 @@ void sleeper_set_session(struct sleeper *s, bool has_session)
 
 /* ---- looking ---- */
 
-#define YIELD_LONG_NS 200000u
-#define PAUSE_MIN_NS 20000000u
-#define PAUSE_MAX_NS 640000000u
-
-enum { MISSES_MAX = 6 }; /* then it skips 63 waits */
-
 enum found { FOUND_NOTHING, FOUND_READY, FOUND_WORK };
-
-/* Whether to look in this wait. */
-static bool look_pays(const struct sleeper *s, struct look *l, uint64_t now)
-{
-    if (s->spin_ns == 0 || now < s->spin_at)
-        return false;
-    if (l->rest == 0)
-        return true;
-    l->rest--;
-    return false;
-}
-
-/* A wait was shorter than a look, or a look found what was waited for. */
-static void look_often(struct look *l)
-{
-    *l = (struct look){0};
-}
-
-static void look_less(struct look *l)
-{
-    if (l->misses < MISSES_MAX)
-        l->misses++;
-    l->rest = (1u << l->misses) - 1;
-}
-
-/* Yields. false: others need the core. */
-static bool yield(struct sleeper *s, uint64_t before)
-{
-    uint64_t now;
-
-    sched_yield();
-    now = weir_now();
-    if (now - before < YIELD_LONG_NS)
-        return true;
-    if (s->pause_ns == 0 || before - s->spin_at > PAUSE_MAX_NS)
-        s->pause_ns = PAUSE_MIN_NS;
-    else if (s->pause_ns < PAUSE_MAX_NS)
-        s->pause_ns *= 2;
-    s->spin_at = now + s->pause_ns;
-    return false;
-}
 
 /* Looks, until a time at most, whether work comes (if for_work) or one of two
  * fds becomes ready (p may be NULL). */
 static enum found look_around(struct sleeper *s, struct look *l, bool for_work,
                               struct pollfd *p, uint64_t now, uint64_t until)
 {
-    if (!look_pays(s, l, now))
+    uint64_t before;
+
+    if (!look_pays(&s->looks, l, now))
         return FOUND_NOTHING;
-    if (until - now > s->spin_ns)
-        until = now + s->spin_ns;
-    for (; now < until; now = weir_now()) {
+    if (until - now > s->looks.longest_ns)
+        until = now + s->looks.longest_ns;
+    while (now < until) {
         bool work = for_work && sleeper_has_work(s);
 
         if (work || (p != NULL && poll(p, 2, 0) > 0)) {
-            look_often(l);
+            look_found(l);
             return work ? FOUND_WORK : FOUND_READY;
         }
-        if (!yield(s, now))
+        before = now;
+        sched_yield();
+        now = weir_now();
+        if (!looks_yielded(&s->looks, before, now))
             return FOUND_NOTHING;
     }
-    look_less(l);
+    look_missed(l);
     return FOUND_NOTHING;
 }
 
 /* A wait that began then has ended. */
 static void note_wait(const struct sleeper *s, struct look *l, uint64_t began)
 {
-    if (l->misses > 0 && weir_now() - began <= s->spin_ns)
-        look_often(l);
+    if (l->misses > 0 && weir_now() - began <= s->looks.longest_ns)
+        look_found(l);
 }
 
 /* ---- sleeping ---- */

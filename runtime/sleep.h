@@ -7,22 +7,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* How often a worker looks before it sleeps: see sleep.c. */
-struct look {
-    uint32_t misses; /* looks in a row that found nothing */
-    uint32_t rest;   /* so many waits without a look come next */
-};
+#include "look.h"
 
 /* What a worker needs in order to sleep. */
 struct sleeper {
     struct sleepers *among;   /* those of its lane */
     int fd;                   /* an eventfd: written to wake the worker */
-    uint64_t spin_ns;         /* how long it looks before it sleeps */
     _Atomic bool interrupted; /* the store closes: every wait ends, for good */
 
     /* The worker's own. */
-    uint64_t spin_at;  /* it looks no earlier than this; see sleep.c */
-    uint64_t pause_ns; /* the last pause without looking */
+    struct looks looks;
     struct look for_work, for_bytes;
     bool takes_work;   /* it has room, so a wait in finish ends for new work */
     bool went_on_list; /* during this finish */
@@ -53,7 +47,8 @@ uint32_t sleepers_take(struct sleepers *all, struct sleeper **out, uint32_t n);
 /* sleepers_is_stopping says whether no more work comes. */
 bool sleepers_is_stopping(struct sleepers *all);
 
-/* sleeper_init prepares a worker to sleep. Returns 0 or a negative errno. */
+/* sleeper_init prepares a worker to sleep, which looks for up to spin_ns before
+ * it does. Returns 0 or a negative errno. */
 int sleeper_init(struct sleeper *s, struct sleepers *among, uint64_t spin_ns);
 void sleeper_destroy(struct sleeper *s);
 

@@ -11,7 +11,7 @@ local seconds = tonumber(os.getenv "WEIR_SOAK" or 0) + 240
 local ONE_THREAD = {}
 for name in ([[
   codec/damage codec/pieces fs/counting fs/names fs/trailers lmdb/index
-  memory/hit_ratio memory/shard memory/table memory/traces serve/hiredis
+  memory/hit_ratio memory/shard memory/table memory/traces runtime/look serve/hiredis
   serve/processes shm/altered shm/guarded shm/killed shm/made shm/mirrored shm/pinned
 ]]):gmatch "%S+" do
   ONE_THREAD["spec/" .. name] = true

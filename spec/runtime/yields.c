@@ -5,7 +5,7 @@
 
 #include "harness.h"
 
-enum { OPS = 200, PAUSE_MIN_NS = 20 * MS, SLOW_OPS = 64, LOOKS_MAX = 24 };
+enum { OPS = 200, PAUSE_MIN_NS = 16 * MS, SLOW_OPS = 64, LOOKS_MAX = 24 };
 
 static _Atomic uint32_t yields, yield_ms;
 
