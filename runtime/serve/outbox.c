@@ -9,13 +9,43 @@ enum {
     VALUES_KEPT = 64,
 };
 
+/* A client that always asks for more than it has read never empties its outbox,
+ * so what was sent is removed when it is half of what is there: then no more
+ * bytes are moved than are freed. */
+static void remove_sent_text(struct outbox *o)
+{
+    size_t sent = o->text_sent;
+
+    if (sent < o->len - sent)
+        return;
+    memmove(o->text, o->text + sent, o->len - sent);
+    for (uint32_t i = o->values_sent; i < o->n_values; i++)
+        o->values[i].at -= sent;
+    o->len -= sent;
+    o->text_sent = 0;
+}
+
+static void remove_sent_values(struct outbox *o)
+{
+    uint32_t rest = o->n_values - o->values_sent;
+
+    if (o->values_sent < rest)
+        return;
+    memmove(o->values, o->values + o->values_sent, rest * sizeof *o->values);
+    o->n_values = rest;
+    o->values_sent = 0;
+}
+
 char *outbox_room(struct outbox *o, size_t n)
 {
-    size_t room = o->room ? o->room : TEXT_FIRST;
+    size_t room;
     char *grown;
 
+    if (o->room - o->len < n && o->text_sent > 0)
+        remove_sent_text(o);
     if (o->room - o->len >= n)
         return o->text + o->len;
+    room = o->room ? o->room : TEXT_FIRST;
     while (room - o->len < n)
         room *= 2;
     grown = realloc(o->text, room);
@@ -98,6 +128,8 @@ static bool grow_values(struct outbox *o)
     uint32_t room = o->values_room ? 2 * o->values_room : 8;
     struct outbox_value *grown;
 
+    if (o->n_values == o->values_room && o->values_sent > 0)
+        remove_sent_values(o);
     if (o->n_values < o->values_room)
         return true;
     grown = realloc(o->values, room * sizeof *grown);

@@ -438,6 +438,39 @@ static void stops_reading_when_replies_wait(void)
     free(set);
 }
 
+/* A client that always asks for more than it has read: the server always holds
+ * replies for it, but none that were sent. */
+static void keeps_no_reply_that_was_sent(size_t size)
+{
+    enum { TOTAL = SANITIZED ? 16 << 20 : 48 << 20, ASK = 7, ASKS = 7000 };
+    static char set[10000], asks[ASKS + 1], expected[10000], reply[32 << 10];
+    size_t n =
+        (size_t)snprintf(set, sizeof set, "set v %0*d\r\n", (int)size, 1);
+    size_t m = (size_t)snprintf(expected, sizeof expected, "$%zu\r\n%s", size,
+                                set + strlen("set v "));
+    size_t got = 0, asked = 0;
+    struct weir_server_stats stats;
+    int fd = dial();
+
+    for (size_t i = 0; i < ASKS; i += ASK)
+        memcpy(asks + i, "get v\r\n", ASK);
+    talk(fd, set, n, n, "+OK\r\n", 5);
+    while (got < TOTAL) {
+        size_t at = asked % ASKS;
+        ssize_t rc = send(fd, asks + at, ASKS - at, MSG_DONTWAIT);
+
+        asked += rc > 0 ? (size_t)rc : 0;
+        turn(0);
+        rc = recv(fd, reply, sizeof reply, MSG_DONTWAIT);
+        CHECK(rc > 0 || (rc < 0 && errno == EAGAIN));
+        for (ssize_t i = 0; i < rc; i++)
+            CHECK(reply[i] == expected[got++ % m]);
+        weir_server_stats(server, &stats);
+        CHECK(stats.memory < 8 << 20);
+    }
+    close(fd);
+}
+
 int main(void)
 {
     const struct weir_server_limits limits = {
@@ -455,6 +488,8 @@ int main(void)
     refuses_what_is_no_protocol();
     forgets_clients_that_go_in_the_middle();
     stops_reading_when_replies_wait();
+    keeps_no_reply_that_was_sent(1000);
+    keeps_no_reply_that_was_sent(6000);
     /* Some batches were answered in part, some as a whole. */
     CHECK(n_rests > 10 && fast_counts.batches > n_rests);
     CHECK(fast_counts.keys >= fast_counts.batches);
