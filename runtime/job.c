@@ -1,9 +1,9 @@
 /* job.c -- work on threads of the runtime, for hosts that must not block.
  *
  * There is one pool for the process, with at most one thread a core. A thread
- * is started when a job comes and none is idle, and ends after IDLE_NS without
- * a job. Jobs are begun in their order. There is no bound on their number: each
- * has a batch of its host's, so the host bounds them.
+ * is started when a job comes and no idle one is left for it, and ends after
+ * IDLE_NS without a job. Jobs are begun in their order. There is no bound on
+ * their number: each has a batch of its host's, so the host bounds them.
  *
  * After a fork the child has none of the threads, and the lock may be locked:
  * the child begins with a pool of its own, and forgets the jobs of its parent.
@@ -36,7 +36,8 @@ struct pool {
     pthread_cond_t added; /* a job was, or none of the running ones is left */
     struct job *head, **tail;
     uint32_t threads, idle, running;
-    uint32_t forks; /* forks_seen() when it was made */
+    uint32_t queued; /* jobs in the list */
+    uint32_t forks;  /* forks_seen() when it was made */
 };
 
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -56,7 +57,11 @@ static struct job *next_job(struct pool *p)
         pthread_cond_timedwait(&p->added, &p->lock, &t);
     p->idle--;
     j = p->head;
-    if (j != NULL && (p->head = j->next) == NULL)
+    if (j == NULL)
+        return NULL;
+    p->queued--;
+    p->head = j->next;
+    if (p->head == NULL)
         p->tail = &p->head;
     return j;
 }
@@ -149,14 +154,15 @@ static struct pool *pool_here(void)
     return p;
 }
 
-/* Starts a thread if there is a job for it. A pool that has threads does
- * without another one. Under lock. */
+/* Starts a thread for a new job, unless enough threads are idle for it and for
+ * the jobs that none of them has taken yet. If no thread can be started, the
+ * job waits for one of the others. Under lock. */
 static int add_thread(struct pool *p)
 {
     pthread_t thread;
     int rc;
 
-    if (p->idle > 0 || p->threads >= cores())
+    if (p->idle > p->queued || p->threads >= cores())
         return 0;
     rc = thread_start(&thread, pool_main, p);
     if (rc < 0)
@@ -175,6 +181,7 @@ static int pool_add(struct pool *p, struct job *j)
     if (rc == 0) {
         *p->tail = j;
         p->tail = &j->next;
+        p->queued++;
         pthread_cond_signal(&p->added);
     }
     pthread_mutex_unlock(&p->lock);

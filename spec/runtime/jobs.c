@@ -1,5 +1,6 @@
 /* jobs.c -- work on threads of the runtime: each job runs once, and its batch
  * comes back once, whoever frees what first. */
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
 
@@ -70,6 +71,54 @@ static void the_host_may_leave(void)
     weir_batch_free(late);
 }
 
+/* ---- two jobs, one idle thread ---- */
+
+static sem_t second_began;
+
+static void await_second(void *arg)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    t.tv_sec += 10;
+    atomic_store((_Atomic int *)arg, sem_timedwait(&second_began, &t) == 0);
+}
+
+static void begin_second(void *arg)
+{
+    (void)arg;
+    sem_post(&second_began);
+}
+
+static void await_batch(struct weir_cq *cq)
+{
+    struct weir_batch *out;
+
+    CHECK(weir_cq_wait(cq, PATIENCE) >= 0);
+    CHECK(weir_cq_drain(cq, &out, 1) == 1);
+    weir_batch_free(out);
+}
+
+/* The thread that is idle when both come takes only one of them. */
+static void the_second_job_gets_a_thread(void)
+{
+    _Atomic int met = 0;
+    struct weir_cq *cq;
+
+    if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+        return; /* there is one thread, which runs them in turn */
+    CHECK(sem_init(&second_began, 0, 0) == 0 && weir_cq_new(&cq) == 0);
+    CHECK(weir_job_start(cq, batch_with(1), count, &met) == 0);
+    await_batch(cq);
+    atomic_store(&met, 0);
+    CHECK(weir_job_start(cq, batch_with(2), await_second, &met) == 0);
+    CHECK(weir_job_start(cq, batch_with(3), begin_second, NULL) == 0);
+    await_batch(cq);
+    await_batch(cq);
+    CHECK(atomic_load(&met) == 1);
+    weir_cq_free(cq);
+}
+
 static void refuses_items(void)
 {
     struct weir_batch *b = batch_with(1);
@@ -113,6 +162,7 @@ static void works_after_a_fork(void)
 int main(void)
 {
     deadline_s(200);
+    the_second_job_gets_a_thread();
     each_comes_back_once();
     the_host_may_leave();
     refuses_items();
