@@ -46,8 +46,9 @@ static uint32_t find_place(const struct weir_server *s, const char *name,
     return at;
 }
 
-struct weir_command *dispatch_find(const struct weir_server *s,
-                                   const char *name, size_t n, uint32_t *number)
+static struct weir_command *find_command(const struct weir_server *s,
+                                         const char *name, size_t n,
+                                         uint32_t *number)
 {
     char word[sizeof s->commands[0]->name];
     uint32_t at;
@@ -252,15 +253,12 @@ static bool is_allowed(struct weir_server *s, struct client *c,
     return false;
 }
 
-static void pong(struct weir_server *s, struct client *c)
+static void pong(struct client *c)
 {
-    (void)s;
-    if (c->pub.flags & (WEIR_CLIENT_MUTE | WEIR_CLIENT_SKIP))
-        return;
-    if (c->parser.n_args == 2)
+    if (c->parser.n_args != 2)
+        reply_text(c, "+PONG\r\n");
+    else if (!reply_is_muted(c))
         outbox_bulk(&c->out, wish_bytes(c, 1), c->parser.args[1].size);
-    else
-        outbox_add(&c->out, "+PONG\r\n", 7);
 }
 
 /* Runs a command that is no data command, or says what is wrong with it. The
@@ -294,7 +292,7 @@ static void run_alone(struct weir_server *s, struct client *c,
         multi_queue(s, c);
         return;
     } else if (row->form == WEIR_FORM_PING) {
-        pong(s, c);
+        pong(c);
     } else {
         request_host(s, c, number);
     }
@@ -324,7 +322,7 @@ bool dispatch(struct weir_server *s, struct client *c)
 
     if (c->parser.n_args == 0)
         return true;
-    row = dispatch_find(s, wish_bytes(c, 0), c->parser.args[0].size, &number);
+    row = find_command(s, wish_bytes(c, 0), c->parser.args[0].size, &number);
     if (row != NULL && has_arity(row, c->parser.n_args)) {
         wish.op = row->op;
         fault = wish_read(c, row, &wish);

@@ -6,14 +6,6 @@
 
 #include "state.h"
 
-static const char *bytes_of(const struct client *c, uint32_t i)
-{
-    const struct parse_arg *arg = &c->parser.args[i];
-
-    return arg->value != NULL ? arg->value->data
-                              : c->buffer + c->start + arg->at;
-}
-
 /* Forgets the commands in the queue. */
 void multi_end(struct client *c)
 {
@@ -69,11 +61,11 @@ void multi_queue(struct weir_server *s, struct client *c)
 
         c->multi_len +=
             outbox_line_at(c->multi + c->multi_len, '$', (int64_t)size);
-        put(c, bytes_of(c, i), (size_t)size);
+        put(c, wish_bytes(c, i), (size_t)size);
         put(c, "\r\n", 2);
     }
     c->pub.queued++;
-    outbox_text(&c->out, "+QUEUED\r\n");
+    reply_text(c, "+QUEUED\r\n");
 }
 
 /* Puts the queued commands in front of what the client has sent since, as if it
@@ -109,7 +101,8 @@ static void exec(struct weir_server *s, struct client *c)
                     "errors.");
     } else if (c->multi_len > 0 && !replay(c)) {
         reply_error(s, c, "OOM out of memory for the command");
-    } else {
+    } else if (!(c->pub.flags & WEIR_CLIENT_MUTE)) {
+        /* A SKIP before EXEC does not reach the replies that follow. */
         outbox_line(&c->out, '*', c->pub.queued);
     }
     multi_end(c);
@@ -129,6 +122,6 @@ void multi_run(struct weir_server *s, struct client *c, uint32_t form)
         multi_end(c);
         if (form == WEIR_FORM_MULTI)
             c->pub.flags |= WEIR_CLIENT_MULTI;
-        outbox_text(&c->out, "+OK\r\n");
+        reply_text(c, "+OK\r\n");
     }
 }

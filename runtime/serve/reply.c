@@ -8,7 +8,7 @@
 
 enum { ERROR_MAX = 512 };
 
-void reply_nil(struct client *c)
+static void reply_nil(struct client *c)
 {
     outbox_text(&c->out, c->pub.protocol == 3 ? "_\r\n" : "$-1\r\n");
 }
@@ -38,9 +38,15 @@ static void put_short(struct client *c, const struct weir_command *command)
     outbox_text(&c->out, is_ok ? "-ER\r\n" : "-E\r\n");
 }
 
-static bool is_muted(const struct client *c)
+bool reply_is_muted(const struct client *c)
 {
     return c->pub.flags & (WEIR_CLIENT_MUTE | WEIR_CLIENT_SKIP);
+}
+
+void reply_text(struct client *c, const char *text)
+{
+    if (!reply_is_muted(c))
+        outbox_text(&c->out, text);
 }
 
 void reply_error(struct weir_server *s, struct client *c, const char *format,
@@ -50,7 +56,7 @@ void reply_error(struct weir_server *s, struct client *c, const char *format,
     va_list args;
 
     (void)s;
-    if (is_muted(c))
+    if (reply_is_muted(c))
         return;
     va_start(args, format);
     put_error(c, text, vsnprintf(text, sizeof text, format, args));
@@ -63,7 +69,7 @@ void reply_refuse(struct weir_server *s, struct client *c,
     char text[ERROR_MAX];
     va_list args;
 
-    if (is_muted(c))
+    if (reply_is_muted(c))
         return;
     if (s->limits.short_errors && command->op != 0) {
         put_short(c, command);

@@ -253,10 +253,6 @@ void listen_again(struct weir_server *s);
 
 /* ---- dispatch.c ---- */
 
-struct weir_command *dispatch_find(const struct weir_server *s,
-                                   const char *name, size_t n,
-                                   uint32_t *number);
-
 /* dispatch puts the parsed command of a client in the open request. false: the
  * open request must be run first. */
 bool dispatch(struct weir_server *s, struct client *c);
@@ -334,6 +330,10 @@ void reply_refuse(struct weir_server *s, struct client *c,
                   const struct weir_command *command, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-void reply_nil(struct client *c);
+/* reply_is_muted says whether the client asked for no reply to the command. */
+bool reply_is_muted(const struct client *c);
+
+/* reply_text writes a reply as it is, unless it is muted. */
+void reply_text(struct client *c, const char *text);
 
 #endif

@@ -198,6 +198,14 @@ def mute():
     expect(s, b"", b"+OK\r\n$1\r\n1\r\n+RESET\r\n$1\r\n1\r\n")
 
 
+def mute_multi():
+    s = dial()
+    s.sendall(b"client reply off\r\nmulti\r\nset muted 1\r\nexec\r\n"
+              b"multi\r\ndiscard\r\n"
+              b"client reply on\r\nclient reply skip\r\nmulti\r\nget muted\r\nexec\r\n")
+    expect(s, b"", b"+OK\r\n+QUEUED\r\n*1\r\n$1\r\n1\r\n")
+
+
 # A browser that a web page makes send commands.
 def http():
     for head in (b"POST / HTTP/1.1\r\nHost: x\r\n",

@@ -28,13 +28,13 @@ describe("a weir serve", function()
       local server
 
       setup(function()
-        server = Server.start(target:format(folder))
+        server = Server.start(target:format(folder) .. " --pretend-multi")
         server:cli "get warm" -- opens what the host has one of
       end)
       teardown(function() server:close() end)
 
       for _, case in ipairs { "one_byte", "half", "announced", "connections", "unread",
-        "killed", "pipelines", "mute", "http", "nonsense" } do
+        "killed", "pipelines", "mute", "mute_multi", "http", "nonsense" } do
         it("survives " .. case, function()
           local before = descriptors(server)
           local code, out, err = Shell.run(
