@@ -3,11 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    TEXT_FIRST = 1024,
-    TEXT_KEPT = 16 << 10, /* an empty outbox keeps no more than this */
-    VALUES_KEPT = 64,
-};
+enum { TEXT_FIRST = 1024 };
 
 /* A client that always asks for more than it has read never empties its outbox,
  * so what was sent is removed when it is half of what is there: then no more
@@ -223,22 +219,6 @@ void outbox_sent(struct outbox *o, size_t n)
         return;
     o->len = o->text_sent = 0;
     o->n_values = o->values_sent = 0;
-}
-
-void outbox_rest(struct outbox *o)
-{
-    if (o->pending > 0)
-        return;
-    if (o->room > TEXT_KEPT) {
-        free(o->text);
-        o->text = NULL;
-        o->room = 0;
-    }
-    if (o->values_room > VALUES_KEPT) {
-        free(o->values);
-        o->values = NULL;
-        o->values_room = 0;
-    }
 }
 
 void outbox_free(struct outbox *o)

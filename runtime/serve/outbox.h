@@ -59,9 +59,6 @@ int outbox_pieces(const struct outbox *o, struct iovec *pieces);
 /* outbox_sent counts bytes off. */
 void outbox_sent(struct outbox *o, size_t n);
 
-/* outbox_rest gives memory back that an empty outbox needs no more. */
-void outbox_rest(struct outbox *o);
-
 void outbox_free(struct outbox *o);
 
 #endif

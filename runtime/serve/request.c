@@ -323,7 +323,6 @@ static void submit(struct weir_server *s, struct request *r,
     r->client->request = r;
     rc = weir_submit(db->store, s->cq, batch);
     if (rc == 0) {
-        s->flying++;
         s->stats.waiting++;
         return;
     }
@@ -377,10 +376,8 @@ void request_drain(struct weir_server *s)
 
     do {
         n = weir_cq_drain(s->cq, done, DRAINED);
-        for (int i = 0; i < n; i++) {
-            s->flying--;
+        for (int i = 0; i < n; i++)
             finish(s, (struct request *)(uintptr_t)done[i]->tag);
-        }
     } while (n == DRAINED);
 }
 

@@ -182,10 +182,6 @@ int weir_server_new(struct weir_server **out,
  * that bound stores hold are freed as they end. */
 void weir_server_free(struct weir_server *s);
 
-/* weir_server_set changes the limits. */
-void weir_server_set(struct weir_server *s,
-                     const struct weir_server_limits *limits);
-
 /* weir_server_secure makes the TCP listeners that follow speak TLS. ca NULL:
  * clients need no certificate. Called again, it renews the certificates. The
  * process ignores SIGPIPE from then on, unless it has a handler: OpenSSL cannot
@@ -234,8 +230,8 @@ void weir_server_error(struct weir_server *s, uint32_t status, const char *code,
                        const char *words);
 
 /* weir_server_bind lets the server submit the batches of a database to a store
- * itself; NULL: they are requests of the host. The store must stay open until
- * another one is bound and weir_server_flying says 0. */
+ * itself; NULL: they are requests of the host. The store must stay open while
+ * it is bound. */
 int weir_server_bind(struct weir_server *s, uint32_t db,
                      struct weir_store *store);
 
@@ -247,10 +243,6 @@ int weir_server_bind(struct weir_server *s, uint32_t db,
 int weir_server_fast_path(struct weir_server *s, uint32_t db,
                           struct weir_store *store,
                           struct weir_fast_path *counts);
-
-/* weir_server_flying returns how many batches bound stores have not answered.
- */
-uint64_t weir_server_flying(const struct weir_server *s);
 
 /* weir_server_fd returns an fd that is readable while there is something to do.
  */

@@ -111,15 +111,6 @@ void weir_server_free(struct weir_server *s)
     free(s);
 }
 
-void weir_server_set(struct weir_server *s,
-                     const struct weir_server_limits *limits)
-{
-    uint32_t databases = s->limits.databases;
-
-    s->limits = *limits;
-    s->limits.databases = databases;
-}
-
 static void ignore_sigpipe(void)
 {
     struct sigaction now;
@@ -157,11 +148,6 @@ int weir_server_bind(struct weir_server *s, uint32_t db,
     s->databases[db].store = store;
     s->databases[db].is_inline = store != NULL && weir_store_inline(store);
     return 0;
-}
-
-uint64_t weir_server_flying(const struct weir_server *s)
-{
-    return s->flying;
 }
 
 int weir_server_fd(const struct weir_server *s)

@@ -148,14 +148,12 @@ struct weir_server {
     struct database *databases;
     struct weir_cq *cq;
     enum kind cq_kind;
-    uint64_t flying;
     uint32_t self, processes; /* of the cluster; 0 processes: none */
     const char *announce;     /* host for MOVED; NULL: the client's */
 
     struct weir_command **commands;
     uint32_t n_commands;
     uint16_t *names; /* 1 + number by hash of the name */
-    uint32_t n_names;
     struct status_text errors[WEIR_STATUSES];
 
     struct client *first, *last; /* by id */
