@@ -3,7 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT_FIRST = 1024 };
+enum {
+    TEXT_FIRST = 1024,
+    TEXT_KEPT = 1 << 20, /* an empty outbox keeps no more than this */
+};
 
 /* A client that always asks for more than it has read never empties its outbox,
  * so what was sent is removed when it is half of what is there: then no more
@@ -219,6 +222,11 @@ void outbox_sent(struct outbox *o, size_t n)
         return;
     o->len = o->text_sent = 0;
     o->n_values = o->values_sent = 0;
+    if (o->room > TEXT_KEPT) {
+        free(o->text);
+        o->text = NULL;
+        o->room = 0;
+    }
 }
 
 void outbox_free(struct outbox *o)

@@ -471,6 +471,36 @@ static void keeps_no_reply_that_was_sent(size_t size)
     close(fd);
 }
 
+/* After a large reply a client that stays busy gives the memory back. */
+static void keeps_little_memory_after_a_large_reply(void)
+{
+    enum { KEYS = 2000, SIZE = 4000 };
+    static char set[5000], mget[8 + 2 * KEYS + 3], reply[32 << 10];
+    size_t n = (size_t)snprintf(set, sizeof set, "set v %0*d\r\n", SIZE, 1);
+    size_t expected = 7 + (size_t)KEYS * (7 + SIZE + 2), got = 0;
+    struct weir_server_stats stats;
+    int fd = dial();
+
+    talk(fd, set, n, n, "+OK\r\n", 5);
+    strcpy(mget, "mget");
+    for (int i = 0; i < KEYS; i++)
+        strcat(mget, " v");
+    strcat(mget, "\r\n");
+    CHECK(send(fd, mget, strlen(mget), 0) == (ssize_t)strlen(mget));
+    while (got < expected) {
+        ssize_t rc;
+
+        turn(1);
+        rc = recv(fd, reply, sizeof reply, MSG_DONTWAIT);
+        CHECK(rc > 0 || (rc < 0 && errno == EAGAIN));
+        got += rc > 0 ? (size_t)rc : 0;
+    }
+    say(fd, "ping\r\n", "+PONG\r\n");
+    weir_server_stats(server, &stats);
+    CHECK(stats.memory < 2 << 20);
+    close(fd);
+}
+
 int main(void)
 {
     const struct weir_server_limits limits = {
@@ -490,6 +520,7 @@ int main(void)
     stops_reading_when_replies_wait();
     keeps_no_reply_that_was_sent(1000);
     keeps_no_reply_that_was_sent(6000);
+    keeps_little_memory_after_a_large_reply();
     /* Some batches were answered in part, some as a whole. */
     CHECK(n_rests > 10 && fast_counts.batches > n_rests);
     CHECK(fast_counts.keys >= fast_counts.batches);
