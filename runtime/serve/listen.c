@@ -1,6 +1,7 @@
 /* listen.c -- addresses, and clients that come in. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -183,6 +184,23 @@ static int given_socket(const char *address)
                : -1;
 }
 
+/* Makes sure that a given socket listens, and that accept does not block. */
+static int take_given(int fd, const char *address, struct weir_error *err)
+{
+    int listens = 0, flags;
+    socklen_t len = sizeof listens;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0 &&
+        errno != ENOTSOCK)
+        return say(err, -errno, address, strerror(errno));
+    if (!listens)
+        return say(err, -EINVAL, address, "it is not a socket that listens");
+    flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return say(err, -errno, address, strerror(errno));
+    return fd;
+}
+
 int weir_server_listen(struct weir_server *s, const char *address,
                        uint32_t mode, struct weir_error *err)
 {
@@ -192,8 +210,8 @@ int weir_server_listen(struct weir_server *s, const char *address,
 
     if (s->n_listeners == LISTENERS)
         return say(err, -ENOSPC, address, "there are 16 addresses already");
-    if (fd < 0)
-        fd = weir_serve_socket(address, mode, err);
+    fd = fd >= 0 ? take_given(fd, address, err)
+                 : weir_serve_socket(address, mode, err);
     if (fd < 0)
         return fd;
     *l = (struct listener){.kind = KIND_LISTENER, .fd = fd, .is_unix = is_unix};

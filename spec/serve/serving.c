@@ -336,6 +336,28 @@ static void makes_long_runs_of_a_long_pipeline(void)
     free(value);
 }
 
+/* A socket of another program may block, and a turn must not. */
+static void accepts_at_a_given_socket(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int given = socket(AF_INET, SOCK_STREAM, 0), before = port, fd;
+    struct weir_error err;
+    char address[16];
+
+    CHECK(bind(given, (struct sockaddr *)&a, sizeof a) == 0);
+    CHECK(listen(given, 8) == 0);
+    snprintf(address, sizeof address, "fd:%d", given);
+    port = weir_server_listen(server, address, 0, &err);
+    CHECK(port > 0);
+    alarm(60);
+    fd = dial();
+    say(fd, "ping\r\n", "+PONG\r\n");
+    alarm(0);
+    close(fd);
+    port = before;
+}
+
 static void refuses_what_is_no_protocol(void)
 {
     static const char *const CASES[][2] = {
@@ -501,6 +523,22 @@ static void keeps_little_memory_after_a_large_reply(void)
     close(fd);
 }
 
+static void refuses_fds_that_do_not_listen(void)
+{
+    struct weir_error err;
+    char address[16];
+    int ends[2];
+
+    CHECK(weir_server_listen(server, "fd:1000000", 0, &err) == -EBADF);
+    CHECK(strstr(err.message, "cannot listen at fd:1000000") != NULL);
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    snprintf(address, sizeof address, "fd:%d", ends[0]);
+    CHECK(weir_server_listen(server, address, 0, &err) == -EINVAL);
+    CHECK(strstr(err.message, "not a socket that listens") != NULL);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct weir_server_limits limits = {
@@ -521,6 +559,8 @@ int main(void)
     keeps_no_reply_that_was_sent(1000);
     keeps_no_reply_that_was_sent(6000);
     keeps_little_memory_after_a_large_reply();
+    accepts_at_a_given_socket();
+    refuses_fds_that_do_not_listen();
     /* Some batches were answered in part, some as a whole. */
     CHECK(n_rests > 10 && fast_counts.batches > n_rests);
     CHECK(fast_counts.keys >= fast_counts.batches);
