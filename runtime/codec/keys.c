@@ -103,13 +103,16 @@ static int read_lines(FILE *file, const char *path, struct weir_codec_key *out,
                            "hexadecimal digits",
                            path, number);
         else if (rc > 0 && is_known(out, n, key.id))
-            rc = weir_error_set(err, -EINVAL, "%s: line %d: key %u was there",
+            rc = weir_error_set(err, -EINVAL,
+                                "%s: line %d: key %u is on an earlier line",
                                 path, number, key.id);
         else if (rc > 0)
             out[n++] = key;
         OPENSSL_cleanse(&key, sizeof key);
     }
     OPENSSL_cleanse(line, sizeof line);
+    if (rc >= 0 && ferror(file))
+        rc = weir_error_set(err, -EIO, "%s: cannot be read to its end", path);
     return rc < 0 ? rc : n;
 }
 

@@ -252,10 +252,11 @@ describe("crypt", function()
     shell.run(("chmod 600 %s/*"):format(folder))
     shell.run("chmod 644 " .. good)
     for path, text in pairs { [good] = "chmod 600 it",
-      [twice] = "line 3: key 1 was there",
+      [twice] = "line 3: key 1 is on an earlier line",
       [short] = "line 1 is not a number from 1 to 255", [folder] = "not a file",
       [folder .. "/empty"] = "there is no key in it",
-      [folder .. "/nowhere"] = "No such file" } do
+      [folder .. "/nowhere"] = "No such file",
+      ["/proc/self/mem"] = "cannot be read to its end" } do
       local ok, err = pcall(store.crypt, store, path)
       assert.is_false(ok)
       assert.is_truthy(tostring(err):find(text, 1, true), tostring(err))
