@@ -231,7 +231,8 @@ int weir_call_fail(struct weir_call *call, struct weir_item *item, int status,
 /* weir_call_end ends a call whose items are all answered, the oldest or
  * another. A connector whose calls end in any order calls it in start, finish
  * or idle. It never touches the call, its items or its memory again, and its
- * finish returns -EAGAIN instead of 0. */
+ * finish returns -EAGAIN instead of 0. A second end of a call aborts the
+ * process. */
 void weir_call_end(struct weir_call *call);
 
 /* ---- values: where they go ----

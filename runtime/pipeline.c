@@ -20,6 +20,7 @@
 #include "pipeline.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,6 +80,7 @@ static void slice_put(struct pipeline *p, struct slice *s)
         s->next->previous = s->previous;
     else
         p->newest = s->previous;
+    s->batch = NULL;
     s->next = p->unused;
     p->unused = s;
     p->n--;
@@ -99,6 +101,17 @@ static bool is_late(const struct slice *s, uint64_t now)
 
 /* ---- the end of slices ---- */
 
+/* A second end of a call would give its place in the pipeline to two calls.
+ * Nothing here can mend a connector that does so. */
+static _Noreturn void die_of_second_end(const struct pipeline *p)
+{
+    fprintf(stderr,
+            "weir: connector %s ended a call twice; after weir_call_end its "
+            "finish returns -EAGAIN\n",
+            p->session->store->connector->name);
+    abort();
+}
+
 /* All items of the slice are answered. */
 static void slice_done(struct pipeline *p, struct slice *s)
 {
@@ -106,6 +119,8 @@ static void slice_done(struct pipeline *p, struct slice *s)
     uint32_t n = s->call.n;
     uint64_t now = weir_now();
 
+    if (b == NULL)
+        die_of_second_end(p);
     finish_items(b, p->stats, s->call.items, n);
     histogram_add(&p->stats->op[b->pub.op].service, now - s->started_ns);
     p->items -= n;

@@ -186,6 +186,11 @@ int target_open(const char *target, const struct weir_setting *settings,
     if (rc == 0) {
         err->code = 0;
         rc = t.connector->open(options->base, url.scheme, state, err);
+        if (rc > 0)
+            rc = weir_error_set(err, -EPROTO,
+                                "%s: open returned %d, expected 0 or a "
+                                "negative errno",
+                                t.connector->name, rc);
         if (rc < 0 && err->code == 0)
             weir_error_set(err, rc, "%s: cannot open: %s", t.connector->name,
                            strerror(-rc));

@@ -132,6 +132,8 @@ static int pipelined_finish(void *session, struct weir_call *call)
     for (uint32_t i = 0; i < call->n; i++)
         call->items[i].status = WEIR_OK;
     unlist(s, call);
+    if (s->script->ends_twice)
+        weir_call_end(call);
     return 0;
 }
 

@@ -25,6 +25,7 @@ struct script {
     _Atomic bool deaf;  /* ... and ignores interrupts and deadlines */
     _Atomic bool
         hasty; /* finish ends the last call while it holds the others */
+    _Atomic bool ends_twice;     /* finish ends its call, and returns 0 */
     _Atomic bool closed;         /* finish was told that the store closes */
     _Atomic uint64_t slow_ns;    /* time that a key with '!' in front takes; may
                                     be made shorter meanwhile */

@@ -1,6 +1,8 @@
 /* pipelining.c -- a connector with start and finish keeps several slices on the
  * way, of one batch and of many, within its window; a session that breaks
  * answers all of them. */
+#include <sys/wait.h>
+
 #include "harness.h"
 
 static struct script script;
@@ -217,10 +219,45 @@ static void close_interrupts_a_finish(void)
     expect(b, WEIR_RESET);
 }
 
+static void end_twice(void)
+{
+    script.ends_twice = true;
+    store = open_pipelined("pipelined");
+    cq = new_cq();
+    submit(1);
+    deadline_s(60);
+    pause(); /* until the worker ends the process */
+}
+
+/* A call that ends twice ends the process, and names the connector. */
+static void a_second_end_is_fatal(void)
+{
+    char words[200];
+    int told[2], status;
+    ssize_t n;
+    pid_t child;
+
+    CHECK(pipe(told) == 0);
+    child = fork();
+    if (child == 0) {
+        dup2(told[1], 2);
+        end_twice();
+        _exit(0);
+    }
+    close(told[1]);
+    n = read(told[0], words, sizeof words - 1);
+    close(told[0]);
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    words[n > 0 ? n : 0] = '\0';
+    CHECK(strstr(words, "connector pipelined ended a call twice") != NULL);
+}
+
 int main(void)
 {
     deadline_s(200);
     find_doubles();
+    a_second_end_is_fatal();
     store = open_pipelined("pipelined");
     cq = new_cq();
     slices_of_one_batch_travel_together();

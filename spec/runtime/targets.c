@@ -67,6 +67,8 @@ static const struct wrong WRONG[] = {
     {"scripted", "inline", "true", -EINVAL, "this connector blocks"},
     {"strange", NULL, NULL, -EINVAL, "connector ABI 77"},
     {"lacking", NULL, NULL, -EINVAL, "lacking.so is inline, which takes run"},
+    {"positive", NULL, NULL, -EPROTO,
+     "positive: open returned 7, expected 0 or a negative errno"},
     {"empty", NULL, NULL, -ENOEXEC, "exports no weir_connector"},
 };
 
