@@ -21,6 +21,8 @@
 
 #include "connector.h"
 
+#define LOCK "lock" /* the file that the session locks */
+
 enum { SYNC_NONE, SYNC_DATA };
 
 struct journal_config {
@@ -81,7 +83,7 @@ static int journal_connect(void *state, void *session, struct weir_call *call)
     s->folder = open(config->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->folder < 0)
         goto no_folder;
-    s->lock = openat(s->folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    s->lock = openat(s->folder, LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (s->lock >= 0 && flock(s->lock, LOCK_EX | LOCK_NB) == 0)
         return 0;
     rc = -errno;
@@ -130,6 +132,12 @@ static void fail(struct journal_session *s, struct weir_call *call,
 static bool file_name(struct weir_call *call, struct weir_item *item,
                       char *name)
 {
+    if (item->key_len == strlen(LOCK) &&
+        memcmp(item->key, LOCK, item->key_len) == 0) {
+        weir_call_fail(call, item, WEIR_INVALID,
+                       "the file \"" LOCK "\" is the journal's own");
+        return false;
+    }
     if (item->key_len > NAME_MAX || item->key[0] == '.' ||
         memchr(item->key, '/', item->key_len) != NULL ||
         memchr(item->key, '\0', item->key_len) != NULL) {

@@ -44,6 +44,19 @@ describe("the connector journal", function()
     end
   end)
 
+  it("does not let its lock be written or removed as a key", function()
+    with({}, function(store)
+      for _, reply in ipairs { { store:set("lock", "x") }, { store:get "lock" },
+        { store:delete "lock" } } do
+        assert.is_nil(reply[1])
+        assert.equal("invalid", reply[2].code)
+        assert.matches("lock", reply[2].message)
+      end
+    end)
+    assert.equal(0, shell.run(("test -e '%s/j/lock' && test ! -s '%s/j/lock'")
+      :format(folder, folder)))
+  end)
+
   it("keeps the order of a caller's sets", function()
     with({}, function(store)
       for i = 1, 300 do weir.spawn(function() assert(store:set("0", i .. ",")) end) end
