@@ -52,18 +52,11 @@ int query_receive(struct query *q)
 /* Reads one element at *at. Returns 1, 0: its end is missing, or -EPROTO. */
 static int read_element(const struct query *q, size_t *at, struct reply *out)
 {
-    int used = reply_line(q->bytes + *at, q->len - *at, out);
+    ptrdiff_t used = reply_element(q->bytes + *at, q->len - *at, out);
 
     if (used <= 0)
-        return used;
+        return (int)used;
     *at += (size_t)used;
-    if (out->type != REPLY_BULK || out->number < 0)
-        return 1;
-    if (q->len - *at < (size_t)out->number + 2)
-        return 0;
-    out->text = q->bytes + *at;
-    out->length = (size_t)out->number;
-    *at += out->length + 2;
     return 1;
 }
 

@@ -71,3 +71,18 @@ int reply_line(const char *data, size_t len, struct reply *out)
         return -EPROTO;
     }
 }
+
+ptrdiff_t reply_element(const char *data, size_t len, struct reply *out)
+{
+    ptrdiff_t used = reply_line(data, len, out);
+
+    if (used <= 0 || out->type != REPLY_BULK || out->number < 0)
+        return used;
+    if (len - (size_t)used < (size_t)out->number + 2)
+        return 0;
+    out->text = data + used;
+    out->length = (size_t)out->number;
+    if (memcmp(out->text + out->length, "\r\n", 2) != 0)
+        return -EPROTO;
+    return used + out->number + 2;
+}

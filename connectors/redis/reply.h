@@ -26,12 +26,16 @@ enum reply_type {
 struct reply {
     enum reply_type type;
     int64_t number;   /* of an integer; length of a bulk or array, -1: nil */
-    const char *text; /* of a status or error, in the data */
+    const char *text; /* of a status, an error or a bulk, in the data */
     size_t length;    /* of the text, without its end of line */
 };
 
 /* reply_line reads the line at the begin of data. Returns the number of its
  * bytes, 0 if its end is missing, or -EPROTO. */
 int reply_line(const char *data, size_t len, struct reply *out);
+
+/* reply_element reads a line, and the bytes of a bulk string into out->text.
+ * Returns as reply_line does. */
+ptrdiff_t reply_element(const char *data, size_t len, struct reply *out);
 
 #endif

@@ -20,34 +20,25 @@ struct reader {
     int rc;
 };
 
-/* Reads a line, and the text of a bulk string into line->text. */
-static void read_line(struct reader *r, struct reply *line)
+static void read_element(struct reader *r, struct reply *out)
 {
-    int used =
-        r->rc == 0 ? reply_line(r->at, (size_t)(r->end - r->at), line) : 0;
+    ptrdiff_t used =
+        r->rc == 0 ? reply_element(r->at, (size_t)(r->end - r->at), out) : 0;
 
-    if (used <= 0) {
-        *line = (struct reply){.type = REPLY_STATUS};
-        r->rc = r->rc != 0 ? r->rc : used < 0 ? -EPROTO : 1;
+    if (used > 0) {
+        r->at += used;
         return;
     }
-    r->at += used;
-    if (line->type != REPLY_BULK || line->number < 0)
-        return;
-    if (r->end - r->at < line->number + 2) {
-        r->rc = 1;
-        return;
-    }
-    line->text = r->at;
-    line->length = (size_t)line->number;
-    r->at += line->number + 2;
+    *out = (struct reply){.type = REPLY_STATUS};
+    if (r->rc == 0)
+        r->rc = used < 0 ? -EPROTO : 1;
 }
 
 static void skip(struct reader *r, int depth)
 {
     struct reply line;
 
-    read_line(r, &line);
+    read_element(r, &line);
     if (line.type != REPLY_ARRAY || r->rc != 0)
         return;
     if (depth == DEPTH)
@@ -61,7 +52,7 @@ static int64_t read_array(struct reader *r, int64_t least)
 {
     struct reply line;
 
-    read_line(r, &line);
+    read_element(r, &line);
     if (r->rc == 0 && (line.type != REPLY_ARRAY || line.number < least))
         r->rc = -EPROTO;
     return r->rc == 0 ? line.number : 0;
@@ -71,7 +62,7 @@ static int64_t read_integer(struct reader *r, int64_t most)
 {
     struct reply line;
 
-    read_line(r, &line);
+    read_element(r, &line);
     if (r->rc == 0 &&
         (line.type != REPLY_INTEGER || line.number < 0 || line.number > most))
         r->rc = -EPROTO;
@@ -104,8 +95,8 @@ static void read_names(struct reader *r, struct endpoint *e, bool nameless)
     for (int64_t i = 0; i + 1 < n && r->rc == 0; i += 2) {
         struct reply name, value;
 
-        read_line(r, &name);
-        read_line(r, &value);
+        read_element(r, &name);
+        read_element(r, &value);
         if (r->rc == 0 && nameless && is_text(&name, "ip") &&
             value.type == REPLY_BULK && value.number > 0)
             take_host(r, e, &value);
@@ -119,7 +110,7 @@ static void read_node(struct reader *r, const struct endpoint *asked,
     struct reply host;
     bool nameless;
 
-    read_line(r, &host);
+    read_element(r, &host);
     if (r->rc == 0 && host.type != REPLY_BULK)
         r->rc = -EPROTO;
     *e = *asked;
@@ -176,7 +167,7 @@ ptrdiff_t slots_reply_read(const char *bytes, size_t len,
 
     *error = NULL;
     if (len > 0 && bytes[0] == REPLY_ERROR) {
-        read_line(&r, &line);
+        read_element(&r, &line);
         *error = line.text;
         *error_len = line.length;
         return r.rc > 0 ? 0 : r.rc < 0 ? r.rc : r.at - bytes;

@@ -100,6 +100,16 @@ static void maps(void)
     get_is(s, WEIR_UNAVAILABLE, "against the protocol");
     weir_store_free(s);
 
+    /* No end of line after a host. */
+    snprintf(words[0], sizeof words[0],
+             "*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n$9\r\n127.0.0.1xx"
+             ":%d\r\n$1\r\nx\r\n",
+             one_node.port);
+    one_node.slots = words[0];
+    s = open_cluster(one_node.port);
+    get_is(s, WEIR_UNAVAILABLE, "against the protocol");
+    weir_store_free(s);
+
     /* A dead seed, one with an empty map, and a good one. */
     one_node.slots = "*0\r\n";
     other.slots = map_of(words[0], "$9\r\n127.0.0.1", other.port);
