@@ -72,10 +72,8 @@ static int slot_of(const struct client *c, const struct weir_command *row)
     int last = row->last_key < 0 ? n + row->last_key : row->last_key;
 
     for (int i = row->first_key; i <= last && i < n; i += row->key_step) {
-        const struct parse_arg *arg = &p->args[i];
-        const char *key = arg->value != NULL ? arg->value->data
-                                             : c->buffer + c->start + arg->at;
-        int found = (int)weir_serve_slot(key, arg->size);
+        int found =
+            (int)weir_serve_slot(wish_bytes(c, (uint32_t)i), p->args[i].size);
 
         if (slot != NONE && found != slot)
             return MANY;

@@ -245,11 +245,8 @@ void request_host(struct weir_server *s, struct client *c, uint32_t number)
         return;
     }
     for (uint32_t i = 0; i < n; i++) {
-        const struct parse_arg *arg = &c->parser.args[i];
-
-        r->args[i].size = arg->size;
-        r->args[i].data = arg->value != NULL ? arg->value->data
-                                             : c->buffer + c->start + arg->at;
+        r->args[i].size = c->parser.args[i].size;
+        r->args[i].data = wish_bytes(c, i);
     }
     r->pub.args = r->args;
     r->pub.n_args = n;
