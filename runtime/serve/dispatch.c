@@ -118,7 +118,9 @@ static void put_items(struct weir_server *s, struct request *r,
     case WEIR_FORM_SET:
     case WEIR_FORM_SETNX:
     case WEIR_FORM_APPEND:
-        put_value(r, put_key(s, r, c, 1), c, 2, wish->ms);
+        item = put_key(s, r, c, 1);
+        if (weir_op_info(wish->op)->sends) /* not a SET in the past */
+            put_value(r, item, c, 2, wish->ms);
         break;
     case WEIR_FORM_SETEX:
         put_value(r, put_key(s, r, c, 1), c, 3, wish->ms);

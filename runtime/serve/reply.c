@@ -193,6 +193,13 @@ static void put_values(struct weir_server *s, struct request *r,
         put_value(s, r->client, request_item(r, slot + i, &again));
 }
 
+/* Whether Redis would have done the SET. Its op is another one when the time to
+ * live was past: see op_of_past_set. */
+static bool is_done(uint32_t op, uint8_t status)
+{
+    return op == WEIR_DELETE || (status == WEIR_OK) == (op != WEIR_EXISTS);
+}
+
 /* A value that was not admitted is answered as Redis answers a SET that was not
  * done: nil. */
 static void put_stored(struct request *r, struct part *part, uint32_t slot)
@@ -200,7 +207,9 @@ static void put_stored(struct request *r, struct part *part, uint32_t slot)
     bool again;
 
     for (uint32_t i = 0; i < part->n; i++) {
-        if (request_item(r, slot + i, &again)->status != WEIR_OK) {
+        const struct weir_item *item = request_item(r, slot + i, &again);
+
+        if (!is_done(r->batch->op, item->status)) {
             reply_nil(r->client);
             return;
         }

@@ -211,7 +211,7 @@ void client_sweep(struct weir_server *s, struct client *c);
 /* What a data command asks for. */
 struct wish {
     uint32_t op;    /* at first that of its row */
-    int64_t ms;     /* a time to live; 0: none */
+    int64_t ms;     /* a time to live; 0: none, less: it is past */
     int64_t number; /* to add */
 };
 

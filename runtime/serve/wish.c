@@ -58,7 +58,8 @@ static const char *read_time(const struct client *c, uint32_t i, uint32_t flags,
     return NULL;
 }
 
-/* The same for a value that is set: the time itself must be over 0. */
+/* The same for a value that is set: the time itself must be over 0. A time of
+ * day that is past is -1. */
 static const char *read_ttl(const struct client *c, uint32_t i, uint32_t flags,
                             int64_t *ms)
 {
@@ -71,7 +72,7 @@ static const char *read_ttl(const struct client *c, uint32_t i, uint32_t flags,
     if (given <= 0)
         return BAD_TIME;
     if (*ms < 1)
-        *ms = 1;
+        *ms = -1;
     return NULL;
 }
 
@@ -115,12 +116,23 @@ static const char *read_set_option(const struct client *c, uint32_t *i,
     return read_time_option(c, i, &wish->ms);
 }
 
+/* The op of a SET whose value would be past its time at once. NX keeps what is
+ * there, and only a key that is there obeys XX. */
+static uint32_t op_of_past_set(uint32_t op)
+{
+    return op == WEIR_ADD       ? WEIR_EXISTS
+           : op == WEIR_REPLACE ? WEIR_TAKE
+                                : WEIR_DELETE;
+}
+
 static const char *read_set(const struct client *c, struct wish *wish)
 {
     const char *fault = NULL;
 
     for (uint32_t i = 3; i < c->parser.n_args && fault == NULL; i++)
         fault = read_set_option(c, &i, wish);
+    if (wish->ms < 0)
+        wish->op = op_of_past_set(wish->op);
     return fault;
 }
 
@@ -136,6 +148,8 @@ static const char *read_getex(const struct client *c, struct wish *wish)
     }
     if (!is_word(c, i, "PERSIST"))
         fault = read_time_option(c, &i, &wish->ms);
+    if (wish->ms < 0)
+        wish->op = WEIR_TAKE; /* as Redis does in the past */
     return fault == NULL && i + 1 != n ? SYNTAX : fault;
 }
 

@@ -62,6 +62,25 @@ EXISTS e
 SET g v
 EXPIREAT g 1
 GET g
+SET g v
+SET g w EXAT 1
+GET g
+SET g w PXAT 1000
+GET g
+SET g v EXAT 0
+SET g v EXAT -1
+SET g v NX PXAT 1
+GET g
+SET g v XX EXAT 1
+SET g v
+SET g w NX EXAT 1
+GET g
+SET g w XX EXAT 1
+EXISTS g
+SET g v
+GETEX g EXAT 1
+GET g
+GETEX g PXAT 1
 GETEX d
 GETEX nothing
 GETEX d EX 100
