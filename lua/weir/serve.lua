@@ -208,16 +208,21 @@ function Server:run()
   local watch = Host.current().watch(S.weir_server_fd(self.handle), "read", function()
     Host.wake(self.waiter)
   end)
-  local looked = Host.now()
+  local looked, ticked = Host.now(), Host.now()
   while not self.stopping do
     self:turn()
+    local now = Host.now()
+    if now - ticked >= TICK then
+      ticked = now
+      self.info:tick()
+    end
     -- A request that was answered at once has woken this task already: under a steady
     -- load it would never let signals and completions in.
-    if Host.now() - looked > BUSY then
+    if now - looked > BUSY then
       Host.sleep(0)
       looked = Host.now()
     end
-    if not Host.wait(self.waiter, TICK) then self.info:tick() end
+    Host.wait(self.waiter, TICK)
   end
   self:drain()
   watch.cancel()

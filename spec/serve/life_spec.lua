@@ -310,6 +310,15 @@ print(socket.create_connection(("127.0.0.1", %d)).recv(99).decode())']]):format(
     server:wait(function() return server:cli "ping" == "PONG\n" end)
   end)
 
+  it("counts rates while clients never pause", function()
+    server = Server.start "memory://"
+    os.execute(("redis-benchmark -p %d -t get -n 100000000 -c 20 -q >/dev/null 2>&1 &")
+      :format(server.port))
+    server:wait(function()
+      return tonumber(server:info "instantaneous_ops_per_sec") > 100
+    end)
+  end)
+
   it("says which value or reply is too long for --max-memory-clients", function()
     local store = ("fs://%s/values"):format(folder)
     server = Server.start(store .. " --max-memory-clients 4MiB")
