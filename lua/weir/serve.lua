@@ -17,6 +17,7 @@ local Ffi = require "weir.ffi"
 local Host = require "weir.host"
 local Info = require "weir.serve.info"
 local Options = require "weir.serve.options"
+local Pauses = require "weir.serve.pauses"
 local Reload = require "weir.serve.reload"
 local Runs = require "weir.serve.runs"
 
@@ -82,7 +83,8 @@ end
 
 --- Makes a server over stores and listens. What is wrong is raised.
 ---@param stores weir.Store[]
----@param options table? as options.lua has them, by name with _ for -
+---@param options table? as options.lua has them, by name with _ for -; say(sentence)
+---   writes a line to the log
 ---@return weir.Server
 function Server.new(stores, options)
   options = Options.complete(options or {})
@@ -96,6 +98,7 @@ function Server.new(stores, options)
   }, Server)
   for i = 1, #stores do self.fast_paths[i] = FastPath.new(self.handle, i - 1) end
   self.info = Info.new(self)
+  self.pauses = Pauses.new(options.say or Host.warn)
   Errors.register(S, self.handle)
   Calls.register(self)
   Reload.bind(self)
@@ -201,6 +204,13 @@ end
 Server.reload, Server.undo = Reload.reload, Reload.undo
 
 
+-- About once a second, also under load.
+function Server:tick()
+  self.info:tick()
+  self.pauses:look(self.info.now, Host.now())
+end
+
+
 --- Serves until stop is called; then stops accepting, answers what was sent, and
 --- returns. The stores stay open.
 function Server:run()
@@ -214,7 +224,7 @@ function Server:run()
     local now = Host.now()
     if now - ticked >= TICK then
       ticked = now
-      self.info:tick()
+      self:tick()
     end
     -- A request that was answered at once has woken this task already: under a steady
     -- load it would never let signals and completions in.

@@ -306,7 +306,7 @@ static void admit(struct weir_server *s, struct listener *l, int fd)
     name_address(c->pub.local, sizeof c->pub.local, fd, getsockname);
 }
 
-static void pause_accepts(struct weir_server *s, bool accepts)
+static void let_accept(struct weir_server *s, bool accepts)
 {
     if (s->accepts == accepts)
         return;
@@ -326,8 +326,12 @@ void listen_event(struct weir_server *s, struct listener *l)
         }
         /* Without descriptors the event would come again and again. */
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-            errno == ENOMEM)
-            pause_accepts(s, false);
+            errno == ENOMEM) {
+            s->stats.pauses++;
+            s->stats.lacking = (uint64_t)errno;
+            let_accept(s, false);
+            return;
+        }
         if (errno != ECONNABORTED && errno != EINTR)
             return;
     }
@@ -335,5 +339,5 @@ void listen_event(struct weir_server *s, struct listener *l)
 
 void listen_again(struct weir_server *s)
 {
-    pause_accepts(s, true);
+    let_accept(s, true);
 }

@@ -172,6 +172,8 @@ struct weir_server_stats {
     uint64_t blocked; /* clients that do not read their replies */
     uint64_t waiting; /* requests that have not been answered */
     uint64_t protocol_errors;
+    uint64_t pauses;  /* of accepting: no descriptors or no memory were left */
+    uint64_t lacking; /* the errno of the last one */
 };
 
 /* weir_server_new makes a server without listeners. */

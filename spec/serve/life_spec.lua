@@ -310,6 +310,26 @@ print(socket.create_connection(("127.0.0.1", %d)).recv(99).decode())']]):format(
     server:wait(function() return server:cli "ping" == "PONG\n" end)
   end)
 
+  it("says once that no descriptors are left for new clients", function()
+    server = Server.start("memory://", [[sh -c 'ulimit -n 24; exec "$@"' sh]])
+    local function stay(n, gone)
+      os.execute(([[/usr/bin/python3 -c 'if 1:
+        import os, socket, time
+        many = [socket.create_connection(("127.0.0.1", %d)) for i in range(%d)]
+        while not os.path.exists("%s"): time.sleep(0.02)' &]]):format(server.port, n,
+        folder .. "/" .. gone))
+    end
+    local words = "new clients must wait: the process has no file descriptors left; "
+      .. "raise ulimit %-n"
+    stay(40, "gone")
+    server:wait(function() return server:log():find(words) end)
+    os.execute "sleep 1.2" -- accepting is tried again meanwhile, in vain
+    Shell.write(folder .. "/gone", "")
+    server:wait(function() return server:cli "ping" == "PONG\n" end)
+    assert.equal(1, select(2, server:log():gsub(words, "")))
+    assert.is_true(tonumber(server:info "accepts_paused") > 1)
+  end)
+
   it("counts rates while clients never pause", function()
     server = Server.start "memory://"
     os.execute(("redis-benchmark -p %d -t get -n 100000000 -c 20 -q >/dev/null 2>&1 &")

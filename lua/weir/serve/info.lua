@@ -101,6 +101,7 @@ function Sections.clients(self)
     { "blocked_clients", 0 },
     { "clients_not_reading", tonumber(self.now.blocked) },
     { "requests_waiting", tonumber(self.now.waiting) },
+    { "accepts_paused", counted(self, "pauses") },
   }
 end
 

@@ -149,8 +149,9 @@ end
 
 
 --- Options with the defaults of those that are not given. Beside the rows there are
---- password and admin_password, and of one of several processes cluster: { self, n: the
---- first is 0; run: 32 hexadecimal digits, for the names of all }.
+--- password and admin_password, say(sentence) for the log, and of one of several
+--- processes cluster: { self, n: the first is 0; run: 32 hexadecimal digits, for the
+--- names of all }.
 function Options.complete(options)
   local all = {}
   for _, row in ipairs(Options.rows) do
@@ -158,7 +159,7 @@ function Options.complete(options)
     all[field] = options[field]
     if all[field] == nil and row[3] then all[field] = Options.read(row, row[3]) end
   end
-  for _, field in ipairs { "password", "admin_password", "cluster" } do
+  for _, field in ipairs { "password", "admin_password", "cluster", "say" } do
     all[field] = options[field]
   end
   return all

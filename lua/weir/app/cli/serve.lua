@@ -163,6 +163,7 @@ local function serve(targets, options, socket)
   local Server = require "weir.serve"
   if not socket then try(Ready.check, options) end
   local stores = open_all(targets, options.set)
+  function options.say(sentence) say("%s", sentence) end
   local server = try(Server.new, stores, options)
   watch_signals(server, function()
     local good, err = server:reload()
