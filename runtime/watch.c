@@ -1,5 +1,5 @@
 /* watch.c -- the events of stores: what others changed, and whether that can be
- * seen. The thread that calls the connector is in watcher.c.
+ * seen. The buffers of watches, which connectors fill, are in event.c.
  *
  * DESIGN
  * A host that keeps copies of values makes a watch (weir_watch_new). The first
@@ -32,164 +32,110 @@
 #include <string.h>
 
 #include "cq.h"
-#include "finish.h"
+#include "event.h"
 #include "forks.h"
 #include "slice.h"
 #include "store.h"
+#include "thread.h"
 #include "watcher.h"
 
-/* The bound of a buffer. */
-enum { EVENTS_MAX = 16384, EVENTS_BYTES = 1 << 20 };
+/* A server that cannot tell of changes is asked again after a minute. */
+#define UNABLE_NS 60000000000u
 
-/* Events one after the other: this head, then the key. */
-struct head {
-    uint32_t kind, key_len;
-};
+/* ---- the thread ---- */
 
-struct events {
-    char *bytes;
-    size_t size, cap;
-    uint32_t n;
-};
-
-struct weir_watch {
-    struct weir_store *store;
-    struct weir_cq *cq;
-    struct batch *batch;
-
-    /* Under the watcher's lock. */
-    struct weir_watch *next;
-    struct events fresh;
-    bool sees;      /* what the events so far say */
-    bool announced; /* the host was or will be told to read */
-
-    /* The host's. */
-    struct events read;
-    size_t at; /* of the next event in it */
-};
-
-/* ---- the buffer of a watch; all under the watcher's lock ---- */
-
-static bool events_fit(struct events *e, size_t more)
+/* The connector's watch has returned: tells so, the first time in a row also
+ * those who never had sight. Returns how long to wait. */
+static uint64_t note_failure(struct weir_store *s, struct failure *failure,
+                             int rc)
 {
-    size_t cap = e->cap > 0 ? e->cap : 1024;
-    char *bytes;
+    struct watcher *all = &s->watcher;
+    uint64_t pause;
 
-    if (e->n >= EVENTS_MAX || e->size + more > EVENTS_BYTES)
-        return false;
-    while (cap < e->size + more)
-        cap *= 2;
-    if (cap == e->cap)
-        return true;
-    bytes = realloc(e->bytes, cap);
-    if (bytes == NULL)
-        return false;
-    e->bytes = bytes;
-    e->cap = cap;
-    return true;
+    if (failure->error.code == 0)
+        weir_error_set(&failure->error, rc, "%s", strerror(-rc));
+    failure->error.code = rc;
+    pthread_mutex_lock(&all->lock);
+    all->failure = *failure;
+    all->failures++;
+    event_tell_all(all, false, all->failures == 1);
+    pause =
+        rc == -ENOTSUP ? UNABLE_NS : health_backoff(&s->config, all->failures);
+    pthread_mutex_unlock(&all->lock);
+    return pause;
 }
 
-/* false: the buffer is full. */
-static bool events_add(struct events *e, uint32_t kind, const char *key,
-                       uint32_t key_len)
+static void *watcher_main(void *arg)
 {
-    struct head head = {kind, key_len};
+    struct weir_store *s = arg;
+    struct watcher *all = &s->watcher;
+    struct failure failure;
+    struct slice watching = {
+        .sleeper = &all->sleeper, .failure = &failure, .watcher = all};
 
-    if (!events_fit(e, sizeof head + key_len))
-        return false;
-    memcpy(e->bytes + e->size, &head, sizeof head);
-    if (key_len > 0)
-        memcpy(e->bytes + e->size + sizeof head, key, key_len);
-    e->size += sizeof head + key_len;
-    e->n++;
-    return true;
-}
+    while (!atomic_load(&all->sleeper.interrupted)) {
+        int rc;
 
-/* Sends the batch, unless the host has yet to read. If the batch is still in
- * the queue, the host reads after it has drained it. */
-static void announce(struct weir_watch *w)
-{
-    struct batch *b = w->batch;
-
-    if (w->announced)
-        return;
-    w->announced = true;
-    if (batch_accept(b) < 0)
-        return;
-    b->store = w->store;
-    b->cq = w->cq;
-    store_ref(w->store);
-    cq_expect(w->cq);
-    finish_push(b);
-}
-
-/* Always fits: a buffer has room for these two from the start, and is empty
- * when sight is regained but for its loss. */
-static void tell_sight(struct weir_watch *w, bool sees)
-{
-    if (!sees)
-        w->fresh.size = w->fresh.n = 0;
-    w->sees = sees;
-    events_add(&w->fresh, sees ? WEIR_EVENT_REGAINED : WEIR_EVENT_LOST, NULL,
-               0);
-    announce(w);
-}
-
-static void tell_change(struct weir_watch *w, const char *key, uint32_t key_len)
-{
-    if (!w->sees)
-        return;
-    if (events_add(&w->fresh, WEIR_EVENT_CHANGED, key, key_len)) {
-        announce(w);
-    } else {
-        tell_sight(w, false);
-        tell_sight(w, true);
+        failure.error.code = 0;
+        rc = s->connector->watch(s->state, &watching.call);
+        watching.call.deadline_ns = 0;
+        weir_call_wait(&watching.call, -1, 0,
+                       note_failure(s, &failure, rc < 0 ? rc : -EIO));
     }
+    return NULL;
 }
 
-/* ---- a connector tells ---- */
-
-void watcher_tell_all(struct watcher *all, bool sees, bool again)
+/* Under lock. */
+static int watcher_start(struct weir_store *s)
 {
-    all->sees = sees;
-    if (sees)
-        all->failures = 0;
-    for (struct weir_watch *w = all->watches; w != NULL; w = w->next) {
-        if (again || w->sees != sees)
-            tell_sight(w, sees);
-    }
-}
+    struct watcher *all = &s->watcher;
+    int rc;
 
-void weir_tell_lost(struct weir_call *call)
-{
-    struct watcher *all = slice_of(call)->watcher;
-
-    pthread_mutex_lock(&all->lock);
-    watcher_tell_all(all, false, false);
-    pthread_mutex_unlock(&all->lock);
-}
-
-void weir_tell_regained(struct weir_call *call)
-{
-    struct watcher *all = slice_of(call)->watcher;
-
-    pthread_mutex_lock(&all->lock);
-    watcher_tell_all(all, true, false);
-    pthread_mutex_unlock(&all->lock);
-}
-
-void weir_tell_changed(struct weir_call *call, const char *key,
-                       uint32_t key_len)
-{
-    struct watcher *all = slice_of(call)->watcher;
-
-    pthread_mutex_lock(&all->lock);
-    for (struct weir_watch *w = all->watches; w != NULL; w = w->next)
-        tell_change(w, key, key_len);
-    pthread_mutex_unlock(&all->lock);
+    if (all->stopped || atomic_load(&s->closing))
+        return -ESHUTDOWN;
+    if (all->started)
+        return 0;
+    rc = sleeper_init(&all->sleeper, NULL, 0);
+    if (rc < 0)
+        return rc;
+    rc = thread_start(&all->thread, watcher_main, s);
+    if (rc < 0)
+        sleeper_destroy(&all->sleeper);
+    all->started = rc == 0;
+    return rc;
 }
 
 /* ---- the host's side ---- */
+
+/* Close waits until inside is 0, so the state stays until then. */
+static int ask_connector(struct weir_store *s, struct weir_error *err)
+{
+    struct weir_error why = {0};
+    int rc = 0;
+
+    atomic_fetch_add(&s->inside, 1);
+    if (atomic_load(&s->closing))
+        rc = weir_error_set(err, -ESHUTDOWN, "%s: closed", s->name);
+    else if (s->connector->can_watch != NULL)
+        rc = s->connector->can_watch(s->state, &why);
+    if (rc < 0 && why.code != 0)
+        weir_error_set(err, rc, "%s: %.120s", s->name, why.message);
+    atomic_fetch_sub_explicit(&s->inside, 1, memory_order_release);
+    return rc;
+}
+
+int weir_store_can_watch(struct weir_store *s, struct weir_error *err)
+{
+    struct weir_error unseen;
+
+    if (err == NULL)
+        err = &unseen;
+    err->code = 0;
+    if (s->connector->watch != NULL)
+        return ask_connector(s, err);
+    return weir_error_set(
+        err, -ENOTSUP, "%s: cannot tell of changes that others make", s->name);
+}
 
 static void watch_destroy(struct weir_watch *w)
 {
@@ -233,7 +179,7 @@ static int watch_join(struct weir_watch *w)
         w->next = all->watches;
         all->watches = w;
         if (all->sees || all->failures > 0)
-            tell_sight(w, all->sees);
+            event_tell_sight(w, all->sees);
     }
     pthread_mutex_unlock(&all->lock);
     return rc;
@@ -298,7 +244,7 @@ int weir_watch_read(struct weir_watch *w, struct weir_event *out, int max)
         return 0;
     for (; n < max && w->at < w->read.size; n++) {
         const char *at = w->read.bytes + w->at;
-        struct head head;
+        struct event_head head;
 
         memcpy(&head, at, sizeof head);
         out[n] = (struct weir_event){.key = at + sizeof head,
@@ -307,6 +253,26 @@ int weir_watch_read(struct weir_watch *w, struct weir_event *out, int max)
         w->at += sizeof head + head.key_len;
     }
     return n;
+}
+
+int weir_store_sees(struct weir_store *s, struct weir_error *err)
+{
+    struct watcher *all = &s->watcher;
+    struct weir_error unseen;
+    bool sees;
+
+    if (err == NULL)
+        err = &unseen;
+    err->code = 0;
+    if (s->forks != forks_seen())
+        return 0;
+    pthread_mutex_lock(&all->lock);
+    sees = all->sees;
+    if (!sees && all->failures > 0)
+        weir_error_set(err, all->failure.error.code, "%s: %.200s", s->name,
+                       all->failure.error.message);
+    pthread_mutex_unlock(&all->lock);
+    return sees;
 }
 
 static void watch_leave(struct weir_watch *w)

@@ -1,5 +1,4 @@
-/* watcher.h -- a store's watches, and the thread in its connector's watch. The
- * design is at the head of watch.c. */
+/* watcher.h -- what a store keeps of those that watch it; watch.c says how. */
 #ifndef WEIR_WATCHER_H
 #define WEIR_WATCHER_H
 
@@ -9,8 +8,7 @@
 #include "health.h"
 #include "sleep.h"
 
-struct weir_store;
-
+/* The watches of a store, and the thread in its connector's watch. */
 struct watcher {
     pthread_t thread;       /* if started */
     struct sleeper sleeper; /* the thread's */
@@ -26,13 +24,6 @@ struct watcher {
 
 void watcher_init(struct watcher *w);
 void watcher_destroy(struct watcher *w);
-
-/* watcher_start starts the thread, unless it runs. Under lock. */
-int watcher_start(struct weir_store *s);
-
-/* watcher_tell_all tells the watches whether changes are noticed. again: also
- * those that have been told so. Under lock. */
-void watcher_tell_all(struct watcher *w, bool sees, bool again);
 
 /* watcher_stop ends the thread and makes weir_watch_new refuse. The watches
  * lose sight. Called once. */
