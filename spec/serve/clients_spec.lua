@@ -54,6 +54,15 @@ describe("weir serve serves", function()
     assert.equal("value20000\n", server:cli "get pipe:20000")
   end)
 
+  it("CLIENT SETINFO, and says how long a name may be", function()
+    for field, most in pairs { ["lib-name"] = 63, ["lib-ver"] = 31 } do
+      local command = "client setinfo " .. field .. " "
+      assert.equal("OK\n", server:cli(command .. ("x"):rep(most)))
+      assert.equal(("ERR a name has at most %d bytes\n\n"):format(most),
+        server:cli(command .. ("x"):rep(most + 1)))
+    end
+  end)
+
   it("redis-cli --scan", function()
     local out = server:cli "--scan --pattern 'pipe:1*'"
     local seen, n = {}, 0

@@ -16,7 +16,6 @@ local Session = {}
 local USER, ADMIN = tonumber(S.WEIR_CLIENT_USER), tonumber(S.WEIR_CLIENT_ADMIN)
 local CLOSE = tonumber(S.WEIR_CLIENT_CLOSE)
 local KEPT = tonumber(S.WEIR_CLIENT_TLS + S.WEIR_CLIENT_UNIX)
-local NAME_ROOM = 63
 
 
 -- Whether two strings are equal, in a time that tells nothing about where they differ.
@@ -71,8 +70,9 @@ function Session.set_name(client, field, name)
     return nil,
       "ERR Client names cannot contain spaces, newlines or special characters."
   end
-  if #name > ffi.sizeof(client[field]) - 1 then
-    return nil, ("ERR a name has at most %d bytes"):format(NAME_ROOM)
+  local most = ffi.sizeof(client[field]) - 1
+  if #name > most then
+    return nil, ("ERR a name has at most %d bytes"):format(most)
   end
   ffi.copy(client[field], name)
   return true
