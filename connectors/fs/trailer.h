@@ -12,13 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The library chooses the widest vector instructions at run time. Test programs
- * compile the hash in with XXH_INLINE_ALL instead. */
-#if defined(__x86_64__) && !defined(XXH_INLINE_ALL)
-#include <xxh_x86dispatch.h>
-#else
-#include <xxhash.h>
-#endif
+#include "wide_xxh3.h"
 
 struct fs_trailer {
     char magic[8];

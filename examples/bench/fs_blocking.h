@@ -17,13 +17,8 @@
 #include <sys/eventfd.h>
 #include <sys/uio.h>
 
-#ifdef __x86_64__
-#include <xxh_x86dispatch.h>
-#else
-#include <xxhash.h>
-#endif
-
 #include "fs_cell.h"
+#include "wide_xxh3.h"
 
 enum { BLOCKING_THREADS = 8, BLOCKING_TILES = 64, BLOCKING_TRAILER = 80 };
 

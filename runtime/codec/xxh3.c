@@ -1,9 +1,9 @@
 /* xxh3.c -- a checksum in front of a value: finds damage, not forgery. */
 #include <endian.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "state.h"
+#include "wide_xxh3.h"
 
 enum { SUM = 8 };
 
