@@ -16,16 +16,18 @@ local Hung = {}
 Hung.__index = Hung
 
 
---- listen starts one on a free port of 127.0.0.1. server.address says where it is;
---- server:close() ends it.
-function Hung.listen()
+--- listen starts one on a port of 127.0.0.1, by default a free one. server.address says
+--- where it is; server:close() ends it.
+---@param port integer?
+function Hung.listen(port)
   local fd = ffi.C.spec_socket(AF_INET, STREAM_CLOEXEC, 0)
-  local at = ffi.new("struct spec_address", AF_INET, 0, { 127, 0, 0, 1 })
+  local wanted = bit.rshift(bit.bswap(port or 0), 16)
+  local at = ffi.new("struct spec_address", AF_INET, wanted, { 127, 0, 0, 1 })
   local size = ffi.new("unsigned[1]", ffi.sizeof(at))
   assert(ffi.C.spec_bind(fd, at, ffi.sizeof(at)) == 0)
   assert(ffi.C.spec_listen(fd, 1024) == 0)
   assert(ffi.C.spec_getsockname(fd, at, size) == 0)
-  local port = bit.rshift(bit.bswap(at.port), 16)
+  port = bit.rshift(bit.bswap(at.port), 16)
   return setmetatable({ fd = fd, address = "127.0.0.1:" .. port }, Hung)
 end
 

@@ -19,13 +19,14 @@ function Server.start(settings)
   self.line = ("env -u LD_PRELOAD redis-server --port 0 --unixsocket %s/socket "
     .. "--daemonize yes --save '' --dir %s --pidfile %s/pid --logfile %s/log %s")
     :format(folder, folder, folder, folder, settings or "")
-  shell.run(self.line)
+  local _, said, complaint = shell.run(self.line)
   for _ = 1, TRIES do
     local _, out = self:command "ping"
     if out == "PONG\n" then return self end
     ffi.C.weir_ppoll(nil, 0, ffi.new("struct weir_timespec", 0, 5e7), nil)
   end
-  error "redis-server does not answer"
+  local _, log = shell.run(("tail -n 20 %s/log"):format(folder))
+  error("redis-server does not answer: " .. said .. complaint .. log)
 end
 
 

@@ -44,13 +44,15 @@ class Redis:
     """A redis-server at a port of 127.0.0.1."""
 
     def __init__(self, test):
-        self.port = free_port()
+        self.port, place = free_port(), folder(test)
         self.process = subprocess.Popen(
             ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1",
-             "--save", "", "--dir", folder(test)], stdout=subprocess.DEVNULL,
+             "--save", "", "--dir", place, "--logfile", place + "/log"],
             env={k: v for k, v in os.environ.items() if k != "LD_PRELOAD"})
         test.addCleanup(self.stop)
-        test.assertTrue(wait_until(self.answers))
+        if not wait_until(self.answers):
+            with open(place + "/log", encoding="utf-8") as log:
+                test.fail("redis-server does not start: " + log.read())
 
     def answers(self):
         try:

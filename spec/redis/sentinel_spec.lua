@@ -19,7 +19,7 @@ sentinel failover-timeout mymaster 2000
 
 
 local function run(line)
-  local _, out = shell.run("env -u LD_PRELOAD " .. line)
+  local _, out = shell.run("env -u LD_PRELOAD timeout 5 " .. line)
   return (out:gsub("%s+$", ""))
 end
 
@@ -38,8 +38,8 @@ Group.__index = Group
 
 
 local function launch(self, port, line)
-  local pipe = assert(io.popen(("env -u LD_PRELOAD sh -c 'exec %s >/dev/null 2>&1' "
-    .. "& echo $!"):format(line)))
+  local pipe = assert(io.popen(("env -u LD_PRELOAD sh -c 'exec %s >%s/%d.log 2>&1' "
+    .. "& echo $!"):format(line, self.folder, port)))
   self.pids[port] = pipe:read "*n"
   pipe:close()
 end
@@ -95,6 +95,13 @@ function Group:ready()
 end
 
 
+-- The last lines of each log, and what the first sentinel knows.
+function Group:last_words()
+  return run(("sh -c 'tail -n 4 %s/*.log' 2>&1"):format(self.folder))
+    .. "\n" .. ask(self.sentinels[1], "sentinel master mymaster")
+end
+
+
 function Group:signal(port, name)
   os.execute(("kill -%s %d 2>/dev/null"):format(name, self.pids[port]))
 end
@@ -131,13 +138,15 @@ describe("redis behind sentinels", function()
   local group
 
   setup(function()
+    local why
     for _ = 1, 3 do
       group = start()
       local ready = pcall(await, "", function() return group:ready() end)
       if ready then return end
+      why = group:last_words()
       group:stop()
     end
-    error "no sentinels"
+    error("sentinels, a master and a replica do not come to know each other: " .. why)
   end)
   teardown(function() group:stop() end)
 

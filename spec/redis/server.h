@@ -84,7 +84,13 @@ static inline void server_run(struct server *s, char **options)
     CHECK(s->pid >= 0);
     if (s->pid == 0)
         server_exec(s, options);
-    CHECK(EVENTUALLY(can_connect(s->port) && access(s->socket, F_OK) == 0));
+    if (!EVENTUALLY(can_connect(s->port) && access(s->socket, F_OK) == 0)) {
+        char line[64];
+
+        snprintf(line, sizeof line, "cat %s/log", s->folder);
+        CHECK(system(line) == 0);
+        CHECK(!"redis-server does not start");
+    }
 }
 
 /* server_start makes a new one; options as on redis-server's command line,

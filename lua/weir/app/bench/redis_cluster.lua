@@ -1,6 +1,7 @@
 -- app/bench/redis_cluster.lua: a Redis Cluster of one's own on free ports of
 -- 127.0.0.1, holding all in memory. For benchmarks and specs.
 local Ports = require "weir.app.bench.ports"
+local Server = require "weir.app.bench.redis_server"
 
 local Cluster = {}
 Cluster.__index = Cluster
@@ -46,24 +47,18 @@ end
 
 
 -- Waits until the node replies. false: it has ended because its port was not free. The
--- one that replies at the port may be another's.
+-- one that listens at the port may be another's, and need not reply.
 local function answers(self, node)
-  return os.execute(([[
-    for i in $(seq 250); do
-      env -u LD_PRELOAD %s -p %d info server 2>/dev/null |
-        grep -q "^process_id:%d" && exit 0
-      kill -0 %d 2>/dev/null || exit 1
-      sleep 0.02
-    done
-    exit 1]]):format(self.cli, node.port, node.pid, node.pid)) == 0
+  return Server.wait(node.pid, ([[timeout 2 env -u LD_PRELOAD %s -p %d info server |
+    grep -q "^process_id:%d"]]):format(self.cli, node.port, node.pid))
 end
 
 
 -- Starts n nodes side by side. false: a port was not free.
 local function launch_all(self, n)
-  local base = Ports.row(n)
+  local first = Ports.row(n)
   self.nodes = {}
-  for i = 1, n do launch(self, base + i) end
+  for i = 1, n do launch(self, first + i - 1) end
   for _, node in ipairs(self.nodes) do
     if not answers(self, node) then return false end
   end
@@ -77,8 +72,17 @@ local function join(self, replicas)
   self.url = ("%s://%s/?cluster=true"):format(self.tls and "rediss" or "redis",
     table.concat(all, ","))
   if self.tls then self.url = self.url .. "&ca=" .. self.tls .. "/cert.pem" end
-  return quietly(("%s --cluster create %s --cluster-replicas %d --cluster-yes")
-    :format(self.cli, table.concat(all, " "), replicas)) and self:settled()
+  local made = os.execute(("env -u LD_PRELOAD %s --cluster create %s "
+    .. "--cluster-replicas %d --cluster-yes >%s/create 2>&1"):format(self.cli,
+    table.concat(all, " "), replicas, self.folder))
+  return made == 0 and self:settled()
+end
+
+
+-- The last lines of what redis-cli and the nodes wrote.
+local function last_words(self)
+  return output(("sh -c 'tail -n 4 %s/create %s/*/log' 2>&1"):format(self.folder,
+    self.folder))
 end
 
 
@@ -110,15 +114,16 @@ function Cluster.start(masters, replicas, options, tls)
     end
     self:kill_all()
   end
+  local why = last_words(self)
   self:stop()
-  return nil, "redis-server does not start as a cluster"
+  return nil, "redis-server does not start as a cluster: " .. why
 end
 
 
 --- Starts a node's server, again if it was killed.
 function Cluster:run(node)
-  node.pid = tonumber(output(("sh -c '%s >/dev/null 2>&1 & echo $!'")
-    :format(node.line:gsub("'", [['"'"']]))))
+  node.pid = tonumber(output(("sh -c '%s >>%s/log 2>&1 & echo $!'")
+    :format(node.line:gsub("'", [['"'"']]), node.folder)))
 end
 
 

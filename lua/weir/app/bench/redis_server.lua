@@ -16,16 +16,16 @@ local function output(command)
 end
 
 
--- Waits until the server replies on its socket. false: it has ended because its port
--- was not free.
-local function answers(self)
+--- wait repeats a command until it succeeds, for 20 seconds at most. false: it did not,
+--- or that process has ended.
+function Server.wait(pid, command)
   return os.execute(([[
-    for i in $(seq 250); do
-      redis-cli -s %s ping >/dev/null 2>&1 && exit 0
-      kill -0 %d 2>/dev/null || exit 1
+    stop=$(($(date +%%s) + 20))
+    while grep -q "^State:.[^ZX]" /proc/%d/status && [ $(date +%%s) -lt $stop ]; do
+      %s && exit 0
       sleep 0.02
-    done
-    exit 1]]):format(self.socket, self.pid)) == 0
+    done >/dev/null 2>&1
+    exit 1]]):format(pid, command)) == 0
 end
 
 
@@ -44,8 +44,18 @@ local function launch(self, options, tls)
     tls)
   self.pid = tonumber(output(([[
     redis-server --port %d --bind 127.0.0.1 --unixsocket %s --dir %s --save '' \
-      --loglevel warning %s %s >/dev/null 2>&1 & echo $!]]):format(self.port,
-    self.socket, self.folder, options, tls and tls_words(self.port + 1, tls) or "")))
+      --loglevel warning %s %s >%s/log 2>&1 & echo $!]]):format(self.port,
+    self.socket, self.folder, options, tls and tls_words(self.port + 1, tls) or "",
+    self.folder)))
+end
+
+
+-- The last lines of what the server wrote.
+local function last_words(self)
+  local pipe = assert(io.popen(("tail -n 4 %s/log 2>&1"):format(self.folder)))
+  local text = pipe:read "*a"
+  pipe:close()
+  return text
 end
 
 
@@ -63,19 +73,28 @@ function Server.start(options, tls)
   self.socket = self.folder .. "/socket"
   for _ = 1, TRIES do
     launch(self, options or "", tls)
-    if answers(self) then
+    local ping = ("timeout 2 redis-cli -s %s ping"):format(self.socket)
+    if Server.wait(self.pid, ping) then
       self.unix_url = "redis+unix://" .. self.socket
       return self
     end
+    self:signal "KILL"
   end
+  local why = last_words(self)
   self:stop()
-  return nil, "redis-server does not start"
+  return nil, "redis-server does not start: " .. why
+end
+
+
+--- Sends a signal to the server: "KILL", "STOP", "CONT".
+function Server:signal(name)
+  os.execute(("kill -%s %d 2>/dev/null"):format(name, self.pid))
 end
 
 
 --- Ends the server and removes its files.
 function Server:stop()
-  os.execute(("kill -9 %d 2>/dev/null"):format(self.pid))
+  self:signal "KILL"
   os.execute("rm -rf " .. self.folder)
 end
 
