@@ -239,7 +239,8 @@ describe("weir serve beside redis-server", function()
     for i, port in ipairs { redis.port, (server or weir).port } do
       local _, out = Shell.run(("redis-cli --no-raw -p %d -n %d"):format(port,
         database or 0), text)
-      answers[i] = out
+      -- redis-cli adds the time of a command that took half a second.
+      answers[i] = out:gsub("%f[^\n]%(%d+%.%d+s%)\n", "")
     end
     return answers[1], answers[2]
   end
