@@ -40,33 +40,11 @@ bool outbox_has_room(const struct outbox *o, size_t bytes, uint32_t segments)
            OUTBOX_SEGMENTS - o->end >= segments;
 }
 
-static struct iovec *outbox_append(struct outbox *o, const void *bytes,
-                                   size_t len)
+struct iovec *outbox_append(struct outbox *o, const void *bytes, size_t len)
 {
     o->segment[o->end] = (struct iovec){(void *)bytes, len};
     o->lender[o->end] = o->lending;
     return &o->segment[o->end++];
-}
-
-/* Returns room for copied bytes, at the end of the open segment or in a new
- * one. */
-static char *outbox_extend(struct outbox *o, size_t len)
-{
-    char *to = o->bytes + o->used;
-
-    if (o->open != NULL)
-        o->open->iov_len += len;
-    else
-        o->open = outbox_append(o, to, len);
-    o->used += (uint32_t)len;
-    o->put += len;
-    return to;
-}
-
-void outbox_copy(struct outbox *o, const void *bytes, size_t len)
-{
-    if (len > 0)
-        memcpy(outbox_extend(o, len), bytes, len);
 }
 
 static size_t digits_of(uint64_t number)

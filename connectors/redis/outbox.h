@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "connector.h"
 #include "link.h"
@@ -42,8 +43,31 @@ void outbox_free(struct outbox *o);
 /* outbox_has_room returns whether so many copied bytes and segments fit. */
 bool outbox_has_room(const struct outbox *o, size_t bytes, uint32_t segments);
 
-/* outbox_copy copies bytes in. The caller has checked that they fit. */
-void outbox_copy(struct outbox *o, const void *bytes, size_t len);
+/* outbox_append adds a segment and returns it. */
+struct iovec *outbox_append(struct outbox *o, const void *bytes, size_t len);
+
+/* outbox_extend returns room for copied bytes, at the end of the open segment
+ * or in a new one. The caller has checked that they fit. */
+static inline char *outbox_extend(struct outbox *o, size_t len)
+{
+    char *to = o->bytes + o->used;
+
+    if (o->open != NULL)
+        o->open->iov_len += len;
+    else
+        o->open = outbox_append(o, to, len);
+    o->used += (uint32_t)len;
+    o->put += len;
+    return to;
+}
+
+/* outbox_copy copies bytes in. It is inline so that words of known length cost
+ * a few instructions: a small command has five parts. */
+static inline void outbox_copy(struct outbox *o, const void *bytes, size_t len)
+{
+    if (len > 0)
+        memcpy(outbox_extend(o, len), bytes, len);
+}
 
 /* outbox_line puts in a line like "*3" or "$16". */
 void outbox_line(struct outbox *o, char sign, uint64_t number);

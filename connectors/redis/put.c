@@ -1,8 +1,6 @@
 /* put.c -- see put.h. */
 #include "put.h"
 
-#include <string.h>
-
 #include "pipeline.h"
 #include "window.h"
 
@@ -32,17 +30,6 @@ bool put_copies(const struct redis_session *s, const struct weir_item *item)
 bool put_lends(const struct weir_item *item)
 {
     return item->value == NULL && item->size > 0;
-}
-
-void put_text(struct outbox *o, const char *text)
-{
-    outbox_copy(o, text, strlen(text));
-}
-
-void put_head(struct outbox *o, uint64_t words, const char *name)
-{
-    outbox_line(o, '*', words);
-    put_text(o, name);
 }
 
 void put_key(struct redis_session *s, const struct weir_item *item)

@@ -2,15 +2,24 @@
 #ifndef WEIR_REDIS_PUT_H
 #define WEIR_REDIS_PUT_H
 
+#include <string.h>
+
 #include "session.h"
 
 enum { KEY_COPY = 1024 }; /* shorter keys are copied to the outbox */
 
-void put_text(struct outbox *o, const char *text);
+static inline void put_text(struct outbox *o, const char *text)
+{
+    outbox_copy(o, text, strlen(text));
+}
 
 /* put_head puts the number of words of a command, and its name as the first
  * word: "$3\r\nGET\r\n". */
-void put_head(struct outbox *o, uint64_t words, const char *name);
+static inline void put_head(struct outbox *o, uint64_t words, const char *name)
+{
+    outbox_line(o, '*', words);
+    put_text(o, name);
+}
 
 /* put_key puts an item's key, with the store's prefix. put_key_room returns the
  * most bytes of the outbox that it takes. */
