@@ -167,6 +167,19 @@ describe("negative", function()
       assert.same({ "get x1" }, far.log)
     end)
   end)
+
+  it("counts on when it forgets all of them", function()
+    local tree = far:negative { ttl = 50, max = 10 }
+    host:main(function()
+      for i = 1, 50 do tree:get("x" .. i) end
+      tree:forget()
+      assert.equal(0, tree:tally().entries)
+      assert.equal(40, tree:tally().dropped)
+      for i = 1, 11 do tree:get("x" .. i) end
+      assert.equal(10, tree:tally().entries)
+      assert.equal(41, tree:tally().dropped)
+    end)
+  end)
 end)
 
 describe("admit", function()

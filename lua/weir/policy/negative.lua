@@ -163,7 +163,8 @@ end
 
 
 function Negative:forget()
-  self.absent = Expiring.new(self.absent.most)
+  self.absent:clear()
+  if self.tickets then self.tickets:clear() end
 end
 
 

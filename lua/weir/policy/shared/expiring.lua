@@ -6,8 +6,16 @@ Expiring.__index = Expiring
 
 
 function Expiring.new(most)
-  return setmetatable({ most = most, count = 0, dropped = 0, times = {}, turns = {},
-    ring = {}, first = 1, last = 0 }, Expiring)
+  local self = setmetatable({ most = most, dropped = 0 }, Expiring)
+  self:clear()
+  return self
+end
+
+
+--- Forgets all keys. The count of dropped ones stays.
+function Expiring:clear()
+  self.count, self.times, self.turns = 0, {}, {}
+  self.ring, self.first, self.last = {}, 1, 0
 end
 
 
