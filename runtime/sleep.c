@@ -179,6 +179,8 @@ int sleeper_init(struct sleeper *s, struct sleepers *among, uint64_t spin_ns)
 {
     s->among = among;
     s->looks.longest_ns = spin_ns;
+    s->for_work.enough = 1;
+    s->for_bytes.enough = 8;
     s->fd = eventfd(0, EFD_CLOEXEC);
     return s->fd < 0 ? -errno : 0;
 }
@@ -242,8 +244,8 @@ static enum found look_around(struct sleeper *s, struct look *l, bool for_work,
 /* A wait that began then has ended. */
 static void note_wait(const struct sleeper *s, struct look *l, uint64_t began)
 {
-    if (l->misses > 0 && weir_now() - began <= s->looks.longest_ns)
-        look_found(l);
+    if (l->misses > 0)
+        look_slept(&s->looks, l, weir_now() - began);
 }
 
 /* ---- sleeping ---- */

@@ -33,6 +33,31 @@ static void looks_that_find_nothing_become_rare(void)
     CHECK(!look_pays(&all, &l, 1));
 }
 
+/* Short waits in a row end the rest, and a look that misses begins the whole
+ * rest again. */
+static void short_waits_make_looks_frequent(void)
+{
+    struct looks all = {.longest_ns = 50 * US};
+    struct look l = {.enough = 3};
+
+    looks_of(&all, &l, 64);
+    for (int i = 0; i < 2; i++) {
+        CHECK(!look_pays(&all, &l, 1));
+        look_slept(&all, &l, 50 * US);
+        look_slept(&all, &l, 50 * US);
+        look_slept(&all, &l, 51 * US);
+        look_slept(&all, &l, 10 * US);
+        look_slept(&all, &l, 10 * US);
+        CHECK(!look_pays(&all, &l, 1));
+        look_slept(&all, &l, 10 * US);
+        CHECK(look_pays(&all, &l, 1));
+        look_missed(&l);
+        CHECK(l.rest == 63);
+    }
+    look_found(&l);
+    CHECK(l.enough == 3 && look_pays(&all, &l, 1));
+}
+
 /* The pause after a yield that began then. */
 static uint64_t pause_after(struct looks *all, uint64_t then, uint64_t yield)
 {
@@ -65,6 +90,7 @@ static void long_yields_pause_looks(void)
 int main(void)
 {
     looks_that_find_nothing_become_rare();
+    short_waits_make_looks_frequent();
     long_yields_pause_looks();
     return 0;
 }
