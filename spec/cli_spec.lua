@@ -437,6 +437,28 @@ weir.spawn(function() work() end)]]
 end)
 
 
+describe("a negative number", function()
+  it("is refused by the option before it", function()
+    for line, error in pairs {
+      ["ls memory:// --limit -1"] = "--limit: '-1' is no whole number over 0",
+      ["get memory:// --timeout -.5 k"] = "--timeout: '-.5' is no time",
+    } do
+      local code, _, err = weir(line)
+      assert.equal(2, code)
+      assert.matches(error, err, 1, true)
+    end
+  end)
+
+  it("is left alone as an argument of a program, and as a key", function()
+    local path = shell.folder() .. "/args.lua"
+    shell.write(path, "print(...)")
+    local _, out = weir(("run %s --depth -1"):format(path))
+    assert.equal("--depth\t-1\n", out)
+    assert.equal(0, (weir "set memory:// -- --x -1"))
+  end)
+end)
+
+
 describe("weir words", function()
   it("lists every word of policy files with a sentence", function()
     local code, out = weir "words"

@@ -117,6 +117,23 @@ local function make_parser(commands)
 end
 
 
+-- argparse takes a negative number for an option. Here it is the value of the option
+-- before it, which says what it expects instead.
+local function join_negative_numbers(words)
+  local joined, ended = {}, false
+  for _, word in ipairs(words) do
+    ended = ended or word == "--"
+    if not ended and word:find "^%-%.?%d"
+      and (joined[#joined] or ""):find "^%-%-%l[%w-]*$" then
+      joined[#joined] = joined[#joined] .. "=" .. word
+    else
+      joined[#joined + 1] = word
+    end
+  end
+  return joined
+end
+
+
 -- Returns the words that argparse reads, and those that are passed on: all after the
 -- first word that follows the name of a command that passes on.
 local function split(argv, commands)
@@ -134,7 +151,7 @@ local function split(argv, commands)
       end
     end
   end
-  return words, rest or {}
+  return join_negative_numbers(words), rest or {}
 end
 
 
