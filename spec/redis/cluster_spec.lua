@@ -30,8 +30,11 @@ local Model = {}
 Model.__index = Model
 
 
-function Model.new(store)
-  return setmetatable({ store = store, acked = {}, maybe = {}, errors = 0 }, Model)
+-- view(): what the cluster's nodes say of each other, for a failure.
+function Model.new(store, view)
+  return setmetatable({
+    store = store, view = view, acked = {}, maybe = {}, errors = 0,
+  }, Model)
 end
 
 
@@ -69,7 +72,7 @@ function Model:write(keys)
     if reply.status[i] == "ok" then
       self.acked[key] = self.maybe[key]
     else
-      self.errors = self.errors + 1
+      self.errors, self.error = self.errors + 1, reply:error(i)
     end
   end
 end
@@ -89,7 +92,7 @@ function Model:read(keys)
           self.maybe[key] or 0))
     else
       assert.not_equal("miss", reply.status[i])
-      self.errors = self.errors + 1
+      self.errors, self.error = self.errors + 1, reply:error(i)
     end
   end
 end
@@ -116,11 +119,14 @@ end
 function Model:work(done)
   local limit = weir.now() + PATIENCE
   repeat
-    assert(weir.now() < limit, "what was awaited did not happen")
+    if weir.now() >= limit then
+      error("what was awaited did not happen: " .. tostring(self.error) .. "\n"
+        .. self.view())
+    end
     self.errors = 0
     self:write(some())
     self:read(some())
-  until self.errors == 0 and done()
+  until done() and self.errors == 0
 end
 
 
@@ -168,6 +174,22 @@ end
 
 describe("a redis cluster", function()
   local cluster
+
+  -- Whether the slots have moved: then the file is there.
+  local function has_moved(done)
+    local file = io.open(done)
+    if file then file:close() end
+    return file and cluster:settled()
+  end
+
+  local function view()
+    local texts = {}
+    for i, node in ipairs(cluster.nodes) do
+      texts[i] = node.port .. (node.gone and " (gone)" or "") .. ":\n"
+        .. cluster:command(node, "cluster nodes")
+    end
+    return table.concat(texts, "\n")
+  end
 
   setup(function()
     cluster = assert(Cluster.start(3, 1, "--appendonly yes --appendfsync no"))
@@ -350,7 +372,7 @@ describe("a redis cluster", function()
   it("answers right while slots move back and forth, and scans all keys", function()
     local store = weir.open(cluster.url,
       { prefix = fresh_prefix(), client_name = "mover" })
-    local model = Model.new(store)
+    local model = Model.new(store, view)
     model:fill()
     local maps, begun = maps_sent(cluster), weir.now()
     local masters, done = cluster:masters(), cluster.folder .. "/moved"
@@ -359,9 +381,7 @@ describe("a redis cluster", function()
       local found = {}
       for key in store:scan {} do found[key] = true end
       for key = 1, KEYS do assert(found["key" .. key], "the scan left out a key") end
-      local file = io.open(done)
-      if file then file:close() end
-      return file
+      return has_moved(done)
     end)
     assert.equal(0, model.errors)
     model:read(model:all())
@@ -375,18 +395,14 @@ describe("a redis cluster", function()
   it("answers right while a node joins and leaves", function()
     local store = weir.open(cluster.url,
       { prefix = fresh_prefix(), client_name = "guest" })
-    local model = Model.new(store)
+    local model = Model.new(store, view)
     model:fill()
     local node = assert(cluster:grow())
     local master = cluster:masters()[1]
     for _, way in ipairs { { master, node }, { node, master } } do
       local done = cluster.folder .. "/joined" .. way[1].port
       cluster:move_in_background(1, SLOTS, way[1], way[2], done)
-      model:work(function()
-        local file = io.open(done)
-        if file then file:close() end
-        return file
-      end)
+      model:work(function() return has_moved(done) end)
       model:read(model:all())
       assert.equal(0, model.errors)
       if way[2] == node then
@@ -404,7 +420,7 @@ describe("a redis cluster", function()
 
   it("goes on with the replica of a master that hangs, and after it wakes", function()
     local store = weir.open(cluster.url, { prefix = fresh_prefix() })
-    local model = Model.new(store)
+    local model = Model.new(store, view)
     model:fill()
     local hung = cluster:masters()[1]
     cluster:signal(hung, "STOP")
@@ -424,7 +440,7 @@ describe("a redis cluster", function()
   it("goes on with the replica of a master that is killed", function()
     local store = weir.open(cluster.url,
       { prefix = fresh_prefix(), client_name = "heir" })
-    local model = Model.new(store)
+    local model = Model.new(store, view)
     model:fill()
     local killed = cluster:masters()[1]
     local replica = cluster:command(killed, "wait 1 1000")
@@ -442,7 +458,7 @@ describe("a redis cluster", function()
   it("loses no acknowledged write that the cluster did not lose", function()
     local prefix = fresh_prefix()
     local store = weir.open(cluster.url, { prefix = prefix })
-    local model = Model.new(store)
+    local model = Model.new(store, view)
     model:fill()
     local killed
     for _, master in ipairs(cluster:masters()) do
