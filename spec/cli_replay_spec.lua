@@ -367,7 +367,14 @@ describe("weir replay", function()
       end
       complains(("%s %s"):format(policy, trace), "no parameter was given")
       complains(("%s ram=1KiB"):format(policy), "no trace was given")
-      complains(("%s %s ram=4MiB..1MiB"):format(policy, trace), "is no range")
+      for range, why in pairs {
+        ["4MiB..1MiB"] = "the range '4MiB..1MiB' ends below its beginning",
+        ["1MiB..much"] = "'1MiB..much' is no range of numbers or sizes; write 1GiB..",
+        ["1MiB..9MiB+0"] = "the range '1MiB..9MiB+0' needs a step over 0",
+        ["0..4"] = "the range '0..4' cannot be doubled; give a step, as in 0..10+2",
+      } do
+        complains(("%s %s ram=%s"):format(policy, trace, range), why)
+      end
       complains(("%s %s ram=64KiB --cost 'memry.capacity'"):format(policy, trace),
         'no field "memry"')
       complains(("%s %s rum=1KiB"):format(policy, trace),

@@ -23,15 +23,27 @@ local function quantity(text)
 end
 
 
+-- What is wrong with a range of these quantities, or nil. by: nil if there is no step.
+local function fault(from, to, by)
+  if from > to then return "ends below its beginning" end
+  if by and by <= 0 then return "needs a step over 0" end
+  if not by and from <= 0 then
+    return "cannot be doubled; give a step, as in 0..10+2"
+  end
+end
+
+
 local function range(text)
   local first, last, step = text:match "^(.-)%.%.([^+]+)%+?(.*)$"
   if not first then return nil end
   local from, write = quantity(first)
   local to, by = quantity(last), step ~= "" and quantity(step) or nil
-  if not from or not to or from > to or step ~= "" and (not by or by <= 0)
-    or step == "" and from <= 0 then
-    return nil, ("'%s' is no range; write 1GiB..64GiB or 2..10+2"):format(text)
+  if not from or not to or step ~= "" and not by then
+    return nil, ("'%s' is no range of numbers or sizes; write 1GiB..64GiB or 2..10+2")
+      :format(text)
   end
+  local why = fault(from, to, by)
+  if why then return nil, ("the range '%s' %s"):format(text, why) end
   local list, x = {}, from
   while x <= to * (1 + 1e-12) do
     list[#list + 1] = write(x)
