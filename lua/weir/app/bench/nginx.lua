@@ -98,7 +98,7 @@ local function configuration(opts, port)
 end
 
 
---- Starts an nginx and returns when it accepts connections.
+--- Starts an nginx and returns when it accepts connections and its workers are there.
 ---@param opts table see configuration
 function Nginx.start(opts)
   local prefix = output("mktemp -d"):gsub("\n$", "")
@@ -112,6 +112,12 @@ function Nginx.start(opts)
   if not text:match "code 0\n$" or not self.pid then
     succeeds("rm -rf " .. prefix)
     error("nginx does not start: " .. text, 2)
+  end
+  local workers = opts.workers or 1
+  if not Nginx.eventually(function() return #self:workers() >= workers end) then
+    text = self:log()
+    self:stop()
+    error("nginx has no workers: " .. text, 2)
   end
   return self
 end
