@@ -42,6 +42,10 @@ describe("when nginx #unsanitized", function()
         for _ = 1, 10 do slow:exists "k" end
         return "answered"
       ]]),
+      location("/late", QUIT .. [[
+        while not ngx.worker.exiting() do ngx.sleep(0.001) end
+        return quick:exists 'k' == false and "answered"
+      ]]),
       location("/pid", "quick:exists 'k' return ngx.worker.pid()"),
       location("/two", [[
         local Host, Ngx = require "weir.host", require "weir.host.ngx"
@@ -110,6 +114,12 @@ describe("when nginx #unsanitized", function()
     get "/quick"
     get "/task"
     assert.same({ 200, "answered" }, { get "/long" })
+    assert.is_true(seconds_to_go() < 20)
+  end)
+
+  it("quits gracefully a store that was not used before still answers", function()
+    serve_work { workers = 1 }
+    assert.same({ 200, "answered" }, { get "/late" })
     assert.is_true(seconds_to_go() < 20)
   end)
 

@@ -24,6 +24,15 @@ local Ngx = {}
 -- The time of a timer that fires only when the worker leaves, and then at once.
 local YEAR = 31536000
 
+-- Makes the first timer of this worker. With it, lua-nginx-module takes a connection by
+-- which nginx tells it that the worker leaves, and frees it only then. If the first
+-- timer was that of a request in a worker that leaves already, nginx would log an
+-- alert: "open socket #-2 left in connection".
+local function make_first_timer()
+  if not ngx.worker.exiting() then ngx.timer.at(0, function() end) end
+end
+
+
 -- The shortest sleep in seconds. nginx counts milliseconds, and a sleep of 0 would not
 -- let others run.
 local TICK = 0.001
@@ -41,7 +50,7 @@ function Ngx.new(opts)
   local host = { name = "ngx", now = now }
   local bells, stops, watched = {}, {}, false
   local folder = opts and opts.folder
-  local random
+  local random, ready
 
   local function leave()
     for i = #stops, 1, -1 do
@@ -59,9 +68,13 @@ function Ngx.new(opts)
   end
 
   function host.can_open()
-    if ngx.get_phase() ~= "init" then return true end
-    return nil, "init_by_lua runs in the master, and a worker has none of its threads: "
-      .. "open stores in init_worker_by_lua or later"
+    if ngx.get_phase() == "init" then
+      return nil, "init_by_lua runs in the master, and a worker has none of its "
+        .. "threads: open stores in init_worker_by_lua or later"
+    end
+    if not ready then make_first_timer() end
+    ready = true
+    return true
   end
 
   function host.can_park()
