@@ -393,12 +393,14 @@ void weir_server_kill(struct weir_server *s, struct weir_client *pub, int later)
     later_add(s, c);
 }
 
-struct weir_client *weir_server_clients(struct weir_server *s, uint64_t after)
+struct weir_client *weir_server_clients(struct weir_server *s,
+                                        struct weir_client *pub)
 {
     struct client *c = s->first;
 
-    while (c != NULL && c->pub.id <= after)
-        c = c->next;
+    if (pub != NULL)
+        c = ((struct client *)((char *)pub - offsetof(struct client, pub)))
+                ->next;
     return c != NULL ? &c->pub : NULL;
 }
 

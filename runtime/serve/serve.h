@@ -266,9 +266,10 @@ int weir_server_reply(struct weir_server *s, struct weir_request *r,
  * say) and goes on with the client at the next turn. */
 void weir_server_done(struct weir_server *s, struct weir_request *r);
 
-/* weir_server_clients returns the client with the least id over `after`, or
- * NULL. */
-struct weir_client *weir_server_clients(struct weir_server *s, uint64_t after);
+/* weir_server_clients returns the client that came after c, or the first one if
+ * c is NULL; NULL: there is none. A client stays until the next turn. */
+struct weir_client *weir_server_clients(struct weir_server *s,
+                                        struct weir_client *c);
 
 /* weir_server_kill closes a client at the next turn, or with later = 1 when its
  * replies are sent. */

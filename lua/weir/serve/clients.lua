@@ -49,12 +49,10 @@ end
 
 -- All clients, in the order in which they came.
 local function each(server)
-  local after = 0ULL
+  local client
   return function()
-    local client = S.weir_server_clients(server.handle, after)
-    if client == nil then return nil end
-    after = client.id
-    return client
+    client = S.weir_server_clients(server.handle, client)
+    return client ~= nil and client or nil
   end
 end
 
