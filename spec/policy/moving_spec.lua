@@ -185,6 +185,44 @@ describe("migrate", function()
     end)
   end)
 
+  -- A key of which the new store may hold an old copy when the moment comes.
+  local function with_old_copy(fn)
+    local tree = at(5)
+    new.data.a = "stale"
+    host:main(function()
+      new.down = "unavailable"
+      assert(tree:set("a", "2"))
+      host.sleep(5.5) -- after the moment
+      fn(tree)
+      new.down = nil
+    end)
+    return tree
+  end
+
+  it("keeps what is set after the change where an old copy was to be deleted",
+    function()
+      local tree = with_old_copy(function(tree)
+        new.down = nil
+        assert(tree:set("a", "3"))
+        assert.equal("3", tree:get_string "a")
+        host.sleep(5)
+        assert.equal("3", tree:get_string "a")
+      end)
+      assert.same({ "3", 0 }, { new.data.a, tree:tally().old_copies })
+    end)
+
+  it("changes no old copy in place of a value", function()
+    with_old_copy(function(tree)
+      new.down = nil
+      assert.is_nil(tree:touch("a", 100))
+      host.sleep(5)
+      assert.is_true(not tree:exists "a") -- this has the old copy deleted
+      host.sleep(1)
+      assert.is_false(tree:touch("a", 100))
+      assert.is_false(tree:exists "a")
+    end)
+  end)
+
   it("keeps what it sets where the new store reads the old one", function()
     local to = weir.warmup { new, old }:timeout(5)
     local tree = weir.migrate { from = old, to = to, at = os.time() + 10, over = 10 }

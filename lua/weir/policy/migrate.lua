@@ -17,6 +17,7 @@ local Generations = require "weir.policy.shared.generations"
 local Lent = require "weir.policy.shared.lent"
 local Node = require "weir.policy.shared.node"
 local Op = require "weir.core.op"
+local status = require "weir.core.status"
 local Suspects = require "weir.policy.shared.suspects"
 local host = require "weir.host"
 
@@ -101,9 +102,25 @@ local function sides(self)
 end
 
 
+-- What was set or deleted in a store takes the place of an old copy that it had, so
+-- nothing may delete it later. Other writes look at the value that is there. So, as
+-- reads, they do not ask the store for keys of which it may have an old copy.
+local OVERWRITES = { set = true, delete = true }
+
+local function write_here(self, here, req)
+  local suspects = self.suspects[here]
+  if not OVERWRITES[req.op] then return suspects:read(req) end
+  local reply = self.children[here]:run(req)
+  for i = 1, suspects:count() > 0 and req.n or 0 do
+    if status.class[reply[i]] ~= "error" then suspects:clear(req.keys[i]) end
+  end
+  return reply
+end
+
+
 local function write(self, req)
   local here, there, both = sides(self)
-  local reply = self.children[here]:run(req)
+  local reply = write_here(self, here, req)
   if req.op == "delete" and both then
     return reply:combine(self.suspects[there].deletes_in:run(req))
   end
