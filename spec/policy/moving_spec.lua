@@ -247,6 +247,23 @@ describe("migrate", function()
     end)
   end)
 
+  it("does so over stores that it does not see into", function()
+    local function chosen() return old end
+    for _, from in ipairs { weir.route(chosen), weir.quota { by = ".", default = 1e6 },
+      weir.policy { run = function(_, req) return old:run(req) end } } do
+      local to = weir.warmup { new, from }
+      local tree = weir.migrate { from = from, to = to, at = os.time() + 5, over = 5 }
+      host:main(function()
+        assert(tree:set("k", "1"))
+        assert.equal("1", tree:get_string "k")
+        assert(tree:delete "k")
+      end)
+      assert.has_error(function()
+        weir.migrate { from = from, to = from:timeout(1), at = 0 }
+      end)
+    end
+  end)
+
   it("takes the old store in no other tree", function()
     for _, to in ipairs { weir.tier { new, old }, weir.warmup { old, new },
       old:timeout(1), weir.warmup { new, old }:prefix "p/" } do

@@ -11,10 +11,11 @@ function Backend.of(store)
 end
 
 
--- Notes the stores at the ends of a tree. Those below readonly are only read.
+-- Notes the stores at the ends of a tree: also words that show none below them, such as
+-- quota and a route with a function. Those below readonly are only read.
 local function collect(node, found)
   if node.word == "readonly" then return found end
-  local ends = not node.word
+  local ends = true
   for _, child in pairs(node.children or {}) do
     ends = false
     collect(child, found)
