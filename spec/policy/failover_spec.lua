@@ -52,6 +52,26 @@ describe("failover", function()
     end)
   end)
 
+  it("has no value that another store did not admit a newer one for", function()
+    local tree = weir.failover { a:admit(weir.maxsize(2)), b:admit(weir.maxsize(2)) }
+    host:main(function()
+      for _, status in ipairs { "unavailable", "timeout" } do
+        assert(tree:set("k", "v1"))
+        a.down = status
+        assert.is_false((tree:set("k", "too long")))
+        a.down = nil
+        assert.is_nil(tree:get_string "k")
+        host.sleep(3)
+        assert.same({}, { tree:get_string "k" })
+        a.down = "unavailable"
+        assert(tree:set("k", "v2")) -- b stands in
+        a.down = nil
+        assert.is_false((tree:set("k", "too long")))
+        assert.same({}, { tree:get_string "k" })
+      end
+    end)
+  end)
+
   it("deletes the old copies of a batch at once, in the caller's time", function()
     local tree = weir.failover { a, b, order = "least_failures" }:timeout(0.1)
     local keys = {}

@@ -11,6 +11,10 @@ local status = require "weir.core.status"
 
 local FailoverWrite = {}
 
+-- The child has the value, or does not admit it and has deleted its older one. In both
+-- cases no child may answer with an older copy.
+local DECIDED = { ok = true, rejected = true }
+
 
 -- Slots of which another child may have an older copy: it once stood in, is suspect
 -- already, or the order of the children changes.
@@ -120,7 +124,7 @@ function FailoverWrite.set(self, req, order)
     local stored = {}
     for j, i in ipairs(sent) do
       reply:adopt(i, answer, j)
-      if answer[j] == "ok" then stored[#stored + 1] = i end
+      if DECIDED[answer[j]] then stored[#stored + 1] = i end
     end
     settle(self, req, reply, stored, at, failed)
     slots = unfinished_set(self, reply, slots, turn)
