@@ -51,6 +51,20 @@ describe("mirror", function()
     end
   end)
 
+  it("counts no store that did not admit the value as one that has it", function()
+    local picky, tree = a:admit(weir.maxsize(1)), nil
+    host:main(function()
+      for _, order in ipairs { { picky, b }, { b, picky } } do
+        tree = weir.mirror { order[1], order[2], ack = 1 }
+        assert.same({ true }, { tree:set("k", "long") })
+        assert.equal("long", tree:get_string "k")
+        assert.is_false((weir.mirror { order[1], order[2] }:set("k", "long")))
+      end
+      assert.is_false((weir.mirror { picky, a:admit(weir.never), ack = 1 }
+        :set("k", "long")))
+    end)
+  end)
+
   it("says how many copies there are when they are too few", function()
     c.down = "nospace"
     host:main(function()

@@ -31,6 +31,12 @@ local function verdict(round, i, k)
 end
 
 
+-- Whether a store has done the write. One that did not admit the value has not.
+local function took(answer, i)
+  return class[answer[i]] ~= "error" and answer[i] ~= "rejected"
+end
+
+
 -- Whether enough copies are written. That a delete found nothing is known only when all
 -- stores have said so.
 local function decided(round)
@@ -38,8 +44,8 @@ local function decided(round)
   for i = 1, round.req.n do
     local written, there = 0, false
     for _, answer in pairs(round.answers) do
-      if class[answer[i]] ~= "error" then written = written + 1 end
-      there = there or class[answer[i]] ~= "error" and answer[i] ~= "miss"
+      if took(answer, i) then written = written + 1 end
+      there = there or took(answer, i) and answer[i] ~= "miss"
     end
     if written < round.wanted or not there then return false end
   end
@@ -93,8 +99,9 @@ local function mark(node, round)
 end
 
 
--- A store that took the write holds no old copy of the key. A touch makes no copy
--- newer: after it only the marks of this round are removed.
+-- A store that took the write holds no old copy of the key, nor does one that did not
+-- admit the value. A touch makes no copy newer: after it only the marks of this round
+-- are removed.
 local function confirm(node, round, at, answer)
   local touch, marks = round.req.op == "touch", round.marks[at] or {}
   for i = 1, answer.n do
@@ -122,7 +129,7 @@ local function conclude(node, round)
     copies[i] = 0
     for _, answer in pairs(round.answers) do
       if answer[i] == "ok" then copies[i] = copies[i] + 1 end
-      if confirmed(answer, i) then written = written + 1 end
+      if took(answer, i) then written = written + 1 end
     end
     Quorum.explain(reply, i, node.name, written, n, node.wanted)
   end
