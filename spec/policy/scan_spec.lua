@@ -153,6 +153,27 @@ describe("a scan over stores with copies", function()
     assert.equal("unavailable", err.code)
   end)
 
+  it("of a mirror needs a store while others have lost copies to it", function()
+    local tree = weir.mirror { a, b, ack = 1 }
+    in_host(function()
+      a.down = "unavailable"
+      assert(tree:set("k", "1"))
+      a.down = nil
+      tree:exists "k" -- the copy of a may be old, and is deleted
+      host.sleep(2)
+      assert.equal(0, tree:tally().unconfirmed)
+      b.down = "unavailable"
+      assert.is_false((pcall(scan, tree)))
+    end)
+    tree = weir.mirror { script.store(host, "c"):admit(weir.never), b, ack = 1 }
+    in_host(function()
+      b.down = nil
+      assert(tree:set("k", "1"))
+      b.down = "unavailable"
+      assert.is_false((pcall(scan, tree)))
+    end)
+  end)
+
   it("of a mirror lists a key once while its old copy is deleted", function()
     local c = script.store(host, "c")
     local tree = weir.mirror { a, b, c, ack = 1 }

@@ -166,7 +166,8 @@ end
 -- acknowledged.
 local function holds_all(self, _, _, done)
   for _, at in ipairs(done) do
-    if self.suspects[at]:count() == 0 then return true end
+    local suspects = self.suspects[at]
+    if suspects:count() == 0 and not suspects:lacks() then return true end
   end
   return false
 end

@@ -109,6 +109,7 @@ local function confirm(node, round, at, answer)
     if trusted and confirmed(answer, i) then
       node.suspects[at]:clear(round.req.keys[i])
     end
+    if answer[i] == "rejected" then node.suspects[at]:note_lack() end
   end
 end
 

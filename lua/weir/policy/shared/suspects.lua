@@ -30,7 +30,7 @@ Suspects.OPTION = { "old_copies", is = "count", default = 65536,
 function Suspects.new(store, locks, most)
   return setmetatable({
     store = store, deletes_in = store, locks = locks,
-    known = { keys = {}, count = 0, cleared = 0 },
+    known = { keys = {}, count = 0, cleared = 0, lacks = false },
     most = most, refused = 0, next_attempt = 0,
   }, Suspects)
 end
@@ -51,6 +51,18 @@ end
 --- How many keys were marked once and are not any more.
 function Suspects:cleared()
   return self.known.cleared
+end
+
+
+--- Notes that the store may lack a key that other stores have.
+function Suspects:note_lack()
+  self.known.lacks = true
+end
+
+
+--- Whether that is so: it lacks the value of which it had an old copy that was deleted.
+function Suspects:lacks()
+  return self.known.lacks
 end
 
 
@@ -138,7 +150,10 @@ local function clean(self, cleaner)
     local ok, reply = pcall(self.deletes_in.run, self.deletes_in, req)
     for i = 1, req.n do
       local gone = ok and (reply[i] == "ok" or reply[i] == "miss")
-      if gone then self:clear(req.keys[i]) end
+      if gone then
+        self:note_lack()
+        self:clear(req.keys[i])
+      end
     end
     self.locks:unlock(req)
     local over = host.now() >= req.deadline
