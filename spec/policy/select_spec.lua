@@ -37,6 +37,21 @@ describe("bysize", function()
     end)
   end)
 
+  it("deletes it when the class of the new value does not admit that", function()
+    host:main(function()
+      local store = weir.bysize { { 2, a }, b:admit(weir.maxsize(4)) }
+      assert(store:set("k", "1"))
+      assert.is_false((store:set("k", "12345")))
+      assert.same({}, { store:get "k" })
+      assert(store:set("k", "2"))
+      a.faults.k = { "busy" }
+      assert.is_false((store:set("k", "12345")))
+      assert.is_nil(store:get_string "k")
+      host.sleep(2)
+      assert.same({}, { store:get "k" })
+    end)
+  end)
+
   it("finds a value that changes class meanwhile, in any order", function()
     for _, value in ipairs { "1", "12345" } do
       fake.orders(function(any)

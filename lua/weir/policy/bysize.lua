@@ -96,20 +96,24 @@ local function read(self, req)
 end
 
 
+-- The store has the value, or does not admit it and has deleted its older one. In both
+-- cases no other store may answer with an older copy.
+local DECIDED = { ok = true, rejected = true }
+
 -- Stores the values of one class, and deletes their copies in the others.
 local function store_class(self, req, class, reply, slots)
   local answer = self.children[class]:run(req:subset(slots))
-  local stored = {}
+  local decided = {}
   for j, i in ipairs(slots) do
-    if answer[j] == "ok" then
-      stored[#stored + 1] = i
+    if DECIDED[answer[j]] then
+      decided[#decided + 1] = i
       self.suspects[class]:clear(req.keys[i])
     end
   end
   reply:place(answer, slots)
   for other = 1, #self.children do
-    if other ~= class and #stored > 0 then
-      local moved = self.suspects[other]:invalidate(req, stored, reply)
+    if other ~= class and #decided > 0 then
+      local moved = self.suspects[other]:invalidate(req, decided, reply)
       if moved then self.generations:moved() end
     end
   end
