@@ -111,6 +111,38 @@ describe("mirror", function()
     end)
   end)
 
+  it("changes the time of no old copy in place of the value", function()
+    a.data = { k = "old", gone = "old" }
+    local tree = weir.mirror { a, b, ack = 1 }
+    host:main(function()
+      a.down = "unavailable"
+      assert(tree:set("k", "v"))
+      assert.is_false(tree:delete "gone")
+      a.down, b.down = nil, "unavailable"
+      assert.is_nil(tree:touch("k", 100))
+      b.down = nil
+      assert.is_false(tree:touch("gone", 100))
+      tree:exists "k" -- this has the old copies deleted
+      host.sleep(5)
+      assert.equal("v", tree:get_string "k")
+      assert(tree:touch("k", 100))
+    end)
+    assert.same({ {}, { k = "v" } }, { a.data, b.data })
+  end)
+
+  it("says of no key that it is not there to touch while a store fails", function()
+    host:main(function()
+      for _, mirror in ipairs { weir.mirror { a, b, ack = 1 }, weir.mirror { b, a } } do
+        a.down, b.down, b.data.k = nil, nil, "v"
+        assert(mirror:touch("k", 100))
+        b.down = "unavailable"
+        local touched, err = mirror:touch("k", 100)
+        assert.same({ nil, "unavailable" }, { touched, err and err.code })
+        assert.equal("v", b.data.k)
+      end
+    end)
+  end)
+
   it("keeps a copy that is late to confirm a new time", function()
     a.data.k, b.data.k = "v", "v"
     b.takes = 1

@@ -19,15 +19,18 @@ local class, rank = status.class, status.rank
 
 
 -- The k-th best of the answers to slot i that came, as { rank, store, status }. If that
--- is the miss of a delete, the answer of a store that did delete something counts.
+-- is the miss of a delete, the answer of a store that did delete something counts. If
+-- it is the miss of a touch, that of a store which has the value, or may have it.
 local function verdict(round, i, k)
   local answers = {}
   for at, answer in pairs(round.answers) do
     answers[#answers + 1] = { rank[answer[i]], at, answer[i] }
   end
   table.sort(answers, function(a, b) return a[1] < b[1] end)
-  local pick = answers[math.min(k, #answers)]
-  return pick[3] == "miss" and answers[1] or pick
+  local pick, last = answers[math.min(k, #answers)], answers[#answers]
+  if pick[3] ~= "miss" then return pick end
+  local unknown = round.req.op == "touch" and answers[1][3] == "miss"
+  return unknown and class[last[3]] == "error" and last or answers[1]
 end
 
 
@@ -104,12 +107,12 @@ end
 -- are removed.
 local function confirm(node, round, at, answer)
   local touch, marks = round.req.op == "touch", round.marks[at] or {}
+  local suspects = node.suspects[at]
   for i = 1, answer.n do
-    local trusted = not touch or answer[i] == "miss" or marks[i]
-    if trusted and confirmed(answer, i) then
-      node.suspects[at]:clear(round.req.keys[i])
+    if (not touch or marks[i]) and confirmed(answer, i) then
+      suspects:clear(round.req.keys[i])
     end
-    if answer[i] == "rejected" then node.suspects[at]:note_lack() end
+    if answer[i] == "rejected" then suspects:note_lack() end
   end
 end
 
@@ -147,11 +150,46 @@ local function request_for(node, store, req, tickets)
 end
 
 
-local function write_one(node, round, at)
+-- Of a touch: by store, the slots of which its copy may be old.
+local function old_slots(node, req)
+  if req.op ~= "touch" then return nil end
+  local old = {}
+  for at, suspects in ipairs(node.suspects) do
+    old[at] = {}
+    for i = 1, req.n do old[at][i] = suspects:has(req.keys[i]) or nil end
+  end
+  return old
+end
+
+
+-- A copy that may be old is as none, so its time is left alone.
+local function touch(store, req, old)
+  if not next(old) then return store:run(req) end
+  local reply, slots = Reply.uniform(req, "miss"), {}
+  for i = 1, req.n do
+    if not old[i] then slots[#slots + 1] = i end
+  end
+  if #slots > 0 then reply:place(store:run(req:subset(slots)), slots) end
+  return reply
+end
+
+
+local function write_to(node, at, req, old, tickets)
   local store = node.children[at]
-  local ok, answer = pcall(store.run, store,
-    request_for(node, store, round.req, round.tickets))
-  if not ok then answer = Reply.uniform(round.req, "failed", tostring(answer)) end
+  if req.op == "touch" then return touch(store, req, old[at]) end
+  return store:run(request_for(node, store, req, tickets))
+end
+
+
+-- Runs the write on one store.
+local function ask(node, at, req, old, tickets)
+  local ok, answer = pcall(write_to, node, at, req, old, tickets)
+  return ok and answer or Reply.uniform(req, "failed", tostring(answer))
+end
+
+
+local function write_one(node, round, at)
+  local answer = ask(node, at, round.req, round.old, round.tickets)
   confirm(node, round, at, answer)
   round.answers[at] = answer
   round.left = round.left - 1
@@ -180,12 +218,10 @@ end
 -- Writes to stores that do not wait, one after the other, without tasks.
 local function in_turn(node, req, tickets)
   local answers, all, n = new_table(2, 0), req.op ~= "touch", #node.children
+  local old = old_slots(node, req)
   for at = 1, n do
-    local store = node.children[at]
-    local ok, answer = pcall(store.run, store, request_for(node, store, req, tickets))
-    if not ok then answer = Reply.uniform(req, "failed", tostring(answer)) end
-    answers[at] = answer
-    all = all and answer.good == req.n
+    answers[at] = ask(node, at, req, old, tickets)
+    all = all and answers[at].good == req.n
   end
   if all then return agreed(node, req, answers) end
   local round = { req = req, wanted = node.wanted, answers = answers, marks = {},
@@ -203,6 +239,7 @@ end
 
 local function everywhere(node, round)
   round.answers, round.marks, round.left = {}, {}, #node.children
+  round.old = old_slots(node, round.req)
   for at = 1, #node.children do host.spawn(write_one, node, round, at) end
   if round.left > 0 then
     round.last = host.prepare()
