@@ -2,7 +2,9 @@
 local Check = require "weir.language.check"
 local fake = require "fake"
 local script = require "fake.store"
+local Value = require "weir.core.value"
 local weir = require "weir"
+local C = require("weir.ffi").C
 
 local host, low
 
@@ -42,6 +44,55 @@ describe("tier, demote,", function()
     assert.equal(2, tree:tally().demotions.stored)
     assert.equal(1, tree:tally().demotions.present)
     assert.equal(3, tree:tally().demote_yes)
+  end)
+
+  -- What the store has evicted is read into memory that all stores share.
+  it("takes a predicate that makes another store demote", function()
+    local function ask_nothing() return true end
+    local inner = ask_nothing
+    local other = weir.tier { ram(2), weir.memory {}, demote = weir.always }
+    local asked = {}
+    local tree = weir.tier { ram(2), low, demote = function(key)
+      asked[#asked + 1] = key
+      inner()
+      return false
+    end }
+    host:main(function()
+      assert(other:set_many({ "o1", "o2" }, { "1", "2" }):all "good")
+      assert(tree:set_many({ "a", "b" }, { "1", "2" }):all "good")
+      function inner()
+        inner = ask_nothing
+        assert(other:set_many({ "o3", "o4" }, { "3", "4" }):all "good")
+      end
+      assert(tree:set_many({ "c", "d" }, { "3", "4" }):all "good")
+    end)
+    assert.same({ "a", "b" }, asked)
+  end)
+
+  it("keeps nothing of a set whose predicate raised an error", function()
+    local raises, asked = true, {}
+    local tree = weir.tier { ram(100), low, demote = function(key)
+      asked[#asked + 1] = key
+      return not raises or error "a mistake"
+    end }
+    local keys, values, others = {}, {}, {}
+    for i = 1, 100 do
+      keys[i], others[i] = "k" .. i, "other" .. i
+      values[i] = Value.new(("v"):rep(1000))
+    end
+    host:main(function()
+      assert(tree:set_many(keys, values):all "good")
+      assert.error_matches(function() tree:set_many(others, values) end, "a mistake")
+      raises = false
+      assert(tree:set("last", "v"))
+    end)
+    assert.same({ "k1", "other1" }, asked)
+    tree:delete_many(others)
+    low.data, low.log = {}, {}
+    collectgarbage()
+    collectgarbage()
+    -- The first one may still lie on the stack on which the error was raised.
+    for i = 2, 100 do assert.equal(1, C.weir_value_sole(values[i].ref)) end
   end)
 
   it("does so in batches", function()

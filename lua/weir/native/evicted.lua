@@ -28,19 +28,30 @@ function Evicted:keep_evicted(items, bytes)
 end
 
 
+-- Takes the next values out of the queue as keys, values and times. Nothing else of Lua
+-- runs before all of them belong to Lua: fn may raise an error, and may call another
+-- store, which uses the same list.
+local function take(self)
+  local n = C.weir_evicted_read(self.handle, list, MOST)
+  if n <= 0 then return n end
+  local keys, values, ttls = {}, {}, {}
+  for i = 1, n do
+    local one = list[i - 1]
+    local ttl = tonumber(one.ttl_ms)
+    keys[i], values[i] = ffi.string(one.key, one.key_len), Value.own(one.value)
+    ttls[i] = ttl > 0 and ttl / 1000 or nil
+  end
+  return n, keys, values, ttls
+end
+
+
 --- Calls fn(key, value, ttl) for each value that was dropped since the last call. fn
---- must not wait.
+--- must not wait. After an error of fn values are left out, and dropped by and by.
 ---@param fn fun(key: string, value: weir.Value, ttl: number?)
 function Evicted:read_evicted(fn)
-  local n
   repeat
-    n = C.weir_evicted_read(self.handle, list, MOST)
-    for i = 0, n - 1 do
-      local one = list[i]
-      local ttl = tonumber(one.ttl_ms)
-      fn(ffi.string(one.key, one.key_len), Value.own(one.value),
-        ttl > 0 and ttl / 1000 or nil)
-    end
+    local n, keys, values, ttls = take(self)
+    for i = 1, n do fn(keys[i], values[i], ttls[i]) end
   until n < MOST
 end
 

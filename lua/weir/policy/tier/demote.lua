@@ -209,10 +209,11 @@ function Demote:answer(req)
   local memory = self.memory
   memory:keep_evicted(self.most, self.most_bytes)
   local reply = self.child:run(req)
-  memory:read_evicted(function(key, value, ttl)
+  local good, why = pcall(memory.read_evicted, memory, function(key, value, ttl)
     take(self, req, reply, key, value, ttl)
   end)
   memory:keep_evicted(0, 0)
+  if not good then error(why, 0) end
   if self.tier.exclusive and req.op == "touch" then touch_waiting(self, req, reply) end
   self.tier.demotion:start()
   return reply
