@@ -93,6 +93,24 @@ describe("fetch", function()
     end)
   end)
 
+  -- A store of C puts the prefix in front of the keys by itself.
+  it("sees the writes of a prefix over the same store", function()
+    local ram = weir.memory {}
+    local tenant = ram:prefix "ns/"
+    host:main(function()
+      assert.is_nil(ram:fetch("ns/a", function() return nil end, { neg_ttl = 60 }))
+      assert(tenant:set("a", "set"))
+      assert.equal("set", tostring(ram:fetch("ns/a", fails)))
+      assert.equal("old", tostring(ram:fetch("ns/b", function()
+        assert(tenant:set("b", "new"))
+        return "old"
+      end)))
+      assert.equal("new", tostring(ram:get "ns/b"))
+    end)
+    assert.equal(0, calls)
+    ram:close()
+  end)
+
   it("returns the loader's errors and does not remember them", function()
     for _, case in ipairs {
       { fails, "the database is down" },

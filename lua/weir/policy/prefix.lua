@@ -64,13 +64,15 @@ end
 
 local function run_child(self, req)
   local inner = req:relend(req.deadline)
-  if self.child.handle then
-    -- A C store copies keys anyway: no string is made for it.
+  local child = self.child
+  if child.handle and not rawget(child, "run") then
+    -- A C store copies keys anyway: no string is made for it. One with a run of its own
+    -- is watched (by fetch, by a replay), and who watches reads the keys.
     inner.front = self.text
   else
     lengthen(inner, self.text, req)
   end
-  local reply = self.child:run(inner)
+  local reply = child:run(inner)
   inner:give_back()
   if req.op == "scan" then return strip(self, reply) end
   return reply
