@@ -12,6 +12,18 @@ local function answer(op, statuses)
   return reply
 end
 
+-- Thousands of instructions that fn takes, none of them compiled.
+local function effort(fn)
+  local n = 0
+  jit.flush()
+  jit.off()
+  debug.sethook(function() n = n + 1 end, "", 1000)
+  fn()
+  debug.sethook()
+  jit.on()
+  return n
+end
+
 
 describe("a reply", function()
   it("is as long as what was asked, and lists the statuses", function()
@@ -50,6 +62,35 @@ describe("a reply", function()
     reply:set(2, "toobig")
     assert.equal("far: the value is too big (first of the batch: far: 50 ms passed)",
       reply:error(2).message)
+  end)
+
+  it("says so again after a slot has changed", function()
+    local function is_shared(reply) return reply:words(1) == "far: 50 ms passed" end
+    local reply = answer("get", { "timeout", "ok", "timeout" })
+    reply.message, reply.store = "far: 50 ms passed", "far"
+    assert.is_true(is_shared(reply))
+    reply:set(2, "toobig")
+    assert.is_false(is_shared(reply))
+    reply:adopt(2, answer("get", { "miss" }), 1)
+    assert.is_true(is_shared(reply))
+    reply:place(answer("get", { "busy" }), { 2 })
+    assert.is_false(is_shared(reply))
+  end)
+
+  it("takes no longer for a slot of many to say what failed", function()
+    local function all_failed(n)
+      local statuses, slots = {}, {}
+      for i = 1, n do statuses[i], slots[i] = "timeout", i end
+      local reply, other = answer("get", statuses), answer("get", statuses)
+      reply.message = "far: 50 ms passed"
+      return effort(function()
+        for i = 1, n do reply:error(i) end
+        reply:expand(slots)
+        other:place(reply, slots)
+      end)
+    end
+    local few, many = all_failed(500), all_failed(2000)
+    assert.is_true(many < 6 * few, ("%d for 500, %d for 2000"):format(few, many))
   end)
 
   it("asks on for what is not good, and merges the answers by position", function()

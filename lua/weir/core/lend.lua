@@ -40,7 +40,7 @@ local clear_request = setter(OF_REQUEST, "nil")
 local OF_BATCH = { "ttls", "prefix", "positions", unpack(OF_REQUEST) }
 local clear_batch = setter(OF_BATCH, "nil")
 
-local OF_REPLY = { "good", "sum", "lead", "after", "left", "message", "store",
+local OF_REPLY = { "good", "sum", "mixed", "lead", "after", "left", "message", "store",
   unpack(Merge.FACTS) }
 local clear_reply = setter(OF_REPLY, "nil")
 

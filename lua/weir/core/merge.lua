@@ -19,6 +19,17 @@ local FACTS = {
 Merge.FACTS = FACTS
 
 
+-- Forgets what was worked out of all slots, since one has changed. Nothing is assigned
+-- where nothing is: LuaJIT puts a key into the table for it, and counts all slots each
+-- time that it makes room for one.
+local function forget(self)
+  if self.good ~= nil then self.good = nil end
+  if self.sum ~= nil then self.sum = nil end
+  if self.mixed ~= nil then self.mixed = nil end
+end
+Merge.forget = forget
+
+
 --- The slots that are not good: a next store may be asked for these.
 ---@return integer[]
 function Merge:residual_slots()
@@ -80,7 +91,7 @@ function Merge:adopt(i, other, j)
     room.at[i - 1] = v
   end
   self[i] = other[j]
-  self.good, self.sum = nil, nil
+  forget(self)
   for k = 1, #FACTS do
     local name = FACTS[k]
     local from = other[name]
@@ -114,7 +125,7 @@ function Merge:place(other, slots)
     end
   end
   for j = 1, n do self[slots[j]] = other[j] end
-  self.good, self.sum = nil, nil
+  forget(self)
   for k = 1, #FACTS do
     local name = FACTS[k]
     local list = other[name]

@@ -15,6 +15,7 @@ local C = require("weir.ffi").C
 local new_table = require "table.new"
 local ffi_string = ffi.string
 local class, rank = status.class, status.rank
+local forget = Merge.forget
 
 ---@class weir.Reply
 ---@field n integer       slots
@@ -101,7 +102,7 @@ function Reply:set(i, name, facts)
     error(("no status is called %q"):format(tostring(name)), 2)
   end
   self[i] = name
-  self.good, self.sum = nil, nil
+  forget(self)
   if not facts then return end
   if facts.value then
     local room = self:room()
@@ -229,19 +230,31 @@ function Reply:attempts(i)
 end
 
 
+-- Whether the errors have more than one status. That is looked for once, and again when
+-- a slot has changed: each of 100,000 slots may be asked for its message.
+local function is_mixed(self)
+  if self.mixed ~= nil then return self.mixed end
+  local first
+  self.mixed = false
+  for i = 1, self.n do
+    if class[self[i]] == "error" then
+      first = first or self[i]
+      self.mixed = self.mixed or self[i] ~= first
+    end
+  end
+  return self.mixed
+end
+
+
 --- The message of a slot's error, if there is one. The message of the batch belongs to
---- its first error; a slot with another status says so.
+--- its first error; if there are other errors, too, it is said whose it is.
 function Reply:words(i)
   local message = self.messages and self.messages[i]
   if message or not self.message then return message end
-  for j = 1, self.n do
-    if class[self[j]] == "error" and self[j] ~= self[i] then
-      local store = self.store and self.store .. ": " or ""
-      return ("%s%s (first of the batch: %s)"):format(store,
-        status.phrase(self[i]), self.message)
-    end
-  end
-  return self.message
+  if not is_mixed(self) then return self.message end
+  local store = self.store and self.store .. ": " or ""
+  return ("%s%s (first of the batch: %s)"):format(store, status.phrase(self[i]),
+    self.message)
 end
 
 
