@@ -291,6 +291,7 @@ describe("a fork", function()
   ffi.cdef [[
   int fork(void); int waitpid(int, int *, int); void _exit(int);
   unsigned alarm(unsigned);
+  int dup(int); int close(int);
   ]]
 
   -- Runs check in a child, which an alarm ends; 0: it returned true.
@@ -323,6 +324,25 @@ describe("a fork", function()
       for _ = 1, 500 do assert(own:get "a") end
       return own:close()
     end, function() store:get "a" end))
+    store:close()
+  end)
+
+  it("takes no file descriptors for what the parent's stores refuse", function()
+    -- The lowest one that is free.
+    local function free()
+      local fd = ffi.C.dup(0)
+      ffi.C.close(fd)
+      return fd
+    end
+    local store = weir.open("null", { hit = true, inline = false })
+    assert(store:get "a")
+    assert.equal(0, in_child(function()
+      local own = weir.open("null", { hit = true, inline = false })
+      assert(own:get "a")
+      local before = free()
+      for _ = 1, 20 do assert(store:get "a" == nil and own:get "a") end
+      return free() == before
+    end, function() weir.sleep(0.001) end))
     store:close()
   end)
 end)

@@ -108,10 +108,11 @@ local function new_queue(host)
 end
 
 
--- The queue of a host. After a fork a process must not use its parent's queue.
+-- The queue of a host. After a fork a process must not use its parent's queue. pid: of
+-- the process that opened the store, which may be a parent: such a store refuses.
 local function queue_of(host, pid)
   local queue = queues[host]
-  if queue and queue.pid == pid then return queue end
+  if queue and (queue.pid == pid or queue.pid == C.weir_getpid()) then return queue end
   return new_queue(host)
 end
 
