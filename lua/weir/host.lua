@@ -45,6 +45,26 @@ function Host.use(host)
 end
 
 
+local resting = {}
+
+
+--- Calls fn(host) when a host begins to rest: it reads no events and runs no tasks
+--- until the run of another one has ended.
+---@param fn fun(host: table)
+function Host.on_rest(fn)
+  resting[#resting + 1] = fn
+end
+
+
+--- Like use, for a host whose run begins: the one before rests meanwhile.
+function Host.begin_run(host)
+  if current and current ~= host then
+    for _, fn in ipairs(resting) do fn(current) end
+  end
+  return Host.use(host)
+end
+
+
 -- Host.now() and so on: the functions of the host that is current when they are called.
 for _, name in ipairs {
   "random", "sleep", "spawn", "join", "kill", "prepare", "park", "wake",

@@ -1,4 +1,7 @@
 -- memory over a real redis-server that others write to: tier { coherent = true }.
+local Ev = require "weir.host.ev"
+local Host = require "weir.host"
+local Plain = require "weir.host.plain"
 local Server = require "redis_server"
 local weir = require "weir"
 
@@ -180,5 +183,42 @@ describe("memory over redis", function()
         assert.is_true(warm("k", tostring(i)))
       end)
     end
+  end)
+
+  it("goes on under the host of a run, and under that before", function()
+    build(true)
+    local before = Plain.new()
+    local outer = Host.use(before)
+    others "set app:k 1"
+    assert.is_true(warm("k", "1"))
+    weir.run(function()
+      others "set app:k 2"
+      assert.is_true(warm("k", "2"))
+      weir.run(function()
+        others "set app:k 3"
+        assert.is_true(warm("k", "3"))
+      end)
+      others "set app:k 4"
+      assert.is_true(warm("k", "4"))
+    end)
+    others "set app:k 5"
+    assert.is_true(warm("k", "5"))
+    Host.use(outer)
+    before.stop()
+  end)
+
+  -- Each of two hosts in turn has the events of the store, and both have had them.
+  it("lets hosts end that take turns", function()
+    build(true)
+    local hosts, outer = { Ev.new(), Ev.new() }, Host.current()
+    for _, host in ipairs(hosts) do
+      Host.use(host)
+      others "set app:k 1"
+      assert.equal("1", far:get_string "k")
+    end
+    Host.use(outer)
+    hosts[2].stop()
+    hosts[1].stop()
+    assert.is_false(sighted())
   end)
 end)

@@ -105,7 +105,7 @@ end
 
 
 local function run(self, main, ...)
-  local before = Host.use(self.host)
+  local before = Host.begin_run(self.host)
   local task = spawn(self, main, ...)
   self.main = task
   local joined, why = pcall(join, self, task)

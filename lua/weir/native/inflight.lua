@@ -98,7 +98,7 @@ local function new_queue(host)
     if queues[host] == queue then queues[host] = nil end
     host.detach(queue)
     drain(cq)
-    Watching.close(queue)
+    Watching.close(queue, "the host of the store has ended")
     disown(queue)
     C.weir_cq_free(cq)
   end
@@ -106,6 +106,13 @@ local function new_queue(host)
   queues[host] = queue
   return queue
 end
+
+
+-- Nobody reads the events of stores that are watched under a host that rests.
+Host.on_rest(function(host)
+  local queue = queues[host]
+  if queue then Watching.close(queue, "the host that reads its events rests") end
+end)
 
 
 -- The queue of a host. After a fork a process must not use its parent's queue. pid: of

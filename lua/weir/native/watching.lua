@@ -100,16 +100,18 @@ function Watching.drained(tag)
 end
 
 
---- Ends the watches under a queue that closes.
-function Watching.close(queue)
-  for store in pairs(queue.watched or {}) do
-    if store.watch.queue == queue then
+--- Ends the watches under a queue of which nobody reads the events any more: why. A
+--- store may be watched under another queue since, or under none.
+function Watching.close(queue, why)
+  local watched = queue.watched or {}
+  queue.watched = nil
+  for store in pairs(watched) do
+    if store.watch and store.watch.queue == queue then
       C.weir_watch_free(ffi.gc(store.watch.handle, nil))
       store.watch = nil
-      store:tell("lost", "the host of the store has ended")
+      store:tell("lost", why)
     end
   end
-  queue.watched = nil
 end
 
 
