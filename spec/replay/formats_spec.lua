@@ -157,6 +157,47 @@ describe("a trace", function()
     assert.error_matches(function() read(folder .. "/none") end, "No such file")
   end)
 
+  -- The mark of the tool's end may lie anywhere in the pieces that are read.
+  it("of any length is unpacked to its last byte, and no further", function()
+    local PIECE = 256 * 1024
+    local path = folder .. "/cut.csv"
+    local head = "key\n" .. ("a key of a line of 32 characters\n"):rep(7900)
+    for size = PIECE - 2, PIECE + 96 do
+      shell.write(path, head .. ("x"):rep(size - #head))
+      assert(os.execute("gzip -kf1 " .. path) == 0)
+      local source, last, n = Source.open({ path .. ".gz" }), nil, 0
+      for request in function() return source:next() end do
+        n, last = n + 1, request.keys[1]
+      end
+      source:close()
+      assert.same({ size, 7901, size - #head }, { size, n, #last })
+    end
+  end)
+
+  it("that is cut short is an error at any length", function()
+    local path = folder .. "/short.csv"
+    for size = 262100, 262220, 8 do
+      shell.write(path, "key\n" .. ("k\n"):rep(size / 2))
+      assert(os.execute(("gzip -kf1 %s && truncate -s -3 %s.gz"):format(path,
+        path)) == 0)
+      assert.error_matches(function() read(path .. ".gz") end, "gzip ended with code 1")
+    end
+  end)
+
+  it("with a line of many pieces copies the pieces once", function()
+    local size = 16 * 2 ^ 20
+    local path = write("line.csv", "key\n" .. ("x"):rep(size) .. "\n")
+    local source = Source.open { path }
+    collectgarbage()
+    collectgarbage "stop"
+    local before = collectgarbage "count"
+    assert.equal(size, #source:next().keys[1])
+    local bytes = (collectgarbage "count" - before) * 1024
+    collectgarbage "restart"
+    source:close()
+    assert.is_true(bytes < 6 * size, ("%d bytes"):format(bytes))
+  end)
+
   it("of CacheLib's kv has its columns in any order and repeats by op_count", function()
     local list, found = read(write("kv.csv",
       "key,op,size,op_count,key_size,op_time,ttl\n"

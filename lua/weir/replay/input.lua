@@ -7,6 +7,7 @@ Input.__index = Input
 
 local PIECE = 256 * 1024
 local HEAD = 4096
+local MARK = 64 -- more than what a tool's end is marked with
 local RETURN = 13
 
 local byte, find, sub = string.byte, string.find, string.sub
@@ -28,8 +29,8 @@ local function tool_for(head)
 end
 
 
--- What a tool makes of a file. It reports its exit code as the last line, since popen
--- of Lua 5.1 does not.
+-- What a tool makes of a file. Behind it stands a mark with its exit code, since popen
+-- of Lua 5.1 does not tell that.
 local function unpacked(path, tool)
   return assert(io.popen(("%s -- %s; code=$?; echo; echo weir-unpacked $code"):format(
     tool, quote(path)))), tool:match "^%w+"
@@ -61,7 +62,7 @@ end
 ---@param path string "-" is stdin
 function Input.open(path, opts)
   local self = setmetatable({ path = path, line = 0, bad = 0, at = 1, piece = "",
-    skip_bad = opts and opts.skip_bad }, Input)
+    held = "", skip_bad = opts and opts.skip_bad }, Input)
   if path == "-" then self.path = "stdin" end
   local head
   self.file, self.tool, head = open(path)
@@ -71,10 +72,10 @@ function Input.open(path, opts)
 end
 
 
--- The marker of a tool that has ended, and what it said; never a part of the trace.
-local function end_of_tool(self, piece)
-  local text, code = piece:match "^(.*)\nweir%-unpacked (%d+)\n$"
-  if not text then return piece end
+-- What a tool wrote last, without the mark of its end.
+local function without_mark(self, bytes)
+  local text, code = bytes:match "^(.*)\nweir%-unpacked (%d+)\n$"
+  if not text then return bytes end
   if code ~= "0" then
     self.failure = ("%s: %s ended with code %s"):format(self.path, self.tool, code)
   end
@@ -82,22 +83,41 @@ local function end_of_tool(self, piece)
 end
 
 
+-- The next bytes that a tool wrote. The last ones are held back until the tool has
+-- ended: they may be a part of the mark.
+local function unpacked_piece(self)
+  while not self.ended do
+    local more = self.file:read(PIECE)
+    local bytes = self.held .. (more or "")
+    if not more then
+      self.ended = true
+      return without_mark(self, bytes)
+    end
+    self.held = sub(bytes, -MARK)
+    if #bytes > MARK then return sub(bytes, 1, -MARK - 1) end
+  end
+  return ""
+end
+
+
+-- The next bytes of the trace; none: that was all.
+local function next_piece(self)
+  local piece
+  if self.tool then
+    piece = unpacked_piece(self)
+  else
+    piece = self.file:read(PIECE) or ""
+  end
+  if piece == "" and self.failure then error(self.failure, 0) end
+  return piece
+end
+
+
 --- Reads on. False: that was all.
 function Input:fill()
-  local piece = self.ended and "" or self.file:read(PIECE) or ""
-  if self.tool and not self.ended then
-    -- The marker may be cut: keep reading until it is whole or surely not there.
-    local rest = self.file:read(64)
-    piece = piece .. (rest or "")
-    self.ended = rest == nil or #rest < 64
-    if self.ended then piece = end_of_tool(self, piece) end
-  end
-  if piece == "" then
-    if self.failure then error(self.failure, 0) end
-    return false
-  end
-  self.piece = self.piece:sub(self.at) .. piece
-  self.at = 1
+  local piece = next_piece(self)
+  if piece == "" then return false end
+  self.piece, self.at = sub(self.piece, self.at) .. piece, 1
   return true
 end
 
@@ -111,10 +131,14 @@ end
 -- Reads on until there is a whole line. Returns the place of its end; nil: the file
 -- ends without one.
 local function next_end(self)
-  while self:fill() do
-    local stop = self.piece:find("\n", self.at, true)
-    if stop then return stop end
-  end
+  local pieces = { sub(self.piece, self.at) }
+  local last, stop
+  repeat
+    last = next_piece(self)
+    pieces[#pieces + 1], stop = last, find(last, "\n", 1, true)
+  until stop or last == ""
+  self.piece, self.at = table.concat(pieces), 1
+  return stop and #self.piece - #last + stop
 end
 
 
