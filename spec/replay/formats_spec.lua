@@ -239,10 +239,10 @@ describe("a trace", function()
   end)
 
   it("of any csv has numbers as tonumber reads them", function()
-    local texts = { "0", "1.5", "1e3", "0x10", " 7", "007", "", "12x", "1.", "-3",
+    local texts = { "0", "1.5", "1e3", "0x10", " 7", "007", "", "12x", "1.", "-0",
       "0.1000000000000000055511151231257827", "9007199254740993", "1 2", ".5", ".",
       "1.2.3", "2.675", "0.1", "999999999999999", "9999999999999999", "00.30", "1e",
-      "4,", "inf", "1234567.8901234" }
+      "4,", "1234567.8901234" }
     for i = 1, 500 do
       local x = i * 7919.12345678 / 2 ^ (i % 30)
       texts[#texts + 1] = ("%." .. i % 9 .. "f"):format(x)
@@ -256,6 +256,21 @@ describe("a trace", function()
       assert.equal(tonumber((text:gsub(",$", ""))), list[i].size)
     end
     assert.is_nil(list[#list].size)
+  end)
+
+  it("of any csv has no line with a number that makes no sense there", function()
+    local function why(columns, line)
+      local _, err = pcall(read, write("odd.csv", columns .. "\n" .. line .. "\n"))
+      return tostring(err):match "odd.csv:2: (.*) %(%-%-skip"
+    end
+    for _, text in ipairs { "nan", "inf", "-inf", "-1" } do
+      assert.equal("no size", why("key,size", "k," .. text))
+      assert.equal("no op_count", why("key,op_count", "k," .. text))
+    end
+    for _, text in ipairs { "nan", "inf", "-inf" } do
+      assert.equal("no time", why("key,time", "k," .. text))
+    end
+    assert.equal(-1, read(write("odd.csv", "key,time\nk,-1\n"))[1].time)
   end)
 
   it("of any csv fills requests again when that many are not in use", function()
@@ -290,6 +305,8 @@ describe("a trace", function()
   it("names a bad line, or goes on and counts it", function()
     local path = write("bad.jsonl", '{"timestamp": 1, "hash_ids": [1]}\n{"timest\n'
       .. '{"timestamp": 2, "hash_ids": [2]}\n')
+    local late = write("late.jsonl", '{"timestamp": 1e999, "hash_ids": [1]}\n')
+    assert.error_matches(function() read(late) end, "no number timestamp")
     local _, err = pcall(read, path)
     assert.matches("bad.jsonl:2: no JSON object (--skip-bad goes on and counts)", err,
       1, true)

@@ -180,11 +180,21 @@ local function make_request()
 end
 
 
+-- What is wrong with the numbers of a line; nil: nothing. A size or a count may be
+-- missing.
+local function odd_number(fields, has)
+  local time, size, count = fields.time, fields.size, fields.count
+  if has.time and not (time and time - time == 0) then return "no time" end
+  if size and not (size >= 0 and size < math.huge) then return "no size" end
+  if count and not (count >= 0 and count < math.huge) then return "no op_count" end
+end
+
+
 -- The request of a line, and how often it comes.
 local function parse(input, reader, piece, first, last)
   local fields, has = reader.fields, reader.has
   reader.read(piece, first, last, fields)
-  local key, time = fields.key, fields.time
+  local key = fields.key
   if not key or key == "" then return nil, input:bad_line "no key" end
   local op = "get"
   if has.op then
@@ -193,10 +203,11 @@ local function parse(input, reader, piece, first, last)
       return nil, input:bad_line(("%q is no operation"):format(fields.op or ""))
     end
   end
-  if has.time and not time then return nil, input:bad_line "no time" end
+  local odd = odd_number(fields, has)
+  if odd then return nil, input:bad_line(odd) end
   local ttl = fields.ttl
   local request = reader.ring and reader.ring:next() or make_request()
-  request.time, request.op, request.keys[1] = time, op, key
+  request.time, request.op, request.keys[1] = fields.time, op, key
   request.size = fields.size
   request.ttl = ttl and ttl > 0 and ttl or nil
   return request, has.count and fields.count or 1

@@ -149,7 +149,7 @@ local function parse(line, spec, request)
   for i = (n or 0) + 1, before do keys[i] = nil end
   request.n = n or 0
   local time = n and read_time(line, spec.time_field)
-  if not time then return false end
+  if not time or time - time ~= 0 then return false end
   request.time, request.tokens = time * spec.unit, spec.tokens
   if spec.keys then request.tokens = spec.keys(line, keys, n) end
   return true
