@@ -273,6 +273,24 @@ describe("weir replay", function()
       assert.equal(3, lines())
     end)
 
+    it("keeps what it finds out after a line that was cut short", function()
+      local results = folder .. "/cut.jsonl"
+      local line = ("sweep %s %s ram=64KiB,128KiB --resume %s"):format(policy, trace,
+        results)
+      local function found()
+        local file = assert(io.open(results))
+        local text = file:read "*a"
+        file:close()
+        return text
+      end
+      local first = weir(line)
+      shell.write(results, found():sub(1, -10))
+      assert.equal(first.out, weir(line).out)
+      local after = found()
+      assert.equal(first.out, weir(line).out)
+      assert.equal(after, found())
+    end)
+
     it("takes no results of another trace, policy file or option", function()
       local results, copy = folder .. "/of.jsonl", folder .. "/copy.lua"
       local function resume(file, of, more)

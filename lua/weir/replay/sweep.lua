@@ -201,6 +201,21 @@ local function collect(pipes, results, file, tell)
 end
 
 
+-- Opens a file of results to add to it. Returns it and its size. A last line that was
+-- cut short gets an end, so that the next one stands for itself.
+local function to_add(path)
+  local file = assert(io.open(path, "a+"))
+  if file:seek "end" > 0 then
+    file:seek("end", -1)
+    local is_whole = file:read(1) == "\n"
+    file:seek "end"
+    if not is_whole then file:write "\n" end
+  end
+  file:flush()
+  return file, file:seek "end"
+end
+
+
 --- Does all runs that `path` (nil: no file) has no result of, and adds them to it.
 --- argv: the command line of a process that calls Sweep.work for the runs of which the
 --- names are not in `path`. Returns the results by name. If a run failed, the second
@@ -212,8 +227,8 @@ function Sweep.run(axes, runs, path, argv, tell)
     if not results[Grid.name(axes, run)] then left = left + 1 end
   end
   if left == 0 then return results end
-  local file = path and assert(io.open(path, "a"))
-  local size = file and file:seek "end" or 0
+  local file, size = nil, 0
+  if path then file, size = to_add(path) end
   local pipes, n = {}, math.min(cores(), left)
   for k = 1, n do pipes[k] = start(argv, k, n, size) end
   local failure, why, unkept = collect(pipes, results, file, tell)
