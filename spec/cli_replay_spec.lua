@@ -387,6 +387,9 @@ describe("weir replay", function()
       complains(("%s ram=1KiB"):format(policy), "no trace was given")
       for range, why in pairs {
         ["4MiB..1MiB"] = "the range '4MiB..1MiB' ends below its beginning",
+        ["nan..10"] = "'nan..10' is no range of numbers or sizes; write 1GiB..",
+        ["1..nan"] = "'1..nan' is no range of numbers or sizes; write 1GiB..",
+        ["1..10+nan"] = "'1..10+nan' is no range of numbers or sizes; write 1GiB..",
         ["1MiB..much"] = "'1MiB..much' is no range of numbers or sizes; write 1GiB..",
         ["1MiB..9MiB+0"] = "the range '1MiB..9MiB+0' needs a step over 0",
         ["0..4"] = "the range '0..4' cannot be doubled; give a step, as in 0..10+2",

@@ -14,7 +14,9 @@ local MOST = 100000 -- runs
 -- A number, or a size with its unit: how much it is, and how to write others.
 local function quantity(text)
   local number = tonumber(text)
-  if number then return number, function(x) return ("%.14g"):format(x) end end
+  if number and number == number then
+    return number, function(x) return ("%.14g"):format(x) end
+  end
   local unit = text:match "^[%d.]+%s*(%a+)$"
   local scale = unit and Quantity.size("1" .. unit)
   local bytes = scale and Quantity.size(text)
