@@ -250,27 +250,54 @@ describe("a trace", function()
     local lines = { "time,key,size" }
     for i, text in ipairs(texts) do lines[i + 1] = ("%d,k,%s"):format(i, text) end
     lines[#lines + 1] = "9,k" -- no size at all
-    local list = read(write("numbers.csv", table.concat(lines, "\n") .. "\n"))
-    assert.equal(#texts + 1, #list)
-    for i, text in ipairs(texts) do
-      assert.equal(tonumber((text:gsub(",$", ""))), list[i].size)
+    local list, _, source = read(write("numbers.csv", table.concat(lines, "\n") .. "\n"),
+      { skip_bad = true })
+    local at = 0
+    for _, text in ipairs(texts) do
+      local x = tonumber((text:gsub(",$", "")))
+      if text == "" or x and x >= 0 and x <= 2 ^ 40 then
+        at = at + 1
+        assert.equal(x, list[at].size)
+      end
     end
+    assert.equal(#list, at + 1)
+    assert.equal(#texts - at, source:bad_lines())
     assert.is_nil(list[#list].size)
   end)
 
-  it("of any csv has no line with a number that makes no sense there", function()
-    local function why(columns, line)
-      local _, err = pcall(read, write("odd.csv", columns .. "\n" .. line .. "\n"))
-      return tostring(err):match "odd.csv:2: (.*) %(%-%-skip"
+  it("of any csv names the line of a number that is none or too large", function()
+    local function err_of(column, field)
+      local path = write("no.csv", ("key,%s\na,1\nb,%s\n"):format(column, field))
+      local good, err = pcall(read, path)
+      assert.is_false(good, column .. " " .. field)
+      return (err:gsub("^.*no%.csv:3: ", ""))
     end
-    for _, text in ipairs { "nan", "inf", "-inf", "-1" } do
-      assert.equal("no size", why("key,size", "k," .. text))
-      assert.equal("no op_count", why("key,op_count", "k," .. text))
+    local goes_on = " (--skip-bad goes on and counts)"
+    for _, bad in ipairs { "x", "-5", "nan", "inf", "1e23", "1099511627777" } do
+      assert.equal(('the size is %q: expected a number of bytes, at most 1 TiB%s')
+        :format(bad, goes_on), err_of("size", bad))
     end
-    for _, text in ipairs { "nan", "inf", "-inf" } do
-      assert.equal("no time", why("key,time", "k," .. text))
+    for _, bad in ipairs { "x", "nan", "inf", "1e400" } do
+      assert.equal(('the time is %q: expected a number%s'):format(bad, goes_on),
+        err_of("time", bad))
     end
-    assert.equal(-1, read(write("odd.csv", "key,time\nk,-1\n"))[1].time)
+    assert.equal("no time" .. goes_on, err_of("time", ""))
+    for _, bad in ipairs { "x", "nan", "1e23", "4294967296" } do
+      assert.equal(('the op_count is %q: expected a number, at most 4294967295%s')
+        :format(bad, goes_on), err_of("op_count", bad))
+    end
+    for _, bad in ipairs { "x", "nan", "1e23" } do
+      assert.equal(('the ttl is %q: expected a number of seconds, at most 9223372036%s')
+        :format(bad, goes_on), err_of("ttl", bad))
+    end
+  end)
+
+  it("of any csv may leave a size, a ttl and a count open", function()
+    local list = read(write("open.csv", "key,size,ttl,op_count\na,,,\nb,-,-,-\nc\n"))
+    for i = 1, 3 do
+      assert.same({ false, false }, { list[i].size or false, list[i].ttl or false })
+    end
+    assert.equal(3, #list)
   end)
 
   it("of any csv fills requests again when that many are not in use", function()

@@ -53,11 +53,16 @@ local function split(line)
 end
 
 
--- The number in a part of a piece of the file, as tonumber reads it; nil: it is none.
+local NOT_A_NUMBER = 0 / 0
+
+-- The number in a part of a piece of the file, as tonumber reads it. nil: nothing or a
+-- dash stands there; NaN: something else does.
 local function number(piece, first, last)
   local x = C.weir_decimal(cast(chars, piece) + (first - 1), last - first + 1)
   if x == x then return x end
-  return tonumber(sub(piece, first, last))
+  local text = sub(piece, first, last)
+  if text == "" or text == "-" then return nil end
+  return tonumber(text) or NOT_A_NUMBER
 end
 
 
@@ -135,12 +140,12 @@ local function wanted(text)
 end
 
 
--- What reads lines: has (the names that the lines have), read, fields.
+-- What reads lines: has (the places of the columns, by name), read, fields.
 local function reader_of(list)
   local has, names, last = {}, {}, 0
   for i, name in ipairs(list) do
     names[i] = name ~= "-" and not has[name] and name
-    if names[i] then has[name], last = true, i end
+    if names[i] then has[name], last = i, i end
   end
   for i = last + 1, #names do names[i] = nil end
   if not has.key then error("csv: no column is the key; name it with --columns", 0) end
@@ -180,13 +185,28 @@ local function make_request()
 end
 
 
--- What is wrong with the numbers of a line; nil: nothing. A size or a count may be
--- missing.
-local function odd_number(fields, has)
-  local time, size, count = fields.time, fields.size, fields.count
-  if has.time and not (time and time - time == 0) then return "no time" end
-  if size and not (size >= 0 and size < math.huge) then return "no size" end
-  if count and not (count >= 0 and count < math.huge) then return "no op_count" end
+local MOST_SIZE, MOST_TTL, MOST_COUNT = 2 ^ 40, 9223372036, 2 ^ 32 - 1
+
+-- Whether a line does not have a number, or one between these. NaN is not between any.
+local function none_or_within(x, least, most)
+  return not x or x >= least and x <= most
+end
+
+
+local EXPECTED = {
+  size = "a number of bytes, at most 1 TiB",
+  time = "a number",
+  ttl = ("a number of seconds, at most %d"):format(MOST_TTL),
+  count = ("a number, at most %d"):format(MOST_COUNT),
+}
+
+-- The name of a number of a line that cannot be, or nil.
+local function wrong_number(fields)
+  return not none_or_within(fields.size, 0, MOST_SIZE) and "size"
+    or not none_or_within(fields.time, -2 ^ 63, 2 ^ 63) and "time"
+    or not none_or_within(fields.ttl, -math.huge, MOST_TTL) and "ttl"
+    or not none_or_within(fields.count, 0, MOST_COUNT) and "count"
+    or nil
 end
 
 
@@ -203,8 +223,13 @@ local function parse(input, reader, piece, first, last)
       return nil, input:bad_line(("%q is no operation"):format(fields.op or ""))
     end
   end
-  local odd = odd_number(fields, has)
-  if odd then return nil, input:bad_line(odd) end
+  local wrong = wrong_number(fields)
+  if wrong then
+    local text = split(sub(piece, first, last))[has[wrong]]
+    return nil, input:bad_line(("the %s is %q: expected %s"):format(
+      wrong == "count" and "op_count" or wrong, text, EXPECTED[wrong]))
+  end
+  if has.time and not fields.time then return nil, input:bad_line "no time" end
   local ttl = fields.ttl
   local request = reader.ring and reader.ring:next() or make_request()
   request.time, request.op, request.keys[1] = fields.time, op, key
@@ -251,7 +276,7 @@ function Csv.open(input, opts)
     request, count = read(input, reader)
     if request and count ~= 1 then left = math.max(count, 1) - 1 end
     return request
-  end, reader.has.op == true
+  end, reader.has.op ~= nil
 end
 
 
