@@ -250,8 +250,8 @@ describe("a trace", function()
     local lines = { "time,key,size" }
     for i, text in ipairs(texts) do lines[i + 1] = ("%d,k,%s"):format(i, text) end
     lines[#lines + 1] = "9,k" -- no size at all
-    local list, _, source = read(write("numbers.csv", table.concat(lines, "\n") .. "\n"),
-      { skip_bad = true })
+    local path = write("numbers.csv", table.concat(lines, "\n") .. "\n")
+    local list, _, source = read(path, { skip_bad = true })
     local at = 0
     for _, text in ipairs(texts) do
       local x = tonumber((text:gsub(",$", "")))
@@ -327,6 +327,18 @@ describe("a trace", function()
     source:close()
     for i, request in ipairs(seen) do assert.equal(texts[i], request.keys[1]) end
     assert.equal(8, #seen)
+  end)
+
+  it("of weir names the line of a size or a time that cannot be", function()
+    local head = require("weir.replay.formats.weir").HEAD .. "\n"
+    for _, row in ipairs { "1,1,set,k,99999999999999999999999,,ok,",
+      "1,1,set,k,1099511627777,,ok,", "1.2.3,1,set,k,10,,ok,",
+      "1,1,set,k,10,1.2.3,ok," } do
+      local path = write("no.rec", head .. "1,1,set,k,10,,ok,\n" .. row .. "\n")
+      local good, err = pcall(read, path)
+      assert.is_false(good, row)
+      assert.matches("no.rec:3: not a line of a recording", err, 1, true)
+    end
   end)
 
   it("names a bad line, or goes on and counts it", function()

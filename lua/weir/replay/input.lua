@@ -5,6 +5,9 @@
 local Input = {}
 Input.__index = Input
 
+--- The bytes of the largest value that a line may have.
+Input.MOST_SIZE = 2 ^ 40
+
 local PIECE = 256 * 1024
 local HEAD = 4096
 local MARK = 64 -- more than what a tool's end is marked with

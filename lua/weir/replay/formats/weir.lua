@@ -3,6 +3,8 @@
 -- (%XX for what is no letter, digit or one of _-./:@), size, ttl, status and level.
 -- Lines of one batch are one request.
 
+local Input = require "weir.replay.input"
+
 local Weir = {
   name = "weir",
   help = "a recording of the word record",
@@ -28,10 +30,12 @@ local PATTERN = "^([%d.]+),(%d+),(%l+),([^,]*),(%d*),([%d.]*),(%l+),(%d*)$"
 
 local function parse(input, line)
   local time, batch, op, key, size, ttl, status, level = line:match(PATTERN)
-  if not time then return nil, input:bad_line "not a line of a recording" end
-  return { time = tonumber(time), batch = batch, op = op, key = unescape(key),
-    size = tonumber(size), ttl = tonumber(ttl), status = status,
-    level = tonumber(level) }
+  local at, bytes, seconds = tonumber(time), tonumber(size), tonumber(ttl)
+  if not at or bytes and bytes > Input.MOST_SIZE or ttl ~= "" and not seconds then
+    return nil, input:bad_line "not a line of a recording"
+  end
+  return { time = at, batch = batch, op = op, key = unescape(key), size = bytes,
+    ttl = seconds, status = status, level = tonumber(level) }
 end
 
 
