@@ -5,7 +5,7 @@
 
 local ffi = require "ffi"
 local Ffi = require "weir.ffi"
-local Input = require "weir.replay.input"
+local Limits = require "weir.replay.formats.limits"
 local Ring = require "weir.replay.formats.ring"
 
 local C = Ffi.C
@@ -186,7 +186,7 @@ local function make_request()
 end
 
 
-local MOST_SIZE, MOST_TTL, MOST_COUNT = Input.MOST_SIZE, 9223372036, 2 ^ 32 - 1
+local MOST_SIZE, MOST_TTL, MOST_COUNT = Limits.size, Limits.ttl, Limits.count
 
 -- Whether a line does not have a number, or one between these. NaN is not between any.
 local function none_or_within(x, least, most)

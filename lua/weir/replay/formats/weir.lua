@@ -3,7 +3,7 @@
 -- (%XX for what is no letter, digit or one of _-./:@), size, ttl, status and level.
 -- Lines of one batch are one request.
 
-local Input = require "weir.replay.input"
+local Limits = require "weir.replay.formats.limits"
 
 local Weir = {
   name = "weir",
@@ -31,7 +31,7 @@ local PATTERN = "^([%d.]+),(%d+),(%l+),([^,]*),(%d*),([%d.]*),(%l+),(%d*)$"
 local function parse(input, line)
   local time, batch, op, key, size, ttl, status, level = line:match(PATTERN)
   local at, bytes, seconds = tonumber(time), tonumber(size), tonumber(ttl)
-  if not at or bytes and bytes > Input.MOST_SIZE or ttl ~= "" and not seconds then
+  if not at or bytes and bytes > Limits.size or ttl ~= "" and not seconds then
     return nil, input:bad_line "not a line of a recording"
   end
   return { time = at, batch = batch, op = op, key = unescape(key), size = bytes,
