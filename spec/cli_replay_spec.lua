@@ -177,6 +177,33 @@ describe("weir replay", function()
       "is not 'STORE: latency=300us ...'")
   end)
 
+  it("says what a word is that should be a trace and is no file", function()
+    local function complains(line, text, code)
+      local ran = weir("replay " .. line)
+      assert.equal(code or 2, ran.code, ran.err)
+      assert.equal("weir replay: " .. text .. "\n", ran.err)
+      assert.equal("", ran.out)
+    end
+    local no_trace = "'%s' stands where a trace does, and there is no such file; "
+    complains(("%s %s ram=1MiB"):format(policy, trace), no_trace:format "ram=1MiB"
+      .. "write --set ram=1MiB")
+    complains(("%s rma=1MiB %s"):format(policy, trace), no_trace:format "rma=1MiB"
+      .. "did you mean --set ram=1MiB?")
+    complains(("%s zzzzzz=1 %s"):format(policy, trace), no_trace:format "zzzzzz=1"
+      .. "--set zzzzzz=1 would set a param, but the file has only hits, ram")
+    complains(("memory:// %s capacty=1MiB"):format(trace),
+      no_trace:format "capacty=1MiB" .. "did you mean 'memory://?capacity=1MiB'?")
+    complains(("'memory://?shards=1' %s capacity=1MiB"):format(trace),
+      no_trace:format "capacity=1MiB" .. "write 'memory://?shards=1&capacity=1MiB'")
+    complains(("memory:// %s zzzzzz=1"):format(trace), no_trace:format "zzzzzz=1"
+      .. "options of a store are part of its URL, and memory has none called zzzzzz")
+    complains(("%s %s"):format(trace, policy), ("%s is a policy file: that comes "
+      .. "before the traces"):format(policy))
+    complains(("%s memory://"):format(policy), "'memory://' is a store, no trace")
+    complains(("%s %s"):format(policy, folder), ("cannot read %s: Is a directory")
+      :format(folder), 3)
+  end)
+
   it("takes rules for stores of the file that is compared", function()
     shell.write(folder .. "/far.lua", "return redis { host = 'none' }")
     local ran = weir(("replay %s %s --speed closed=2 --model 'redis: latency=7ms' "
@@ -385,6 +412,19 @@ describe("weir replay", function()
       end
       complains(("%s %s"):format(policy, trace), "no parameter was given")
       complains(("%s ram=1KiB"):format(policy), "no trace was given")
+      complains(("%s %s ram"):format(policy, trace), "'ram' is no file, so no trace, "
+        .. "and no parameter with values, such as ram=1GiB..64GiB")
+      complains(("%s %s ram ram=1MiB"):format(policy, trace), "'ram' is no file")
+      complains(("%s %s ram =1MiB,2MiB"):format(policy, trace), "'ram' is no file")
+      complains(("%s %s 1MiB..2MiB"):format(policy, trace), "'1MiB..2MiB' is no file, "
+        .. "so no trace, and no parameter with values, such as capacity=1GiB..64GiB")
+      complains(("%s %s ram="):format(policy, trace), "'ram=' has no values")
+      complains(("%s %s ram=64KiB.."):format(policy, trace),
+        "'64KiB..' is no range of numbers or sizes; write 1GiB..64GiB or 2..10+2")
+      complains(("%s %s ram=64KiB ram=1MiB"):format(policy, trace),
+        "ram is given twice; write ram=64KiB,1MiB")
+      complains(("%s %s ram=1MiB..99999999TiB"):format(policy, trace),
+        "'99999999TiB' is too large: a size is less than 8388608TiB")
       for range, why in pairs {
         ["4MiB..1MiB"] = "the range '4MiB..1MiB' ends below its beginning",
         ["nan..10"] = "'nan..10' is no range of numbers or sizes; write 1GiB..",

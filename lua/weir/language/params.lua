@@ -110,13 +110,21 @@ function Params.read(list)
 end
 
 
+--- The names that the files which were loaded declare, sorted.
+---@return string[]
+function Params.names()
+  local names = {}
+  for name in pairs(Params.declared) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+
 --- nil, or a sentence about a name that was given and that no file declares.
 ---@param given table<string, any>?
 ---@return string?
 function Params.unknown(given)
-  local names = {}
-  for name in pairs(Params.declared) do names[#names + 1] = name end
-  table.sort(names)
+  local names = Params.names()
   local list = {}
   for name in pairs(given or Params.given) do list[#list + 1] = name end
   table.sort(list)

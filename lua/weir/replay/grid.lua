@@ -11,7 +11,8 @@ local Grid = {}
 local MOST = 100000 -- runs
 
 
--- A number, or a size with its unit: how much it is, and how to write others.
+-- A number, or a size with its unit: how much it is, and how to write others. nil: it
+-- is none; nil and why: it is too large.
 local function quantity(text)
   local number = tonumber(text)
   if number and number == number then
@@ -19,8 +20,9 @@ local function quantity(text)
   end
   local unit = text:match "^[%d.]+%s*(%a+)$"
   local scale = unit and Quantity.size("1" .. unit)
-  local bytes = scale and Quantity.size(text)
-  if not bytes then return nil end
+  if not scale then return nil end
+  local bytes, why = Quantity.size(text)
+  if not bytes then return nil, why:find "is too large" and why or nil end
   return bytes, function(x) return ("%.14g%s"):format(x / scale, unit) end
 end
 
@@ -35,17 +37,30 @@ local function fault(from, to, by)
 end
 
 
-local function range(text)
-  local first, last, step = text:match "^(.-)%.%.([^+]+)%+?(.*)$"
-  if not first then return nil end
+-- The first, the last and the step of a range: nil if it has none. Behind the first is
+-- how to write others. nil and why: they make no range.
+local function ends(text, first, last, step)
   local from, write = quantity(first)
-  local to, by = quantity(last), step ~= "" and quantity(step) or nil
+  local to, to_large = quantity(last)
+  local by, by_large
+  if step ~= "" then by, by_large = quantity(step) end
   if not from or not to or step ~= "" and not by then
-    return nil, ("'%s' is no range of numbers or sizes; write 1GiB..64GiB or 2..10+2")
-      :format(text)
+    return nil, not from and write or to_large or by_large
+      or ("'%s' is no range of numbers or sizes; write 1GiB..64GiB or 2..10+2"):format(
+        text)
   end
   local why = fault(from, to, by)
   if why then return nil, ("the range '%s' %s"):format(text, why) end
+  return from, write, to, by
+end
+
+
+-- The values of a range. nil: it is none; nil and why: something is wrong with it.
+local function range(text)
+  local first, last, step = text:match "^(.-)%.%.([^+]*)%+?(.*)$"
+  if not first then return nil end
+  local from, write, to, by = ends(text, first, last, step)
+  if not from then return nil, write end
   local list, x = {}, from
   while x <= to * (1 + 1e-12) do
     list[#list + 1] = write(x)
@@ -67,13 +82,14 @@ local function list_of(text)
 end
 
 
---- Reads "name=values". Returns { name, values }, or nil and why.
+--- Reads "name=values". Returns { name, values, text }, or nil and why.
 function Grid.read(text)
-  local name, values = text:match "^([%a_][%w_]*)=(.+)$"
+  local name, values = text:match "^([%a_][%w_]*)=(.*)$"
   if not name then return nil, ("'%s' is not name=values"):format(text) end
+  if values == "" then return nil, ("'%s' has no values"):format(text) end
   local list, why = list_of(values)
   if not list then return nil, why end
-  return { name = name, values = list }
+  return { name = name, values = list, text = values }
 end
 
 

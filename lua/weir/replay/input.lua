@@ -5,9 +5,6 @@
 local Input = {}
 Input.__index = Input
 
---- The bytes of the largest value that a line may have.
-Input.MOST_SIZE = 2 ^ 40
-
 local PIECE = 256 * 1024
 local HEAD = 4096
 local MARK = 64 -- more than what a tool's end is marked with
@@ -48,7 +45,9 @@ local function open(path)
   if not file then error(why, 0) end
   local tool = UNPACK[path:match "%.(%w+)$" or ""]
   if not tool then
-    local head = file:read(8) or ""
+    local head, cannot = file:read(8)
+    if cannot then error(("cannot read %s: %s"):format(path, cannot), 0) end
+    head = head or ""
     tool = tool_for(head)
     if not tool then return file, nil, head end
     if path == "-" or not file:seek "set" then

@@ -9,6 +9,7 @@ local Quantity = require "weir.core.quantity"
 local Run = require "weir.replay.run"
 local Terminal = require "weir.app.terminal"
 local Text = require "weir.replay.text"
+local Traces = require "weir.app.cli.traces"
 
 local Command = {
   summary = "Run a policy file against a trace, in virtual time.",
@@ -116,6 +117,7 @@ function Command.run(args)
   Exit.params(args.set)
   local opts = Options.read(args)
   opts.compared = args.compare ~= nil
+  Traces.check(args.file, args.trace, opts)
   local report = simulate(args, args.file, opts)
   Exit.params_used()
   if args.bounds then

@@ -11,6 +11,7 @@ local Quantity = require "weir.core.quantity"
 local Run = require "weir.replay.run"
 local Source = require "weir.replay.source"
 local Sweep = require "weir.replay.sweep"
+local Traces = require "weir.app.cli.traces"
 
 local Command = {
   summary = "Replay a trace with many values of a file's parameters.",
@@ -49,27 +50,44 @@ function Command.define(command)
 end
 
 
-local function is_file(path)
-  local file = io.open(path)
-  if file then file:close() end
-  return file ~= nil
+-- Ends the command for a word that is no trace and no parameter with values.
+local function refuse(word)
+  local name = word:match "^[%a_][%w_]*$" or "capacity"
+  Exit.fail(Exit.USAGE, "'%s' is no file, so no trace, and no parameter with values, "
+    .. "such as %s=1GiB..64GiB", word, name)
 end
 
 
--- The traces and the axes among the words.
+local function add_axis(axes, word)
+  local axis, why = Grid.read(word)
+  if not axis then Exit.fail(Exit.USAGE, "%s", why) end
+  for _, before in ipairs(axes) do
+    if before.name == axis.name then
+      Exit.fail(Exit.USAGE, "%s is given twice; write %s=%s,%s", axis.name, axis.name,
+        before.text, axis.text)
+    end
+  end
+  axes[#axes + 1] = axis
+end
+
+
+-- The traces and the axes among the words. A name alone is no trace that is missing.
 local function split(words)
-  local traces, axes = {}, {}
+  local traces, axes, missing = {}, {}, nil
   for _, word in ipairs(words) do
-    if word:find "^[%a_][%w_]*=" and not is_file(word) then
-      local axis, why = Grid.read(word)
-      if not axis then Exit.fail(Exit.USAGE, "%s", why) end
-      axes[#axes + 1] = axis
-    else
+    if Traces.is_file(word) or word == "-" then
       traces[#traces + 1] = word
+    elseif word:find "^[%a_][%w_]*=" then
+      add_axis(axes, word)
+    elseif word:find "^[%a_][%w_]*$" then
+      refuse(word)
+    else
+      traces[#traces + 1], missing = word, missing or word
     end
   end
   if #traces == 0 then Exit.fail(Exit.USAGE, "no trace was given") end
   if #axes == 0 then
+    if missing then refuse(missing) end
     Exit.fail(Exit.USAGE, "no parameter was given, such as capacity=1GiB..64GiB")
   end
   return traces, axes
