@@ -125,6 +125,19 @@ static int set_enum(int *out, const char *choices, const char *value)
     return -EINVAL;
 }
 
+/* Writes a size in the largest unit that it is a whole number of. */
+static void size_words(int64_t bound, char *out, size_t cap)
+{
+    static const char *const UNITS[] = {"", "KiB", "MiB", "GiB", "TiB"};
+    size_t unit = 0;
+
+    while (unit + 1 < sizeof UNITS / sizeof *UNITS && bound % 1024 == 0) {
+        bound /= 1024;
+        unit++;
+    }
+    snprintf(out, cap, "%" PRId64 "%s", bound, UNITS[unit]);
+}
+
 /* Writes a bound in the units of its option. */
 static void bound_words(const struct weir_option *row, int64_t bound, char *out,
                         size_t cap)
@@ -135,23 +148,19 @@ static void bound_words(const struct weir_option *row, int64_t bound, char *out,
         snprintf(out, cap, "%" PRId64 "ms", bound / 1000000);
     else if (row->type == WEIR_DURATION)
         snprintf(out, cap, "%" PRId64 "ns", bound);
-    else if (row->type == WEIR_SIZE && bound != 0 && bound % (1 << 20) == 0)
-        snprintf(out, cap, "%" PRId64 "MiB", bound >> 20);
-    else if (row->type == WEIR_SIZE && bound != 0 && bound % 1024 == 0)
-        snprintf(out, cap, "%" PRId64 "KiB", bound >> 10);
+    else if (row->type == WEIR_SIZE && bound != 0)
+        size_words(bound, out, cap);
     else
         snprintf(out, cap, "%" PRId64, bound);
 }
 
-static int check_range(const struct options *o, const struct weir_option *row,
-                       int64_t number, const char *value, const char *where,
-                       struct weir_error *err)
+/* Complains about a number outside the bounds of its option. */
+static int out_of_range(const struct options *o, const struct weir_option *row,
+                        const char *value, const char *where,
+                        struct weir_error *err)
 {
     char what[96], min[32], max[32];
 
-    if ((row->min == 0 && row->max == 0) ||
-        (number >= row->min && (row->max == 0 || number <= row->max)))
-        return 0;
     bound_words(row, row->min, min, sizeof min);
     bound_words(row, row->max, max, sizeof max);
     if (row->max == 0)
@@ -161,35 +170,63 @@ static int check_range(const struct options *o, const struct weir_option *row,
     return expected(o, row, value, where, what, err);
 }
 
+static bool in_range(const struct weir_option *row, int64_t number)
+{
+    return (row->min == 0 && row->max == 0) ||
+           (number >= row->min && (row->max == 0 || number <= row->max));
+}
+
+/* What a number of an option looks like. */
+struct numeral {
+    const char *is, *fits; /* what it is; what it is at the most */
+};
+
+static const struct numeral INTEGER = {"a whole number",
+                                       "a whole number of 63 bits"};
+static const struct numeral SIZE = {
+    "a size (a number of bytes, or with B, KiB, MiB, GiB, TiB, KB, MB, GB, TB)",
+    "a size less than 8388608TiB"};
+static const struct numeral DURATION = {
+    "a duration (a number of seconds, or with ns, us, ms, s, m, h, d)",
+    "a duration less than 106752d"};
+
+/* Returns 0, -EINVAL or, for one that is too large for any option, -ERANGE. */
+static int read_integer(const char *value, int64_t *number)
+{
+    char *end;
+
+    errno = 0;
+    *number = strtoll(value, &end, 10);
+    if (end == value || *end != '\0')
+        return -EINVAL;
+    return errno != 0 ? -ERANGE : 0;
+}
+
 static int set_number(const struct options *o, const struct weir_option *row,
                       void *out, const char *value, const char *where,
                       struct weir_error *err)
 {
-    const char *what;
-    int64_t number;
-    char *end;
+    const struct numeral *numeral = &INTEGER;
+    int64_t number = 0;
     int rc;
 
     if (row->type == WEIR_INTEGER) {
-        what = "a whole number";
-        errno = 0;
-        number = strtoll(value, &end, 10);
-        rc = end == value || *end != '\0' || errno != 0 ? -EINVAL : 0;
+        rc = read_integer(value, &number);
     } else if (row->type == WEIR_SIZE) {
-        what = "a size (a number of bytes, or with B, KiB, MiB, GiB, TiB, KB, "
-               "MB, GB, TB)";
+        numeral = &SIZE;
         rc = weir_size(value, (uint64_t *)&number);
     } else {
-        what = "a duration (a number of seconds, or with ns, us, ms, s, m, h, "
-               "d)";
+        numeral = &DURATION;
         rc = weir_duration(value, (uint64_t *)&number);
     }
-    if (rc < 0)
-        return expected(o, row, value, where, what, err);
-    rc = check_range(o, row, number, value, where, err);
-    if (rc == 0)
-        memcpy(out, &number, sizeof number);
-    return rc;
+    if (rc == -EINVAL)
+        return expected(o, row, value, where, numeral->is, err);
+    if (rc == -ERANGE && row->max == 0)
+        return expected(o, row, value, where, numeral->fits, err);
+    if (rc == -ERANGE || !in_range(row, number))
+        return out_of_range(o, row, value, where, err);
+    memcpy(out, &number, sizeof number);
+    return 0;
 }
 
 /* Keeps a string, or the value of a secret, and points the field at it. */

@@ -1,5 +1,7 @@
 local Kinds = require "weir.app.explore.kinds"
+local Params = require "weir.language.params"
 local Quantity = require "weir.core.quantity"
+local Rules = require "weir.replay.models.rules"
 local weir = require "weir"
 
 
@@ -48,6 +50,38 @@ describe("show.quantity", function()
     for _, text in ipairs { "128k", "0x20000", "-1MiB", "1MiBs", "", "1e300TiB" } do
       assert.same({ false, false, false }, bytes_of(text), text)
     end
+  end)
+
+  it("says that a size or a time is too large, wherever it stands", function()
+    local function why(fn, ...)
+      local good, err = pcall(fn, ...)
+      assert.is_false(good)
+      return tostring(err)
+    end
+    local size, time = "a size is less than 8388608TiB", "a time is less than 106752d"
+    local store = weir.memory {}
+    local function rule(text) error((select(2, Rules.read(text)))) end
+    for _, case in ipairs {
+      { size, weir.memory, { capacity = "9999999999TiB" }, "a size less than" },
+      { time, weir.memory, { ttl = "999999999d" }, "a duration less than" },
+      { size, weir.maxsize, "9999999999TiB" },
+      { size, function() weir.cheaper { load = "9999999999TiB/s", recompute = 1 } end },
+      { time, function() weir.cheaper { load = 1, recompute = "9999999d/KiB" } end },
+      { size, function() store:pin { "p/", capacity = "9999999999TiB" } end },
+      { time, function() store:timeout "999999999d" end },
+      { time, function() store:hedge { delay = "999999999d" } end },
+      { time, function() store:get("k", { timeout = "999999999d" }) end },
+      { time, function() store:close { timeout = "999999999d" } end },
+      { size, Params.word { ram = "9999999999TiB" }, "ram", "1GiB" },
+      { time, Params.word { ttl = "999999999d" }, "ttl", "1s" },
+      { size, rule, "fs: capacity=9999999999TiB" },
+      { time, rule, "fs: latency=999999999d" },
+    } do
+      local err = why(case[2], case[3], case[4])
+      local says = type(case[3]) == "table" and case[4] or "is too large: " .. case[1]
+      assert.is_truthy(err:find(says, 1, true), err)
+    end
+    store:close()
   end)
 
   it("refuses a time that no unit fits, for words as for options", function()

@@ -105,7 +105,9 @@ end
 
 local function refuse(name, expected, x, level)
   local given = type(x) == "string" and ("%q"):format(x) or tostring(x)
-  error(("%s must be %s, not %s"):format(name, expected, given), level + 1)
+  -- All quantities among the options are times.
+  local excess = expected:find "^a time" and Quantity.excess(x, Quantity.seconds) or ""
+  error(("%s must be %s, not %s%s"):format(name, expected, given, excess), level + 1)
 end
 
 

@@ -43,6 +43,19 @@ function Quantity.size(text)
 end
 
 
+--- ", which is too large: a size is less than ...", for the end of a sentence about a
+--- text that was refused; "" if that is not why. What is behind a / counts for nothing.
+---@param x any
+---@param reader function Quantity.seconds or Quantity.size
+---@return string
+function Quantity.excess(x, reader)
+  local _, why
+  if type(x) == "string" then _, why = reader(x:match "^[^/]*") end
+  local large = why and why:match " is too large: .*$"
+  return large and ", which" .. large or ""
+end
+
+
 -- Three digits, or all of a whole number. Scaling leaves 100 at 99.99999999999999.
 local function three(number)
   local whole = math.floor(number + 0.5)

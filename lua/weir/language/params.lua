@@ -33,10 +33,10 @@ local TYPES = {
   end },
   size = { "a size such as 64MiB", function(text)
     return Quantity.size(text) ~= nil, text
-  end },
+  end, Quantity.size },
   time = { "a time such as 50ms", function(text)
     return Quantity.seconds(text) ~= nil, text
-  end },
+  end, Quantity.seconds },
   string = { "a string", function(text) return true, text end },
 }
 
@@ -74,7 +74,8 @@ local function value_of(row, text)
   local kind = TYPES[row.type]
   local good, value = kind[2](text)
   if not good then
-    error(("param %s is %s, not %q"):format(row.name, kind[1], text), 3)
+    error(("param %s is %s, not %q%s"):format(row.name, kind[1], text,
+      kind[3] and Quantity.excess(text, kind[3]) or ""), 3)
   end
   return value
 end

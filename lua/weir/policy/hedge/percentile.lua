@@ -57,7 +57,8 @@ function Percentile.or_time(x, what)
     return seconds
   end
   error(("%s is a time over 0 (seconds, or \"50ms\"), or a percentile such as p(95), "
-    .. "not %s"):format(what, Arguments.show(x)), 0)
+    .. "not %s%s"):format(what, Arguments.show(x),
+    Quantity.excess(x, Quantity.seconds)), 0)
 end
 
 

@@ -28,16 +28,17 @@ local function number_where(condition)
 end
 
 
--- Each returns the value to use, or nil; and what it accepts, in words.
+-- Each: what it accepts, in words; what returns the value to use, or nil; what reads
+-- the texts of one that is a quantity.
 local KINDS = {
   seconds = { "a time over 0: seconds, or \"50ms\"", function(x)
     local s = quantity(x, Quantity.seconds)
     return s and s > 0 and s < math.huge and s or nil
-  end },
+  end, Quantity.seconds },
   size = { "a number of bytes, or \"64KiB\"", function(x)
     local bytes = quantity(x, Quantity.size)
     return bytes and bytes >= 0 and bytes or nil
-  end },
+  end, Quantity.size },
   count = { "a whole number over 0", number_where(function(x)
     return x >= 1 and x % 1 == 0
   end) },
@@ -101,7 +102,8 @@ local function check(word, row, x)
   local kind = KINDS[row.is]
   local value = kind[2](x)
   if value == nil then
-    fail(word, "%s is %s, not %s", row[1], kind[1], Arguments.show(x))
+    fail(word, "%s is %s, not %s%s", row[1], kind[1], Arguments.show(x),
+      kind[3] and Quantity.excess(x, kind[3]) or "")
   end
   return value
 end

@@ -34,7 +34,8 @@ end
 function Own.bytes(x, what)
   local bytes = type(x) == "string" and Quantity.size(x) or tonumber(x)
   if bytes then return bytes end
-  error(("%s is a size such as \"1GiB\", not %s"):format(what, Arguments.show(x)), 0)
+  error(("%s is a size such as \"1GiB\", not %s%s"):format(what, Arguments.show(x),
+    Quantity.excess(x, Quantity.size)), 0)
 end
 
 

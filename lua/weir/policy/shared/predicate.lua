@@ -34,8 +34,8 @@ local function cost_of(x, what)
   if type(seconds) == "number" and seconds > 0 and seconds < math.huge then
     return seconds
   end
-  error(("%s is the time for a KiB, such as \"40us/KiB\", not %s"):format(what,
-    Arguments.show(x)), 0)
+  error(("%s is the time for a KiB, such as \"40us/KiB\", not %s%s"):format(what,
+    Arguments.show(x), Quantity.excess(x, Quantity.seconds)), 0)
 end
 
 
@@ -192,8 +192,8 @@ end)
 local function rate_of(x)
   local bytes = type(x) == "string" and Quantity.size((x:gsub("/s$", ""))) or x
   if type(bytes) == "number" and bytes > 0 then return bytes end
-  error(("cheaper: load is bytes a second over 0, such as \"1.5GB/s\", not %s"):format(
-    Arguments.show(x)), 0)
+  error(("cheaper: load is bytes a second over 0, such as \"1.5GB/s\", not %s%s")
+    :format(Arguments.show(x), Quantity.excess(x, Quantity.size)), 0)
 end
 
 

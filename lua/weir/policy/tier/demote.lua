@@ -27,8 +27,8 @@ local Demote = Node.word "demote"
 local function rate_of(x, what)
   local bytes = type(x) == "string" and Quantity.size((x:gsub("/s$", ""))) or x
   if type(bytes) == "number" and bytes > 0 then return bytes end
-  error(("%s: rate is bytes a second over 0, such as \"200MB/s\", not %s"):format(what,
-    Arguments.show(x)), 0)
+  error(("%s: rate is bytes a second over 0, such as \"200MB/s\", not %s%s"):format(
+    what, Arguments.show(x), Quantity.excess(x, Quantity.size)), 0)
 end
 
 

@@ -37,11 +37,11 @@ local function rate(text)
 end
 
 local FIELDS = {
-  latency = { "a time such as 300us", Quantity.seconds },
-  bandwidth = { "bytes a second such as 1GB/s", rate },
+  latency = { "a time such as 300us", Quantity.seconds, Quantity.seconds },
+  bandwidth = { "bytes a second such as 1GB/s", rate, Quantity.size },
   workers = { "a whole number over 0", count },
   errors = { "a share from 0 to 1", share },
-  capacity = { "a size such as 10GiB", Quantity.size },
+  capacity = { "a size such as 10GiB", Quantity.size, Quantity.size },
 }
 local NAMES = { "latency", "bandwidth", "workers", "errors", "capacity" }
 
@@ -54,7 +54,10 @@ local function read_field(text)
     return nil, ("a model has no %q%s"):format(name, Ffi.suggest(name, NAMES))
   end
   local x = field[2](value)
-  if not x then return nil, ("%s is %s, not '%s'"):format(name, field[1], value) end
+  if not x then
+    return nil, ("%s is %s, not '%s'%s"):format(name, field[1], value,
+      field[3] and Quantity.excess(value, field[3]) or "")
+  end
   return name, x
 end
 
