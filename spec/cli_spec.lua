@@ -1,5 +1,6 @@
 -- The command, as people and programs call it.
 local cjson = require "cjson"
+local Tmux = require "tmux"
 local shell = require "shell"
 
 local BUILD = os.getenv "WEIR_BUILD" or "build"
@@ -305,6 +306,32 @@ describe("weir", function()
     code, _, err = weir "set memory a </tmp"
     assert.same({ 3, "weir set: cannot read stdin: Is a directory\n" }, { code, err })
     assert.same({ 0, "", "" }, { weir "repl <&-" })
+  end)
+
+  it("sets the value - from stdin, once", function()
+    local function set(words, stdin)
+      return shell.run(WEIR .. "set " .. store .. words, stdin)
+    end
+    assert.same({ 0, "", "" }, { set("dash -", "piped\0\n") })
+    assert.equal("piped\0\n", select(2, weir("get " .. store .. "dash")))
+    assert.same({ 0, "", "" }, { set("one 1 dash - two 2", "again") })
+    assert.equal("1again2", select(2, weir("get " .. store .. "one dash two")))
+    assert.same({ 0, "", "" }, { set("dash", "-") })
+    assert.equal("-", select(2, weir("get " .. store .. "dash")))
+    local code, _, err = set("one - two -", "x")
+    assert.same({ 2, "weir set: stdin is the value of one key, - stands for two\n" },
+      { code, err })
+    assert.matches("%- is stdin", (select(2, weir "set --help")))
+  end)
+
+  it("says that it waits for a value from a terminal", function()
+    local terminal = Tmux.start(WEIR .. "set " .. store .. "typed")
+    terminal:wait "weir set: type the value, Ctrl%-D ends it"
+    terminal:enter "abc"
+    terminal:key "C-d"
+    terminal:wait "exit code: 0"
+    terminal:close()
+    assert.equal("abc\n", select(2, weir("get " .. store .. "typed")))
   end)
 
   it("ends by Ctrl-C as other programs do", function()

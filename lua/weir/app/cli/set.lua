@@ -3,11 +3,13 @@ local Exit = require "weir.app.exit"
 local Kinds = require "weir.app.explore.kinds"
 local Outcome = require "weir.app.cli.outcome"
 local Target = require "weir.app.cli.target"
+local Terminal = require "weir.app.terminal"
 
 local Set = {
   summary = "Store values under keys.",
-  description = "Store values under keys: KEY VALUE, any number of times, or one KEY "
-    .. "whose value is a file's bytes or stdin's.",
+  description = "Store values under keys: KEY VALUE, any number of times, where one "
+    .. "VALUE may be - for what stdin has; or one KEY whose value is a file's bytes or "
+    .. "stdin's.",
 }
 
 
@@ -16,7 +18,7 @@ function Set.define(command)
   command:argument "key"
     :target "words"
     :argname "<key> [<value>]"
-    :description "KEY VALUE pairs; or one KEY alone."
+    :description "KEY VALUE pairs; or one KEY alone. The value - is stdin's bytes."
     :args "+"
   command:option "-f --file"
     :argname "<path>"
@@ -31,6 +33,9 @@ end
 local function slurp(path)
   local file, bytes, err = io.stdin, nil, nil
   local named = path and path ~= "-"
+  if not named and Terminal.is(0) then
+    Exit.complain("type the value, Ctrl-D ends it", "set")
+  end
   if named then file, err = io.open(path, "rb") end
   if file then bytes, err = file:read "*a" end
   if bytes then return bytes end
@@ -46,6 +51,22 @@ local function checked(word)
 end
 
 
+-- The keys and values of pairs of words. - stands for what stdin has.
+local function split(words)
+  local keys, values, piped = {}, {}, nil
+  for i = 1, #words, 2 do
+    keys[#keys + 1] = checked(words[i])
+    values[#values + 1] = words[i + 1]
+    if words[i + 1] == "-" and piped then
+      Exit.fail(Exit.USAGE, "stdin is the value of one key, - stands for two")
+    end
+    if words[i + 1] == "-" then piped = #values end
+  end
+  if piped then values[piped] = slurp "-" end
+  return keys, values
+end
+
+
 -- The keys and values that the command line names.
 local function pairs_of(args)
   local words = args.words
@@ -58,12 +79,7 @@ local function pairs_of(args)
   if #words % 2 == 1 then
     Exit.fail(Exit.USAGE, "the last key, '%s', has no value", words[#words])
   end
-  local keys, values = {}, {}
-  for i = 1, #words, 2 do
-    keys[#keys + 1] = checked(words[i])
-    values[#values + 1] = words[i + 1]
-  end
-  return keys, values
+  return split(words)
 end
 
 
