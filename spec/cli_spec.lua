@@ -72,6 +72,12 @@ describe("weir", function()
         ["get redis:/127.0.0.1 a"] = "a URL begins with redis://",
         ["get fs://FOLDER/x a"] = "a path needs a third slash: fs:///",
         ["get README.md a"] = "README.md is read as a policy file: ",
+        ["get kv.la a"] = "; there is no file kv.la either\n",
+        ["get kv a"] = "; there is no file kv either\n",
+        ["get ./kv a"] = "a connector; there is no file ./kv either\n",
+        ["get fs a"] = "fs: option path is missing: folder to keep values in\n",
+        ["get memry a"] = "did you mean memory?\n",
+        ["get '' a"] = "weir get: the name of the store is empty\n",
       } do
         local at = line:find "fs://" and folder:sub(2) or folder
         local code, _, err = weir((line:gsub("FOLDER", at)))
@@ -86,6 +92,13 @@ describe("weir", function()
     local code, _, err = weir "help gte"
     assert.equal(2, code)
     assert.matches("Did you mean 'get'", err)
+    for word, meant in pairs { hlep = "help", version = "--version",
+      Version = "--version" } do
+      assert.same({ 2, "", ("weir: unknown command '%s'\nDid you mean '%s'?\n"
+        .. "Try: weir --help\n"):format(word, meant) }, { weir(word) })
+    end
+    assert.same({ 2, "", "weir: unknown command 'qqqqqq'\nTry: weir --help\n" },
+      { weir "qqqqqq" })
   end)
 
   it("tells programs what went wrong as JSON", function()

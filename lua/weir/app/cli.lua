@@ -14,6 +14,7 @@ local argparse = require "argparse"
 local Blame = require "weir.core.blame"
 local Exit = require "weir.app.exit"
 local Explore = require "weir.app.explore"
+local Ffi = require "weir.ffi"
 local explored = require "weir.app.cli.explored"
 local Signals = require "weir.signals"
 local Terminal = require "weir.app.terminal"
@@ -191,6 +192,16 @@ local function without_help(argv)
 end
 
 
+-- What a word that is no command may mean, beside the commands that argparse suggests.
+local MEANT = { help = "help", version = "--version" }
+
+local function meant(message)
+  local word = message:match "^unknown command '([^'\n]*)'$"
+  local near = word and Ffi.nearest(word:lower(), { "help", "version" })
+  return near and ("%s\nDid you mean '%s'?"):format(message, MEANT[near]) or message
+end
+
+
 -- Whether programs read the output, also of a command line that is wrong.
 local function wants_json(words)
   for _, word in ipairs(words) do
@@ -225,7 +236,7 @@ function Cli.main(argv)
     local command = commands[argv[1]] and argv[1]
     local about = command and " " .. command or ""
     local hint = ("\nTry: weir%s --help"):format(about)
-    return say({ exit = Exit.USAGE, message = args, hint = hint }, command, json)
+    return say({ exit = Exit.USAGE, message = meant(args), hint = hint }, command, json)
   end
   args.rest = rest
   if commands[args.command].cleans_up then make_error() end

@@ -97,11 +97,22 @@ local function load_file(path)
 end
 
 
+-- The end of the sentence about a target that could not be opened.
+local function hint(target, why)
+  if why:find "did you mean" then return "" end
+  local text = Mistaken.hint(target)
+  local unknown = why:find "^no connector is named" or why:find "^neither a URL"
+  if text ~= "" or not unknown or target:find(":", 1, true) then return text end
+  return ("; there is no file %s either"):format(target)
+end
+
+
 --- Opens a store. Raises an error that says what is wrong with the target.
 ---@param target string
 ---@param reading boolean? it will not be written to; a policy file decides for itself
 ---@return weir.Store store, { prod: boolean, title: string, opened_as: string? } marks
 function Opened.open(target, reading)
+  if target == "" then error("the name of the store is empty", 0) end
   local kind = kind_of(target)
   if kind == "file" then
     local store = load_file(target)
@@ -111,7 +122,8 @@ function Opened.open(target, reading)
   local url, prod = without_mark(target)
   local good, store = pcall(weir.open, url, reading and untouched(kind, url) or nil)
   if not good then
-    error(tostring(store):gsub("^[^:]+%.lua:%d+: ", "") .. Mistaken.hint(target), 0)
+    local why = tostring(store):gsub("^[^:]+%.lua:%d+: ", "")
+    error(why .. hint(target, why), 0)
   end
   return store, { prod = prod, opened_as = kind,
     title = TITLES[kind] or kind:gsub("[^%w_]", "_") }
