@@ -237,6 +237,17 @@ describe("a policy file", function()
     assert.matches("returns nothing; its last line must return a store", why)
     _, why = load_text "return { 1 }"
     assert.matches("returns a table; its last line must return a store", why)
+    _, why = load_text "return { run = function() end }"
+    assert.matches("its last line must return a store, as policy { run = ... } makes",
+      why, 1, true)
+  end)
+
+  it("that raises what is no message is named with its line", function()
+    local kinds = { ["{}"] = "table", ["nil"] = "nil", ["true"] = "boolean" }
+    for what, kind in pairs(kinds) do
+      local _, why = load_text("local a = 1\nerror(" .. what .. ")")
+      assert.equal(("FILE:2: an error that is a %s, not a message"):format(kind), why)
+    end
   end)
 
   it("that fails closes what it had opened", function()

@@ -89,6 +89,10 @@ describe("a policy file with a mistake", function()
   it("is told the line of a mistake after one of LuaJIT's own functions", function()
     says('return quota { by = "^(.-):" }',
       "quota: needs default = the quota of a tenant")
+    says("return tier { memory {}, { run = print } }", "tier: item 2 is a store, not a "
+      .. "table with run; write policy { run = ... }")
+    says("return retry { { run = print } }", "retry: its first argument is a store, "
+      .. "not a table with run; write policy { run = ... }")
     says("table.remove({}) return tier { memory {} }", "tier: needs at least 2 stores")
   end)
 

@@ -102,7 +102,11 @@ end
 
 -- Adds a place to an error that has none. place: that of the last line that ran.
 local function placed(err, place)
-  if type(err) ~= "string" then return err end
+  if type(err) ~= "string" then
+    local meta = getmetatable(err)
+    if meta and meta.__tostring then return err end
+    return ("%s: an error that is a %s, not a message"):format(place, type(err))
+  end
   err = err:gsub("attempt to call method '([%w_]+)' %(a nil value%)", unknown_method)
   err = err:gsub("attempt to index global '([%w_]+)' %(a function value%)",
     uncalled_word)
@@ -148,11 +152,12 @@ function Load.build(source, opts)
   local good, store, place = Opener.with(stores, run_bounded, chunk,
     opts.timeout or TIMEOUT)
   finish()
-  if good and Store.is(store) then return store, opened end
+  if good and Store.is(store) and store.get_many then return store, opened end
   Closing.all(opened, { drop = true })
   if not good then error(placed(store, place or name), 0) end
-  error(("%s returns %s; its last line must return a store"):format(name,
-    store == nil and "nothing" or "a " .. Value.describe(store)), 0)
+  error(("%s returns %s; its last line must return a store%s"):format(name,
+    store == nil and "nothing" or "a " .. Value.describe(store),
+    Store.is(store) and ", as policy { run = ... } makes one" or ""), 0)
 end
 
 

@@ -205,6 +205,8 @@ end
 function Arguments.store(word, what, x)
   if type(x) ~= "table" or type(x.run) ~= "function" then
     fail(word, "%s is a store, not %s", what, Arguments.show(x))
+  elseif not x.get_many then
+    fail(word, "%s is a store, not a table with run; write policy { run = ... }", what)
   end
   return x
 end
