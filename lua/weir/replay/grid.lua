@@ -45,7 +45,9 @@ local function ends(text, first, last, step)
   local by, by_large
   if step ~= "" then by, by_large = quantity(step) end
   if not from or not to or step ~= "" and not by then
-    return nil, not from and write or to_large or by_large
+    local large = by_large
+    if not from then large = write elseif not to then large = to_large end
+    return nil, large
       or ("'%s' is no range of numbers or sizes; write 1GiB..64GiB or 2..10+2"):format(
         text)
   end
