@@ -114,8 +114,9 @@ static int file_give_up(int fd, int rc, uint64_t capacity,
                           (unsigned long long)capacity, strerror(-rc));
 }
 
-/* Opens the file. -ENOENT without a sentence: it is not there. *made: it was
- * not. */
+/* Opens the file. -ENOENT without a sentence: it is not there. -EEXIST: another
+ * process has just made it, or it is a link to a file that is missing. *made:
+ * it was not there. */
 static int file_open(const struct map_wish *wish, bool *made)
 {
     int flags = O_RDWR | O_CLOEXEC | (wish->name != NULL ? O_NOFOLLOW : 0);
@@ -126,7 +127,7 @@ static int file_open(const struct map_wish *wish, bool *made)
         return fd < 0 ? -errno : fd;
     fd = open(wish->path, flags | O_CREAT | O_EXCL, wish->mode);
     if (fd < 0)
-        return errno == EEXIST ? file_open(wish, made) : -errno;
+        return -errno;
     *made = true;
     fchmod(fd, wish->mode); /* whatever the umask is */
     return fd;
@@ -140,6 +141,15 @@ static bool file_named(const char *path, const struct stat *file)
 
     return stat(path, &now) == 0 && now.st_dev == file->st_dev &&
            now.st_ino == file->st_ino;
+}
+
+/* Whether the path is a symbolic link to a file that is missing. */
+static bool file_is_loose(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode) &&
+           stat(path, &st) < 0 && errno == ENOENT;
 }
 
 static bool file_is_huge(int fd)
@@ -368,7 +378,7 @@ static int map_sit(struct map *m, const struct map_wish *wish,
     return rc;
 }
 
-/* One try. 1: the file was removed meanwhile, try again. */
+/* One try. 1: the file was made or removed meanwhile, try again. */
 static int map_try(struct map *m, const struct map_wish *wish,
                    struct weir_error *err)
 {
@@ -378,7 +388,7 @@ static int map_try(struct map *m, const struct map_wish *wish,
     int fd = file_open(wish, &made), rc;
 
     if (fd < 0)
-        return fd;
+        return fd == -EEXIST ? 1 : fd;
     rc = setup_lock(fd, err);
     if (rc == 0 && (fstat(fd, &st) < 0 || !file_named(wish->path, &st)))
         rc = 1;
@@ -407,6 +417,11 @@ static int map_refused(const struct map_wish *wish, int rc,
 {
     struct stat st;
 
+    if (rc == -EAGAIN && file_is_loose(wish->path))
+        return weir_error_set(err, rc,
+                              "cannot open %s: it is a symbolic link to a file "
+                              "that is missing",
+                              wish->path);
     if (rc == -ENOENT)
         return weir_error_set(err, rc,
                               wish->create ? "the folder of %s does not exist"

@@ -391,6 +391,15 @@ describe("shm", function()
     end
   end)
 
+  it("refuses a symbolic link to a file that is missing", function()
+    local path = fresh_path()
+    Shell.run(("ln -s %s/missing %s"):format(folder, path))
+    local code, _, err = Shell.run(WEIR .. "set shm://" .. path .. " k v", nil, 20)
+    assert.equal(3, code)
+    assert.matches("it is a symbolic link to a file that is missing", err)
+    assert.equal(1, (Shell.run(("test -e %s/missing"):format(folder))))
+  end)
+
   it("refuses a hugetlbfs by its name", function()
     local mount = folder .. "/huge"
     Shell.run("mkdir " .. mount)
