@@ -356,11 +356,9 @@ static int map_enter(struct map *m, int fd, const struct map_wish *wish,
     return rc;
 }
 
-/* Takes a seat, with a descriptor of its own: a mapping keeps the one that it
- * was made with open, also in a child of fork, and with it its locks. 1: the
- * file was removed meanwhile. */
-static int map_sit(struct map *m, const struct map_wish *wish,
-                   struct weir_error *err)
+/* Takes a seat, under seats_stay. 1: the file was removed meanwhile. */
+static int map_take_seat(struct map *m, const struct map_wish *wish,
+                         struct weir_error *err)
 {
     struct stat st;
     bool made;
@@ -378,11 +376,25 @@ static int map_sit(struct map *m, const struct map_wish *wish,
     return rc;
 }
 
+/* Takes a seat, with a descriptor of its own: a mapping keeps the one that it
+ * was made with open, also in a child of fork, and with it its locks. */
+static int map_sit(struct map *m, const struct map_wish *wish,
+                   struct weir_error *err)
+{
+    struct map_wish again = *wish;
+    int rc;
+
+    again.create = false;
+    seats_stay();
+    rc = map_take_seat(m, &again, err);
+    seats_fork();
+    return rc;
+}
+
 /* One try. 1: the file was made or removed meanwhile, try again. */
 static int map_try(struct map *m, const struct map_wish *wish,
                    struct weir_error *err)
 {
-    struct map_wish again = *wish;
     struct stat st;
     bool made;
     int fd = file_open(wish, &made), rc;
@@ -401,9 +413,8 @@ static int map_try(struct map *m, const struct map_wish *wish,
         if (rc < 0 && made)
             unlink(wish->path);
     }
-    again.create = false;
     if (rc == 0)
-        rc = map_sit(m, &again, err);
+        rc = map_sit(m, wish, err);
     if (rc != 0)
         map_unmap(m);
     setup_unlock(fd);

@@ -18,6 +18,22 @@ struct repair {
 static pthread_mutex_t repair_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct repair repair; /* under repair_lock */
 
+/* A child of fork may open stores of its own, so a fork waits for the lock. */
+static void repair_wait(void)
+{
+    pthread_mutex_lock(&repair_lock);
+}
+
+static void repair_go_on(void)
+{
+    pthread_mutex_unlock(&repair_lock);
+}
+
+__attribute__((constructor)) static void repair_watch_forks(void)
+{
+    pthread_atfork(repair_wait, repair_go_on, repair_go_on);
+}
+
 static bool repair_owned(const struct repair *r, uint32_t unit)
 {
     return (r->owned[unit / 8] >> unit % 8 & 1) != 0;

@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "point.h"
+
 /* Where the bytes to lock are. */
 static const off_t SEATS_AT = (off_t)1 << 40;
 
@@ -39,11 +41,13 @@ __attribute__((constructor)) static void watch_forks(void)
     pthread_atfork(fork_before, fork_in_parent, fork_in_child);
 }
 
-static void seats_enlist(struct seats *s)
+void seats_stay(void)
 {
     pthread_mutex_lock(&all_lock);
-    s->next = all;
-    all = s;
+}
+
+void seats_fork(void)
+{
     pthread_mutex_unlock(&all_lock);
 }
 
@@ -102,11 +106,13 @@ int seats_take(struct seats *s, int fd, struct seats_shared *shared,
     for (uint32_t i = 0; i < SEATS; i++) {
         if (!seat_lock(fd, i))
             continue;
+        SHM_POINT("seated");
         s->seat = i;
         s->holder =
             seat_holder(i, atomic_fetch_add(&shared->slots[i].takings, 1) + 1);
         atomic_store(&shared->slots[i].pid, (uint32_t)getpid());
-        seats_enlist(s);
+        s->next = all;
+        all = s;
         return 0;
     }
     return weir_error_set(err, -EMFILE,

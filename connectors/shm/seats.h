@@ -45,8 +45,13 @@ struct seats {
     struct seats *next; /* of all in the process */
 };
 
-/* seats_take takes a seat. fd is seats's from now on. -EMFILE and a sentence:
- * all are taken. */
+/* Between seats_stay and seats_fork, forks of this process wait: so no child
+ * has a descriptor that is not among the seats yet. */
+void seats_stay(void);
+void seats_fork(void);
+
+/* seats_take takes a seat, after seats_stay. fd, which was opened after it,
+ * too, is seats's from now on. -EMFILE and a sentence: all are taken. */
 int seats_take(struct seats *s, int fd, struct seats_shared *shared,
                struct weir_error *err);
 

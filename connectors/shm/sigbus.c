@@ -66,6 +66,24 @@ static void sigbus_handle(int signal, siginfo_t *info, void *context)
     errno = saved;
 }
 
+/* ---- forks ---- */
+
+/* A child of fork may open stores of its own, so a fork waits for the lock. */
+static void sigbus_wait(void)
+{
+    pthread_mutex_lock(&sigbus_lock);
+}
+
+static void sigbus_go_on(void)
+{
+    pthread_mutex_unlock(&sigbus_lock);
+}
+
+__attribute__((constructor)) static void sigbus_watch_forks(void)
+{
+    pthread_atfork(sigbus_wait, sigbus_go_on, sigbus_go_on);
+}
+
 /* ---- outside ---- */
 
 static void sigbus_set(void)

@@ -1,8 +1,10 @@
 /* held.c -- locks: threads of one process and two stores in it exclude each
  * other; a stopped process makes others wait for a bounded time and loses
  * nothing; a seat that a dead process had is no claim of its successor; a child
- * of fork does not keep its parent's seat. */
+ * of fork does not keep its parent's seat, nor a lock that another thread of
+ * its parent had. */
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "mapping.h"
 
@@ -151,6 +153,78 @@ static void forked(void)
     CHECK(kill(child, SIGKILL) == 0);
 }
 
+/* ---- a fork while another thread is inside ---- */
+
+static sem_t is_inside;
+
+/* Long enough for a fork that does not wait. */
+static void stay_inside(void)
+{
+    sem_post(&is_inside);
+    usleep(50000);
+}
+
+static void *thread_inside(void *lock)
+{
+    CHECK(pthread_mutex_lock(lock) == 0);
+    stay_inside();
+    CHECK(pthread_mutex_unlock(lock) == 0);
+    return NULL;
+}
+
+/* A child may open stores of its own: what they share must be free. */
+static void forked_locked(pthread_mutex_t *lock)
+{
+    pthread_t thread;
+    int status;
+    pid_t pid;
+
+    CHECK(pthread_create(&thread, NULL, thread_inside, lock) == 0);
+    CHECK(sem_wait(&is_inside) == 0);
+    pid = mapping_fork();
+    if (pid == 0)
+        _exit(pthread_mutex_trylock(lock) == 0 ? 0 : 1);
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+}
+
+static void seated(const char *name)
+{
+    if (strcmp(name, "seated") == 0)
+        stay_inside();
+}
+
+static void *thread_sits(void *m)
+{
+    mapping_open(m, 0, 0, 0);
+    return NULL;
+}
+
+/* The child has no descriptor of a seat that was being taken. */
+static void forked_sitting(void)
+{
+    static struct shm m;
+    uint32_t before = seats_taken(&a.map.seats);
+    pthread_t thread;
+    pid_t pid;
+
+    point_met = seated;
+    CHECK(pthread_create(&thread, NULL, thread_sits, &m) == 0);
+    CHECK(sem_wait(&is_inside) == 0);
+    pid = mapping_fork();
+    if (pid == 0) {
+        pause();
+        _exit(0);
+    }
+    CHECK(pthread_join(thread, NULL) == 0);
+    point_met = NULL;
+    close(m.map.seats.fd); /* as if this process had been killed */
+    CHECK(seats_taken(&a.map.seats) == before);
+    m.map.seats.fd = -1;
+    mapping_close(&m.map, false);
+    CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+}
+
 /* A lock that says what no process ever wrote. */
 static void altered(void)
 {
@@ -197,6 +271,10 @@ int main(void)
     dead(true);
     succeeded();
     forked();
+    CHECK(sem_init(&is_inside, 0, 0) == 0);
+    forked_locked(&repair_lock);
+    forked_locked(&sigbus_lock);
+    forked_sitting();
     altered();
     full();
     truth_check_all(&b);
