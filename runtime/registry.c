@@ -38,6 +38,19 @@ struct loaded {
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct loaded *registry; /* under registry_lock */
 
+/* Another thread may have had the lock when this process was forked. What it
+ * changes is one pointer, so the list is whole. A fork does not wait for it:
+ * loading a connector takes locks of the C library's that a fork has. */
+static void registry_in_child(void)
+{
+    registry_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+}
+
+__attribute__((constructor)) static void registry_watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, registry_in_child);
+}
+
 struct search {
     char directories[DIRECTORIES][PATH_MAX];
     size_t n;

@@ -24,6 +24,19 @@ static const char *const OPEN_INDEX[ENV_LEVELS] = {"young", "middle", "index"};
 static pthread_mutex_t register_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct env *all; /* under register_lock */
 
+/* Another thread may have had the lock when this process was forked, for as
+ * long as it waits for the writers. The list is whole: what changes is one
+ * pointer. */
+static void register_in_child(void)
+{
+    register_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+}
+
+__attribute__((constructor)) static void register_watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, register_in_child);
+}
+
 static int open_write_lock(struct env *env, struct weir_error *err)
 {
     for (int ms = 0; flock(env->lock_fd, LOCK_EX | LOCK_NB) < 0; ms++) {
