@@ -67,13 +67,20 @@ int change_replace(const struct shm *m, const struct hold *h,
     return change_set(m, h, call, at, item);
 }
 
-/* Copies the value of an entry to memory of `more` bytes more: *copy, to be
- * freed. NULL: the item is answered, or there is an error. */
+/* The size of the value of an entry. Something else may alter it at any time,
+ * so an op reads it once. */
+static uint64_t change_size(const struct entry *e)
+{
+    return __atomic_load_n(&e->size, __ATOMIC_RELAXED);
+}
+
+/* Copies the value of an entry, of that size, to memory of `more` bytes more:
+ * *copy, to be freed. NULL: the item is answered, or there is an error. */
 static int change_copy(const struct shm *m, const struct hold *h,
                        struct weir_call *call, struct weir_item *item,
-                       struct entry *e, uint64_t more, char **copy)
+                       struct entry *e, uint64_t size, uint64_t more,
+                       char **copy)
 {
-    uint64_t size = e->size;
     int rc;
 
     *copy = NULL;
@@ -95,7 +102,7 @@ static int change_copy(const struct shm *m, const struct hold *h,
 int change_cas(const struct shm *m, const struct hold *h,
                struct weir_call *call, struct place *at, struct weir_item *item)
 {
-    uint64_t version;
+    uint64_t version, size;
     struct entry *e;
     char *old;
     int rc = shard_find(h, &at->key, &e);
@@ -104,10 +111,11 @@ int change_cas(const struct shm *m, const struct hold *h,
         return rc;
     if (e == NULL)
         return change_status(item, WEIR_MISS);
-    rc = change_copy(m, h, call, item, e, 0, &old);
+    size = change_size(e);
+    rc = change_copy(m, h, call, item, e, size, 0, &old);
     if (old == NULL)
         return rc;
-    version = weir_version_of(old, e->size);
+    version = weir_version_of(old, size);
     free(old);
     if (version != (uint64_t)item->number)
         return change_status(item, WEIR_REJECTED);
@@ -145,9 +153,12 @@ int change_incr(const struct shm *m, const struct hold *h,
     struct entry *e;
     int rc = shard_find(h, &at->key, &e);
 
-    if (rc == 0 && e != NULL && e->size <= sizeof digits) {
-        size = e->size;
-        rc = ops_read(m, h, call, item, e, digits, size);
+    if (rc == 0 && e != NULL) {
+        size = change_size(e);
+        if (size <= sizeof digits)
+            rc = ops_read(m, h, call, item, e, digits, size);
+        else
+            size = 0; /* which no number has either */
     }
     if (rc < 0 || item->status != WEIR_PENDING)
         return item->status == WEIR_PENDING ? rc : 0;
@@ -160,13 +171,14 @@ int change_incr(const struct shm *m, const struct hold *h,
     return rc;
 }
 
-/* Adds the piece to a copy of the old bytes, and puts that in. */
+/* Adds the piece to a copy of the old bytes, which are `before`, and puts that
+ * in. */
 static int append_put(const struct shm *m, const struct hold *h,
                       struct weir_call *call, struct place *at,
                       struct weir_item *item, const struct entry *old,
-                      char *bytes)
+                      char *bytes, uint64_t before)
 {
-    uint64_t before = old->size, piece = ops_size(item);
+    uint64_t piece = ops_size(item);
     bool lent = ops_is_lent(item);
 
     if (lent && !weir_call_lend(call)) {
@@ -194,7 +206,7 @@ int change_append(const struct shm *m, const struct hold *h,
                   struct weir_call *call, struct place *at,
                   struct weir_item *item)
 {
-    uint64_t max = weir_call_max_value(call), size;
+    uint64_t max = weir_call_max_value(call), before, size;
     struct entry *e;
     char *bytes;
     int rc = shard_find(h, &at->key, &e);
@@ -203,7 +215,8 @@ int change_append(const struct shm *m, const struct hold *h,
         return rc;
     if (e == NULL)
         return append_new(m, h, call, at, item);
-    size = e->size + ops_size(item);
+    before = change_size(e);
+    size = before + ops_size(item);
     if (size > max) {
         weir_call_fail(call, item, WEIR_TOOBIG,
                        "a value of %llu bytes: max_value is %llu",
@@ -212,10 +225,10 @@ int change_append(const struct shm *m, const struct hold *h,
     }
     if (!change_fits(h, call, at, item, size))
         return 0;
-    rc = change_copy(m, h, call, item, e, ops_size(item), &bytes);
+    rc = change_copy(m, h, call, item, e, before, ops_size(item), &bytes);
     if (bytes == NULL)
         return rc;
-    rc = append_put(m, h, call, at, item, e, bytes);
+    rc = append_put(m, h, call, at, item, e, bytes, before);
     free(bytes);
     return rc;
 }
