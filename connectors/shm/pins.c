@@ -126,6 +126,19 @@ int pins_sweep(const struct hold *h, bool always)
     return 0;
 }
 
+bool pins_agree(const struct hold *h)
+{
+    uint64_t units = 0;
+
+    for (uint32_t pin = 1; pin <= h->layout->pins; pin++) {
+        const struct pin *p = row(h, pin);
+
+        if (p->holder != 0 && pins_first(h, pin_entry(h, p)) == pin)
+            units += p->units;
+    }
+    return units == h->s->pinned_units;
+}
+
 bool pins_keep(const struct hold *h, struct entry *e)
 {
     uint32_t units = (uint32_t)entry_units(e);

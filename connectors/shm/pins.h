@@ -47,6 +47,9 @@ bool pins_keep(const struct hold *h, struct entry *e);
  * does so once in many calls. -EUCLEAN. */
 int pins_sweep(const struct hold *h, bool always);
 
+/* pins_agree says whether the table has as many units as the shard counts. */
+bool pins_agree(const struct hold *h);
+
 /* pins_first returns the first pin of the list of an entry; 0: none. */
 uint32_t pins_first(const struct hold *h, const struct entry *e);
 

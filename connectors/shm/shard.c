@@ -258,7 +258,7 @@ static int shard_sweep(const struct hold *h)
 }
 
 /* Sees to it that evicting is enough to get so many units. -ENOSPC: it is not,
- * because pinned entries keep theirs. */
+ * because pinned entries keep theirs. -EUCLEAN. */
 static int shard_unpin(const struct hold *h, uint64_t units)
 {
     struct shard *s = h->s;
@@ -268,7 +268,7 @@ static int shard_unpin(const struct hold *h, uint64_t units)
     if (units + s->pinned_units > units_all) {
         rc = pins_sweep(h, true);
         if (rc == 0 && units + s->pinned_units > units_all)
-            rc = -ENOSPC;
+            rc = pins_agree(h) ? -ENOSPC : -EUCLEAN;
     } else if (units > s->free_units && s->kept_units > 0) {
         rc = pins_sweep(h, false);
     }

@@ -309,6 +309,30 @@ static void repaired(void)
 
 /* ---- others ---- */
 
+/* Something else alters the number of pinned units: that must not keep the room
+ * of a shard for ever. */
+static void altered(void)
+{
+    uint64_t repairs = gauge(a, "repairs");
+    struct weir_value *v;
+    struct shm m;
+    struct hold h;
+
+    CHECK(set(a, 1, SIZE, 1) == WEIR_OK);
+    v = get(a, 1);
+    mapping_open(&m, 0, 0, 0);
+    CHECK(shm_hold(&m, 0, &h) == 0);
+    h.s->pinned_units = UINT32_MAX;
+    shm_release(&m, &h);
+    mapping_close(&m.map, false);
+    CHECK(set(a, 2, SIZE, 2) == WEIR_OK);
+    CHECK(gauge(a, "repairs") == repairs + 1);
+    CHECK(gauge(a, "pinned") >= SIZE && gauge(a, "pinned") < 2 * SIZE);
+    CHECK(telling_sound(v->data, v->size, 1));
+    done(v);
+    check_truth();
+}
+
 /* With verify=always a value that lies in the mapping is never given out. */
 static void verified(void)
 {
@@ -361,6 +385,7 @@ int main(void)
     full();
     dead();
     repaired();
+    altered();
     verified();
     kept_by_memory();
     weir_batch_free(batch);
