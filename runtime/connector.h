@@ -232,7 +232,8 @@ int weir_call_fail(struct weir_call *call, struct weir_item *item, int status,
  * another. A connector whose calls end in any order calls it in start, finish
  * or idle. It never touches the call, its items or its memory again, and its
  * finish returns -EAGAIN instead of 0. A second end of a call aborts the
- * process. */
+ * process. In the run of another connector (see weir_inner) it sets call->n to
+ * 0 instead: that one has the call still. */
 void weir_call_end(struct weir_call *call);
 
 /* ---- values: where they go ----
@@ -413,7 +414,8 @@ void weir_page_answer(struct weir_call *call, struct weir_item *item,
                       struct weir_page *page, uint64_t cursor);
 
 /* A connector opened inside another one, as fault does. The outer one passes
- * its calls on. The inner one has no queue, workers or statistics. */
+ * its calls on. The inner one has no queue, workers or statistics. If it has
+ * one_worker, the outer one sees to it that it runs one call at a time. */
 struct weir_inner {
     const struct weir_connector *connector;
     void *state;

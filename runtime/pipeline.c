@@ -309,7 +309,11 @@ void weir_call_end(struct weir_call *call)
 {
     struct slice *s = slice_of(call);
 
-    slice_done(s->pipeline, s);
+    if (s->pipeline == NULL ||
+        s->pipeline->session->store->connector->start == NULL)
+        call->n = 0;
+    else
+        slice_done(s->pipeline, s);
 }
 
 /* ---- nothing in flight ---- */

@@ -141,6 +141,7 @@ static int fault_open(const void *config, const char *scheme, void **state,
         free(f);
         return rc;
     }
+    pthread_mutex_init(&f->turn, NULL);
     pthread_mutex_init(&f->lock, NULL);
     *state = f;
     return 0;
@@ -153,6 +154,7 @@ static void fault_close(void *state)
     weir_inner_close(f->target);
     tell_destroy(&f->tell);
     pthread_mutex_destroy(&f->lock);
+    pthread_mutex_destroy(&f->turn);
     free(f);
 }
 

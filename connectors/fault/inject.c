@@ -10,6 +10,8 @@
 
 #include "dice.h"
 
+enum { TURN_NS = 1000000 }; /* between two looks whether the target is free */
+
 /* In the order of the choices of the option status. */
 static const uint8_t STATUSES[] = {
     WEIR_FAILED,  WEIR_TIMEOUT,     WEIR_RESET,   WEIR_BUSY,
@@ -18,26 +20,52 @@ static const uint8_t STATUSES[] = {
     WEIR_MISS,    WEIR_REJECTED,
 };
 
+/* Starts the call and waits until it is answered. A target that ends its calls
+ * itself (weir_call_end) leaves the call without items. */
+static int target_finish(const struct fault_session *s, struct weir_call *call)
+{
+    const struct weir_connector *c = s->fault->target->connector;
+    int rc = c->start(s->inner, call);
+
+    if (rc < 0)
+        return rc;
+    do {
+        rc = call->n > 0 ? c->finish(s->inner, call) : 0;
+    } while (rc == -EAGAIN);
+    /* 1 means that the session should be replaced. check says so, too. */
+    return rc < 0 ? rc : 0;
+}
+
+/* Waits until no other worker runs the target. */
+static int target_enter(struct fault *f, struct weir_call *call)
+{
+    int rc = 0;
+
+    while (rc == 0 && pthread_mutex_trylock(&f->turn) != 0) {
+        weir_call_wait(call, -1, 0, TURN_NS);
+        rc = weir_call_look(call);
+    }
+    return rc;
+}
+
 static int target_call(const struct fault_session *s, struct weir_call *call)
 {
     const struct weir_connector *c = s->fault->target->connector;
-    int rc;
+    int rc = 0;
 
     if (!(c->ops & 1u << call->op)) {
         weir_call_fail(call, NULL, WEIR_UNSUPPORTED, "%s cannot do this",
                        c->name);
         return 0;
     }
-    if (c->run != NULL)
-        return c->run(s->inner, call);
-    rc = c->start(s->inner, call);
+    if (c->one_worker)
+        rc = target_enter(s->fault, call);
     if (rc < 0)
         return rc;
-    do {
-        rc = c->finish(s->inner, call);
-    } while (rc == -EAGAIN);
-    /* 1 means that the session should be replaced. check says so, too. */
-    return rc < 0 ? rc : 0;
+    rc = c->run != NULL ? c->run(s->inner, call) : target_finish(s, call);
+    if (c->one_worker)
+        pthread_mutex_unlock(&s->fault->turn);
+    return rc;
 }
 
 /* Runs n items of the call on the target. */

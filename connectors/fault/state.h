@@ -52,6 +52,7 @@ struct fault {
 
     struct tell tell;
 
+    pthread_mutex_t turn; /* of the worker that runs a target with one_worker */
     pthread_mutex_t lock; /* guards the inner pointer of each session */
 };
 

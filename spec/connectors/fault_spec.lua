@@ -191,6 +191,32 @@ describe("fault", function()
     assert.equal("fault memory", store.name)
   end)
 
+  it("runs calls of a policy file, one at a time with any number of workers", function()
+    local folder = shell.folder()
+    finally(function() shell.remove(folder) end)
+    shell.write(folder .. "/kv.lua", "local weir = require 'weir'\n"
+      .. "return weir.memory { capacity = '1MiB' }")
+    shell.write(folder .. "/program.lua", ([[
+      local weir = require "weir"
+      weir.run(function()
+        local store = weir.open("fault", { target = "lua:%s/kv.lua", workers = 4 })
+        local left = 400
+        for i = 1, 400 do
+          weir.spawn(function()
+            assert(store:set("k" .. i, "v" .. i))
+            assert(tostring(store:get("k" .. i)) == "v" .. i)
+            left = left - 1
+          end)
+        end
+        while left > 0 do weir.sleep(0.001) end
+        store:close()
+      end)
+      print "all"]]):format(folder))
+    local code, out, err = shell.run(("%s/weir run %s/program.lua"):format(
+      os.getenv "WEIR_BUILD" or "build", folder), nil, 30)
+    assert.same({ 0, "all\n" }, { code, out }, err)
+  end)
+
   it("reads shares with a point where the locale has a comma", function()
     local folder = shell.folder()
     finally(function() shell.remove(folder) end)
