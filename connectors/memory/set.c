@@ -146,11 +146,13 @@ static struct entry *set_timed(struct heap *h, struct entry *e)
 
 /* An entry without room for a time is replaced by a copy that has it, which the
  * policy counts as a hit, too. The lock is held for an allocation then, at most
- * once for each entry. */
+ * once for each entry. Nobody is told of the entry's end: its value lives on.
+ */
 void touch_locked(struct turn *t, struct place *at, struct weir_item *item)
 {
     uint64_t expires_ms = set_expires(item->ttl_ms);
     struct entry *e = shard_find(t->shard, &at->key, t->now_ms, &t->dead);
+    struct entry *copy;
 
     item->status = e != NULL ? WEIR_OK : WEIR_MISS;
     if (e == NULL)
@@ -160,11 +162,12 @@ void touch_locked(struct turn *t, struct place *at, struct weir_item *item)
         shard_expire(t->shard, e, expires_ms);
         return;
     }
-    e = set_timed(t->shard->heap, e);
-    if (e == NULL) {
+    copy = set_timed(t->shard->heap, e);
+    if (copy == NULL) {
         weir_call_fail(t->call, item, WEIR_NOSPACE, "out of memory");
         return;
     }
-    e->words[0] = expires_ms;
-    shard_put(t->shard, e, &t->dead);
+    copy->words[0] = expires_ms;
+    shard_put(t->shard, copy, &t->dead);
+    e->hits = 0;
 }

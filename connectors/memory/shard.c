@@ -197,10 +197,13 @@ static struct entry *shard_make_room(struct shard *s, uint64_t charge,
 
         if (e == NULL)
             break;
-        if (e == old)
+        if (e == old) {
+            shard_take_out(s, e, WEIR_EVICTED_REPLACED, dead);
             old = NULL;
-        shard_take_out(s, e, WEIR_EVICTED_CAPACITY, dead);
-        s->counters.evictions++;
+        } else {
+            shard_take_out(s, e, WEIR_EVICTED_CAPACITY, dead);
+            s->counters.evictions++;
+        }
         shard_load_victims(s);
     }
     return old;
