@@ -99,6 +99,15 @@ describe("a buffer to read into", function()
     end
   end)
 
+  it("may not be a slice of no memory", function()
+    local none = ffi.cast("char *", 0)
+    for size = 0, 16, 16 do
+      assert.matches("a slice to read into points at no memory", refusal(function()
+        store:get_into("key", { none, size })
+      end))
+    end
+  end)
+
   it("answers every slot of a batch with duplicates", function()
     local one, two = ffi.new "char[10]", ffi.new "char[16]"
     local small, other = ffi.new "char[3]", ffi.new "char[4]"
@@ -128,6 +137,15 @@ describe("bytes to store", function()
     assert.equal("s", tostring(store:get "value"))
     assert.equal("\1\2\3\0", tostring(store:get "array"))
     assert.equal("\2\3", tostring(store:get "slice"))
+  end)
+
+  it("may be a slice of no memory only if that has no bytes", function()
+    local none = ffi.cast("const char *", 0)
+    assert(store:set("empty", { none, 0 }))
+    assert.equal("", store:get_string "empty")
+    assert.matches("a slice of 3 bytes points at no memory", refusal(function()
+      store:set("key", { none, 3 })
+    end))
   end)
 
   it("are the caller's again as soon as set returns", function()

@@ -37,6 +37,12 @@ describe("an option table", function()
       refusal(function() weir.memory { capacity = print } end))
     assert.equal('memory: option "capacity" cannot be a string with a NUL byte',
       refusal(function() weir.memory { capacity = "1\0" } end))
+    assert.equal("memory: no option is named \"capacity\\0x\"",
+      refusal(function() weir.memory { ["capacity\0x"] = "1MiB" } end))
+    for _, target in ipairs { "memory\0x", "memory://\0x", "memory://?capacity=1\0" } do
+      assert.equal("memory: the name or URL of a store has no NUL byte",
+        refusal(function() weir.open(target) end))
+    end
     assert.equal('memory: option "capacity" cannot be inf',
       refusal(function() weir.memory { capacity = math.huge } end))
     assert.equal("memory: options are { name = value }, not a list",

@@ -60,6 +60,10 @@ local function slice(x, writable, level)
     error("the size of a slice is a whole number of bytes, not "
       .. tostring(size), level + 1)
   end
+  if pointer == nil and (writable or size > 0) then
+    error(writable and "a slice to read into points at no memory"
+      or ("a slice of %.0f bytes points at no memory"):format(size), level + 1)
+  end
   return pointer, size
 end
 

@@ -6,6 +6,12 @@ local ffi = require "ffi"
 local setting_array = ffi.typeof "struct weir_setting[?]"
 
 
+-- C takes a text to its first NUL byte.
+local function has_nul(text)
+  return text:find("\0", 1, true) ~= nil
+end
+
+
 local function number_words(x)
   if x ~= x or x == math.huge or x == -math.huge then return nil end
   if x % 1 == 0 then return ("%.0f"):format(x) end
@@ -31,7 +37,7 @@ end
 
 function words(x)
   local kind = type(x)
-  if kind == "string" then return not x:find("\0", 1, true) and x or nil end
+  if kind == "string" then return not has_nul(x) and x or nil end
   if kind == "number" then return number_words(x) end
   if kind == "boolean" then return tostring(x) end
   return kind == "table" and table_words(x) or nil
@@ -44,14 +50,26 @@ local function describe(x)
 end
 
 
+local function check_name(target, name)
+  if type(name) ~= "string" then
+    error(("%s: options are { name = value }, not a list"):format(target), 0)
+  end
+  if has_nul(name) then
+    error(("%s: no option is named %q"):format(target, name), 0)
+  end
+end
+
+
 --- Returns the settings for C, how many there are, and the strings to keep alive
 --- meanwhile. Its errors have no place.
 return function(target, options)
+  if has_nul(target) then
+    error(("%s: the name or URL of a store has no NUL byte"):format(
+      target:match "^[%w+.-]*"), 0)
+  end
   local names, values = {}, {}
   for name, value in pairs(options) do
-    if type(name) ~= "string" then
-      error(("%s: options are { name = value }, not a list"):format(target), 0)
-    end
+    check_name(target, name)
     local text = words(value)
     if not text then
       error(("%s: option %q cannot be %s"):format(target, name, describe(value)),
