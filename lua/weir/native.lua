@@ -48,18 +48,18 @@ local CHARGE_INLINE = 64 * 1024
 local ECHILD = 10
 
 
--- Raises an error if the host knows that a store opened now could not work.
-local function must_open(target)
-  local can_open = Host.current().can_open
-  if not can_open then return end
-  local able, why = can_open()
-  if not able then error(target .. ": " .. why, 0) end
+-- The scheme of a target, or the connector's name. The rest may contain a secret.
+local function scheme_of(target)
+  return target:match "^[%w+.-]*"
 end
 
 
--- The scheme of a target. The rest may contain a secret.
-local function target_name(target)
-  return target:match "^([%w+.-]+)://" or target
+-- Raises an error if the host knows that a store opened now could not work.
+local function must_open(scheme)
+  local can_open = Host.current().can_open
+  if not can_open then return end
+  local able, why = can_open()
+  if not able then error(scheme .. ": " .. why, 0) end
 end
 
 
@@ -68,10 +68,11 @@ end
 ---@param options table?
 ---@return weir.Native
 function Native.open(target, options)
-  must_open(target)
+  local scheme = scheme_of(target)
+  must_open(scheme)
   local settings, n, keep = settings_of(target, options or {})
   local room, why = Roster.has_room(target, keep[1], keep[2])
-  if not room then error(target_name(target) .. ": " .. why, 0) end
+  if not room then error(scheme .. ": " .. why, 0) end
   local rc = C.weir_open(store_slot, target, settings, n, failure)
   if rc < 0 then error(ffi.string(failure.message), 0) end
   local handle = ffi.gc(store_slot[0], C.weir_store_drop)

@@ -61,6 +61,17 @@ describe("weir.open", function()
     store:close()
   end)
 
+  it("does not repeat a password", function()
+    for _, options in ipairs { { 1 }, { timeout = print }, { timout = 1 },
+      { ["timeout\0"] = 1 } } do
+      local why = refusal(function()
+        weir.open("redis://me:secret@127.0.0.1", options)
+      end)
+      assert.matches("^redis: ", why)
+      assert.is_nil(why:find("secret", 1, true))
+    end
+  end)
+
   it("says what is wrong with a URL, and which connector is near", function()
     assert.matches("memory", refusal(function() weir.open "memroy://" end))
     assert.matches("not nil", refusal(function() weir.open() end))

@@ -50,30 +50,30 @@ local function describe(x)
 end
 
 
-local function check_name(target, name)
+local function check_name(scheme, name)
   if type(name) ~= "string" then
-    error(("%s: options are { name = value }, not a list"):format(target), 0)
+    error(("%s: options are { name = value }, not a list"):format(scheme), 0)
   end
   if has_nul(name) then
-    error(("%s: no option is named %q"):format(target, name), 0)
+    error(("%s: no option is named %q"):format(scheme, name), 0)
   end
 end
 
 
 --- Returns the settings for C, how many there are, and the strings to keep alive
---- meanwhile. Its errors have no place.
+--- meanwhile. Its errors have no place. They call the target by its scheme: the rest
+--- may contain a secret.
 return function(target, options)
+  local scheme = target:match "^[%w+.-]*"
   if has_nul(target) then
-    error(("%s: the name or URL of a store has no NUL byte"):format(
-      target:match "^[%w+.-]*"), 0)
+    error(scheme .. ": the name or URL of a store has no NUL byte", 0)
   end
   local names, values = {}, {}
   for name, value in pairs(options) do
-    check_name(target, name)
+    check_name(scheme, name)
     local text = words(value)
     if not text then
-      error(("%s: option %q cannot be %s"):format(target, name, describe(value)),
-        0)
+      error(("%s: option %q cannot be %s"):format(scheme, name, describe(value)), 0)
     end
     names[#names + 1], values[#names + 1] = name, text
   end
