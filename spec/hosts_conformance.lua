@@ -315,5 +315,21 @@ return function(name, run, owns_loop)
       local ok, why = pcall(run, function() weir.spawn(error, "alone", 0) end)
       assert.same({ false, "alone" }, { ok, why })
     end)
+
+    it("keeps the errors of a bounded number of such tasks", function()
+      local before, after
+      local ok = pcall(run, function()
+        local function fail(n)
+          for i = 1, n do weir.spawn(error, "alone " .. i, 0) end
+          collectgarbage()
+          collectgarbage()
+          return collectgarbage "count"
+        end
+        fail(2000)
+        before, after = fail(2000), fail(20000)
+      end)
+      assert.is_false(ok)
+      assert.is_true(after - before < 500, after - before .. " KiB")
+    end)
   end)
 end

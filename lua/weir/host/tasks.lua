@@ -20,6 +20,23 @@ end
 
 local NONE = {}
 
+-- So many tasks that failed and that no task has joined are kept, to tell of them. Of
+-- further ones nothing is kept.
+local MOST_FAILED = 1000
+
+
+local function note_failed(self, task)
+  if self.n_failed == MOST_FAILED then return end
+  self.failed[task], self.n_failed = true, self.n_failed + 1
+end
+
+
+local function forget_failed(self, task)
+  if not self.failed[task] then return end
+  self.failed[task], self.n_failed = nil, self.n_failed - 1
+end
+
+
 -- Notes the end of a task and wakes the tasks that join it. Most tasks return nothing
 -- and are joined by none: that makes no tables.
 local function finish(self, task, ok, ...)
@@ -27,7 +44,7 @@ local function finish(self, task, ok, ...)
   task.ok, task.n, task.results = ok, n, n > 0 and { ... } or NONE
   self.alive[task] = nil
   if not ok and not joiners and task.results[1] ~= Host.KILLED then
-    self.failed[task] = true
+    note_failed(self, task)
   end
   for i = 1, joiners and #joiners or 0 do wake(self.parking, joiners[i]) end
 end
@@ -55,7 +72,7 @@ local function join(self, task)
     task.joiners[#task.joiners + 1] = w
     park_alive(self, w)
   end
-  self.failed[task] = nil
+  forget_failed(self, task)
   return task.ok, unpack(task.results, 1, task.n)
 end
 
@@ -71,7 +88,7 @@ end
 local function failure(self)
   local task = next(self.failed)
   if not task then return nil end
-  self.failed[task] = nil
+  forget_failed(self, task)
   return task.results[1]
 end
 
@@ -162,7 +179,7 @@ end
 --- served, for at most so long. wait(nil) blocks without a limit, and returns false at
 --- once when no event can ever come.
 return function(wait)
-  local self = { alive = {}, failed = {}, stops = {} }
+  local self = { alive = {}, failed = {}, n_failed = 0, stops = {} }
   self.queue = RunQueue.new(self, finish)
   self.parking = Parking.new(self.queue, now, wait)
 
