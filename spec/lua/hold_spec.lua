@@ -51,6 +51,36 @@ describe("a ledger", function()
     assert.equal(3000, released())
   end)
 
+  -- A finalizer runs where Lua allocates: while a bank is made.
+  it("gives each object a slot of its own if others enter in a new bank", function()
+    local makes, live, released = 0, {}, 0
+    local enter, drop, take
+    local function take_some()
+      for _ = 1, 600 do
+        local object = {}
+        local slot = take(object)
+        assert.is_nil(live[slot])
+        live[slot] = object
+      end
+    end
+    enter, drop = Hold.ledger(function()
+      makes = makes + 1
+      if makes == 2 then take_some() end
+      return {}
+    end, function(list, index)
+      assert.is_true(list[index])
+      list[index], released = nil, released + 1
+    end)
+    function take(object)
+      local list, index, slot = enter(object)
+      list[index] = true
+      return slot
+    end
+    take_some()
+    for slot in pairs(live) do drop(slot) end
+    assert.equal(1200, released)
+  end)
+
   it("releases a bounded number with each slot that is taken", function()
     local n = 50000
     local take, _, released = ledger()

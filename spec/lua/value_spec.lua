@@ -141,6 +141,24 @@ describe("a value that is built", function()
     end)
   end)
 
+  -- So large a value is charged at once, and the collector runs.
+  it("has its own bytes if a finalizer builds another one meanwhile", function()
+    local ran, size = 0, 32 * 2 ^ 20
+    local function litter()
+      ffi.gc(ffi.new "char[1]", function()
+        ran = ran + 1
+        Value.build(1, function(data) data[0] = 0x79 end)
+      end)
+    end
+    for _ = 1, 8 do
+      litter()
+      local value = Value.build(size, function(data) data[0] = 0x78 end)
+      assert.equal("x", value:sub(1, 1))
+      value:close()
+    end
+    assert.is_true(ran > 0)
+  end)
+
   it("is let go when its making fails", function()
     assert.has_error(function()
       Value.build(10, function() error("lost", 0) end)

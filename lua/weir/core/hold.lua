@@ -57,14 +57,15 @@ end
 
 -- A bank whose slots are all free. An entry of `objects` is false: the slot is free;
 -- nil: its object was collected. swept: the collections when that was looked for.
-local function make_bank(first, kept, collections)
+-- first: the number of its first slot, once it is in a ledger.
+local function make_bank(kept, collections)
   local objects, free = new_table(SLOTS - 1, 0), Free()
   for index = 0, SLOTS - 1 do
     objects[index], free[index] = false, SLOTS - 1 - index
   end
   free[SLOTS] = SLOTS
   return {
-    first = first, kept = kept, free = free, swept = collections,
+    first = 0, kept = kept, free = free, swept = collections,
     objects = setmetatable(objects, WEAK),
   }
 end
@@ -78,9 +79,9 @@ end
 ---                  The caller puts the object's thing into the list at the index.
 ---   drop(slot)     frees a slot early.
 function Hold.ledger(make, release)
-  -- A finalizer may sweep wherever Lua allocates, but it turns to no other bank.
+  -- A finalizer may sweep, or enter objects of its own, wherever Lua allocates.
   local state = State()
-  local banks = { make_bank(0, make(), 0) }
+  local banks = { make_bank(make(), 0) }
   local first, objects, kept, free = 0, banks[1].objects, banks[1].kept, banks[1].free
 
   local function put_back(bank, index)
@@ -112,8 +113,10 @@ function Hold.ledger(make, release)
       sweep(bank)
       if bank.free[SLOTS] >= ENOUGH then return bank end
     end
-    local bank = make_bank(n * SLOTS, make(), state.collections)
-    banks[n + 1] = bank
+    local bank = make_bank(make(), state.collections)
+    -- There may be more banks now. From here on nothing is allocated.
+    n = #banks
+    bank.first, banks[n + 1] = n * SLOTS, bank
     return bank
   end
 

@@ -10,7 +10,8 @@ local Hold = require "weir.core.hold"
 local Text = require "weir.core.text"
 local C = require("weir.ffi").C
 
-local ffi_string, istype = ffi.string, ffi.istype
+local cast, ffi_string, istype = ffi.cast, ffi.string, ffi.istype
+local char_ptr = ffi.typeof "char *"
 
 -- C memory is charged to the collector in steps of so many bytes, since it does not see
 -- that memory.
@@ -189,7 +190,8 @@ function Value.build(size, fill)
   if pointer == nil then error "weir: out of memory" end
   local value = Value.own(pointer)
   Value.charge(size)
-  fill(data_slot[0])
+  -- Not from the slot: a finalizer may have built a value of its own meanwhile.
+  fill(cast(char_ptr, pointer.data))
   return value
 end
 
