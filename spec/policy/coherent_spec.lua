@@ -463,6 +463,18 @@ describe("events", function()
     assert.is_nil((weir.shard { far, weir.null {} }:listen(listener)))
   end)
 
+  it("reach all listeners, although one raises an error", function()
+    local broken = weir.policy { immediate = true, run = function()
+      error("a mistake", 0)
+    end }
+    local tree = weir.tier { broken, far, coherent = true }
+    assert.is_true(far:listen(listener))
+    far:tell "regained"
+    assert.error_matches(function() far:tell("changed", { "x" }) end, "a mistake")
+    assert.same({ "regained", "changed x" }, heard)
+    assert.equal(2, #tree.children)
+  end)
+
   it("are told at once to a listener that comes late", function()
     far:tell "regained"
     local tree = far:timeout(1)

@@ -55,14 +55,18 @@ function Events:listen(listener)
 end
 
 
---- Tells the listeners of an event.
+--- Tells the listeners of an event: all of them, then the first error is raised.
 function Events:tell(event, what)
   if event ~= "changed" then self.sees = event == "regained" end
-  local list = self.listeners
+  local list, failed, why = self.listeners, false, nil
   for i = 1, list and list.n or 0 do
     local listener = list[i]
-    if listener then listener:hear(event, what, self) end
+    if listener then
+      local good, err = pcall(listener.hear, listener, event, what, self)
+      if not good and not failed then failed, why = true, err end
+    end
   end
+  if failed then error(why, 0) end
 end
 
 

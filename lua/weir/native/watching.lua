@@ -32,6 +32,14 @@ function Watching.able(store)
 end
 
 
+-- Tells the listeners of a store. An error of one must not keep later events from the
+-- others, nor other batches from their tasks.
+local function tell(store, event, what)
+  local good, why = pcall(store.tell, store, event, what)
+  if not good then Host.warn(store.name .. ": events: " .. tostring(why)) end
+end
+
+
 --- Makes the watch of a store under a queue, unless there is one. If that fails, the
 --- next request tries again.
 function Watching.ensure(store, queue)
@@ -39,7 +47,7 @@ function Watching.ensure(store, queue)
   tags = tags + 1
   local rc = C.weir_watch_new(watch_slot, store.handle, queue.cq, tags, failure)
   if rc < 0 then return end
-  if store.sees then store:tell "lost" end
+  if store.sees then tell(store, "lost") end
   store.watch = { handle = ffi.gc(watch_slot[0], C.weir_watch_free), queue = queue }
   stores[tags] = store
   queue.watched = queue.watched or setmetatable({}, { __mode = "k" })
@@ -61,7 +69,7 @@ end
 
 
 local function tell_keys(store, keys)
-  if #keys > 0 then store:tell("changed", keys) end
+  if #keys > 0 then tell(store, "changed", keys) end
   return {}
 end
 
@@ -77,9 +85,9 @@ local function read(store, watch)
       else
         keys = tell_keys(store, keys)
         if event.kind == LOST then
-          store:tell("lost", why_blind(store))
+          tell(store, "lost", why_blind(store))
         else
-          store:tell "regained"
+          tell(store, "regained")
         end
       end
     end
@@ -89,13 +97,12 @@ end
 
 
 --- Reads the events that a drained batch announced. false: the tag is that of another
---- batch. An error of a listener must not keep other batches from their tasks.
+--- batch.
 function Watching.drained(tag)
   if tag < FIRST then return false end
   local store = stores[tag]
   if not store or not store.watch then return true end
-  local good, why = pcall(read, store, store.watch.handle)
-  if not good then Host.warn(store.name .. ": events: " .. tostring(why)) end
+  read(store, store.watch.handle)
   return true
 end
 
@@ -109,7 +116,7 @@ function Watching.close(queue, why)
     if store.watch and store.watch.queue == queue then
       C.weir_watch_free(ffi.gc(store.watch.handle, nil))
       store.watch = nil
-      store:tell("lost", why)
+      tell(store, "lost", why)
     end
   end
 end
