@@ -63,6 +63,19 @@ describe("bench", function()
     shell.remove(folder)
   end)
 
+  it("compares a ratio with a ratio, and a figure with a figure", function()
+    local bench = Bench.new { before = { lost = { figure = 100, of = 50, ratio = 2 },
+      won = { figure = 100 }, empty = {} } }
+    local lines = printed(function()
+      bench:row { case = "lost", figure = 110, unit = "ns" }
+      bench:row { case = "won", figure = 110, unit = "ns", of = 55, reference = "x" }
+      bench:row { case = "empty", figure = 110, unit = "ns" }
+    end)
+    assert.matches("%+10 %%$", lines[1])
+    assert.matches("%+10 %%$", lines[2])
+    assert.matches("^empty +110 ns$", lines[3])
+  end)
+
   it("says so when a program is not there", function()
     local good, err = pcall(Bench.measure, "nothing", {}, print)
     assert.is_false(good)

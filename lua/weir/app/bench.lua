@@ -85,13 +85,16 @@ local function against(row)
 end
 
 
--- How a row changed. The ratio is compared where there is one: machines drift.
+-- How a row changed. The ratio is compared where both have one: machines drift.
 local function change(row, before)
   if not before then
     return ""
   end
-  local now, was = row.ratio or row.figure, before.ratio or before.figure
-  if was == 0 then
+  local now, was = row.figure, before.figure
+  if row.ratio and before.ratio then
+    now, was = row.ratio, before.ratio
+  end
+  if not was or was == 0 then
     return ""
   end
   return ("%+.0f %%"):format((now / was - 1) * 100)
