@@ -1,4 +1,5 @@
 -- The small words: prefix, readonly, tap, meter, delay, fault, fail, policy.
+local Reply = require "weir.core.reply"
 local fake = require "fake"
 local script = require "fake.store"
 local weir = require "weir"
@@ -188,6 +189,23 @@ describe("a policy of one's own", function()
       assert.equal(3, tree:stats()["policy"].ops.get.keys)
       assert.equal("policy", tree:trace("a")[1].path)
     end)
+  end)
+
+  it("must answer a scan with a page, or say that it cannot", function()
+    for _, value in ipairs { "abc", ("\255"):rep(64), ("\0"):rep(23), false } do
+      local tree = weir.policy { run = function(_, req)
+        local reply = Reply.new(req)
+        reply:set(1, "ok", { value = value or nil })
+        return reply
+      end }
+      assert.error_matches(function() tree:scan {}() end,
+        'policy: run answered a scan with something that is no page of keys; pass it '
+        .. 'to a store, or answer "unsupported"', 1, true)
+    end
+    local tree = weir.policy { children = { far }, run = function(_, req)
+      return far:run(req)
+    end }
+    host:main(function() assert.equal("a", (tree:scan {}())) end)
   end)
 
   it("must answer every slot", function()

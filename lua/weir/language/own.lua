@@ -6,6 +6,7 @@ local Atomic = require "weir.policy.shared.atomic"
 local Blame = require "weir.core.blame"
 local Node = require "weir.policy.shared.node"
 local Op = require "weir.core.op"
+local Page = require "weir.policy.shared.scan_page"
 local Reply = require "weir.core.reply"
 
 local Custom = Node.word "policy"
@@ -26,6 +27,15 @@ local function scan(self, req)
 end
 
 
+-- Whoever lists keys trusts the pages.
+local function check_page(self, reply)
+  if reply[1] ~= "ok" or Page.is_page(reply:value(1)) then return end
+  error(('%s: %s answered a scan with something that is no page of keys; pass it to a '
+    .. 'store, or answer "unsupported"'):format(self.name,
+    self.scans and "scan" or "run"), 0)
+end
+
+
 function Custom:answer(req)
   local refused = Op.atomic[req.op] and Atomic.refuse(self, req)
   if refused then return refused end
@@ -35,6 +45,7 @@ function Custom:answer(req)
     error(("%s: %s must return a reply of %d slots"):format(self.name,
       is_scan and self.scans and "scan" or "run", req.n), 0)
   end
+  if is_scan then check_page(self, reply) end
   return reply
 end
 

@@ -28,6 +28,18 @@ local function each(page, fn)
 end
 
 
+--- Whether a value can be a page: its entries end where it ends.
+---@param value weir.Value?
+function Page.is_page(value)
+  if not value then return false end
+  local size, at = #value, 0
+  while at + HEAD <= size do
+    at = at + HEAD + padded(ffi.cast(entry_ptr, value.data + at).key_len)
+  end
+  return at == size
+end
+
+
 --- The keys of a page, in order.
 function Page.keys(page)
   local keys = {}
