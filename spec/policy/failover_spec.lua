@@ -171,6 +171,19 @@ describe("failover", function()
     end)
   end)
 
+  it("touches no old copy in place of a value that is gone", function()
+    a.data.k = "old"
+    local tree = weir.failover { a, b }
+    host:main(function()
+      a.down = "unavailable"
+      assert(tree:set("k", "v", { ttl = 5 }))
+      a.down = nil
+      host.sleep(6)
+      assert.is_false(tree:touch("k", 100))
+    end)
+    assert.is_nil(a.expires.k)
+  end)
+
   it("deletes everywhere", function()
     a.data.k, b.data.k = "1", "1"
     host:main(function()

@@ -106,6 +106,21 @@ describe("warmup", function()
     near:close()
   end)
 
+  it("touches no old copy in place of a value that is gone", function()
+    local tree = weir.warmup { new, old }
+    host:main(function()
+      old.faults.a = { "busy" }
+      assert(tree:set("a", "new", { ttl = 5 }))
+      host.sleep(6)
+      assert.is_false(tree:touch("a", 100))
+      assert.is_nil(old.expires.a)
+      host.sleep(1)
+      assert.is_true(not tree:exists "a") -- this has the old copy deleted
+      assert(tree:set("a", "newer"))
+      assert(tree:touch("a", 100))
+    end)
+  end)
+
   it("never brings an old value back", function()
     local tree = weir.warmup { new, old }
     host:main(function()

@@ -52,6 +52,18 @@ describe("bysize", function()
     end)
   end)
 
+  it("touches no old copy in place of a value that is gone", function()
+    host:main(function()
+      local store = tree()
+      assert(store:set("k", "1"))
+      a.faults.k = { "busy" }
+      assert(store:set("k", "123", { ttl = 5 }))
+      host.sleep(6)
+      assert.is_false(store:touch("k", 100))
+      assert.is_nil(a.expires.k)
+    end)
+  end)
+
   it("finds a value that changes class meanwhile, in any order", function()
     for _, value in ipairs { "1", "12345" } do
       fake.orders(function(any)

@@ -143,7 +143,8 @@ end
 local function everywhere(self, req)
   local requests = {}
   for i = 1, #self.children do requests[i] = req end
-  local replies = Parallel.run(self.children, requests, #self.children)
+  local stores = req.op == "touch" and Suspects.touchers(self.suspects) or self.children
+  local replies = Parallel.run(stores, requests, #stores)
   local reply = replies[1]
   for i = 2, #replies do reply:combine(replies[i]) end
   return reply

@@ -118,7 +118,8 @@ end
 local function everywhere(self, req)
   local requests = {}
   for i = 1, #self.children do requests[i] = req end
-  local replies = Parallel.run(self.children, requests, #self.children)
+  local stores = req.op == "touch" and Suspects.touchers(self.suspects) or self.children
+  local replies = Parallel.run(stores, requests, #stores)
   for at, answer in ipairs(replies) do
     self:note(at, answer)
     for i = 1, req.n do

@@ -107,26 +107,33 @@ end
 
 
 -- The warm store first, since the cold one is filled from it.
-local function both(self, req)
+local function delete(self, req)
   local reply = self.children[WARM]:run(req)
-  if req.op == "delete" then
-    for i = 1, req.n do
-      if status.class[reply[i]] ~= "error" then
-        self.suspects[WARM]:clear(req.keys[i])
-      end
+  for i = 1, req.n do
+    if status.class[reply[i]] ~= "error" then
+      self.suspects[WARM]:clear(req.keys[i])
     end
   end
   return reply:combine(self.children[COLD]:run(req))
 end
 
 
+local function touch(self, req)
+  local warm = self.suspects[WARM]
+  local reply = warm:touch(req, warm:slots(req))
+  return reply:combine(self.children[COLD]:run(req))
+end
+
+
 -- ---- the rest ----
+
+local WRITES = { set = set, delete = delete, touch = touch }
 
 function Warmup:answer(req)
   if Op.lookups[req.op] then return read(self, req) end
   if req.op == "scan" then return Copies.scan(self, req) end
   if Op.atomic[req.op] then return Atomic.refuse(self, req) end
-  return self.generations:write(self, req, req.op == "set" and set or both)
+  return self.generations:write(self, req, WRITES[req.op])
 end
 
 

@@ -154,29 +154,14 @@ end
 local function old_slots(node, req)
   if req.op ~= "touch" then return nil end
   local old = {}
-  for at, suspects in ipairs(node.suspects) do
-    old[at] = {}
-    for i = 1, req.n do old[at][i] = suspects:has(req.keys[i]) or nil end
-  end
+  for at, suspects in ipairs(node.suspects) do old[at] = suspects:slots(req) end
   return old
 end
 
 
--- A copy that may be old is as none, so its time is left alone.
-local function touch(store, req, old)
-  if not next(old) then return store:run(req) end
-  local reply, slots = Reply.uniform(req, "miss"), {}
-  for i = 1, req.n do
-    if not old[i] then slots[#slots + 1] = i end
-  end
-  if #slots > 0 then reply:place(store:run(req:subset(slots)), slots) end
-  return reply
-end
-
-
 local function write_to(node, at, req, old, tickets)
+  if old then return node.suspects[at]:touch(req, old[at]) end
   local store = node.children[at]
-  if req.op == "touch" then return touch(store, req, old[at]) end
   return store:run(request_for(node, store, req, tickets))
 end
 

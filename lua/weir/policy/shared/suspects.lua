@@ -193,6 +193,41 @@ function Suspects:read(req)
 end
 
 
+--- The slots of a request whose keys are suspect, as a set.
+function Suspects:slots(req)
+  local slots = {}
+  for i = 1, self.known.count > 0 and req.n or 0 do
+    slots[i] = self:has(req.keys[i]) or nil
+  end
+  return slots
+end
+
+
+--- Runs a touch on the store. To callers a copy that may be old is no value: its slot
+--- is a miss, and its time stays. old: what slots() returned when the write began.
+function Suspects:touch(req, old)
+  if not next(old) then return self.store:run(req) end
+  local reply, slots = Reply.uniform(req, "miss"), {}
+  for i = 1, req.n do
+    if not old[i] then slots[#slots + 1] = i end
+  end
+  if #slots > 0 then reply:place(self.store:run(req:subset(slots)), slots) end
+  return reply
+end
+
+
+--- Those of a list as stores that run touches in this way.
+function Suspects.touchers(list)
+  local stores = {}
+  for at, suspects in ipairs(list) do
+    stores[at] = { immediate = suspects.store.immediate, run = function(_, req)
+      return suspects:touch(req, suspects:slots(req))
+    end }
+  end
+  return stores
+end
+
+
 local function deletion(req, slots)
   local sub = req:subset(slots)
   sub.op, sub.values, sub.ttl, sub.ttls = "delete", nil, nil, nil
