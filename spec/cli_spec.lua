@@ -464,6 +464,30 @@ weir.spawn(function() work() end)]]
       .. "\t[^\n]*script%.lua:4: in function <[^\n]*>\n$", err)
   end)
 
+  it("says that the stack overflowed, and shows the innermost frames", function()
+    local frame = "\n\t[^\n]*script.lua:1: in function 'deep'"
+    for _, call in ipairs { "deep()", "return 1 + deep()",
+      "local a, b, c = 1, 2, 3; deep(); return a, b, c", "print(deep(1, 2, 3))" } do
+      local code, _, err = run("local function deep() " .. call .. " end\ndeep()")
+      assert.equal(3, code)
+      -- LuaJIT may have too little room left for more than this.
+      if err ~= "weir run: stack overflow, or an error in a handler of errors\n" then
+        assert.matches("^weir run: [^\n]*script.lua:1: stack overflow\nstack traceback:"
+          .. frame:rep(20) .. "\n\t...\n$", err)
+      end
+    end
+  end)
+
+  it("names the line of an error that is no message", function()
+    for what, kind in pairs { ["{}"] = "table", ["{ code = 1 }"] = "table",
+      [""] = "nil", ["false"] = "boolean" } do
+      local code, _, err = run("local a = 1\nerror(" .. what .. ")")
+      local frames = err:gsub("[^\n\t]*script%.lua", "SCRIPT")
+      assert.same({ 3, ("weir run: an error that is a %s, not a message\nstack "
+        .. "traceback:\n\tSCRIPT:2: in main chunk\n"):format(kind) }, { code, frames })
+    end
+  end)
+
   it("names a file that is not there", function()
     local code, _, err = weir "run /nowhere.lua"
     assert.equal(3, code)

@@ -173,14 +173,16 @@ local function failure(err)
   if tostring(err):find "interrupted!$" then
     return { exit = Exit.INTERRUPTED, message = "interrupted" }
   end
-  if type(err) == "table" then
+  if type(err) == "table" and Blame.is_message(err) then
     return { exit = Exit.ERROR, message = tostring(err), code = rawget(err, "code"),
       store = rawget(err, "store") }
   end
-  local message = tostring(err)
+  local message = Blame.sentence(err)
   message = message .. Value.advice(message) .. out_of_scope(message)
-  local frames = Blame.trace(err)
-  message = frames and message .. "\n" .. frames or debug.traceback(message, 2)
+  if err ~= Blame.OVERFLOW then
+    local frames = Blame.trace(err)
+    message = frames and message .. "\n" .. frames or debug.traceback(message, 2)
+  end
   return { exit = Exit.ERROR, message = message }
 end
 

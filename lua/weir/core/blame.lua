@@ -76,21 +76,25 @@ local function described(info)
 end
 
 
---- The user's frames on this stack; nil: there are none. `level` as for
---- debug.traceback.
----@param level integer?
----@return string?
-function Blame.frames(level)
-  local lines = {}
-  level = (level or 1) + 1
-  local info = debug.getinfo(level, "Sln")
+-- The frames that a traceback shows. A stack that overflowed has thousands.
+local MOST_FRAMES = 20
+
+-- The user's innermost frames of a coroutine that waits for this one; nil: there are
+-- none.
+local function frames_of(co)
+  local lines, level = {}, 0
+  local info = debug.getinfo(co, level, "Sln")
   while info do
     if info.what ~= "C" and not Blame.is_ours(info) then
+      if #lines == MOST_FRAMES then
+        lines[#lines + 1] = "\t..."
+        break
+      end
       lines[#lines + 1] = ("\t%s:%d: %s"):format(info.short_src, info.currentline,
         described(info))
     end
     level = level + 1
-    info = debug.getinfo(level, "Sln")
+    info = debug.getinfo(co, level, "Sln")
   end
   if #lines == 0 then return nil end
   return "stack traceback:\n" .. table.concat(lines, "\n")
@@ -101,16 +105,68 @@ end
 local last, frames
 
 
+--- Whether an error can be written: a string or number, or a table that says how.
+---@param err any
+---@return boolean
+function Blame.is_message(err)
+  local meta = getmetatable(err)
+  return type(err) == "string" or type(err) == "number"
+    or type(meta) == "table" and meta.__tostring ~= nil
+end
+
+
+--- An error as text. One of Lua's tables, nil or a boolean is called that.
+---@param err any
+---@return string
+function Blame.sentence(err)
+  if Blame.is_message(err) then return tostring(err) end
+  return ("an error that is a %s, not a message"):format(type(err))
+end
+
+
+-- Keeps where each error was raised that comes from a coroutine.
+local function take_notes(co, err)
+  while true do
+    if co and (type(err) == "string" or not Blame.is_message(err)) then
+      last, frames = err, frames_of(co)
+    end
+    co, err = coroutine.yield()
+  end
+end
+
+local note
+
+
+--- Gets ready for remember. After an overflow there is too little room for it.
+function Blame.prepare()
+  note = note or coroutine.wrap(take_notes)
+end
+
+
 --- A handler for xpcall around user code: returns the error unchanged, and keeps where
---- it was raised.
+--- it was raised. After an overflow there is little room on the stack for calls, so a
+--- coroutine with a stack of its own looks at it.
 function Blame.remember(err)
-  if type(err) == "string" then last, frames = err, Blame.frames(2) end
+  note(coroutine.running(), err)
   return err
 end
 
 
+-- What LuaJIT makes of an error for whose handler there was no room on the stack.
+local NO_ROOM = "error in error handling"
+
+Blame.OVERFLOW = "stack overflow, or an error in a handler of errors"
+
+
+--- The error that ended a task, or a sentence where LuaJIT has only a riddle. remember
+--- raises no errors.
+function Blame.clear(err)
+  return err == NO_ROOM and Blame.OVERFLOW or err
+end
+
+
 --- The user's frames where an error was raised; nil: not known.
----@param err string
+---@param err any
 ---@return string?
 function Blame.trace(err)
   return last == err and frames or nil

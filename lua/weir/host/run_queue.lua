@@ -15,6 +15,7 @@ RunQueue.__index = RunQueue
 
 --- Makes a queue. ended(owner, task, ok, ...) is called when a task returns or fails.
 function RunQueue.new(owner, ended)
+  Blame.prepare()
   return setmetatable({
     owner = owner, ended = ended,
     first = 1, last = 0, -- the tasks in line are self[first] to self[last]

@@ -2,6 +2,7 @@
 -- that waits for events. run_queue.lua switches between them, parking.lua lets them
 -- wait. This file starts, joins, kills and unwinds them, and makes the host's table.
 
+local Blame = require "weir.core.blame"
 local Host = require "weir.host"
 local Parking = require "weir.host.parking"
 local Random = require "weir.host.random"
@@ -42,6 +43,7 @@ end
 local function finish(self, task, ok, ...)
   local n, joiners = select("#", ...), task.joiners
   task.ok, task.n, task.results = ok, n, n > 0 and { ... } or NONE
+  if not ok then task.results[1] = Blame.clear(task.results[1]) end
   self.alive[task] = nil
   if not ok and not joiners and task.results[1] ~= Host.KILLED then
     note_failed(self, task)

@@ -9,6 +9,7 @@
 -- bounded.lua bounds the time that loading takes.
 
 local run_bounded = require "weir.language.bounded"
+local Blame = require "weir.core.blame"
 local Closing = require "weir.core.closing"
 local Opener = require "weir.core.opener"
 local Params = require "weir.language.params"
@@ -103,9 +104,8 @@ end
 -- Adds a place to an error that has none. place: that of the last line that ran.
 local function placed(err, place)
   if type(err) ~= "string" then
-    local meta = getmetatable(err)
-    if meta and meta.__tostring then return err end
-    return ("%s: an error that is a %s, not a message"):format(place, type(err))
+    if Blame.is_message(err) then return err end
+    return place .. ": " .. Blame.sentence(err)
   end
   err = err:gsub("attempt to call method '([%w_]+)' %(a nil value%)", unknown_method)
   err = err:gsub("attempt to index global '([%w_]+)' %(a function value%)",

@@ -1,6 +1,7 @@
 -- app/repl/interpret.lua: runs a text that was typed: a dot command, or Lua, in the
 -- background if it ends in &. Writes the result to the session's output and exit code.
 local Binding = require "weir.app.repl.line.binding"
+local Blame = require "weir.core.blame"
 local Commands = require "weir.app.repl.line.commands"
 local Error = require "weir.core.error"
 local Evaluate = require "weir.app.repl.evaluate"
@@ -36,7 +37,7 @@ end
 -- An error as a sentence, with a suggestion for an unknown name.
 local function sentence(session, err, source)
   if Error.is(err) then return err.code .. ": " .. tostring(err) end
-  local text = tostring(err)
+  local text = Blame.sentence(err)
   local name = text:match "global '([%w_]+)' %(a nil value%)"
   if name then return text .. unknown(session, name, source) end
   name = text:match "call method '([%w_]+)' %(a nil value%)"
