@@ -102,6 +102,24 @@ describe("weir replay", function()
     assert.is_true(report.stores[2].evictions.count > 0)
   end)
 
+  it("prints lists as lists, also the empty ones", function()
+    shell.write(folder .. "/far.lua", [[return tier { readonly { memory {} },
+      memory { capacity = "1MiB" } }]])
+    for _, words in ipairs { policy, folder .. "/far.lua" } do
+      local out = weir(("replay %s %s --json --requests get-or-set"):format(words,
+        trace)).out
+      assert.is_nil(out:match '"%l+":{}', out)
+      assert.is_nil(out:match '"levels":{', out)
+      assert.matches('"warnings":[]', out, 1, true)
+    end
+    local swept = weir(("sweep memory:// %s capacity=1MiB --json --limit 1"):format(
+      trace)).out
+    assert.is_nil(swept:match '"%l+":{}', swept)
+    for _, line in ipairs { "connectors --json", "connectors fs --json" } do
+      assert.matches('"schemes":[]', weir(line).out, 1, true)
+    end
+  end)
+
   it("puts another file beside it, or a report from before", function()
     shell.write(folder .. "/other.lua", "return memory { capacity = '128KiB' }")
     local ran = weir(("replay %s %s --compare %s/other.lua"):format(policy, trace,

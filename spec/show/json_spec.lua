@@ -14,6 +14,11 @@ describe("show.json", function()
     assert.same(numbers, cjson.decode(Json.encode(numbers)))
   end)
 
+  it("writes a list that is marked as one also when it is empty", function()
+    assert.equal('{"a":[],"b":{},"c":["x"]}',
+      Json.encode { a = Json.list {}, b = {}, c = Json.list { "x" } })
+  end)
+
   it("writes names that are no text as text", function()
     assert.equal('{"\\\\255":1}', Json.encode { ["\255"] = 1 })
   end)

@@ -2,6 +2,7 @@
 -- by text.lua, for pictures by plot.lua. It does not depend on how long the replay
 -- took.
 
+local Json = require "weir.app.show.json"
 local Paths = require "weir.observe.paths"
 local Stats = require "weir.observe.stats"
 
@@ -119,6 +120,31 @@ local function overall(counts)
       bytes = counts.set_bytes },
     others = counts.others > 0 and counts.others or nil,
   }
+end
+
+
+-- The hits by level as a list: 0 for a level without hits above one with some. A report
+-- that was read may have the levels as names.
+local function list_of_levels(hits_by_level)
+  local list, most = {}, 0
+  for level, hits in pairs(hits_by_level) do
+    list[tonumber(level)] = hits
+    most = math.max(most, tonumber(level))
+  end
+  for level = 1, most do list[level] = list[level] or 0 end
+  return Json.list(list)
+end
+
+
+--- Marks the lists of a report: in JSON they are lists also when they are empty.
+function Report.mark_lists(report)
+  for _, point in ipairs(report.points or {}) do
+    point.levels = list_of_levels(point.levels)
+  end
+  for _, name in ipairs { "levels", "stores", "traces", "warnings", "points" } do
+    if report[name] then Json.list(report[name]) end
+  end
+  return report
 end
 
 

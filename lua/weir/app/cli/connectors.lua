@@ -28,7 +28,8 @@ local function list(args)
   for _, info in ipairs(good) do
     rows[#rows + 1] = { info.name, info.help }
     if args.json then
-      print(Json.encode { name = info.name, help = info.help, schemes = info.schemes })
+      print(Json.encode { name = info.name, help = info.help,
+        schemes = Json.list(info.schemes) })
     end
   end
   for _, info in ipairs(broken) do
@@ -50,6 +51,8 @@ local function describe(args)
     Exit.fail(Exit.ERROR, "%s", tostring(err))
   end
   if args.json then
+    info.schemes, info.ops = Json.list(info.schemes), Json.list(info.ops)
+    info.options = Json.list(info.options)
     print(Json.encode(info))
     return
   end

@@ -6,6 +6,7 @@ local Options = require "weir.replay.options"
 local Params = require "weir.language.params"
 local Progress = require "weir.app.show.progress"
 local Quantity = require "weir.core.quantity"
+local Report = require "weir.replay.report"
 local Run = require "weir.replay.run"
 local Terminal = require "weir.app.terminal"
 local Text = require "weir.replay.text"
@@ -102,7 +103,8 @@ end
 
 local function show(args, report, other, name)
   if args.json then
-    print(Json.encode(other and { report, other } or report))
+    Report.mark_lists(report)
+    print(Json.encode(other and { report, Report.mark_lists(other) } or report))
     return
   end
   Exit.write(table.concat(Text.lines(report), "\n"), "\n")

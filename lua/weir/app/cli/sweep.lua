@@ -8,6 +8,7 @@ local Options = require "weir.replay.options"
 local Params = require "weir.language.params"
 local Progress = require "weir.app.show.progress"
 local Quantity = require "weir.core.quantity"
+local Report = require "weir.replay.report"
 local Run = require "weir.replay.run"
 local Source = require "weir.replay.source"
 local Sweep = require "weir.replay.sweep"
@@ -251,7 +252,7 @@ local function print_runs(args, axes, runs, floor)
     for _, run in ipairs(runs) do
       print(Json.encode { name = run.name, params = run.params, cost = run.cost,
         front = run.front, knee = run.knee or false, bound = run.bound,
-        report = run.report })
+        report = Report.mark_lists(run.report) })
     end
     return
   end

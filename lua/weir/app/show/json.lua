@@ -55,10 +55,24 @@ local function is_too_much(t, depth, seen)
 end
 
 
+-- The metatable of what Json.list has marked.
+local List = {}
+
+
+--- Marks a table as a list, which it is when it is empty, too: [], not {}.
+---@generic T
+---@param t T[]
+---@return T[]
+function Json.list(t)
+  return setmetatable(t, List)
+end
+
+
 local function table_of(t, depth, seen)
   if is_too_much(t, depth, seen) then return "..." end
   seen[t] = "open"
-  local out, list = {}, is_list(t)
+  local marked = getmetatable(t) == List
+  local out, list = marked and Json.list {} or {}, marked or is_list(t)
   for key, value in pairs(t) do
     out[list and key or text_of(tostring(key))] = plain(value, depth + 1, seen)
   end
@@ -110,7 +124,8 @@ end
 write = function(x)
   if type(x) == "number" then return Number.exact(x) end
   if type(x) ~= "table" then return cjson.encode(x) end
-  return is_list(x) and write_list(x) or write_object(x)
+  local list = getmetatable(x) == List or is_list(x)
+  return list and write_list(x) or write_object(x)
 end
 
 

@@ -1,4 +1,7 @@
 -- .stores: the open stores.
+local Json = require "weir.app.show.json"
+
+
 local function facts(session, name)
   local list = {}
   if session.current == name then list[1] = "current" end
@@ -17,7 +20,7 @@ return {
     for i, name in ipairs(session.names) do
       local store = session.stores[name].inner
       local told = facts(session, name)
-      view:object { name = name, store = store.name, facts = told }
+      view:object { name = name, store = store.name, facts = Json.list(told) }
       rows[i] = { name, store.name, table.concat(told, ", ") }
     end
     view:table(rows)
