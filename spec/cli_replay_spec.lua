@@ -183,6 +183,12 @@ describe("weir replay", function()
     complains(("%s %s --speed fast"):format(policy, trace),
       "write max, 1x or closed=16")
     complains(("%s %s --set rum=1"):format(policy, trace), 'did you mean "ram"?')
+    complains(("%s %s --format cvs"):format(policy, trace),
+      '--format: there is no format "cvs"; did you mean "csv"?\n')
+    complains(("%s %s --columns time,kye"):format(policy, trace),
+      'replay: --columns: there is no column "kye"; did you mean "key"?\n')
+    complains(("%s %s --size 2TiB"):format(policy, trace),
+      "--size: '2TiB' is too large: a value has at most 1 TiB\n")
     complains(("%s %s --model 'fs: latncy=1ms'"):format(policy, trace),
       'did you mean "latency"?')
     complains(("%s %s --model 'memry: latency=1ms'"):format(policy, trace),

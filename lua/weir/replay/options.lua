@@ -1,15 +1,33 @@
 -- replay/options.lua: the options that the commands replay and sweep have in common,
 -- added to argparse's command and read into the options of run.lua.
 
+local Csv = require "weir.replay.formats.csv"
 local Exit = require "weir.app.exit"
+local Formats = require "weir.replay.formats"
+local Limits = require "weir.replay.formats.limits"
 local Quantity = require "weir.core.quantity"
 local Rules = require "weir.replay.models.rules"
 
 local Options = {}
 
 
+local function format(text)
+  local found, why = Formats.find(text)
+  return found and text, why
+end
+
+
+local function columns(text)
+  local good, why = Csv.check_columns(text)
+  return good and text, why
+end
+
+
 local function size(text)
-  return Quantity.size(text)
+  local bytes, why = Quantity.size(text)
+  if not bytes or bytes <= Limits.size then return bytes, why end
+  return nil, ("'%s' is too large: a value has at most %s"):format(text,
+    Quantity.bytes(Limits.size))
 end
 
 
@@ -42,9 +60,11 @@ function Options.define(command)
   command:option "--format"
     :argname "<name>"
     :description "mooncake, bailian, lmcache, oracle, csv or weir; else it is detected."
+    :convert(format)
   command:option "--columns"
     :argname "<names>"
     :description "Of a csv: time,key,op,size,ttl in order, or key=block_id,size=bytes."
+    :convert(columns)
   command:option "--requests"
     :argname "<how>"
     :description "get-or-set: a miss is computed and set; recorded: as the trace says."

@@ -117,19 +117,12 @@ function Csv.detect(head)
 end
 
 
-local function unknown(name)
-  error(("--columns: there is no column %q%s"):format(name,
-    Ffi.suggest(name, NAMES)), 0)
-end
-
-
 -- --columns as a list of what each column is, or as names to look for.
 local function wanted(text)
   local list, map = {}, nil
   for word in text:gmatch "[^,]+" do
     local ours, theirs = word:match "^(%w+)=(.+)$"
     ours = ours or word
-    if ours ~= "-" and not KNOWN[ours] then unknown(ours) end
     if theirs then
       map = map or {}
       map[theirs] = KNOWN[ours]
@@ -138,6 +131,19 @@ local function wanted(text)
     end
   end
   return list, map
+end
+
+
+--- true, or nil and a sentence: --columns has a word that is no column.
+---@param text string
+function Csv.check_columns(text)
+  for word in text:gmatch "[^,]+" do
+    local name = word:match "^(%w+)=.+$" or word
+    if name ~= "-" and not KNOWN[name] then
+      return nil, ("there is no column %q%s"):format(name, Ffi.suggest(name, NAMES))
+    end
+  end
+  return true
 end
 
 
@@ -165,7 +171,11 @@ end
 
 local function columns(input, text)
   local list, map
-  if text then list, map = wanted(text) end
+  if text then
+    local good, why = Csv.check_columns(text)
+    if not good then error("--columns: " .. why, 0) end
+    list, map = wanted(text)
+  end
   if map then return from_header(input, map) end
   if list then return reader_of(list) end
   if is_twitter(input:head():match "^[^\r\n]*") then return reader_of(TWITTER) end
