@@ -29,7 +29,7 @@ local GROUPS = { reads = true, writes = true, default = true }
 
 
 function Byop.new(given)
-  if type(given) ~= "table" or not next(given) then
+  if type(given) ~= "table" or not next(given) or type(given.run) == "function" then
     error("byop: takes a table of stores by op, such as { get = a, default = b }", 0)
   end
   local children = {}

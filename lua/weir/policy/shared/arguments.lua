@@ -181,6 +181,8 @@ end
 function Arguments.stores(word, given, least)
   if type(given) ~= "table" then
     fail(word, "takes a table of stores, not %s", Arguments.show(given))
+  elseif type(given.run) == "function" then
+    fail(word, "takes a table of stores, not a store; write %s { a, b }", word)
   end
   local stores, options, n = {}, {}, 0
   for name, value in pairs(given) do
