@@ -95,7 +95,8 @@ describe("a policy file with a mistake", function()
       .. "not a table with run; write policy { run = ... }")
     for _, word in ipairs { "tier", "shard", "failover", "mirror" } do
       says(("return %s(memory {}, memory {})"):format(word),
-        ("%s: takes a table of stores, not a store; write %s { a, b }"):format(word, word))
+        ("%s: takes a table of stores, not a store; write %s { a, b }"):format(word,
+          word))
     end
     says("return byop(memory {}, memory {})",
       "byop: takes a table of stores by op, such as { get = a, default = b }")
