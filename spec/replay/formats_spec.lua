@@ -341,6 +341,27 @@ describe("a trace", function()
     end
   end)
 
+  it("may begin with the mark of UTF-8, as spreadsheets write it", function()
+    local mark = "\239\187\191"
+    for _, case in ipairs { { "key,time\na,5\n", 5 }, { "time,key\n5,a\n", 5 },
+      { '{"timestamp": 5000, "hash_ids": [1]}\n', 5 } } do
+      local list = read(write("marked", mark .. case[1]))
+      assert.same({ case[2], 1 }, { list[1].time, list[1].n })
+    end
+    -- Three bytes of a binary trace are no mark.
+    local record = mark .. "\0" .. ("\1"):rep(12) .. ("\255"):rep(8)
+    local list, found = read(write("binary", record))
+    assert.same({ "oracle", 0xbfbbef }, { found.name, list[1].time })
+  end)
+
+  it("of an LLM service names the line of a time that is none", function()
+    local path = write("inf.jsonl", '{"timestamp": 1, "hash_ids": [1]}\n'
+      .. '{"timestamp": 1e400, "hash_ids": [1]}\n')
+    local good, err = pcall(read, path)
+    assert.is_false(good)
+    assert.matches("inf.jsonl:2: no number timestamp", err, 1, true)
+  end)
+
   it("names a bad line, or goes on and counts it", function()
     local path = write("bad.jsonl", '{"timestamp": 1, "hash_ids": [1]}\n{"timest\n'
       .. '{"timestamp": 2, "hash_ids": [2]}\n')

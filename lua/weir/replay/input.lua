@@ -10,6 +10,9 @@ local HEAD = 4096
 local MARK = 64 -- more than what a tool's end is marked with
 local RETURN = 13
 
+-- The mark of UTF-8 before text: before bytes it would be a part of them.
+local MARK_AND_TEXT = "^\239\187\191[\32-\126]"
+
 local byte, find, sub = string.byte, string.find, string.sub
 
 local UNPACK = { zst = "zstd -dcq", gz = "gzip -dc", xz = "xz -dc" }
@@ -70,6 +73,7 @@ function Input.open(path, opts)
   self.file, self.tool, head = open(path)
   self.piece = head or ""
   self:fill()
+  if self.piece:find(MARK_AND_TEXT) then self.piece = self.piece:sub(4) end
   return self
 end
 

@@ -31,8 +31,8 @@ local function head(report)
       .. "--speed 1x or closed=16 gives them"
   end
   if report.requests == 0 then
-    lines[#lines + 1] = "no request was counted: --skip, --warmup and --limit leave "
-      .. "none"
+    lines[#lines + 1] = "no request was counted: the trace has none, or --skip, "
+      .. "--warmup and --limit leave none"
   end
   if report.bad_lines then
     lines[#lines + 1] = Quantity.things(report.bad_lines, "bad line") .. " left out"
