@@ -1,6 +1,7 @@
 """The calls of a store, over stores of each kind."""
 import array
 import copy
+import gc
 import mmap
 import pickle
 import threading
@@ -465,6 +466,47 @@ class Failures(unittest.TestCase):
                     store.get("key")
                 self.assertEqual(caught.exception.code, "skipped")
                 self.assertIn("closed", str(caught.exception))
+
+    def test_a_store_that_was_never_opened_refuses(self):
+        class Forgetful(weir.Store):
+            def __init__(self):
+                pass  # without super().__init__()
+
+        store = Forgetful()
+        self.assertEqual(repr(store), "<weir.Store unopened>")
+        for call in (lambda: store.get("key"), lambda: store.name,
+                     lambda: store.ask("tree"), lambda: store.close(),
+                     lambda: list(store.scan())):
+            with self.assertRaises(weir.Error) as caught:
+                call()
+            self.assertEqual(caught.exception.code, "skipped")
+            self.assertIn("not open", str(caught.exception))
+        with self.assertRaises(AttributeError):
+            store.nothing
+
+    def test_a_store_that_the_collector_ended_refuses(self):
+        # In a cycle, the store may be finalized before those that use it.
+        told = []
+
+        class User:
+            def __init__(self, used, call):
+                self.used, self.call, used.user = used, call, self
+
+            def __del__(self):
+                try:
+                    told.append(self.call(self.used))
+                except weir.Error as error:
+                    told.append(error.code)
+
+        User(weir.Store("memory"), lambda store: store.set("key", b"value"))
+        gc.collect()
+        self.assertEqual(told, ["skipped"])
+        User(Jobs(weir.Store("fault", hang="1")), Jobs.drain)
+        gc.collect()
+        self.assertEqual(told, ["skipped", []])
+        User(Jobs(weir.Store("memory")), Jobs.close)
+        gc.collect()
+        self.assertEqual(told, ["skipped", [], None])
 
     def test_a_policy_file_with_a_mistake(self):
         with self.assertRaises(weir.Error) as caught:

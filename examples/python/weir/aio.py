@@ -66,7 +66,7 @@ class AsyncCalls:
     """The awaitable calls of a Store. Each is described at the call of the
     same name without the "a"."""
 
-    _pointer: Optional[int]
+    _pointer: int
 
     async def _await(self, call: Call, timeout: Optional[float]) -> Reply:
         channel = channel_here()

@@ -60,13 +60,13 @@ class Jobs(Owner):
         """Begins a call, and returns its number. Never blocks. Raises
         TypeError or ValueError for wrong arguments, and Error in the child of
         a fork; then there is no number."""
+        store = self.store._pointer  # raises Error if it was never opened
         batch = spare.take(len(call.keys))
         call.fill(batch)
         number = next(self._numbers)
         # Known before it is submitted, since it may be drained at once.
         self._flying[batch.pointer] = number, call, batch
-        if library.submit(self.store._pointer, self._queue.pointer,
-                          batch.pointer) != 0:
+        if library.submit(store, self._queue.pointer, batch.pointer) != 0:
             del self._flying[batch.pointer]
             self._end(Ended(number, call, self._read(call, batch)))
         return number
@@ -122,7 +122,9 @@ class Jobs(Owner):
             pass  # there are unread bytes, which wake the reader
 
     def __del__(self):
+        # What outlives this object in a cycle finds it ended, as after a fork.
         # The queue must not ring a socket that is closed.
+        self._process = 0
         if hasattr(self, "_queue"):
             self._queue.ring_socket(-1)
             for _, _, batch in self._flying.values():

@@ -25,17 +25,20 @@ class Queue(Owner):
 
     def drain(self) -> List[int]:
         """The addresses of the batches that have finished. Never blocks. One
-        thread at a time may call it."""
+        thread at a time may call it. The garbage collector may have ended the
+        queue before those that use it; then there are none."""
         done: List[int] = []
-        while True:
+        while self.pointer:
             n = library.queue_drain(self.pointer, self._out, AT_ONCE)
             done += self._out[:n]
             if n < AT_ONCE:
-                return done
+                break
+        return done
 
     def ring_socket(self, fd: int) -> None:
         """Makes the queue ring by writing a byte to a socket."""
-        library.queue_ring_socket(self.pointer, fd)
+        if self.pointer:
+            library.queue_ring_socket(self.pointer, fd)
 
     def __del__(self):
         pointer, self.pointer = self.pointer, None

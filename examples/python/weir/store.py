@@ -65,7 +65,7 @@ class Store(Owner, AsyncCalls, AtomicCalls):
     begin with an "a" are for asyncio (aio.py). atomic.py has the atomic ones.
     """
 
-    _pointer: Optional[int] = None
+    _pointer: int  # while the store is open or closed
     _closed = False
 
     def __init__(self, url: str, **options: Option):
@@ -220,10 +220,20 @@ class Store(Owner, AsyncCalls, AtomicCalls):
         self.close()
 
     def __repr__(self) -> str:
-        return "<weir.Store %s>" % (self.name if self._pointer else "unopened")
+        opened = "_pointer" in self.__dict__
+        return "<weir.Store %s>" % (self.name if opened else "unopened")
+
+    def __getattr__(self, name: str) -> Any:
+        # Only asked for an attribute that is not there.
+        if name == "_pointer":
+            raise Error("skipped", "the store is not open: its __init__ has "
+                        "not run to its end, or the garbage collector has "
+                        "ended it")
+        raise AttributeError("%r object has no attribute %r"
+                             % (type(self).__name__, name))
 
     def __del__(self):
-        pointer, self._pointer = self._pointer, None
+        pointer = self.__dict__.pop("_pointer", None)
         if pointer:
             free = library.store_free if self._closed else library.store_drop
             free(pointer)
