@@ -3,7 +3,11 @@ import array
 import copy
 import gc
 import mmap
+import os
 import pickle
+import shutil
+import sys
+import tempfile
 import threading
 import unittest
 
@@ -425,6 +429,25 @@ class Failures(unittest.TestCase):
                      "ttl must be a finite number of seconds over 0, not inf"),
                     (lambda: store.get("a", timeout=float("nan")),
                      "timeout must be a finite number of seconds, not nan"),
+                    (lambda: store.get_many(None),
+                     "keys must be a list, not NoneType"),
+                    (lambda: store.get_many(7), "keys must be a list, not int"),
+                    (lambda: list(store.scan(page=-1)),
+                     "page must be a number of keys from 0 to"),
+                    (lambda: list(store.scan(page=2 ** 64)),
+                     "page must be a number of keys from 0 to"),
+                    (lambda: list(store.scan(page="10")),
+                     "page must be an int, not str"),
+                    (lambda: store.ask(b"tree"),
+                     "what is asked must be a str, not bytes"),
+                    (lambda: store.ask("tree\0s"), "what is asked has no NUL"),
+                    (lambda: store.cas("a", None, b"1"),
+                     "old must be an object with the buffer protocol, not "
+                     "NoneType"),
+                    (lambda: weir.Store("memory", capacity="8MiB\0x"),
+                     "option capacity has no NUL"),
+                    (lambda: weir.Store("memory", **{"capacity\0x": "8MiB"}),
+                     "an option's name has no NUL"),
                     (lambda: weir.Store("memory\0"), "a URL has no NUL")):
                 with self.assertRaises((TypeError, ValueError)) as caught:
                     call()
@@ -433,8 +456,12 @@ class Failures(unittest.TestCase):
 
     def test_a_time_of_any_length(self):
         with weir.Store("memory") as store:
-            self.assertTrue(store.set("key", b"value", ttl=1e30, timeout=1e30))
-            self.assertEqual(store.get("key", timeout=1e30), b"value")
+            for time in (1e30, 1e300, sys.float_info.max):
+                self.assertTrue(
+                    store.set("key", b"value", ttl=time, timeout=time))
+                self.assertEqual(store.get("key", timeout=time), b"value")
+                with self.assertRaises(weir.Error):
+                    store.get("key", timeout=-time)
 
     def test_there_is_one_of_each(self):
         for url in ("memory", "memory://?inline=false"):
@@ -507,6 +534,16 @@ class Failures(unittest.TestCase):
         User(Jobs(weir.Store("memory")), Jobs.close)
         gc.collect()
         self.assertEqual(told, ["skipped", [], None])
+
+    def test_a_path_of_any_bytes(self):
+        folder = os.fsencode(tempfile.mkdtemp()) + b"/caf\xe9"
+        self.addCleanup(shutil.rmtree, os.path.dirname(folder))
+        path = folder.decode("utf-8", "surrogateescape")
+        for store in (weir.Store("fs://" + path), weir.Store("fs", path=path)):
+            with store:
+                self.assertTrue(store.set("key", b"value"))
+                self.assertIn("caf\N{REPLACEMENT CHARACTER}", store.name)
+                self.assertTrue(os.path.isdir(folder))
 
     def test_a_policy_file_with_a_mistake(self):
         with self.assertRaises(weir.Error) as caught:

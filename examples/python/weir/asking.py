@@ -40,7 +40,7 @@ class Call(NamedTuple):
         if self.number is not None:
             batch.set_column(NUMBER, [self.number % 2 ** 64] * batch.n)
         if self.op == SCAN:
-            batch.set_column(CAP, [self.page])
+            batch.set_column(CAP, [page_size(self.page)])
             batch.set_column(CURSOR, [self.cursor])
 
     def read(self, batch: Batch) -> Reply:
@@ -56,10 +56,24 @@ READINGS = {GET: reply.values, STAT: reply.stats, SCAN: reply.pages,
 
 def listed(things: Any, what: str) -> Sequence[Any]:
     """A list of things. A str would be a list of its letters."""
-    if isinstance(things, (str, bytes, bytearray, memoryview)):
+    if isinstance(things, (list, tuple)):
+        return things
+    if isinstance(things, (str, bytes, bytearray, memoryview)) \
+            or not any(hasattr(type(things), name)
+                       for name in ("__iter__", "__getitem__")):
         raise TypeError("%s must be a list, not %s"
                         % (what, type(things).__name__))
-    return things if isinstance(things, (list, tuple)) else list(things)
+    return list(things)
+
+
+def page_size(keys: int) -> int:
+    """The keys wanted in a page of a scan, as weir.h has them."""
+    if not isinstance(keys, int):
+        raise TypeError("page must be an int, not %s" % type(keys).__name__)
+    if not 0 <= keys <= library.FOREVER:
+        raise ValueError("page must be a number of keys from 0 to 2 ** 64 - 1, "
+                         "not %d" % keys)
+    return keys
 
 
 def milliseconds(seconds: float) -> int:
@@ -70,7 +84,7 @@ def milliseconds(seconds: float) -> int:
     if not 0 < seconds < math.inf:
         raise ValueError("ttl must be a finite number of seconds over 0, "
                          "not %r" % seconds)
-    return min(math.ceil(seconds * 1000), library.FOREVER)
+    return min(math.ceil(min(seconds, 2 ** 64) * 1000), library.FOREVER)
 
 
 # ---- scan ----

@@ -24,10 +24,11 @@ def incr_call(key: Key, number: int, ttl: Optional[float]) -> Call:
 
 def cas_call(key: Key, old: Any, new: Any, ttl: Optional[float]) -> Call:
     """A cas. Equal bytes have equal versions in every store."""
-    if isinstance(old, (str, int)):
+    try:
+        old = memoryview(old).tobytes()
+    except TypeError:
         raise TypeError("old must be an object with the buffer protocol, not "
-                        + type(old).__name__)
-    old = bytes(old)
+                        + type(old).__name__) from None
     return Call(asking.CAS, [key], values=[new], ttl=ttl,
                 number=library.version_of(old, len(old)))
 

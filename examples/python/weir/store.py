@@ -25,12 +25,23 @@ CODES = {
 }
 
 
+def c_bytes(words: Any, what: str) -> bytes:
+    """A str as C reads it, which ends at a NUL. Like a key, it is UTF-8, and
+    may have other bytes as os.fsdecode gives them for a path."""
+    if not isinstance(words, str):
+        raise TypeError("%s must be a str, not %s"
+                        % (what, type(words).__name__))
+    if "\0" in words:
+        raise ValueError("%s has no NUL: %r" % (what, words))
+    return words.encode("utf-8", "surrogateescape")
+
+
 def in_words(name: str, value: Option) -> bytes:
     """An option as weir reads it: 64MiB, 50ms, true."""
     if isinstance(value, bool):
         return b"true" if value else b"false"
     if isinstance(value, (str, int, float)):
-        return str(value).encode()
+        return c_bytes(str(value), "option " + name)
     raise TypeError("option %s must be a str, a number or a bool, not %s"
                     % (name, type(value).__name__))
 
@@ -69,15 +80,12 @@ class Store(Owner, AsyncCalls, AtomicCalls):
     _closed = False
 
     def __init__(self, url: str, **options: Option):
-        if not isinstance(url, str):
-            raise TypeError("a URL must be a str, not %s" % type(url).__name__)
-        if "\0" in url:
-            raise ValueError("a URL has no NUL: %r" % url)
+        target = c_bytes(url, "a URL")
         settings = (library.Setting * len(options))(*(
-            (name.encode(), in_words(name, value))
+            (c_bytes(name, "an option's name"), in_words(name, value))
             for name, value in options.items()))
         made, failure = ctypes.c_void_p(), library.Failure()
-        code = library.store_open(ctypes.byref(made), url.encode(), settings,
+        code = library.store_open(ctypes.byref(made), target, settings,
                                   len(options), ctypes.byref(failure))
         if code < 0:
             raise Error(CODES.get(-code, "failed"), library.told(failure))
@@ -186,19 +194,20 @@ class Store(Owner, AsyncCalls, AtomicCalls):
     @property
     def name(self) -> str:
         """The store's name in messages."""
-        return library.store_name(self._pointer).decode()
+        return library.store_name(self._pointer).decode(errors="replace")
 
     def ask(self, words: str, *, timeout: Optional[float] = None) -> str:
         """Asks a store something in words. A policy file (lua:kv.lua) knows
         "reload", "undo", "tree", "stats", "explain get KEY", "help"."""
         answer, failure = ctypes.c_void_p(), library.Failure()
-        code = library.store_ask(self._pointer, words.encode(),
+        code = library.store_ask(self._pointer,
+                                 c_bytes(words, "what is asked"),
                                  deadline_of(timeout), ctypes.byref(answer),
                                  ctypes.byref(failure))
         if code < 0:
             raise Error(CODES.get(-code, "failed"), library.told(
                 failure, "%s: no answer to %r" % (self.name, words)))
-        return bytes(take_value(answer)).decode()
+        return bytes(take_value(answer)).decode(errors="replace")
 
     def close(self, timeout: Optional[float] = 5) -> None:
         """Ends the store. Calls that run may end, until the timeout (None:

@@ -62,4 +62,6 @@ def deadline_of(timeout: Optional[float]) -> int:
     if not math.isfinite(timeout):
         raise ValueError("timeout must be a finite number of seconds, not %r"
                          % timeout)
-    return min(library.now() + max(int(timeout * 1e9), 1), library.FOREVER)
+    # A very large float has no room for its nanoseconds.
+    nanoseconds = max(int(max(min(timeout, 2 ** 64), 0) * 1e9), 1)
+    return min(library.now() + nanoseconds, library.FOREVER)
