@@ -9,6 +9,8 @@ import unittest
 import folders
 import weir
 from weir import batch, waiting
+from weir.asking import GET, Call
+from weir.jobs import Jobs
 
 
 def resident():
@@ -42,6 +44,19 @@ class Interrupting(unittest.TestCase):
         self.assertLess(took, 10)
         self.interrupt(lambda: store.set("key", value),
                        lambda: value.append(1))
+
+    def test_ends_a_close_at_once_and_the_store_closes_all_the_same(self):
+        jobs = Jobs(weir.Store("fault", hang="1"))
+        jobs.submit(Call(GET, ["key"]))
+        took = self.interrupt(lambda: jobs.store.close(30), lambda: None)
+        self.assertLess(took, 15)
+        with self.assertRaises(weir.Error) as caught:
+            jobs.store.get("other")
+        self.assertIn("closed", str(caught.exception))
+        jobs.store.close(0)
+        replies = [ended.reply for ended in jobs.drain()]
+        self.assertEqual([reply.errors for reply in replies], [1])
+        self.assertIn("close", str(replies[0].error(0)))
 
     def test_at_any_time_leaves_a_store_that_works(self):
         with weir.Store("memory", inline=False, capacity="32MiB") as store:

@@ -176,6 +176,8 @@ def declare(owner: CDLL, name: str, result: object, *arguments: object):
 store_open = declare(library, "weir_open", c_int, POINTER(c_void_p), c_char_p,
                      POINTER(Setting), c_size_t, POINTER(Failure))
 store_close = declare(library, "weir_close", c_int, c_void_p, c_uint64, c_int)
+close_begin = declare(library, "weir_close_begin", c_int, c_void_p, c_void_p,
+                      c_void_p, c_uint64, c_int)
 store_free = declare(library, "weir_store_free", None, c_void_p)
 store_drop = declare(library, "weir_store_drop", None, c_void_p)
 store_name = declare(short_calls, "weir_store_name", c_char_p, c_void_p)

@@ -211,10 +211,9 @@ class Store(Owner, AsyncCalls, AtomicCalls):
 
     def close(self, timeout: Optional[float] = 5) -> None:
         """Ends the store. Calls that run may end, until the timeout (None:
-        without limit). Later calls fail. A second close does nothing."""
-        deadline = deadline_of(timeout) or library.FOREVER
-        code = library.store_close(self._pointer, deadline,
-                                   library.CLOSE_DRAIN)
+        without limit). Later calls fail. A second close does nothing. Ctrl-C
+        ends the wait at once, and the store closes in the background."""
+        code = self._close(deadline_of(timeout) or library.FOREVER)
         if code < 0:
             why = "opened before a fork" if code == -errno.ECHILD \
                 else os.strerror(-code)
@@ -263,6 +262,30 @@ class Store(Owner, AsyncCalls, AtomicCalls):
         spare.put(batch)
         put_desk(desk)
         return reply
+
+    def _close(self, deadline: int) -> int:
+        """Closes on a thread of the runtime, and waits for it here, where
+        Ctrl-C ends the wait. Returns what weir_close returns."""
+        desk = take_desk()
+        batch = spare.take(0)
+        try:
+            batch.begin(asking.GET, [])
+            code = library.close_begin(
+                self._pointer, desk.queue.pointer, batch.pointer, deadline,
+                library.CLOSE_DRAIN)
+            if code == 0:
+                desk.wait()
+                code = batch.head.error.code
+            batch.finish()
+        except BaseException:
+            batch.free()
+            raise
+        spare.put(batch)
+        put_desk(desk)
+        if -code in (errno.EAGAIN, errno.ENOMEM):  # there is no thread for it
+            code = library.store_close(self._pointer, deadline,
+                                       library.CLOSE_DRAIN)
+        return code
 
     def _run_one(self, call: Call, timeout: Optional[float]) -> Any:
         return self._run(call, timeout).check()[0]
