@@ -4,7 +4,8 @@
 #include "forks.h"
 #include "store.h"
 
-static int refuse(const struct weir_store *s, struct weir_error *err)
+static int refuse(const struct weir_store *s, const char *words,
+                  struct weir_error *err)
 {
     if (s->forks != forks_seen())
         return weir_error_set(err, -ECHILD, "%s: opened before a fork",
@@ -16,6 +17,8 @@ static int refuse(const struct weir_store *s, struct weir_error *err)
                               s->name);
     if (atomic_load(&s->closing))
         return weir_error_set(err, -ESHUTDOWN, "%s: closed", s->name);
+    if (words == NULL)
+        return weir_error_set(err, -EINVAL, "%s: there are no words", s->name);
     return 0;
 }
 
@@ -31,7 +34,7 @@ int weir_ask(struct weir_store *s, const char *words, uint64_t deadline_ns,
     *out = NULL;
     /* Close waits until asking is 0, so the state stays until then. */
     atomic_fetch_add(&s->asking, 1);
-    rc = refuse(s, err);
+    rc = refuse(s, words, err);
     if (rc == 0)
         rc = s->connector->ask(s->state, words, deadline_ns, out, err);
     atomic_fetch_sub_explicit(&s->asking, 1, memory_order_release);

@@ -139,6 +139,7 @@ int weir_bell_new(struct weir_bell **out, struct weir_cq *cq,
 
     if (err == NULL)
         err = &unseen;
+    *out = NULL;
     if (bell != NULL)
         rc = listen_somewhere(bell, folder, err);
     if (rc < 0) {

@@ -63,6 +63,7 @@ int weir_cq_new(struct weir_cq **out)
 {
     struct weir_cq *cq = calloc(1, sizeof *cq);
 
+    *out = NULL;
     if (cq == NULL)
         return -ENOMEM;
     cq->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -210,6 +210,7 @@ int weir_open(struct weir_store **out, const char *target,
     if (err == NULL)
         err = &unseen;
     err->code = 0;
+    *out = NULL;
     if (s == NULL)
         return weir_error_set(err, -ENOMEM, "out of memory");
     rc = options_init(&s->store_options, STORE_OPTIONS, sizeof s->config, err);

@@ -201,7 +201,8 @@ int url_parse(struct url *u, const char *target, struct weir_error *err)
     int rc = 0;
 
     *u = (struct url){0};
-    u->text = strdup(target);
+    /* NULL is what getenv returns for a URL that was not set. */
+    u->text = strdup(target != NULL ? target : "");
     if (u->text == NULL)
         return weir_error_set(err, -ENOMEM, "out of memory");
     u->scheme = u->text;

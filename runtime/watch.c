@@ -194,6 +194,7 @@ int weir_watch_new(struct weir_watch **out, struct weir_store *s,
 
     if (err == NULL)
         err = &unseen;
+    *out = NULL;
     if (s->forks != forks_seen() || !cq_is_own(cq))
         return weir_error_set(err, -ECHILD, "%s: opened before a fork",
                               s->name);

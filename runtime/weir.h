@@ -15,7 +15,9 @@
  *     }
  *
  * Errors:  functions return 0, a count, or a negative errno. The result for a
- *          key is its item's status, never an errno.
+ *          key is its item's status, never an errno. A function that makes an
+ *          object sets *out to it, or to NULL if it fails. err may be NULL. It
+ *          says nothing if there was no error.
  * Threads: every function may be called from any thread, unless said
  *          otherwise. A batch belongs to one thread at a time: to the host
  *          until weir_submit accepts it, to the runtime until it is drained.

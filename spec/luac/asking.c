@@ -67,9 +67,11 @@ static void breaker(void)
 
 static void others(void)
 {
-    struct weir_store *store;
+    struct weir_store *store = tree_open("kv.lua", "return memory {}");
     struct weir_error err;
 
+    CHECK(ask(store, NULL) == -EINVAL && says("there are no words"));
+    weir_store_free(store);
     CHECK(weir_open(&store, "memory", NULL, 0, &err) == 0);
     CHECK(ask(store, "tree") == -ENOTSUP && says("memory"));
     CHECK(weir_close(store, weir_now(), WEIR_CLOSE_FAIL) == 0);

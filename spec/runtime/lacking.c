@@ -37,7 +37,7 @@ static void without_fds(void)
 {
     int had = count_descriptors();
     struct weir_error err;
-    struct weir_cq *cq;
+    struct weir_cq *cq = (void *)&err; /* as nobody left it */
     struct rlimit before;
 
     limit_to(RLIMIT_NOFILE, (rlim_t)had + 4, &before);
@@ -45,7 +45,7 @@ static void without_fds(void)
     CHECK(strstr(err.message, "scripted: cannot start: Too many") != NULL);
     CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
     limit_to(RLIMIT_NOFILE, 3, &before);
-    CHECK(weir_cq_new(&cq) == -EMFILE);
+    CHECK(weir_cq_new(&cq) == -EMFILE && cq == NULL);
     CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
     CHECK(count_descriptors() == had && script.closes == 1);
     CHECK(open_workers("64", &err) == 0);

@@ -11,6 +11,8 @@ struct wrong {
 };
 
 static const struct wrong WRONG[] = {
+    {NULL, NULL, NULL, -EINVAL, "neither a URL"},
+    {"", NULL, NULL, -EINVAL, "neither a URL"},
     {"nul", NULL, NULL, -ENOENT, "did you mean null?"},
     {"redisss://host", NULL, NULL, -ENOENT, "did you mean rediss?"},
     {"rediss+sentinel://host/main", NULL, NULL, -ENOENT,
@@ -86,13 +88,13 @@ static void says_what_is_wrong(const struct wrong *w)
     struct weir_setting settings[2] = {{w->name, w->value},
                                        {"script", address}};
     size_t n = w->name == NULL ? 0 : 1;
-    struct weir_store *store = NULL;
+    struct weir_store *store = (void *)address; /* as nobody left it */
     struct weir_error err = {0};
     int rc;
 
     snprintf(address, sizeof address, "%llx",
              (unsigned long long)(uintptr_t)&script);
-    if (n == 1 && strcmp(w->target, "scripted") == 0)
+    if (n == 1 && w->target != NULL && strcmp(w->target, "scripted") == 0)
         n = 2;
     rc = weir_open(&store, w->target, settings, n, &err);
     if (rc != w->rc || strstr(err.message, w->says) == NULL) {
