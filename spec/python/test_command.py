@@ -49,6 +49,36 @@ class Command(unittest.TestCase):
             env={**os.environ, "PYTHONPATH": MODULES}, timeout=60)
         self.assertEqual(done.returncode, 1)
 
+    def test_an_output_that_takes_nothing(self):
+        url = "fs://" + folders.folder(self)
+        self.assertEqual(run("set", url, "key", "v" * 70000)[0], 0)
+        self.assertEqual(run("set", url, "small", "v")[0], 0)
+        for words in (("get", url, "key"), ("get", url, "small"),
+                      ("ls", url), ("stat", url, "key")):
+            for name, expected in (
+                    ("/dev/full", "weir: cannot read or write: No space "
+                                  "left on device\n"),
+                    ("a closed pipe", "")):
+                with self.subTest(words=words, output=name):
+                    done = self.run_into(name, words)
+                    self.assertEqual((done.returncode, done.stderr),
+                                     (2, expected))
+
+    def run_into(self, name, words):
+        """Runs the command with an output that refuses what is written."""
+        if name == "/dev/full":
+            output = os.open(name, os.O_WRONLY)
+        else:
+            reading, output = os.pipe()
+            os.close(reading)
+        try:
+            return subprocess.run(
+                [sys.executable, "-m", "weir", *words], stdout=output,
+                env={**os.environ, "PYTHONPATH": MODULES}, timeout=60,
+                stderr=subprocess.PIPE, universal_newlines=True)
+        finally:
+            os.close(output)
+
     def test_a_value_from_stdin(self):
         url = "fs://" + folders.folder(self)
         self.assertEqual(run("set", url, "key", "-", given=b"\0\xff")[0], 0)

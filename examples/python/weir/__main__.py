@@ -1,5 +1,6 @@
 """The command `python -m weir`: the calls of a store from a shell."""
 import argparse
+import os
 import sys
 from typing import List, Optional
 
@@ -92,9 +93,18 @@ def main(words: Optional[List[str]] = None) -> int:
     args = parser().parse_args(words)
     try:
         with Store(args.url) as store:
-            return 0 if args.run(store, args) else 1
+            found = args.run(store, args)
+            sys.stdout.flush()
+            return 0 if found else 1
     except (Error, ValueError) as error:
         print("weir: %s" % error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            print("weir: cannot read or write: %s" % (error.strerror or error),
+                  file=sys.stderr)
+        # Python would write what is left at its end, and fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
     except KeyboardInterrupt:
         return 130
