@@ -198,7 +198,8 @@ class Store(Owner, AsyncCalls, AtomicCalls):
 
     def ask(self, words: str, *, timeout: Optional[float] = None) -> str:
         """Asks a store something in words. A policy file (lua:kv.lua) knows
-        "reload", "undo", "tree", "stats", "explain get KEY", "help"."""
+        "reload", "undo", "tree", "stats", "explain get KEY", "help". Only
+        the timeout ends the wait; Ctrl-C is heard after it."""
         answer, failure = ctypes.c_void_p(), library.Failure()
         code = library.store_ask(self._pointer,
                                  c_bytes(words, "what is asked"),
