@@ -24,9 +24,10 @@ struct copy {
     unsigned long long values, bytes, failed;
 };
 
-static void fail(const char *what, const char *why)
+/* The sentences of weir name the store, and hold no password as a URL may. */
+static void fail(const char *why)
 {
-    fprintf(stderr, "copy: %s: %s\n", what, why);
+    fprintf(stderr, "copy: %s\n", why);
     exit(1);
 }
 
@@ -36,7 +37,7 @@ static struct weir_store *open_store(const char *url)
     struct weir_error err;
 
     if (weir_open(&store, url, NULL, 0, &err) < 0)
-        fail(url, err.message);
+        fail(err.message);
     return store;
 }
 
@@ -46,7 +47,7 @@ static void start(struct copy *c, struct weir_store *store,
     int rc = weir_submit(store, c->cq, b);
 
     if (rc < 0)
-        fail(weir_store_name(store), b->error.message);
+        fail(b->error.message);
     c->waiting += rc == 0; /* else it is answered already */
 }
 
@@ -160,7 +161,7 @@ static void run(struct copy *c)
 
         await(c);
         if (page->status != WEIR_OK)
-            fail(weir_store_name(c->from), c->scan->error.message);
+            fail(c->scan->error.message);
         cursor = page->cursor;
         keys = page->value;
         page->value = NULL;
@@ -186,7 +187,7 @@ int main(int argc, char **argv)
     c.stat = weir_batch_new(PAGE);
     c.set = weir_batch_new(PAGE);
     if (weir_cq_new(&c.cq) < 0 || !c.scan || !c.get || !c.stat || !c.set)
-        fail("start", "out of memory");
+        fail("out of memory");
     run(&c);
     printf("copied %llu values, %.1f MiB\n", c.values,
            (double)c.bytes / (1 << 20));

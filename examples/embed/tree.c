@@ -9,10 +9,13 @@ int main(int argc, char **argv)
     struct weir_batch *b = weir_batch_new(1);
     struct weir_store *store;
     struct weir_cq *cq;
+    int failed;
     struct weir_error err;
 
-    if (argc != 3 || weir_open(&store, argv[1], NULL, 0, &err) < 0)
-        return fprintf(stderr, "%s\n", argc != 3 ? "STORE KEY" : err.message);
+    if (argc != 3)
+        return fprintf(stderr, "usage: tree STORE KEY\n"), 2;
+    if (weir_open(&store, argv[1], NULL, 0, &err) < 0)
+        return fprintf(stderr, "tree: %s\n", err.message), 2;
     weir_cq_new(&cq);
     weir_batch_reset(b, WEIR_GET, 1);
     b->items[0].key = argv[2];
@@ -24,10 +27,13 @@ int main(int argc, char **argv)
     if (b->items[0].status == WEIR_OK)
         printf("%s = %.*s\n", argv[2], (int)b->items[0].value->size,
                b->items[0].value->data);
+    else if (b->errors == 0)
+        printf("%s: miss\n", argv[2]);
     else
-        printf("%s: %s\n", argv[2], weir_status_info(b->items[0].status)->name);
+        fprintf(stderr, "tree: %s\n", b->error.message);
+    failed = b->errors > 0;
     weir_batch_free(b);
     weir_store_free(store);
     weir_cq_free(cq);
-    return 0;
+    return failed ? 2 : 0;
 }

@@ -52,8 +52,13 @@ describe("a C program #unsanitized", function()
     assert.same({ 0, "shape: miss\n", "" }, { run "./tree lua:kv.lua shape" })
     shell.write(folder .. "/kv.lua", "return teir { memory {} }")
     local code, _, err = run "./tree lua:kv.lua color"
-    assert.is_true(code ~= 0)
+    assert.equal(2, code)
     assert.truthy(err:find('kv.lua:1: no word "teir"; did you mean "tier"?', 1, true))
+    assert.same({ 2, "", "usage: tree STORE KEY\n" }, { run "./tree lua:kv.lua" })
+    shell.write(folder .. "/kv.lua", "return redis { host = '127.0.0.1', port = 1 }")
+    code, _, err = run "./tree lua:kv.lua color"
+    assert.equal(2, code)
+    assert.matches("^tree: .*cannot connect: Connection refused", err)
   end)
 
   it("copies pages of any length out of redis, and what is left of a life", function()
@@ -82,7 +87,14 @@ describe("a C program #unsanitized", function()
     assert.matches("^copy: ", err)
     code, _, err = run "./copy nowhere:// memory"
     assert.equal(1, code)
-    assert.matches("copy: nowhere://: ", err)
+    assert.matches('^copy: no connector is named "nowhere"', err)
+    code, _, err = run "./copy redis://:s3cret@127.0.0.1:1?bd=0 memory"
+    assert.equal(1, code)
+    assert.matches("^copy: redis: .*did you mean db%?\n$", err)
+    assert.is_nil(err:find("s3cret", 1, true))
+    code, _, err = run "./copy redis://127.0.0.1:1 memory"
+    assert.equal(1, code)
+    assert.equal("copy: redis 127.0.0.1:1: cannot connect: Connection refused\n", err)
   end)
 
   it("waits in a libev loop", function()
