@@ -238,7 +238,8 @@ uint64_t weir_version_of(const void *bytes, uint64_t size);
 /* ---- batches ---- */
 
 struct weir_item {
-    const char *key;  /* any bytes; submit may point it at a copy */
+    const char *key;  /* any bytes; submit may point it at a copy, which
+                         stays until the batch is submitted again or freed */
     uint32_t key_len; /* 1 to WEIR_KEY_MAX; scan: 0 to WEIR_KEY_MAX */
     uint8_t status;   /* out: enum weir_status */
     uint8_t flags;    /* 0. set, delete: may have WEIR_ITEM_TICKET */
@@ -461,8 +462,9 @@ enum weir_close_mode {
  * taken a second, is interrupted within 10 ms. When it returns 0, every
  * accepted batch is in its completion queue. A second close returns 0 at once.
  * Closes that run at the same time share the earliest deadline, and one
- * WEIR_CLOSE_FAIL counts for all. -ETIMEDOUT: a connector ignored the interrupt
- * for two seconds. Call it again then. */
+ * WEIR_CLOSE_FAIL counts for all. A deadline_ns of 0 has passed; WEIR_FOREVER
+ * never does. -ETIMEDOUT: a connector ignored the interrupt for two seconds.
+ * Call it again then. -ECHILD: the store was made before a fork. */
 int weir_close(struct weir_store *s, uint64_t deadline_ns, int mode);
 
 /* weir_close_begin does the same on a thread of its own and never blocks. b, a
