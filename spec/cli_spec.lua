@@ -93,7 +93,7 @@ describe("weir", function()
     assert.equal(2, code)
     assert.matches("Did you mean 'get'", err)
     for word, meant in pairs { hlep = "help", version = "--version",
-      Version = "--version" } do
+      Version = "--version", del = "rm", put = "set", keys = "ls" } do
       assert.same({ 2, "", ("weir: unknown command '%s'\nDid you mean '%s'?\n"
         .. "Try: weir --help\n"):format(word, meant) }, { weir(word) })
     end
@@ -319,6 +319,18 @@ describe("weir", function()
     code, _, err = weir "set memory a </tmp"
     assert.same({ 3, "weir set: cannot read stdin: Is a directory\n" }, { code, err })
     assert.same({ 0, "", "" }, { weir "repl <&-" })
+  end)
+
+  it("takes a key that begins with a dash after --, and says so", function()
+    for _, line in ipairs { "get memory -5", "set memory k -v", "rm memory -x-y" } do
+      local code, _, err = weir(line)
+      assert.equal(2, code)
+      assert.matches("\nA key or value that begins with - comes after --\n", err, 1,
+        true)
+    end
+    assert.equal(0, (weir("set " .. store .. "-- -5 -v")))
+    assert.equal("-v", select(2, weir("get " .. store .. "-- -5")))
+    assert.is_nil(select(3, weir "get memory a --jsn"):find("comes after", 1, true))
   end)
 
   it("sets the value - from stdin, once", function()

@@ -197,10 +197,22 @@ end
 -- What a word that is no command may mean, beside the commands that argparse suggests.
 local MEANT = { help = "help", version = "--version" }
 
+-- What other programs call it.
+local CALLED = {
+  del = "rm", delete = "rm", remove = "rm", put = "set", keys = "ls", list = "ls",
+  scan = "ls", info = "stats", copy = "cp", shell = "repl", explore = "repl",
+}
+
+-- What is wrong with the words, with what was meant by one of them.
 local function meant(message)
   local word = message:match "^unknown command '([^'\n]*)'$"
   local near = word and Ffi.nearest(word:lower(), { "help", "version" })
-  return near and ("%s\nDid you mean '%s'?"):format(message, MEANT[near]) or message
+  local name = word and CALLED[word:lower()] or MEANT[near]
+  if name then return ("%s\nDid you mean '%s'?"):format(message, name) end
+  if message:find "^unknown option '%-[^-]" then
+    return message .. "\nA key or value that begins with - comes after --"
+  end
+  return message
 end
 
 
