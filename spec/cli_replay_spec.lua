@@ -307,6 +307,29 @@ describe("weir replay", function()
       assert.matches("\n *64MiB [^\n]+ %- +[%d.]+ m?s", ran.out)
     end)
 
+    it("sweeps memory as replay does it where ops and times count", function()
+      local function write(name, text)
+        shell.write(folder .. "/" .. name, text)
+        return folder .. "/" .. name
+      end
+      local timed = write("timed.csv", "time,key\n1,a\n100,a\n101,a\n")
+      local aged = write("aged.csv", "time,key,ttl\n1,a,5\n100,a,5\n101,a,5\n")
+      local ops = write("ops.csv",
+        "key,op\na,set\na,get\na,delete\na,get\na,get\n")
+      for _, case in ipairs {
+        { "memory://?ttl=5s&", timed, 1 }, { "memory://?", aged, 1 },
+        { "memory://?", ops .. " --requests get-or-set", 2 },
+        { "memory://?", timed .. " " .. ops .. " --requests get-or-set", 4 },
+      } do
+        local url, rest, hits = unpack(case)
+        local one = weir(("replay '%scapacity=1MiB' %s --json"):format(url, rest))
+        local all = weir(("sweep '%s' capacity=1MiB %s --json"):format(
+          url:sub(1, -2), rest))
+        assert.equal(hits, cjson.decode(one.out).hits)
+        assert.equal(hits, cjson.decode(all.out).report.hits)
+      end
+    end)
+
     it("goes on where it was stopped", function()
       local results = folder .. "/results.jsonl"
       local line = ("sweep %s %s ram=64KiB,128KiB --resume %s"):format(policy, trace,

@@ -2,7 +2,8 @@
 --
 --   name, help
 --   detect(head, path)  whether a file that begins so is of the format
---   open(input, opts)   a function that returns one request after the other, or nil
+--   open(input, opts)   a function that returns one request after the other, or nil;
+--                       whether they have ops; whether they have times to live
 --   takes_columns       true: --columns is about it
 --   recorded            true: requests are done as they are recorded; else a get
 --                       that misses is computed and set

@@ -27,11 +27,11 @@ local function open_file(self, path)
     error(("%s: --columns is for csv, and this is read as %s; --format csv reads it as "
       .. "csv"):format(path, format.name), 0)
   end
-  local read, has_ops = format.open(input, { columns = self.columns,
+  local read, has_ops, has_ttls = format.open(input, { columns = self.columns,
     in_use = self.in_use })
   self.input, self.read = input, read
   self.found = { name = format.name, prefix = format.prefix or false,
-    recorded = format.recorded or has_ops or false }
+    recorded = format.recorded or has_ops or false, expires = has_ttls or false }
 end
 
 

@@ -26,17 +26,28 @@ end
 
 -- ---- runs without a policy ----
 
--- Whether runs are plain gets and sets of a memory store, for which plain.lua is.
-local function is_plain(target, paths, opts)
+-- Whether the requests of a trace are gets of values that do not expire.
+local function has_plain_gets(path, opts)
+  local source = Source.open({ path }, { format = opts.format, columns = opts.columns,
+    skip_bad = opts.skip_bad })
+  local found = source.found
+  source:close()
+  return not found.recorded and not found.expires
+end
+
+
+-- Whether runs are plain gets and sets of a memory store, for which plain.lua is. There
+-- the time stands still.
+local function is_plain(target, paths, opts, runs)
   if not Run.is_url(target) or target:match "^%w+" ~= "memory" then return false end
   if opts.speed ~= "max" or opts.sample or opts.warmup or next(opts.rules) then
     return false
   end
-  if opts.recorded ~= nil then return not opts.recorded end
-  local source = Source.open(paths, opts)
-  local recorded = source.found.recorded
-  source:close()
-  return not recorded
+  if opts.recorded or Models.options(target, runs[1]).ttl then return false end
+  for _, path in ipairs(paths) do
+    if not has_plain_gets(path, opts) then return false end
+  end
+  return true
 end
 
 
@@ -88,7 +99,7 @@ function Sweep.work(target, paths, opts, axes, runs, of)
   local k, n = os.getenv(Sweep.PART):match "^(%d+)/(%d+)/"
   local mine = {}
   for i = tonumber(k), #runs, tonumber(n) do mine[#mine + 1] = runs[i] end
-  local run_all = is_plain(target, paths, opts) and run_plain or run_each
+  local run_all = is_plain(target, paths, opts, mine) and run_plain or run_each
   run_all(target, paths, opts, mine, function(run, report)
     io.stdout:write(Json.encode { name = Grid.name(axes, run), of = of,
       report = report }, "\n")

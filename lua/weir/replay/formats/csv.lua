@@ -287,7 +287,7 @@ function Csv.open(input, opts)
     request, count = read(input, reader)
     if request and count ~= 1 then left = math.max(count, 1) - 1 end
     return request
-  end, reader.has.op ~= nil
+  end, reader.has.op ~= nil, reader.has.ttl ~= nil
 end
 
 
