@@ -339,6 +339,21 @@ describe("chunk over a store that fails", function()
     end
   end)
 
+  it("has a value for exists and stat while it is replaced", function()
+    for op, value in pairs { exists = "longer than it was", stat = "new" } do
+      local found
+      host:main(function()
+        assert(tree:set("k", "old old old"))
+        host:hold "far.exists" -- the heads are read, the pieces are not
+        host.spawn(function() found = tree[op](tree, "k") end)
+        assert(far:chunk(4):set("k", value))
+        host.sleep(1)
+        assert.equal(1, host:release "far.exists")
+      end)
+      assert.truthy(found, op)
+    end
+  end)
+
   it("asks for all keys at once, level by level", function()
     run(function()
       return tree:set_many({ "a", "b", "c" }, { "aaaaa", "bbbbbbbbb", "c" })

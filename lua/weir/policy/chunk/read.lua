@@ -15,8 +15,9 @@ local Value = require "weir.core.value"
 
 local Read = {}
 
--- How often a value is read that others keep replacing.
+-- How often a value is read that others keep replacing, and what is said then.
 local ROUNDS = 4
+local REPLACED = "the value was replaced while it was read"
 
 local char_ptr = ffi.typeof "char *"
 local class = status.class
@@ -214,7 +215,7 @@ function Read.get(self, req)
     if #slots == 0 then break end
   end
   for _, i in ipairs(slots) do
-    explain(self, reply, i, "busy", "the value was replaced while it was read")
+    explain(self, reply, i, "busy", REPLACED)
   end
   return Lent.land(req, reply)
 end
@@ -222,24 +223,55 @@ end
 
 -- ---- exists and stat ----
 
---- Answers exists and stat: a value is there if all of its pieces are.
-function Read.look(self, req)
-  local plans, reply = Heads.find(self, req)
-  local slots = Heads.in_pieces(plans, req.n)
-  if #slots == 0 then return reply end
+-- Asks for the pieces of some slots. Returns the slots with a piece that is not there.
+local function look_for_pieces(self, req, reply, slots, plans)
   local ask, owners = Pieces.request("exists", req, slots, plans)
-  local pieces = self.child:run(ask)
+  local pieces, missing = self.child:run(ask), {}
   local found = judge(pieces, owners)
   for _, i in ipairs(slots) do
     if type(found[i]) == "number" then
       reply:adopt(i, pieces, found[i])
     elseif found[i] == "missing" then
-      reply:set(i, "miss")
-      self.counts.broken = self.counts.broken + 1
+      missing[#missing + 1] = i
     else
       reply:note("sizes", i, plans[i].length)
     end
   end
+  return missing
+end
+
+
+-- Looks for the heads of slots again that have a piece missing. Returns the slots that
+-- have another head now. The others are answered.
+local function look_again(self, req, reply, slots, plans)
+  local fresh, looked = Heads.find(self, req:subset(slots))
+  reply:place(looked, slots)
+  local changed = {}
+  for j, i in ipairs(slots) do
+    local before, now = plans[i], fresh[j]
+    plans[i] = now
+    if now and now.salt == before.salt then
+      reply:set(i, "miss")
+      self.counts.broken = self.counts.broken + 1
+    elseif now then
+      changed[#changed + 1] = i
+    end
+  end
+  return changed
+end
+
+
+--- Answers exists and stat: a value is there if all of its pieces are.
+function Read.look(self, req)
+  local plans, reply = Heads.find(self, req)
+  local slots = Heads.in_pieces(plans, req.n)
+  for _ = 1, #slots > 0 and ROUNDS or 0 do
+    slots = look_for_pieces(self, req, reply, slots, plans)
+    if #slots == 0 then break end
+    slots = look_again(self, req, reply, slots, plans)
+    if #slots == 0 then break end
+  end
+  for _, i in ipairs(slots) do explain(self, reply, i, "busy", REPLACED) end
   return reply
 end
 
