@@ -165,6 +165,31 @@ static int file_sync(int folder)
     return rc == -ENOENT ? 0 : rc;
 }
 
+/* Some filesystems cannot sync a directory. */
+static int file_sync_directory(int fd)
+{
+    return fsync(fd) == 0 || errno == EINVAL ? 0 : -errno;
+}
+
+int file_sync_above(int folder)
+{
+    int fd = openat(folder, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc;
+
+    if (fd < 0)
+        return errno == EACCES ? 0 : -errno; /* it may be entered only */
+    rc = file_sync_directory(fd);
+    close(fd);
+    return rc;
+}
+
+int file_sync_names(int folder)
+{
+    int rc = file_sync_directory(folder);
+
+    return rc == 0 ? file_sync_above(folder) : rc;
+}
+
 int file_unmark(int folder, int fd)
 {
     int rc = 0;

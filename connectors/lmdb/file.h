@@ -27,4 +27,10 @@ int file_distrust(int folder, struct weir_error *err);
 int file_mark(int folder, struct weir_error *err);
 int file_unmark(int folder, int fd);
 
+/* file_sync_names makes the names in a folder durable, also that a name is
+ * gone, and the folder's own. file_sync_above does the latter alone. 0 or a
+ * negative errno. */
+int file_sync_names(int folder);
+int file_sync_above(int folder);
+
 #endif

@@ -149,6 +149,17 @@ static int open_prepare(struct env *env, const struct env_wish *wish,
                                     strerrordesc_np(-rc));
 }
 
+/* Before a set is answered as synced. A name that came back, of weir.unsynced,
+ * would have its file removed. */
+static int open_sync_names(struct env *env, struct weir_error *err)
+{
+    int rc = env->sync ? file_sync_names(env->folder) : 0;
+
+    return rc == 0 ? 0
+                   : weir_error_set(err, rc, "cannot sync the folder: %s",
+                                    strerrordesc_np(-rc));
+}
+
 static int open_start(struct env *env, const struct env_wish *wish,
                       struct weir_error *err)
 {
@@ -167,6 +178,8 @@ static int open_start(struct env *env, const struct env_wish *wish,
         rc = open_map(env, wish, err);
     if (rc == 0)
         rc = open_begin_use(env, err);
+    if (rc == 0)
+        rc = open_sync_names(env, err);
     flock(env->lock_fd, LOCK_UN);
     return rc;
 }
@@ -286,8 +299,25 @@ static int open_enter(struct env **out, const struct env_wish *wish, int folder,
     return 0;
 }
 
+/* Makes one folder. */
+static int open_mkdir(const char *path, int sync)
+{
+    int fd, rc;
+
+    if (mkdir(path, 0700) < 0)
+        return errno == EEXIST ? 0 : -errno;
+    if (!sync)
+        return 0;
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    rc = file_sync_above(fd);
+    close(fd);
+    return rc;
+}
+
 /* Makes the folder and those above it. */
-static int open_make(const char *path)
+static int open_make(const char *path, int sync)
 {
     char *copy = strdup(path);
     int rc = 0;
@@ -296,8 +326,7 @@ static int open_make(const char *path)
         p = strchr(p, '/');
         if (p != NULL)
             *p = '\0';
-        if (mkdir(copy, 0700) < 0 && errno != EEXIST)
-            rc = -errno;
+        rc = open_mkdir(copy, sync);
         if (p != NULL)
             *p++ = '/';
     }
@@ -324,7 +353,7 @@ static int open_folder(const struct env_wish *wish, struct weir_error *err)
 int env_open(struct env **out, const struct env_wish *wish,
              struct weir_error *err)
 {
-    int rc = wish->create ? open_make(wish->path) : 0;
+    int rc = wish->create ? open_make(wish->path, wish->sync) : 0;
 
     if (rc < 0 && rc != -ENOTDIR)
         return weir_error_set(err, rc, "cannot make the folder: %s",
