@@ -1,5 +1,5 @@
 /* forking.c -- a connector that forks while it is loaded. Its child opens a
- * store; if it cannot, this one does not open either. */
+ * store. If the child fails, the open of this connector fails, too. */
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -4,44 +4,12 @@
  * say. */
 
 #include <stdbool.h>
-#include <sys/syscall.h>
 
 #include "harness.h"
 
-#define SHIM __attribute__((visibility("default")))
+#include "../steps.h"
 
-/* The steps that were taken, a line each, paths below the folder. */
-static char steps[8192];
-
-static void step(const char *what, const char *path)
-{
-    size_t n = strlen(steps), len = strlen(folder_path);
-    const char *below = path;
-
-    if (strncmp(path, folder_path, len) == 0)
-        below = path[len] == '\0' ? "." : path + len + 1;
-    snprintf(steps + n, sizeof steps - n, "%s %s\n", what, below);
-}
-
-static void step_fd(const char *what, int fd)
-{
-    char link[64], path[512];
-    ssize_t n;
-
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    n = readlink(link, path, sizeof path - 1);
-    CHECK(n > 0);
-    path[n] = '\0';
-    step(what, path);
-}
-
-/* These stand in front of libc's. */
-SHIM int fsync(int fd)
-{
-    step_fd("sync", fd);
-    return (int)syscall(SYS_fsync, fd);
-}
-
+/* These stand in front of libc's, as does the fsync of steps.h. */
 SHIM int fdatasync(int fd)
 {
     step_fd("sync", fd);
@@ -58,19 +26,6 @@ SHIM int renameat(int from, const char *a, int to, const char *b)
 {
     step("name", b);
     return (int)syscall(SYS_renameat2, from, a, to, b, 0);
-}
-
-/* The given steps were taken in this order, among others. */
-static void expect_steps(const char *const *expected)
-{
-    const char *from = steps;
-
-    for (; *expected != NULL; expected++) {
-        from = strstr(from, *expected);
-        if (from == NULL)
-            fprintf(stderr, "no \"%s\" in its place of:\n%s", *expected, steps);
-        CHECK(from != NULL);
-    }
 }
 
 /* The file before its name, its name, each directory up to the one that was

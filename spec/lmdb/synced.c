@@ -2,56 +2,15 @@
  * not take it back: the names of the folder and of its files are synced, and so
  * is the end of weir.unsynced, which would have the file removed. */
 
-#include <sys/syscall.h>
-
 #include "harness.h"
 
-#define SHIM __attribute__((visibility("default")))
+#include "../steps.h"
 
-/* The steps that were taken, a line each, paths below the folder. */
-static char steps[8192];
-
-static void step(const char *what, const char *path)
-{
-    size_t n = strlen(steps), len = strlen(folder_path);
-    const char *below = path;
-
-    if (strncmp(path, folder_path, len) == 0)
-        below = path[len] == '\0' ? "." : path + len + 1;
-    snprintf(steps + n, sizeof steps - n, "%s %s\n", what, below);
-}
-
-/* These stand in front of libc's. */
-SHIM int fsync(int fd)
-{
-    char link[64], path[512];
-    ssize_t n;
-
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    n = readlink(link, path, sizeof path - 1);
-    CHECK(n > 0);
-    path[n] = '\0';
-    step("sync", path);
-    return (int)syscall(SYS_fsync, fd);
-}
-
+/* This stands in front of libc's, as does the fsync of steps.h. */
 SHIM int unlinkat(int at, const char *path, int flags)
 {
     step("unlink", path);
     return (int)syscall(SYS_unlinkat, at, path, flags);
-}
-
-/* The given steps were taken in this order, among others. */
-static void expect_steps(const char *const *expected)
-{
-    const char *from = steps;
-
-    for (; *expected != NULL; expected++) {
-        from = strstr(from, *expected);
-        if (from == NULL)
-            fprintf(stderr, "no \"%s\" in its place of:\n%s", *expected, steps);
-        CHECK(from != NULL);
-    }
 }
 
 /* Opens a store in a folder below the test's. */

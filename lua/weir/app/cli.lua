@@ -203,7 +203,7 @@ local CALLED = {
   scan = "ls", info = "stats", copy = "cp", shell = "repl", explore = "repl",
 }
 
--- What is wrong with the words, with what was meant by one of them.
+-- The message of argparse, with a hint at the command or the -- that may be missing.
 local function meant(message)
   local word = message:match "^unknown command '([^'\n]*)'$"
   local near = word and Ffi.nearest(word:lower(), { "help", "version" })

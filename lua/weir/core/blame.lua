@@ -79,8 +79,8 @@ end
 -- The frames that a traceback shows. A stack that overflowed has thousands.
 local MOST_FRAMES = 20
 
--- The user's innermost frames of a coroutine that waits for this one; nil: there are
--- none.
+-- The innermost frames of a suspended coroutine that belong to the user, as text; nil
+-- if there are none.
 local function frames_of(co)
   local lines, level = {}, 0
   local info = debug.getinfo(co, level, "Sln")

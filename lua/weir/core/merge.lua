@@ -19,9 +19,9 @@ local FACTS = {
 Merge.FACTS = FACTS
 
 
--- Forgets what was worked out of all slots, since one has changed. Nothing is assigned
--- where nothing is: LuaJIT puts a key into the table for it, and counts all slots each
--- time that it makes room for one.
+-- Drops the sums that are kept of all slots, since a slot has changed. A field that is
+-- nil already is left alone: assigning nil would make LuaJIT add its key to the table,
+-- and each growth of the table counts all slots.
 local function forget(self)
   if self.good ~= nil then self.good = nil end
   if self.sum ~= nil then self.sum = nil end

@@ -247,7 +247,7 @@ end
 
 
 --- The message of a slot's error, if there is one. The message of the batch belongs to
---- its first error; if there are other errors, too, it is said whose it is.
+--- its first error. If errors of another status follow, the text says that.
 function Reply:words(i)
   local message = self.messages and self.messages[i]
   if message or not self.message then return message end

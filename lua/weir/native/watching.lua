@@ -107,8 +107,8 @@ function Watching.drained(tag)
 end
 
 
---- Ends the watches under a queue of which nobody reads the events any more: why. A
---- store may be watched under another queue since, or under none.
+--- Ends the watches under a queue whose events are not read any more. `why` is told to
+--- the listeners. Stores that are watched under another queue by now are left alone.
 function Watching.close(queue, why)
   local watched = queue.watched or {}
   queue.watched = nil

@@ -2,8 +2,8 @@
 --
 --   name, help
 --   detect(head, path)  whether a file that begins so is of the format
---   open(input, opts)   a function that returns one request after the other, or nil;
---                       whether they have ops; whether they have times to live
+--   open(input, opts)   returns a function for the next request, or nil at the end,
+--                       and two booleans: requests have ops, have times to live
 --   takes_columns       true: --columns is about it
 --   recorded            true: requests are done as they are recorded; else a get
 --                       that misses is computed and set

@@ -11,8 +11,9 @@ local Grid = {}
 local MOST = 100000 -- runs
 
 
--- A number, or a size with its unit: how much it is, and how to write others. nil: it
--- is none; nil and why: it is too large.
+-- Reads a number, or a size with its unit. Returns it, and a function that writes
+-- others in the same unit. nil if the text is neither; nil and a reason if it is too
+-- large.
 local function quantity(text)
   local number = tonumber(text)
   if number and number == number then
@@ -57,7 +58,7 @@ local function ends(text, first, last, step)
 end
 
 
--- The values of a range. nil: it is none; nil and why: something is wrong with it.
+-- The values of a range. nil if the text is no range; nil and a reason if it is wrong.
 local function range(text)
   local first, last, step = text:match "^(.-)%.%.([^+]*)%+?(.*)$"
   if not first then return nil end

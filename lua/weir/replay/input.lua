@@ -106,7 +106,7 @@ local function unpacked_piece(self)
 end
 
 
--- The next bytes of the trace; none: that was all.
+-- The next bytes of the trace; "" at its end.
 local function next_piece(self)
   local piece
   if self.tool then

@@ -15,9 +15,8 @@ local Value = require "weir.core.value"
 
 local Read = {}
 
--- How often a value is read that others keep replacing, and what is said then.
+-- The most tries to read a value that others keep replacing.
 local ROUNDS = 4
-local REPLACED = "the value was replaced while it was read"
 
 local char_ptr = ffi.typeof "char *"
 local class = status.class
@@ -182,12 +181,11 @@ local function open_all(self, reply, slots)
 end
 
 
--- Reads the heads of slots again that have a piece missing. Returns the slots that have
--- another head now. The others are answered.
-local function read_again(self, req, reply, slots, plans)
-  local heads = self.child:run(Lent.private(req):subset(slots))
-  reply:place(heads, slots)
-  local fresh, changed = open_all(self, reply, slots), {}
+-- Compares the heads of slots, of which a piece is missing, with those that were read
+-- since. Returns the slots that have another head now. Where the head is the same, the
+-- value is broken: a miss.
+local function changed_slots(self, reply, slots, plans, fresh)
+  local changed = {}
   for _, i in ipairs(slots) do
     local before, now = plans[i], fresh[i]
     plans[i] = now
@@ -203,20 +201,33 @@ local function read_again(self, req, reply, slots, plans)
 end
 
 
+-- Asks for the pieces of some slots, then for the heads of those with a piece missing,
+-- until none has another head any more. ask and ask_again return the slots that are
+-- left.
+local function settle(self, req, reply, plans, ask, ask_again)
+  local slots = Heads.in_pieces(plans, req.n)
+  for _ = 1, ROUNDS do
+    if #slots > 0 then slots = ask(self, req, reply, slots, plans) end
+    if #slots == 0 then return end
+    slots = ask_again(self, req, reply, slots, plans)
+  end
+  for _, i in ipairs(slots) do
+    explain(self, reply, i, "busy", "the value was replaced while it was read")
+  end
+end
+
+
+local function read_again(self, req, reply, slots, plans)
+  reply:place(self.child:run(Lent.private(req):subset(slots)), slots)
+  return changed_slots(self, reply, slots, plans, open_all(self, reply, slots))
+end
+
+
 --- Answers a get.
 function Read.get(self, req)
   local reply = self.child:run(Lent.private(req))
   local plans = open_all(self, reply, Lent.all(req.n))
-  local slots = Heads.in_pieces(plans, req.n)
-  for _ = 1, #slots > 0 and ROUNDS or 0 do
-    slots = read_pieces(self, req, reply, slots, plans)
-    if #slots == 0 then break end
-    slots = read_again(self, req, reply, slots, plans)
-    if #slots == 0 then break end
-  end
-  for _, i in ipairs(slots) do
-    explain(self, reply, i, "busy", REPLACED)
-  end
+  settle(self, req, reply, plans, read_pieces, read_again)
   return Lent.land(req, reply)
 end
 
@@ -241,37 +252,19 @@ local function look_for_pieces(self, req, reply, slots, plans)
 end
 
 
--- Looks for the heads of slots again that have a piece missing. Returns the slots that
--- have another head now. The others are answered.
 local function look_again(self, req, reply, slots, plans)
-  local fresh, looked = Heads.find(self, req:subset(slots))
+  local heads, looked = Heads.find(self, req:subset(slots))
+  local fresh = {}
   reply:place(looked, slots)
-  local changed = {}
-  for j, i in ipairs(slots) do
-    local before, now = plans[i], fresh[j]
-    plans[i] = now
-    if now and now.salt == before.salt then
-      reply:set(i, "miss")
-      self.counts.broken = self.counts.broken + 1
-    elseif now then
-      changed[#changed + 1] = i
-    end
-  end
-  return changed
+  for j, i in ipairs(slots) do fresh[i] = heads[j] end
+  return changed_slots(self, reply, slots, plans, fresh)
 end
 
 
 --- Answers exists and stat: a value is there if all of its pieces are.
 function Read.look(self, req)
   local plans, reply = Heads.find(self, req)
-  local slots = Heads.in_pieces(plans, req.n)
-  for _ = 1, #slots > 0 and ROUNDS or 0 do
-    slots = look_for_pieces(self, req, reply, slots, plans)
-    if #slots == 0 then break end
-    slots = look_again(self, req, reply, slots, plans)
-    if #slots == 0 then break end
-  end
-  for _, i in ipairs(slots) do explain(self, reply, i, "busy", REPLACED) end
+  settle(self, req, reply, plans, look_for_pieces, look_again)
   return reply
 end
 

@@ -28,8 +28,8 @@ local function number_where(condition)
 end
 
 
--- Each: what it accepts, in words; what returns the value to use, or nil; what reads
--- the texts of one that is a quantity.
+-- Each has a description of what it accepts, and a function that returns the value to
+-- use, or nil. A quantity has the function that reads its text, too.
 local KINDS = {
   seconds = { "a time over 0: seconds, or \"50ms\"", function(x)
     local s = quantity(x, Quantity.seconds)
